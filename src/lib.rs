@@ -1,0 +1,3 @@
+//! Emporium: the map of the house, in reading order.
+
+pub mod domain;
