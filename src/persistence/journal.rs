@@ -1,0 +1,185 @@
+//! The port to the log. A shard is a log with one writer; an *entry* is one row of it and holds
+//! the consecutive events of one aggregate that were committed together.
+//!
+//! This file owns the vocabulary (entry, position, owner, outcomes) and the two traits that each
+//! database implements. It decides nothing: who may write, what to batch, what a lost answer means
+//! is decided by the pure cores in `writer` and `cluster`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+/// The number of a shard, `0..shards`.
+pub type ShardId = u16;
+/// The number of an entry in its shard: 1, 2, 3, … without a gap.
+pub type Seq = u64;
+/// Which ownership of a shard wrote an entry; raised at each taking, never reused.
+pub type Epoch = u64;
+
+/// The aggregate type of entries that the engine itself writes into a shard (takeovers, barriers).
+/// Their id is [`shard_record_id`], their version is their `seq`.
+pub const SHARD_RECORD: &str = "shard";
+
+/// The aggregate id of a shard's own records: the shard number in the last two bytes.
+pub fn shard_record_id(shard: ShardId) -> Uuid {
+    Uuid::from_u128(u128::from(shard))
+}
+
+/// One row of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub shard: ShardId,
+    pub seq: Seq,
+    pub epoch: Epoch,
+    /// Which append of its epoch wrote it: `(epoch, attempt)` names one statement, so that an entry
+    /// read back can be told from one that an earlier, lost try wrote. 0 for takeovers.
+    pub attempt: u64,
+    pub aggregate_type: Arc<str>,
+    pub aggregate_id: Uuid,
+    /// The version of its first event; the last one's is `version + count - 1`.
+    pub version: u64,
+    /// The number of events, at least 1.
+    pub count: u32,
+    /// A JSON array of `count` objects `{schema, type, data, meta}`, UTF-8, stored byte for byte.
+    pub events: String,
+    /// When the writer built it, microseconds since 1970 UTC, by the node's clock.
+    pub recorded_us: i64,
+}
+
+impl Entry {
+    pub fn last_version(&self) -> u64 {
+        self.version + u64::from(self.count) - 1
+    }
+
+    /// What this entry weighs in a batch, a page or a buffer, in bytes.
+    pub fn weight(&self) -> usize {
+        self.events.len() + 128
+    }
+}
+
+/// Who owns shards: a named node, and one life of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The configured name of the node, at most 64 bytes.
+    pub node: String,
+    /// Drawn at each start, so that a restarted node is never mistaken for its former self.
+    pub incarnation: Uuid,
+}
+
+/// What became of taking one shard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// Ours: entries follow `head`, which is the takeover record just written.
+    Owned { shard: ShardId, epoch: Epoch, head: Seq },
+    /// Another node's lease still runs for `remaining` by the database's clock.
+    Held { shard: ShardId, node: String, remaining: Duration },
+}
+
+/// What is known of an append. The one `INSERT` is the whole transaction, so that it happened
+/// whole or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Appended {
+    Committed,
+    /// A primary or unique key was taken: nothing of this statement was written.
+    Duplicate,
+    /// The database said no for another reason (full disk, too large, deadlock after bounded
+    /// retries, read-only): nothing of this statement was written.
+    Refused(String),
+    /// No answer: it may have committed, may still be running, or may never happen.
+    Unknown(String),
+}
+
+/// A page of entries is bounded in rows and in bytes, whichever comes first; it always holds at
+/// least one entry if there is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PageLimit {
+    pub rows: u32,
+    pub bytes: usize,
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self { rows: 1_024, bytes: 4 << 20 }
+    }
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The database did not answer or could not be reached; the same call may succeed later.
+    #[error("the journal is unreachable: {0}")]
+    Unreachable(String),
+    /// The database answered with an error that repeating will not cure.
+    #[error("the journal refused: {0}")]
+    Refused(String),
+    /// What was read cannot be what was written.
+    #[error("the journal is corrupt: {0}")]
+    Corrupt(String),
+}
+
+/// One database that holds the logs of shards.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Creates the rows of `shards` for the numbers `0..count`; keeps those that exist. A count
+    /// that differs from what the database was made with is refused.
+    async fn prepare(&self, count: u16) -> Result<(), JournalError>;
+
+    /// A connection of its own for one writer lane.
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
+
+    /// Takes each of `shards` whose lease ran out by the database's clock, was given up, or is
+    /// held by the same node's former life — or every one if `force`, for callers who know by
+    /// other means that no other process lives (the lock on an embedded database's file).
+    /// For each: raise the epoch, set owner and lease, append the takeover record behind the head,
+    /// all in one transaction; begin again if the old owner appended meanwhile.
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError>;
+
+    /// Extends the leases that this very incarnation holds, and says which shards those are.
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError>;
+
+    /// Gives up what this incarnation holds of `shards`, so that others need not wait.
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError>;
+
+    /// The highest sequence number of each shard (0 for an empty log), on a fresh connection.
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError>;
+
+    /// Entries of a shard after `after`, in order, up to and including `through`.
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError>;
+
+    /// Entries of one aggregate that hold versions from `from_version` on, in order of version,
+    /// up to and including version `to_version` (the first returned may begin before
+    /// `from_version` where an entry straddles it).
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError>;
+}
+
+/// One connection that appends. It reconnects by itself at the next append after a loss; the
+/// answer to the append that met the loss is `Unknown` unless it was certainly never sent.
+#[async_trait]
+pub trait Appender: Send {
+    /// Appends all or nothing. `entries` is never empty and at most
+    /// [`ENTRIES_PER_APPEND_MAX`] long.
+    async fn append(&mut self, entries: &[Entry]) -> Appended;
+}
+
+/// The most rows of one append.
+pub const ENTRIES_PER_APPEND_MAX: usize = 512;
