@@ -87,6 +87,8 @@ pub enum Appended {
     /// The database said no for another reason (full disk, too large, deadlock after bounded
     /// retries, read-only): nothing of this statement was written.
     Refused(String),
+    /// The database could not be reached: nothing was sent. Heads are compared before the next.
+    NotSent(String),
     /// No answer: it may have committed, may still be running, or may never happen.
     Unknown(String),
 }

@@ -1,5 +1,7 @@
 //! Keeps what was decided: the journal and the snapshots, behind traits, with an adapter for each
-//! database. Knows no aggregate: entries are opaque JSON here.
+//! database, and the group-commit writer. Knows no particular aggregate.
 
 pub mod journal;
 pub mod snapshots;
+pub mod codec;
+pub mod writer;

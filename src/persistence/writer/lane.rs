@@ -1,0 +1,563 @@
+//! The pure core of the group-commit writer: one *lane* is one writer connection with the shards
+//! that are pinned to it.
+//!
+//! It decides what goes into a batch, which numbers the entries get, what an answer of the database
+//! means, and when an outcome is known. It does no IO: [`Lane::next`] says what to do, the shell
+//! (or the simulator) does it and brings the answer back. A batch is whatever queued up while the
+//! last one was being written: there is no timer here.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::persistence::journal::{
+    Appended, ENTRIES_PER_APPEND_MAX, Entry, Epoch, SHARD_RECORD, Seq, ShardId, shard_record_id,
+};
+
+/// The bytes of one batch, about; a single entry may exceed it.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// The numbers of rows that batches have: few, because each is a prepared statement of its own.
+const BATCH_SIZES: [usize; 18] =
+    [512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
+
+/// An aggregate as the writer sees it: where entries come from and where their fate is told.
+/// All calls are quick and never wait.
+pub trait Cell: Clone {
+    /// Which shard it lives on.
+    fn shard(&self) -> ShardId;
+    /// Seals and hands out what was decided first and not yet handed out. The caller tells its
+    /// fate by exactly one call of `committed` or `dropped`, before the next `cut`.
+    fn cut(&self) -> Option<Cut>;
+    /// The entry handed out is durable under this number: confirm it and release what waited for
+    /// it. True if more is waiting to be cut.
+    fn committed(&self, seq: Seq) -> bool;
+    /// The entry handed out, and all that was decided behind it, did not happen and never will by
+    /// this try.
+    fn dropped(&self, reason: Dropped);
+}
+
+/// What one aggregate contributes to a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    pub aggregate_type: Arc<str>,
+    pub aggregate_id: Uuid,
+    pub version: u64,
+    pub count: u32,
+    pub events: String,
+}
+
+/// Why decisions were dropped. In each case they did not take effect *by this try*; nothing is
+/// said of earlier tries with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The shard belongs to another owner now, or is not served here.
+    Fenced,
+    /// The database refused the statement.
+    Refused(Arc<str>),
+    /// The answer was lost, and the statement has been shut out since.
+    ShutOut,
+    /// A version of this aggregate was already taken in the log.
+    Conflict,
+    /// The log lost entries that had been acknowledged.
+    Regressed,
+}
+
+/// What the shell is to do next. Exactly one thing at a time; its answer goes to the method named.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Append on the lane's connection; answer with [`Lane::appended`].
+    Append(Arc<Vec<Entry>>),
+    /// Read these ranges `(shard, first, last)` on a fresh connection; answer with
+    /// [`Lane::read_back`].
+    ReadBack(Vec<(ShardId, Seq, Seq)>),
+    /// Read the heads of these shards on a fresh connection; answer with [`Lane::heads`].
+    Heads(Vec<ShardId>),
+    /// The last answer was no help. Wait a little, then ask [`Lane::next`] again.
+    Pause { tries: u32 },
+}
+
+/// What the lane found out and others must know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// These entries are durable, in this order.
+    Committed(Arc<Vec<Entry>>),
+    /// Another owner has written here: the shard is no longer served by this lane.
+    Fenced { shard: ShardId, by: Epoch },
+    /// The log's head is below what this lane acknowledged: an operator must decide.
+    Regressed { shard: ShardId, acknowledged: Seq, found: Seq },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tenure {
+    epoch: Epoch,
+    head: Seq,
+}
+
+#[derive(Debug)]
+struct Part<C> {
+    cell: C,
+    cut: Cut,
+}
+
+#[derive(Debug)]
+struct Batch<C> {
+    parts: Vec<Part<C>>,
+    entries: Arc<Vec<Entry>>,
+    /// The attempts that have tried to write these parts at these numbers.
+    attempts: Vec<u64>,
+}
+
+#[derive(Debug)]
+enum Doing<C> {
+    Idle,
+    /// The append of the batch is to be sent (`false`) or under way (`true`).
+    Appending(Batch<C>, bool),
+    /// A key of the batch was taken: look whose it is. `after_loss`: an answer was lost before.
+    ReadingBack { batch: Batch<C>, after_loss: bool },
+    /// An answer was lost: append a barrier at the first of the batch's numbers.
+    Barring(Batch<C>),
+}
+
+/// See the module.
+pub struct Lane<C: Cell> {
+    shards: BTreeMap<ShardId, Tenure>,
+    ready: VecDeque<C>,
+    doing: Doing<C>,
+    /// Parts of a refused batch that are to be tried alone, to find the one that is at fault.
+    alone: VecDeque<Part<C>>,
+    refused_in_a_row: u32,
+    attempt: u64,
+    recorded_us: i64,
+    /// The connection was lost: compare heads before anything else is appended.
+    check_heads: bool,
+    useless_tries: u32,
+    pause: bool,
+    notices: Vec<Notice>,
+    #[cfg(test)]
+    pub shortcut: Option<crate::simulator::Shortcut>,
+}
+
+impl<C: Cell> Default for Lane<C> {
+    fn default() -> Self {
+        Self {
+            shards: BTreeMap::new(),
+            ready: VecDeque::new(),
+            doing: Doing::Idle,
+            alone: VecDeque::new(),
+            refused_in_a_row: 0,
+            attempt: 0,
+            recorded_us: 0,
+            check_heads: false,
+            useless_tries: 0,
+            pause: false,
+            notices: Vec::new(),
+            #[cfg(test)]
+            shortcut: None,
+        }
+    }
+}
+
+impl<C: Cell> Lane<C> {
+    /// The shard was taken with this epoch; entries follow `head`.
+    pub fn open(&mut self, shard: ShardId, epoch: Epoch, head: Seq) {
+        self.shards.insert(shard, Tenure { epoch, head });
+    }
+
+    /// The shard is not to be written any more by this lane. What is in flight is settled all the
+    /// same; what has not been sent is dropped when its turn comes.
+    pub fn close(&mut self, shard: ShardId) {
+        self.shards.remove(&shard);
+    }
+
+    /// Nothing is queued or under way.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.doing, Doing::Idle) && self.ready.is_empty() && self.alone.is_empty()
+    }
+
+    /// The last acknowledged number of a shard that is open here, with its epoch.
+    pub fn head(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
+        self.shards.get(&shard).map(|tenure| (tenure.epoch, tenure.head))
+    }
+
+    /// An aggregate has something to be written. Each is to be announced once until it is cut.
+    pub fn ready(&mut self, cell: C) {
+        self.ready.push_back(cell);
+    }
+
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What to do now; `None` while there is nothing to do or an answer is awaited.
+    pub fn next(&mut self, now_us: i64) -> Option<Action> {
+        if std::mem::take(&mut self.pause) {
+            return Some(Action::Pause { tries: self.useless_tries });
+        }
+        if self.check_heads {
+            if self.shards.is_empty() {
+                self.check_heads = false;
+            } else {
+                return Some(Action::Heads(self.shards.keys().copied().collect()));
+            }
+        }
+        if matches!(self.doing, Doing::Idle) {
+            self.gather(now_us)?;
+        }
+        match &mut self.doing {
+            Doing::Idle => None,
+            Doing::Appending(_, true) => None,
+            Doing::Appending(batch, sent) => {
+                *sent = true;
+                Some(Action::Append(Arc::clone(&batch.entries)))
+            }
+            Doing::ReadingBack { batch, .. } => Some(Action::ReadBack(ranges(&batch.entries))),
+            Doing::Barring(_) => self.bar(),
+        }
+    }
+
+    /// The answer to [`Action::Append`].
+    pub fn appended(&mut self, outcome: Appended) {
+        match std::mem::replace(&mut self.doing, Doing::Idle) {
+            Doing::Appending(batch, _) => self.batch_appended(batch, outcome),
+            Doing::Barring(batch) => self.barrier_appended(batch, outcome),
+            other => self.doing = other,
+        }
+    }
+
+    /// The answer to [`Action::ReadBack`]: all entries found in the ranges, or `None` if the
+    /// database did not answer.
+    pub fn read_back(&mut self, found: Option<Vec<Entry>>) {
+        let Doing::ReadingBack { batch, after_loss } =
+            std::mem::replace(&mut self.doing, Doing::Idle)
+        else {
+            return;
+        };
+        let Some(found) = found else {
+            self.doing = Doing::ReadingBack { batch, after_loss };
+            return self.useless();
+        };
+        self.useless_tries = 0;
+        self.judge(batch, &found, after_loss);
+    }
+
+    /// The answer to [`Action::Heads`], or `None` if the database did not answer.
+    pub fn heads(&mut self, found: Option<Vec<(ShardId, Seq)>>) {
+        let Some(found) = found else {
+            return self.useless();
+        };
+        self.useless_tries = 0;
+        self.check_heads = false;
+        for (shard, head) in found {
+            let Some(tenure) = self.shards.get(&shard) else { continue };
+            if head < tenure.head {
+                let acknowledged = tenure.head;
+                self.shards.remove(&shard);
+                self.notices.push(Notice::Regressed { shard, acknowledged, found: head });
+                self.drop_shard(shard, &Dropped::Regressed);
+            }
+        }
+    }
+
+    /// Forms the next batch of what is ready.
+    fn gather(&mut self, now_us: i64) -> Option<()> {
+        let mut parts = Vec::new();
+        if let Some(part) = self.alone.pop_front() {
+            parts.push(part);
+        } else {
+            let limit = BATCH_SIZES.iter().copied().find(|size| *size <= self.ready.len())?;
+            debug_assert!(limit <= ENTRIES_PER_APPEND_MAX);
+            let mut bytes = 0;
+            while parts.len() < limit && bytes < BATCH_BYTES_MAX {
+                let Some(cell) = self.ready.pop_front() else { break };
+                let Some(cut) = cell.cut() else { continue };
+                bytes += cut.events.len();
+                parts.push(Part { cell, cut });
+            }
+        }
+        self.recorded_us = self.recorded_us.max(now_us);
+        self.number(parts);
+        Some(())
+    }
+
+    /// Gives the parts their numbers and makes them the batch to be sent.
+    fn number(&mut self, parts: Vec<Part<C>>) {
+        self.attempt += 1;
+        let mut kept: Vec<Part<C>> = Vec::with_capacity(parts.len());
+        let mut entries = Vec::with_capacity(parts.len());
+        let mut next: BTreeMap<ShardId, Seq> = BTreeMap::new();
+        for part in parts {
+            let shard = part.cell.shard();
+            let Some(tenure) = self.shards.get(&shard) else {
+                part.cell.dropped(Dropped::Fenced);
+                continue;
+            };
+            let seq = next.entry(shard).or_insert(tenure.head);
+            *seq += 1;
+            entries.push(Entry {
+                shard,
+                seq: *seq,
+                epoch: tenure.epoch,
+                attempt: self.attempt,
+                aggregate_type: Arc::clone(&part.cut.aggregate_type),
+                aggregate_id: part.cut.aggregate_id,
+                version: part.cut.version,
+                count: part.cut.count,
+                events: String::new(),
+                recorded_us: self.recorded_us,
+            });
+            kept.push(part);
+        }
+        for (entry, part) in entries.iter_mut().zip(&mut kept) {
+            entry.events = std::mem::take(&mut part.cut.events);
+        }
+        if kept.is_empty() {
+            return;
+        }
+        self.doing = Doing::Appending(
+            Batch { parts: kept, entries: Arc::new(entries), attempts: vec![self.attempt] },
+            false,
+        );
+    }
+
+    fn batch_appended(&mut self, batch: Batch<C>, outcome: Appended) {
+        match outcome {
+            Appended::Committed => self.commit(batch),
+            Appended::Duplicate => {
+                self.doing = Doing::ReadingBack { batch, after_loss: false };
+            }
+            Appended::NotSent(reason) => {
+                self.check_heads = true;
+                self.useless();
+                self.drop_batch(batch, &Dropped::Refused(reason.into()));
+            }
+            Appended::Refused(reason) => self.refused(batch, &reason),
+            Appended::Unknown(_) => {
+                self.check_heads = true;
+                self.doing = Doing::Barring(batch);
+                #[cfg(test)]
+                self.believe_absent();
+            }
+        }
+    }
+
+    /// The statement was refused whole. Its parts are tried alone, so that the one at fault harms
+    /// no other; two refusals in a row say that the fault is not in a part.
+    fn refused(&mut self, batch: Batch<C>, reason: &str) {
+        let reason = Dropped::Refused(reason.into());
+        if batch.parts.len() == 1 {
+            self.refused_in_a_row += 1;
+            self.drop_batch(batch, &reason);
+            if self.refused_in_a_row >= 2 {
+                self.refused_in_a_row = 0;
+                for part in std::mem::take(&mut self.alone) {
+                    part.cell.dropped(reason.clone());
+                }
+            }
+        } else {
+            self.refused_in_a_row = 0;
+            self.alone.extend(take_parts(batch));
+        }
+    }
+
+    fn commit(&mut self, batch: Batch<C>) {
+        self.refused_in_a_row = 0;
+        for entry in batch.entries.iter() {
+            if let Some(tenure) = self.shards.get_mut(&entry.shard) {
+                tenure.head = tenure.head.max(entry.seq);
+            }
+        }
+        for (part, entry) in batch.parts.into_iter().zip(batch.entries.iter()) {
+            if part.cell.committed(entry.seq) {
+                self.ready.push_back(part.cell);
+            }
+        }
+        self.notices.push(Notice::Committed(batch.entries));
+    }
+
+    /// The barrier: one row at the first number of the lost statement. The statement is atomic, so
+    /// that this row shuts out all of it.
+    fn bar(&mut self) -> Option<Action> {
+        let Doing::Barring(batch) = &self.doing else { return None };
+        let first = batch.entries.first().expect("a batch has an entry");
+        self.attempt += 1;
+        let events = r#"[{"schema":1,"type":"Barred","data":{},"meta":{}}]"#.to_owned();
+        let barrier = Entry {
+            attempt: self.attempt,
+            aggregate_type: SHARD_RECORD.into(),
+            aggregate_id: shard_record_id(first.shard),
+            version: first.seq,
+            count: 1,
+            events,
+            ..first.clone()
+        };
+        Some(Action::Append(Arc::new(vec![barrier])))
+    }
+
+    fn barrier_appended(&mut self, batch: Batch<C>, outcome: Appended) {
+        match outcome {
+            Appended::Committed => {
+                let first = batch.entries.first().expect("a batch has an entry");
+                self.advance(first.shard, first.seq);
+                self.useless_tries = 0;
+                self.drop_batch(batch, &Dropped::ShutOut);
+            }
+            Appended::Duplicate => self.doing = Doing::ReadingBack { batch, after_loss: true },
+            Appended::Refused(_) => {
+                self.doing = Doing::Barring(batch);
+                self.useless();
+            }
+            Appended::NotSent(_) | Appended::Unknown(_) => {
+                self.check_heads = true;
+                self.doing = Doing::Barring(batch);
+                self.useless();
+            }
+        }
+    }
+
+    /// Something stands at the batch's numbers, or nothing does: what does it mean?
+    fn judge(&mut self, batch: Batch<C>, found: &[Entry], after_loss: bool) {
+        if found.iter().any(|row| self.is_ours(&batch, row)) {
+            return self.commit(batch);
+        }
+        let shards: Vec<_> = ranges(&batch.entries);
+        let mut taken = HashSet::new();
+        let mut barred = false;
+        for (shard, first, _) in shards {
+            let Some(row) = found.iter().find(|row| row.shard == shard && row.seq == first) else {
+                continue;
+            };
+            let own_epoch = self.epoch_of(&batch, shard);
+            if row.epoch == own_epoch && row.aggregate_type.as_ref() == SHARD_RECORD {
+                // A barrier of ours whose own answer was lost.
+                barred = true;
+                self.advance(shard, row.seq);
+            } else {
+                taken.insert(shard);
+                self.fenced(shard, row.epoch, found);
+            }
+        }
+        if barred {
+            return self.drop_batch(batch, &Dropped::ShutOut);
+        }
+        if taken.is_empty() {
+            if after_loss {
+                // What refused the barrier was itself undone: try again.
+                self.doing = Doing::Barring(batch);
+                return self.useless();
+            }
+            // Not the numbers, so it was a version that was taken.
+            return self.drop_batch(batch, &Dropped::Conflict);
+        }
+        self.without(batch, &taken);
+    }
+
+    /// Writes the parts of a batch again that are not on a fenced shard. The statement that tried
+    /// before is known not to have happened: one of its numbers belongs to another.
+    fn without(&mut self, batch: Batch<C>, taken: &HashSet<ShardId>) {
+        let mut rest = Vec::new();
+        for part in take_parts(batch) {
+            if taken.contains(&part.cell.shard()) && !self.shards.contains_key(&part.cell.shard()) {
+                part.cell.dropped(Dropped::Fenced);
+            } else {
+                rest.push(part);
+            }
+        }
+        self.number(rest);
+    }
+
+    fn is_ours(&self, batch: &Batch<C>, row: &Entry) -> bool {
+        #[cfg(test)]
+        if self.shortcut == Some(crate::simulator::Shortcut::CompareEpochsOnly) {
+            return batch
+                .entries
+                .iter()
+                .any(|entry| entry.shard == row.shard && entry.seq == row.seq && entry.epoch == row.epoch);
+        }
+        batch.attempts.contains(&row.attempt)
+            && batch.entries.iter().any(|entry| {
+                entry.shard == row.shard
+                    && entry.seq == row.seq
+                    && entry.epoch == row.epoch
+                    && entry.aggregate_id == row.aggregate_id
+                    && entry.version == row.version
+            })
+    }
+
+    fn epoch_of(&self, batch: &Batch<C>, shard: ShardId) -> Epoch {
+        let entry = batch.entries.iter().find(|entry| entry.shard == shard);
+        entry.expect("ranges come from the batch's entries").epoch
+    }
+
+    fn fenced(&mut self, shard: ShardId, by: Epoch, found: &[Entry]) {
+        #[cfg(test)]
+        if self.shortcut == Some(crate::simulator::Shortcut::HeadAgainAfterDuplicate) {
+            let head = found.iter().filter(|row| row.shard == shard).map(|row| row.seq).max();
+            return self.advance(shard, head.expect("a row was found"));
+        }
+        let _ = found;
+        self.shards.remove(&shard);
+        self.notices.push(Notice::Fenced { shard, by });
+    }
+
+    #[cfg(test)]
+    fn believe_absent(&mut self) {
+        if self.shortcut != Some(crate::simulator::Shortcut::BelieveAbsent) {
+            return;
+        }
+        if let Doing::Barring(batch) = std::mem::replace(&mut self.doing, Doing::Idle) {
+            self.drop_batch(batch, &Dropped::ShutOut);
+        }
+    }
+
+    fn advance(&mut self, shard: ShardId, seq: Seq) {
+        if let Some(tenure) = self.shards.get_mut(&shard) {
+            tenure.head = tenure.head.max(seq);
+        }
+    }
+
+    fn drop_batch(&mut self, batch: Batch<C>, reason: &Dropped) {
+        for part in batch.parts {
+            part.cell.dropped(reason.clone());
+        }
+    }
+
+    /// Drops what waits for a shard that is lost; a batch that holds some of it is dropped by its
+    /// own settlement.
+    fn drop_shard(&mut self, shard: ShardId, reason: &Dropped) {
+        let (lost, kept) = std::mem::take(&mut self.alone)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|part| part.cell.shard() == shard);
+        self.alone = kept;
+        for part in lost {
+            part.cell.dropped(reason.clone());
+        }
+    }
+
+    fn useless(&mut self) {
+        self.useless_tries = self.useless_tries.saturating_add(1);
+        self.pause = true;
+    }
+}
+
+/// The parts with their events back in place, for another try.
+fn take_parts<C>(batch: Batch<C>) -> Vec<Part<C>> {
+    let mut parts = batch.parts;
+    let entries = Arc::try_unwrap(batch.entries).unwrap_or_else(|shared| (*shared).clone());
+    for (part, entry) in parts.iter_mut().zip(entries) {
+        part.cut.events = entry.events;
+    }
+    parts
+}
+
+/// For each shard of the entries: its first and last number.
+fn ranges(entries: &[Entry]) -> Vec<(ShardId, Seq, Seq)> {
+    let mut ranges: BTreeMap<ShardId, (Seq, Seq)> = BTreeMap::new();
+    for entry in entries {
+        let range = ranges.entry(entry.shard).or_insert((entry.seq, entry.seq));
+        range.0 = range.0.min(entry.seq);
+        range.1 = range.1.max(entry.seq);
+    }
+    ranges.into_iter().map(|(shard, (first, last))| (shard, first, last)).collect()
+}

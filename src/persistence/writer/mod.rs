@@ -1,0 +1,3 @@
+//! The group-commit writer: a pure core that decides ([`lane`]) and a shell that performs.
+
+pub mod lane;
