@@ -52,14 +52,19 @@ pub trait Aggregate: Send + Sync + 'static {
     /// its present type name and data. Called only for events whose schema is not the present one.
     fn upcast(event_type: &str, schema: u32, data: Value) -> Result<(String, Value), UpcastError> {
         let _ = data;
-        Err(UpcastError { event_type: event_type.to_owned(), schema })
+        Err(UpcastError {
+            event_type: event_type.to_owned(),
+            schema,
+        })
     }
 }
 
 /// What has happened: a stored fact. An enum with
 /// `#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]` whose variants are
 /// struct variants in the past tense; the variant's name is the stored type.
-pub trait DomainEvent: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync {
+pub trait DomainEvent:
+    Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync
+{
     /// The version of the present shape of this event's data; 1 until it first changes.
     fn schema(&self) -> u32 {
         1

@@ -6,6 +6,6 @@ pub mod id;
 pub mod money;
 
 pub mod access;
-pub mod products;
 pub mod commerce;
+pub mod products;
 pub mod scheduling;

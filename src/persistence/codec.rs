@@ -10,7 +10,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -71,12 +73,23 @@ pub fn push_event<E: DomainEvent>(buffer: &mut Vec<u8>, event: Option<&E>, meta:
     buffer.push(if buffer.is_empty() { b'[' } else { b',' });
     match event {
         Some(event) => {
-            let written = Written { schema: event.schema(), event, meta };
+            let written = Written {
+                schema: event.schema(),
+                event,
+                meta,
+            };
             serde_json::to_writer(&mut *buffer, &written)
         }
         None => {
             let event = &serde_json::json!({"type": NOTHING_CHANGED, "data": {}});
-            serde_json::to_writer(&mut *buffer, &Written { schema: 1, event, meta })
+            serde_json::to_writer(
+                &mut *buffer,
+                &Written {
+                    schema: 1,
+                    event,
+                    meta,
+                },
+            )
         }
     }
     .expect("events serialize to memory");
@@ -125,7 +138,10 @@ pub fn decode_meta(events: &str) -> Result<Vec<Meta>, CodecError> {
     struct OnlyMeta {
         meta: Meta,
     }
-    Ok(serde_json::from_str::<Vec<OnlyMeta>>(events)?.into_iter().map(|one| one.meta).collect())
+    Ok(serde_json::from_str::<Vec<OnlyMeta>>(events)?
+        .into_iter()
+        .map(|one| one.meta)
+        .collect())
 }
 
 struct OneEvent<A>(PhantomData<A>);
@@ -161,7 +177,11 @@ impl<'de, A: Aggregate> Visitor<'de> for OneEvent<A> {
                         event = Some(None);
                     }
                     (Some(schema), Some(name)) if schema == A::Event::schema_of(name) => {
-                        let tagged = Tagged { event_type: name, map: &mut map, field: 0 };
+                        let tagged = Tagged {
+                            event_type: name,
+                            map: &mut map,
+                            field: 0,
+                        };
                         let decoded = A::Event::deserialize(MapAccessDeserializer::new(tagged))?;
                         event = Some(Some(decoded));
                     }
@@ -198,7 +218,9 @@ fn from_parts<A: Aggregate>(
     } else {
         A::upcast(name, schema, data)?
     };
-    Ok(Some(serde_json::from_value(serde_json::json!({"type": name, "data": data}))?))
+    Ok(Some(serde_json::from_value(
+        serde_json::json!({"type": name, "data": data}),
+    )?))
 }
 
 /// Shows the rest of a stored event as the map `{type, data}` that an adjacently tagged enum reads.
@@ -211,7 +233,10 @@ struct Tagged<'a, M> {
 impl<'de, M: MapAccess<'de>> MapAccess<'de> for Tagged<'_, M> {
     type Error = M::Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, M::Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, M::Error> {
         self.field += 1;
         let name = match self.field {
             1 => "type",

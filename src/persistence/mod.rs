@@ -1,7 +1,7 @@
 //! Keeps what was decided: the journal and the snapshots, behind traits, with an adapter for each
 //! database, and the group-commit writer. Knows no particular aggregate.
 
+pub mod codec;
 pub mod journal;
 pub mod snapshots;
-pub mod codec;
 pub mod writer;

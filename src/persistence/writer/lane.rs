@@ -19,8 +19,9 @@ use crate::persistence::journal::{
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// The numbers of rows that batches have: few, because each is a prepared statement of its own.
-const BATCH_SIZES: [usize; 18] =
-    [512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
+const BATCH_SIZES: [usize; 18] = [
+    512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1,
+];
 
 /// An aggregate as the writer sees it: where entries come from and where their fate is told.
 /// All calls are quick and never wait.
@@ -86,7 +87,11 @@ pub enum Notice {
     /// Another owner has written here: the shard is no longer served by this lane.
     Fenced { shard: ShardId, by: Epoch },
     /// The log's head is below what this lane acknowledged: an operator must decide.
-    Regressed { shard: ShardId, acknowledged: Seq, found: Seq },
+    Regressed {
+        shard: ShardId,
+        acknowledged: Seq,
+        found: Seq,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +120,10 @@ enum Doing<C> {
     /// The append of the batch is to be sent (`false`) or under way (`true`).
     Appending(Batch<C>, bool),
     /// A key of the batch was taken: look whose it is. `after_loss`: an answer was lost before.
-    ReadingBack { batch: Batch<C>, after_loss: bool },
+    ReadingBack {
+        batch: Batch<C>,
+        after_loss: bool,
+    },
     /// An answer was lost: append a barrier at the first of the batch's numbers.
     Barring(Batch<C>),
 }
@@ -178,7 +186,9 @@ impl<C: Cell> Lane<C> {
 
     /// The last acknowledged number of a shard that is open here, with its epoch.
     pub fn head(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
-        self.shards.get(&shard).map(|tenure| (tenure.epoch, tenure.head))
+        self.shards
+            .get(&shard)
+            .map(|tenure| (tenure.epoch, tenure.head))
     }
 
     /// An aggregate has something to be written. Each is to be announced once until it is cut.
@@ -193,7 +203,9 @@ impl<C: Cell> Lane<C> {
     /// What to do now; `None` while there is nothing to do or an answer is awaited.
     pub fn next(&mut self, now_us: i64) -> Option<Action> {
         if std::mem::take(&mut self.pause) {
-            return Some(Action::Pause { tries: self.useless_tries });
+            return Some(Action::Pause {
+                tries: self.useless_tries,
+            });
         }
         if self.check_heads {
             if self.shards.is_empty() {
@@ -250,11 +262,17 @@ impl<C: Cell> Lane<C> {
         self.useless_tries = 0;
         self.check_heads = false;
         for (shard, head) in found {
-            let Some(tenure) = self.shards.get(&shard) else { continue };
+            let Some(tenure) = self.shards.get(&shard) else {
+                continue;
+            };
             if head < tenure.head {
                 let acknowledged = tenure.head;
                 self.shards.remove(&shard);
-                self.notices.push(Notice::Regressed { shard, acknowledged, found: head });
+                self.notices.push(Notice::Regressed {
+                    shard,
+                    acknowledged,
+                    found: head,
+                });
                 self.drop_shard(shard, &Dropped::Regressed);
             }
         }
@@ -266,11 +284,16 @@ impl<C: Cell> Lane<C> {
         if let Some(part) = self.alone.pop_front() {
             parts.push(part);
         } else {
-            let limit = BATCH_SIZES.iter().copied().find(|size| *size <= self.ready.len())?;
+            let limit = BATCH_SIZES
+                .iter()
+                .copied()
+                .find(|size| *size <= self.ready.len())?;
             debug_assert!(limit <= ENTRIES_PER_APPEND_MAX);
             let mut bytes = 0;
             while parts.len() < limit && bytes < BATCH_BYTES_MAX {
-                let Some(cell) = self.ready.pop_front() else { break };
+                let Some(cell) = self.ready.pop_front() else {
+                    break;
+                };
                 let Some(cut) = cell.cut() else { continue };
                 bytes += cut.events.len();
                 parts.push(Part { cell, cut });
@@ -316,7 +339,11 @@ impl<C: Cell> Lane<C> {
             return;
         }
         self.doing = Doing::Appending(
-            Batch { parts: kept, entries: Arc::new(entries), attempts: vec![self.attempt] },
+            Batch {
+                parts: kept,
+                entries: Arc::new(entries),
+                attempts: vec![self.attempt],
+            },
             false,
         );
     }
@@ -325,7 +352,10 @@ impl<C: Cell> Lane<C> {
         match outcome {
             Appended::Committed => self.commit(batch),
             Appended::Duplicate => {
-                self.doing = Doing::ReadingBack { batch, after_loss: false };
+                self.doing = Doing::ReadingBack {
+                    batch,
+                    after_loss: false,
+                };
             }
             Appended::NotSent(reason) => {
                 self.check_heads = true;
@@ -379,7 +409,9 @@ impl<C: Cell> Lane<C> {
     /// The barrier: one row at the first number of the lost statement. The statement is atomic, so
     /// that this row shuts out all of it.
     fn bar(&mut self) -> Option<Action> {
-        let Doing::Barring(batch) = &self.doing else { return None };
+        let Doing::Barring(batch) = &self.doing else {
+            return None;
+        };
         let first = batch.entries.first().expect("a batch has an entry");
         self.attempt += 1;
         let events = r#"[{"schema":1,"type":"Barred","data":{},"meta":{}}]"#.to_owned();
@@ -403,7 +435,12 @@ impl<C: Cell> Lane<C> {
                 self.useless_tries = 0;
                 self.drop_batch(batch, &Dropped::ShutOut);
             }
-            Appended::Duplicate => self.doing = Doing::ReadingBack { batch, after_loss: true },
+            Appended::Duplicate => {
+                self.doing = Doing::ReadingBack {
+                    batch,
+                    after_loss: true,
+                }
+            }
             Appended::Refused(_) => {
                 self.doing = Doing::Barring(batch);
                 self.useless();
@@ -425,7 +462,10 @@ impl<C: Cell> Lane<C> {
         let mut taken = HashSet::new();
         let mut barred = false;
         for (shard, first, _) in shards {
-            let Some(row) = found.iter().find(|row| row.shard == shard && row.seq == first) else {
+            let Some(row) = found
+                .iter()
+                .find(|row| row.shard == shard && row.seq == first)
+            else {
                 continue;
             };
             let own_epoch = self.epoch_of(&batch, shard);
@@ -470,10 +510,9 @@ impl<C: Cell> Lane<C> {
     fn is_ours(&self, batch: &Batch<C>, row: &Entry) -> bool {
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::CompareEpochsOnly) {
-            return batch
-                .entries
-                .iter()
-                .any(|entry| entry.shard == row.shard && entry.seq == row.seq && entry.epoch == row.epoch);
+            return batch.entries.iter().any(|entry| {
+                entry.shard == row.shard && entry.seq == row.seq && entry.epoch == row.epoch
+            });
         }
         batch.attempts.contains(&row.attempt)
             && batch.entries.iter().any(|entry| {
@@ -493,7 +532,11 @@ impl<C: Cell> Lane<C> {
     fn fenced(&mut self, shard: ShardId, by: Epoch, found: &[Entry]) {
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::HeadAgainAfterDuplicate) {
-            let head = found.iter().filter(|row| row.shard == shard).map(|row| row.seq).max();
+            let head = found
+                .iter()
+                .filter(|row| row.shard == shard)
+                .map(|row| row.seq)
+                .max();
             return self.advance(shard, head.expect("a row was found"));
         }
         let _ = found;
@@ -559,5 +602,8 @@ fn ranges(entries: &[Entry]) -> Vec<(ShardId, Seq, Seq)> {
         range.0 = range.0.min(entry.seq);
         range.1 = range.1.max(entry.seq);
     }
-    ranges.into_iter().map(|(shard, (first, last))| (shard, first, last)).collect()
+    ranges
+        .into_iter()
+        .map(|(shard, (first, last))| (shard, first, last))
+        .collect()
 }

@@ -1,0 +1,6 @@
+//! The shells that run the rules, and the pure cores inside them. Sees domain, sagas, projections
+//! and the persistence traits; names no database, and of the aggregates only what is generic.
+
+pub mod core;
+pub mod keys;
+pub mod recovery;

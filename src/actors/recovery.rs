@@ -1,0 +1,193 @@
+//! From snapshot and log back to a state. Pure: pages of entries come in, a [`Recovered`] goes out.
+//!
+//! What may be believed is decided here: only entries up to the head that the shard's writer
+//! acknowledged, and none of a higher epoch: such an entry means that the shard has a new owner.
+
+use crate::actors::keys::{KeyIndex, RETENTION, fingerprint};
+use crate::domain::aggregate::Aggregate;
+use crate::persistence::codec::{self, CodecError, Meta};
+use crate::persistence::journal::{Entry, Epoch, Seq};
+
+/// A state as the log has it.
+#[derive(Clone, Debug)]
+pub struct Recovered<A: Aggregate> {
+    pub state: A::State,
+    pub version: u64,
+    pub seq: Seq,
+    pub keys: KeyIndex,
+    /// Keys not yet in a stored segment: `(fingerprint, version)`.
+    pub fresh_keys: Vec<(u64, u64)>,
+    pub snapshot_version: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The shard has a new owner.
+    #[error("an entry of epoch {0} stands in the log")]
+    Fenced(Epoch),
+    #[error("version {found} follows version {expected} in the log", expected = .after)]
+    Gap { after: u64, found: u64 },
+    #[error("entry {seq}")]
+    Codec { seq: Seq, source: CodecError },
+}
+
+impl<A: Aggregate> Default for Recovered<A> {
+    fn default() -> Self {
+        Self {
+            state: A::State::default(),
+            version: 0,
+            seq: 0,
+            keys: KeyIndex::default(),
+            fresh_keys: Vec::new(),
+            snapshot_version: 0,
+        }
+    }
+}
+
+impl<A: Aggregate> Recovered<A> {
+    /// Begins from a snapshot.
+    pub fn from_snapshot(state: A::State, version: u64, seq: Seq) -> Self {
+        Self {
+            state,
+            version,
+            seq,
+            snapshot_version: version,
+            ..Self::default()
+        }
+    }
+
+    /// Applies the next entry of this aggregate. `head` and `epoch` are what the shard's writer
+    /// acknowledged last and the epoch it writes in; `now_us` tells which keys are still kept.
+    /// False: the entry lies beyond the head; nothing behind it is to be believed either.
+    pub fn apply(
+        &mut self,
+        entry: &Entry,
+        head: Seq,
+        epoch: Epoch,
+        now_us: i64,
+    ) -> Result<bool, RecoveryError> {
+        if entry.epoch > epoch {
+            return Err(RecoveryError::Fenced(entry.epoch));
+        }
+        if entry.seq > head {
+            return Ok(false);
+        }
+        if entry.version != self.version + 1 {
+            return Err(RecoveryError::Gap {
+                after: self.version,
+                found: entry.version,
+            });
+        }
+        let keep_keys = is_kept(entry.recorded_us, now_us);
+        let mut version = self.version;
+        let mut last_command = None;
+        let Self {
+            state,
+            keys,
+            fresh_keys,
+            ..
+        } = self;
+        codec::decode_each::<A>(&entry.events, |stored| {
+            version += 1;
+            if let Some(event) = &stored.event {
+                A::apply(state, event);
+            }
+            if keep_keys && last_command != Some(stored.meta.command_id) {
+                if let Some(mark) = mark_of(&stored.meta) {
+                    keys.insert(mark, version, entry.recorded_us);
+                    fresh_keys.push((mark, version));
+                }
+                last_command = Some(stored.meta.command_id);
+            }
+        })
+        .map_err(|source| RecoveryError::Codec {
+            seq: entry.seq,
+            source,
+        })?;
+        self.version = version;
+        self.seq = entry.seq;
+        Ok(true)
+    }
+
+    /// Remembers the keys of a stored segment: `(fingerprint, version)`, 8 + 8 bytes little endian.
+    pub fn keys_from_segment(&mut self, fingerprints: &[u8], recorded_us: i64) {
+        for pair in fingerprints.chunks_exact(16) {
+            let (mark, version) = pair.split_at(8);
+            let mark = u64::from_le_bytes(mark.try_into().expect("eight bytes"));
+            let version = u64::from_le_bytes(version.try_into().expect("eight bytes"));
+            self.keys.insert(mark, version, recorded_us);
+        }
+    }
+
+    /// Remembers the keys of an entry whose events are already in the state: for a snapshot whose
+    /// key segments are damaged or missing.
+    pub fn keys_from_entry(&mut self, entry: &Entry, now_us: i64) -> Result<(), RecoveryError> {
+        if !is_kept(entry.recorded_us, now_us) {
+            return Ok(());
+        }
+        let all = codec::decode_meta(&entry.events).map_err(|source| RecoveryError::Codec {
+            seq: entry.seq,
+            source,
+        })?;
+        let mut last_command = None;
+        for (version, meta) in (entry.version..).zip(&all) {
+            if last_command != Some(meta.command_id)
+                && let Some(mark) = mark_of(meta)
+            {
+                self.keys.insert(mark, version, entry.recorded_us);
+                self.fresh_keys.push((mark, version));
+            }
+            last_command = Some(meta.command_id);
+        }
+        Ok(())
+    }
+}
+
+fn mark_of(meta: &Meta) -> Option<u64> {
+    meta.key
+        .as_ref()
+        .map(|key| fingerprint(&meta.principal, key))
+}
+
+/// Whether keys recorded then are still to be remembered now.
+pub fn is_kept(recorded_us: i64, now_us: i64) -> bool {
+    now_us - recorded_us < i64::try_from(RETENTION.as_micros()).expect("a day fits")
+}
+
+/// The stored form of keys, for a segment.
+pub fn segment_bytes(keys: &[(u64, u64)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(keys.len() * 16);
+    for (mark, version) in keys {
+        bytes.extend_from_slice(&mark.to_le_bytes());
+        bytes.extend_from_slice(&version.to_le_bytes());
+    }
+    bytes
+}
+
+/// What the log says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundKey {
+    pub input_hash: u64,
+    /// The version that its command led to.
+    pub version: u64,
+    pub seq: Seq,
+}
+
+/// Looks for a key in an entry.
+pub fn find_key(entry: &Entry, principal: &str, key: &str) -> Result<Option<FoundKey>, CodecError> {
+    let all = codec::decode_meta(&entry.events)?;
+    let of_key =
+        |meta: &&Meta| meta.key.as_deref() == Some(key) && meta.principal.as_ref() == principal;
+    let Some(first) = all.iter().find(of_key) else {
+        return Ok(None);
+    };
+    let last = all
+        .iter()
+        .rposition(|meta| meta.command_id == first.command_id);
+    let last = last.expect("the first one is one") as u64;
+    Ok(Some(FoundKey {
+        input_hash: first.input_hash.unwrap_or_default(),
+        version: entry.version + last,
+        seq: entry.seq,
+    }))
+}

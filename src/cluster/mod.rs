@@ -1,0 +1,3 @@
+//! Who owns which shard. Moves no command and knows no aggregate.
+
+pub mod tenancy;

@@ -1,0 +1,282 @@
+//! The pure core of ownership: which shards this node holds, until when it may serve reads, when
+//! to renew and when to take again. No IO and no clock: times are microseconds of a monotonic clock
+//! of the node's own, answers of the database come in, [`Step`]s go out.
+//!
+//! Leases decide who serves reads; only the log decides who writes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::persistence::journal::{Epoch, Seq, ShardId, Taken};
+
+/// How a lease is timed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeaseTerms {
+    /// What the database is asked for.
+    pub lease: Duration,
+    /// Reads end this much before the lease, for clocks that run at different speeds.
+    pub margin: Duration,
+}
+
+impl Default for LeaseTerms {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(5),
+            margin: Duration::from_millis(500),
+        }
+    }
+}
+
+/// What the shell is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Take these; answer with [`Tenancy::taken`].
+    Take(Vec<ShardId>),
+    /// Renew all leases of this incarnation; answer with [`Tenancy::renewed`].
+    Renew,
+    /// Begin to serve.
+    Open {
+        shard: ShardId,
+        epoch: Epoch,
+        head: Seq,
+    },
+    /// Stop serving at once; what is pending is answered with the truth.
+    Close { shard: ShardId },
+    /// Give these up in the database.
+    Release(Vec<ShardId>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tenure {
+    /// Not ours; to be taken from `at` on.
+    Vacant {
+        at: u64,
+    },
+    Serving {
+        reads_until: u64,
+    },
+    /// Its log went backwards: not to be touched until an operator says so.
+    Stopped,
+}
+
+/// See the module.
+pub struct Tenancy {
+    terms: LeaseTerms,
+    shards: BTreeMap<ShardId, Tenure>,
+    asking: bool,
+    renew_at: u64,
+    draining: bool,
+    #[cfg(test)]
+    pub shortcut: Option<crate::simulator::Shortcut>,
+}
+
+impl Tenancy {
+    /// Wants every one of `shards`.
+    pub fn new(terms: LeaseTerms, shards: impl IntoIterator<Item = ShardId>) -> Self {
+        Self {
+            terms,
+            shards: shards
+                .into_iter()
+                .map(|shard| (shard, Tenure::Vacant { at: 0 }))
+                .collect(),
+            asking: false,
+            renew_at: 0,
+            draining: false,
+            #[cfg(test)]
+            shortcut: None,
+        }
+    }
+
+    /// Whether this node may answer reads of the shard from memory at `now`.
+    pub fn serves_reads(&self, shard: ShardId, now: u64) -> bool {
+        #[cfg(test)]
+        if self.shortcut == Some(crate::simulator::Shortcut::ReadAfterLease) {
+            return matches!(self.shards.get(&shard), Some(Tenure::Serving { .. }));
+        }
+        matches!(self.shards.get(&shard), Some(Tenure::Serving { reads_until }) if now < *reads_until)
+    }
+
+    /// Until when reads are served, for a shell that checks without asking here.
+    pub fn reads_until(&self, shard: ShardId) -> Option<u64> {
+        match self.shards.get(&shard) {
+            Some(Tenure::Serving { reads_until }) => Some(*reads_until),
+            _ => None,
+        }
+    }
+
+    pub fn is_serving(&self, shard: ShardId) -> bool {
+        matches!(self.shards.get(&shard), Some(Tenure::Serving { .. }))
+    }
+
+    /// Every wanted shard is served or stopped.
+    pub fn is_settled(&self) -> bool {
+        !self
+            .shards
+            .values()
+            .any(|tenure| matches!(tenure, Tenure::Vacant { .. }))
+    }
+
+    /// What is due. One question to the database at a time.
+    pub fn tick(&mut self, now: u64) -> Vec<Step> {
+        if self.asking || self.draining {
+            return Vec::new();
+        }
+        if now >= self.renew_at
+            && self
+                .shards
+                .values()
+                .any(|t| matches!(t, Tenure::Serving { .. }))
+        {
+            self.asking = true;
+            return vec![Step::Renew];
+        }
+        let due = |tenure: &Tenure| matches!(tenure, Tenure::Vacant { at } if *at <= now);
+        let vacant: Vec<_> = self
+            .shards
+            .iter()
+            .filter(|(_, tenure)| due(tenure))
+            .map(|(shard, _)| *shard)
+            .collect();
+        if vacant.is_empty() {
+            return Vec::new();
+        }
+        self.asking = true;
+        vec![Step::Take(vacant)]
+    }
+
+    /// When [`tick`](Self::tick) has something to do next, as far as is known.
+    pub fn next_tick(&self) -> u64 {
+        let vacant = self.shards.values().filter_map(|tenure| match tenure {
+            Tenure::Vacant { at } => Some(*at),
+            Tenure::Serving { .. } => Some(self.renew_at),
+            Tenure::Stopped => None,
+        });
+        vacant.min().unwrap_or(u64::MAX)
+    }
+
+    /// The answer to [`Step::Take`], which was sent at `sent_at`; `None` if there was none. The
+    /// lease counts from before it was asked for.
+    pub fn taken(
+        &mut self,
+        asked: &[ShardId],
+        sent_at: u64,
+        now: u64,
+        answer: Option<Vec<Taken>>,
+    ) -> Vec<Step> {
+        self.asking = false;
+        let Some(answer) = answer else {
+            for shard in asked {
+                self.shards.insert(
+                    *shard,
+                    Tenure::Vacant {
+                        at: now + self.third(),
+                    },
+                );
+            }
+            return Vec::new();
+        };
+        let mut steps = Vec::new();
+        for taken in answer {
+            match taken {
+                Taken::Owned { shard, epoch, head } => {
+                    self.shards.insert(
+                        shard,
+                        Tenure::Serving {
+                            reads_until: self.reads_end(sent_at),
+                        },
+                    );
+                    steps.push(Step::Open { shard, epoch, head });
+                }
+                Taken::Held {
+                    shard, remaining, ..
+                } => {
+                    let wait = micros(remaining).clamp(1_000, micros(self.terms.lease));
+                    self.shards.insert(shard, Tenure::Vacant { at: now + wait });
+                }
+            }
+        }
+        self.renew_at = self.renew_at.max(sent_at + self.third());
+        steps
+    }
+
+    /// The answer to [`Step::Renew`]: the shards that are still this incarnation's.
+    pub fn renewed(&mut self, sent_at: u64, now: u64, answer: Option<Vec<ShardId>>) -> Vec<Step> {
+        self.asking = false;
+        let Some(ours) = answer else {
+            // Ask again soon; until then the lease runs down and reads end by themselves.
+            self.renew_at = now + self.third() / 4;
+            return Vec::new();
+        };
+        self.renew_at = sent_at + self.third();
+        let reads_until = self.reads_end(sent_at);
+        let mut steps = Vec::new();
+        for (shard, tenure) in &mut self.shards {
+            if let Tenure::Serving { reads_until: until } = tenure {
+                if ours.contains(shard) {
+                    *until = (*until).max(reads_until);
+                } else {
+                    *tenure = Tenure::Vacant { at: now };
+                    steps.push(Step::Close { shard: *shard });
+                }
+            }
+        }
+        steps
+    }
+
+    /// The log says that another writes here now.
+    pub fn fenced(&mut self, shard: ShardId, now: u64) -> Vec<Step> {
+        self.end(
+            shard,
+            Tenure::Vacant {
+                at: now + micros(self.terms.lease),
+            },
+        )
+    }
+
+    /// The log went backwards: stop, loudly, and do not take it again.
+    pub fn regressed(&mut self, shard: ShardId) -> Vec<Step> {
+        self.end(shard, Tenure::Stopped)
+    }
+
+    /// Serve nothing more and give everything up. The caller has flushed what was pending.
+    pub fn drain(&mut self) -> Vec<Step> {
+        self.draining = true;
+        let serving: Vec<_> = self
+            .shards
+            .keys()
+            .copied()
+            .filter(|s| self.is_serving(*s))
+            .collect();
+        let mut steps: Vec<_> = serving
+            .iter()
+            .map(|shard| Step::Close { shard: *shard })
+            .collect();
+        for shard in &serving {
+            self.shards.insert(*shard, Tenure::Vacant { at: u64::MAX });
+        }
+        steps.push(Step::Release(serving));
+        steps
+    }
+
+    fn end(&mut self, shard: ShardId, then: Tenure) -> Vec<Step> {
+        let served = self.is_serving(shard);
+        self.shards.insert(shard, then);
+        if served {
+            vec![Step::Close { shard }]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn third(&self) -> u64 {
+        micros(self.terms.lease) / 3
+    }
+
+    fn reads_end(&self, sent_at: u64) -> u64 {
+        sent_at + micros(self.terms.lease.saturating_sub(self.terms.margin))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
