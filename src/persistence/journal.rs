@@ -101,6 +101,19 @@ pub enum Appended {
     Unknown(String),
 }
 
+impl Appended {
+    /// For logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Duplicate => "duplicate",
+            Self::Refused(_) => "refused",
+            Self::NotSent(_) => "not sent",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
 /// A page of entries is bounded in rows and in bytes, whichever comes first; it always holds at
 /// least one entry if there is one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,3 +1,5 @@
-//! The group-commit writer: a pure core that decides ([`lane`]) and a shell that performs.
+//! The group-commit writer: a pure core that decides ([`lane`]) and a shell that performs
+//! ([`shell`]).
 
 pub mod lane;
+pub mod shell;

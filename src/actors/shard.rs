@@ -1,0 +1,288 @@
+//! What the actors of a node share: its services and bounds ([`NodeServices`]), and one shared
+//! record a shard ([`Shard`]) with the aggregates that live on it now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use parking_lot::{Mutex, RwLock};
+use ractor::{ActorCell, ActorId};
+use tokio::sync::Semaphore;
+
+use crate::actors::feed::Feed;
+use crate::domain::id::AggregateId;
+use crate::persistence::journal::{Epoch, Journal, Seq, ShardId};
+use crate::persistence::snapshots::SnapshotStore;
+use crate::persistence::writer::shell::LaneHandle;
+
+/// The bounds of a node; each can be configured under `[limits]` by the same name.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Commands admitted to one aggregate and not yet answered.
+    pub mailbox_max: usize,
+    /// Commands admitted to one shard and not yet answered.
+    pub shard_commands_max: usize,
+    /// Bytes of commands admitted on the node and not yet answered.
+    pub node_bytes_max: usize,
+    /// Live aggregates; beyond it the least recently used of a shard are passivated.
+    pub live_max: usize,
+    /// An aggregate idle for this long is passivated.
+    pub idle_seconds: u64,
+    /// Recoveries from the log at one time.
+    pub recoveries_max: usize,
+    /// Events between two snapshots.
+    pub snapshot_interval: u64,
+    /// A caller waits at most this long; then the outcome is unknown.
+    pub deadline_ms: u64,
+    /// Panics within the window after which an aggregate is quarantined.
+    pub strikes_max: u32,
+    pub strike_window_seconds: u64,
+    /// Committed entries kept in memory for followers, per shard, in bytes.
+    pub feed_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mailbox_max: 4_096,
+            shard_commands_max: 65_536,
+            node_bytes_max: 256 << 20,
+            live_max: 1_000_000,
+            idle_seconds: 300,
+            recoveries_max: 32,
+            snapshot_interval: 1_000,
+            deadline_ms: 10_000,
+            strikes_max: 3,
+            strike_window_seconds: 60,
+            feed_bytes_max: 1 << 20,
+        }
+    }
+}
+
+/// What every actor of a node may use.
+pub struct NodeServices {
+    pub name: Arc<str>,
+    pub journal: Arc<dyn Journal>,
+    pub snapshots: Arc<dyn SnapshotStore>,
+    pub limits: Limits,
+    pub feed: Arc<Feed>,
+    /// The runtime that actors live on, whatever thread asks for one.
+    pub runtime: tokio::runtime::Handle,
+    pub recoveries: Semaphore,
+    pub snapshot_writes: Semaphore,
+    pub admitted_bytes: AtomicUsize,
+    pub live: AtomicUsize,
+    pub accepting: AtomicBool,
+    started: Instant,
+}
+
+impl NodeServices {
+    pub fn new(
+        name: &str,
+        journal: Arc<dyn Journal>,
+        snapshots: Arc<dyn SnapshotStore>,
+        limits: Limits,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            journal,
+            snapshots,
+            feed: Arc::new(Feed::new(limits.feed_bytes_max)),
+            recoveries: Semaphore::new(limits.recoveries_max),
+            snapshot_writes: Semaphore::new(4),
+            limits,
+            runtime,
+            admitted_bytes: AtomicUsize::new(0),
+            live: AtomicUsize::new(0),
+            accepting: AtomicBool::new(true),
+            started: Instant::now(),
+        }
+    }
+
+    /// Whole microseconds, as events keep them.
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(6)
+    }
+
+    /// Microseconds of the node's monotonic clock.
+    pub fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).expect("a node lives less than 500,000 years")
+    }
+
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.limits.deadline_ms)
+    }
+}
+
+/// How an aggregate is addressed on its shard.
+pub type SlotKey = (&'static str, AggregateId);
+
+/// A live aggregate, whatever its kind.
+pub trait AnySlot: Send + Sync + 'static {
+    fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync>;
+    fn key(&self) -> SlotKey;
+    fn actor_id(&self) -> Option<ActorId>;
+    /// Coarse time of the last use, microseconds of the monotonic clock.
+    fn last_used_us(&self) -> u64;
+    /// Nobody waits for it and nothing of it is being written.
+    fn is_idle(&self) -> bool;
+    /// Ends its actor; a snapshot is written first if the log has run far ahead of the last one.
+    fn retire(self: Arc<Self>);
+    /// Its actor failed: what it had not handed to the writer is answered and dropped. Says when
+    /// to start it again, or nothing if it is quarantined now.
+    fn failed(&self, reason: &str) -> Option<Duration>;
+    /// Starts its actor again.
+    fn restart(self: Arc<Self>);
+    /// Takes it out of service by an operator's wish.
+    fn quarantine(&self, reason: &str);
+    fn status(&self) -> SlotStatus;
+    fn weight(&self) -> usize;
+}
+
+/// What operators see of a live aggregate.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotStatus {
+    pub aggregate_type: &'static str,
+    pub aggregate_id: AggregateId,
+    pub shard: ShardId,
+    pub version: u64,
+    pub pending: usize,
+    pub strikes: u32,
+    /// Why it is quarantined, if it is.
+    pub quarantined: Option<String>,
+}
+
+/// One shard as the actors see it. Shared by callers, its supervisor and its writer.
+pub struct Shard {
+    pub id: ShardId,
+    pub services: Arc<NodeServices>,
+    pub lane: LaneHandle,
+    pub epoch: AtomicU64,
+    /// The last number that the writer acknowledged.
+    pub head: AtomicU64,
+    /// Reads may be answered until then, microseconds of the monotonic clock; 0 while not serving.
+    pub reads_until_us: AtomicU64,
+    pub admitted: AtomicUsize,
+    /// Recorded times only go forward along a log.
+    pub recorded_us: AtomicI64,
+    pub regressed: AtomicBool,
+    pub supervisor: RwLock<Option<ActorCell>>,
+    slots: Mutex<HashMap<SlotKey, Arc<dyn AnySlot>>>,
+}
+
+impl Shard {
+    pub fn new(id: ShardId, services: Arc<NodeServices>, lane: LaneHandle) -> Self {
+        Self {
+            id,
+            services,
+            lane,
+            epoch: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            reads_until_us: AtomicU64::new(0),
+            admitted: AtomicUsize::new(0),
+            recorded_us: AtomicI64::new(0),
+            regressed: AtomicBool::new(false),
+            supervisor: RwLock::new(None),
+            slots: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Commands are decided here.
+    pub fn is_serving(&self) -> bool {
+        self.epoch.load(Ordering::Acquire) != 0
+    }
+
+    /// What was read from memory before this call may be told to a client.
+    pub fn may_read(&self) -> bool {
+        self.services.monotonic_us() < self.reads_until_us.load(Ordering::Acquire)
+    }
+
+    pub fn open(&self, epoch: Epoch, head: Seq) {
+        self.head.store(head, Ordering::Release);
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Stops serving and forgets every aggregate that lives here.
+    pub fn close(&self) {
+        self.epoch.store(0, Ordering::Release);
+        self.reads_until_us.store(0, Ordering::Release);
+        let slots = std::mem::take(&mut *self.slots.lock());
+        self.services.live.fetch_sub(slots.len(), Ordering::Relaxed);
+        for slot in slots.into_values() {
+            slot.retire();
+        }
+    }
+
+    /// The live aggregate of this key, admitted by `admit` under the lock, so that it cannot be
+    /// passivated in between; made by `make` if there is none.
+    pub fn slot<T>(
+        &self,
+        key: SlotKey,
+        make: impl FnOnce() -> Arc<dyn AnySlot>,
+        admit: impl FnOnce(&Arc<dyn AnySlot>) -> T,
+    ) -> T {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get(&key) {
+            return admit(slot);
+        }
+        if self.services.live.load(Ordering::Relaxed) >= self.services.limits.live_max {
+            self.evict(&mut slots);
+        }
+        let slot = make();
+        self.services.live.fetch_add(1, Ordering::Relaxed);
+        slots.insert(key, Arc::clone(&slot));
+        admit(&slot)
+    }
+
+    /// Passivates the least recently used eighth of this shard's idle aggregates, at least one.
+    fn evict(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>) {
+        let mut idle: Vec<_> = slots
+            .values()
+            .filter(|slot| slot.is_idle())
+            .map(|slot| (slot.last_used_us(), slot.key()))
+            .collect();
+        idle.sort_unstable();
+        let count = idle.len().div_ceil(8);
+        for (_, key) in &idle[..count] {
+            self.remove(slots, key);
+        }
+    }
+
+    fn remove(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>, key: &SlotKey) {
+        if let Some(slot) = slots.remove(key) {
+            self.services.live.fetch_sub(1, Ordering::Relaxed);
+            slot.retire();
+        }
+    }
+
+    /// Passivates what was not used since `before_us` (monotonic) and waits for nothing.
+    pub fn passivate_idle(&self, before_us: u64) {
+        let mut slots = self.slots.lock();
+        let idle: Vec<_> = slots
+            .values()
+            .filter(|slot| slot.last_used_us() < before_us && slot.is_idle())
+            .map(|slot| slot.key())
+            .collect();
+        for key in &idle {
+            self.remove(&mut slots, key);
+        }
+    }
+
+    pub fn slots(&self) -> Vec<Arc<dyn AnySlot>> {
+        self.slots.lock().values().cloned().collect()
+    }
+
+    pub fn find(&self, key: &SlotKey) -> Option<Arc<dyn AnySlot>> {
+        self.slots.lock().get(key).cloned()
+    }
+
+    /// Forgets one aggregate, so that the next use recovers it from the log.
+    pub fn forget(&self, key: &SlotKey) {
+        self.remove(&mut self.slots.lock(), key);
+    }
+}

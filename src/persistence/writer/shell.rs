@@ -1,0 +1,262 @@
+//! The shell of a lane: performs what the core asks for on the database and brings the answers
+//! back. It decides nothing.
+//!
+//! While an append is under way it sends the replies that the last commit released, so that
+//! telling a thousand callers costs the next batch no time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
+use crate::persistence::journal::{Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId};
+
+/// An aggregate as the shell sees it; [`Cell`] says what each call means.
+pub trait WriterCell: Send + Sync {
+    fn shard(&self) -> ShardId;
+    fn cut(&self) -> Option<Cut>;
+    fn committed(&self, seq: Seq) -> bool;
+    fn dropped(&self, reason: Dropped);
+}
+
+/// A shared [`WriterCell`].
+#[derive(Clone)]
+pub struct CellRef(pub Arc<dyn WriterCell>);
+
+impl Cell for CellRef {
+    fn shard(&self) -> ShardId {
+        self.0.shard()
+    }
+    fn cut(&self) -> Option<Cut> {
+        self.0.cut()
+    }
+    fn committed(&self, seq: Seq) -> bool {
+        self.0.committed(seq)
+    }
+    fn dropped(&self, reason: Dropped) {
+        self.0.dropped(reason);
+    }
+}
+
+/// Replies that may go out, in the order of their commits.
+#[derive(Default)]
+pub struct Releases(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+impl Releases {
+    /// Sends `release` with the next round.
+    pub fn push(&self, release: Box<dyn FnOnce() + Send>) {
+        self.0.lock().push(release);
+    }
+
+    fn send_all(&self) {
+        let all = std::mem::take(&mut *self.0.lock());
+        for release in all {
+            release();
+        }
+    }
+}
+
+/// Who is told what a lane found out. Called on the lane's task: must be quick and never wait.
+pub trait LaneObserver: Send + Sync + 'static {
+    /// These entries are durable, in this order; also told before any reply goes out.
+    fn committed(&self, entries: Arc<Vec<Entry>>);
+    /// The shard has another owner.
+    fn fenced(&self, shard: ShardId, by: Epoch);
+    /// The shard's log lost entries that were acknowledged.
+    fn regressed(&self, shard: ShardId, acknowledged: Seq, found: Seq);
+}
+
+enum Input {
+    Ready(CellRef),
+    Open { shard: ShardId, epoch: Epoch, head: Seq, done: oneshot::Sender<()> },
+    Close { shard: ShardId, done: oneshot::Sender<()> },
+    /// Answers when everything announced before is settled.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Speaks to a running lane. What is queued is bounded by the number of live aggregates: each
+/// announces itself once until it is cut.
+#[derive(Clone)]
+pub struct LaneHandle {
+    inputs: mpsc::UnboundedSender<Input>,
+    releases: Arc<Releases>,
+}
+
+impl LaneHandle {
+    /// Starts a lane on the current runtime.
+    pub fn start(
+        journal: Arc<dyn Journal>,
+        appender: Box<dyn Appender>,
+        observer: Arc<dyn LaneObserver>,
+    ) -> Self {
+        let (inputs, receiver) = mpsc::unbounded_channel();
+        let releases = Arc::new(Releases::default());
+        let shell = Shell {
+            lane: Lane::default(),
+            journal,
+            appender,
+            observer,
+            inputs: receiver,
+            releases: Arc::clone(&releases),
+            flushes: Vec::new(),
+        };
+        tokio::spawn(shell.run());
+        Self { inputs, releases }
+    }
+
+    pub fn releases(&self) -> &Arc<Releases> {
+        &self.releases
+    }
+
+    /// An aggregate has something to write. If the lane has ended, it is told so.
+    pub fn ready(&self, cell: CellRef) {
+        if let Err(mpsc::error::SendError(Input::Ready(cell))) = self.inputs.send(Input::Ready(cell)) {
+            let _ = cell.0.cut();
+            cell.0.dropped(Dropped::Fenced);
+        }
+    }
+
+    pub async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
+        let (done, answer) = oneshot::channel();
+        let _ = self.inputs.send(Input::Open { shard, epoch, head, done });
+        let _ = answer.await;
+    }
+
+    pub async fn close(&self, shard: ShardId) {
+        let (done, answer) = oneshot::channel();
+        let _ = self.inputs.send(Input::Close { shard, done });
+        let _ = answer.await;
+    }
+
+    pub async fn flush(&self) {
+        let (done, answer) = oneshot::channel();
+        let _ = self.inputs.send(Input::Flush(done));
+        let _ = answer.await;
+    }
+}
+
+struct Shell {
+    lane: Lane<CellRef>,
+    journal: Arc<dyn Journal>,
+    appender: Box<dyn Appender>,
+    observer: Arc<dyn LaneObserver>,
+    inputs: mpsc::UnboundedReceiver<Input>,
+    releases: Arc<Releases>,
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Shell {
+    /// Ends when every handle is gone.
+    async fn run(mut self) {
+        loop {
+            while let Ok(input) = self.inputs.try_recv() {
+                self.accept(input);
+            }
+            let action = self.lane.next(now_us());
+            self.tell();
+            let Some(action) = action else {
+                self.releases.send_all();
+                if self.lane.is_idle() {
+                    for flush in self.flushes.drain(..) {
+                        let _ = flush.send(());
+                    }
+                    match self.inputs.recv().await {
+                        Some(input) => self.accept(input),
+                        None => return,
+                    }
+                }
+                continue;
+            };
+            self.perform(action).await;
+            self.tell();
+        }
+    }
+
+    fn accept(&mut self, input: Input) {
+        match input {
+            Input::Ready(cell) => self.lane.ready(cell),
+            Input::Open { shard, epoch, head, done } => {
+                self.lane.open(shard, epoch, head);
+                let _ = done.send(());
+            }
+            Input::Close { shard, done } => {
+                self.lane.close(shard);
+                let _ = done.send(());
+            }
+            Input::Flush(done) => self.flushes.push(done),
+        }
+    }
+
+    fn tell(&mut self) {
+        for notice in self.lane.take_notices() {
+            match notice {
+                Notice::Committed(entries) => self.observer.committed(entries),
+                Notice::Fenced { shard, by } => self.observer.fenced(shard, by),
+                Notice::Regressed { shard, acknowledged, found } => {
+                    self.observer.regressed(shard, acknowledged, found);
+                }
+            }
+        }
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Append(entries) => {
+                let releases = &self.releases;
+                let (outcome, ()) =
+                    tokio::join!(self.appender.append(&entries), async { releases.send_all() });
+                drop(entries);
+                if let Appended::Refused(reason) | Appended::NotSent(reason) | Appended::Unknown(reason) =
+                    &outcome
+                {
+                    tracing::warn!(%reason, outcome = outcome.name(), "append failed");
+                }
+                self.lane.appended(outcome);
+            }
+            Action::ReadBack(ranges) => {
+                let found = self.read(&ranges).await;
+                self.lane.read_back(found);
+            }
+            Action::Heads(shards) => {
+                let heads = self.journal.heads(&shards).await;
+                if let Err(error) = &heads {
+                    tracing::warn!(%error, "heads cannot be read");
+                }
+                self.lane.heads(heads.ok());
+            }
+            Action::Pause { tries } => {
+                self.releases.send_all();
+                let millis = 10_u64 << tries.min(6);
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+            }
+        }
+    }
+
+    async fn read(&self, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec<Entry>> {
+        let mut found = Vec::new();
+        for (shard, first, last) in ranges {
+            let mut after = first - 1;
+            while after < *last {
+                let page = self.journal.read_shard(*shard, after, *last, PageLimit::default()).await;
+                match page {
+                    Ok(page) => {
+                        let Some(entry) = page.last() else { break };
+                        after = entry.seq;
+                        found.extend(page);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, shard, "rows cannot be read back");
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+fn now_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
