@@ -492,6 +492,17 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         released
     }
 
+    /// The actor failed in the middle of a decision: what is not sealed may be half done and is
+    /// dropped; what is sealed goes its way. Nothing is decided before the next recovery.
+    pub fn failed(&mut self) -> Released<A, R> {
+        self.ready = false;
+        let Some(entry) = self.entries.pop_back_if(|entry| entry.after.is_none()) else {
+            return Vec::new();
+        };
+        let reason = Verdict::Dropped(Dropped::Failed);
+        entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
+    }
+
     fn take_handed_out(&mut self) -> Option<OpenEntry<A, R>> {
         if !std::mem::take(&mut self.handed_out) {
             return None;

@@ -109,6 +109,25 @@ impl<A: Aggregate> Recovered<A> {
         Ok(true)
     }
 
+    /// Applies an entry for looking into the past: the events up to `version`, no keys.
+    pub fn apply_until(&mut self, entry: &Entry, head: Seq, version: u64) -> Result<(), RecoveryError> {
+        if entry.seq > head {
+            return Ok(());
+        }
+        let mut at = entry.version - 1;
+        let state = &mut self.state;
+        codec::decode_each::<A>(&entry.events, |stored| {
+            at += 1;
+            if let Some(event) = stored.event.filter(|_| at <= version) {
+                A::apply(state, &event);
+            }
+        })
+        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
+        self.version = at.min(version);
+        self.seq = entry.seq;
+        Ok(())
+    }
+
     /// Remembers the keys of a stored segment: `(fingerprint, version)`, 8 + 8 bytes little endian.
     pub fn keys_from_segment(&mut self, fingerprints: &[u8], recorded_us: i64) {
         for pair in fingerprints.chunks_exact(16) {

@@ -57,7 +57,7 @@ impl Default for Limits {
             deadline_ms: 10_000,
             strikes_max: 3,
             strike_window_seconds: 60,
-            feed_bytes_max: 1 << 20,
+            feed_bytes_max: 256 << 10,
         }
     }
 }

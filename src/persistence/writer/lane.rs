@@ -63,6 +63,8 @@ pub enum Dropped {
     Conflict,
     /// The log lost entries that had been acknowledged.
     Regressed,
+    /// The actor failed before it was handed to the writer.
+    Failed,
 }
 
 /// What the shell is to do next. Exactly one thing at a time; its answer goes to the method named.

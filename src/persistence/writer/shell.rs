@@ -216,7 +216,7 @@ impl Shell {
                 self.lane.appended(outcome);
             }
             Action::ReadBack(ranges) => {
-                let found = self.read(&ranges).await;
+                let found = read(&*self.journal, &ranges).await;
                 self.lane.read_back(found);
             }
             Action::Heads(shards) => {
@@ -233,28 +233,28 @@ impl Shell {
             }
         }
     }
+}
 
-    async fn read(&self, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec<Entry>> {
-        let mut found = Vec::new();
-        for (shard, first, last) in ranges {
-            let mut after = first - 1;
-            while after < *last {
-                let page = self.journal.read_shard(*shard, after, *last, PageLimit::default()).await;
-                match page {
-                    Ok(page) => {
-                        let Some(entry) = page.last() else { break };
-                        after = entry.seq;
-                        found.extend(page);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, shard, "rows cannot be read back");
-                        return None;
-                    }
+async fn read(journal: &dyn Journal, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec<Entry>> {
+    let mut found = Vec::new();
+    for (shard, first, last) in ranges {
+        let mut after = first - 1;
+        while after < *last {
+            let page = journal.read_shard(*shard, after, *last, PageLimit::default()).await;
+            match page {
+                Ok(page) => {
+                    let Some(entry) = page.last() else { break };
+                    after = entry.seq;
+                    found.extend(page);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, shard, "rows cannot be read back");
+                    return None;
                 }
             }
         }
-        Some(found)
     }
+    Some(found)
 }
 
 fn now_us() -> i64 {

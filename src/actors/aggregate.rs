@@ -1,0 +1,236 @@
+//! The aggregate actor: takes commands from its mailbox one by one and lets the core decide them.
+//! It never waits for the disk between two commands; only a recovery makes the mailbox wait.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use super::core::{Committed, Decided, Request, Verdict};
+use super::keys::Page;
+use super::recovery::{FoundKey, RecoveryError, find_key};
+use super::slot::{ReplyTo, Slot};
+use super::snapshot;
+use crate::domain::aggregate::Aggregate;
+use crate::persistence::journal::{JournalError, PageLimit};
+use crate::persistence::writer::lane::Dropped;
+
+/// What an aggregate actor is told.
+pub enum Message<A: Aggregate> {
+    Decide(Request<A, ReplyTo<A>>),
+    /// A search of the log for the request's key came back.
+    Searched { request: Request<A, ReplyTo<A>>, found: Result<Option<FoundKey>, String>, through: u64 },
+    /// Recover if need be, then say so.
+    Load(oneshot::Sender<Result<(), Dropped>>),
+}
+
+/// See the module. Its state is the shared slot.
+pub struct AggregateActor<A>(PhantomData<A>);
+
+impl<A> Default for AggregateActor<A> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<A: Aggregate> Actor for AggregateActor<A> {
+    type Msg = Message<A>;
+    type State = Arc<Slot<A>>;
+    type Arguments = Arc<Slot<A>>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        slot: Arc<Slot<A>>,
+    ) -> Result<Arc<Slot<A>>, ActorProcessingErr> {
+        Ok(slot)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: Message<A>,
+        slot: &mut Arc<Slot<A>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let ready = slot.with_core(|core| core.is_ready());
+        if !ready && let Err(error) = recover(slot).await {
+            return not_recovered(message, error);
+        }
+        match message {
+            Message::Decide(request) => decide(slot, request),
+            Message::Searched { request, found, through } => searched(slot, request, found, through),
+            Message::Load(done) => {
+                let _ = done.send(Ok(()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decide<A: Aggregate>(slot: &Arc<Slot<A>>, request: Request<A, ReplyTo<A>>) {
+    let now = slot.shard.services.now();
+    match slot.with_core(|core| core.decide(request, now)) {
+        Decided::Waits => {}
+        Decided::Answer(reply, verdict) => reply.send(verdict),
+        Decided::Search { request, pages, through } => {
+            let slot = Arc::clone(slot);
+            tokio::spawn(async move {
+                let found = search(&slot, &request, &pages).await;
+                slot.tell(Message::Searched { request, found, through });
+            });
+        }
+    }
+    slot.snapshot_if_due(slot.shard.services.limits.snapshot_interval);
+}
+
+fn searched<A: Aggregate>(
+    slot: &Arc<Slot<A>>,
+    mut request: Request<A, ReplyTo<A>>,
+    found: Result<Option<FoundKey>, String>,
+    through: u64,
+) {
+    match found {
+        Ok(None) => {
+            request.examined = through;
+            decide(slot, request);
+        }
+        Ok(Some(found)) if found.input_hash == request.input_hash => {
+            let shard = slot.shard.id;
+            let committed = Committed { version: found.version, shard, seq: found.seq };
+            request.reply.send(Verdict::Done(committed));
+        }
+        Ok(Some(_)) => request.reply.send(Verdict::KeyReused),
+        Err(reason) => request.reply.send(Verdict::Dropped(Dropped::Refused(reason.into()))),
+    }
+}
+
+/// Looks for the request's key in the versions named, which are all committed.
+async fn search<A: Aggregate>(
+    slot: &Slot<A>,
+    request: &Request<A, ReplyTo<A>>,
+    pages: &[Page],
+) -> Result<Option<FoundKey>, String> {
+    let key = request.meta.key.as_deref().unwrap_or_default();
+    for (first, last) in pages {
+        let mut from = *first;
+        while from <= *last {
+            let page = slot
+                .shard
+                .services
+                .journal
+                .read_aggregate(A::TYPE, slot.id.0, from, *last, PageLimit::default())
+                .await
+                .map_err(|error| error.to_string())?;
+            let Some(end) = page.last() else { break };
+            from = end.last_version() + 1;
+            for entry in &page {
+                let found = find_key(entry, &request.meta.principal, key);
+                if let Some(found) = found.map_err(|error| error.to_string())? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+enum NotRecovered {
+    /// The shard is gone from here, or the database is: a matter of others.
+    Dropped(Dropped),
+    /// The log of this aggregate cannot be read: a matter of this aggregate.
+    Poison(String),
+}
+
+fn not_recovered<A: Aggregate>(message: Message<A>, error: NotRecovered) -> Result<(), ActorProcessingErr> {
+    match error {
+        NotRecovered::Dropped(reason) => {
+            match message {
+                Message::Decide(request) | Message::Searched { request, .. } => {
+                    request.reply.send(Verdict::Dropped(reason));
+                }
+                Message::Load(done) => {
+                    let _ = done.send(Err(reason));
+                }
+            }
+            Ok(())
+        }
+        NotRecovered::Poison(reason) => Err(reason.into()),
+    }
+}
+
+/// Brings the core to what the log says, up to the head that the writer acknowledged.
+async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> {
+    wait_until_settled(slot).await;
+    let services = &slot.shard.services;
+    let _turn = services.recoveries.acquire().await.expect("the semaphore is never closed");
+    let epoch = slot.with_core(|core| core.home().epoch);
+    if epoch == 0 || slot.shard.epoch.load(Ordering::Acquire) != epoch {
+        return Err(NotRecovered::Dropped(Dropped::Fenced));
+    }
+    let head = slot.shard.head.load(Ordering::Acquire);
+    let now_us = services.now().timestamp_micros();
+    let mut recovered = snapshot::load::<A>(services, slot.id, now_us).await.map_err(journal_failed)?;
+    loop {
+        let from = recovered.version + 1;
+        let page = services
+            .journal
+            .read_aggregate(A::TYPE, slot.id.0, from, u64::MAX, PageLimit::default())
+            .await
+            .map_err(journal_failed)?;
+        if page.is_empty() {
+            break;
+        }
+        let mut beyond = false;
+        for entry in &page {
+            match recovered.apply(entry, head, epoch, now_us) {
+                Ok(true) => {}
+                Ok(false) => {
+                    beyond = true;
+                    break;
+                }
+                Err(RecoveryError::Fenced(_)) => return Err(NotRecovered::Dropped(Dropped::Fenced)),
+                Err(error) => return Err(NotRecovered::Poison(chain(&error))),
+            }
+        }
+        if beyond {
+            break;
+        }
+        // A long replay lets others of this thread run.
+        tokio::task::yield_now().await;
+    }
+    slot.with_core(|core| core.install(recovered));
+    Ok(())
+}
+
+/// After a failure an earlier entry may still be in the writer's hands.
+async fn wait_until_settled<A: Aggregate>(slot: &Arc<Slot<A>>) {
+    loop {
+        let settled = slot.settled.notified();
+        tokio::pin!(settled);
+        settled.as_mut().enable();
+        if slot.with_core(|core| core.is_settled()) {
+            return;
+        }
+        settled.await;
+    }
+}
+
+fn journal_failed(error: JournalError) -> NotRecovered {
+    match error {
+        JournalError::Corrupt(reason) => NotRecovered::Poison(reason),
+        other => NotRecovered::Dropped(Dropped::Refused(other.to_string().into())),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,300 @@
+//! What callers hold: [`Engine`] finds the shard of an aggregate, [`AggregateRef`] asks it and reads
+//! it. A handle is cheap to clone and outlives passivation, restart and recovery of what it names.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::aggregate::Message;
+use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
+use super::recovery::Recovered;
+use super::shard::{AnySlot, NodeServices, Shard, SlotKey};
+use super::slot::{NotAdmitted, Permit, ReplyTo, Slot};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::AggregateId;
+use crate::persistence::codec::KEY_BYTES_MAX;
+use crate::persistence::journal::PageLimit;
+use crate::persistence::writer::lane::Dropped;
+
+/// Why there is no outcome, or none that is known. Not a refusal of the domain.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Fault {
+    /// A bound is reached. This try did nothing.
+    #[error("too much is waiting here; try again in {} ms", retry_after.as_millis())]
+    Overloaded { retry_after: Duration },
+    /// This try did nothing; ask again with the same key.
+    #[error("not by this try: {reason}; ask again with the same key")]
+    Unavailable { reason: String, retry_after: Duration },
+    /// It may have happened or may still; ask again with the same key to learn which.
+    #[error("the outcome is not known; ask again with the same key")]
+    OutcomeUnknown,
+    #[error("this aggregate is quarantined: {reason}")]
+    Quarantined { reason: String },
+    #[error("the log of this shard went backwards; an operator must decide")]
+    Regressed,
+    #[error("the idempotency key was used with other content; use a new key")]
+    KeyReused,
+    #[error("version {expected} was expected, but it stands at {actual}; read it again")]
+    VersionConflict { expected: u64, actual: u64 },
+    #[error("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")]
+    InvalidKey,
+    #[error("the log of this aggregate cannot be read: {reason}")]
+    Unreadable { reason: String },
+}
+
+impl Fault {
+    /// The stable code that clients see.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Unavailable { .. } => "UNAVAILABLE",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::Quarantined { .. } => "QUARANTINED",
+            Self::Regressed => "JOURNAL_REGRESSED",
+            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::VersionConflict { .. } => "VERSION_CONFLICT",
+            Self::InvalidKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
+        }
+    }
+
+    /// When to ask again, where asking again helps.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            Self::OutcomeUnknown => Some(Duration::from_millis(100)),
+            _ => None,
+        }
+    }
+}
+
+/// Why a command has no success to show.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AskError<X> {
+    /// The rules say no.
+    Refused(X),
+    Fault(Fault),
+}
+
+impl<X> From<Fault> for AskError<X> {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The aggregates of this node, found by id.
+#[derive(Clone)]
+pub struct Engine {
+    pub services: Arc<NodeServices>,
+    shards: Arc<Vec<Arc<Shard>>>,
+}
+
+impl Engine {
+    /// `shards[i]` is shard `i`.
+    pub fn new(services: Arc<NodeServices>, shards: Vec<Arc<Shard>>) -> Self {
+        Self { services, shards: Arc::new(shards) }
+    }
+
+    pub fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
+        AggregateRef { engine: self.clone(), id, kind: PhantomData }
+    }
+
+    /// The shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
+    pub fn shard_of(&self, id: AggregateId) -> &Arc<Shard> {
+        let shard = xxh3_64(id.as_bytes()) % self.shards.len() as u64;
+        &self.shards[usize::try_from(shard).expect("a shard number is small")]
+    }
+
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+}
+
+/// One aggregate, wherever it is.
+pub struct AggregateRef<A> {
+    engine: Engine,
+    id: AggregateId,
+    kind: PhantomData<fn() -> A>,
+}
+
+impl<A> Clone for AggregateRef<A> {
+    fn clone(&self) -> Self {
+        Self { engine: self.engine.clone(), id: self.id, kind: PhantomData }
+    }
+}
+
+/// How long a caller that found a full mailbox is asked to stay away.
+const OVERLOAD_RETRY: Duration = Duration::from_millis(250);
+const UNAVAILABLE_RETRY: Duration = Duration::from_millis(100);
+
+impl<A: Aggregate> AggregateRef<A> {
+    pub fn id(&self) -> AggregateId {
+        self.id
+    }
+
+    /// Sends a command and waits for its outcome, at most the node's deadline. Success means that
+    /// its events are durable.
+    pub async fn ask(&self, command: A::Command, meta: CommandMeta) -> Result<Committed, AskError<A::Refusal>> {
+        if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+            return Err(Fault::InvalidKey.into());
+        }
+        if !self.engine.services.accepting.load(Ordering::Acquire) {
+            return Err(unavailable("this node is stopping").into());
+        }
+        let (input_hash, bytes) = weigh(&command);
+        let (slot, permit) = self.admitted(bytes)?;
+        let (sender, verdict) = oneshot::channel();
+        let reply = ReplyTo { sender, permit };
+        slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
+        drop(slot);
+        match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
+            Ok(Ok(verdict)) => outcome(verdict),
+            Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown.into()),
+        }
+    }
+
+    /// The confirmed state; version 0 for what never was. Never waits for a commit.
+    pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
+        for _ in 0..3 {
+            let (slot, permit) = self.admitted(0)?;
+            let mut reading = slot.read();
+            if reading.is_none() {
+                let (done, loaded) = oneshot::channel();
+                slot.tell(Message::Load(done));
+                match tokio::time::timeout(self.engine.services.deadline(), loaded).await {
+                    Ok(Ok(Ok(()))) => reading = slot.read(),
+                    Ok(Ok(Err(reason))) => return Err(dropped(reason)),
+                    Ok(Err(_)) => {}
+                    Err(_) => return Err(unavailable("it could not be recovered in time")),
+                }
+            }
+            drop(permit);
+            if let Some(reading) = reading {
+                // After the state was taken: the lease was ours while it was current.
+                return if slot.shard.may_read() { Ok(reading) } else { Err(unavailable("the lease ran out")) };
+            }
+        }
+        Err(unavailable("it could not be recovered"))
+    }
+
+    /// The state as it was when `version` was reached, or, where the log ends before, now.
+    pub async fn read_at_version(&self, version: u64) -> Result<Reading<A::State>, Fault> {
+        let now = self.read().await?;
+        if version >= now.version {
+            return Ok(now);
+        }
+        self.replay(|entry_version, _| entry_version <= version, version, now.seq).await
+    }
+
+    /// The state as it was at a time, by the recorded time of entries (microseconds since 1970).
+    pub async fn read_at_time(&self, at_us: i64) -> Result<Reading<A::State>, Fault> {
+        let now = self.read().await?;
+        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq).await
+    }
+
+    async fn replay(
+        &self,
+        include: impl Fn(u64, i64) -> bool,
+        to_version: u64,
+        head: u64,
+    ) -> Result<Reading<A::State>, Fault> {
+        let journal = &self.engine.services.journal;
+        let mut past = Recovered::<A>::default();
+        'pages: while past.version < to_version {
+            let page = journal
+                .read_aggregate(A::TYPE, self.id.0, past.version + 1, to_version, PageLimit::default())
+                .await
+                .map_err(|error| unavailable(&error.to_string()))?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in &page {
+                if !include(entry.version, entry.recorded_us) {
+                    break 'pages;
+                }
+                let read = past.apply_until(entry, head, to_version);
+                read.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+            }
+        }
+        let shard = self.engine.shard_of(self.id).id;
+        Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
+    }
+
+    fn admitted(&self, bytes: usize) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
+        let shard = self.engine.shard_of(self.id);
+        if !shard.is_serving() {
+            return Err(if shard.regressed.load(Ordering::Acquire) {
+                Fault::Regressed
+            } else {
+                unavailable("its shard is not served here now")
+            });
+        }
+        let key: SlotKey = (A::TYPE, self.id);
+        shard.slot(
+            key,
+            || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>,
+            |slot| {
+                let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
+                let slot = slot.expect("a kind's name belongs to one kind");
+                match slot.admit(bytes) {
+                    Ok(permit) => Ok((slot, permit)),
+                    Err(NotAdmitted::Full) => Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY }),
+                    Err(NotAdmitted::Restarting(after)) => Err(Fault::Unavailable {
+                        reason: "its actor is starting again".to_owned(),
+                        retry_after: after,
+                    }),
+                    Err(NotAdmitted::Quarantined(reason)) => Err(Fault::Quarantined { reason }),
+                }
+            },
+        )
+    }
+}
+
+fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
+    Err(match verdict {
+        Verdict::Done(committed) => return Ok(committed),
+        Verdict::Refused(refusal) => AskError::Refused(refusal),
+        Verdict::VersionConflict { expected, actual } => Fault::VersionConflict { expected, actual }.into(),
+        Verdict::KeyReused => Fault::KeyReused.into(),
+        Verdict::KeysFull => Fault::Overloaded { retry_after: Duration::from_secs(1) }.into(),
+        Verdict::Dropped(reason) => dropped(reason).into(),
+    })
+}
+
+fn dropped(reason: Dropped) -> Fault {
+    match reason {
+        Dropped::Regressed => Fault::Regressed,
+        Dropped::Fenced => unavailable("its shard moved"),
+        Dropped::ShutOut => unavailable("the database lost the answer and the write was shut out"),
+        Dropped::Conflict => unavailable("its log had moved on"),
+        Dropped::Failed => unavailable("its actor failed"),
+        Dropped::Refused(reason) => unavailable(&reason),
+    }
+}
+
+fn unavailable(reason: &str) -> Fault {
+    Fault::Unavailable { reason: reason.to_owned(), retry_after: UNAVAILABLE_RETRY }
+}
+
+/// Hash and length of a command's JSON, without keeping the text.
+fn weigh<C: Serialize>(command: &C) -> (u64, usize) {
+    struct Hashing(Xxh3, usize);
+    impl std::io::Write for Hashing {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            self.1 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing(Xxh3::new(), 0);
+    serde_json::to_writer(&mut hashing, command).expect("commands serialize");
+    (hashing.0.digest(), hashing.1)
+}

@@ -1,0 +1,343 @@
+//! One live aggregate: its core behind a lock, its actor, what was admitted to it. The writer cuts
+//! and confirms through it, readers read through it, its actor decides through it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ractor::{ActorId, ActorRef, ActorRuntime};
+use tokio::sync::{Notify, oneshot};
+
+use super::aggregate::{AggregateActor, Message};
+use super::core::{AggregateCore, Home, Reading, Released, Verdict};
+use super::shard::{AnySlot, Shard, SlotKey, SlotStatus};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::AggregateId;
+use crate::persistence::journal::{Seq, ShardId};
+use crate::persistence::writer::lane::{Cut, Dropped};
+use crate::persistence::writer::shell::{CellRef, WriterCell};
+
+/// Where a verdict goes, and the command's place in the bounds until then.
+pub struct ReplyTo<A: Aggregate> {
+    pub sender: oneshot::Sender<Verdict<A::Refusal>>,
+    pub permit: Permit<A>,
+}
+
+impl<A: Aggregate> ReplyTo<A> {
+    pub fn send(self, verdict: Verdict<A::Refusal>) {
+        // The place is free before the caller can come back for another.
+        drop(self.permit);
+        let _ = self.sender.send(verdict);
+    }
+}
+
+/// A command's place in the bounds.
+pub struct Permit<A: Aggregate> {
+    slot: Arc<Slot<A>>,
+    bytes: usize,
+}
+
+impl<A: Aggregate> Drop for Permit<A> {
+    fn drop(&mut self) {
+        self.slot.admitted.fetch_sub(1, Ordering::AcqRel);
+        self.slot.shard.admitted.fetch_sub(1, Ordering::AcqRel);
+        self.slot.shard.services.admitted_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// Why a command was not let in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotAdmitted {
+    /// A bound is reached.
+    Full,
+    /// The actor is being started again after a failure.
+    Restarting(Duration),
+    Quarantined(String),
+}
+
+struct Life<A: Aggregate> {
+    actor: Option<ActorRef<Message<A>>>,
+    strikes: Vec<u64>,
+    restart_at_us: u64,
+    quarantined: Option<String>,
+}
+
+struct Inner<A: Aggregate> {
+    core: AggregateCore<A, ReplyTo<A>>,
+    /// The writer knows of it: it is in the writer's queue or in its hands.
+    announced: bool,
+    snapshot_running: bool,
+    snapshot_earliest_us: u64,
+}
+
+/// See the module.
+pub struct Slot<A: Aggregate> {
+    pub id: AggregateId,
+    pub shard: Arc<Shard>,
+    inner: Mutex<Inner<A>>,
+    life: Mutex<Life<A>>,
+    pub admitted: AtomicUsize,
+    last_used_us: AtomicU64,
+    retired: AtomicU32,
+    /// Rings when the writer has let go of the last entry.
+    pub settled: Notify,
+}
+
+impl<A: Aggregate> Slot<A> {
+    pub fn start(id: AggregateId, shard: &Arc<Shard>) -> Arc<Self> {
+        let home = Home {
+            node: Arc::clone(&shard.services.name),
+            shard: shard.id,
+            epoch: shard.epoch.load(Ordering::Acquire),
+        };
+        let slot = Arc::new(Self {
+            id,
+            shard: Arc::clone(shard),
+            inner: Mutex::new(Inner {
+                core: AggregateCore::new(id, home),
+                announced: false,
+                snapshot_running: false,
+                snapshot_earliest_us: 0,
+            }),
+            life: Mutex::new(Life {
+                actor: None,
+                strikes: Vec::new(),
+                restart_at_us: 0,
+                quarantined: None,
+            }),
+            admitted: AtomicUsize::new(0),
+            last_used_us: AtomicU64::new(shard.services.monotonic_us()),
+            retired: AtomicU32::new(0),
+            settled: Notify::new(),
+        });
+        Arc::clone(&slot).spawn_actor();
+        slot
+    }
+
+    /// The actor hangs under its shard's supervisor and lives on the node's runtime, whatever
+    /// thread asked for it first.
+    fn spawn_actor(self: Arc<Self>) {
+        let Some(supervisor) = self.shard.supervisor.read().clone() else { return };
+        let _runtime = self.shard.services.runtime.enter();
+        let actor = AggregateActor::default();
+        match ActorRuntime::spawn_linked_instant(None, actor, Arc::clone(&self), supervisor) {
+            Ok((actor, _)) => self.life.lock().actor = Some(actor),
+            Err(error) => tracing::error!(%error, id = %self.id, kind = A::TYPE, "actor not started"),
+        }
+    }
+
+    /// Takes a place in the bounds, or says why not.
+    pub fn admit(self: &Arc<Self>, bytes: usize) -> Result<Permit<A>, NotAdmitted> {
+        let services = &self.shard.services;
+        let now = services.monotonic_us();
+        self.last_used_us.store(now, Ordering::Relaxed);
+        {
+            let life = self.life.lock();
+            if let Some(reason) = &life.quarantined {
+                return Err(NotAdmitted::Quarantined(reason.clone()));
+            }
+            if life.restart_at_us > now {
+                return Err(NotAdmitted::Restarting(Duration::from_micros(life.restart_at_us - now)));
+            }
+        }
+        let limits = &services.limits;
+        let of_slot = self.admitted.fetch_add(1, Ordering::AcqRel);
+        let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
+        let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let permit = Permit { slot: Arc::clone(self), bytes };
+        if of_slot >= limits.mailbox_max
+            || of_shard >= limits.shard_commands_max
+            || of_node + bytes > limits.node_bytes_max
+        {
+            return Err(NotAdmitted::Full);
+        }
+        Ok(permit)
+    }
+
+    /// Puts a message into the actor's mailbox. A failure drops the message and what it holds.
+    pub fn tell(&self, message: Message<A>) {
+        if let Some(actor) = &self.life.lock().actor {
+            let _ = actor.cast(message);
+        }
+    }
+
+    /// Runs `act` on the core; announces to the writer what it left to be written.
+    pub fn with_core<T>(self: &Arc<Self>, act: impl FnOnce(&mut AggregateCore<A, ReplyTo<A>>) -> T) -> T {
+        let mut inner = self.inner.lock();
+        let result = act(&mut inner.core);
+        let announce = !inner.announced && !inner.core.is_settled();
+        inner.announced |= announce;
+        drop(inner);
+        if announce {
+            self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+        }
+        result
+    }
+
+    /// The confirmed state, if the aggregate was recovered.
+    pub fn read(&self) -> Option<Reading<A::State>> {
+        self.last_used_us.store(self.shard.services.monotonic_us(), Ordering::Relaxed);
+        let inner = self.inner.lock();
+        inner.core.is_ready().then(|| inner.core.read())
+    }
+
+    /// Begins a snapshot if `far_behind` events have gathered since the last one and none runs.
+    /// Large states pace themselves: the next begins no sooner than ten times what the last took.
+    pub fn snapshot_if_due(self: &Arc<Self>, far_behind: u64) {
+        let now = self.shard.services.monotonic_us();
+        let job = {
+            let mut inner = self.inner.lock();
+            if inner.snapshot_running
+                || !inner.core.is_ready()
+                || inner.core.events_since_snapshot() < far_behind
+                || now < inner.snapshot_earliest_us
+            {
+                return;
+            }
+            inner.snapshot_running = true;
+            inner.core.snapshot()
+        };
+        let slot = Arc::clone(self);
+        self.shard.services.runtime.spawn(async move {
+            let stored = super::snapshot::store::<A>(&slot, &job).await;
+            let took = slot.shard.services.monotonic_us() - now;
+            let mut inner = slot.inner.lock();
+            inner.core.snapshot_ended(job, stored);
+            inner.snapshot_running = false;
+            inner.snapshot_earliest_us = now + took * 11;
+        });
+    }
+
+    fn release(&self, released: Released<A, ReplyTo<A>>) {
+        if released.is_empty() {
+            return;
+        }
+        self.shard.lane.releases().push(Box::new(move || {
+            for (reply, verdict) in released {
+                reply.send(verdict);
+            }
+        }));
+    }
+}
+
+impl<A: Aggregate> WriterCell for Slot<A> {
+    fn shard(&self) -> ShardId {
+        self.shard.id
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        let mut inner = self.inner.lock();
+        let cut = inner.core.cut();
+        inner.announced = cut.is_some();
+        cut
+    }
+
+    fn committed(&self, seq: Seq) -> bool {
+        // Before the confirmed state moves: whoever recovers this aggregate later reads up to here.
+        self.shard.head.fetch_max(seq, Ordering::AcqRel);
+        let mut inner = self.inner.lock();
+        let released = inner.core.committed(seq);
+        let more = !inner.core.is_settled();
+        inner.announced = more;
+        drop(inner);
+        self.release(released);
+        if !more {
+            self.settled.notify_waiters();
+        }
+        more
+    }
+
+    fn dropped(&self, reason: Dropped) {
+        let mut inner = self.inner.lock();
+        let released = inner.core.dropped(&reason);
+        inner.announced = false;
+        drop(inner);
+        self.release(released);
+        self.settled.notify_waiters();
+    }
+}
+
+impl<A: Aggregate> AnySlot for Slot<A> {
+    fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+        self
+    }
+
+    fn key(&self) -> SlotKey {
+        (A::TYPE, self.id)
+    }
+
+    fn actor_id(&self) -> Option<ActorId> {
+        self.life.lock().actor.as_ref().map(|actor| actor.get_id())
+    }
+
+    fn last_used_us(&self) -> u64 {
+        self.last_used_us.load(Ordering::Relaxed)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.admitted.load(Ordering::Acquire) == 0
+            && self.life.lock().quarantined.is_none()
+            && self.inner.lock().core.is_settled()
+    }
+
+    fn retire(self: Arc<Self>) {
+        self.retired.store(1, Ordering::Release);
+        if self.shard.is_serving() {
+            self.snapshot_if_due(self.shard.services.limits.snapshot_interval / 10);
+        }
+        if let Some(actor) = self.life.lock().actor.take() {
+            actor.stop(None);
+        }
+    }
+
+    fn failed(&self, reason: &str) -> Option<Duration> {
+        let released = self.inner.lock().core.failed();
+        for (reply, verdict) in released {
+            reply.send(verdict);
+        }
+        let services = &self.shard.services;
+        let now = services.monotonic_us();
+        let mut life = self.life.lock();
+        life.actor = None;
+        let window_us = services.limits.strike_window_seconds * 1_000_000;
+        life.strikes.retain(|strike| now - strike < window_us);
+        life.strikes.push(now);
+        let strikes = u32::try_from(life.strikes.len()).expect("few strikes fit a window");
+        tracing::error!(kind = A::TYPE, id = %self.id, strikes, reason, "aggregate actor failed");
+        if strikes >= services.limits.strikes_max {
+            life.quarantined = Some(format!("failed {strikes} times: {reason}"));
+            return None;
+        }
+        let backoff = Duration::from_millis(50 << strikes.min(6));
+        life.restart_at_us = now + u64::try_from(backoff.as_micros()).expect("seconds fit");
+        Some(backoff)
+    }
+
+    fn restart(self: Arc<Self>) {
+        if self.retired.load(Ordering::Acquire) == 0 {
+            self.spawn_actor();
+        }
+    }
+
+    fn quarantine(&self, reason: &str) {
+        self.life.lock().quarantined = Some(reason.to_owned());
+    }
+
+    fn status(&self) -> SlotStatus {
+        let life = self.life.lock();
+        SlotStatus {
+            aggregate_type: A::TYPE,
+            aggregate_id: self.id,
+            shard: self.shard.id,
+            version: self.inner.lock().core.read().version,
+            pending: self.admitted.load(Ordering::Relaxed),
+            strikes: u32::try_from(life.strikes.len()).unwrap_or(u32::MAX),
+            quarantined: life.quarantined.clone(),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.inner.lock().core.weight()
+    }
+}
