@@ -6,3 +6,4 @@ pub mod domain;
 pub mod persistence;
 #[cfg(test)]
 mod simulator;
+pub mod supervisors;

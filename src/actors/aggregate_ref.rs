@@ -29,7 +29,10 @@ pub enum Fault {
     Overloaded { retry_after: Duration },
     /// This try did nothing; ask again with the same key.
     #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable { reason: String, retry_after: Duration },
+    Unavailable {
+        reason: String,
+        retry_after: Duration,
+    },
     /// It may have happened or may still; ask again with the same key to learn which.
     #[error("the outcome is not known; ask again with the same key")]
     OutcomeUnknown,
@@ -66,7 +69,9 @@ impl Fault {
     /// When to ask again, where asking again helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded { retry_after } | Self::Unavailable { retry_after, .. } => {
+                Some(*retry_after)
+            }
             Self::OutcomeUnknown => Some(Duration::from_millis(100)),
             _ => None,
         }
@@ -97,11 +102,18 @@ pub struct Engine {
 impl Engine {
     /// `shards[i]` is shard `i`.
     pub fn new(services: Arc<NodeServices>, shards: Vec<Arc<Shard>>) -> Self {
-        Self { services, shards: Arc::new(shards) }
+        Self {
+            services,
+            shards: Arc::new(shards),
+        }
     }
 
     pub fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
-        AggregateRef { engine: self.clone(), id, kind: PhantomData }
+        AggregateRef {
+            engine: self.clone(),
+            id,
+            kind: PhantomData,
+        }
     }
 
     /// The shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
@@ -124,7 +136,11 @@ pub struct AggregateRef<A> {
 
 impl<A> Clone for AggregateRef<A> {
     fn clone(&self) -> Self {
-        Self { engine: self.engine.clone(), id: self.id, kind: PhantomData }
+        Self {
+            engine: self.engine.clone(),
+            id: self.id,
+            kind: PhantomData,
+        }
     }
 }
 
@@ -139,8 +155,16 @@ impl<A: Aggregate> AggregateRef<A> {
 
     /// Sends a command and waits for its outcome, at most the node's deadline. Success means that
     /// its events are durable.
-    pub async fn ask(&self, command: A::Command, meta: CommandMeta) -> Result<Committed, AskError<A::Refusal>> {
-        if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+    pub async fn ask(
+        &self,
+        command: A::Command,
+        meta: CommandMeta,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        if meta
+            .key
+            .as_ref()
+            .is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX)
+        {
             return Err(Fault::InvalidKey.into());
         }
         if !self.engine.services.accepting.load(Ordering::Acquire) {
@@ -150,7 +174,13 @@ impl<A: Aggregate> AggregateRef<A> {
         let (slot, permit) = self.admitted(bytes)?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
-        slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
+        slot.tell(Message::Decide(Request {
+            command,
+            meta,
+            input_hash,
+            reply,
+            examined: 0,
+        }));
         drop(slot);
         match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
             Ok(Ok(verdict)) => outcome(verdict),
@@ -176,7 +206,11 @@ impl<A: Aggregate> AggregateRef<A> {
             drop(permit);
             if let Some(reading) = reading {
                 // After the state was taken: the lease was ours while it was current.
-                return if slot.shard.may_read() { Ok(reading) } else { Err(unavailable("the lease ran out")) };
+                return if slot.shard.may_read() {
+                    Ok(reading)
+                } else {
+                    Err(unavailable("the lease ran out"))
+                };
             }
         }
         Err(unavailable("it could not be recovered"))
@@ -188,13 +222,19 @@ impl<A: Aggregate> AggregateRef<A> {
         if version >= now.version {
             return Ok(now);
         }
-        self.replay(|entry_version, _| entry_version <= version, version, now.seq).await
+        self.replay(
+            |entry_version, _| entry_version <= version,
+            version,
+            now.seq,
+        )
+        .await
     }
 
     /// The state as it was at a time, by the recorded time of entries (microseconds since 1970).
     pub async fn read_at_time(&self, at_us: i64) -> Result<Reading<A::State>, Fault> {
         let now = self.read().await?;
-        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq).await
+        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq)
+            .await
     }
 
     async fn replay(
@@ -207,7 +247,13 @@ impl<A: Aggregate> AggregateRef<A> {
         let mut past = Recovered::<A>::default();
         'pages: while past.version < to_version {
             let page = journal
-                .read_aggregate(A::TYPE, self.id.0, past.version + 1, to_version, PageLimit::default())
+                .read_aggregate(
+                    A::TYPE,
+                    self.id.0,
+                    past.version + 1,
+                    to_version,
+                    PageLimit::default(),
+                )
                 .await
                 .map_err(|error| unavailable(&error.to_string()))?;
             if page.is_empty() {
@@ -218,11 +264,18 @@ impl<A: Aggregate> AggregateRef<A> {
                     break 'pages;
                 }
                 let read = past.apply_until(entry, head, to_version);
-                read.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+                read.map_err(|error| Fault::Unreadable {
+                    reason: error.to_string(),
+                })?;
             }
         }
         let shard = self.engine.shard_of(self.id).id;
-        Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
+        Ok(Reading {
+            state: past.state,
+            version: past.version,
+            shard,
+            seq: past.seq,
+        })
     }
 
     fn admitted(&self, bytes: usize) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
@@ -243,7 +296,9 @@ impl<A: Aggregate> AggregateRef<A> {
                 let slot = slot.expect("a kind's name belongs to one kind");
                 match slot.admit(bytes) {
                     Ok(permit) => Ok((slot, permit)),
-                    Err(NotAdmitted::Full) => Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY }),
+                    Err(NotAdmitted::Full) => Err(Fault::Overloaded {
+                        retry_after: OVERLOAD_RETRY,
+                    }),
                     Err(NotAdmitted::Restarting(after)) => Err(Fault::Unavailable {
                         reason: "its actor is starting again".to_owned(),
                         retry_after: after,
@@ -259,9 +314,14 @@ fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
     Err(match verdict {
         Verdict::Done(committed) => return Ok(committed),
         Verdict::Refused(refusal) => AskError::Refused(refusal),
-        Verdict::VersionConflict { expected, actual } => Fault::VersionConflict { expected, actual }.into(),
+        Verdict::VersionConflict { expected, actual } => {
+            Fault::VersionConflict { expected, actual }.into()
+        }
         Verdict::KeyReused => Fault::KeyReused.into(),
-        Verdict::KeysFull => Fault::Overloaded { retry_after: Duration::from_secs(1) }.into(),
+        Verdict::KeysFull => Fault::Overloaded {
+            retry_after: Duration::from_secs(1),
+        }
+        .into(),
         Verdict::Dropped(reason) => dropped(reason).into(),
     })
 }
@@ -278,7 +338,10 @@ fn dropped(reason: Dropped) -> Fault {
 }
 
 fn unavailable(reason: &str) -> Fault {
-    Fault::Unavailable { reason: reason.to_owned(), retry_after: UNAVAILABLE_RETRY }
+    Fault::Unavailable {
+        reason: reason.to_owned(),
+        retry_after: UNAVAILABLE_RETRY,
+    }
 }
 
 /// Hash and length of a command's JSON, without keeping the text.

@@ -500,7 +500,11 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             return Vec::new();
         };
         let reason = Verdict::Dropped(Dropped::Failed);
-        entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
+        entry
+            .waiters
+            .into_iter()
+            .map(|(reply, _)| (reply, reason.clone()))
+            .collect()
     }
 
     fn take_handed_out(&mut self) -> Option<OpenEntry<A, R>> {

@@ -37,12 +37,22 @@ pub enum Behind {
 
 impl Feed {
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, windows: RwLock::default(), bell: watch::channel(0).0 }
+        Self {
+            bytes_max,
+            windows: RwLock::default(),
+            bell: watch::channel(0).0,
+        }
     }
 
     /// A shard is served from here on, with this head.
     pub fn open(&self, shard: ShardId, head: Seq) {
-        self.windows.write().insert(shard, Window { head, ..Window::default() });
+        self.windows.write().insert(
+            shard,
+            Window {
+                head,
+                ..Window::default()
+            },
+        );
         self.bell.send_modify(|count| *count += 1);
     }
 
@@ -61,7 +71,9 @@ impl Feed {
                 window.bytes += entry.weight();
                 window.entries.push_back((Arc::clone(entries), index));
                 while window.bytes > self.bytes_max {
-                    let Some((list, index)) = window.entries.pop_front() else { break };
+                    let Some((list, index)) = window.entries.pop_front() else {
+                        break;
+                    };
                     window.bytes -= list[index].weight();
                 }
             }
@@ -76,21 +88,37 @@ impl Feed {
 
     /// The heads of all shards that are or were served here.
     pub fn heads(&self) -> Vec<(ShardId, Seq)> {
-        self.windows.read().iter().map(|(shard, window)| (*shard, window.head)).collect()
+        self.windows
+            .read()
+            .iter()
+            .map(|(shard, window)| (*shard, window.head))
+            .collect()
     }
 
     /// At most `limit` entries behind `after`.
     pub fn behind(&self, shard: ShardId, after: Seq, limit: usize) -> Behind {
         let windows = self.windows.read();
-        let Some(window) = windows.get(&shard) else { return Behind::Nothing };
+        let Some(window) = windows.get(&shard) else {
+            return Behind::Nothing;
+        };
         if after >= window.head {
             return Behind::Nothing;
         }
         let first = window.head + 1 - window.entries.len() as u64;
         if after + 1 < first {
-            return Behind::Journal { through: window.head };
+            return Behind::Journal {
+                through: window.head,
+            };
         }
         let skip = usize::try_from(after + 1 - first).expect("a window fits memory");
-        Behind::Recent(window.entries.iter().skip(skip).take(limit).cloned().collect())
+        Behind::Recent(
+            window
+                .entries
+                .iter()
+                .skip(skip)
+                .take(limit)
+                .cloned()
+                .collect(),
+        )
     }
 }

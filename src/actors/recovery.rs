@@ -110,7 +110,12 @@ impl<A: Aggregate> Recovered<A> {
     }
 
     /// Applies an entry for looking into the past: the events up to `version`, no keys.
-    pub fn apply_until(&mut self, entry: &Entry, head: Seq, version: u64) -> Result<(), RecoveryError> {
+    pub fn apply_until(
+        &mut self,
+        entry: &Entry,
+        head: Seq,
+        version: u64,
+    ) -> Result<(), RecoveryError> {
         if entry.seq > head {
             return Ok(());
         }
@@ -122,7 +127,10 @@ impl<A: Aggregate> Recovered<A> {
                 A::apply(state, &event);
             }
         })
-        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
+        .map_err(|source| RecoveryError::Codec {
+            seq: entry.seq,
+            source,
+        })?;
         self.version = at.min(version);
         self.seq = entry.seq;
         Ok(())

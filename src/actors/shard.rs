@@ -10,6 +10,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use parking_lot::{Mutex, RwLock};
 use ractor::{ActorCell, ActorId};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::actors::feed::Feed;
 use crate::domain::id::AggregateId;
@@ -62,6 +63,9 @@ impl Default for Limits {
     }
 }
 
+/// Snapshots written at one time.
+const SNAPSHOT_WRITERS: usize = 4;
+
 /// What every actor of a node may use.
 pub struct NodeServices {
     pub name: Arc<str>,
@@ -73,6 +77,8 @@ pub struct NodeServices {
     pub runtime: tokio::runtime::Handle,
     pub recoveries: Semaphore,
     pub snapshot_writes: Semaphore,
+    /// Snapshots being written, for a node that drains.
+    pub snapshot_tasks: TaskTracker,
     pub admitted_bytes: AtomicUsize,
     pub live: AtomicUsize,
     pub accepting: AtomicBool,
@@ -93,7 +99,8 @@ impl NodeServices {
             snapshots,
             feed: Arc::new(Feed::new(limits.feed_bytes_max)),
             recoveries: Semaphore::new(limits.recoveries_max),
-            snapshot_writes: Semaphore::new(4),
+            snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
+            snapshot_tasks: TaskTracker::new(),
             limits,
             runtime,
             admitted_bytes: AtomicUsize::new(0),
@@ -110,7 +117,8 @@ impl NodeServices {
 
     /// Microseconds of the node's monotonic clock.
     pub fn monotonic_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).expect("a node lives less than 500,000 years")
+        u64::try_from(self.started.elapsed().as_micros())
+            .expect("a node lives less than 500,000 years")
     }
 
     pub fn deadline(&self) -> Duration {

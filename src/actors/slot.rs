@@ -10,7 +10,7 @@ use ractor::{ActorId, ActorRef, ActorRuntime};
 use tokio::sync::{Notify, oneshot};
 
 use super::aggregate::{AggregateActor, Message};
-use super::core::{AggregateCore, Home, Reading, Released, Verdict};
+use super::core::{AggregateCore, Home, Reading, Released, SnapshotJob, Verdict};
 use super::shard::{AnySlot, Shard, SlotKey, SlotStatus};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
@@ -42,7 +42,11 @@ impl<A: Aggregate> Drop for Permit<A> {
     fn drop(&mut self) {
         self.slot.admitted.fetch_sub(1, Ordering::AcqRel);
         self.slot.shard.admitted.fetch_sub(1, Ordering::AcqRel);
-        self.slot.shard.services.admitted_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.slot
+            .shard
+            .services
+            .admitted_bytes
+            .fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -118,12 +122,16 @@ impl<A: Aggregate> Slot<A> {
     /// The actor hangs under its shard's supervisor and lives on the node's runtime, whatever
     /// thread asked for it first.
     fn spawn_actor(self: Arc<Self>) {
-        let Some(supervisor) = self.shard.supervisor.read().clone() else { return };
+        let Some(supervisor) = self.shard.supervisor.read().clone() else {
+            return;
+        };
         let _runtime = self.shard.services.runtime.enter();
         let actor = AggregateActor::default();
         match ActorRuntime::spawn_linked_instant(None, actor, Arc::clone(&self), supervisor) {
             Ok((actor, _)) => self.life.lock().actor = Some(actor),
-            Err(error) => tracing::error!(%error, id = %self.id, kind = A::TYPE, "actor not started"),
+            Err(error) => {
+                tracing::error!(%error, id = %self.id, kind = A::TYPE, "actor not started")
+            }
         }
     }
 
@@ -138,14 +146,19 @@ impl<A: Aggregate> Slot<A> {
                 return Err(NotAdmitted::Quarantined(reason.clone()));
             }
             if life.restart_at_us > now {
-                return Err(NotAdmitted::Restarting(Duration::from_micros(life.restart_at_us - now)));
+                return Err(NotAdmitted::Restarting(Duration::from_micros(
+                    life.restart_at_us - now,
+                )));
             }
         }
         let limits = &services.limits;
         let of_slot = self.admitted.fetch_add(1, Ordering::AcqRel);
         let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
         let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let permit = Permit { slot: Arc::clone(self), bytes };
+        let permit = Permit {
+            slot: Arc::clone(self),
+            bytes,
+        };
         if of_slot >= limits.mailbox_max
             || of_shard >= limits.shard_commands_max
             || of_node + bytes > limits.node_bytes_max
@@ -163,21 +176,27 @@ impl<A: Aggregate> Slot<A> {
     }
 
     /// Runs `act` on the core; announces to the writer what it left to be written.
-    pub fn with_core<T>(self: &Arc<Self>, act: impl FnOnce(&mut AggregateCore<A, ReplyTo<A>>) -> T) -> T {
+    pub fn with_core<T>(
+        self: &Arc<Self>,
+        act: impl FnOnce(&mut AggregateCore<A, ReplyTo<A>>) -> T,
+    ) -> T {
         let mut inner = self.inner.lock();
         let result = act(&mut inner.core);
         let announce = !inner.announced && !inner.core.is_settled();
         inner.announced |= announce;
         drop(inner);
         if announce {
-            self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+            self.shard
+                .lane
+                .ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
         }
         result
     }
 
     /// The confirmed state, if the aggregate was recovered.
     pub fn read(&self) -> Option<Reading<A::State>> {
-        self.last_used_us.store(self.shard.services.monotonic_us(), Ordering::Relaxed);
+        self.last_used_us
+            .store(self.shard.services.monotonic_us(), Ordering::Relaxed);
         let inner = self.inner.lock();
         inner.core.is_ready().then(|| inner.core.read())
     }
@@ -199,14 +218,10 @@ impl<A: Aggregate> Slot<A> {
             inner.core.snapshot()
         };
         let slot = Arc::clone(self);
-        self.shard.services.runtime.spawn(async move {
-            let stored = super::snapshot::store::<A>(&slot, &job).await;
-            let took = slot.shard.services.monotonic_us() - now;
-            let mut inner = slot.inner.lock();
-            inner.core.snapshot_ended(job, stored);
-            inner.snapshot_running = false;
-            inner.snapshot_earliest_us = now + took * 11;
-        });
+        let services = &self.shard.services;
+        services
+            .snapshot_tasks
+            .spawn_on(snapshot_task(slot, job, now), &services.runtime);
     }
 
     fn release(&self, released: Released<A, ReplyTo<A>>) {
@@ -219,6 +234,19 @@ impl<A: Aggregate> Slot<A> {
             }
         }));
     }
+}
+
+async fn snapshot_task<A: Aggregate>(
+    slot: Arc<Slot<A>>,
+    job: SnapshotJob<A::State>,
+    began_us: u64,
+) {
+    let stored = super::snapshot::store::<A>(&slot, &job).await;
+    let took = slot.shard.services.monotonic_us() - began_us;
+    let mut inner = slot.inner.lock();
+    inner.core.snapshot_ended(job, stored);
+    inner.snapshot_running = false;
+    inner.snapshot_earliest_us = began_us + took * 11;
 }
 
 impl<A: Aggregate> WriterCell for Slot<A> {

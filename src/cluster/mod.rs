@@ -1,3 +1,4 @@
 //! Who owns which shard. Moves no command and knows no aggregate.
 
+pub mod keeper;
 pub mod tenancy;

@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
-use crate::persistence::journal::{Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId};
+use crate::persistence::journal::{
+    Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId,
+};
 
 /// An aggregate as the shell sees it; [`Cell`] says what each call means.
 pub trait WriterCell: Send + Sync {
@@ -70,8 +72,16 @@ pub trait LaneObserver: Send + Sync + 'static {
 
 enum Input {
     Ready(CellRef),
-    Open { shard: ShardId, epoch: Epoch, head: Seq, done: oneshot::Sender<()> },
-    Close { shard: ShardId, done: oneshot::Sender<()> },
+    Open {
+        shard: ShardId,
+        epoch: Epoch,
+        head: Seq,
+        done: oneshot::Sender<()>,
+    },
+    Close {
+        shard: ShardId,
+        done: oneshot::Sender<()>,
+    },
     /// Answers when everything announced before is settled.
     Flush(oneshot::Sender<()>),
 }
@@ -112,7 +122,9 @@ impl LaneHandle {
 
     /// An aggregate has something to write. If the lane has ended, it is told so.
     pub fn ready(&self, cell: CellRef) {
-        if let Err(mpsc::error::SendError(Input::Ready(cell))) = self.inputs.send(Input::Ready(cell)) {
+        if let Err(mpsc::error::SendError(Input::Ready(cell))) =
+            self.inputs.send(Input::Ready(cell))
+        {
             let _ = cell.0.cut();
             cell.0.dropped(Dropped::Fenced);
         }
@@ -120,7 +132,12 @@ impl LaneHandle {
 
     pub async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
         let (done, answer) = oneshot::channel();
-        let _ = self.inputs.send(Input::Open { shard, epoch, head, done });
+        let _ = self.inputs.send(Input::Open {
+            shard,
+            epoch,
+            head,
+            done,
+        });
         let _ = answer.await;
     }
 
@@ -177,7 +194,12 @@ impl Shell {
     fn accept(&mut self, input: Input) {
         match input {
             Input::Ready(cell) => self.lane.ready(cell),
-            Input::Open { shard, epoch, head, done } => {
+            Input::Open {
+                shard,
+                epoch,
+                head,
+                done,
+            } => {
                 self.lane.open(shard, epoch, head);
                 let _ = done.send(());
             }
@@ -194,7 +216,11 @@ impl Shell {
             match notice {
                 Notice::Committed(entries) => self.observer.committed(entries),
                 Notice::Fenced { shard, by } => self.observer.fenced(shard, by),
-                Notice::Regressed { shard, acknowledged, found } => {
+                Notice::Regressed {
+                    shard,
+                    acknowledged,
+                    found,
+                } => {
                     self.observer.regressed(shard, acknowledged, found);
                 }
             }
@@ -205,11 +231,13 @@ impl Shell {
         match action {
             Action::Append(entries) => {
                 let releases = &self.releases;
-                let (outcome, ()) =
-                    tokio::join!(self.appender.append(&entries), async { releases.send_all() });
+                let (outcome, ()) = tokio::join!(self.appender.append(&entries), async {
+                    releases.send_all()
+                });
                 drop(entries);
-                if let Appended::Refused(reason) | Appended::NotSent(reason) | Appended::Unknown(reason) =
-                    &outcome
+                if let Appended::Refused(reason)
+                | Appended::NotSent(reason)
+                | Appended::Unknown(reason) = &outcome
                 {
                     tracing::warn!(%reason, outcome = outcome.name(), "append failed");
                 }
@@ -240,7 +268,9 @@ async fn read(journal: &dyn Journal, ranges: &[(ShardId, Seq, Seq)]) -> Option<V
     for (shard, first, last) in ranges {
         let mut after = first - 1;
         while after < *last {
-            let page = journal.read_shard(*shard, after, *last, PageLimit::default()).await;
+            let page = journal
+                .read_shard(*shard, after, *last, PageLimit::default())
+                .await;
             match page {
                 Ok(page) => {
                     let Some(entry) = page.last() else { break };

@@ -1,0 +1,244 @@
+//! The root of a node: its lanes, its shards' supervisors, its hold on shards; how it starts and
+//! how it drains.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use uuid::Uuid;
+
+use super::shard::ShardSupervisor;
+use crate::actors::aggregate_ref::Engine;
+use crate::actors::shard::{NodeServices, Shard};
+use crate::cluster::keeper::{Keeper, KeeperHandle, KeeperOptions, Tenant};
+use crate::cluster::tenancy::LeaseTerms;
+use crate::persistence::journal::{Entry, Epoch, JournalError, Owner, Seq, ShardId};
+use crate::persistence::writer::shell::{LaneHandle, LaneObserver};
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// The number of shards of the whole system; fixed when the database is made.
+    pub shards: u16,
+    /// Writer connections; each shard is pinned to one.
+    pub lanes: u16,
+    pub terms: LeaseTerms,
+    /// No other process can serve this database (an embedded one, locked).
+    pub exclusive: bool,
+}
+
+/// A running node.
+pub struct Node {
+    pub engine: Engine,
+    keeper: KeeperHandle,
+    lanes: Vec<LaneHandle>,
+    root: ActorRef<()>,
+}
+
+impl Node {
+    /// Starts the tree and begins to take shards. Does not wait for them; see
+    /// [`settle`](Self::settle).
+    pub async fn start(
+        services: Arc<NodeServices>,
+        options: NodeOptions,
+    ) -> Result<Self, JournalError> {
+        services.journal.prepare(options.shards).await?;
+        let (keeper, keeping) = Keeper::new();
+        let observer = Arc::new(Observer {
+            services: Arc::clone(&services),
+            keeper: keeper.clone(),
+        });
+        let mut lanes = Vec::new();
+        for _ in 0..options.lanes.clamp(1, options.shards) {
+            let appender = services.journal.appender().await?;
+            let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
+            lanes.push(LaneHandle::start(
+                Arc::clone(&services.journal),
+                appender,
+                observer,
+            ));
+        }
+        let shards: Vec<_> = (0..options.shards)
+            .map(|id| {
+                let lane = lanes[usize::from(id) % lanes.len()].clone();
+                Arc::new(Shard::new(id, Arc::clone(&services), lane))
+            })
+            .collect();
+        let (root, _) = Actor::spawn(None, NodeSupervisor, shards.clone())
+            .await
+            .map_err(|error| {
+                JournalError::Refused(format!("the root actor did not start: {error}"))
+            })?;
+        let tenant = Arc::new(ShardTenant {
+            services: Arc::clone(&services),
+            shards: shards.clone(),
+        });
+        let keeper_options = KeeperOptions {
+            owner: Owner {
+                node: services.name.to_string(),
+                incarnation: Uuid::new_v4(),
+            },
+            terms: options.terms,
+            shards: (0..options.shards).collect(),
+            force: options.exclusive,
+        };
+        keeping.start(keeper_options, Arc::clone(&services.journal), tenant);
+        Ok(Self {
+            engine: Engine::new(services, shards),
+            keeper,
+            lanes,
+            root,
+        })
+    }
+
+    /// True once every shard is served, or stopped for an operator.
+    pub async fn settle(&self, within: Duration) -> bool {
+        self.keeper.settle(within).await
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.keeper.is_settled()
+    }
+
+    /// Stops accepting, finishes what is in flight, writes snapshots of what ran far ahead of its
+    /// last one, gives the shards up. Bounded by `within`; what is not flushed by then was never
+    /// acknowledged.
+    pub async fn drain(&self, within: Duration) {
+        let services = &self.engine.services;
+        services.accepting.store(false, Ordering::Release);
+        let drained = tokio::time::timeout(within, async {
+            for lane in &self.lanes {
+                lane.flush().await;
+            }
+            for shard in self.engine.shards() {
+                shard.passivate_idle(u64::MAX);
+            }
+            services.snapshot_tasks.close();
+            services.snapshot_tasks.wait().await;
+            self.keeper.drain().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("not everything was flushed in time");
+        }
+        self.root.stop(None);
+    }
+}
+
+struct Observer {
+    services: Arc<NodeServices>,
+    keeper: KeeperHandle,
+}
+
+impl LaneObserver for Observer {
+    fn committed(&self, entries: Arc<Vec<Entry>>) {
+        self.services.feed.push(&entries);
+    }
+
+    fn fenced(&self, shard: ShardId, by: Epoch) {
+        tracing::warn!(shard, by, "another owner writes here now");
+        self.keeper.fenced(shard);
+    }
+
+    fn regressed(&self, shard: ShardId, acknowledged: Seq, found: Seq) {
+        tracing::error!(
+            shard,
+            acknowledged,
+            found,
+            "JOURNAL_REGRESSED: the log lost entries that were acknowledged; the shard is stopped \
+             until an operator decides"
+        );
+        self.keeper.regressed(shard);
+    }
+}
+
+struct ShardTenant {
+    services: Arc<NodeServices>,
+    shards: Vec<Arc<Shard>>,
+}
+
+impl ShardTenant {
+    fn shard(&self, shard: ShardId) -> &Arc<Shard> {
+        &self.shards[usize::from(shard)]
+    }
+}
+
+#[async_trait]
+impl Tenant for ShardTenant {
+    fn monotonic_us(&self) -> u64 {
+        self.services.monotonic_us()
+    }
+
+    async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
+        let shard = self.shard(shard);
+        shard.lane.open(shard.id, epoch, head).await;
+        shard.open(epoch, head);
+        self.services.feed.open(shard.id, head);
+    }
+
+    async fn close(&self, shard: ShardId) {
+        let shard = self.shard(shard);
+        shard.close();
+        shard.lane.close(shard.id).await;
+    }
+
+    fn reads_until(&self, shard: ShardId, until_us: u64) {
+        self.shard(shard)
+            .reads_until_us
+            .store(until_us, Ordering::Release);
+    }
+
+    fn regressed(&self, shard: ShardId) {
+        self.shard(shard).regressed.store(true, Ordering::Release);
+    }
+}
+
+/// The root actor: keeps a supervisor for each shard.
+struct NodeSupervisor;
+
+impl Actor for NodeSupervisor {
+    type Msg = ();
+    type State = Vec<Arc<Shard>>;
+    type Arguments = Vec<Arc<Shard>>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<()>,
+        shards: Vec<Arc<Shard>>,
+    ) -> Result<Vec<Arc<Shard>>, ActorProcessingErr> {
+        for shard in &shards {
+            let shard = Arc::clone(shard);
+            Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
+        }
+        Ok(shards)
+    }
+
+    /// A shard's supervisor is gone, and with it its aggregates: forget them, they come back from
+    /// the log, and put another in its place.
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<()>,
+        event: SupervisionEvent,
+        shards: &mut Vec<Arc<Shard>>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(actor, error) = event {
+            let is_its = |shard: &&Arc<Shard>| {
+                shard
+                    .supervisor
+                    .read()
+                    .as_ref()
+                    .is_some_and(|cell| cell.get_id() == actor.get_id())
+            };
+            if let Some(shard) = shards.iter().find(is_its) {
+                tracing::error!(shard = shard.id, %error, "a shard's supervisor failed");
+                for slot in shard.slots() {
+                    shard.forget(&slot.key());
+                }
+                let shard = Arc::clone(shard);
+                Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
+            }
+        }
+        Ok(())
+    }
+}
