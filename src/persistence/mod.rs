@@ -5,3 +5,11 @@ pub mod codec;
 pub mod journal;
 pub mod snapshots;
 pub mod writer;
+
+//MYSQL
+pub mod sqlite;
+
+mod checksum;
+mod connections;
+mod page;
+mod statements;

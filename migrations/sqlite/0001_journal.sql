@@ -1,0 +1,75 @@
+-- Each further index is paid at every append: the journal has the two that the fence and the
+-- reload of one aggregate need, and no other.
+
+CREATE TABLE shards (
+    shard INTEGER NOT NULL PRIMARY KEY,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    -- NULL: given up, or never taken.
+    owner_node TEXT,
+    owner_incarnation BLOB,
+    -- Microseconds since 1970 UTC by the clock of this database.
+    lease_until_us INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE journal (
+    shard INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    aggregate_type TEXT NOT NULL,
+    aggregate_id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    recorded_us INTEGER NOT NULL,
+    PRIMARY KEY (shard, seq),
+    UNIQUE (aggregate_type, aggregate_id, version)
+) STRICT;
+
+CREATE TABLE snapshots (
+    aggregate_type TEXT NOT NULL,
+    aggregate_id BLOB NOT NULL,
+    shard INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    recorded_us INTEGER NOT NULL,
+    state_schema INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (aggregate_type, aggregate_id)
+) STRICT;
+
+CREATE TABLE key_segments (
+    aggregate_type TEXT NOT NULL,
+    aggregate_id BLOB NOT NULL,
+    first_version INTEGER NOT NULL,
+    last_version INTEGER NOT NULL,
+    recorded_us INTEGER NOT NULL,
+    fingerprints BLOB NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (aggregate_type, aggregate_id, first_version)
+) STRICT;
+
+-- A row per event, for operators and reports; nothing in the program reads it.
+CREATE VIEW events AS
+SELECT
+    j.shard,
+    j.seq,
+    e.key AS event_index,
+    j.epoch,
+    j.attempt,
+    j.aggregate_type,
+    lower(
+        substr(hex(j.aggregate_id), 1, 8) || '-' ||
+        substr(hex(j.aggregate_id), 9, 4) || '-' ||
+        substr(hex(j.aggregate_id), 13, 4) || '-' ||
+        substr(hex(j.aggregate_id), 17, 4) || '-' ||
+        substr(hex(j.aggregate_id), 21, 12)) AS aggregate_id,
+    j.version + e.key AS version,
+    json_extract(e.value, '$.type') AS event_type,
+    json_extract(e.value, '$.schema') AS event_schema,
+    json_extract(e.value, '$.data') AS data,
+    json_extract(e.value, '$.meta') AS meta,
+    strftime('%Y-%m-%dT%H:%M:%S', j.recorded_us / 1000000, 'unixepoch') ||
+        printf('.%06dZ', j.recorded_us % 1000000) AS recorded_at
+FROM journal AS j, json_each(j.events) AS e;

@@ -1,0 +1,113 @@
+//! Reads of the journal in a SQLite file.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite};
+
+use super::Database;
+use super::errors::{bound, journal_error, stored};
+use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+use crate::persistence::page::{Page, Range};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, select_heads};
+
+pub(super) async fn heads(
+    database: &Database,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+    let mut connection = database.readers.fresh().await.map_err(journal_error)?;
+    heads_on(&mut connection, shards)
+        .await
+        .map_err(journal_error)
+}
+
+/// The heads of the shards as this connection sees them, in the order asked for.
+pub(super) async fn heads_on(
+    connection: &mut sqlx::SqliteConnection,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
+    if shards.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(ShardId, Option<i64>)> = sqlx::query_as(select_heads(shards))
+        .persistent(false)
+        .fetch_all(connection)
+        .await?;
+    let mut found = BTreeMap::new();
+    for (shard, seq) in rows {
+        found.insert(shard, stored::<Seq>(seq.unwrap_or(0))?);
+    }
+    Ok(shards
+        .iter()
+        .map(|shard| (*shard, found.get(shard).copied().unwrap_or(0)))
+        .collect())
+}
+
+/// One page of the entries in `range`.
+pub(super) async fn entries(
+    database: &Database,
+    range: Range<'_>,
+    limit: PageLimit,
+) -> Result<Vec<Entry>, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let mut page = Page::new(range, limit);
+    while let Some(rows) = page.next_chunk() {
+        let mut found = 0;
+        let mut stream = query(page.range(), rows).fetch(reader.connection());
+        while let Some(row) = stream.try_next().await.map_err(journal_error)? {
+            found += 1;
+            let entry = decode(&mut page, &row).map_err(journal_error)?;
+            if !page.push(entry) {
+                break;
+            }
+        }
+        if found < rows {
+            break;
+        }
+    }
+    reader.give_back();
+    Ok(page.into_entries())
+}
+
+fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
+    match range {
+        Range::Shard {
+            shard,
+            after,
+            through,
+        } => sqlx::query(READ_SHARD)
+            .bind(shard)
+            .bind(bound(after))
+            .bind(bound(through))
+            .bind(rows),
+        Range::Aggregate {
+            aggregate_type,
+            aggregate_id,
+            from,
+            to,
+        } => sqlx::query(READ_AGGREGATE)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(bound(from))
+            .bind(bound(to))
+            .bind(rows),
+    }
+}
+
+fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        shard: stored(row.try_get(0)?)?,
+        seq: stored(row.try_get(1)?)?,
+        epoch: stored(row.try_get(2)?)?,
+        attempt: stored(row.try_get(3)?)?,
+        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_id: id(row.try_get(5)?)?,
+        version: stored(row.try_get(6)?)?,
+        count: stored(row.try_get(7)?)?,
+        events: row.try_get(8)?,
+        recorded_us: row.try_get(9)?,
+    })
+}
