@@ -39,6 +39,36 @@ impl fmt::Display for AggregateId {
     }
 }
 
+/// Ids that name things inside aggregates, or things that are not aggregates; a type each, so that
+/// a variant cannot be passed where a location is meant.
+macro_rules! named_ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    )+};
+}
+
+named_ids! {
+    /// A sellable variant of a product.
+    VariantId,
+    /// A place that keeps stock.
+    LocationId,
+    /// A claim on stock; chosen by whoever asks for it, so that asking twice is harmless.
+    HoldId,
+    /// A move of stock from one location to another; names both of its sides.
+    TransferId,
+    /// Whoever buys: a user, or a guest by an id derived from the e-mail address.
+    CustomerId,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

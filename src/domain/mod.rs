@@ -4,8 +4,12 @@
 pub mod aggregate;
 pub mod id;
 pub mod money;
+pub mod text;
 
 pub mod access;
 pub mod commerce;
 pub mod products;
 pub mod scheduling;
+
+#[cfg(test)]
+pub mod testing;

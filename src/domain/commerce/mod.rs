@@ -1,1 +1,3 @@
-//! The context commerce.
+//! The context commerce: who buys what, and for how much.
+
+pub mod order;

@@ -1,0 +1,164 @@
+//! An order: lines at frozen prices, and how far it has come.
+//!
+//! This folder owns the state machine and the sums. It takes prices as they are given and never
+//! looks one up; it reserves no stock and charges nobody: the checkout saga does.
+//!
+//! ```text
+//! Draft -> PendingPayment -> Placed -> Confirmed -> Completed
+//! Draft, PendingPayment, Placed -> Cancelled
+//! Draft, PendingPayment -> Expired
+//! ```
+
+mod decide;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::domain::id::{LocationId, VariantId};
+use crate::domain::money::{Currency, Money, MoneyError, Rate};
+use crate::domain::text::InvalidText;
+
+pub use state::{Buyer, Line, LineTotals, State, Status, Totals};
+
+/// The marker of this kind of aggregate.
+#[derive(Debug)]
+pub struct Order;
+
+/// The most lines of one order.
+pub const LINES_MAX: usize = 200;
+/// The most units of one line.
+pub const LINE_UNITS_MAX: i64 = 1_000_000;
+/// The highest price of one unit, in minor units.
+pub const UNIT_PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
+pub const NAME_CHARACTERS_MAX: usize = 200;
+pub const REASON_CHARACTERS_MAX: usize = 200;
+/// The longest e-mail address (RFC 5321, 4.5.3.1.3 less the angle brackets).
+pub const EMAIL_CHARACTERS_MAX: usize = 254;
+pub const PAYMENT_REFERENCE_CHARACTERS_MAX: usize = 100;
+
+/// What may be asked of an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Begins an order; everything in it is in this currency.
+    Draft { buyer: Buyer, currency: Currency },
+    /// Adds a line. Name, price and tax rate come from the product, never from the client.
+    AddLine {
+        variant: VariantId,
+        location: LocationId,
+        quantity: i64,
+        name: String,
+        unit_price: Money,
+        tax_rate: Rate,
+    },
+    ChangeLine { line: u32, quantity: i64 },
+    /// Success too when the line was removed before.
+    RemoveLine { line: u32 },
+    /// The buyer wants it: lines and prices are frozen, payment is awaited.
+    Place,
+    /// The payment of this reference was authorised.
+    MarkPlaced { payment_reference: String },
+    /// Stock and payment are certain. Marks an order placed too where that was not done.
+    Confirm { payment_reference: String },
+    /// Everything was delivered.
+    Complete,
+    Cancel { reason: String },
+    /// Nobody paid, or came back to it, in time.
+    Expire,
+}
+
+/// What has happened to an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+pub enum Event {
+    OrderDrafted { buyer: Buyer, currency: Currency },
+    OrderLineAdded {
+        line: u32,
+        variant: VariantId,
+        location: LocationId,
+        quantity: i64,
+        name: String,
+        unit_price: Money,
+        tax_rate: Rate,
+    },
+    OrderLineChanged { line: u32, from: i64, to: i64 },
+    OrderLineRemoved { line: u32 },
+    /// Draft → PendingPayment; these are the totals to pay.
+    OrderSubmitted { lines: u32, totals: Totals },
+    OrderPlaced { payment_reference: String },
+    OrderConfirmed {},
+    OrderCompleted {},
+    OrderCancelled { reason: String },
+    OrderExpired {},
+}
+
+impl DomainEvent for Event {}
+
+/// Why an order will not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no such order")]
+    NotFound,
+    #[error("the order exists, of another buyer or currency")]
+    AlreadyExists,
+    #[error("an order that is {status} cannot {command}")]
+    IllegalTransition { status: Status, command: &'static str },
+    #[error("no such line")]
+    LineNotFound,
+    #[error("an order has at most {max} lines")]
+    TooManyLines { max: usize },
+    #[error("a quantity of {quantity} is not between 1 and {max}")]
+    InvalidQuantity { quantity: i64, max: i64 },
+    #[error("a price is between 0 and {max} minor units")]
+    InvalidPrice { max: i64 },
+    #[error("an e-mail address looks like name@host, of at most {max} characters")]
+    InvalidEmail { max: usize },
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    #[error("an order without lines cannot be placed")]
+    Empty,
+    #[error("the order was paid under another reference")]
+    PaymentConflict,
+}
+
+impl aggregate::Refusal for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "ORDER_NOT_FOUND",
+            Self::AlreadyExists => "ORDER_EXISTS",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::LineNotFound => "LINE_NOT_FOUND",
+            Self::TooManyLines { .. } => "LIMIT_REACHED",
+            Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
+            Self::InvalidPrice { .. } => "INVALID_PRICE",
+            Self::InvalidEmail { .. } => "INVALID_EMAIL",
+            Self::InvalidText(_) => "INVALID_TEXT",
+            Self::Money(error) => error.code(),
+            Self::Empty => "ORDER_EMPTY",
+            Self::PaymentConflict => "PAYMENT_CONFLICT",
+        }
+    }
+}
+
+impl Aggregate for Order {
+    const TYPE: &'static str = "order";
+    const STATE_SCHEMA: u32 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        state.apply(event);
+    }
+}

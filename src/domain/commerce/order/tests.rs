@@ -1,0 +1,312 @@
+//! Given / when / then for orders, the whole table of transitions, and sums of random lines.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::aggregate::Refusal as _;
+use crate::domain::id::{AggregateId, CustomerId};
+use crate::domain::testing::{Given, context, given, golden, noon, state_of, uuid};
+
+fn money(minor: i64, code: &str) -> Money {
+    Money::new(minor, Currency::from_code(code).expect("a currency"))
+}
+
+fn euro() -> Currency {
+    money(0, "EUR").currency
+}
+
+fn rate(basis_points: u32) -> Rate {
+    Rate::from_basis_points(basis_points).expect("a rate")
+}
+
+fn buyer() -> Buyer {
+    Buyer::Customer { id: CustomerId(uuid(0xA)) }
+}
+
+fn drafted() -> Event {
+    Event::OrderDrafted { buyer: buyer(), currency: euro() }
+}
+
+fn order(events: impl IntoIterator<Item = Event>) -> Given<Order> {
+    given(AggregateId(uuid(9)), events)
+}
+
+fn add(quantity: i64, unit_price: Money, tax_rate: Rate) -> Command {
+    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
+    Command::AddLine { variant, location, quantity, name: "Teapot".to_owned(), unit_price, tax_rate }
+}
+
+fn added(line: u32, quantity: i64, unit_price: Money, tax_rate: Rate) -> Event {
+    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
+    Event::OrderLineAdded { line, variant, location, quantity, name: "Teapot".to_owned(), unit_price, tax_rate }
+}
+
+fn totals(net: i64, tax: i64) -> Totals {
+    Totals { net: money(net, "EUR"), tax: money(tax, "EUR"), gross: money(net + tax, "EUR") }
+}
+
+fn submitted() -> Event {
+    Event::OrderSubmitted { lines: 1, totals: totals(324, 62) }
+}
+
+fn placed() -> Event {
+    Event::OrderPlaced { payment_reference: "pay-1".to_owned() }
+}
+
+fn confirm(reference: &str) -> Command {
+    Command::Confirm { payment_reference: reference.to_owned() }
+}
+
+fn cancel() -> Command {
+    Command::Cancel { reason: "changed my mind".to_owned() }
+}
+
+/// The events that bring an order to a status, one line in it.
+fn history(status: Status) -> Vec<Event> {
+    let line = added(1, 3, money(108, "EUR"), rate(1_900));
+    let pending = [drafted(), line.clone(), submitted()];
+    let with = |more: &[Event]| [&pending[..], more].concat();
+    match status {
+        Status::Draft => vec![drafted(), line],
+        Status::PendingPayment => with(&[]),
+        Status::Placed => with(&[placed()]),
+        Status::Confirmed => with(&[placed(), Event::OrderConfirmed {}]),
+        Status::Completed => with(&[placed(), Event::OrderConfirmed {}, Event::OrderCompleted {}]),
+        Status::Cancelled => with(&[Event::OrderCancelled { reason: "changed my mind".to_owned() }]),
+        Status::Expired => with(&[Event::OrderExpired {}]),
+    }
+}
+
+const STATUSES: [Status; 7] = [
+    Status::Draft,
+    Status::PendingPayment,
+    Status::Placed,
+    Status::Confirmed,
+    Status::Completed,
+    Status::Cancelled,
+    Status::Expired,
+];
+
+#[test]
+fn an_order_is_drafted_once() {
+    let draft = |currency: &str| Command::Draft { buyer: buyer(), currency: money(0, currency).currency };
+    order([])
+        .when(Command::Place)
+        .refused("ORDER_NOT_FOUND")
+        .when(draft("EUR"))
+        .then([drafted()])
+        .when(draft("EUR"))
+        .then([])
+        .when(draft("USD"))
+        .refused("ORDER_EXISTS");
+}
+
+#[test]
+fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
+    let guest = |email: &str| Buyer::Guest { email: email.to_owned() };
+    for email in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", &format!("{}@b", "x".repeat(254))] {
+        let command = Command::Draft { buyer: guest(email), currency: euro() };
+        order([]).when(command).refused("INVALID_EMAIL");
+    }
+    let command = Command::Draft { buyer: guest("ann@example.org"), currency: euro() };
+    order([]).when(command).accepted();
+    assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
+    assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
+}
+
+#[test]
+fn tax_is_rounded_by_line() {
+    let item = order([drafted()])
+        .when(add(3, money(108, "EUR"), rate(1_900)))
+        .then([added(1, 3, money(108, "EUR"), rate(1_900))]);
+    assert_eq!(item.state.totals(), Some(totals(324, 62)), "3.86, not 3.87");
+    let item = item.when(add(1, money(250, "EUR"), rate(700))).accepted();
+    assert_eq!(item.state.totals(), Some(totals(574, 80)), "17.5 becomes the even 18");
+    item.when(Command::Place).then([Event::OrderSubmitted { lines: 2, totals: totals(574, 80) }]);
+}
+
+#[test]
+fn lines_are_changed_and_removed_by_number() {
+    let change = |line, quantity| Command::ChangeLine { line, quantity };
+    let item = order(history(Status::Draft))
+        .when(change(1, 5))
+        .then([Event::OrderLineChanged { line: 1, from: 3, to: 5 }])
+        .when(change(1, 5))
+        .then([])
+        .when(change(2, 5))
+        .refused("LINE_NOT_FOUND")
+        .when(Command::RemoveLine { line: 2 })
+        .refused("LINE_NOT_FOUND")
+        .when(Command::RemoveLine { line: 1 })
+        .then([Event::OrderLineRemoved { line: 1 }])
+        .when(Command::RemoveLine { line: 1 })
+        .then([])
+        .when(Command::Place)
+        .refused("ORDER_EMPTY");
+    // A number is never given twice: what refers to line 1 cannot come to mean another.
+    item.when(add(1, money(1, "EUR"), Rate::ZERO)).then([added(2, 1, money(1, "EUR"), Rate::ZERO)]);
+}
+
+#[test]
+fn lines_that_make_no_sense_are_refused() {
+    let draft = || order(history(Status::Draft));
+    for quantity in [0, -1, i64::MIN, LINE_UNITS_MAX + 1, i64::MAX] {
+        draft().when(add(quantity, money(1, "EUR"), Rate::ZERO)).refused("INVALID_QUANTITY");
+        draft().when(Command::ChangeLine { line: 1, quantity }).refused("INVALID_QUANTITY");
+    }
+    for minor in [-1, i64::MIN, UNIT_PRICE_MINOR_MAX + 1, i64::MAX] {
+        draft().when(add(1, money(minor, "EUR"), Rate::ZERO)).refused("INVALID_PRICE");
+    }
+    draft().when(add(1, money(1, "USD"), Rate::ZERO)).refused("CURRENCY_MISMATCH");
+    let dear = add(LINE_UNITS_MAX, money(UNIT_PRICE_MINOR_MAX, "EUR"), rate(10_000));
+    draft()
+        .when(add(LINE_UNITS_MAX, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
+        .accepted()
+        .when(add(LINE_UNITS_MAX * 9 / 10, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
+        .accepted()
+        .when(Command::AddLine {
+            variant: VariantId(uuid(1)),
+            location: LocationId(uuid(2)),
+            quantity: 1,
+            name: "x".repeat(NAME_CHARACTERS_MAX + 1),
+            unit_price: money(1, "EUR"),
+            tax_rate: Rate::ZERO,
+        })
+        .refused("INVALID_TEXT");
+    let mut rich = draft();
+    for _ in 0..4 {
+        rich = rich.when(dear.clone()).accepted();
+    }
+    rich.when(dear).refused("AMOUNT_OUT_OF_RANGE");
+}
+
+#[test]
+fn an_order_has_a_bounded_number_of_lines() {
+    let line = || add(1, money(1, "EUR"), Rate::ZERO);
+    let full = (0..LINES_MAX).fold(order([drafted()]), |order, _| order.when(line()).accepted());
+    full.when(line()).refused("LIMIT_REACHED").when(Command::RemoveLine { line: 7 }).accepted().when(line()).accepted();
+}
+
+#[test]
+fn a_payment_marks_the_order_placed_and_stays_the_same_one() {
+    let mark = |reference: &str| Command::MarkPlaced { payment_reference: reference.to_owned() };
+    order(history(Status::PendingPayment))
+        .when(mark(""))
+        .refused("INVALID_TEXT")
+        .when(mark("pay-1"))
+        .then([placed()])
+        .when(mark("pay-1"))
+        .then([])
+        .when(mark("pay-2"))
+        .refused("PAYMENT_CONFLICT")
+        .when(confirm("pay-2"))
+        .refused("PAYMENT_CONFLICT")
+        .when(confirm("pay-1"))
+        .then([Event::OrderConfirmed {}])
+        .when(confirm("pay-1"))
+        .then([]);
+    order(history(Status::PendingPayment))
+        .when(confirm("pay-1"))
+        .then([placed(), Event::OrderConfirmed {}]);
+}
+
+#[test]
+fn a_cancellation_says_why() {
+    order(history(Status::Draft)).when(Command::Cancel { reason: " ".to_owned() }).refused("INVALID_TEXT");
+    let item = order(history(Status::Placed)).when(cancel()).accepted();
+    assert_eq!(item.state.cancelled_because.as_deref(), Some("changed my mind"));
+}
+
+/// Rows are statuses in the order of `STATUSES`; columns are commands. `+` happens, `=` is so
+/// already, `-` is illegal.
+#[test]
+fn the_whole_table_of_transitions() {
+    let mark = Command::MarkPlaced { payment_reference: "pay-1".to_owned() };
+    let commands = [
+        add(1, money(1, "EUR"), Rate::ZERO),
+        Command::ChangeLine { line: 1, quantity: 9 },
+        Command::RemoveLine { line: 1 },
+        Command::Place,
+        mark,
+        confirm("pay-1"),
+        Command::Complete,
+        cancel(),
+        Command::Expire,
+    ];
+    let table = [
+        "++++---++", // draft
+        "---=++-++", // pending payment
+        "----=+-+-", // placed
+        "-----=+--", // confirmed
+        "-----==--", // completed
+        "-------=-", // cancelled
+        "--------=", // expired
+    ];
+    for (status, row) in STATUSES.into_iter().zip(table) {
+        let state = state_of::<Order>(&history(status));
+        assert_eq!(state.status, status);
+        for (command, expected) in commands.iter().zip(row.chars()) {
+            let found = match Order::decide(&state, command, &context(AggregateId(uuid(9)), noon(), 0)) {
+                Ok(events) if events.is_empty() => '=',
+                Ok(_) => '+',
+                Err(Refusal::IllegalTransition { status: named, .. }) if named == status => '-',
+                Err(other) => panic!("{command:?} in {status:?}: {other}"),
+            };
+            assert_eq!(found, expected, "{command:?} in {status:?}");
+        }
+    }
+}
+
+#[test]
+fn an_illegal_transition_names_the_status_and_the_command() {
+    let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be cancelled" };
+    assert_eq!(refusal.code(), "ILLEGAL_TRANSITION");
+    assert_eq!(refusal.to_string(), "an order that is completed cannot be cancelled");
+    order(history(Status::Completed)).when(cancel()).refused_as(refusal);
+}
+
+fn samples() -> Vec<Event> {
+    vec![
+        Event::OrderDrafted { buyer: Buyer::Guest { email: "ann@example.org".to_owned() }, currency: euro() },
+        added(1, 3, money(108, "EUR"), rate(1_900)),
+        Event::OrderLineChanged { line: 1, from: 3, to: 5 },
+        Event::OrderLineRemoved { line: 1 },
+        submitted(),
+        placed(),
+        Event::OrderConfirmed {},
+        Event::OrderCompleted {},
+        Event::OrderCancelled { reason: "changed my mind".to_owned() },
+        Event::OrderExpired {},
+    ]
+}
+
+#[test]
+fn stored_events_keep_their_shape() {
+    golden(Order::TYPE, &samples());
+    let customer = serde_json::to_value(buyer()).expect("serialises");
+    assert_eq!(customer["kind"], "customer");
+}
+
+proptest! {
+    #[test]
+    fn gross_is_net_plus_tax_and_totals_are_the_sums_of_the_lines(
+        lines in prop::collection::vec((any::<i64>(), any::<i64>(), 0_u32..=1_000_000), 1..30),
+    ) {
+        let mut state = state_of::<Order>(&[drafted()]);
+        for (quantity, minor, millionths) in lines {
+            let price = money(minor.rem_euclid(UNIT_PRICE_MINOR_MAX + 2), "EUR");
+            let tax = Rate::from_millionths(millionths).expect("at most one");
+            let quantity = quantity.rem_euclid(LINE_UNITS_MAX + 2);
+            let decided = Order::decide(&state, &add(quantity, price, tax), &context(AggregateId(uuid(9)), noon(), 0));
+            for event in decided.into_iter().flatten() {
+                Order::apply(&mut state, &event);
+            }
+        }
+        let totals = state.totals().expect("an accepted line never makes the sum overflow");
+        prop_assert_eq!(totals.net.checked_add(totals.tax), Ok(totals.gross));
+        let sum: i128 = state.lines.values().map(|line| i128::from(line.unit_price.minor) * i128::from(line.quantity)).sum();
+        prop_assert_eq!(i128::from(totals.net.minor), sum);
+        let stored = serde_json::to_string(&state).expect("a state serialises");
+        prop_assert_eq!(serde_json::from_str::<State>(&stored).expect("decodes"), state);
+    }
+}

@@ -1,0 +1,153 @@
+//! What tests of aggregates share: given / when / then, and golden files of stored events.
+//!
+//! Only tests see this file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::domain::aggregate::{Aggregate, Context, DomainEvent, Refusal};
+use crate::domain::id::AggregateId;
+
+/// The time at which tests begin: 2026-03-01T12:00:00Z.
+pub fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_772_366_400, 0).expect("a time within chrono's range")
+}
+
+/// Noon and so many seconds.
+pub fn noon_plus(seconds: i64) -> DateTime<Utc> {
+    noon() + TimeDelta::seconds(seconds)
+}
+
+/// The id that a test writes as a small number.
+pub fn uuid(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+pub fn context(id: AggregateId, now: DateTime<Utc>, version: u64) -> Context {
+    Context { now, command_id: uuid(0xC0), principal: Arc::from("tester"), aggregate_id: id, version }
+}
+
+/// The state that the events lead to.
+pub fn state_of<A: Aggregate>(events: &[A::Event]) -> A::State {
+    let mut state = A::State::default();
+    events.iter().for_each(|event| A::apply(&mut state, event));
+    state
+}
+
+/// Begins a test: what has happened so far, to the aggregate of this id.
+pub fn given<A: Aggregate>(id: AggregateId, events: impl IntoIterator<Item = A::Event>) -> Given<A> {
+    let events: Vec<_> = events.into_iter().collect();
+    Given { state: state_of::<A>(&events), version: events.len() as u64, id, now: noon() }
+}
+
+pub struct Given<A: Aggregate> {
+    pub state: A::State,
+    version: u64,
+    id: AggregateId,
+    now: DateTime<Utc>,
+}
+
+impl<A: Aggregate> Given<A> {
+    /// Lets time pass before the command comes.
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        self.now = now;
+        self
+    }
+
+    pub fn when(self, command: A::Command) -> When<A> {
+        let outcome = A::decide(&self.state, &command, &context(self.id, self.now, self.version));
+        When { given: self, command, outcome }
+    }
+}
+
+pub struct When<A: Aggregate> {
+    given: Given<A>,
+    command: A::Command,
+    outcome: Result<Vec<A::Event>, A::Refusal>,
+}
+
+impl<A: Aggregate> When<A> {
+    /// The command happened as these events; goes on from there.
+    #[track_caller]
+    pub fn then(self, expected: impl IntoIterator<Item = A::Event>) -> Given<A> {
+        let expected: Vec<_> = expected.into_iter().collect();
+        match &self.outcome {
+            Ok(events) => assert_eq!(events, &expected, "events of {:?}", self.command),
+            Err(refusal) => panic!("{:?} was refused: {refusal} ({})", self.command, refusal.code()),
+        }
+        self.accepted()
+    }
+
+    /// The command happened, whatever its events are; goes on from there.
+    #[track_caller]
+    pub fn accepted(self) -> Given<A> {
+        let mut given = self.given;
+        match self.outcome {
+            Ok(events) => {
+                events.iter().for_each(|event| A::apply(&mut given.state, event));
+                given.version += events.len() as u64;
+            }
+            Err(refusal) => panic!("{:?} was refused: {refusal} ({})", self.command, refusal.code()),
+        }
+        given
+    }
+
+    /// The command was refused with this code; goes on from the unchanged state.
+    #[track_caller]
+    pub fn refused(self, code: &str) -> Given<A> {
+        match &self.outcome {
+            Ok(events) => panic!("{:?} was not refused but became {events:?}", self.command),
+            Err(refusal) => assert_eq!(refusal.code(), code, "refusal of {:?}", self.command),
+        }
+        self.given
+    }
+
+    /// The command was refused with exactly this.
+    #[track_caller]
+    pub fn refused_as(self, expected: A::Refusal) -> Given<A> {
+        assert_eq!(self.outcome, Err(expected), "refusal of {:?}", self.command);
+        self.given
+    }
+}
+
+/// Holds the stored shape of an aggregate's events: one sample per variant, compared with
+/// `tests/golden/events/<aggregate>.json`, which `EMPORIUM_BLESS=1` writes anew. What is in that
+/// file may be in someone's journal: a difference needs a new schema version and an upcaster.
+#[track_caller]
+pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
+    let stored = serde_json::to_value(samples).expect("events serialise");
+    let mut types = std::collections::BTreeSet::new();
+    for value in stored.as_array().expect("a slice serialises as an array") {
+        let object = value.as_object().expect("an event is an object");
+        let name = object["type"].as_str().expect("an event names its type");
+        assert!(types.insert(name.to_owned()), "two samples of {name}");
+        assert!(object.keys().all(|key| key == "type" || key == "data"), "{name} is not type and data");
+        assert!(object["data"].is_object(), "{name} is not a struct variant");
+    }
+    let back: Vec<E> = serde_json::from_value(stored.clone()).expect("stored events decode");
+    assert_eq!(back, samples, "events survive the round trip");
+
+    let mut text = serde_json::to_string_pretty(&stored).expect("JSON prints");
+    text.push('\n');
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/events")
+        .join(format!("{aggregate}.json"));
+    if std::env::var_os("EMPORIUM_BLESS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().expect("the path has a folder")).expect("folder made");
+        std::fs::write(&path, &text).expect("golden file written");
+        return;
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!("no golden file {}: {error}; EMPORIUM_BLESS=1 writes it", path.display())
+    });
+    assert_eq!(
+        golden,
+        text,
+        "the stored shape of {aggregate} changed: give the event a new schema and an upcaster, \
+         or, for an event that nobody has stored yet, write {} anew with EMPORIUM_BLESS=1",
+        path.display(),
+    );
+}
