@@ -20,28 +20,46 @@ const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 type Decided = Result<Vec<Event>, Refusal>;
 
 pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Decided {
-    if let Command::Start { order, customer, amount, lines } = command {
+    if let Command::Start {
+        order,
+        customer,
+        amount,
+        lines,
+    } = command
+    {
         return start(state, context, *order, *customer, *amount, lines);
     }
-    let (Some(order), Some(amount)) = (state.order, state.amount) else { return Err(Refusal::NotFound) };
+    let (Some(order), Some(amount)) = (state.order, state.amount) else {
+        return Err(Refusal::NotFound);
+    };
     match command {
         Command::Start { .. } => Ok(Vec::new()),
-        Command::RecordStockHeld => state.record(Phase::HoldingStock, command, || Event::CheckoutStockHeld {}),
+        Command::RecordStockHeld => {
+            state.record(Phase::HoldingStock, command, || Event::CheckoutStockHeld {})
+        }
         Command::RecordStockRefused { line, code } => {
             CODE.check(code)?;
-            let event = || Event::CheckoutStockRefused { line: *line, code: code.clone() };
+            let event = || Event::CheckoutStockRefused {
+                line: *line,
+                code: code.clone(),
+            };
             state.record(Phase::HoldingStock, command, event)
         }
         Command::RecordPayment { reference, .. } if *reference != payment_reference(order) => {
             Err(Refusal::ForeignPayment)
         }
-        Command::RecordPayment { outcome, .. } => payment(state, command, amount, outcome, context.now),
-        Command::RecordStockCommitted => {
-            state.record(Phase::CommittingStock, command, || Event::CheckoutStockCommitted {})
+        Command::RecordPayment { outcome, .. } => {
+            payment(state, command, amount, outcome, context.now)
         }
+        Command::RecordStockCommitted => state.record(Phase::CommittingStock, command, || {
+            Event::CheckoutStockCommitted {}
+        }),
         Command::RecordCommitRefused { line, code } => {
             CODE.check(code)?;
-            let event = || Event::CheckoutCommitRefused { line: *line, code: code.clone() };
+            let event = || Event::CheckoutCommitRefused {
+                line: *line,
+                code: code.clone(),
+            };
             state.record(Phase::CommittingStock, command, event)
         }
         // The order was confirmed by a try whose answer was lost: it stays so.
@@ -52,32 +70,50 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordOrderConfirmed if state.phase == Phase::Cancelling => {
             Ok(vec![Event::CheckoutOrderCancelled {}])
         }
-        Command::RecordOrderConfirmed => {
-            state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderConfirmed {})
-        }
+        Command::RecordOrderConfirmed => state.record(Phase::ConfirmingOrder, command, || {
+            Event::CheckoutOrderConfirmed {}
+        }),
         Command::RecordOrderRefused { code } => {
             CODE.check(code)?;
-            state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderRefused { code: code.clone() })
+            state.record(Phase::ConfirmingOrder, command, || {
+                Event::CheckoutOrderRefused { code: code.clone() }
+            })
         }
-        Command::RecordOrderCancelled => {
-            state.record(Phase::Cancelling, command, || Event::CheckoutOrderCancelled {})
+        Command::RecordOrderCancelled => state.record(Phase::Cancelling, command, || {
+            Event::CheckoutOrderCancelled {}
+        }),
+        Command::RecordPaymentVoided => {
+            state.record(Phase::Voiding, command, || Event::PaymentVoided {})
         }
-        Command::RecordPaymentVoided => state.record(Phase::Voiding, command, || Event::PaymentVoided {}),
         Command::RecordStockReleased => {
-            state.record(Phase::Releasing, command, || Event::CheckoutStockReleased {})
+            state.record(
+                Phase::Releasing,
+                command,
+                || Event::CheckoutStockReleased {},
+            )
         }
-        Command::RecordFailure { phase } if *phase != state.phase || state.phase.is_over() || state.stalled => {
+        Command::RecordFailure { phase }
+            if *phase != state.phase || state.phase.is_over() || state.stalled =>
+        {
             Ok(Vec::new())
         }
-        Command::RecordFailure { phase } => Ok(vec![failed(state, context.now, |attempt, next_at| {
-            Event::StepFailed { phase: *phase, attempt, next_at }
-        })]),
+        Command::RecordFailure { phase } => {
+            Ok(vec![failed(state, context.now, |attempt, next_at| {
+                Event::StepFailed {
+                    phase: *phase,
+                    attempt,
+                    next_at,
+                }
+            })])
+        }
         Command::Abort { reason } => {
             REASON.check(reason)?;
             match state.phase {
                 Phase::Completed => Err(state.illegal(command)),
                 phase if phase > Phase::Completed => Ok(Vec::new()),
-                _ => Ok(vec![Event::CheckoutAborted { reason: reason.clone() }]),
+                _ => Ok(vec![Event::CheckoutAborted {
+                    reason: reason.clone(),
+                }]),
             }
         }
         Command::Retry if state.stalled => Ok(vec![Event::CheckoutResumed {}]),
@@ -97,7 +133,11 @@ fn start(
         return Err(Refusal::WrongIdentity);
     }
     let sane = |line: &Line| (1..=UNITS_MAX).contains(&line.quantity);
-    if lines.is_empty() || lines.len() > LINES_MAX || !lines.iter().all(sane) || amount.is_negative() {
+    if lines.is_empty()
+        || lines.len() > LINES_MAX
+        || !lines.iter().all(sane)
+        || amount.is_negative()
+    {
         return Err(Refusal::InvalidStart { max: LINES_MAX });
     }
     let mut numbers: Vec<u32> = lines.iter().map(|line| line.line).collect();
@@ -115,9 +155,18 @@ fn start(
             && state.customer == Some(customer)
             && state.amount == Some(amount)
             && state.lines.iter().eq(lines.iter());
-        return if same { Ok(Vec::new()) } else { Err(Refusal::AlreadyStarted) };
+        return if same {
+            Ok(Vec::new())
+        } else {
+            Err(Refusal::AlreadyStarted)
+        };
     }
-    Ok(vec![Event::CheckoutStarted { order, customer, amount, lines }])
+    Ok(vec![Event::CheckoutStarted {
+        order,
+        customer,
+        amount,
+        lines,
+    }])
 }
 
 /// The provider's answers may come twice, late, and in contradiction.
@@ -135,7 +184,11 @@ fn payment(
     let waiting = state.phase == Phase::Authorizing;
     match (outcome, state.payment) {
         (PaymentOutcome::Approved { amount: approved }, Payment::Authorized { amount: known }) => {
-            if *approved == known { Ok(Vec::new()) } else { Err(Refusal::PaymentConflict) }
+            if *approved == known {
+                Ok(Vec::new())
+            } else {
+                Err(Refusal::PaymentConflict)
+            }
         }
         // An answer from before the void, which stands.
         (PaymentOutcome::Approved { .. }, Payment::Voided) => Ok(Vec::new()),
@@ -143,17 +196,23 @@ fn payment(
             true => Event::PaymentAuthorized { amount },
             false => Event::PaymentMismatched { amount: *approved },
         }]),
-        (PaymentOutcome::Declined { .. }, Payment::Authorized { .. }) => Err(Refusal::PaymentConflict),
+        (PaymentOutcome::Declined { .. }, Payment::Authorized { .. }) => {
+            Err(Refusal::PaymentConflict)
+        }
         (PaymentOutcome::Declined { code }, _) if waiting => {
             CODE.check(code)?;
             Ok(vec![Event::PaymentDeclined { code: code.clone() }])
         }
-        (PaymentOutcome::Unknown, _) if waiting => Ok(vec![failed(state, now, |attempt, next_at| {
-            Event::PaymentUnknown { attempt, next_at }
-        })]),
-        (PaymentOutcome::NotFound, _) if waiting => Ok(vec![failed(state, now, |attempt, next_at| {
-            Event::PaymentNotFound { attempt, next_at }
-        })]),
+        (PaymentOutcome::Unknown, _) if waiting => {
+            Ok(vec![failed(state, now, |attempt, next_at| {
+                Event::PaymentUnknown { attempt, next_at }
+            })])
+        }
+        (PaymentOutcome::NotFound, _) if waiting => {
+            Ok(vec![failed(state, now, |attempt, next_at| {
+                Event::PaymentNotFound { attempt, next_at }
+            })])
+        }
         // It is being undone, or was: the void settles what is not known.
         _ => Ok(Vec::new()),
     }
@@ -174,7 +233,9 @@ fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) 
         };
     }
     let seconds = (1_i64 << state.attempts.min(30)).min(pause_max);
-    let next_at = now.checked_add_signed(TimeDelta::seconds(seconds)).unwrap_or(now);
+    let next_at = now
+        .checked_add_signed(TimeDelta::seconds(seconds))
+        .unwrap_or(now);
     again(attempt, next_at)
 }
 
@@ -194,7 +255,9 @@ impl State {
             Command::RecordStockHeld | Command::RecordStockRefused { .. } => "hold stock",
             Command::RecordPayment { .. } => "take a payment",
             Command::RecordStockCommitted | Command::RecordCommitRefused { .. } => "commit stock",
-            Command::RecordOrderConfirmed | Command::RecordOrderRefused { .. } => "confirm its order",
+            Command::RecordOrderConfirmed | Command::RecordOrderRefused { .. } => {
+                "confirm its order"
+            }
             Command::RecordOrderCancelled => "cancel its order",
             Command::RecordPaymentVoided => "void its payment",
             Command::RecordStockReleased => "release its stock",
@@ -202,6 +265,9 @@ impl State {
             Command::Abort { .. } => "be aborted",
             Command::Retry => "be retried",
         };
-        Refusal::IllegalTransition { phase: self.phase, command }
+        Refusal::IllegalTransition {
+            phase: self.phase,
+            command,
+        }
     }
 }

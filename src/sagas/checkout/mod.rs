@@ -83,8 +83,12 @@ impl Line {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum PaymentOutcome {
-    Approved { amount: Money },
-    Declined { code: String },
+    Approved {
+        amount: Money,
+    },
+    Declined {
+        code: String,
+    },
     /// No answer, or none yet: it may have happened.
     Unknown,
     /// The provider was asked and has never heard of the reference.
@@ -95,22 +99,42 @@ pub enum PaymentOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum Command {
-    Start { order: AggregateId, customer: CustomerId, amount: Money, lines: Vec<Line> },
+    Start {
+        order: AggregateId,
+        customer: CustomerId,
+        amount: Money,
+        lines: Vec<Line>,
+    },
     RecordStockHeld,
-    RecordStockRefused { line: u32, code: String },
+    RecordStockRefused {
+        line: u32,
+        code: String,
+    },
     /// An answer of the provider, to a request or of its own accord, any number of times.
-    RecordPayment { reference: String, outcome: PaymentOutcome },
+    RecordPayment {
+        reference: String,
+        outcome: PaymentOutcome,
+    },
     RecordStockCommitted,
-    RecordCommitRefused { line: u32, code: String },
+    RecordCommitRefused {
+        line: u32,
+        code: String,
+    },
     RecordOrderConfirmed,
-    RecordOrderRefused { code: String },
+    RecordOrderRefused {
+        code: String,
+    },
     RecordOrderCancelled,
     RecordPaymentVoided,
     RecordStockReleased,
     /// A step of this phase could not be performed, or nobody knows; it will be tried again.
-    RecordFailure { phase: Phase },
+    RecordFailure {
+        phase: Phase,
+    },
     /// Somebody wants it ended; success too when it is being undone already.
-    Abort { reason: String },
+    Abort {
+        reason: String,
+    },
     /// An operator mended what a stalled checkout waits for.
     Retry,
 }
@@ -136,7 +160,10 @@ pub fn start(id: AggregateId, order: &order::State) -> Option<Command> {
 pub fn cancel_refused(refusal: &order::Refusal) -> Command {
     use order::{Refusal::IllegalTransition, Status::Completed, Status::Confirmed};
     match refusal {
-        IllegalTransition { status: Confirmed | Completed, .. } => Command::RecordOrderConfirmed,
+        IllegalTransition {
+            status: Confirmed | Completed,
+            ..
+        } => Command::RecordOrderConfirmed,
         _ => Command::RecordOrderCancelled,
     }
 }
@@ -146,26 +173,61 @@ pub fn cancel_refused(refusal: &order::Refusal) -> Command {
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
     /// The lines are in the order in which their stock is held.
-    CheckoutStarted { order: AggregateId, customer: CustomerId, amount: Money, lines: Vec<Line> },
+    CheckoutStarted {
+        order: AggregateId,
+        customer: CustomerId,
+        amount: Money,
+        lines: Vec<Line>,
+    },
     CheckoutStockHeld {},
-    CheckoutStockRefused { line: u32, code: String },
-    PaymentAuthorized { amount: Money },
+    CheckoutStockRefused {
+        line: u32,
+        code: String,
+    },
+    PaymentAuthorized {
+        amount: Money,
+    },
     /// The provider approved another amount than it was asked for.
-    PaymentMismatched { amount: Money },
-    PaymentDeclined { code: String },
-    PaymentUnknown { attempt: u32, next_at: DateTime<Utc> },
-    PaymentNotFound { attempt: u32, next_at: DateTime<Utc> },
+    PaymentMismatched {
+        amount: Money,
+    },
+    PaymentDeclined {
+        code: String,
+    },
+    PaymentUnknown {
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    PaymentNotFound {
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
     CheckoutStockCommitted {},
-    CheckoutCommitRefused { line: u32, code: String },
+    CheckoutCommitRefused {
+        line: u32,
+        code: String,
+    },
     CheckoutOrderConfirmed {},
-    CheckoutOrderRefused { code: String },
-    StepFailed { phase: Phase, attempt: u32, next_at: DateTime<Utc> },
-    CheckoutGivenUp { phase: Phase },
-    CheckoutAborted { reason: String },
+    CheckoutOrderRefused {
+        code: String,
+    },
+    StepFailed {
+        phase: Phase,
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    CheckoutGivenUp {
+        phase: Phase,
+    },
+    CheckoutAborted {
+        reason: String,
+    },
     CheckoutOrderCancelled {},
     PaymentVoided {},
     CheckoutStockReleased {},
-    CheckoutStalled { phase: Phase },
+    CheckoutStalled {
+        phase: Phase,
+    },
     CheckoutResumed {},
 }
 
@@ -180,7 +242,9 @@ pub enum Refusal {
     AlreadyStarted,
     #[error("the id is not that of this order's checkout")]
     WrongIdentity,
-    #[error("a checkout has 1 to {max} lines, each once and of a positive quantity, and an amount not below zero")]
+    #[error(
+        "a checkout has 1 to {max} lines, each once and of a positive quantity, and an amount not below zero"
+    )]
     InvalidStart { max: usize },
     #[error("a checkout in phase {phase:?} cannot {command}")]
     IllegalTransition { phase: Phase, command: &'static str },

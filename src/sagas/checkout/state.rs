@@ -66,10 +66,14 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StockRefused { line, code } => write!(formatter, "no stock for line {line}: {code}"),
+            Self::StockRefused { line, code } => {
+                write!(formatter, "no stock for line {line}: {code}")
+            }
             Self::PaymentDeclined { code } => write!(formatter, "payment declined: {code}"),
             Self::PaymentMismatched => write!(formatter, "payment authorised over another amount"),
-            Self::StockLost { line, code } => write!(formatter, "stock of line {line} lost: {code}"),
+            Self::StockLost { line, code } => {
+                write!(formatter, "stock of line {line} lost: {code}")
+            }
             Self::OrderRefused { code } => write!(formatter, "order not confirmed: {code}"),
             Self::GivenUp { phase } => write!(formatter, "given up in phase {phase:?}"),
             Self::Aborted { reason } => write!(formatter, "aborted: {reason}"),
@@ -102,7 +106,12 @@ pub struct State {
 impl State {
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::CheckoutStarted { order, customer, amount, lines } => {
+            Event::CheckoutStarted {
+                order,
+                customer,
+                amount,
+                lines,
+            } => {
                 self.order = Some(*order);
                 self.customer = Some(*customer);
                 self.amount = Some(*amount);
@@ -113,10 +122,17 @@ impl State {
                 // Nothing to pay is nothing to authorise.
                 let free = self.amount.is_some_and(|amount| amount.is_zero());
                 self.payment_due = !free;
-                self.enter(if free { Phase::CommittingStock } else { Phase::Authorizing });
+                self.enter(if free {
+                    Phase::CommittingStock
+                } else {
+                    Phase::Authorizing
+                });
             }
             Event::CheckoutStockRefused { line, code } => {
-                self.undo(Reason::StockRefused { line: *line, code: code.clone() });
+                self.undo(Reason::StockRefused {
+                    line: *line,
+                    code: code.clone(),
+                });
             }
             Event::PaymentAuthorized { amount } => {
                 self.payment = Payment::Authorized { amount: *amount };
@@ -152,16 +168,29 @@ impl State {
                 self.enter(Phase::ConfirmingOrder);
             }
             Event::CheckoutCommitRefused { line, code } => {
-                self.undo(Reason::StockLost { line: *line, code: code.clone() });
+                self.undo(Reason::StockLost {
+                    line: *line,
+                    code: code.clone(),
+                });
             }
             Event::CheckoutOrderConfirmed {} => self.enter(Phase::Completed),
-            Event::CheckoutOrderRefused { code } => self.undo(Reason::OrderRefused { code: code.clone() }),
-            Event::StepFailed { attempt, next_at, .. } => self.pause(*attempt, *next_at),
+            Event::CheckoutOrderRefused { code } => {
+                self.undo(Reason::OrderRefused { code: code.clone() })
+            }
+            Event::StepFailed {
+                attempt, next_at, ..
+            } => self.pause(*attempt, *next_at),
             Event::CheckoutGivenUp { phase } => self.undo(Reason::GivenUp { phase: *phase }),
-            Event::CheckoutAborted { reason } => self.undo(Reason::Aborted { reason: reason.clone() }),
+            Event::CheckoutAborted { reason } => self.undo(Reason::Aborted {
+                reason: reason.clone(),
+            }),
             Event::CheckoutOrderCancelled {} => {
                 let void = self.payment_due && self.payment != Payment::Declined;
-                self.enter(if void { Phase::Voiding } else { Phase::Releasing });
+                self.enter(if void {
+                    Phase::Voiding
+                } else {
+                    Phase::Releasing
+                });
             }
             Event::PaymentVoided {} => {
                 self.payment = Payment::Voided;
@@ -211,16 +240,39 @@ pub enum Next {
 /// One thing to do; safe to repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    HoldStock { order: AggregateId, customer: CustomerId, line: Line },
-    Authorize { reference: String, amount: Money },
-    QueryPayment { reference: String },
-    CommitStock { order: AggregateId, line: Line },
-    ConfirmOrder { order: AggregateId, payment_reference: String },
-    CancelOrder { order: AggregateId, reason: String },
+    HoldStock {
+        order: AggregateId,
+        customer: CustomerId,
+        line: Line,
+    },
+    Authorize {
+        reference: String,
+        amount: Money,
+    },
+    QueryPayment {
+        reference: String,
+    },
+    CommitStock {
+        order: AggregateId,
+        line: Line,
+    },
+    ConfirmOrder {
+        order: AggregateId,
+        payment_reference: String,
+    },
+    CancelOrder {
+        order: AggregateId,
+        reason: String,
+    },
     /// After this no authorisation of the reference stands, nor can one come to: the provider
     /// remembers the void of a reference that it has not heard of.
-    VoidPayment { reference: String },
-    ReleaseStock { order: AggregateId, line: Line },
+    VoidPayment {
+        reference: String,
+    },
+    ReleaseStock {
+        order: AggregateId,
+        line: Line,
+    },
 }
 
 /// To whom a step speaks, and what it says.
@@ -236,9 +288,19 @@ pub enum Request {
 impl Step {
     pub fn request(&self) -> Request {
         match self {
-            Self::HoldStock { order, customer, line } => {
-                let (hold, customer, quantity) = (hold_id(*order, line.line), *customer, line.quantity);
-                let command = stock_item::Command::Hold { hold, customer, quantity, seconds: None };
+            Self::HoldStock {
+                order,
+                customer,
+                line,
+            } => {
+                let (hold, customer, quantity) =
+                    (hold_id(*order, line.line), *customer, line.quantity);
+                let command = stock_item::Command::Hold {
+                    hold,
+                    customer,
+                    quantity,
+                    seconds: None,
+                };
                 Request::Stock(line.stock_item(), command)
             }
             Self::CommitStock { order, line } => {
@@ -249,25 +311,37 @@ impl Step {
                 let hold = hold_id(*order, line.line);
                 Request::Stock(line.stock_item(), stock_item::Command::Abandon { hold })
             }
-            Self::ConfirmOrder { order, payment_reference } => {
+            Self::ConfirmOrder {
+                order,
+                payment_reference,
+            } => {
                 let payment_reference = payment_reference.clone();
                 Request::Order(*order, order::Command::Confirm { payment_reference })
             }
-            Self::CancelOrder { order, reason } => {
-                Request::Order(*order, order::Command::Cancel { reason: reason.clone() })
-            }
-            Self::Authorize { reference, amount } => {
-                Request::Authorize { reference: reference.clone(), amount: *amount }
-            }
-            Self::QueryPayment { reference } => Request::QueryPayment { reference: reference.clone() },
-            Self::VoidPayment { reference } => Request::VoidPayment { reference: reference.clone() },
+            Self::CancelOrder { order, reason } => Request::Order(
+                *order,
+                order::Command::Cancel {
+                    reason: reason.clone(),
+                },
+            ),
+            Self::Authorize { reference, amount } => Request::Authorize {
+                reference: reference.clone(),
+                amount: *amount,
+            },
+            Self::QueryPayment { reference } => Request::QueryPayment {
+                reference: reference.clone(),
+            },
+            Self::VoidPayment { reference } => Request::VoidPayment {
+                reference: reference.clone(),
+            },
         }
     }
 }
 
 /// What is to be done at this time; the same for the same state and time, however often asked.
 pub fn next(state: &State, now: DateTime<Utc>) -> Next {
-    let (Some(order), Some(customer), Some(amount)) = (state.order, state.customer, state.amount) else {
+    let (Some(order), Some(customer), Some(amount)) = (state.order, state.customer, state.amount)
+    else {
         return Next::Done;
     };
     if state.phase.is_over() {
@@ -285,14 +359,29 @@ pub fn next(state: &State, now: DateTime<Utc>) -> Next {
     let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();
     Next::Do(match state.phase {
         Phase::NotStarted | Phase::Completed | Phase::Compensated => return Next::Done,
-        Phase::HoldingStock => per_line(&|line| Step::HoldStock { order, customer, line }),
-        Phase::Authorizing if state.payment == Payment::Unknown => vec![Step::QueryPayment { reference }],
+        Phase::HoldingStock => per_line(&|line| Step::HoldStock {
+            order,
+            customer,
+            line,
+        }),
+        Phase::Authorizing if state.payment == Payment::Unknown => {
+            vec![Step::QueryPayment { reference }]
+        }
         Phase::Authorizing => vec![Step::Authorize { reference, amount }],
         Phase::CommittingStock => per_line(&|line| Step::CommitStock { order, line }),
-        Phase::ConfirmingOrder => vec![Step::ConfirmOrder { order, payment_reference: reference }],
+        Phase::ConfirmingOrder => vec![Step::ConfirmOrder {
+            order,
+            payment_reference: reference,
+        }],
         Phase::Cancelling => {
-            let reason = state.reason.as_ref().expect("whatever undoes a checkout gives a reason");
-            vec![Step::CancelOrder { order, reason: reason.to_string() }]
+            let reason = state
+                .reason
+                .as_ref()
+                .expect("whatever undoes a checkout gives a reason");
+            vec![Step::CancelOrder {
+                order,
+                reason: reason.to_string(),
+            }]
         }
         Phase::Voiding => vec![Step::VoidPayment { reference }],
         Phase::Releasing => per_line(&|line| Step::ReleaseStock { order, line }),
