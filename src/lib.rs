@@ -1,9 +1,11 @@
 //! Emporium: the map of the house, in reading order.
 
-pub mod actors;
-pub mod cluster;
 pub mod domain;
+pub mod sagas;
+pub mod projections;
 pub mod persistence;
+pub mod actors;
+pub mod supervisors;
+pub mod cluster;
 #[cfg(test)]
 mod simulator;
-pub mod supervisors;

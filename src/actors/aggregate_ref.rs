@@ -48,6 +48,8 @@ pub enum Fault {
     InvalidKey,
     #[error("the log of this aggregate cannot be read: {reason}")]
     Unreadable { reason: String },
+    #[error("the view has not come that far yet; it stands at {position}")]
+    Stale { position: String },
 }
 
 impl Fault {
@@ -63,6 +65,7 @@ impl Fault {
             Self::VersionConflict { .. } => "VERSION_CONFLICT",
             Self::InvalidKey => "INVALID_IDEMPOTENCY_KEY",
             Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
+            Self::Stale { .. } => "STALE",
         }
     }
 
@@ -72,7 +75,7 @@ impl Fault {
             Self::Overloaded { retry_after } | Self::Unavailable { retry_after, .. } => {
                 Some(*retry_after)
             }
-            Self::OutcomeUnknown => Some(Duration::from_millis(100)),
+            Self::OutcomeUnknown | Self::Stale { .. } => Some(Duration::from_millis(100)),
             _ => None,
         }
     }

@@ -2,123 +2,121 @@
 //! shard, and a bell. Who falls out of the window catches up from the journal: nothing is lost and
 //! nobody is waited for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::persistence::journal::{Entry, Seq, ShardId};
+use crate::projections::position::Position;
+
+/// An entry within the batch that was committed with it.
+pub type Shared = (Arc<Vec<Entry>>, usize);
 
 /// See the module.
 pub struct Feed {
     bytes_max: usize,
-    windows: RwLock<BTreeMap<ShardId, Window>>,
-    bell: watch::Sender<u64>,
+    shards: Vec<FedShard>,
+    bell: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct FedShard {
+    head: AtomicU64,
+    window: Mutex<Window>,
 }
 
 #[derive(Default)]
 struct Window {
-    head: Seq,
     bytes: usize,
-    /// Contiguous, up to `head`.
-    entries: VecDeque<(Arc<Vec<Entry>>, usize)>,
+    /// Contiguous, up to the head.
+    entries: VecDeque<Shared>,
 }
 
 /// What stands behind a position.
 pub enum Behind {
     /// Nothing yet.
     Nothing,
-    /// These, contiguous: `(list, index)` pairs that share the committed batch.
-    Recent(Vec<(Arc<Vec<Entry>>, usize)>),
+    /// These, contiguous.
+    Recent(Vec<Shared>),
     /// More than memory holds: read the journal through this number.
     Journal { through: Seq },
 }
 
 impl Feed {
-    pub fn new(bytes_max: usize) -> Self {
-        Self {
-            bytes_max,
-            windows: RwLock::default(),
-            bell: watch::channel(0).0,
-        }
+    /// For shards `0..shards`, with at most `bytes_max` of entries each (the last one always).
+    pub fn new(shards: u16, bytes_max: usize) -> Self {
+        let shards = (0..shards).map(|_| FedShard::default()).collect();
+        Self { bytes_max, shards, bell: watch::channel(()).0 }
     }
 
     /// A shard is served from here on, with this head.
     pub fn open(&self, shard: ShardId, head: Seq) {
-        self.windows.write().insert(
-            shard,
-            Window {
-                head,
-                ..Window::default()
-            },
-        );
-        self.bell.send_modify(|count| *count += 1);
+        let fed = &self.shards[usize::from(shard)];
+        *fed.window.lock() = Window::default();
+        fed.head.store(head, Ordering::Release);
+        self.bell.send_replace(());
     }
 
     /// Entries became durable.
     pub fn push(&self, entries: &Arc<Vec<Entry>>) {
-        {
-            let mut windows = self.windows.write();
-            for (index, entry) in entries.iter().enumerate() {
-                let window = windows.entry(entry.shard).or_default();
-                if entry.seq != window.head + 1 {
-                    // A takeover or a barrier stands in between: the journal has it.
-                    window.entries.clear();
-                    window.bytes = 0;
-                }
-                window.head = entry.seq;
-                window.bytes += entry.weight();
-                window.entries.push_back((Arc::clone(entries), index));
-                while window.bytes > self.bytes_max {
-                    let Some((list, index)) = window.entries.pop_front() else {
-                        break;
-                    };
-                    window.bytes -= list[index].weight();
-                }
+        for (index, entry) in entries.iter().enumerate() {
+            let fed = &self.shards[usize::from(entry.shard)];
+            let mut window = fed.window.lock();
+            if entry.seq != fed.head.load(Ordering::Acquire) + 1 {
+                // A takeover or a barrier stands in between: the journal has it.
+                *window = Window::default();
             }
+            window.bytes += entry.weight();
+            window.entries.push_back((Arc::clone(entries), index));
+            while window.bytes > self.bytes_max && window.entries.len() > 1 {
+                let Some((list, index)) = window.entries.pop_front() else { break };
+                window.bytes -= list[index].weight();
+            }
+            fed.head.store(entry.seq, Ordering::Release);
         }
-        self.bell.send_modify(|count| *count += 1);
+        self.bell.send_replace(());
     }
 
     /// Rings at each commit.
-    pub fn bell(&self) -> watch::Receiver<u64> {
+    pub fn bell(&self) -> watch::Receiver<()> {
         self.bell.subscribe()
     }
 
-    /// The heads of all shards that are or were served here.
-    pub fn heads(&self) -> Vec<(ShardId, Seq)> {
-        self.windows
-            .read()
-            .iter()
-            .map(|(shard, window)| (*shard, window.head))
-            .collect()
+    /// The shards whose head lies behind a position, with their heads.
+    pub fn ahead_of<'a>(
+        &'a self,
+        seq: impl Fn(ShardId) -> Seq + 'a,
+    ) -> impl Iterator<Item = (ShardId, Seq)> + 'a {
+        (0..).zip(&self.shards).filter_map(move |(shard, fed)| {
+            let head = fed.head.load(Ordering::Acquire);
+            (head > seq(shard)).then_some((shard, head))
+        })
+    }
+
+    /// The log goes at least as far as this.
+    pub fn reaches(&self, position: &Position) -> bool {
+        position.0.iter().all(|(shard, seq)| {
+            let fed = self.shards.get(usize::from(*shard));
+            fed.is_some_and(|fed| fed.head.load(Ordering::Acquire) >= *seq)
+        })
     }
 
     /// At most `limit` entries behind `after`.
     pub fn behind(&self, shard: ShardId, after: Seq, limit: usize) -> Behind {
-        let windows = self.windows.read();
-        let Some(window) = windows.get(&shard) else {
-            return Behind::Nothing;
-        };
-        if after >= window.head {
+        let fed = &self.shards[usize::from(shard)];
+        let window = fed.window.lock();
+        let head = fed.head.load(Ordering::Acquire);
+        if after >= head {
             return Behind::Nothing;
         }
-        let first = window.head + 1 - window.entries.len() as u64;
+        let first = head + 1 - window.entries.len() as u64;
         if after + 1 < first {
-            return Behind::Journal {
-                through: window.head,
-            };
+            return Behind::Journal { through: head };
         }
         let skip = usize::try_from(after + 1 - first).expect("a window fits memory");
-        Behind::Recent(
-            window
-                .entries
-                .iter()
-                .skip(skip)
-                .take(limit)
-                .cloned()
-                .collect(),
-        )
+        Behind::Recent(window.entries.iter().skip(skip).take(limit).cloned().collect())
     }
 }

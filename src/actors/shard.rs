@@ -82,6 +82,8 @@ pub struct NodeServices {
     pub admitted_bytes: AtomicUsize,
     pub live: AtomicUsize,
     pub accepting: AtomicBool,
+    /// The number of shards of the whole system.
+    pub shards: u16,
     started: Instant,
 }
 
@@ -91,13 +93,14 @@ impl NodeServices {
         journal: Arc<dyn Journal>,
         snapshots: Arc<dyn SnapshotStore>,
         limits: Limits,
+        shards: u16,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         Self {
             name: name.into(),
             journal,
             snapshots,
-            feed: Arc::new(Feed::new(limits.feed_bytes_max)),
+            feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Semaphore::new(limits.recoveries_max),
             snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
             snapshot_tasks: TaskTracker::new(),
@@ -106,6 +109,7 @@ impl NodeServices {
             admitted_bytes: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
+            shards,
             started: Instant::now(),
         }
     }

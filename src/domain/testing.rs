@@ -27,7 +27,13 @@ pub fn uuid(number: u128) -> Uuid {
 }
 
 pub fn context(id: AggregateId, now: DateTime<Utc>, version: u64) -> Context {
-    Context { now, command_id: uuid(0xC0), principal: Arc::from("tester"), aggregate_id: id, version }
+    Context {
+        now,
+        command_id: uuid(0xC0),
+        principal: Arc::from("tester"),
+        aggregate_id: id,
+        version,
+    }
 }
 
 /// The state that the events lead to.
@@ -38,9 +44,17 @@ pub fn state_of<A: Aggregate>(events: &[A::Event]) -> A::State {
 }
 
 /// Begins a test: what has happened so far, to the aggregate of this id.
-pub fn given<A: Aggregate>(id: AggregateId, events: impl IntoIterator<Item = A::Event>) -> Given<A> {
+pub fn given<A: Aggregate>(
+    id: AggregateId,
+    events: impl IntoIterator<Item = A::Event>,
+) -> Given<A> {
     let events: Vec<_> = events.into_iter().collect();
-    Given { state: state_of::<A>(&events), version: events.len() as u64, id, now: noon() }
+    Given {
+        state: state_of::<A>(&events),
+        version: events.len() as u64,
+        id,
+        now: noon(),
+    }
 }
 
 pub struct Given<A: Aggregate> {
@@ -58,8 +72,16 @@ impl<A: Aggregate> Given<A> {
     }
 
     pub fn when(self, command: A::Command) -> When<A> {
-        let outcome = A::decide(&self.state, &command, &context(self.id, self.now, self.version));
-        When { given: self, command, outcome }
+        let outcome = A::decide(
+            &self.state,
+            &command,
+            &context(self.id, self.now, self.version),
+        );
+        When {
+            given: self,
+            command,
+            outcome,
+        }
     }
 }
 
@@ -76,7 +98,11 @@ impl<A: Aggregate> When<A> {
         let expected: Vec<_> = expected.into_iter().collect();
         match &self.outcome {
             Ok(events) => assert_eq!(events, &expected, "events of {:?}", self.command),
-            Err(refusal) => panic!("{:?} was refused: {refusal} ({})", self.command, refusal.code()),
+            Err(refusal) => panic!(
+                "{:?} was refused: {refusal} ({})",
+                self.command,
+                refusal.code()
+            ),
         }
         self.accepted()
     }
@@ -87,10 +113,16 @@ impl<A: Aggregate> When<A> {
         let mut given = self.given;
         match self.outcome {
             Ok(events) => {
-                events.iter().for_each(|event| A::apply(&mut given.state, event));
+                events
+                    .iter()
+                    .for_each(|event| A::apply(&mut given.state, event));
                 given.version += events.len() as u64;
             }
-            Err(refusal) => panic!("{:?} was refused: {refusal} ({})", self.command, refusal.code()),
+            Err(refusal) => panic!(
+                "{:?} was refused: {refusal} ({})",
+                self.command,
+                refusal.code()
+            ),
         }
         given
     }
@@ -124,7 +156,10 @@ pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
         let object = value.as_object().expect("an event is an object");
         let name = object["type"].as_str().expect("an event names its type");
         assert!(types.insert(name.to_owned()), "two samples of {name}");
-        assert!(object.keys().all(|key| key == "type" || key == "data"), "{name} is not type and data");
+        assert!(
+            object.keys().all(|key| key == "type" || key == "data"),
+            "{name} is not type and data"
+        );
         assert!(object["data"].is_object(), "{name} is not a struct variant");
     }
     let back: Vec<E> = serde_json::from_value(stored.clone()).expect("stored events decode");
@@ -136,12 +171,16 @@ pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
         .join("tests/golden/events")
         .join(format!("{aggregate}.json"));
     if std::env::var_os("EMPORIUM_BLESS").is_some_and(|value| value == "1") {
-        std::fs::create_dir_all(path.parent().expect("the path has a folder")).expect("folder made");
+        std::fs::create_dir_all(path.parent().expect("the path has a folder"))
+            .expect("folder made");
         std::fs::write(&path, &text).expect("golden file written");
         return;
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("no golden file {}: {error}; EMPORIUM_BLESS=1 writes it", path.display())
+        panic!(
+            "no golden file {}: {error}; EMPORIUM_BLESS=1 writes it",
+            path.display()
+        )
     });
     assert_eq!(
         golden,

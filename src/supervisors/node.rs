@@ -20,8 +20,6 @@ use crate::persistence::writer::shell::{LaneHandle, LaneObserver};
 /// How a node is set up.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    /// The number of shards of the whole system; fixed when the database is made.
-    pub shards: u16,
     /// Writer connections; each shard is pinned to one.
     pub lanes: u16,
     pub terms: LeaseTerms,
@@ -44,14 +42,14 @@ impl Node {
         services: Arc<NodeServices>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
-        services.journal.prepare(options.shards).await?;
+        services.journal.prepare(services.shards).await?;
         let (keeper, keeping) = Keeper::new();
         let observer = Arc::new(Observer {
             services: Arc::clone(&services),
             keeper: keeper.clone(),
         });
         let mut lanes = Vec::new();
-        for _ in 0..options.lanes.clamp(1, options.shards) {
+        for _ in 0..options.lanes.clamp(1, services.shards) {
             let appender = services.journal.appender().await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
             lanes.push(LaneHandle::start(
@@ -60,7 +58,7 @@ impl Node {
                 observer,
             ));
         }
-        let shards: Vec<_> = (0..options.shards)
+        let shards: Vec<_> = (0..services.shards)
             .map(|id| {
                 let lane = lanes[usize::from(id) % lanes.len()].clone();
                 Arc::new(Shard::new(id, Arc::clone(&services), lane))
@@ -81,7 +79,7 @@ impl Node {
                 incarnation: Uuid::new_v4(),
             },
             terms: options.terms,
-            shards: (0..options.shards).collect(),
+            shards: (0..services.shards).collect(),
             force: options.exclusive,
         };
         keeping.start(keeper_options, Arc::clone(&services.journal), tenant);

@@ -10,25 +10,52 @@ use crate::domain::text::TextRule;
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
-const PAYMENT_REFERENCE: TextRule = TextRule::line("paymentReference", PAYMENT_REFERENCE_CHARACTERS_MAX);
+const PAYMENT_REFERENCE: TextRule =
+    TextRule::line("paymentReference", PAYMENT_REFERENCE_CHARACTERS_MAX);
 
 pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
     if let Command::Draft { buyer, currency } = command {
         return draft(state, buyer, *currency);
     }
-    let Some((_, currency)) = &state.drafted else { return Err(Refusal::NotFound) };
-    let illegal = || Err(Refusal::IllegalTransition { status: state.status, command: command.name() });
+    let Some((_, currency)) = &state.drafted else {
+        return Err(Refusal::NotFound);
+    };
+    let illegal = || {
+        Err(Refusal::IllegalTransition {
+            status: state.status,
+            command: command.name(),
+        })
+    };
     match (state.status, command) {
         (_, Command::Draft { .. }) => Ok(Vec::new()),
 
-        (Status::Draft, Command::AddLine { variant, location, quantity, name, unit_price, tax_rate }) => {
+        (
+            Status::Draft,
+            Command::AddLine {
+                variant,
+                location,
+                quantity,
+                name,
+                unit_price,
+                tax_rate,
+            },
+        ) => {
             NAME.check(name)?;
             let (variant, location, quantity) = (*variant, *location, *quantity);
             let (name, unit_price, tax_rate) = (name.clone(), *unit_price, *tax_rate);
-            let line = Line { variant, location, quantity, name, unit_price, tax_rate };
+            let line = Line {
+                variant,
+                location,
+                quantity,
+                name,
+                unit_price,
+                tax_rate,
+            };
             add_line(state, *currency, line)
         }
-        (Status::Draft, Command::ChangeLine { line, quantity }) => change_line(state, *currency, *line, *quantity),
+        (Status::Draft, Command::ChangeLine { line, quantity }) => {
+            change_line(state, *currency, *line, *quantity)
+        }
         (Status::Draft, Command::RemoveLine { line }) => remove_line(state, *line),
 
         (Status::Draft, Command::Place) => place(state, *currency),
@@ -53,11 +80,15 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
 
         (Status::Draft | Status::PendingPayment | Status::Placed, Command::Cancel { reason }) => {
             REASON.check(reason)?;
-            Ok(vec![Event::OrderCancelled { reason: reason.clone() }])
+            Ok(vec![Event::OrderCancelled {
+                reason: reason.clone(),
+            }])
         }
         (Status::Cancelled, Command::Cancel { .. }) => Ok(Vec::new()),
 
-        (Status::Draft | Status::PendingPayment, Command::Expire) => Ok(vec![Event::OrderExpired {}]),
+        (Status::Draft | Status::PendingPayment, Command::Expire) => {
+            Ok(vec![Event::OrderExpired {}])
+        }
         (Status::Expired, Command::Expire) => Ok(Vec::new()),
 
         _ => illegal(),
@@ -89,19 +120,30 @@ fn draft(state: &State, buyer: &Buyer, currency: Currency) -> Result<Vec<Event>,
     match &state.drafted {
         Some((known, of)) if known == buyer && *of == currency => Ok(Vec::new()),
         Some(_) => Err(Refusal::AlreadyExists),
-        None => Ok(vec![Event::OrderDrafted { buyer: buyer.clone(), currency }]),
+        None => Ok(vec![Event::OrderDrafted {
+            buyer: buyer.clone(),
+            currency,
+        }]),
     }
 }
 
 /// What can be said of an address without sending to it.
 fn check_email(email: &str) -> Result<(), Refusal> {
-    let invalid = Refusal::InvalidEmail { max: EMAIL_CHARACTERS_MAX };
+    let invalid = Refusal::InvalidEmail {
+        max: EMAIL_CHARACTERS_MAX,
+    };
     if email.len() > EMAIL_CHARACTERS_MAX {
         return Err(invalid);
     }
-    let strange = email.chars().any(|character| character.is_whitespace() || character.is_control());
+    let strange = email
+        .chars()
+        .any(|character| character.is_whitespace() || character.is_control());
     match email.rsplit_once('@') {
-        Some((name, host)) if !strange && !name.is_empty() && !name.contains('@') && !host.is_empty() => Ok(()),
+        Some((name, host))
+            if !strange && !name.is_empty() && !name.contains('@') && !host.is_empty() =>
+        {
+            Ok(())
+        }
         _ => Err(invalid),
     }
 }
@@ -110,30 +152,70 @@ fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>,
     check_quantity(line.quantity)?;
     if line.unit_price.currency != currency {
         let found = line.unit_price.currency;
-        return Err(MoneyError::CurrencyMismatch { expected: currency, found }.into());
+        return Err(MoneyError::CurrencyMismatch {
+            expected: currency,
+            found,
+        }
+        .into());
     }
     if !(0..=UNIT_PRICE_MINOR_MAX).contains(&line.unit_price.minor) {
-        return Err(Refusal::InvalidPrice { max: UNIT_PRICE_MINOR_MAX });
+        return Err(Refusal::InvalidPrice {
+            max: UNIT_PRICE_MINOR_MAX,
+        });
     }
     if state.lines.len() >= LINES_MAX {
         return Err(Refusal::TooManyLines { max: LINES_MAX });
     }
-    let number = state.last_line.checked_add(1).ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
+    let number = state
+        .last_line
+        .checked_add(1)
+        .ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
     Totals::of(currency, state.lines.values().chain([&line]))?;
-    let Line { variant, location, quantity, name, unit_price, tax_rate } = line;
-    Ok(vec![Event::OrderLineAdded { line: number, variant, location, quantity, name, unit_price, tax_rate }])
+    let Line {
+        variant,
+        location,
+        quantity,
+        name,
+        unit_price,
+        tax_rate,
+    } = line;
+    Ok(vec![Event::OrderLineAdded {
+        line: number,
+        variant,
+        location,
+        quantity,
+        name,
+        unit_price,
+        tax_rate,
+    }])
 }
 
-fn change_line(state: &State, currency: Currency, number: u32, quantity: i64) -> Result<Vec<Event>, Refusal> {
+fn change_line(
+    state: &State,
+    currency: Currency,
+    number: u32,
+    quantity: i64,
+) -> Result<Vec<Event>, Refusal> {
     check_quantity(quantity)?;
     let line = state.lines.get(&number).ok_or(Refusal::LineNotFound)?;
     if line.quantity == quantity {
         return Ok(Vec::new());
     }
-    let changed = Line { quantity, ..line.clone() };
-    let others = state.lines.iter().filter(|(other, _)| **other != number).map(|(_, line)| line);
+    let changed = Line {
+        quantity,
+        ..line.clone()
+    };
+    let others = state
+        .lines
+        .iter()
+        .filter(|(other, _)| **other != number)
+        .map(|(_, line)| line);
     Totals::of(currency, others.chain([&changed]))?;
-    Ok(vec![Event::OrderLineChanged { line: number, from: line.quantity, to: quantity }])
+    Ok(vec![Event::OrderLineChanged {
+        line: number,
+        from: line.quantity,
+        to: quantity,
+    }])
 }
 
 fn remove_line(state: &State, number: u32) -> Result<Vec<Event>, Refusal> {
@@ -150,12 +232,17 @@ fn place(state: &State, currency: Currency) -> Result<Vec<Event>, Refusal> {
         return Err(Refusal::Empty);
     }
     let totals = Totals::of(currency, state.lines.values())?;
-    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals }])
+    Ok(vec![Event::OrderSubmitted {
+        lines: state.lines.len() as u32,
+        totals,
+    }])
 }
 
 fn placed(payment_reference: &str) -> Result<Event, Refusal> {
     PAYMENT_REFERENCE.check(payment_reference)?;
-    Ok(Event::OrderPlaced { payment_reference: payment_reference.to_owned() })
+    Ok(Event::OrderPlaced {
+        payment_reference: payment_reference.to_owned(),
+    })
 }
 
 fn paid_by(state: &State, payment_reference: &str) -> Result<(), Refusal> {
@@ -168,6 +255,9 @@ fn paid_by(state: &State, payment_reference: &str) -> Result<(), Refusal> {
 fn check_quantity(quantity: i64) -> Result<(), Refusal> {
     match (1..=LINE_UNITS_MAX).contains(&quantity) {
         true => Ok(()),
-        false => Err(Refusal::InvalidQuantity { quantity, max: LINE_UNITS_MAX }),
+        false => Err(Refusal::InvalidQuantity {
+            quantity,
+            max: LINE_UNITS_MAX,
+        }),
     }
 }

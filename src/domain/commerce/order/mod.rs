@@ -44,7 +44,10 @@ pub const PAYMENT_REFERENCE_CHARACTERS_MAX: usize = 100;
 #[serde(rename_all_fields = "camelCase")]
 pub enum Command {
     /// Begins an order; everything in it is in this currency.
-    Draft { buyer: Buyer, currency: Currency },
+    Draft {
+        buyer: Buyer,
+        currency: Currency,
+    },
     /// Adds a line. Name, price and tax rate come from the product, never from the client.
     AddLine {
         variant: VariantId,
@@ -54,18 +57,29 @@ pub enum Command {
         unit_price: Money,
         tax_rate: Rate,
     },
-    ChangeLine { line: u32, quantity: i64 },
+    ChangeLine {
+        line: u32,
+        quantity: i64,
+    },
     /// Success too when the line was removed before.
-    RemoveLine { line: u32 },
+    RemoveLine {
+        line: u32,
+    },
     /// The buyer wants it: lines and prices are frozen, payment is awaited.
     Place,
     /// The payment of this reference was authorised.
-    MarkPlaced { payment_reference: String },
+    MarkPlaced {
+        payment_reference: String,
+    },
     /// Stock and payment are certain. Marks an order placed too where that was not done.
-    Confirm { payment_reference: String },
+    Confirm {
+        payment_reference: String,
+    },
     /// Everything was delivered.
     Complete,
-    Cancel { reason: String },
+    Cancel {
+        reason: String,
+    },
     /// Nobody paid, or came back to it, in time.
     Expire,
 }
@@ -74,7 +88,10 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    OrderDrafted { buyer: Buyer, currency: Currency },
+    OrderDrafted {
+        buyer: Buyer,
+        currency: Currency,
+    },
     OrderLineAdded {
         line: u32,
         variant: VariantId,
@@ -84,14 +101,27 @@ pub enum Event {
         unit_price: Money,
         tax_rate: Rate,
     },
-    OrderLineChanged { line: u32, from: i64, to: i64 },
-    OrderLineRemoved { line: u32 },
+    OrderLineChanged {
+        line: u32,
+        from: i64,
+        to: i64,
+    },
+    OrderLineRemoved {
+        line: u32,
+    },
     /// Draft → PendingPayment; these are the totals to pay.
-    OrderSubmitted { lines: u32, totals: Totals },
-    OrderPlaced { payment_reference: String },
+    OrderSubmitted {
+        lines: u32,
+        totals: Totals,
+    },
+    OrderPlaced {
+        payment_reference: String,
+    },
     OrderConfirmed {},
     OrderCompleted {},
-    OrderCancelled { reason: String },
+    OrderCancelled {
+        reason: String,
+    },
     OrderExpired {},
 }
 
@@ -105,7 +135,10 @@ pub enum Refusal {
     #[error("the order exists, of another buyer or currency")]
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
-    IllegalTransition { status: Status, command: &'static str },
+    IllegalTransition {
+        status: Status,
+        command: &'static str,
+    },
     #[error("no such line")]
     LineNotFound,
     #[error("an order has at most {max} lines")]

@@ -39,9 +39,13 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Buyer {
-    Customer { id: CustomerId },
+    Customer {
+        id: CustomerId,
+    },
     /// Somebody who did not register.
-    Guest { email: String },
+    Guest {
+        email: String,
+    },
 }
 
 impl Buyer {
@@ -75,7 +79,11 @@ impl Line {
     pub fn totals(&self) -> Result<LineTotals, MoneyError> {
         let net = self.unit_price.checked_mul(self.quantity)?;
         let tax = net.at_rate(self.tax_rate);
-        Ok(LineTotals { net, tax, gross: net.checked_add(tax)? })
+        Ok(LineTotals {
+            net,
+            tax,
+            gross: net.checked_add(tax)?,
+        })
     }
 }
 
@@ -96,16 +104,26 @@ pub struct Totals {
 
 impl Totals {
     /// Sums lines of one currency.
-    pub fn of<'a>(currency: Currency, lines: impl IntoIterator<Item = &'a Line>) -> Result<Self, MoneyError> {
+    pub fn of<'a>(
+        currency: Currency,
+        lines: impl IntoIterator<Item = &'a Line>,
+    ) -> Result<Self, MoneyError> {
         let zero = Money::zero(currency);
-        lines.into_iter().try_fold(Self { net: zero, tax: zero, gross: zero }, |sum, line| {
-            let line = line.totals()?;
-            Ok(Self {
-                net: sum.net.checked_add(line.net)?,
-                tax: sum.tax.checked_add(line.tax)?,
-                gross: sum.gross.checked_add(line.gross)?,
-            })
-        })
+        lines.into_iter().try_fold(
+            Self {
+                net: zero,
+                tax: zero,
+                gross: zero,
+            },
+            |sum, line| {
+                let line = line.totals()?;
+                Ok(Self {
+                    net: sum.net.checked_add(line.net)?,
+                    tax: sum.tax.checked_add(line.tax)?,
+                    gross: sum.gross.checked_add(line.gross)?,
+                })
+            },
+        )
     }
 }
 
@@ -141,8 +159,18 @@ impl State {
 
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::OrderDrafted { buyer, currency } => self.drafted = Some((buyer.clone(), *currency)),
-            Event::OrderLineAdded { line, variant, location, quantity, name, unit_price, tax_rate } => {
+            Event::OrderDrafted { buyer, currency } => {
+                self.drafted = Some((buyer.clone(), *currency))
+            }
+            Event::OrderLineAdded {
+                line,
+                variant,
+                location,
+                quantity,
+                name,
+                unit_price,
+                tax_rate,
+            } => {
                 let added = Line {
                     variant: *variant,
                     location: *location,

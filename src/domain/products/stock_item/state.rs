@@ -170,23 +170,32 @@ impl State {
     fn expired_units(&self, now: DateTime<Utc>) -> i64 {
         let now = now.timestamp();
         match self.expiries.get_min() {
-            Some((second, _)) if *second <= now => {
-                self.units_by_expiry.range(..=now).map(|(_, units)| units).sum()
-            }
+            Some((second, _)) if *second <= now => self
+                .units_by_expiry
+                .range(..=now)
+                .map(|(_, units)| units)
+                .sum(),
             _ => 0,
         }
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::StockItemOpened { variant, location } => self.identity = Some((*variant, *location)),
+            Event::StockItemOpened { variant, location } => {
+                self.identity = Some((*variant, *location))
+            }
             Event::StockReceived { quantity } => self.on_hand += quantity,
             Event::StockAdjusted { delta, .. } => self.on_hand += delta,
             Event::StockCounted { to, .. } => self.on_hand = *to,
             Event::BackorderLimitSet { units } => self.backorder_limit = *units,
             Event::CustomerLimitSet { units } => self.customer_limit = *units,
             Event::StockSold { quantity } => self.on_hand -= quantity,
-            Event::StockHeld { hold, customer, quantity, expires_at } => {
+            Event::StockHeld {
+                hold,
+                customer,
+                quantity,
+                expires_at,
+            } => {
                 self.hold(*hold, *customer, *quantity, *expires_at);
             }
             Event::HoldExtended { hold, expires_at } => self.extend(*hold, *expires_at),
@@ -200,17 +209,40 @@ impl State {
             Event::HoldCommitted { hold, .. } => self.promise(*hold, Phase::Committed),
             Event::HoldBackordered { hold, .. } => self.promise(*hold, Phase::Backordered),
             Event::BackorderFilled { hold, .. } => self.promise(*hold, Phase::Committed),
-            Event::TransferSent { transfer, to, quantity } => {
+            Event::TransferSent {
+                transfer,
+                to,
+                quantity,
+            } => {
                 self.on_hand -= quantity;
-                self.outgoing.insert(*transfer, OutgoingTransfer { to: *to, quantity: *quantity });
+                self.outgoing.insert(
+                    *transfer,
+                    OutgoingTransfer {
+                        to: *to,
+                        quantity: *quantity,
+                    },
+                );
             }
-            Event::TransferReceived { transfer, from, quantity } => {
+            Event::TransferReceived {
+                transfer,
+                from,
+                quantity,
+            } => {
                 self.on_hand += quantity;
-                let arrived = IncomingTransfer { from: *from, quantity: Some(*quantity) };
+                let arrived = IncomingTransfer {
+                    from: *from,
+                    quantity: Some(*quantity),
+                };
                 self.incoming.insert(*transfer, arrived);
             }
             Event::TransferRefused { transfer, from } => {
-                self.incoming.insert(*transfer, IncomingTransfer { from: *from, quantity: None });
+                self.incoming.insert(
+                    *transfer,
+                    IncomingTransfer {
+                        from: *from,
+                        quantity: None,
+                    },
+                );
             }
             Event::TransferCompleted { transfer } => self.close(*transfer, true),
             Event::TransferCancelled { transfer, quantity } => {
@@ -225,7 +257,14 @@ impl State {
 
     fn hold(&mut self, id: HoldId, customer: CustomerId, quantity: i64, expires_at: DateTime<Utc>) {
         let expires_second = expires_at.timestamp();
-        let hold = Hold { customer, quantity, phase: Phase::Held, expires_second, extensions: 0, queued: 0 };
+        let hold = Hold {
+            customer,
+            quantity,
+            phase: Phase::Held,
+            expires_second,
+            extensions: 0,
+            queued: 0,
+        };
         self.holds.insert(id, hold);
         self.held += quantity;
         *self.customers.entry(customer).or_insert(0) += quantity;
@@ -233,17 +272,25 @@ impl State {
     }
 
     fn extend(&mut self, id: HoldId, expires_at: DateTime<Utc>) {
-        let Some(before) = self.holds.get(&id).copied() else { return };
+        let Some(before) = self.holds.get(&id).copied() else {
+            return;
+        };
         self.unindex(id, &before);
         let expires_second = expires_at.timestamp();
-        let hold = Hold { expires_second, extensions: before.extensions + 1, ..before };
+        let hold = Hold {
+            expires_second,
+            extensions: before.extensions + 1,
+            ..before
+        };
         self.holds.insert(id, hold);
         self.index(id, &hold);
     }
 
     /// Moves a claim to a phase that does not expire.
     fn promise(&mut self, id: HoldId, phase: Phase) {
-        let Some(mut hold) = self.holds.get(&id).copied() else { return };
+        let Some(mut hold) = self.holds.get(&id).copied() else {
+            return;
+        };
         self.leave_phase(id, &hold);
         hold.phase = phase;
         match phase {
@@ -259,14 +306,17 @@ impl State {
     }
 
     fn end(&mut self, id: HoldId, ending: Ending) {
-        let Some(hold) = self.holds.remove(&id) else { return };
+        let Some(hold) = self.holds.remove(&id) else {
+            return;
+        };
         self.leave_phase(id, &hold);
         self.ended.remember(id, ending, ENDINGS_REMEMBERED);
     }
 
     fn close(&mut self, transfer: TransferId, completed: bool) {
         self.outgoing.remove(&transfer);
-        self.closed.remember(transfer, completed, ENDINGS_REMEMBERED);
+        self.closed
+            .remember(transfer, completed, ENDINGS_REMEMBERED);
     }
 
     fn leave_phase(&mut self, id: HoldId, hold: &Hold) {
@@ -294,7 +344,10 @@ impl State {
 
     fn unindex(&mut self, id: HoldId, hold: &Hold) {
         self.expiries.remove(&(hold.expires_second, id));
-        subtract(self.units_by_expiry.get_mut(&hold.expires_second), hold.quantity);
+        subtract(
+            self.units_by_expiry.get_mut(&hold.expires_second),
+            hold.quantity,
+        );
         if self.units_by_expiry.get(&hold.expires_second) == Some(&0) {
             self.units_by_expiry.remove(&hold.expires_second);
         }

@@ -1,0 +1,63 @@
+//! A cursor over the logs of all shards: every entry exactly once, in shard order, from memory
+//! while it keeps up and from the journal while it does not.
+
+use std::sync::Arc;
+
+use super::feed::Behind;
+use super::shard::NodeServices;
+use crate::persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
+use crate::projections::position::Position;
+
+/// Entries of one shard that are taken before the next shard has its turn.
+const TURN: usize = 1_024;
+
+/// See the module.
+pub struct Cursor {
+    services: Arc<NodeServices>,
+    pub position: Position,
+}
+
+impl Cursor {
+    pub fn new(services: Arc<NodeServices>, position: Position) -> Self {
+        Self { services, position }
+    }
+
+    /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
+    /// the position. False: there was nothing.
+    pub async fn advance(&mut self, mut each: impl FnMut(&Entry)) -> Result<bool, JournalError> {
+        let feed = Arc::clone(&self.services.feed);
+        let ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
+        for (shard, _) in &ahead {
+            let after = self.position.seq(*shard);
+            match feed.behind(*shard, after, TURN) {
+                Behind::Nothing => {}
+                Behind::Recent(recent) => {
+                    for (list, index) in recent {
+                        self.take(*shard, &list[index], &mut each);
+                    }
+                }
+                Behind::Journal { through } => {
+                    let journal = &self.services.journal;
+                    let page = journal.read_shard(*shard, after, through, PageLimit::default()).await?;
+                    if page.is_empty() {
+                        return Err(JournalError::Corrupt(format!(
+                            "shard {shard} has nothing behind {after}, but its head is {through}"
+                        )));
+                    }
+                    for entry in &page {
+                        self.take(*shard, entry, &mut each);
+                    }
+                }
+            }
+        }
+        Ok(!ahead.is_empty())
+    }
+
+    fn take(&mut self, shard: ShardId, entry: &Entry, each: &mut impl FnMut(&Entry)) {
+        debug_assert_eq!(entry.seq, self.position.seq(shard) + 1, "a follower never skips");
+        self.position.0.insert(shard, entry.seq);
+        if entry.aggregate_type.as_ref() != SHARD_RECORD {
+            each(entry);
+        }
+    }
+}

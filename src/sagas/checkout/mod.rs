@@ -1,0 +1,290 @@
+//! The checkout: from an order that awaits payment to one that is confirmed, or cancelled clean.
+//!
+//! This folder owns the order of the steps and of their undoing, as an event-sourced aggregate and
+//! a pure function [`next`] that says what to do now. It performs nothing: a driver does, and
+//! records what came of it. Each step may be performed any number of times: holds and payments
+//! have ids derived from the order's, and every command that a step sends means "already so" the
+//! second time.
+//!
+//! ```text
+//! HoldingStock -> Authorizing -> CommittingStock -> ConfirmingOrder -> Completed
+//!       any of these -> Cancelling -> (Voiding) -> Releasing -> Compensated
+//! ```
+//!
+//! Compensation cancels the order *first*: the order decides alone whether it is confirmed or
+//! cancelled, so that a confirmation whose answer was lost is found out before anything is undone.
+
+mod decide;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::domain::commerce::order;
+use crate::domain::id::{AggregateId, CustomerId, HoldId, LocationId, VariantId};
+use crate::domain::money::Money;
+use crate::domain::products::stock_item::{self, stock_item_id};
+use crate::domain::text::InvalidText;
+
+pub use state::{Next, Payment, Phase, Reason, Request, State, Step, next};
+
+/// The marker of this kind of aggregate.
+#[derive(Debug)]
+pub struct Checkout;
+
+/// How often a forward step is tried before the checkout is given up. With the pauses between
+/// them, the three steps that need the holds take less than the 15 minutes that a hold lasts.
+pub const ATTEMPTS_MAX: u32 = 8;
+/// The longest pause between two tries of a forward step.
+pub const PAUSE_SECONDS_MAX: i64 = 60;
+/// How often a compensating step is tried, over some hours, before an operator is called for.
+pub const COMPENSATION_ATTEMPTS_MAX: u32 = 60;
+/// The longest pause between two tries of a compensating step.
+pub const COMPENSATION_PAUSE_SECONDS_MAX: i64 = 300;
+/// The longest code or reason that is recorded.
+pub const REASON_CHARACTERS_MAX: usize = 100;
+
+/// The id of the checkout of an order; there is one.
+pub fn checkout_id(order: AggregateId) -> AggregateId {
+    AggregateId::derived(&[b"checkout", order.as_bytes()])
+}
+
+/// The reference under which the provider knows the payment of an order's checkout.
+pub fn payment_reference(order: AggregateId) -> String {
+    format!("checkout-{}", checkout_id(order))
+}
+
+/// The hold of one line of an order's checkout.
+pub fn hold_id(order: AggregateId, line: u32) -> HoldId {
+    let checkout = checkout_id(order);
+    HoldId(AggregateId::derived(&[b"checkout_hold", checkout.as_bytes(), &line.to_be_bytes()]).0)
+}
+
+/// A line of the order whose stock is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    pub line: u32,
+    pub variant: VariantId,
+    pub location: LocationId,
+    pub quantity: i64,
+}
+
+impl Line {
+    pub fn stock_item(&self) -> AggregateId {
+        stock_item_id(self.variant, self.location)
+    }
+}
+
+/// What a payment provider says of a reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum PaymentOutcome {
+    Approved {
+        amount: Money,
+    },
+    Declined {
+        code: String,
+    },
+    /// No answer, or none yet: it may have happened.
+    Unknown,
+    /// The provider was asked and has never heard of the reference.
+    NotFound,
+}
+
+/// What the driver records, and what people may ask of a checkout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Command {
+    Start {
+        order: AggregateId,
+        customer: CustomerId,
+        amount: Money,
+        lines: Vec<Line>,
+    },
+    RecordStockHeld,
+    RecordStockRefused {
+        line: u32,
+        code: String,
+    },
+    /// An answer of the provider, to a request or of its own accord, any number of times.
+    RecordPayment {
+        reference: String,
+        outcome: PaymentOutcome,
+    },
+    RecordStockCommitted,
+    RecordCommitRefused {
+        line: u32,
+        code: String,
+    },
+    RecordOrderConfirmed,
+    RecordOrderRefused {
+        code: String,
+    },
+    RecordOrderCancelled,
+    RecordPaymentVoided,
+    RecordStockReleased,
+    /// A step of this phase could not be performed, or nobody knows; it will be tried again.
+    RecordFailure {
+        phase: Phase,
+    },
+    /// Somebody wants it ended; success too when it is being undone already.
+    Abort {
+        reason: String,
+    },
+    /// An operator mended what a stalled checkout waits for.
+    Retry,
+}
+
+/// The command that starts the checkout of an order that was submitted; none for other orders.
+pub fn start(id: AggregateId, order: &order::State) -> Option<Command> {
+    let lines = order.lines.iter().map(|(number, line)| Line {
+        line: *number,
+        variant: line.variant,
+        location: line.location,
+        quantity: line.quantity,
+    });
+    Some(Command::Start {
+        order: id,
+        customer: order.buyer()?.customer_id(),
+        amount: order.submitted?.gross,
+        lines: lines.collect(),
+    })
+}
+
+/// What to record when an order would not be cancelled: either it was confirmed after all, or it
+/// is at an end in which nobody expects the goods.
+pub fn cancel_refused(refusal: &order::Refusal) -> Command {
+    use order::{Refusal::IllegalTransition, Status::Completed, Status::Confirmed};
+    match refusal {
+        IllegalTransition {
+            status: Confirmed | Completed,
+            ..
+        } => Command::RecordOrderConfirmed,
+        _ => Command::RecordOrderCancelled,
+    }
+}
+
+/// What has happened in a checkout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// The lines are in the order in which their stock is held.
+    CheckoutStarted {
+        order: AggregateId,
+        customer: CustomerId,
+        amount: Money,
+        lines: Vec<Line>,
+    },
+    CheckoutStockHeld {},
+    CheckoutStockRefused {
+        line: u32,
+        code: String,
+    },
+    PaymentAuthorized {
+        amount: Money,
+    },
+    /// The provider approved another amount than it was asked for.
+    PaymentMismatched {
+        amount: Money,
+    },
+    PaymentDeclined {
+        code: String,
+    },
+    PaymentUnknown {
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    PaymentNotFound {
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    CheckoutStockCommitted {},
+    CheckoutCommitRefused {
+        line: u32,
+        code: String,
+    },
+    CheckoutOrderConfirmed {},
+    CheckoutOrderRefused {
+        code: String,
+    },
+    StepFailed {
+        phase: Phase,
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    CheckoutGivenUp {
+        phase: Phase,
+    },
+    CheckoutAborted {
+        reason: String,
+    },
+    CheckoutOrderCancelled {},
+    PaymentVoided {},
+    CheckoutStockReleased {},
+    CheckoutStalled {
+        phase: Phase,
+    },
+    CheckoutResumed {},
+}
+
+impl DomainEvent for Event {}
+
+/// Why a checkout will not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no such checkout")]
+    NotFound,
+    #[error("the checkout was started with other particulars")]
+    AlreadyStarted,
+    #[error("the id is not that of this order's checkout")]
+    WrongIdentity,
+    #[error(
+        "a checkout has 1 to {max} lines, each once and of a positive quantity, and an amount not below zero"
+    )]
+    InvalidStart { max: usize },
+    #[error("a checkout in phase {phase:?} cannot {command}")]
+    IllegalTransition { phase: Phase, command: &'static str },
+    #[error("the payment is not of this checkout")]
+    ForeignPayment,
+    #[error("the provider contradicts what it answered before")]
+    PaymentConflict,
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
+}
+
+impl aggregate::Refusal for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "CHECKOUT_NOT_FOUND",
+            Self::AlreadyStarted => "CHECKOUT_EXISTS",
+            Self::WrongIdentity => "WRONG_IDENTITY",
+            Self::InvalidStart { .. } => "INVALID_CHECKOUT",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::ForeignPayment => "FOREIGN_PAYMENT",
+            Self::PaymentConflict => "PAYMENT_CONFLICT",
+            Self::InvalidText(_) => "INVALID_TEXT",
+        }
+    }
+}
+
+impl Aggregate for Checkout {
+    const TYPE: &'static str = "checkout";
+    const STATE_SCHEMA: u32 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command, context)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        state.apply(event);
+    }
+}

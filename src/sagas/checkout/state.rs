@@ -1,0 +1,389 @@
+//! The state of a checkout, how each event moves it, and what is to be done next.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use imbl::Vector;
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Line, hold_id, order, payment_reference, stock_item};
+use crate::domain::id::{AggregateId, CustomerId};
+use crate::domain::money::Money;
+
+/// How far a checkout is. The order matters: a record of an earlier phase than the present one
+/// comes late and changes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Phase {
+    #[default]
+    NotStarted,
+    HoldingStock,
+    Authorizing,
+    CommittingStock,
+    ConfirmingOrder,
+    Completed,
+    Cancelling,
+    Voiding,
+    Releasing,
+    Compensated,
+}
+
+impl Phase {
+    pub fn is_compensating(&self) -> bool {
+        matches!(self, Self::Cancelling | Self::Voiding | Self::Releasing)
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Completed | Self::Compensated)
+    }
+}
+
+/// What is known of the payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Payment {
+    /// Nothing was heard of it yet; it may have been asked for, by a try that crashed.
+    #[default]
+    NotAsked,
+    Unknown,
+    Authorized {
+        amount: Money,
+    },
+    Declined,
+    Voided,
+}
+
+/// Why a checkout is undone; its text becomes the order's reason for the cancellation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    StockRefused { line: u32, code: String },
+    PaymentDeclined { code: String },
+    PaymentMismatched,
+    StockLost { line: u32, code: String },
+    OrderRefused { code: String },
+    GivenUp { phase: Phase },
+    Aborted { reason: String },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StockRefused { line, code } => {
+                write!(formatter, "no stock for line {line}: {code}")
+            }
+            Self::PaymentDeclined { code } => write!(formatter, "payment declined: {code}"),
+            Self::PaymentMismatched => write!(formatter, "payment authorised over another amount"),
+            Self::StockLost { line, code } => {
+                write!(formatter, "stock of line {line} lost: {code}")
+            }
+            Self::OrderRefused { code } => write!(formatter, "order not confirmed: {code}"),
+            Self::GivenUp { phase } => write!(formatter, "given up in phase {phase:?}"),
+            Self::Aborted { reason } => write!(formatter, "aborted: {reason}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// None before the first event.
+    pub order: Option<AggregateId>,
+    pub customer: Option<CustomerId>,
+    pub amount: Option<Money>,
+    /// As many as an order has at most.
+    pub lines: Vector<Line>,
+    pub phase: Phase,
+    pub payment: Payment,
+    /// Whether the provider may have been asked: the step was reached.
+    pub(super) payment_due: bool,
+    /// Whether stock and payment were certain: only then may a lost confirmation count.
+    pub(super) confirmable: bool,
+    /// Failed tries of the present phase.
+    pub attempts: u32,
+    /// Not before this time is the present phase tried again.
+    pub next_at: Option<DateTime<Utc>>,
+    pub stalled: bool,
+    pub reason: Option<Reason>,
+}
+
+impl State {
+    pub(super) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::CheckoutStarted {
+                order,
+                customer,
+                amount,
+                lines,
+            } => {
+                self.order = Some(*order);
+                self.customer = Some(*customer);
+                self.amount = Some(*amount);
+                self.lines = lines.iter().copied().collect();
+                self.enter(Phase::HoldingStock);
+            }
+            Event::CheckoutStockHeld {} => {
+                // Nothing to pay is nothing to authorise.
+                let free = self.amount.is_some_and(|amount| amount.is_zero());
+                self.payment_due = !free;
+                self.enter(if free {
+                    Phase::CommittingStock
+                } else {
+                    Phase::Authorizing
+                });
+            }
+            Event::CheckoutStockRefused { line, code } => {
+                self.undo(Reason::StockRefused {
+                    line: *line,
+                    code: code.clone(),
+                });
+            }
+            Event::PaymentAuthorized { amount } => {
+                self.payment = Payment::Authorized { amount: *amount };
+                match self.phase {
+                    Phase::Authorizing => self.enter(Phase::CommittingStock),
+                    // It came late: what seemed to need no voiding does.
+                    Phase::Releasing | Phase::Compensated => self.enter(Phase::Voiding),
+                    _ => {}
+                }
+            }
+            Event::PaymentMismatched { amount } => {
+                self.payment = Payment::Authorized { amount: *amount };
+                match self.phase {
+                    Phase::Releasing | Phase::Compensated => self.enter(Phase::Voiding),
+                    phase if phase.is_compensating() => {}
+                    _ => self.undo(Reason::PaymentMismatched),
+                }
+            }
+            Event::PaymentDeclined { code } => {
+                self.payment = Payment::Declined;
+                self.undo(Reason::PaymentDeclined { code: code.clone() });
+            }
+            Event::PaymentUnknown { attempt, next_at } => {
+                self.payment = Payment::Unknown;
+                self.pause(*attempt, *next_at);
+            }
+            Event::PaymentNotFound { attempt, next_at } => {
+                self.payment = Payment::NotAsked;
+                self.pause(*attempt, *next_at);
+            }
+            Event::CheckoutStockCommitted {} => {
+                self.confirmable = true;
+                self.enter(Phase::ConfirmingOrder);
+            }
+            Event::CheckoutCommitRefused { line, code } => {
+                self.undo(Reason::StockLost {
+                    line: *line,
+                    code: code.clone(),
+                });
+            }
+            Event::CheckoutOrderConfirmed {} => self.enter(Phase::Completed),
+            Event::CheckoutOrderRefused { code } => {
+                self.undo(Reason::OrderRefused { code: code.clone() })
+            }
+            Event::StepFailed {
+                attempt, next_at, ..
+            } => self.pause(*attempt, *next_at),
+            Event::CheckoutGivenUp { phase } => self.undo(Reason::GivenUp { phase: *phase }),
+            Event::CheckoutAborted { reason } => self.undo(Reason::Aborted {
+                reason: reason.clone(),
+            }),
+            Event::CheckoutOrderCancelled {} => {
+                let void = self.payment_due && self.payment != Payment::Declined;
+                self.enter(if void {
+                    Phase::Voiding
+                } else {
+                    Phase::Releasing
+                });
+            }
+            Event::PaymentVoided {} => {
+                self.payment = Payment::Voided;
+                self.enter(Phase::Releasing);
+            }
+            Event::CheckoutStockReleased {} => self.enter(Phase::Compensated),
+            Event::CheckoutStalled { .. } => self.stalled = true,
+            Event::CheckoutResumed {} => self.enter(self.phase),
+        }
+    }
+
+    fn undo(&mut self, reason: Reason) {
+        self.reason = Some(reason);
+        self.enter(Phase::Cancelling);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.attempts = 0;
+        self.next_at = None;
+        self.stalled = false;
+    }
+
+    fn pause(&mut self, attempt: u32, next_at: DateTime<Utc>) {
+        self.attempts = attempt;
+        self.next_at = Some(next_at);
+    }
+}
+
+/// What a driver does now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// These steps, in this order. The first that is refused is recorded and ends the row; when
+    /// all succeeded, that is recorded once; when one fails otherwise, [`RecordFailure`] is.
+    ///
+    /// [`RecordFailure`]: super::Command::RecordFailure
+    Do(Vec<Step>),
+    /// Nothing before this time.
+    Wait { until: DateTime<Utc> },
+    /// A compensating step failed for so long that an operator has to look: see
+    /// [`Retry`](super::Command::Retry).
+    Stalled,
+    /// Nothing any more, or nothing yet.
+    Done,
+}
+
+/// One thing to do; safe to repeat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    HoldStock {
+        order: AggregateId,
+        customer: CustomerId,
+        line: Line,
+    },
+    Authorize {
+        reference: String,
+        amount: Money,
+    },
+    QueryPayment {
+        reference: String,
+    },
+    CommitStock {
+        order: AggregateId,
+        line: Line,
+    },
+    ConfirmOrder {
+        order: AggregateId,
+        payment_reference: String,
+    },
+    CancelOrder {
+        order: AggregateId,
+        reason: String,
+    },
+    /// After this no authorisation of the reference stands, nor can one come to: the provider
+    /// remembers the void of a reference that it has not heard of.
+    VoidPayment {
+        reference: String,
+    },
+    ReleaseStock {
+        order: AggregateId,
+        line: Line,
+    },
+}
+
+/// To whom a step speaks, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Stock(AggregateId, stock_item::Command),
+    Order(AggregateId, order::Command),
+    Authorize { reference: String, amount: Money },
+    QueryPayment { reference: String },
+    VoidPayment { reference: String },
+}
+
+impl Step {
+    pub fn request(&self) -> Request {
+        match self {
+            Self::HoldStock {
+                order,
+                customer,
+                line,
+            } => {
+                let (hold, customer, quantity) =
+                    (hold_id(*order, line.line), *customer, line.quantity);
+                let command = stock_item::Command::Hold {
+                    hold,
+                    customer,
+                    quantity,
+                    seconds: None,
+                };
+                Request::Stock(line.stock_item(), command)
+            }
+            Self::CommitStock { order, line } => {
+                let hold = hold_id(*order, line.line);
+                Request::Stock(line.stock_item(), stock_item::Command::Commit { hold })
+            }
+            Self::ReleaseStock { order, line } => {
+                let hold = hold_id(*order, line.line);
+                Request::Stock(line.stock_item(), stock_item::Command::Abandon { hold })
+            }
+            Self::ConfirmOrder {
+                order,
+                payment_reference,
+            } => {
+                let payment_reference = payment_reference.clone();
+                Request::Order(*order, order::Command::Confirm { payment_reference })
+            }
+            Self::CancelOrder { order, reason } => Request::Order(
+                *order,
+                order::Command::Cancel {
+                    reason: reason.clone(),
+                },
+            ),
+            Self::Authorize { reference, amount } => Request::Authorize {
+                reference: reference.clone(),
+                amount: *amount,
+            },
+            Self::QueryPayment { reference } => Request::QueryPayment {
+                reference: reference.clone(),
+            },
+            Self::VoidPayment { reference } => Request::VoidPayment {
+                reference: reference.clone(),
+            },
+        }
+    }
+}
+
+/// What is to be done at this time; the same for the same state and time, however often asked.
+pub fn next(state: &State, now: DateTime<Utc>) -> Next {
+    let (Some(order), Some(customer), Some(amount)) = (state.order, state.customer, state.amount)
+    else {
+        return Next::Done;
+    };
+    if state.phase.is_over() {
+        return Next::Done;
+    }
+    if state.stalled {
+        return Next::Stalled;
+    }
+    if let Some(until) = state.next_at
+        && now < until
+    {
+        return Next::Wait { until };
+    }
+    let reference = payment_reference(order);
+    let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();
+    Next::Do(match state.phase {
+        Phase::NotStarted | Phase::Completed | Phase::Compensated => return Next::Done,
+        Phase::HoldingStock => per_line(&|line| Step::HoldStock {
+            order,
+            customer,
+            line,
+        }),
+        Phase::Authorizing if state.payment == Payment::Unknown => {
+            vec![Step::QueryPayment { reference }]
+        }
+        Phase::Authorizing => vec![Step::Authorize { reference, amount }],
+        Phase::CommittingStock => per_line(&|line| Step::CommitStock { order, line }),
+        Phase::ConfirmingOrder => vec![Step::ConfirmOrder {
+            order,
+            payment_reference: reference,
+        }],
+        Phase::Cancelling => {
+            let reason = state
+                .reason
+                .as_ref()
+                .expect("whatever undoes a checkout gives a reason");
+            vec![Step::CancelOrder {
+                order,
+                reason: reason.to_string(),
+            }]
+        }
+        Phase::Voiding => vec![Step::VoidPayment { reference }],
+        Phase::Releasing => per_line(&|line| Step::ReleaseStock { order, line }),
+    })
+}

@@ -1,0 +1,4 @@
+//! Process managers as pure rules: what has to happen next across aggregates, and what to undo
+//! when it cannot. No IO, clock or randomness; what is to be done leaves as data.
+
+pub mod checkout;
