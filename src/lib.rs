@@ -1,3 +1,4 @@
 //! Emporium: the map of the house, in reading order.
 
 pub mod domain;
+pub mod sagas;

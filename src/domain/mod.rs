@@ -9,3 +9,6 @@ pub mod access;
 pub mod products;
 pub mod commerce;
 pub mod scheduling;
+
+#[cfg(test)]
+pub(crate) mod testing;
