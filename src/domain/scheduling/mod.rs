@@ -1,1 +1,6 @@
-//! The context scheduling.
+//! The context scheduling: calendars, and what takes place when.
+
+pub mod local_time;
+pub mod recurrence;
+pub mod free_busy;
+pub mod opening_hours;
