@@ -4,3 +4,5 @@ pub mod local_time;
 pub mod recurrence;
 pub mod free_busy;
 pub mod opening_hours;
+pub mod agenda;
+pub mod calendar;
