@@ -22,7 +22,10 @@ pub(crate) fn given<A: Aggregate>(events: Vec<A::Event>) -> Given<A> {
     Given {
         state,
         context: Context {
-            now: Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).single().expect("a valid time"),
+            now: Utc
+                .with_ymd_and_hms(2026, 3, 2, 9, 0, 0)
+                .single()
+                .expect("a valid time"),
             command_id: Uuid::from_u128(0xC0),
             principal: Arc::from("tester"),
             aggregate_id: AggregateId(Uuid::from_u128(0xA6)),
@@ -104,7 +107,9 @@ pub(crate) fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
         })
         .collect();
     let present = serde_json::to_string_pretty(&values).expect("values serialize") + "\n";
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", "events"].iter().collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", "events"]
+        .iter()
+        .collect();
     let file = path.join(format!("{aggregate}.json"));
     if std::env::var_os("EMPORIUM_BLESS").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(&path).expect("the golden directory can be made");

@@ -28,19 +28,33 @@ pub const SUPERSEDING_MAX: u8 = 3;
 /// them means that the user gave the address up since: it is final and needs no retry.
 pub fn react(user: AggregateId, event: &UserEvent) -> Vec<(AggregateId, EmailReservationCommand)> {
     let confirm = |address: &EmailAddress| {
-        let command = EmailReservationCommand::Confirm { address: address.clone(), holder: user };
+        let command = EmailReservationCommand::Confirm {
+            address: address.clone(),
+            holder: user,
+        };
         (address.reservation_id(), command)
     };
     let release = |address: &EmailAddress, reservation| {
-        let command = EmailReservationCommand::Release { address: address.clone(), holder: user, reservation };
+        let command = EmailReservationCommand::Release {
+            address: address.clone(),
+            holder: user,
+            reservation,
+        };
         (address.reservation_id(), command)
     };
     match event {
         UserEvent::UserRegistered { email, .. } => vec![confirm(email)],
-        UserEvent::EmailChanged { email, previous, previous_reservation, .. } => {
+        UserEvent::EmailChanged {
+            email,
+            previous,
+            previous_reservation,
+            ..
+        } => {
             vec![confirm(email), release(previous, *previous_reservation)]
         }
-        UserEvent::UserClosed { email, reservation, .. } => vec![release(email, *reservation)],
+        UserEvent::UserClosed {
+            email, reservation, ..
+        } => vec![release(email, *reservation)],
         UserEvent::ProfileChanged { .. }
         | UserEvent::ReservationFenced { .. }
         | UserEvent::UserSuspended { .. }
@@ -64,11 +78,21 @@ pub struct Acquisition {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
-    Reserve { superseding: Option<ReservationName>, superseded: u8 },
-    FenceHolder { lapsed: ReservationName, superseded: u8 },
+    Reserve {
+        superseding: Option<ReservationName>,
+        superseded: u8,
+    },
+    FenceHolder {
+        lapsed: ReservationName,
+        superseded: u8,
+    },
     Take,
-    FenceSelf { refusal: UserRefusal },
-    Release { refusal: UserRefusal },
+    FenceSelf {
+        refusal: UserRefusal,
+    },
+    Release {
+        refusal: UserRefusal,
+    },
     Ended(End),
 }
 
@@ -110,18 +134,40 @@ impl Acquisition {
         display_name: String,
         locale: String,
     ) -> Self {
-        let take = UserCommand::Register { email: email.clone(), reservation, display_name, locale };
+        let take = UserCommand::Register {
+            email: email.clone(),
+            reservation,
+            display_name,
+            locale,
+        };
         Self::new(user, email, reservation, take)
     }
 
     /// Changes the address of a registered user.
     pub fn change(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>) -> Self {
-        let take = UserCommand::ChangeEmail { email: email.clone(), reservation };
+        let take = UserCommand::ChangeEmail {
+            email: email.clone(),
+            reservation,
+        };
         Self::new(user, email, reservation, take)
     }
 
-    fn new(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>, take: UserCommand) -> Self {
-        Self { user, email, reservation, take, step: Step::Reserve { superseding: None, superseded: 0 } }
+    fn new(
+        user: AggregateId,
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        take: UserCommand,
+    ) -> Self {
+        Self {
+            user,
+            email,
+            reservation,
+            take,
+            step: Step::Reserve {
+                superseding: None,
+                superseded: 0,
+            },
+        }
     }
 
     pub fn next(&self) -> Next {
@@ -138,12 +184,18 @@ impl Acquisition {
             ),
             Step::FenceHolder { lapsed, .. } => Next::AskUser(
                 lapsed.holder,
-                UserCommand::FenceReservation { email: address(), through: lapsed.expires },
+                UserCommand::FenceReservation {
+                    email: address(),
+                    through: lapsed.expires,
+                },
             ),
             Step::Take => Next::AskUser(self.user, self.take.clone()),
             Step::FenceSelf { .. } => Next::AskUser(
                 self.user,
-                UserCommand::FenceReservation { email: address(), through: self.reservation },
+                UserCommand::FenceReservation {
+                    email: address(),
+                    through: self.reservation,
+                },
             ),
             Step::Release { .. } => Next::AskReservation(
                 self.email.reservation_id(),
@@ -162,18 +214,21 @@ impl Acquisition {
     pub fn answered(&mut self, answer: Answer) {
         let step = match (self.step.clone(), answer) {
             (Step::Reserve { .. }, Answer::Done) => Step::Take,
-            (Step::Reserve { superseded, .. }, Answer::ReservationRefused(refusal)) => match refusal {
-                EmailReservationRefusal::Lapsed { reservation: lapsed } if superseded < SUPERSEDING_MAX => {
-                    Step::FenceHolder { lapsed, superseded }
+            (Step::Reserve { superseded, .. }, Answer::ReservationRefused(refusal)) => {
+                match refusal {
+                    EmailReservationRefusal::Lapsed {
+                        reservation: lapsed,
+                    } if superseded < SUPERSEDING_MAX => Step::FenceHolder { lapsed, superseded },
+                    EmailReservationRefusal::Lapsed { .. } => {
+                        Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
+                    }
+                    refusal => Step::Ended(End::AddressRefused(refusal)),
                 }
-                EmailReservationRefusal::Lapsed { .. } => {
-                    Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
-                }
-                refusal => Step::Ended(End::AddressRefused(refusal)),
-            },
-            (Step::FenceHolder { lapsed, superseded }, Answer::Done) => {
-                Step::Reserve { superseding: Some(lapsed), superseded: superseded.saturating_add(1) }
             }
+            (Step::FenceHolder { lapsed, superseded }, Answer::Done) => Step::Reserve {
+                superseding: Some(lapsed),
+                superseded: superseded.saturating_add(1),
+            },
             // The holder has the address; only the confirmation is late.
             (Step::FenceHolder { .. }, Answer::UserRefused(_)) => {
                 Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
@@ -182,7 +237,9 @@ impl Acquisition {
             // A refused command may be decided anew by a late retry: fence it before letting go.
             (Step::Take, Answer::UserRefused(refusal)) => Step::FenceSelf { refusal },
             (Step::FenceSelf { refusal }, Answer::Done) => Step::Release { refusal },
-            (Step::FenceSelf { refusal }, Answer::UserRefused(_)) => Step::Ended(End::UserRefused(refusal)),
+            (Step::FenceSelf { refusal }, Answer::UserRefused(_)) => {
+                Step::Ended(End::UserRefused(refusal))
+            }
             (Step::Release { refusal }, _) => Step::Ended(End::UserRefused(refusal)),
             (step, _) => step,
         };

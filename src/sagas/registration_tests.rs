@@ -69,14 +69,23 @@ fn user(number: u128) -> AggregateId {
 }
 
 fn actor(number: u128, wishes: Vec<EmailAddress>, may_crash: bool) -> Actor {
-    Actor { user: user(number), wishes: wishes.into(), begun: 0, running: None, may_crash }
+    Actor {
+        user: user(number),
+        wishes: wishes.into(),
+        begun: 0,
+        running: None,
+        may_crash,
+    }
 }
 
 impl World {
     fn new(planted: Planted, lapses_left: u8, actors: Vec<Actor>) -> Self {
         Self {
             planted,
-            now: Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).single().expect("a valid time"),
+            now: Utc
+                .with_ymd_and_hms(2026, 3, 2, 9, 0, 0)
+                .single()
+                .expect("a valid time"),
             lapses_left,
             addresses: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -87,7 +96,13 @@ impl World {
     }
 
     fn context(&self, id: AggregateId) -> Context {
-        Context { now: self.now, command_id: Uuid::nil(), principal: Arc::from("model"), aggregate_id: id, version: 0 }
+        Context {
+            now: self.now,
+            command_id: Uuid::nil(),
+            principal: Arc::from("model"),
+            aggregate_id: id,
+            version: 0,
+        }
     }
 
     fn ask_reservation(
@@ -110,7 +125,9 @@ impl World {
     }
 
     fn ask_user(&mut self, id: AggregateId, command: &UserCommand) -> Result<(), UserRefusal> {
-        if self.planted == Planted::HolderNotFenced && matches!(command, UserCommand::FenceReservation { .. }) {
+        if self.planted == Planted::HolderNotFenced
+            && matches!(command, UserCommand::FenceReservation { .. })
+        {
             return Ok(());
         }
         let context = self.context(id);
@@ -141,7 +158,9 @@ impl World {
         let now = self.now;
         let actor = &mut self.actors[index];
         if actor.running.is_none() {
-            let Some(wish) = actor.wishes.pop_front() else { return false };
+            let Some(wish) = actor.wishes.pop_front() else {
+                return false;
+            };
             let reservation = now + TimeDelta::minutes(15) + TimeDelta::seconds(actor.begun.into());
             actor.running = Some(if actor.begun == 0 {
                 Acquisition::register(actor.user, wish, reservation, "Ada".into(), "en".into())
@@ -187,7 +206,8 @@ impl World {
         }
         for id in self.unsent.keys() {
             branch(&|world| {
-                let Some((to, command)) = world.unsent.get_mut(id).and_then(VecDeque::pop_front) else {
+                let Some((to, command)) = world.unsent.get_mut(id).and_then(VecDeque::pop_front)
+                else {
                     return false;
                 };
                 // A refusal is final: the user gave the address up since.
@@ -214,10 +234,9 @@ impl World {
 
     fn owners(&self) -> usize {
         let has = |state: &&UserState| {
-            state
-                .profile
-                .as_ref()
-                .is_some_and(|profile| profile.status != UserStatus::Closed && profile.email == wanted())
+            state.profile.as_ref().is_some_and(|profile| {
+                profile.status != UserStatus::Closed && profile.email == wanted()
+            })
         };
         self.users.values().filter(has).count()
     }
@@ -227,8 +246,13 @@ impl World {
         let mut world = self.clone();
         world.now += TimeDelta::hours(2);
         let owned = world.owners() == 1;
-        let mut newcomer =
-            Acquisition::register(user(99), wanted(), world.now + TimeDelta::minutes(15), "New".into(), "en".into());
+        let mut newcomer = Acquisition::register(
+            user(99),
+            wanted(),
+            world.now + TimeDelta::minutes(15),
+            "New".into(),
+            "en".into(),
+        );
         for _ in 0..20 {
             match newcomer.next() {
                 Next::End(End::Taken) => return !owned,
@@ -261,29 +285,51 @@ fn explore(start: World) -> Explored {
             continue;
         }
         if world.owners() > 1 {
-            return Explored { states: seen.len(), settled, broken: Some(format!("two owners: {world:#?}")) };
+            return Explored {
+                states: seen.len(),
+                settled,
+                broken: Some(format!("two owners: {world:#?}")),
+            };
         }
         let successors = world.successors();
         if successors.is_empty() {
             settled += 1;
             if !world.is_settled_well() {
-                return Explored { states: seen.len(), settled, broken: Some(format!("stuck: {world:#?}")) };
+                return Explored {
+                    states: seen.len(),
+                    settled,
+                    broken: Some(format!("stuck: {world:#?}")),
+                };
             }
         }
         open.extend(successors);
     }
-    Explored { states: seen.len(), settled, broken: None }
+    Explored {
+        states: seen.len(),
+        settled,
+        broken: None,
+    }
 }
 
 fn two_registrations(planted: Planted) -> World {
-    World::new(planted, 2, vec![actor(1, vec![wanted()], true), actor(2, vec![wanted()], true)])
+    World::new(
+        planted,
+        2,
+        vec![
+            actor(1, vec![wanted()], true),
+            actor(2, vec![wanted()], true),
+        ],
+    )
 }
 
 fn there_and_back(planted: Planted) -> World {
     World::new(
         planted,
         2,
-        vec![actor(1, vec![wanted(), other(), wanted()], true), actor(2, vec![wanted()], true)],
+        vec![
+            actor(1, vec![wanted(), other(), wanted()], true),
+            actor(2, vec![wanted()], true),
+        ],
     )
 }
 
@@ -291,24 +337,42 @@ fn there_and_back(planted: Planted) -> World {
 fn two_registrations_of_one_address_never_both_succeed_and_always_settle() {
     let explored = explore(two_registrations(Planted::Nothing));
     assert_eq!(explored.broken, None);
-    assert!(explored.states > 500 && explored.settled > 20, "{} states, {} settled", explored.states, explored.settled);
+    assert!(
+        explored.states > 500 && explored.settled > 20,
+        "{} states, {} settled",
+        explored.states,
+        explored.settled
+    );
 }
 
 #[test]
 fn an_address_left_and_taken_again_is_never_shared() {
     let explored = explore(there_and_back(Planted::Nothing));
     assert_eq!(explored.broken, None);
-    assert!(explored.states > 5_000 && explored.settled > 50, "{} states, {} settled", explored.states, explored.settled);
+    assert!(
+        explored.states > 5_000 && explored.settled > 50,
+        "{} states, {} settled",
+        explored.states,
+        explored.settled
+    );
 }
 
 #[test]
 fn the_check_sees_a_missing_fence() {
-    assert!(explore(two_registrations(Planted::HolderNotFenced)).broken.is_some());
+    assert!(
+        explore(two_registrations(Planted::HolderNotFenced))
+            .broken
+            .is_some()
+    );
 }
 
 #[test]
 fn the_check_sees_a_release_that_frees_too_much() {
-    assert!(explore(there_and_back(Planted::ReleaseForgetsItsReservation)).broken.is_some());
+    assert!(
+        explore(there_and_back(Planted::ReleaseForgetsItsReservation))
+            .broken
+            .is_some()
+    );
 }
 
 #[test]
@@ -316,7 +380,8 @@ fn a_refused_registration_frees_the_address_at_once() {
     // given a name that the user's rules refuse
     let mut world = World::new(Planted::Nothing, 0, vec![]);
     let reservation = world.now + TimeDelta::minutes(15);
-    let mut first = Acquisition::register(user(1), wanted(), reservation, String::new(), "en".into());
+    let mut first =
+        Acquisition::register(user(1), wanted(), reservation, String::new(), "en".into());
     // when it runs to its end
     let end = loop {
         match first.next() {
@@ -337,16 +402,26 @@ fn a_refused_registration_frees_the_address_at_once() {
         display_name: "Ada".into(),
         locale: "en".into(),
     };
-    assert_eq!(world.ask_user(user(1), &late), Err(UserRefusal::ReservationLapsed));
+    assert_eq!(
+        world.ask_user(user(1), &late),
+        Err(UserRefusal::ReservationLapsed)
+    );
 }
 
 #[test]
 fn closing_an_account_frees_its_address() {
-    let event = UserEvent::UserClosed { reason: "asked".into(), email: wanted(), reservation: DateTime::<Utc>::MIN_UTC };
+    let event = UserEvent::UserClosed {
+        reason: "asked".into(),
+        email: wanted(),
+        reservation: DateTime::<Utc>::MIN_UTC,
+    };
     let command = EmailReservationCommand::Release {
         address: wanted(),
         holder: user(1),
         reservation: DateTime::<Utc>::MIN_UTC,
     };
-    assert_eq!(react(user(1), &event), [(wanted().reservation_id(), command)]);
+    assert_eq!(
+        react(user(1), &event),
+        [(wanted().reservation_id(), command)]
+    );
 }

@@ -13,10 +13,15 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     aggregate::{Aggregate, Context, DomainEvent, Refusal},
     scheduling::{
-        agenda::{Agenda, Entry, EventId, Occurrence, Replacement, SeriesTiming, Timing, occurrence, occurrences_of},
+        agenda::{
+            Agenda, Entry, EventId, Occurrence, Replacement, SeriesTiming, Timing, occurrence,
+            occurrences_of,
+        },
         free_busy::{Interval, merge},
         local_time::{self, NonexistentTime},
-        opening_hours::{DayHours, EXCEPTIONS_MAX, OpeningHours, Span, are_spans_valid, is_week_valid},
+        opening_hours::{
+            DayHours, EXCEPTIONS_MAX, OpeningHours, Span, are_spans_valid, is_week_valid,
+        },
         recurrence::{HORIZON_DAYS, OCCURRENCES_MAX, RecurrenceRefusal, Rule},
     },
 };
@@ -65,7 +70,9 @@ pub enum Availability {
     /// One.
     Exclusive {},
     /// As many as this, 1 to [`CAPACITY_MAX`].
-    Capacity { bookings: u32 },
+    Capacity {
+        bookings: u32,
+    },
     Unlimited {},
 }
 
@@ -108,19 +115,46 @@ pub struct RecurrenceRequest {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CalendarCommand {
-    CreateCalendar { name: String, zone: String, availability: Availability, within_opening_hours: bool },
+    CreateCalendar {
+        name: String,
+        zone: String,
+        availability: Availability,
+        within_opening_hours: bool,
+    },
     /// Replaces the hours of the whole week; weekdays that are not named are closed. What is
     /// booked already stays.
-    SetOpeningHours { weekly: Vec<DayHours> },
+    SetOpeningHours {
+        weekly: Vec<DayHours>,
+    },
     /// Says what one date's hours are whatever its weekday; without spans it is closed.
-    SetOpeningException { date: NaiveDate, spans: Vec<Span> },
-    ClearOpeningException { date: NaiveDate },
-    ScheduleEvent { event_id: EventId, title: String, timing: TimingRequest },
+    SetOpeningException {
+        date: NaiveDate,
+        spans: Vec<Span>,
+    },
+    ClearOpeningException {
+        date: NaiveDate,
+    },
+    ScheduleEvent {
+        event_id: EventId,
+        title: String,
+        timing: TimingRequest,
+    },
     /// Gives an event, or a whole series, another time. Exceptions of the series are forgotten.
-    RescheduleEvent { event_id: EventId, timing: TimingRequest },
-    RetitleEvent { event_id: EventId, title: String },
-    CancelEvent { event_id: EventId },
-    CancelOccurrence { event_id: EventId, recurrence_id: NaiveDateTime },
+    RescheduleEvent {
+        event_id: EventId,
+        timing: TimingRequest,
+    },
+    RetitleEvent {
+        event_id: EventId,
+        title: String,
+    },
+    CancelEvent {
+        event_id: EventId,
+    },
+    CancelOccurrence {
+        event_id: EventId,
+        recurrence_id: NaiveDateTime,
+    },
     /// Moves or changes one occurrence of a series.
     ReplaceOccurrence {
         event_id: EventId,
@@ -135,16 +169,46 @@ pub enum CalendarCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum CalendarEvent {
-    CalendarCreated { details: Details },
-    OpeningHoursSet { weekly: Vec<DayHours> },
-    OpeningExceptionSet { date: NaiveDate, spans: Vec<Span> },
-    OpeningExceptionCleared { date: NaiveDate },
-    EventScheduled { event_id: EventId, title: String, zone: Tz, timing: Timing },
-    EventRescheduled { event_id: EventId, zone: Tz, timing: Timing },
-    EventRetitled { event_id: EventId, title: String },
-    EventCancelled { event_id: EventId },
-    OccurrenceCancelled { event_id: EventId, recurrence_id: NaiveDateTime },
-    OccurrenceReplaced { event_id: EventId, recurrence_id: NaiveDateTime, replacement: Replacement },
+    CalendarCreated {
+        details: Details,
+    },
+    OpeningHoursSet {
+        weekly: Vec<DayHours>,
+    },
+    OpeningExceptionSet {
+        date: NaiveDate,
+        spans: Vec<Span>,
+    },
+    OpeningExceptionCleared {
+        date: NaiveDate,
+    },
+    EventScheduled {
+        event_id: EventId,
+        title: String,
+        zone: Tz,
+        timing: Timing,
+    },
+    EventRescheduled {
+        event_id: EventId,
+        zone: Tz,
+        timing: Timing,
+    },
+    EventRetitled {
+        event_id: EventId,
+        title: String,
+    },
+    EventCancelled {
+        event_id: EventId,
+    },
+    OccurrenceCancelled {
+        event_id: EventId,
+        recurrence_id: NaiveDateTime,
+    },
+    OccurrenceReplaced {
+        event_id: EventId,
+        recurrence_id: NaiveDateTime,
+        replacement: Replacement,
+    },
 }
 
 impl DomainEvent for CalendarEvent {}
@@ -163,7 +227,9 @@ pub enum CalendarRefusal {
     CapacityInvalid,
     #[error("opening hours are spans in order and apart, 0 to 1440 minutes after midnight")]
     OpeningHoursInvalid,
-    #[error("a calendar has at most {EXCEPTIONS_MAX} dates with hours of their own, from 1970 to 2199")]
+    #[error(
+        "a calendar has at most {EXCEPTIONS_MAX} dates with hours of their own, from 1970 to 2199"
+    )]
     OpeningExceptionInvalid,
     #[error("there is no such event")]
     EventUnknown,
@@ -187,7 +253,9 @@ pub enum CalendarRefusal {
     SlotFull,
     #[error("the calendar is not open during all of that time")]
     OutsideOpeningHours,
-    #[error("a range ends after its start, at most {RANGE_DAYS_MAX} days later, within 1970 to 2199")]
+    #[error(
+        "a range ends after its start, at most {RANGE_DAYS_MAX} days later, within 1970 to 2199"
+    )]
     RangeInvalid,
 }
 
@@ -230,8 +298,18 @@ impl Aggregate for Calendar {
     type Event = CalendarEvent;
     type Refusal = CalendarRefusal;
 
-    fn decide(state: &CalendarState, command: &Command, _context: &Context) -> Result<Vec<Event>, Refused> {
-        if let Command::CreateCalendar { name, zone, availability, within_opening_hours } = command {
+    fn decide(
+        state: &CalendarState,
+        command: &Command,
+        _context: &Context,
+    ) -> Result<Vec<Event>, Refused> {
+        if let Command::CreateCalendar {
+            name,
+            zone,
+            availability,
+            within_opening_hours,
+        } = command
+        {
             if state.details.is_some() {
                 return Err(Refused::AlreadyCreated);
             }
@@ -256,7 +334,9 @@ impl Aggregate for Calendar {
                 if !is_week_valid(weekly) {
                     return Err(Refused::OpeningHoursInvalid);
                 }
-                Event::OpeningHoursSet { weekly: weekly.clone() }
+                Event::OpeningHoursSet {
+                    weekly: weekly.clone(),
+                }
             }
             Command::SetOpeningException { date, spans } => {
                 if !are_spans_valid(spans) {
@@ -267,7 +347,10 @@ impl Aggregate for Calendar {
                 if !has_room || !local_time::YEARS.contains(&date.year()) {
                     return Err(Refused::OpeningExceptionInvalid);
                 }
-                Event::OpeningExceptionSet { date: *date, spans: spans.clone() }
+                Event::OpeningExceptionSet {
+                    date: *date,
+                    spans: spans.clone(),
+                }
             }
             Command::ClearOpeningException { date } => {
                 if !state.opening_hours.exceptions.contains_key(date) {
@@ -275,7 +358,11 @@ impl Aggregate for Calendar {
                 }
                 Event::OpeningExceptionCleared { date: *date }
             }
-            Command::ScheduleEvent { event_id, title, timing } => {
+            Command::ScheduleEvent {
+                event_id,
+                title,
+                timing,
+            } => {
                 if state.agenda.get(*event_id).is_some() {
                     return Err(Refused::EventAlreadyScheduled);
                 }
@@ -287,7 +374,12 @@ impl Aggregate for Calendar {
                 let timing = read_timing(zone, timing)?;
                 let occurrences = occurrences_of(zone, *event_id, &timing);
                 require_bookable(state, details, &occurrences, |_| false)?;
-                Event::EventScheduled { event_id: *event_id, title, zone, timing }
+                Event::EventScheduled {
+                    event_id: *event_id,
+                    title,
+                    zone,
+                    timing,
+                }
             }
             Command::RescheduleEvent { event_id, timing } => {
                 let entry = state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
@@ -297,8 +389,14 @@ impl Aggregate for Calendar {
                     return Ok(vec![]);
                 }
                 let occurrences = occurrences_of(zone, *event_id, &timing);
-                require_bookable(state, details, &occurrences, |other| other.event == *event_id)?;
-                Event::EventRescheduled { event_id: *event_id, zone, timing }
+                require_bookable(state, details, &occurrences, |other| {
+                    other.event == *event_id
+                })?;
+                Event::EventRescheduled {
+                    event_id: *event_id,
+                    zone,
+                    timing,
+                }
             }
             Command::RetitleEvent { event_id, title } => {
                 let entry = state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
@@ -306,17 +404,34 @@ impl Aggregate for Calendar {
                 if entry.title == title {
                     return Ok(vec![]);
                 }
-                Event::EventRetitled { event_id: *event_id, title }
+                Event::EventRetitled {
+                    event_id: *event_id,
+                    title,
+                }
             }
             Command::CancelEvent { event_id } => {
                 state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
-                Event::EventCancelled { event_id: *event_id }
+                Event::EventCancelled {
+                    event_id: *event_id,
+                }
             }
-            Command::CancelOccurrence { event_id, recurrence_id } => {
+            Command::CancelOccurrence {
+                event_id,
+                recurrence_id,
+            } => {
                 require_occurrence(state, *event_id, *recurrence_id)?;
-                Event::OccurrenceCancelled { event_id: *event_id, recurrence_id: *recurrence_id }
+                Event::OccurrenceCancelled {
+                    event_id: *event_id,
+                    recurrence_id: *recurrence_id,
+                }
             }
-            Command::ReplaceOccurrence { event_id, recurrence_id, start, end, title } => {
+            Command::ReplaceOccurrence {
+                event_id,
+                recurrence_id,
+                start,
+                end,
+                title,
+            } => {
                 let entry = require_occurrence(state, *event_id, *recurrence_id)?;
                 let minutes = read_minutes(zone, *start, *end, entry.nonexistent)?;
                 let title = title.as_deref().map(read_title).transpose()?;
@@ -329,7 +444,11 @@ impl Aggregate for Calendar {
                 Event::OccurrenceReplaced {
                     event_id: *event_id,
                     recurrence_id: *recurrence_id,
-                    replacement: Replacement { start: *start, minutes, title },
+                    replacement: Replacement {
+                        start: *start,
+                        minutes,
+                        title,
+                    },
                 }
             }
         };
@@ -346,20 +465,44 @@ impl Aggregate for Calendar {
             Event::OpeningExceptionCleared { date } => {
                 state.opening_hours.exceptions.remove(date);
             }
-            Event::EventScheduled { event_id, title, timing, .. } => {
-                state.agenda.insert(*event_id, Entry::new(title.clone(), timing, 0));
+            Event::EventScheduled {
+                event_id,
+                title,
+                timing,
+                ..
+            } => {
+                state
+                    .agenda
+                    .insert(*event_id, Entry::new(title.clone(), timing, 0));
             }
-            Event::EventRescheduled { event_id, timing, .. } => {
+            Event::EventRescheduled {
+                event_id, timing, ..
+            } => {
                 if let Some(entry) = state.agenda.get(*event_id) {
-                    let entry = Entry::new(entry.title.clone(), timing, entry.sequence.saturating_add(1));
+                    let entry = Entry::new(
+                        entry.title.clone(),
+                        timing,
+                        entry.sequence.saturating_add(1),
+                    );
                     state.agenda.insert(*event_id, entry);
                 }
             }
-            Event::EventRetitled { event_id, title } => state.agenda.retitle(*event_id, title.clone()),
+            Event::EventRetitled { event_id, title } => {
+                state.agenda.retitle(*event_id, title.clone())
+            }
             Event::EventCancelled { event_id } => state.agenda.remove(*event_id),
-            Event::OccurrenceCancelled { event_id, recurrence_id } => state.agenda.exclude(*event_id, *recurrence_id),
-            Event::OccurrenceReplaced { event_id, recurrence_id, replacement } => {
-                state.agenda.replace(*event_id, *recurrence_id, replacement.clone());
+            Event::OccurrenceCancelled {
+                event_id,
+                recurrence_id,
+            } => state.agenda.exclude(*event_id, *recurrence_id),
+            Event::OccurrenceReplaced {
+                event_id,
+                recurrence_id,
+                replacement,
+            } => {
+                state
+                    .agenda
+                    .replace(*event_id, *recurrence_id, replacement.clone());
             }
         }
     }
@@ -382,7 +525,10 @@ impl CalendarState {
     pub fn busy(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Vec<Interval>, Refused> {
         let (details, range) = self.read_range(start, end)?;
         let occurrences = self.agenda.overlapping(details.zone, range);
-        Ok(merge(occurrences.map(|occurrence| occurrence.interval), &range))
+        Ok(merge(
+            occurrences.map(|occurrence| occurrence.interval),
+            &range,
+        ))
     }
 
     /// When the calendar is open within the range, whether busy or not.
@@ -421,7 +567,11 @@ impl CalendarState {
         Ok((listed, has_more))
     }
 
-    fn read_range(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<(&Details, Interval), Refused> {
+    fn read_range(
+        &self,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+    ) -> Result<(&Details, Interval), Refused> {
         let details = self.details.as_ref().ok_or(Refused::NotCreated)?;
         let is_sane = local_time::YEARS.contains(&start.year())
             && local_time::YEARS.contains(&end.year())
@@ -434,7 +584,11 @@ impl CalendarState {
     }
 }
 
-fn require_room_for_series(state: &CalendarState, timing: &TimingRequest, has_room: bool) -> Result<(), Refused> {
+fn require_room_for_series(
+    state: &CalendarState,
+    timing: &TimingRequest,
+    has_room: bool,
+) -> Result<(), Refused> {
     if timing.recurrence.is_some() && !has_room && state.agenda.series_count() >= SERIES_MAX {
         return Err(Refused::CalendarFull);
     }
@@ -463,12 +617,21 @@ fn require_bookable(
     if occurrences.is_empty() {
         return Err(Refused::TimeNonexistent);
     }
-    let is_open = |occurrence: &Occurrence| state.opening_hours.covers(details.zone, &occurrence.interval);
+    let is_open = |occurrence: &Occurrence| {
+        state
+            .opening_hours
+            .covers(details.zone, &occurrence.interval)
+    };
     if details.within_opening_hours && !occurrences.iter().all(is_open) {
         return Err(Refused::OutsideOpeningHours);
     }
-    let Some(limit) = details.availability.limit() else { return Ok(()) };
-    match state.agenda.first_conflict(details.zone, occurrences, limit, is_replaced) {
+    let Some(limit) = details.availability.limit() else {
+        return Ok(());
+    };
+    match state
+        .agenda
+        .first_conflict(details.zone, occurrences, limit, is_replaced)
+    {
         None => Ok(()),
         Some(by) if limit == 1 => Err(Refused::SlotTaken { by }),
         Some(_) => Err(Refused::SlotFull),
@@ -482,7 +645,11 @@ fn read_title(text: &str) -> Result<String, Refused> {
         && text.len() <= 4 * TITLE_CHARACTERS_MAX
         && text.chars().count() <= TITLE_CHARACTERS_MAX
         && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(Refused::TitleInvalid) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(Refused::TitleInvalid)
+    }
 }
 
 /// The real length of what starts and ends so, in minutes.
@@ -501,7 +668,8 @@ fn read_minutes(
             if !local_time::is_storable(end) {
                 return Err(Refused::TimeInvalid);
             }
-            let start = local_time::resolve(zone, start, nonexistent).ok_or(Refused::TimeNonexistent)?;
+            let start =
+                local_time::resolve(zone, start, nonexistent).ok_or(Refused::TimeNonexistent)?;
             let end = local_time::resolve_end(zone, end).ok_or(Refused::TimeNonexistent)?;
             u32::try_from((end - start).num_minutes()).map_err(|_| Refused::DurationInvalid)?
         }
@@ -518,10 +686,19 @@ fn read_timing(zone: Tz, request: &TimingRequest) -> Result<Timing, Refused> {
         None => None,
         Some(recurrence) => Some(read_series(zone, request.start, recurrence)?),
     };
-    Ok(Timing { start: request.start, minutes, nonexistent: request.nonexistent, series })
+    Ok(Timing {
+        start: request.start,
+        minutes,
+        nonexistent: request.nonexistent,
+        series,
+    })
 }
 
-fn read_series(zone: Tz, start: NaiveDateTime, request: &RecurrenceRequest) -> Result<SeriesTiming, Refused> {
+fn read_series(
+    zone: Tz,
+    start: NaiveDateTime,
+    request: &RecurrenceRequest,
+) -> Result<SeriesTiming, Refused> {
     if request.extra.len() > DATES_MAX || request.excluded.len() > DATES_MAX {
         return Err(RecurrenceRefusal::TooLong.into());
     }
@@ -537,10 +714,19 @@ fn read_series(zone: Tz, start: NaiveDateTime, request: &RecurrenceRequest) -> R
     extra.sort_unstable();
     extra.dedup();
     let horizon = TimeDelta::days(HORIZON_DAYS);
-    if extra.iter().any(|time| !local_time::is_storable(*time) || *time < start || *time - start > horizon) {
-        return Err(RecurrenceRefusal::Invalid("an extra date lies within ten years after the start").into());
+    if extra
+        .iter()
+        .any(|time| !local_time::is_storable(*time) || *time < start || *time - start > horizon)
+    {
+        return Err(RecurrenceRefusal::Invalid(
+            "an extra date lies within ten years after the start",
+        )
+        .into());
     }
-    if planned.last().is_some_and(|last| !local_time::is_storable(*last)) {
+    if planned
+        .last()
+        .is_some_and(|last| !local_time::is_storable(*last))
+    {
         return Err(RecurrenceRefusal::TooLong.into());
     }
     let occurrences = u32::try_from(planned.len()).map_err(|_| RecurrenceRefusal::TooLong)?;
@@ -556,11 +742,20 @@ fn read_series(zone: Tz, start: NaiveDateTime, request: &RecurrenceRequest) -> R
         .collect();
     excluded.sort_unstable();
     excluded.dedup();
-    let all = planned.len() + extra.iter().filter(|time| planned.binary_search(time).is_err()).count();
+    let all = planned.len()
+        + extra
+            .iter()
+            .filter(|time| planned.binary_search(time).is_err())
+            .count();
     if excluded.len() >= all {
         return Err(RecurrenceRefusal::Invalid("no occurrence is left").into());
     }
-    Ok(SeriesTiming { rule, occurrences, extra, excluded })
+    Ok(SeriesTiming {
+        rule,
+        occurrences,
+        extra,
+        excluded,
+    })
 }
 
 #[cfg(test)]

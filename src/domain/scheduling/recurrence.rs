@@ -32,7 +32,9 @@ pub const TIMES_OF_DAY_MAX: usize = 48;
 pub enum RecurrenceRefusal {
     #[error("not a recurrence rule that calendars take: {0}")]
     Invalid(&'static str),
-    #[error("a series has at most {OCCURRENCES_MAX} occurrences within {HORIZON_DAYS} days ({HORIZON_HOURLY_DAYS} by the hour, {HORIZON_MINUTELY_DAYS} by the minute)")]
+    #[error(
+        "a series has at most {OCCURRENCES_MAX} occurrences within {HORIZON_DAYS} days ({HORIZON_HOURLY_DAYS} by the hour, {HORIZON_MINUTELY_DAYS} by the minute)"
+    )]
     TooLong,
 }
 
@@ -85,7 +87,9 @@ impl Rule {
         let mut parts = Parts::default();
         let mut seen: Vec<&str> = vec![];
         for part in text.split(';') {
-            let (name, value) = part.split_once('=').ok_or(Invalid("every part is NAME=VALUE"))?;
+            let (name, value) = part
+                .split_once('=')
+                .ok_or(Invalid("every part is NAME=VALUE"))?;
             if seen.contains(&name) {
                 return Err(Invalid("every part comes once"));
             }
@@ -102,7 +106,11 @@ impl Rule {
 
     /// The local starts of the series, in order: the first is `start` itself. An UNTIL in UTC is
     /// read in the zone. Times that the clocks jump over are counted like all others here.
-    pub fn plan(&self, start: NaiveDateTime, zone: Tz) -> Result<Vec<NaiveDateTime>, RecurrenceRefusal> {
+    pub fn plan(
+        &self,
+        start: NaiveDateTime,
+        zone: Tz,
+    ) -> Result<Vec<NaiveDateTime>, RecurrenceRefusal> {
         let horizon = start
             .checked_add_signed(TimeDelta::days(self.horizon_days()))
             .ok_or(RecurrenceRefusal::TooLong)?;
@@ -111,13 +119,18 @@ impl Rule {
             Until::Local(local) => local,
             Until::Instant(instant) => local_time::local(zone, instant),
         });
-        if until.is_some_and(|until| until > horizon) || self.count.is_some_and(|count| count > OCCURRENCES_MAX) {
+        if until.is_some_and(|until| until > horizon)
+            || self.count.is_some_and(|count| count > OCCURRENCES_MAX)
+        {
             return Err(RecurrenceRefusal::TooLong);
         }
         let last = until.unwrap_or(horizon);
         let wanted = self.count.unwrap_or(OCCURRENCES_MAX + 1);
-        let mut starts: Vec<NaiveDateTime> =
-            self.occurrences(start)?.take_while(|occurrence| *occurrence <= last).take(wanted).collect();
+        let mut starts: Vec<NaiveDateTime> = self
+            .occurrences(start)?
+            .take_while(|occurrence| *occurrence <= last)
+            .take(wanted)
+            .collect();
         if starts.first() != Some(&start) {
             return Err(Invalid("the start is the first occurrence"));
         }
@@ -134,7 +147,9 @@ impl Rule {
 
     /// The first `count` local starts: what [`plan`](Self::plan) found, from what was stored of it.
     pub fn replan(&self, start: NaiveDateTime, count: usize) -> Vec<NaiveDateTime> {
-        self.occurrences(start).map(|starts| starts.take(count.min(OCCURRENCES_MAX)).collect()).unwrap_or_default()
+        self.occurrences(start)
+            .map(|starts| starts.take(count.min(OCCURRENCES_MAX)).collect())
+            .unwrap_or_default()
     }
 
     /// Endless as far as the rule is: COUNT and UNTIL are the caller's to apply. Each step costs
@@ -144,7 +159,11 @@ impl Rule {
         start: NaiveDateTime,
     ) -> Result<impl Iterator<Item = NaiveDateTime> + use<>, RecurrenceRefusal> {
         let start = rrule::Tz::UTC.from_utc_datetime(&start);
-        let rule = self.rule.clone().validate(start).map_err(|_| Invalid("the parts do not go together"))?;
+        let rule = self
+            .rule
+            .clone()
+            .validate(start)
+            .map_err(|_| Invalid("the parts do not go together"))?;
         let set = RRuleSet::new(start).rrule(rule).limit();
         Ok((&set).into_iter().map(|occurrence| occurrence.naive_utc()))
     }
@@ -153,7 +172,9 @@ impl Rule {
         match self.rule.get_freq() {
             Frequency::Hourly => HORIZON_HOURLY_DAYS,
             Frequency::Minutely | Frequency::Secondly => HORIZON_MINUTELY_DAYS,
-            Frequency::Yearly | Frequency::Monthly | Frequency::Weekly | Frequency::Daily => HORIZON_DAYS,
+            Frequency::Yearly | Frequency::Monthly | Frequency::Weekly | Frequency::Daily => {
+                HORIZON_DAYS
+            }
         }
     }
 }
@@ -169,27 +190,51 @@ impl Parts {
                     "DAILY" => Frequency::Daily,
                     "HOURLY" => Frequency::Hourly,
                     "MINUTELY" => Frequency::Minutely,
-                    _ => return Err(Invalid("FREQ is YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY or MINUTELY")),
+                    _ => {
+                        return Err(Invalid(
+                            "FREQ is YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY or MINUTELY",
+                        ));
+                    }
                 });
             }
-            "INTERVAL" => self.interval = Some(number(value, 1, INTERVAL_MAX, "INTERVAL is 1 to 1000")?),
-            "COUNT" => self.count = Some(number(value, 1, usize::MAX, "COUNT is a positive number")?),
+            "INTERVAL" => {
+                self.interval = Some(number(value, 1, INTERVAL_MAX, "INTERVAL is 1 to 1000")?)
+            }
+            "COUNT" => {
+                self.count = Some(number(value, 1, usize::MAX, "COUNT is a positive number")?)
+            }
             "UNTIL" => self.until = Some(read_until(value)?),
             "WKST" => self.week_start = Some(read_weekday(value)?),
-            "BYDAY" => self.by_day = value.split(',').map(read_by_day).collect::<Result<_, _>>()?,
+            "BYDAY" => {
+                self.by_day = value
+                    .split(',')
+                    .map(read_by_day)
+                    .collect::<Result<_, _>>()?
+            }
             "BYMONTH" => {
                 self.by_month = numbers::<u8>(value, 1, 12, "BYMONTH is 1 to 12")?
                     .into_iter()
                     .map(|month| Month::try_from(month).map_err(|_| Invalid("BYMONTH is 1 to 12")))
                     .collect::<Result<_, _>>()?;
             }
-            "BYMONTHDAY" => self.by_month_day = signed(value, 31, "BYMONTHDAY is 1 to 31 or -31 to -1")?,
-            "BYYEARDAY" => self.by_year_day = signed(value, 366, "BYYEARDAY is 1 to 366 or -366 to -1")?,
+            "BYMONTHDAY" => {
+                self.by_month_day = signed(value, 31, "BYMONTHDAY is 1 to 31 or -31 to -1")?
+            }
+            "BYYEARDAY" => {
+                self.by_year_day = signed(value, 366, "BYYEARDAY is 1 to 366 or -366 to -1")?
+            }
             "BYWEEKNO" => self.by_week = signed(value, 53, "BYWEEKNO is 1 to 53 or -53 to -1")?,
             "BYHOUR" => self.by_hour = numbers(value, 0, 23, "BYHOUR is 0 to 23")?,
             "BYMINUTE" => self.by_minute = numbers(value, 0, 59, "BYMINUTE is 0 to 59")?,
-            "BYSECOND" => drop(numbers::<u8>(value, 0, 0, "BYSECOND is 0: calendars know whole minutes")?),
-            "BYSETPOS" => self.by_position = signed(value, 366, "BYSETPOS is 1 to 366 or -366 to -1")?,
+            "BYSECOND" => drop(numbers::<u8>(
+                value,
+                0,
+                0,
+                "BYSECOND is 0: calendars know whole minutes",
+            )?),
+            "BYSETPOS" => {
+                self.by_position = signed(value, 366, "BYSETPOS is 1 to 366 or -366 to -1")?
+            }
             _ => return Err(Invalid("an unknown part")),
         }
         Ok(())
@@ -200,7 +245,10 @@ impl Parts {
         let frequency = self.frequency.ok_or(Invalid("FREQ is missing"))?;
         let is_yearly = frequency == Frequency::Yearly;
         let is_sub_daily = matches!(frequency, Frequency::Hourly | Frequency::Minutely);
-        let has_numbered_day = self.by_day.iter().any(|day| matches!(day, NWeekday::Nth(..)));
+        let has_numbered_day = self
+            .by_day
+            .iter()
+            .any(|day| matches!(day, NWeekday::Nth(..)));
         let has_other_by = !(self.by_day.is_empty()
             && self.by_month.is_empty()
             && self.by_month_day.is_empty()
@@ -209,8 +257,14 @@ impl Parts {
             && self.by_hour.is_empty()
             && self.by_minute.is_empty());
         let refused = [
-            (self.count.is_some() && self.until.is_some(), "UNTIL or COUNT, not both"),
-            (!self.by_week.is_empty() && !is_yearly, "BYWEEKNO goes with YEARLY"),
+            (
+                self.count.is_some() && self.until.is_some(),
+                "UNTIL or COUNT, not both",
+            ),
+            (
+                !self.by_week.is_empty() && !is_yearly,
+                "BYWEEKNO goes with YEARLY",
+            ),
             (
                 !self.by_year_day.is_empty() && !is_yearly && !is_sub_daily,
                 "BYYEARDAY does not go with DAILY, WEEKLY or MONTHLY",
@@ -223,10 +277,17 @@ impl Parts {
                 has_numbered_day && !(is_yearly || frequency == Frequency::Monthly),
                 "BYDAY with numbers goes with MONTHLY or YEARLY",
             ),
-            (has_numbered_day && !self.by_week.is_empty(), "BYDAY with numbers does not go with BYWEEKNO"),
-            (!self.by_position.is_empty() && !has_other_by, "BYSETPOS needs another BY part"),
             (
-                !is_sub_daily && self.by_hour.len().max(1) * self.by_minute.len().max(1) > TIMES_OF_DAY_MAX,
+                has_numbered_day && !self.by_week.is_empty(),
+                "BYDAY with numbers does not go with BYWEEKNO",
+            ),
+            (
+                !self.by_position.is_empty() && !has_other_by,
+                "BYSETPOS needs another BY part",
+            ),
+            (
+                !is_sub_daily
+                    && self.by_hour.len().max(1) * self.by_minute.len().max(1) > TIMES_OF_DAY_MAX,
                 "at most 48 times of day",
             ),
         ];
@@ -244,7 +305,12 @@ impl Parts {
             .by_hour(self.by_hour)
             .by_minute(self.by_minute)
             .by_set_pos(self.by_position);
-        Ok(Rule { text: text.to_owned(), rule, count: self.count, until: self.until })
+        Ok(Rule {
+            text: text.to_owned(),
+            rule,
+            count: self.count,
+            until: self.until,
+        })
     }
 }
 
@@ -267,7 +333,9 @@ fn numbers<N: FromStr + PartialOrd + Copy>(
     most: N,
     refusal: &'static str,
 ) -> Result<Vec<N>, RecurrenceRefusal> {
-    text.split(',').map(|item| number(item, least, most, refusal)).collect()
+    text.split(',')
+        .map(|item| number(item, least, most, refusal))
+        .collect()
 }
 
 /// Numbers from 1 to `most` or from -`most` to -1.
@@ -278,7 +346,12 @@ fn signed<N: TryFrom<i16> + fmt::Debug>(
 ) -> Result<Vec<N>, RecurrenceRefusal> {
     numbers(text, -most, most, refusal)?
         .into_iter()
-        .map(|value| N::try_from(value).ok().filter(|_| value != 0).ok_or(Invalid(refusal)))
+        .map(|value| {
+            N::try_from(value)
+                .ok()
+                .filter(|_| value != 0)
+                .ok_or(Invalid(refusal))
+        })
         .collect()
 }
 
@@ -315,7 +388,8 @@ fn read_until(text: &str) -> Result<Until, RecurrenceRefusal> {
     let until = match text.len() {
         8 => NaiveDate::parse_from_str(text, "%Y%m%d").map(Until::Date),
         15 => NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").map(Until::Local),
-        16 => NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").map(|utc| Until::Instant(utc.and_utc())),
+        16 => NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ")
+            .map(|utc| Until::Instant(utc.and_utc())),
         _ => return Err(refusal),
     };
     until.map_err(|_| refusal)

@@ -8,11 +8,31 @@ const NEW_YORK: Tz = chrono_tz::America::New_York;
 
 /// Start, rule, the first occurrences by day; all at nine in the morning.
 const BY_DAY: &[(&str, &str, &str)] = &[
-    ("1997-09-02", "FREQ=DAILY;COUNT=10", "1997-09-02 03 04 05 06 07 08 09 10 11"),
-    ("1997-09-02", "FREQ=DAILY;INTERVAL=2", "1997-09-02 04 06 08 10"),
-    ("1997-09-02", "FREQ=DAILY;INTERVAL=10;COUNT=5", "1997-09-02 12 22 1997-10-02 12"),
-    ("1997-09-02", "FREQ=WEEKLY;COUNT=10", "1997-09-02 09 16 23 30 1997-10-07 14 21 28 1997-11-04"),
-    ("1997-09-02", "FREQ=WEEKLY;INTERVAL=2;WKST=SU", "1997-09-02 16 30 1997-10-14 28 1997-11-11 25 1997-12-09 23"),
+    (
+        "1997-09-02",
+        "FREQ=DAILY;COUNT=10",
+        "1997-09-02 03 04 05 06 07 08 09 10 11",
+    ),
+    (
+        "1997-09-02",
+        "FREQ=DAILY;INTERVAL=2",
+        "1997-09-02 04 06 08 10",
+    ),
+    (
+        "1997-09-02",
+        "FREQ=DAILY;INTERVAL=10;COUNT=5",
+        "1997-09-02 12 22 1997-10-02 12",
+    ),
+    (
+        "1997-09-02",
+        "FREQ=WEEKLY;COUNT=10",
+        "1997-09-02 09 16 23 30 1997-10-07 14 21 28 1997-11-04",
+    ),
+    (
+        "1997-09-02",
+        "FREQ=WEEKLY;INTERVAL=2;WKST=SU",
+        "1997-09-02 16 30 1997-10-14 28 1997-11-11 25 1997-12-09 23",
+    ),
     (
         "1997-09-02",
         "FREQ=WEEKLY;UNTIL=19971007T000000Z;WKST=SU;BYDAY=TU,TH",
@@ -63,14 +83,26 @@ const BY_DAY: &[(&str, &str, &str)] = &[
         "FREQ=YEARLY;INTERVAL=3;COUNT=10;BYYEARDAY=1,100,200",
         "1997-01-01 1997-04-10 1997-07-19 2000-01-01 2000-04-09 2000-07-18 2003-01-01 2003-04-10 2003-07-19 2006-01-01",
     ),
-    ("1997-05-19", "FREQ=YEARLY;BYDAY=20MO", "1997-05-19 1998-05-18 1999-05-17"),
-    ("1997-05-12", "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", "1997-05-12 1998-05-11 1999-05-17"),
+    (
+        "1997-05-19",
+        "FREQ=YEARLY;BYDAY=20MO",
+        "1997-05-19 1998-05-18 1999-05-17",
+    ),
+    (
+        "1997-05-12",
+        "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
+        "1997-05-12 1998-05-11 1999-05-17",
+    ),
     (
         "1997-03-13",
         "FREQ=YEARLY;BYMONTH=3;BYDAY=TH",
         "1997-03-13 20 27 1998-03-05 12 19 26 1999-03-04 11 18 25",
     ),
-    ("1998-02-13", "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "1998-02-13 1998-03-13 1998-11-13 1999-08-13 2000-10-13"),
+    (
+        "1998-02-13",
+        "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13",
+        "1998-02-13 1998-03-13 1998-11-13 1999-08-13 2000-10-13",
+    ),
     (
         "1997-09-13",
         "FREQ=MONTHLY;BYDAY=SA;BYMONTHDAY=7,8,9,10,11,12,13",
@@ -81,29 +113,71 @@ const BY_DAY: &[(&str, &str, &str)] = &[
         "FREQ=YEARLY;INTERVAL=4;BYMONTH=11;BYDAY=TU;BYMONTHDAY=2,3,4,5,6,7,8",
         "1996-11-05 2000-11-07 2004-11-02",
     ),
-    ("1997-09-04", "FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3", "1997-09-04 1997-10-07 1997-11-06"),
+    (
+        "1997-09-04",
+        "FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3",
+        "1997-09-04 1997-10-07 1997-11-06",
+    ),
     (
         "1997-09-29",
         "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-2",
         "1997-09-29 1997-10-30 1997-11-27 1997-12-30 1998-01-29 1998-02-26 1998-03-30",
     ),
-    ("1997-08-05", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO", "1997-08-05 10 19 24"),
-    ("1997-08-05", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU", "1997-08-05 17 19 31"),
-    ("2007-01-15", "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5", "2007-01-15 30 2007-02-15 2007-03-15 30"),
-    ("1997-06-10", "FREQ=YEARLY;COUNT=10;BYMONTH=6,7", "1997-06-10 1997-07-10 1998-06-10 1998-07-10"),
+    (
+        "1997-08-05",
+        "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO",
+        "1997-08-05 10 19 24",
+    ),
+    (
+        "1997-08-05",
+        "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU",
+        "1997-08-05 17 19 31",
+    ),
+    (
+        "2007-01-15",
+        "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5",
+        "2007-01-15 30 2007-02-15 2007-03-15 30",
+    ),
+    (
+        "1997-06-10",
+        "FREQ=YEARLY;COUNT=10;BYMONTH=6,7",
+        "1997-06-10 1997-07-10 1998-06-10 1998-07-10",
+    ),
     // leap days only
-    ("2024-02-29", "FREQ=YEARLY", "2024-02-29 2028-02-29 2032-02-29"),
+    (
+        "2024-02-29",
+        "FREQ=YEARLY",
+        "2024-02-29 2028-02-29 2032-02-29",
+    ),
 ];
 
 /// Rule, the first occurrences by time, from nine on the second of September 1997.
 const BY_TIME: &[(&str, &str)] = &[
-    ("FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000", "09:00 12:00 15:00"),
+    (
+        "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000",
+        "09:00 12:00 15:00",
+    ),
     // 17:00 in UTC is 13:00 in New York
-    ("FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z", "09:00 12:00"),
-    ("FREQ=MINUTELY;INTERVAL=15;COUNT=6", "09:00 09:15 09:30 09:45 10:00 10:15"),
-    ("FREQ=MINUTELY;INTERVAL=90;COUNT=4", "09:00 10:30 12:00 13:30"),
-    ("FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0,20,40", "09:00 09:20 09:40 10:00 10:20"),
-    ("FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "09:00 09:20 09:40 10:00 10:20"),
+    (
+        "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z",
+        "09:00 12:00",
+    ),
+    (
+        "FREQ=MINUTELY;INTERVAL=15;COUNT=6",
+        "09:00 09:15 09:30 09:45 10:00 10:15",
+    ),
+    (
+        "FREQ=MINUTELY;INTERVAL=90;COUNT=4",
+        "09:00 10:30 12:00 13:30",
+    ),
+    (
+        "FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0,20,40",
+        "09:00 09:20 09:40 10:00 10:20",
+    ),
+    (
+        "FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16",
+        "09:00 09:20 09:40 10:00 10:20",
+    ),
 ];
 
 fn nine(date: &str) -> NaiveDateTime {
@@ -132,8 +206,13 @@ fn the_examples_of_the_rfc_by_day() {
         let planned = plan(nine(start), rule).expect(rule);
         let shown = &planned[..expected.len().min(planned.len())];
         assert_eq!(shown, expected, "{rule}");
-        let is_whole = rule.contains("UNTIL") || rule.contains(&format!("COUNT={}", expected.len()));
-        assert!(!is_whole || planned.len() == expected.len(), "{rule}: {} occurrences", planned.len());
+        let is_whole =
+            rule.contains("UNTIL") || rule.contains(&format!("COUNT={}", expected.len()));
+        assert!(
+            !is_whole || planned.len() == expected.len(),
+            "{rule}: {} occurrences",
+            planned.len()
+        );
     }
 }
 
@@ -141,7 +220,10 @@ fn the_examples_of_the_rfc_by_day() {
 fn the_examples_of_the_rfc_by_time() {
     for (rule, expected) in BY_TIME {
         let planned = plan(nine("1997-09-02"), rule).expect(rule);
-        let shown: Vec<String> = planned.iter().map(|time| time.format("%H:%M").to_string()).collect();
+        let shown: Vec<String> = planned
+            .iter()
+            .map(|time| time.format("%H:%M").to_string())
+            .collect();
         let expected: Vec<&str> = expected.split(' ').collect();
         assert_eq!(shown[..expected.len().min(shown.len())], expected, "{rule}");
     }
@@ -150,14 +232,22 @@ fn the_examples_of_the_rfc_by_time() {
 #[test]
 fn the_long_examples_of_the_rfc_have_their_number() {
     let every_day = "FREQ=DAILY;UNTIL=19971224T000000Z";
-    assert_eq!(plan(nine("1997-09-02"), every_day).expect(every_day).len(), 113);
+    assert_eq!(
+        plan(nine("1997-09-02"), every_day).expect(every_day).len(),
+        113
+    );
     for january in [
         "FREQ=YEARLY;UNTIL=20000131T140000Z;BYMONTH=1;BYDAY=SU,MO,TU,WE,TH,FR,SA",
         "FREQ=DAILY;UNTIL=20000131T140000Z;BYMONTH=1",
     ] {
         assert_eq!(plan(nine("1998-01-01"), january).expect(january).len(), 93);
     }
-    assert_eq!(plan(nine("1997-09-02"), "FREQ=DAILY;UNTIL=19970904").expect("a rule").len(), 3);
+    assert_eq!(
+        plan(nine("1997-09-02"), "FREQ=DAILY;UNTIL=19970904")
+            .expect("a rule")
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -176,7 +266,12 @@ fn endless_rules_end_at_their_bounds() {
     assert_eq!(daily.len(), OCCURRENCES_MAX);
     let weekly = plan(nine("1997-09-02"), "FREQ=WEEKLY").expect("a plan");
     assert_eq!(weekly.len(), 522);
-    assert_eq!(plan(nine("1997-09-02"), "FREQ=YEARLY").expect("a plan").len(), 11);
+    assert_eq!(
+        plan(nine("1997-09-02"), "FREQ=YEARLY")
+            .expect("a plan")
+            .len(),
+        11
+    );
 }
 
 #[test]
@@ -190,7 +285,11 @@ fn rules_that_name_too_much_are_refused() {
         "FREQ=YEARLY;INTERVAL=1000;COUNT=2",
         "FREQ=HOURLY;INTERVAL=24;COUNT=400",
     ] {
-        assert_eq!(plan(nine("1997-09-02"), rule), Err(RecurrenceRefusal::TooLong), "{rule}");
+        assert_eq!(
+            plan(nine("1997-09-02"), rule),
+            Err(RecurrenceRefusal::TooLong),
+            "{rule}"
+        );
     }
 }
 
@@ -245,7 +344,10 @@ fn unsound_rules_are_refused() {
         "FREQ=WEEKLY;BYDAY=WE",
         &long,
     ] {
-        assert!(matches!(plan(nine("1997-09-02"), rule), Err(Invalid(_))), "{rule}");
+        assert!(
+            matches!(plan(nine("1997-09-02"), rule), Err(Invalid(_))),
+            "{rule}"
+        );
     }
 }
 
