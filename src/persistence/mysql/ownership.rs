@@ -1,12 +1,13 @@
 //! Who owns which shard, in a MySQL or MariaDB database.
 //!
-//! Rows of `shards` are always locked in the order of their numbers. The old owner's appends are
-//! never locked out: the takeover record meets them at the primary key, and whoever comes second
-//! there learns it.
+//! Rows of `shards` are always locked in the order of their numbers. The fence itself needs no
+//! lock: the takeover record meets the old owner's appends at the primary key, and whoever comes
+//! second there learns it. Locks only see to it that a taker is not second for ever.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use sqlx::{Executor, MySqlConnection};
+use sqlx::{Executor, MySqlConnection, Row};
 use tokio::time::sleep;
 
 use super::appender::bind_entries;
@@ -21,13 +22,12 @@ use crate::persistence::statements::{
     own_shards, release_shards, renew_shards, select_owners, takeover,
 };
 
-/// How often all shards asked for are tried in one transaction. An old owner that goes on
-/// appending to one of them makes each fail.
-const TRIES_TOGETHER: u32 = 10;
+/// How often all shards asked for are tried in one transaction that locks out nobody. Where an
+/// old owner goes on appending to one of them each try meets its next append.
+const TRIES_TOGETHER: u32 = 3;
 
-/// How often one shard is tried by itself, where the time between reading the head and writing
-/// behind it is one round trip.
-const TRIES_ALONE: u32 = 200;
+/// How often one shard is tried by itself, holding up its appends for one round trip.
+const TRIES_ALONE: u32 = 50;
 
 pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), JournalError> {
     let mut borrowed = database.acquire().await?;
@@ -52,9 +52,8 @@ async fn prepare_on(connection: &mut MySqlConnection, count: u16) -> Result<i64,
     if found > 0 || count == 0 {
         return Ok(found);
     }
-    let inserted = sqlx::query(insert_shards(count))
-        .persistent(false)
-        .execute(&mut *connection)
+    let inserted = connection
+        .execute(sqlx::raw_sql(insert_shards(count)))
         .await;
     match inserted {
         Ok(_) => Ok(i64::from(count)),
@@ -75,20 +74,25 @@ pub(super) async fn take(
     force: bool,
 ) -> Result<Vec<Taken>, JournalError> {
     let shards = in_lock_order(shards);
-    let demand = Demand {
+    let together = Demand {
         owner,
         lease,
         force,
+        heads: Heads::Read,
     };
-    if let Some(taken) = demand.take(database, &shards, TRIES_TOGETHER).await? {
+    if let Some(taken) = together.take(database, &shards, TRIES_TOGETHER).await? {
         return Ok(taken);
     }
+    let alone = Demand {
+        heads: Heads::Locked,
+        ..together
+    };
     let mut taken = Vec::with_capacity(shards.len());
     for shard in &shards {
-        let alone = demand
+        let one = alone
             .take(database, std::slice::from_ref(shard), TRIES_ALONE)
             .await?;
-        taken.extend(alone.ok_or_else(|| {
+        taken.extend(one.ok_or_else(|| {
             JournalError::Unreachable(format!(
                 "shard {shard} was appended to at each of {TRIES_ALONE} tries to take it"
             ))
@@ -97,11 +101,24 @@ pub(super) async fn take(
     Ok(taken)
 }
 
+/// How the head of a shard is found.
+#[derive(Clone, Copy, PartialEq)]
+enum Heads {
+    /// As committed. The next append may be under way, and then the takeover record meets it.
+    Read,
+    /// With the end of the log locked: whoever appends there waits until the takeover has
+    /// committed, and then finds the number taken. Without this a writer that never rests would
+    /// always be one number ahead.
+    Locked,
+}
+
 /// Who asks for shards, and how.
+#[derive(Clone, Copy)]
 struct Demand<'a> {
     owner: &'a Owner,
     lease: Duration,
     force: bool,
+    heads: Heads,
 }
 
 impl Demand<'_> {
@@ -151,24 +168,28 @@ impl Demand<'_> {
         connection: &mut MySqlConnection,
         shards: &[ShardId],
     ) -> Result<Vec<Taken>, sqlx::Error> {
-        connection.execute("START TRANSACTION").await?;
-        let rows: Vec<(ShardId, u64, Option<String>, i64)> =
-            sqlx::query_as(select_owners(NOW_US, shards, "FOR UPDATE"))
-                .persistent(false)
-                .fetch_all(&mut *connection)
+        if self.heads == Heads::Locked {
+            // For the next transaction only: at this level a lock holds the gap behind it too.
+            connection
+                .execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 .await?;
+        }
+        connection.execute("START TRANSACTION").await?;
+        let rows = connection
+            .fetch_all(sqlx::raw_sql(select_owners(NOW_US, shards, "FOR UPDATE")))
+            .await?;
         let mut taken = Vec::with_capacity(rows.len());
         let mut free = Vec::with_capacity(rows.len());
-        for (shard, epoch, owner_node, remaining_us) in rows {
+        for row in rows {
             let row = ShardRow {
-                shard,
-                epoch,
-                owner_node,
-                remaining_us,
+                shard: row.try_get(0)?,
+                epoch: row.try_get(1)?,
+                owner_node: row.try_get(2)?,
+                remaining_us: row.try_get(3)?,
             };
             match row.held_against(self.owner, self.force) {
                 Some((node, remaining)) => taken.push(Taken::Held {
-                    shard,
+                    shard: row.shard,
                     node,
                     remaining,
                 }),
@@ -192,14 +213,18 @@ impl Demand<'_> {
         free: &[ShardRow],
     ) -> Result<Vec<Taken>, sqlx::Error> {
         let numbers: Vec<ShardId> = free.iter().map(|row| row.shard).collect();
-        sqlx::query(own_shards(NOW_US, &numbers))
-            .bind(self.owner.node.as_str())
-            .bind(self.owner.incarnation.as_bytes().as_slice())
-            .bind(micros(self.lease))
-            .persistent(false)
-            .execute(&mut *connection)
-            .await?;
-        let heads = heads_on(connection, &numbers).await?;
+        let statement = own_shards(
+            NOW_US,
+            &numbers,
+            &text_literal(&self.owner.node),
+            &incarnation_literal(self.owner),
+            &micros(self.lease).to_string(),
+        );
+        connection.execute(sqlx::raw_sql(statement)).await?;
+        let heads = match self.heads {
+            Heads::Read => heads_on(connection, &numbers).await?,
+            Heads::Locked => lock_heads(connection, &numbers).await?,
+        };
         let records: Vec<Entry> = free
             .iter()
             .zip(heads)
@@ -209,7 +234,6 @@ impl Demand<'_> {
             .collect();
         for batch in records.chunks(ENTRIES_PER_APPEND_MAX) {
             sqlx::query_with(insert_entries(batch.len()), bind_entries(batch)?)
-                .persistent(false)
                 .execute(&mut *connection)
                 .await?;
         }
@@ -222,6 +246,24 @@ impl Demand<'_> {
             })
             .collect())
     }
+}
+
+/// The heads of the shards, their logs locked at the end.
+async fn lock_heads(
+    connection: &mut MySqlConnection,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
+    let mut heads = Vec::with_capacity(shards.len());
+    for shard in shards {
+        let head: Option<Seq> = sqlx::query_scalar(
+            "SELECT seq FROM journal WHERE shard = ? ORDER BY seq DESC LIMIT 1 FOR UPDATE",
+        )
+        .bind(shard)
+        .fetch_optional(&mut *connection)
+        .await?;
+        heads.push((*shard, head.unwrap_or(0)));
+    }
+    Ok(heads)
 }
 
 pub(super) async fn renew(
@@ -253,11 +295,27 @@ pub(super) async fn release(
         return Ok(());
     }
     let mut borrowed = database.acquire().await?;
-    let release = sqlx::query(release_shards(shards))
-        .bind(owner.incarnation.as_bytes().as_slice())
-        .persistent(false)
-        .execute(borrowed.connection());
+    let statement = release_shards(shards, &incarnation_literal(owner));
+    let release = borrowed.connection().execute(sqlx::raw_sql(statement));
     database.answer(release).await?;
     borrowed.give_back();
     Ok(())
+}
+
+// Statements over lists of shards differ with each list. They are sent as text, with their values
+// as hexadecimal literals, which need no escaping: a prepared statement that is not kept costs a
+// second round trip, and closing it delays what is sent next by the receiver's delayed
+// acknowledgement (40 ms), because the driver leaves the sockets' coalescing of small packets on.
+
+fn incarnation_literal(owner: &Owner) -> String {
+    format!("x'{}'", owner.incarnation.simple())
+}
+
+fn text_literal(text: &str) -> String {
+    let mut literal = String::from("_utf8mb4 x'");
+    for byte in text.bytes() {
+        write!(literal, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    literal.push('\'');
+    literal
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::{MySql, MySqlConnection, Row};
+use sqlx::{Executor, MySql, MySqlConnection, Row};
 
 use super::Database;
 use super::errors::journal_error;
@@ -28,11 +28,16 @@ pub(super) async fn heads_on(
     if shards.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(ShardId, Option<Seq>)> = sqlx::query_as(select_heads(shards))
-        .persistent(false)
-        .fetch_all(connection)
+    let rows = connection
+        .fetch_all(sqlx::raw_sql(select_heads(shards)))
         .await?;
-    let found: BTreeMap<ShardId, Option<Seq>> = rows.into_iter().collect();
+    let mut found = BTreeMap::new();
+    for row in rows {
+        found.insert(
+            row.try_get::<ShardId, _>(0)?,
+            row.try_get::<Option<Seq>, _>(1)?,
+        );
+    }
     Ok(shards
         .iter()
         .map(|shard| (*shard, found.get(shard).copied().flatten().unwrap_or(0)))

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use emporium::persistence::journal::{Appended, Appender, Entry, Journal, JournalError, PageLimit};
 use emporium::persistence::mysql::{Database, Options};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::entries::{LEASE, commit, entry, owner, run_of, whole};
 use crate::support::database::{Location, Operator, TestDatabase, on_mysql};
@@ -185,11 +187,20 @@ async fn insert(operator: &mut Operator, entry: &Entry) {
         .await;
 }
 
+/// The server refreshes its list of transactions only for whoever comes 100 ms after the last
+/// reader, and readers that come sooner see the same old list for ever: all tests take turns.
+static LAST_LOOK: Mutex<Option<Instant>> = Mutex::const_new(None);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(130);
+
 /// Waits until a transaction of this database, other than `known`, waits for a lock: the id of
 /// the transaction and of its connection.
 async fn lock_wait(watcher: &mut Operator, known: Option<&str>) -> (String, String) {
-    let watcher = tokio::sync::Mutex::new(watcher);
+    let watcher = Mutex::new(watcher);
     let found = eventually("a wait for a lock", || async {
+        let mut last_look = LAST_LOOK.lock().await;
+        if let Some(last) = *last_look {
+            tokio::time::sleep_until(last + BETWEEN_LOOKS).await;
+        }
         let waits = watcher
             .lock()
             .await
@@ -200,6 +211,7 @@ async fn lock_wait(watcher: &mut Operator, known: Option<&str>) -> (String, Stri
                  WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()",
             )
             .await;
+        *last_look = Some(Instant::now());
         waits.into_iter().find(|wait| Some(wait.as_str()) != known)
     })
     .await;
