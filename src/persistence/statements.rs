@@ -135,11 +135,17 @@ pub(super) fn select_owners(now: &str, shards: &[ShardId], lock: &str) -> Assert
     ))
 }
 
-/// Binds node, incarnation, lease.
-pub(super) fn own_shards(now: &str, shards: &[ShardId]) -> AssertSqlSafe<String> {
+/// Gives `shards` to a node; `node`, `incarnation` and `lease_us` are literals or parameters.
+pub(super) fn own_shards(
+    now: &str,
+    shards: &[ShardId],
+    node: &str,
+    incarnation: &str,
+    lease_us: &str,
+) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
-        "UPDATE shards SET epoch = epoch + 1, owner_node = ?, owner_incarnation = ?, \
-         lease_until_us = {now} + ? WHERE shard IN {}",
+        "UPDATE shards SET epoch = epoch + 1, owner_node = {node}, \
+         owner_incarnation = {incarnation}, lease_until_us = {now} + {lease_us} WHERE shard IN {}",
         shard_list(shards)
     ))
 }
@@ -151,10 +157,11 @@ pub(super) fn renew_shards(now: &str) -> AssertSqlSafe<String> {
     ))
 }
 
-pub(super) fn release_shards(shards: &[ShardId]) -> AssertSqlSafe<String> {
+/// Gives up what `incarnation`, a literal or a parameter, holds of `shards`.
+pub(super) fn release_shards(shards: &[ShardId], incarnation: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "UPDATE shards SET owner_node = NULL, owner_incarnation = NULL, lease_until_us = 0 \
-         WHERE shard IN {} AND owner_incarnation = ?",
+         WHERE shard IN {} AND owner_incarnation = {incarnation}",
         shard_list(shards)
     ))
 }
