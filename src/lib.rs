@@ -7,5 +7,9 @@ pub mod persistence;
 pub mod actors;
 pub mod supervisors;
 pub mod cluster;
+pub mod config;
+pub mod telemetry;
+pub mod cli;
+pub mod app;
 #[cfg(test)]
 mod simulator;
