@@ -274,8 +274,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 return self.wait_in(entry, request.reply, outcome);
             }
             let mut pages = self.keys.probe(mark_of_key);
+            // A page that is still being filled is looked into again only once more is confirmed.
             pages.retain(|(first, last)| {
-                *last > request.examined && *first <= self.confirmed_version
+                (*first).max(request.examined + 1) <= (*last).min(self.confirmed_version)
             });
             if !pages.is_empty() {
                 return Decided::Search {

@@ -125,7 +125,7 @@ impl Tenancy {
             && self
                 .shards
                 .values()
-                .any(|t| matches!(t, Tenure::Serving { .. }))
+                .any(|tenure| !matches!(tenure, Tenure::Vacant { .. }))
         {
             self.asking = true;
             return vec![Step::Renew];
@@ -146,12 +146,15 @@ impl Tenancy {
 
     /// When [`tick`](Self::tick) has something to do next, as far as is known.
     pub fn next_tick(&self) -> u64 {
-        let vacant = self.shards.values().filter_map(|tenure| match tenure {
-            Tenure::Vacant { at } => Some(*at),
-            Tenure::Serving { .. } => Some(self.renew_at),
-            Tenure::Stopped => None,
+        if self.asking || self.draining {
+            return u64::MAX;
+        }
+        let due = self.shards.values().map(|tenure| match tenure {
+            Tenure::Vacant { at } => *at,
+            // A stopped shard stays held, so that no other node carries on with its log.
+            Tenure::Serving { .. } | Tenure::Stopped => self.renew_at,
         });
-        vacant.min().unwrap_or(u64::MAX)
+        due.min().unwrap_or(u64::MAX)
     }
 
     /// The answer to [`Step::Take`], which was sent at `sent_at`; `None` if there was none. The
@@ -165,19 +168,24 @@ impl Tenancy {
     ) -> Vec<Step> {
         self.asking = false;
         let Some(answer) = answer else {
+            let at = now + self.third();
             for shard in asked {
-                self.shards.insert(
-                    *shard,
-                    Tenure::Vacant {
-                        at: now + self.third(),
-                    },
-                );
+                self.end(*shard, Tenure::Vacant { at });
             }
             return Vec::new();
         };
         let mut steps = Vec::new();
+        // Renewals that are due already are not put off by what is taken beside them.
+        if !self.shards.keys().any(|shard| self.is_serving(*shard)) {
+            self.renew_at = sent_at + self.third();
+        }
         for taken in answer {
             match taken {
+                Taken::Owned { shard, .. }
+                    if self.shards.get(&shard) == Some(&Tenure::Stopped) => {}
+                Taken::Owned { shard, .. } if self.draining => {
+                    steps.push(Step::Release(vec![shard]));
+                }
                 Taken::Owned { shard, epoch, head } => {
                     self.shards.insert(
                         shard,
@@ -191,11 +199,10 @@ impl Tenancy {
                     shard, remaining, ..
                 } => {
                     let wait = micros(remaining).clamp(1_000, micros(self.terms.lease));
-                    self.shards.insert(shard, Tenure::Vacant { at: now + wait });
+                    self.end(shard, Tenure::Vacant { at: now + wait });
                 }
             }
         }
-        self.renew_at = self.renew_at.max(sent_at + self.third());
         steps
     }
 
@@ -260,7 +267,9 @@ impl Tenancy {
 
     fn end(&mut self, shard: ShardId, then: Tenure) -> Vec<Step> {
         let served = self.is_serving(shard);
-        self.shards.insert(shard, then);
+        if self.shards.get(&shard) != Some(&Tenure::Stopped) {
+            self.shards.insert(shard, then);
+        }
         if served {
             vec![Step::Close { shard }]
         } else {
