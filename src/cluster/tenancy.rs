@@ -181,8 +181,8 @@ impl Tenancy {
         }
         for taken in answer {
             match taken {
-                Taken::Owned { shard, .. }
-                    if self.shards.get(&shard) == Some(&Tenure::Stopped) => {}
+                Taken::Owned { shard, .. } if self.shards.get(&shard) == Some(&Tenure::Stopped) => {
+                }
                 Taken::Owned { shard, .. } if self.draining => {
                     steps.push(Step::Release(vec![shard]));
                 }

@@ -385,13 +385,11 @@ impl<C: Cell> Lane<C> {
         if kept.is_empty() {
             return;
         }
-        self.doing = Doing::Appending(
-            Batch {
-                parts: kept,
-                entries: Arc::new(entries),
-                attempts: vec![self.attempt],
-            },
-        );
+        self.doing = Doing::Appending(Batch {
+            parts: kept,
+            entries: Arc::new(entries),
+            attempts: vec![self.attempt],
+        });
     }
 
     fn batch_appended(&mut self, batch: Batch<C>, outcome: Appended) {
@@ -585,7 +583,11 @@ impl<C: Cell> Lane<C> {
             return self.advance(shard, head.expect("a row was found"));
         }
         let _ = found;
-        if self.shards.get(&shard).is_none_or(|tenure| tenure.epoch != own) {
+        if self
+            .shards
+            .get(&shard)
+            .is_none_or(|tenure| tenure.epoch != own)
+        {
             return;
         }
         self.shards.remove(&shard);

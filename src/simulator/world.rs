@@ -1,0 +1,893 @@
+//! The world of one seed: time, the network, the faults, and the queue of what happens next.
+//!
+//! Everything that happens is an event of a queue ordered by time; whatever is left to chance is
+//! drawn from the seed. After each event the promises are checked.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::actors::keys::fingerprint;
+use crate::persistence::journal::{Appended, Seq, ShardId};
+use crate::simulator::Shortcut;
+use crate::simulator::cell::Told;
+use crate::simulator::checks::Promises;
+use crate::simulator::client::{Items, Look, Operation, Standing, want};
+use crate::simulator::database::{Answer, Database, Question};
+use crate::simulator::node::{Effect, Message, Node, Terms};
+use crate::simulator::random::Random;
+use crate::simulator::trace::Trace;
+
+/// All times in microseconds.
+const LEASE_US: u64 = 100_000;
+const MARGIN_US: u64 = 10_000;
+const FAULTS_END_US: u64 = 700_000;
+/// By then everything must be answered and idle.
+const QUIET_BY_US: u64 = FAULTS_END_US + 40 * LEASE_US;
+const OPERATIONS: u64 = 34;
+const LOOKS: u64 = 24;
+
+/// Which run of a seed this is.
+#[derive(Clone, Copy, Default)]
+pub struct Plan {
+    pub seed: u64,
+    pub shortcut: Option<Shortcut>,
+    pub loud: bool,
+    /// The database is restored to an older head; the promise is that this is noticed.
+    pub regress: bool,
+}
+
+/// How rough it is, in cases of a thousand statements.
+struct Weather {
+    answer_lost: u64,
+    never_arrives: u64,
+    late: u64,
+    refused: u64,
+    not_sent: u64,
+    reply_lost: u64,
+}
+
+enum Event {
+    /// A statement reaches the database; its answer arrives so much later, if one is awaited.
+    Execute {
+        node: usize,
+        life: u64,
+        question: Question,
+        answer_after: Option<u64>,
+        generation: u32,
+    },
+    Answer {
+        node: usize,
+        life: u64,
+        answer: Answer,
+    },
+    Arrive {
+        node: usize,
+        message: Message,
+    },
+    LookArrives {
+        node: usize,
+        look: usize,
+    },
+    Told {
+        attempt: u64,
+        told: Told,
+        version: u64,
+    },
+    Try {
+        operation: usize,
+    },
+    TimeOut {
+        operation: usize,
+        attempt: u64,
+    },
+    Look {
+        look: usize,
+    },
+    LookTold {
+        look: usize,
+        version: u64,
+    },
+    Tick {
+        node: usize,
+        life: u64,
+    },
+    LaneResumes {
+        node: usize,
+        life: u64,
+        lane: usize,
+    },
+    Crash(usize),
+    Restart(usize),
+    Pause(usize, u64),
+    Heal,
+    BackUp,
+    Restore,
+}
+
+struct Place {
+    name: String,
+    node: Option<Node>,
+    life: u64,
+    paused_until: u64,
+    /// How fast its monotonic clock runs, in thousandths, and where it began.
+    rate: u64,
+    base_us: u64,
+    /// How far its wall clock is off.
+    wall_us: i64,
+    tick_at: u64,
+}
+
+impl Place {
+    fn local(&self, now: u64) -> u64 {
+        self.base_us + now * self.rate / 1_000
+    }
+
+    fn global(&self, local: u64) -> u64 {
+        (local.saturating_sub(self.base_us)).saturating_mul(1_000) / self.rate + 1
+    }
+
+    fn wall(&self, now: u64) -> i64 {
+        1_700_000_000_000_000 + self.wall_us + now as i64
+    }
+}
+
+struct Attempt {
+    operation: usize,
+    floor: u64,
+}
+
+pub struct World {
+    plan: Plan,
+    now: u64,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    events: HashMap<u64, Event>,
+    queued: u64,
+    random: Random,
+    weather: Weather,
+    terms: Terms,
+    database: Database,
+    backup: Option<Database>,
+    /// Raised by a restoration: what was on its way to the old database never arrives.
+    generation: u32,
+    places: Vec<Place>,
+    /// Lanes whose connection was cut and which have not met that yet.
+    cut: BTreeSet<(usize, usize)>,
+    /// Who acknowledged more than the restored log holds, and who has noticed.
+    doomed: BTreeSet<(usize, ShardId)>,
+    noticed: BTreeSet<(usize, ShardId)>,
+    items: Items,
+    operations: Vec<Operation>,
+    attempts: Vec<Attempt>,
+    looks: Vec<Look>,
+    promises: Promises,
+    healed: bool,
+    statements_under_way: u32,
+    trace: Trace,
+    pub steps: u64,
+}
+
+impl World {
+    pub fn new(plan: Plan) -> Self {
+        let mut random = Random::new(plan.seed);
+        let mut severity = |most| {
+            let calm = random.chance(300);
+            if calm { 0 } else { random.below(most) }
+        };
+        let weather = Weather {
+            answer_lost: severity(120),
+            never_arrives: severity(100),
+            late: severity(120),
+            refused: severity(60),
+            not_sent: severity(60),
+            reply_lost: severity(150),
+        };
+        let terms = Terms {
+            shards: random.between(1, 3) as u16,
+            lanes: random.between(1, 2) as usize,
+            lease: Duration::from_micros(LEASE_US),
+            margin: Duration::from_micros(MARGIN_US),
+        };
+        let items = Items {
+            ids: (1..=random.between(1, 4))
+                .map(|n| Uuid::from_u128(0xA000 + u128::from(n)))
+                .collect(),
+            shards: terms.shards,
+        };
+        let mut database = Database::new(terms.shards.into(), terms.lease);
+        database.without_takeover_record = plan.shortcut == Some(Shortcut::NoTakeoverRecord);
+        let promises = Promises::with_items(&items.ids);
+        let mut world = Self {
+            plan,
+            now: 0,
+            queue: BinaryHeap::new(),
+            events: HashMap::new(),
+            queued: 0,
+            weather,
+            terms,
+            database,
+            backup: None,
+            generation: 0,
+            places: Vec::new(),
+            cut: BTreeSet::new(),
+            doomed: BTreeSet::new(),
+            noticed: BTreeSet::new(),
+            items,
+            operations: Vec::new(),
+            attempts: Vec::new(),
+            looks: Vec::new(),
+            promises,
+            healed: false,
+            statements_under_way: 0,
+            trace: Trace::new(plan.loud),
+            steps: 0,
+            random,
+        };
+        world.populate();
+        world.schedule_faults();
+        world
+    }
+
+    fn populate(&mut self) {
+        let nodes = if self.plan.regress {
+            1
+        } else {
+            self.random.between(2, 3)
+        };
+        for name in 0..nodes as usize {
+            self.places.push(Place {
+                name: format!("node-{name}"),
+                node: Some(Node::start(name, 0, self.terms, self.plan.shortcut)),
+                life: 0,
+                paused_until: 0,
+                rate: self.random.between(960, 1_040),
+                base_us: self.random.below(1_000_000_000),
+                wall_us: self.random.below(7_200_000_000) as i64 - 3_600_000_000,
+                tick_at: u64::MAX,
+            });
+            let at = self.random.below(5_000);
+            self.at(
+                at,
+                Event::Tick {
+                    node: name,
+                    life: 0,
+                },
+            );
+        }
+        // Operations come in bursts, so that they meet in batches.
+        let mut at = 20_000;
+        for operation in 0..OPERATIONS as usize {
+            if self.random.chance(250) {
+                at += self.random.below(4 * FAULTS_END_US / OPERATIONS);
+            } else {
+                at += self.random.below(1_500);
+            }
+            self.at(at.min(FAULTS_END_US), Event::Try { operation });
+        }
+        for look in 0..LOOKS as usize {
+            let at = 20_000 + self.random.below(FAULTS_END_US);
+            self.at(at, Event::Look { look });
+            self.looks.push(self.look_at(look, false));
+        }
+    }
+
+    fn look_at(&self, number: usize, insists: bool) -> Look {
+        let index = number % self.items.ids.len();
+        Look {
+            id: self.items.ids[index],
+            shard: self.items.shard(index),
+            floor: 0,
+            answered: false,
+            insists,
+        }
+    }
+
+    fn schedule_faults(&mut self) {
+        let nodes = self.places.len();
+        if self.plan.regress {
+            let back_up = self.random.between(30_000, 300_000);
+            self.at(back_up, Event::BackUp);
+            let restore = back_up + self.random.between(1_000, 300_000);
+            self.at(restore, Event::Restore);
+        } else {
+            for _ in 0..self.random.below(3) {
+                let node = self.random.index(nodes);
+                let at = self.random.below(FAULTS_END_US);
+                self.at(at, Event::Crash(node));
+                let up = at + self.random.between(1_000, 200_000);
+                self.at(up, Event::Restart(node));
+            }
+        }
+        for _ in 0..self.random.below(4) {
+            let node = self.random.index(nodes);
+            let at = self.random.below(FAULTS_END_US);
+            let length = self.random.between(10_000, 4 * LEASE_US);
+            self.at(at, Event::Pause(node, length));
+        }
+        self.at(FAULTS_END_US, Event::Heal);
+    }
+
+    fn at(&mut self, time: u64, event: Event) {
+        self.queued += 1;
+        self.events.insert(self.queued, event);
+        self.queue.push(Reverse((time, self.queued)));
+    }
+
+    fn after(&mut self, delay: u64, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    /// Runs to the end; the error says which promise was broken, and when.
+    pub fn run(&mut self) -> Result<(), String> {
+        while let Some(Reverse((time, number))) = self.queue.pop() {
+            self.now = self.now.max(time);
+            let event = self.events.remove(&number).expect("queued with its event");
+            self.steps += 1;
+            let outcome = self.happen(event);
+            outcome.map_err(|broken| format!("at {} us: {broken}", self.now))?;
+            if self.healed && self.is_quiet() {
+                return self.finish();
+            }
+            if self.now > QUIET_BY_US {
+                return self.overdue();
+            }
+        }
+        Err("nothing happens any more".into())
+    }
+
+    fn is_quiet(&self) -> bool {
+        let alive = |place: &Place| place.node.as_ref().is_none_or(Node::is_idle);
+        !self.plan.regress
+            && self.statements_under_way == 0
+            && self.operations.iter().all(|o| o.standing != Standing::Open)
+            && self.looks.iter().all(|look| look.answered || !look.insists)
+            && self.places.iter().all(alive)
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        for shard in 0..self.terms.shards {
+            let serving = self.places.iter().filter_map(|place| {
+                let node = place.node.as_ref()?;
+                node.tenancy
+                    .serves_reads(shard, place.local(self.now))
+                    .then_some(&place.name)
+            });
+            let serving: Vec<_> = serving.collect();
+            if serving.len() > 1 {
+                return Err(format!("shard {shard} is served by {serving:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn overdue(&self) -> Result<(), String> {
+        if !self.plan.regress {
+            let open = |o: &&Operation| o.standing == Standing::Open;
+            let open = self.operations.iter().filter(open).count();
+            return Err(format!("{open} operations are still without an answer"));
+        }
+        for (node, shard) in &self.doomed {
+            if !self.noticed.contains(&(*node, *shard)) {
+                return Err(format!("node-{node} never noticed that {shard} regressed"));
+            }
+            let node = self.places[*node].node.as_ref();
+            if node.is_some_and(|node| node.tenancy.is_serving(*shard)) {
+                return Err(format!("shard {shard} regressed and is still served"));
+            }
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        if let Some((node, life)) = event.addressee() {
+            let place = &self.places[node];
+            let gone = place.node.is_none() || life.is_some_and(|life| life != place.life);
+            if gone {
+                return Ok(());
+            }
+            if self.now < place.paused_until {
+                let until = place.paused_until;
+                self.at(until, event);
+                return Ok(());
+            }
+        }
+        match event {
+            Event::Execute {
+                node,
+                life,
+                question,
+                answer_after,
+                generation,
+            } => return self.execute(node, life, question, answer_after, generation),
+            Event::Answer { node, answer, .. } => {
+                self.note(node, || format!("hears {answer:?}"));
+                self.answer(node, answer);
+                return self.settle(node);
+            }
+            Event::Arrive { node, message } => {
+                self.note(node, || format!("receives {message:?}"));
+                self.node(node).command(message);
+                return self.settle(node);
+            }
+            Event::LookArrives { node, look } => return self.look_arrives(node, look),
+            Event::Told {
+                attempt,
+                told,
+                version,
+            } => self.told(attempt, &told, version),
+            Event::Try { operation } => self.try_once(operation),
+            Event::TimeOut { operation, attempt } => self.time_out(operation, attempt),
+            Event::Look { look } => self.send_look(look),
+            Event::LookTold { look, version } => {
+                self.looks[look].answered = true;
+                self.promises.hear(self.looks[look].id, version);
+            }
+            Event::Tick { node, .. } => {
+                self.places[node].tick_at = u64::MAX;
+                return self.settle(node);
+            }
+            Event::LaneResumes { node, lane, .. } => {
+                self.node(node).lane_resumes(lane);
+                return self.settle(node);
+            }
+            Event::Crash(node) => self.crash(node),
+            Event::Restart(node) => self.restart(node),
+            Event::Pause(node, length) => {
+                self.note(node, || format!("pauses for {length} us"));
+                let place = &mut self.places[node];
+                if !self.healed {
+                    place.paused_until = place.paused_until.max(self.now + length);
+                }
+            }
+            Event::Heal => self.heal(),
+            Event::BackUp => self.backup = Some(self.database.clone()),
+            Event::Restore => self.restore(),
+        }
+        Ok(())
+    }
+
+    fn note(&self, node: usize, text: impl FnOnce() -> String) {
+        self.trace.line(self.now, &self.places[node].name, text);
+    }
+
+    fn node(&mut self, node: usize) -> &mut Node {
+        let node = self.places[node].node.as_mut();
+        node.expect("only living nodes are addressed")
+    }
+
+    fn answer(&mut self, node: usize, answer: Answer) {
+        let hits = if self.random.chance(100) {
+            self.false_hits()
+        } else {
+            Vec::new()
+        };
+        let place = &mut self.places[node];
+        let (local, wall) = (place.local(self.now), place.wall(self.now));
+        let node = place
+            .node
+            .as_mut()
+            .expect("only living nodes are addressed");
+        node.answered(answer, local, wall, &hits);
+    }
+
+    /// Marks of keys in use, at versions where they need not be: a fingerprint proves nothing.
+    fn false_hits(&mut self) -> Vec<(u64, u64)> {
+        (0..3)
+            .map(|_| {
+                let key = format!("key-{}", self.random.below(OPERATIONS));
+                (fingerprint("client", &key), self.random.between(1, 40))
+            })
+            .collect()
+    }
+
+    /// Lets a node do what it can, and carries away what comes out.
+    fn settle(&mut self, node: usize) -> Result<(), String> {
+        let place = &mut self.places[node];
+        let (local, wall, life) = (place.local(self.now), place.wall(self.now), place.life);
+        let Some(living) = place.node.as_mut() else {
+            return Ok(());
+        };
+        let effects = living.pump(local, wall);
+        let due = living.tenancy.next_tick();
+        if due != u64::MAX {
+            let due = place.global(due).max(self.now + 1);
+            if due < place.tick_at {
+                place.tick_at = due;
+                self.at(due, Event::Tick { node, life });
+            }
+        }
+        for effect in effects {
+            match effect {
+                Effect::Ask(question) => self.ask(node, life, question),
+                Effect::Told(reply, told) => self.tell(node, reply.attempt, told)?,
+                Effect::LanePauses { lane, tries } => {
+                    let delay = 500 + 500 * u64::from(tries.min(6));
+                    self.after(delay, Event::LaneResumes { node, life, lane });
+                }
+                Effect::Committed(entries) => {
+                    if self.generation == 0 {
+                        self.promises.announced(&entries)?;
+                    }
+                }
+                Effect::Opened { shard, epoch, head } => self.note(node, || {
+                    format!("opens shard {shard} in epoch {epoch} at head {head}")
+                }),
+                Effect::Closed(shard) => self.note(node, || format!("closes shard {shard}")),
+                Effect::Fenced { shard, by } => {
+                    self.note(node, || {
+                        format!("is fenced from shard {shard} by epoch {by}")
+                    });
+                }
+                Effect::Regressed {
+                    shard,
+                    acknowledged,
+                    found,
+                } => {
+                    self.note(node, || {
+                        format!("JOURNAL_REGRESSED shard {shard} from {acknowledged} to {found}")
+                    });
+                    if !self.plan.regress {
+                        return Err(format!(
+                            "shard {shard} is said to have regressed from {acknowledged} to {found}"
+                        ));
+                    }
+                    self.noticed.insert((node, shard));
+                }
+                Effect::Broken(what) if self.generation == 0 => return Err(what),
+                Effect::Broken(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a statement to the database, on a network like the weather.
+    fn ask(&mut self, node: usize, life: u64, question: Question) {
+        self.note(node, || format!("asks {question:?}"));
+        let there = self.random.between(200, 2_500);
+        let back = self.random.between(200, 2_500);
+        let is_append = matches!(question, Question::Append { .. });
+        let mut answer_after = Some(back);
+        let mut delay = there;
+        if let Question::Append { lane, .. } = &question
+            && self.cut.remove(&(node, *lane))
+        {
+            let outcome = if self.random.chance(500) {
+                Appended::NotSent("connection lost".into())
+            } else {
+                Appended::Unknown("connection lost".into())
+            };
+            let lane = *lane;
+            let answer = Answer::Append { lane, outcome };
+            return self.after(back, Event::Answer { node, life, answer });
+        }
+        if !self.healed {
+            let mut luck = self.random.below(1_000);
+            let mut happens = |per_mille: u64| {
+                let yes = luck < per_mille;
+                luck = luck.saturating_sub(per_mille);
+                if yes {
+                    luck = u64::MAX;
+                }
+                yes
+            };
+            let patience = there + self.random.between(2_000, 9_000);
+            if self.generation == 0 || is_append {
+                if happens(self.weather.answer_lost) {
+                    self.note(node, || "  (the answer will be lost)".into());
+                    answer_after = None;
+                } else if happens(self.weather.never_arrives) {
+                    self.note(node, || "  (it will never arrive)".into());
+                    let answer = question.unanswered();
+                    return self.after(patience, Event::Answer { node, life, answer });
+                } else if happens(self.weather.late) {
+                    self.note(node, || "  (it will run late)".into());
+                    answer_after = None;
+                    delay = patience + self.random.below(2 * LEASE_US);
+                } else if let Question::Append { lane, .. } = question {
+                    let refused = happens(self.weather.refused);
+                    if refused || happens(self.weather.not_sent) {
+                        let outcome = if refused {
+                            Appended::Refused("disk full".into())
+                        } else {
+                            Appended::NotSent("unreachable".into())
+                        };
+                        let answer = Answer::Append { lane, outcome };
+                        return self.after(there, Event::Answer { node, life, answer });
+                    }
+                }
+            }
+            if answer_after.is_none() {
+                let answer = question.clone().unanswered();
+                self.after(patience, Event::Answer { node, life, answer });
+            }
+        }
+        self.statements_under_way += 1;
+        let generation = self.generation;
+        self.after(
+            delay,
+            Event::Execute {
+                node,
+                life,
+                question,
+                answer_after,
+                generation,
+            },
+        );
+    }
+
+    fn execute(
+        &mut self,
+        node: usize,
+        life: u64,
+        question: Question,
+        answer_after: Option<u64>,
+        generation: u32,
+    ) -> Result<(), String> {
+        self.statements_under_way -= 1;
+        if generation != self.generation {
+            if let Some(back) = answer_after {
+                let answer = question.unanswered();
+                self.after(back, Event::Answer { node, life, answer });
+            }
+            return Ok(());
+        }
+        let is_append = matches!(question, Question::Append { .. });
+        let (answer, written) = self.database.execute(question, self.now, &mut self.random);
+        for entry in &written {
+            self.trace.line(self.now, "database", || {
+                format!(
+                    "{}/{} epoch {} by node-{node}: {} {} version {} {}",
+                    entry.shard,
+                    entry.seq,
+                    entry.epoch,
+                    entry.aggregate_type,
+                    entry.aggregate_id,
+                    entry.version,
+                    entry.events
+                )
+            });
+            if self.generation == 0 {
+                self.promises.appended(entry)?;
+            } else if is_append && self.doomed.contains(&(node, entry.shard)) {
+                return Err(format!(
+                    "node-{node} carries on with shard {} at {}",
+                    entry.shard, entry.seq
+                ));
+            }
+        }
+        if let Some(back) = answer_after {
+            self.after(back, Event::Answer { node, life, answer });
+        }
+        Ok(())
+    }
+
+    /// A node answers a try.
+    fn tell(&mut self, node: usize, attempt: u64, told: Told) -> Result<(), String> {
+        self.note(node, || format!("answers try {attempt}: {told:?}"));
+        let known = &self.attempts[attempt as usize];
+        let mut message = self.operations[known.operation].message.clone();
+        message.attempt = attempt;
+        let version = if self.generation == 0 {
+            self.promises.told(&message, known.floor, &told)?
+        } else {
+            0
+        };
+        if self.healed || !self.random.chance(self.weather.reply_lost) {
+            let delay = self.random.between(100, 2_000);
+            self.after(
+                delay,
+                Event::Told {
+                    attempt,
+                    told,
+                    version,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, attempt: u64, told: &Told, version: u64) {
+        let number = self.attempts[attempt as usize].operation;
+        let operation = &mut self.operations[number];
+        self.promises.hear(operation.message.id, version);
+        if attempt < operation.attempt {
+            return;
+        }
+        if operation.hear(told, &mut self.random) {
+            let delay = self.retry_delay();
+            self.operations[number].attempt = u64::MAX;
+            self.after(delay, Event::Try { operation: number });
+        }
+    }
+
+    fn retry_delay(&mut self) -> u64 {
+        if self.random.chance(150) {
+            self.random.between(50_000, 400_000)
+        } else {
+            self.random.between(500, 15_000)
+        }
+    }
+
+    fn time_out(&mut self, number: usize, attempt: u64) {
+        let operation = &mut self.operations[number];
+        if operation.attempt != attempt || operation.standing != Standing::Open {
+            return;
+        }
+        if operation.time_out(&mut self.random, self.healed) {
+            let delay = self.retry_delay();
+            self.after(delay, Event::Try { operation: number });
+        }
+    }
+
+    fn try_once(&mut self, number: usize) {
+        while number >= self.operations.len() {
+            let promises = &self.promises;
+            let known = |id| promises.heard(id);
+            let operation = want(&mut self.random, &self.items, &self.operations, known);
+            self.operations.push(operation);
+        }
+        let attempt = self.attempts.len() as u64;
+        let operation = &mut self.operations[number];
+        operation.attempt = attempt;
+        operation.tries += 1;
+        let mut message = operation.message.clone();
+        message.attempt = attempt;
+        let floor = self.promises.heard(message.id);
+        self.attempts.push(Attempt {
+            operation: number,
+            floor,
+        });
+        let patience = self.random.between(10_000, 60_000);
+        self.after(
+            patience,
+            Event::TimeOut {
+                operation: number,
+                attempt,
+            },
+        );
+        let node = self.believed_owner(message.shard);
+        self.trace.line(self.now, "client", || {
+            format!("sends try {attempt} of {message:?} to node-{node}")
+        });
+        let delay = self.random.between(100, 2_000);
+        self.after(delay, Event::Arrive { node, message });
+    }
+
+    fn believed_owner(&mut self, shard: ShardId) -> usize {
+        let serves = |place: &Place| {
+            let node = place.node.as_ref();
+            node.is_some_and(|node| node.tenancy.is_serving(shard))
+        };
+        let any = self.random.index(self.places.len());
+        if self.random.chance(250) {
+            return any;
+        }
+        let order = (0..self.places.len()).map(|n| (n + any) % self.places.len());
+        let mut serving = order.filter(|node| serves(&self.places[*node]));
+        serving.next().unwrap_or(any)
+    }
+
+    fn send_look(&mut self, number: usize) {
+        let id = self.looks[number].id;
+        if self.looks[number].answered {
+            return;
+        }
+        self.looks[number].floor = self.promises.heard(id);
+        let node = self.believed_owner(self.looks[number].shard);
+        let delay = self.random.between(100, 2_000);
+        self.after(delay, Event::LookArrives { node, look: number });
+        if self.looks[number].insists {
+            self.after(10_000, Event::Look { look: number });
+        }
+    }
+
+    fn look_arrives(&mut self, node: usize, look: usize) -> Result<(), String> {
+        let Look {
+            id, shard, floor, ..
+        } = self.looks[look];
+        let local = self.places[node].local(self.now);
+        let shown = self.node(node).read(id, shard, local);
+        if let Some((version, quantity)) = shown {
+            self.note(node, || {
+                format!("shows {id}: {quantity} at version {version} (heard: {floor})")
+            });
+            if self.generation == 0 {
+                self.promises.read(id, floor, version, quantity)?;
+            }
+            let delay = self.random.between(100, 2_000);
+            self.after(delay, Event::LookTold { look, version });
+        } else if !self.healed && self.random.chance(700) {
+            let delay = self.random.between(2_000, 20_000);
+            self.after(delay, Event::Look { look });
+        }
+        self.settle(node)
+    }
+
+    fn crash(&mut self, node: usize) {
+        if self.places[node].node.is_some() && !self.healed {
+            self.note(node, || "crashes".into());
+            self.places[node].node = None;
+        }
+    }
+
+    fn restart(&mut self, node: usize) {
+        let place = &mut self.places[node];
+        if place.node.is_some() {
+            return;
+        }
+        place.life += 1;
+        place.paused_until = 0;
+        place.tick_at = u64::MAX;
+        place.base_us = self.random.below(1_000_000_000);
+        let life = place.life;
+        place.node = Some(Node::start(node, life, self.terms, self.plan.shortcut));
+        self.note(node, || format!("starts life {life}"));
+        self.after(1, Event::Tick { node, life });
+    }
+
+    /// All faults end; everyone insists from now on.
+    fn heal(&mut self) {
+        self.trace.line(self.now, "world", || "heals");
+        self.healed = true;
+        self.database.forgets_snapshots = false;
+        for node in 0..self.places.len() {
+            self.places[node].paused_until = 0;
+            self.restart(node);
+        }
+        for number in 0..self.items.ids.len() {
+            self.looks.push(self.look_at(number, true));
+            let look = self.looks.len() - 1;
+            let delay = self.random.between(LEASE_US, 3 * LEASE_US);
+            self.after(delay, Event::Look { look });
+        }
+    }
+
+    /// The database comes back as it was when it was backed up; all connections are cut.
+    fn restore(&mut self) {
+        let Some(backup) = self.backup.take() else {
+            return;
+        };
+        for (number, place) in self.places.iter().enumerate() {
+            let Some(node) = &place.node else { continue };
+            for shard in 0..self.terms.shards {
+                let tenure = node.tenure(shard);
+                if tenure.is_some_and(|(_, head): (_, Seq)| head > backup.head(shard)) {
+                    self.doomed.insert((number, shard));
+                }
+            }
+            self.cut.extend((0..self.terms.lanes).map(|l| (number, l)));
+        }
+        self.trace.line(self.now, "database", || {
+            format!("is restored; shards that lost entries: {:?}", self.doomed)
+        });
+        self.database = backup;
+        self.generation += 1;
+        // Every item is asked for once more, so that every lane meets the loss.
+        for (index, id) in self.items.ids.iter().enumerate() {
+            let mut operation = want(&mut self.random, &self.items, &[], |_| 0);
+            operation.message.id = *id;
+            operation.message.shard = self.items.shard(index);
+            operation.message.expected_version = None;
+            operation.message.key = Some(format!("after-{index}").into());
+            self.operations.push(operation);
+        }
+        for operation in self.operations.len() - self.items.ids.len()..self.operations.len() {
+            self.after(LEASE_US, Event::Try { operation });
+        }
+    }
+}
+
+impl Event {
+    /// The node that it happens to, and in which life only.
+    fn addressee(&self) -> Option<(usize, Option<u64>)> {
+        match self {
+            Self::Answer { node, life, .. }
+            | Self::Tick { node, life }
+            | Self::LaneResumes { node, life, .. } => Some((*node, Some(*life))),
+            Self::Arrive { node, .. } | Self::LookArrives { node, .. } => Some((*node, None)),
+            _ => None,
+        }
+    }
+}
