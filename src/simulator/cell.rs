@@ -24,12 +24,29 @@ const PAGE_ROWS: usize = 3;
 const SNAPSHOT_EVENTS: u64 = 6;
 
 /// Whom an answer goes to.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reply {
     pub attempt: u64,
     /// The lease ran when it was decided. A refusal is a read: without the lease it may rest on a
     /// state that a new owner has long left behind.
     pub readable: bool,
+    /// Its success leaves no trace in the log, so that it is a read too.
+    pub looks: bool,
+}
+
+impl Reply {
+    /// What may be said, given where it was decided.
+    pub fn honest(self, told: Told) -> Told {
+        match told {
+            Told::Verdict(Verdict::Refused(_) | Verdict::VersionConflict { .. })
+                if !self.readable =>
+            {
+                Told::Unavailable
+            }
+            Told::Verdict(Verdict::Done(_)) if self.looks && !self.readable => Told::Unavailable,
+            other => other,
+        }
+    }
 }
 
 /// What a caller is told.

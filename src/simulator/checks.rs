@@ -155,6 +155,14 @@ impl Promises {
         let head = item.quantities.len() as u64 - 1;
         let of_key = message.key.as_ref().and_then(|key| self.keys.get(key));
         match told {
+            Told::Verdict(Verdict::Done(committed)) if message.is_look() => {
+                let version = committed.version;
+                if !(floor..=head).contains(&version) || item.quantities[version as usize].is_none()
+                {
+                    return Err(format!("a look at {version}, not in {floor}..={head}"));
+                }
+                Ok(version)
+            }
             Told::Verdict(Verdict::Done(committed)) => {
                 let done = match &message.key {
                     Some(_) => of_key,

@@ -73,7 +73,7 @@ pub fn want(
         let other = &earlier[random.index(earlier.len())].message;
         (id, shard) = (other.id, other.shard);
         key.clone_from(&other.key);
-    } else if random.chance(80) && command != Command::Look {
+    } else if random.chance(80) {
         key = None;
     }
     let json = serde_json::to_vec(&command).expect("a command serializes");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::actors::core::{CommandMeta, Home, Request, Verdict};
+use crate::actors::core::{CommandMeta, Home, Request};
 use crate::actors::recovery::RecoveryError;
 use crate::cluster::tenancy::{LeaseTerms, Step, Tenancy};
 use crate::persistence::journal::{Entry, Epoch, Owner, Seq, ShardId};
@@ -56,6 +56,13 @@ pub struct Message {
     pub key: Option<Arc<str>>,
     pub input_hash: u64,
     pub expected_version: Option<u64>,
+}
+
+impl Message {
+    /// It changes nothing and leaves no key.
+    pub fn is_look(&self) -> bool {
+        self.key.is_none() && self.command == Command::Look
+    }
 }
 
 pub fn command_id(attempt: u64) -> Uuid {
@@ -155,6 +162,7 @@ impl Node {
         let reply = Reply {
             attempt: message.attempt,
             readable: false,
+            looks: message.is_look(),
         };
         let Some(cell) = self.cell(message.id, message.shard) else {
             return self.effects.push(Effect::Told(reply, Told::Unavailable));
@@ -324,15 +332,7 @@ impl Node {
             }
             let told: Vec<_> = self.outbox.borrow_mut().drain(..).collect();
             for (reply, told) in told {
-                let told = match told {
-                    Told::Verdict(Verdict::Refused(_) | Verdict::VersionConflict { .. })
-                        if !reply.readable =>
-                    {
-                        Told::Unavailable
-                    }
-                    other => other,
-                };
-                self.effects.push(Effect::Told(reply, told));
+                self.effects.push(Effect::Told(reply, reply.honest(told)));
             }
             if !moved {
                 return std::mem::take(&mut self.effects);

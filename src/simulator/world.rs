@@ -18,6 +18,7 @@ use crate::simulator::client::{Items, Look, Operation, Standing, want};
 use crate::simulator::database::{Answer, Database, Question};
 use crate::simulator::node::{Effect, Message, Node, Terms};
 use crate::simulator::random::Random;
+use crate::simulator::stock::Command;
 use crate::simulator::trace::Trace;
 
 /// All times in microseconds.
@@ -869,6 +870,7 @@ impl World {
             let mut operation = want(&mut self.random, &self.items, &[], |_| 0);
             operation.message.id = *id;
             operation.message.shard = self.items.shard(index);
+            operation.message.command = Command::Receive(1);
             operation.message.expected_version = None;
             operation.message.key = Some(format!("after-{index}").into());
             self.operations.push(operation);
