@@ -25,8 +25,10 @@ use crate::simulator::trace::Trace;
 const LEASE_US: u64 = 100_000;
 const MARGIN_US: u64 = 10_000;
 const FAULTS_END_US: u64 = 700_000;
-/// By then everything must be answered and idle.
+/// By then everything must be answered and idle …
 const QUIET_BY_US: u64 = FAULTS_END_US + 40 * LEASE_US;
+/// … and a regression noticed.
+const NOTICED_BY_US: u64 = FAULTS_END_US + 8 * LEASE_US;
 const OPERATIONS: u64 = 34;
 const LOOKS: u64 = 24;
 
@@ -331,7 +333,12 @@ impl World {
             if self.healed && self.is_quiet() {
                 return self.finish();
             }
-            if self.now > QUIET_BY_US {
+            let end = if self.plan.regress {
+                NOTICED_BY_US
+            } else {
+                QUIET_BY_US
+            };
+            if self.now > end {
                 return self.overdue();
             }
         }

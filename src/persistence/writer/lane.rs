@@ -140,8 +140,8 @@ pub struct Lane<C: Cell> {
     ready: VecDeque<C>,
     /// What was said to be done has not been answered.
     awaiting: bool,
-    /// The ownerships whose heads were asked for: an answer says nothing of a later one.
-    heads_asked: BTreeMap<ShardId, Epoch>,
+    /// What had been acknowledged when heads were asked for: no later head is below it.
+    heads_asked: BTreeMap<ShardId, Seq>,
     doing: Doing<C>,
     /// Parts of a refused batch that are to be tried alone, to find the one that is at fault.
     alone: VecDeque<Part<C>>,
@@ -245,11 +245,13 @@ impl<C: Cell> Lane<C> {
     }
 
     fn due(&mut self, now_us: i64) -> Option<Action> {
-        if self.check_heads && !self.shards.is_empty() {
-            self.heads_asked = self.shards.iter().map(|(s, t)| (*s, t.epoch)).collect();
-            return Some(Action::Heads(self.shards.keys().copied().collect()));
+        if self.check_heads {
+            self.heads_asked = self.heads_to_ask();
+            if !self.heads_asked.is_empty() {
+                return Some(Action::Heads(self.heads_asked.keys().copied().collect()));
+            }
+            self.check_heads = false;
         }
-        self.check_heads = false;
         loop {
             match &self.doing {
                 // All that was gathered may belong to shards that are lost: then gather on.
@@ -304,11 +306,8 @@ impl<C: Cell> Lane<C> {
         self.useless_tries = 0;
         self.check_heads = false;
         for (shard, head) in found {
-            let Some(tenure) = self.shards.get(&shard) else {
-                continue;
-            };
-            if asked.get(&shard) == Some(&tenure.epoch) && head < tenure.head {
-                let acknowledged = tenure.head;
+            let acknowledged = asked.get(&shard).copied().unwrap_or(0);
+            if head < acknowledged {
                 self.regress(shard, acknowledged, head);
             }
         }
@@ -317,6 +316,21 @@ impl<C: Cell> Lane<C> {
             Doing::Appending(batch) => self.number(take_parts(batch)),
             other => self.doing = other,
         }
+    }
+
+    /// Those of the shards that are open, and of those that a barrier may be appended to.
+    fn heads_to_ask(&self) -> BTreeMap<ShardId, Seq> {
+        let mut asked: BTreeMap<_, _> = self.shards.iter().map(|(s, t)| (*s, t.head)).collect();
+        if let Doing::Barring(batch) = &self.doing {
+            for entry in batch.entries.iter() {
+                let acknowledged = self.acknowledged.get(&entry.shard);
+                asked
+                    .entry(entry.shard)
+                    .or_insert(acknowledged.copied().unwrap_or(0));
+            }
+        }
+        asked.retain(|shard, _| !self.regressed.contains(shard));
+        asked
     }
 
     fn regress(&mut self, shard: ShardId, acknowledged: Seq, found: Seq) {
