@@ -200,6 +200,9 @@ impl Node {
 
     /// An answer of the database. `false_hits` as in [`Inner::loaded`].
     pub fn answered(&mut self, answer: Answer, now: u64, wall_us: i64, false_hits: &[(u64, u64)]) {
+        if let Answer::Taken { taken: None, .. } | Answer::Renewed { ours: None, .. } = &answer {
+            self.lanes.iter_mut().for_each(Lane::compare_heads);
+        }
         match answer {
             Answer::Append { lane, outcome } => self.lanes[lane].appended(outcome),
             Answer::ReadBack { lane, found } => self.lanes[lane].read_back(found),

@@ -158,6 +158,8 @@ pub struct World {
     places: Vec<Place>,
     /// Lanes whose connection was cut and which have not met that yet.
     cut: BTreeSet<(usize, usize)>,
+    /// Nodes whose other connections were.
+    cut_nodes: BTreeSet<usize>,
     /// Who acknowledged more than the restored log holds, and who has noticed.
     doomed: BTreeSet<(usize, ShardId)>,
     noticed: BTreeSet<(usize, ShardId)>,
@@ -215,6 +217,7 @@ impl World {
             generation: 0,
             places: Vec::new(),
             cut: BTreeSet::new(),
+            cut_nodes: BTreeSet::new(),
             doomed: BTreeSet::new(),
             noticed: BTreeSet::new(),
             items,
@@ -570,6 +573,11 @@ impl World {
             let answer = Answer::Append { lane, outcome };
             return self.after(back, Event::Answer { node, life, answer });
         }
+        let is_lease = matches!(question, Question::Take { .. } | Question::Renew { .. });
+        if is_lease && self.cut_nodes.remove(&node) {
+            let answer = question.unanswered();
+            return self.after(back, Event::Answer { node, life, answer });
+        }
         if !self.healed {
             let mut luck = self.random.below(1_000);
             let mut happens = |per_mille: u64| {
@@ -865,6 +873,7 @@ impl World {
                     self.doomed.insert((number, shard));
                 }
             }
+            self.cut_nodes.insert(number);
             self.cut.extend((0..self.terms.lanes).map(|l| (number, l)));
         }
         self.trace.line(self.now, "database", || {

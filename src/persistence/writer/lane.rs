@@ -225,6 +225,12 @@ impl<C: Cell> Lane<C> {
         self.ready.push_back(cell);
     }
 
+    /// Some connection to the database was lost, a renewal's say: it may have gone backwards, and
+    /// a lane that is idle would not notice by itself.
+    pub fn compare_heads(&mut self) {
+        self.check_heads = true;
+    }
+
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
