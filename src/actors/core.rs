@@ -86,8 +86,8 @@ pub enum Decided<A: Aggregate, R> {
     Answer(R, Verdict<A::Refusal>),
     /// Its answer will come out of `committed` or `dropped`.
     Waits,
-    /// The key may have been used in these versions: search the log, then give either the answer
-    /// found or the request again with `examined` raised to `through`.
+    /// The key may have been used in these versions: search the log there and nowhere else, then
+    /// give either the answer found or the request again with `examined` raised to `through`.
     Search {
         request: Request<A, R>,
         pages: Vec<Page>,
@@ -274,10 +274,13 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 return self.wait_in(entry, request.reply, outcome);
             }
             let mut pages = self.keys.probe(mark_of_key);
-            // A page that is still being filled is looked into again only once more is confirmed.
-            pages.retain(|(first, last)| {
-                (*first).max(request.examined + 1) <= (*last).min(self.confirmed_version)
-            });
+            // Only what is confirmed and was not searched before. What lies beyond may stand in the
+            // log already: answered from there, it would be known before it can be read here.
+            for (first, last) in &mut pages {
+                *first = (*first).max(request.examined + 1);
+                *last = (*last).min(self.confirmed_version);
+            }
+            pages.retain(|(first, last)| first <= last);
             if !pages.is_empty() {
                 return Decided::Search {
                     request,
@@ -692,12 +695,12 @@ mod tests {
         let Decided::Search {
             mut request,
             through,
-            ..
+            pages,
         } = decided
         else {
             panic!("the key may have been used");
         };
-        assert_eq!(through, 10);
+        assert_eq!((through, &pages[..]), (10, &[(1, 10)][..]));
         request.examined = through;
         waits(&mut core, request);
     }
