@@ -29,14 +29,15 @@ pub(super) const READ_SHARD: &str = concat!(
     " FROM journal WHERE shard = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 );
 
-/// The subquery is one step down the unique index: the entry that straddles the first version.
+/// The subquery is one step down the unique index, to the entry that straddles the first version.
+/// It is a `MAX` because MariaDB walks the whole range for `ORDER BY … DESC LIMIT 1` here.
 pub(super) const READ_AGGREGATE: &str = concat!(
     "SELECT ",
     journal_columns!(),
     " FROM journal WHERE aggregate_type = ? AND aggregate_id = ? \
-     AND version >= COALESCE((SELECT first.version FROM journal AS first \
-     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ? \
-     ORDER BY first.version DESC LIMIT 1), 0) AND version <= ? ORDER BY version LIMIT ?"
+     AND version >= COALESCE((SELECT MAX(first.version) FROM journal AS first \
+     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ?), 0) \
+     AND version <= ? ORDER BY version LIMIT ?"
 );
 
 macro_rules! snapshot_columns {
