@@ -21,6 +21,8 @@ pub trait Tenant: Send + Sync + 'static {
     async fn close(&self, shard: ShardId);
     /// Reads of the shard may be served until then.
     fn reads_until(&self, shard: ShardId, until_us: u64);
+    /// The database did not answer: a connection to it was lost.
+    fn connection_lost(&self);
     /// The shard's log went backwards: it is closed and stays so.
     fn regressed(&self, shard: ShardId);
 }
@@ -29,6 +31,7 @@ enum News {
     Fenced(ShardId),
     Regressed(ShardId),
     Drain(oneshot::Sender<()>),
+    Abandon,
 }
 
 /// Speaks to a running keeper.
@@ -57,6 +60,11 @@ impl KeeperHandle {
         let mut settled = self.settled.clone();
         let waiting = settled.wait_for(|settled| *settled);
         matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Stops keeping without a word to the database, as a crash would.
+    pub fn abandon(&self) {
+        let _ = self.news.send(News::Abandon);
     }
 
     /// Closes every shard and gives it up. The caller has stopped accepting and flushed before.
@@ -135,7 +143,7 @@ impl Running {
                         let steps = self.tenancy.regressed(shard);
                         self.perform(steps).await;
                     }
-                    None => return,
+                    Some(News::Abandon) | None => return,
                 },
                 () = tokio::time::sleep(Duration::from_micros(wait)) => {}
             }
@@ -172,6 +180,7 @@ impl Running {
         let answer = self.journal.take(&shards, owner, terms.lease, *force).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "shards cannot be taken");
+            self.tenant.connection_lost();
         }
         tracing::debug!(count = shards.len(), took = ?began.elapsed(), "asked for shards");
         self.tenancy.taken(&shards, sent_at, self.tenant.monotonic_us(), answer.ok())
@@ -182,6 +191,7 @@ impl Running {
         let answer = self.journal.renew(&self.options.owner, self.options.terms.lease).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "leases cannot be renewed");
+            self.tenant.connection_lost();
         }
         let steps = self.tenancy.renewed(sent_at, self.tenant.monotonic_us(), answer.ok());
         for shard in self.options.shards.clone() {

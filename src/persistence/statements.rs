@@ -29,14 +29,15 @@ pub(super) const READ_SHARD: &str = concat!(
     " FROM journal WHERE shard = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 );
 
-/// The subquery is one step down the unique index: the entry that straddles the first version.
+/// The subquery is one step down the unique index, to the entry that straddles the first version.
+/// It is a `MAX` because MariaDB walks the whole range for `ORDER BY … DESC LIMIT 1` here.
 pub(super) const READ_AGGREGATE: &str = concat!(
     "SELECT ",
     journal_columns!(),
     " FROM journal WHERE aggregate_type = ? AND aggregate_id = ? \
-     AND version >= COALESCE((SELECT first.version FROM journal AS first \
-     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ? \
-     ORDER BY first.version DESC LIMIT 1), 0) AND version <= ? ORDER BY version LIMIT ?"
+     AND version >= COALESCE((SELECT MAX(first.version) FROM journal AS first \
+     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ?), 0) \
+     AND version <= ? ORDER BY version LIMIT ?"
 );
 
 macro_rules! snapshot_columns {
@@ -114,15 +115,6 @@ pub(super) fn shard_list(shards: &[ShardId]) -> String {
     }
     list.push(')');
     list
-}
-
-/// The head of each shard: one step from the end of the primary key for each.
-pub(super) fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
-    AssertSqlSafe(format!(
-        "SELECT s.shard, (SELECT j.seq FROM journal AS j WHERE j.shard = s.shard \
-         ORDER BY j.seq DESC LIMIT 1) FROM shards AS s WHERE s.shard IN {} ORDER BY s.shard",
-        shard_list(shards)
-    ))
 }
 
 /// The rows of `shards` with what their leases have left; `now` is the expression for the

@@ -606,31 +606,15 @@ fn a_payment_answered_twice_is_one_payment_and_a_contradiction_is_an_error() {
 #[test]
 fn a_payment_of_unknown_outcome_is_asked_after_and_only_then_asked_for_again() {
     let reference = payment_reference(order_id());
-    let query = Step::QueryPayment {
-        reference: reference.clone(),
-    };
-    let authorize = Step::Authorize {
-        reference,
-        amount: euro(386),
-    };
+    let query = Step::QueryPayment { reference: reference.clone() };
+    let authorize = Step::Authorize { reference, amount: euro(386) };
     let waiting = checkout(&[Event::CheckoutStockHeld {}]);
-    assert_eq!(
-        next(&waiting.state, noon()),
-        Next::Do(vec![authorize.clone()])
-    );
+    assert_eq!(next(&waiting.state, noon()), Next::Do(vec![authorize.clone()]));
     let unknown = waiting.when(payment(PaymentOutcome::Unknown)).accepted();
-    assert_eq!(
-        next(&unknown.state, noon()),
-        Next::Wait {
-            until: noon_plus(1)
-        }
-    );
+    assert_eq!(next(&unknown.state, noon()), Next::Wait { until: noon_plus(1) });
     assert_eq!(next(&unknown.state, noon_plus(1)), Next::Do(vec![query]));
     let unheard = unknown.when(payment(PaymentOutcome::NotFound)).accepted();
-    assert_eq!(
-        next(&unheard.state, noon_plus(2)),
-        Next::Do(vec![authorize])
-    );
+    assert_eq!(next(&unheard.state, noon_plus(2)), Next::Do(vec![authorize]));
 }
 
 #[test]
