@@ -2,3 +2,4 @@
 //! when it cannot. No IO, clock or randomness; what is to be done leaves as data.
 
 pub mod checkout;
+pub mod registration;

@@ -1,1 +1,4 @@
-//! The context access.
+//! The context access: who there is, and what they may be.
+
+pub mod email;
+pub mod user;

@@ -1,1 +1,8 @@
-//! The context scheduling.
+//! The context scheduling: calendars, and what takes place when.
+
+pub mod local_time;
+pub mod recurrence;
+pub mod free_busy;
+pub mod opening_hours;
+pub mod agenda;
+pub mod calendar;

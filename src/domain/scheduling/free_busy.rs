@@ -1,0 +1,106 @@
+//! Stretches of time, and what is left when they are laid together. Knows no titles: whoever sees
+//! free and busy sees nothing else.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// From `start` up to, and not including, `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interval {
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+}
+
+impl Interval {
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    pub fn contains(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    fn clipped_to(&self, range: &Self) -> Option<Self> {
+        let clipped = Self {
+            start: self.start.max(range.start),
+            end: self.end.min(range.end),
+        };
+        (clipped.start < clipped.end).then_some(clipped)
+    }
+}
+
+/// The intervals within the range, in order, laid together where they touch or overlap.
+pub fn merge(intervals: impl IntoIterator<Item = Interval>, range: &Interval) -> Vec<Interval> {
+    let mut sorted: Vec<Interval> = intervals
+        .into_iter()
+        .filter_map(|interval| interval.clipped_to(range))
+        .collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<Interval> = Vec::with_capacity(sorted.len());
+    for interval in sorted {
+        match merged.last_mut() {
+            Some(last) if interval.start <= last.end => last.end = last.end.max(interval.end),
+            _ => merged.push(interval),
+        }
+    }
+    merged
+}
+
+/// How many of the intervals hold at once, at most, within the range.
+pub fn most_at_once(intervals: &[Interval], range: &Interval) -> usize {
+    let mut turns: Vec<(DateTime<Utc>, bool)> = intervals
+        .iter()
+        .filter_map(|interval| interval.clipped_to(range))
+        .flat_map(|interval| [(interval.start, true), (interval.end, false)])
+        .collect();
+    // At the same instant ends sort before starts: what ends there makes room.
+    turns.sort_unstable();
+    let (mut now, mut most) = (0_usize, 0);
+    for (_, starts) in turns {
+        now = if starts {
+            now + 1
+        } else {
+            now.saturating_sub(1)
+        };
+        most = most.max(now);
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn interval(start: i64, end: i64) -> Interval {
+        let at = |minute| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute);
+        Interval {
+            start: at(start),
+            end: at(end),
+        }
+    }
+
+    #[test]
+    fn what_touches_is_laid_together_and_clipped() {
+        let merged = merge(
+            [
+                interval(50, 70),
+                interval(-5, 5),
+                interval(10, 20),
+                interval(20, 30),
+            ],
+            &interval(0, 60),
+        );
+        assert_eq!(merged, [interval(0, 5), interval(10, 30), interval(50, 60)]);
+        assert_eq!(merge([interval(70, 80)], &interval(0, 60)), []);
+    }
+
+    #[test]
+    fn the_most_at_once_counts_what_ends_as_gone() {
+        let three = [interval(0, 10), interval(10, 20), interval(5, 15)];
+        assert_eq!(most_at_once(&three, &interval(0, 60)), 2);
+        assert_eq!(most_at_once(&three, &interval(15, 60)), 1);
+        assert_eq!(most_at_once(&[], &interval(0, 60)), 0);
+    }
+}

@@ -1,0 +1,252 @@
+//! One e-mail address, one user: how two kinds of aggregate keep a promise that neither can alone.
+//!
+//! Owns the order of the steps and what each answer leads to. Never sends anything itself.
+//!
+//! Whoever registers a user or changes an address runs an [`Acquisition`]: reserve the address,
+//! then let the user take it. A follower of the users' events then runs [`react`], with command
+//! ids derived from the event: confirm what is used, release what is not. So a crash leaves either
+//! a user who has the address, and whom the follower confirms however late, or a reservation that
+//! lapses. A lapsed reservation says nothing about which of the two it is; the next one who wants
+//! the address asks the holder's own log by *fencing* it: the holder either has the address
+//! (`EMAIL_IN_USE`) or can never again take it under that reservation. Hence no clock decides:
+//! clocks only say when it is worth asking.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::{
+    access::{
+        email::{EmailAddress, EmailReservationCommand, EmailReservationRefusal, ReservationName},
+        user::{UserCommand, UserEvent, UserRefusal},
+    },
+    id::AggregateId,
+};
+
+/// How often one acquisition supersedes a lapsed reservation before it gives up.
+pub const SUPERSEDING_MAX: u8 = 3;
+
+/// What a user's event asks of the reservations of addresses, in this order. A refusal of any of
+/// them means that the user gave the address up since: it is final and needs no retry.
+pub fn react(user: AggregateId, event: &UserEvent) -> Vec<(AggregateId, EmailReservationCommand)> {
+    let confirm = |address: &EmailAddress| {
+        let command = EmailReservationCommand::Confirm {
+            address: address.clone(),
+            holder: user,
+        };
+        (address.reservation_id(), command)
+    };
+    let release = |address: &EmailAddress, reservation| {
+        let command = EmailReservationCommand::Release {
+            address: address.clone(),
+            holder: user,
+            reservation,
+        };
+        (address.reservation_id(), command)
+    };
+    match event {
+        UserEvent::UserRegistered { email, .. } => vec![confirm(email)],
+        UserEvent::EmailChanged {
+            email,
+            previous,
+            previous_reservation,
+            ..
+        } => {
+            vec![confirm(email), release(previous, *previous_reservation)]
+        }
+        UserEvent::UserClosed {
+            email, reservation, ..
+        } => vec![release(email, *reservation)],
+        UserEvent::ProfileChanged { .. }
+        | UserEvent::ReservationFenced { .. }
+        | UserEvent::UserSuspended { .. }
+        | UserEvent::UserReinstated {}
+        | UserEvent::RoleAssigned { .. }
+        | UserEvent::RoleRevoked { .. } => vec![],
+    }
+}
+
+/// A user's way to an address: ask [`next`](Self::next) what to send, tell
+/// [`answered`](Self::answered) what came back, until there is an end. A step whose outcome is
+/// unknown is sent again under the same key. Abandoning it anywhere is safe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acquisition {
+    user: AggregateId,
+    email: EmailAddress,
+    reservation: DateTime<Utc>,
+    take: UserCommand,
+    step: Step,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Step {
+    Reserve {
+        superseding: Option<ReservationName>,
+        superseded: u8,
+    },
+    FenceHolder {
+        lapsed: ReservationName,
+        superseded: u8,
+    },
+    Take,
+    FenceSelf {
+        refusal: UserRefusal,
+    },
+    Release {
+        refusal: UserRefusal,
+    },
+    Ended(End),
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    AskReservation(AggregateId, EmailReservationCommand),
+    AskUser(AggregateId, UserCommand),
+    End(End),
+}
+
+/// How an acquisition ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// The user has the address.
+    Taken,
+    /// The address could not be had.
+    AddressRefused(EmailReservationRefusal),
+    /// The user refused; the address is free again, unless the user has it already.
+    UserRefused(UserRefusal),
+}
+
+/// What came back from the aggregate asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Done,
+    ReservationRefused(EmailReservationRefusal),
+    UserRefused(UserRefusal),
+}
+
+impl Acquisition {
+    /// Registers `user`, an id never used before, under a reservation that ends at `reservation`:
+    /// later than now by what the caller gives itself, at most
+    /// [`RESERVATION_MINUTES_MAX`](crate::domain::access::email::RESERVATION_MINUTES_MAX).
+    pub fn register(
+        user: AggregateId,
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        display_name: String,
+        locale: String,
+    ) -> Self {
+        let take = UserCommand::Register {
+            email: email.clone(),
+            reservation,
+            display_name,
+            locale,
+        };
+        Self::new(user, email, reservation, take)
+    }
+
+    /// Changes the address of a registered user.
+    pub fn change(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>) -> Self {
+        let take = UserCommand::ChangeEmail {
+            email: email.clone(),
+            reservation,
+        };
+        Self::new(user, email, reservation, take)
+    }
+
+    fn new(
+        user: AggregateId,
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        take: UserCommand,
+    ) -> Self {
+        Self {
+            user,
+            email,
+            reservation,
+            take,
+            step: Step::Reserve {
+                superseding: None,
+                superseded: 0,
+            },
+        }
+    }
+
+    pub fn next(&self) -> Next {
+        let address = || self.email.clone();
+        match &self.step {
+            Step::Reserve { superseding, .. } => Next::AskReservation(
+                self.email.reservation_id(),
+                EmailReservationCommand::Reserve {
+                    address: address(),
+                    holder: self.user,
+                    expires: self.reservation,
+                    superseding: *superseding,
+                },
+            ),
+            Step::FenceHolder { lapsed, .. } => Next::AskUser(
+                lapsed.holder,
+                UserCommand::FenceReservation {
+                    email: address(),
+                    through: lapsed.expires,
+                },
+            ),
+            Step::Take => Next::AskUser(self.user, self.take.clone()),
+            Step::FenceSelf { .. } => Next::AskUser(
+                self.user,
+                UserCommand::FenceReservation {
+                    email: address(),
+                    through: self.reservation,
+                },
+            ),
+            Step::Release { .. } => Next::AskReservation(
+                self.email.reservation_id(),
+                EmailReservationCommand::Release {
+                    address: address(),
+                    holder: self.user,
+                    reservation: self.reservation,
+                },
+            ),
+            Step::Ended(end) => Next::End(end.clone()),
+        }
+    }
+
+    /// Moves on with the answer to what [`next`](Self::next) asked for. An answer that cannot
+    /// belong to it ends nothing and changes nothing.
+    pub fn answered(&mut self, answer: Answer) {
+        let step = match (self.step.clone(), answer) {
+            (Step::Reserve { .. }, Answer::Done) => Step::Take,
+            (Step::Reserve { superseded, .. }, Answer::ReservationRefused(refusal)) => {
+                match refusal {
+                    EmailReservationRefusal::Lapsed {
+                        reservation: lapsed,
+                    } if superseded < SUPERSEDING_MAX => Step::FenceHolder { lapsed, superseded },
+                    EmailReservationRefusal::Lapsed { .. } => {
+                        Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
+                    }
+                    refusal => Step::Ended(End::AddressRefused(refusal)),
+                }
+            }
+            (Step::FenceHolder { lapsed, superseded }, Answer::Done) => Step::Reserve {
+                superseding: Some(lapsed),
+                superseded: superseded.saturating_add(1),
+            },
+            // The holder has the address; only the confirmation is late.
+            (Step::FenceHolder { .. }, Answer::UserRefused(_)) => {
+                Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
+            }
+            (Step::Take, Answer::Done) => Step::Ended(End::Taken),
+            // A refused command may be decided anew by a late retry: fence it before letting go.
+            (Step::Take, Answer::UserRefused(refusal)) => Step::FenceSelf { refusal },
+            (Step::FenceSelf { refusal }, Answer::Done) => Step::Release { refusal },
+            (Step::FenceSelf { refusal }, Answer::UserRefused(_)) => {
+                Step::Ended(End::UserRefused(refusal))
+            }
+            (Step::Release { refusal }, _) => Step::Ended(End::UserRefused(refusal)),
+            (step, _) => step,
+        };
+        self.step = step;
+    }
+}
+
+#[cfg(test)]
+#[path = "registration_tests.rs"]
+mod tests;

@@ -1,0 +1,427 @@
+//! Every interleaving of registrations, address changes, crashes, late commands, late
+//! confirmations and the passing of time, on a small world, with the promise checked at each step.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{
+    access::{
+        email::{EmailReservation, EmailReservationState},
+        user::{User, UserState, UserStatus},
+    },
+    aggregate::{Aggregate, Context},
+};
+
+/// Which protection to leave out, to see that the check sees it missing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Planted {
+    Nothing,
+    /// A lapsed reservation is superseded without asking its holder.
+    HolderNotFenced,
+    /// A release frees an address whatever was reserved since.
+    ReleaseForgetsItsReservation,
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    planted: Planted,
+    now: DateTime<Utc>,
+    lapses_left: u8,
+    addresses: BTreeMap<AggregateId, EmailReservationState>,
+    users: BTreeMap<AggregateId, UserState>,
+    /// What the follower of each user has yet to send.
+    unsent: BTreeMap<AggregateId, VecDeque<(AggregateId, EmailReservationCommand)>>,
+    actors: Vec<Actor>,
+    /// Commands of callers that died after sending, still on their way.
+    late: Vec<Next>,
+}
+
+#[derive(Clone, Debug)]
+struct Actor {
+    user: AggregateId,
+    wishes: VecDeque<EmailAddress>,
+    begun: u8,
+    running: Option<Acquisition>,
+    may_crash: bool,
+}
+
+fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).expect("a valid address")
+}
+
+fn wanted() -> EmailAddress {
+    address("wanted@example.com")
+}
+
+fn other() -> EmailAddress {
+    address("other@example.com")
+}
+
+fn user(number: u128) -> AggregateId {
+    AggregateId(Uuid::from_u128(number))
+}
+
+fn actor(number: u128, wishes: Vec<EmailAddress>, may_crash: bool) -> Actor {
+    Actor {
+        user: user(number),
+        wishes: wishes.into(),
+        begun: 0,
+        running: None,
+        may_crash,
+    }
+}
+
+impl World {
+    fn new(planted: Planted, lapses_left: u8, actors: Vec<Actor>) -> Self {
+        Self {
+            planted,
+            now: Utc
+                .with_ymd_and_hms(2026, 3, 2, 9, 0, 0)
+                .single()
+                .expect("a valid time"),
+            lapses_left,
+            addresses: BTreeMap::new(),
+            users: BTreeMap::new(),
+            unsent: BTreeMap::new(),
+            actors,
+            late: vec![],
+        }
+    }
+
+    fn context(&self, id: AggregateId) -> Context {
+        Context {
+            now: self.now,
+            command_id: Uuid::nil(),
+            principal: Arc::from("model"),
+            aggregate_id: id,
+            version: 0,
+        }
+    }
+
+    fn ask_reservation(
+        &mut self,
+        id: AggregateId,
+        command: &EmailReservationCommand,
+    ) -> Result<(), EmailReservationRefusal> {
+        let mut command = command.clone();
+        if self.planted == Planted::ReleaseForgetsItsReservation
+            && let EmailReservationCommand::Release { reservation, .. } = &mut command
+        {
+            *reservation = DateTime::<Utc>::MAX_UTC;
+        }
+        let context = self.context(id);
+        let state = self.addresses.entry(id).or_default();
+        for event in EmailReservation::decide(state, &command, &context)? {
+            EmailReservation::apply(state, &event);
+        }
+        Ok(())
+    }
+
+    fn ask_user(&mut self, id: AggregateId, command: &UserCommand) -> Result<(), UserRefusal> {
+        if self.planted == Planted::HolderNotFenced
+            && matches!(command, UserCommand::FenceReservation { .. })
+        {
+            return Ok(());
+        }
+        let context = self.context(id);
+        let state = self.users.entry(id).or_default();
+        for event in User::decide(state, command, &context)? {
+            User::apply(state, &event);
+            self.unsent.entry(id).or_default().extend(react(id, &event));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, next: &Next) -> Answer {
+        match next {
+            Next::AskReservation(id, command) => match self.ask_reservation(*id, command) {
+                Ok(()) => Answer::Done,
+                Err(refusal) => Answer::ReservationRefused(refusal),
+            },
+            Next::AskUser(id, command) => match self.ask_user(*id, command) {
+                Ok(()) => Answer::Done,
+                Err(refusal) => Answer::UserRefused(refusal),
+            },
+            Next::End(_) => unreachable!("an end asks nothing"),
+        }
+    }
+
+    /// Runs the actor's next step; `false` if it has none.
+    fn step(&mut self, index: usize) -> bool {
+        let now = self.now;
+        let actor = &mut self.actors[index];
+        if actor.running.is_none() {
+            let Some(wish) = actor.wishes.pop_front() else {
+                return false;
+            };
+            let reservation = now + TimeDelta::minutes(15) + TimeDelta::seconds(actor.begun.into());
+            actor.running = Some(if actor.begun == 0 {
+                Acquisition::register(actor.user, wish, reservation, "Ada".into(), "en".into())
+            } else {
+                Acquisition::change(actor.user, wish, reservation)
+            });
+            actor.begun += 1;
+        }
+        let mut running = actor.running.take().expect("an acquisition runs");
+        let answer = self.ask(&running.next());
+        running.answered(answer);
+        if !matches!(running.next(), Next::End(_)) {
+            self.actors[index].running = Some(running);
+        }
+        true
+    }
+
+    fn successors(&self) -> Vec<Self> {
+        let mut worlds = vec![];
+        let mut branch = |change: &dyn Fn(&mut Self) -> bool| {
+            let mut world = self.clone();
+            if change(&mut world) {
+                worlds.push(world);
+            }
+        };
+        for index in 0..self.actors.len() {
+            branch(&|world| world.step(index));
+            if self.actors[index].may_crash
+                && let Some(running) = &self.actors[index].running
+            {
+                branch(&|world| {
+                    world.actors[index].running = None;
+                    world.actors[index].wishes.clear();
+                    true
+                });
+                branch(&|world| {
+                    world.actors[index].running = None;
+                    world.actors[index].wishes.clear();
+                    world.late.push(running.next());
+                    true
+                });
+            }
+        }
+        for id in self.unsent.keys() {
+            branch(&|world| {
+                let Some((to, command)) = world.unsent.get_mut(id).and_then(VecDeque::pop_front)
+                else {
+                    return false;
+                };
+                // A refusal is final: the user gave the address up since.
+                let _ = world.ask_reservation(to, &command);
+                true
+            });
+        }
+        for index in 0..self.late.len() {
+            branch(&|world| {
+                let command = world.late.remove(index);
+                world.ask(&command);
+                true
+            });
+        }
+        if self.lapses_left > 0 {
+            branch(&|world| {
+                world.lapses_left -= 1;
+                world.now += TimeDelta::hours(1);
+                true
+            });
+        }
+        worlds
+    }
+
+    fn owners(&self) -> usize {
+        let has = |state: &&UserState| {
+            state.profile.as_ref().is_some_and(|profile| {
+                profile.status != UserStatus::Closed && profile.email == wanted()
+            })
+        };
+        self.users.values().filter(has).count()
+    }
+
+    /// Once everybody stopped and time passed: the address belongs to a user, or a newcomer gets it.
+    fn is_settled_well(&self) -> bool {
+        let mut world = self.clone();
+        world.now += TimeDelta::hours(2);
+        let owned = world.owners() == 1;
+        let mut newcomer = Acquisition::register(
+            user(99),
+            wanted(),
+            world.now + TimeDelta::minutes(15),
+            "New".into(),
+            "en".into(),
+        );
+        for _ in 0..20 {
+            match newcomer.next() {
+                Next::End(End::Taken) => return !owned,
+                Next::End(End::AddressRefused(EmailReservationRefusal::Taken)) => return owned,
+                Next::End(_) => return false,
+                next => {
+                    let answer = world.ask(&next);
+                    newcomer.answered(answer);
+                }
+            }
+        }
+        false
+    }
+}
+
+struct Explored {
+    states: usize,
+    settled: usize,
+    broken: Option<String>,
+}
+
+fn explore(start: World) -> Explored {
+    let mut seen = HashSet::new();
+    let mut open = vec![start];
+    let mut settled = 0;
+    while let Some(world) = open.pop() {
+        let mut hasher = DefaultHasher::new();
+        format!("{world:?}").hash(&mut hasher);
+        if !seen.insert(hasher.finish()) {
+            continue;
+        }
+        if world.owners() > 1 {
+            return Explored {
+                states: seen.len(),
+                settled,
+                broken: Some(format!("two owners: {world:#?}")),
+            };
+        }
+        let successors = world.successors();
+        if successors.is_empty() {
+            settled += 1;
+            if !world.is_settled_well() {
+                return Explored {
+                    states: seen.len(),
+                    settled,
+                    broken: Some(format!("stuck: {world:#?}")),
+                };
+            }
+        }
+        open.extend(successors);
+    }
+    Explored {
+        states: seen.len(),
+        settled,
+        broken: None,
+    }
+}
+
+fn two_registrations(planted: Planted) -> World {
+    World::new(
+        planted,
+        2,
+        vec![
+            actor(1, vec![wanted()], true),
+            actor(2, vec![wanted()], true),
+        ],
+    )
+}
+
+fn there_and_back(planted: Planted) -> World {
+    World::new(
+        planted,
+        2,
+        vec![
+            actor(1, vec![wanted(), other(), wanted()], true),
+            actor(2, vec![wanted()], true),
+        ],
+    )
+}
+
+#[test]
+fn two_registrations_of_one_address_never_both_succeed_and_always_settle() {
+    let explored = explore(two_registrations(Planted::Nothing));
+    assert_eq!(explored.broken, None);
+    assert!(
+        explored.states > 500 && explored.settled > 20,
+        "{} states, {} settled",
+        explored.states,
+        explored.settled
+    );
+}
+
+#[test]
+fn an_address_left_and_taken_again_is_never_shared() {
+    let explored = explore(there_and_back(Planted::Nothing));
+    assert_eq!(explored.broken, None);
+    assert!(
+        explored.states > 5_000 && explored.settled > 50,
+        "{} states, {} settled",
+        explored.states,
+        explored.settled
+    );
+}
+
+#[test]
+fn the_check_sees_a_missing_fence() {
+    assert!(
+        explore(two_registrations(Planted::HolderNotFenced))
+            .broken
+            .is_some()
+    );
+}
+
+#[test]
+fn the_check_sees_a_release_that_frees_too_much() {
+    assert!(
+        explore(there_and_back(Planted::ReleaseForgetsItsReservation))
+            .broken
+            .is_some()
+    );
+}
+
+#[test]
+fn a_refused_registration_frees_the_address_at_once() {
+    // given a name that the user's rules refuse
+    let mut world = World::new(Planted::Nothing, 0, vec![]);
+    let reservation = world.now + TimeDelta::minutes(15);
+    let mut first =
+        Acquisition::register(user(1), wanted(), reservation, String::new(), "en".into());
+    // when it runs to its end
+    let end = loop {
+        match first.next() {
+            Next::End(end) => break end,
+            next => {
+                let answer = world.ask(&next);
+                first.answered(answer);
+            }
+        }
+    };
+    // then the address is free without waiting
+    assert_eq!(end, End::UserRefused(UserRefusal::DisplayNameInvalid));
+    assert_eq!(world.addresses[&wanted().reservation_id()].hold, None);
+    // and a late repetition of the command registers nobody
+    let late = UserCommand::Register {
+        email: wanted(),
+        reservation,
+        display_name: "Ada".into(),
+        locale: "en".into(),
+    };
+    assert_eq!(
+        world.ask_user(user(1), &late),
+        Err(UserRefusal::ReservationLapsed)
+    );
+}
+
+#[test]
+fn closing_an_account_frees_its_address() {
+    let event = UserEvent::UserClosed {
+        reason: "asked".into(),
+        email: wanted(),
+        reservation: DateTime::<Utc>::MIN_UTC,
+    };
+    let command = EmailReservationCommand::Release {
+        address: wanted(),
+        holder: user(1),
+        reservation: DateTime::<Utc>::MIN_UTC,
+    };
+    assert_eq!(
+        react(user(1), &event),
+        [(wanted().reservation_id(), command)]
+    );
+}
