@@ -30,7 +30,8 @@ fn meta(key: Option<String>) -> CommandMeta {
 }
 
 async fn start(path: &Path) -> Node {
-    let database = Arc::new(sqlite::Database::open(path, sqlite::Options::default()).await.unwrap());
+    let database =
+        Arc::new(sqlite::Database::open(path, sqlite::Options::default()).await.unwrap());
     database.migrate().await.unwrap();
     let services = Arc::new(NodeServices::new(
         "bench",
@@ -85,7 +86,8 @@ async fn hot(engine: &Engine, callers: usize, seconds: u64) {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let directory = tempfile::tempdir().unwrap();
         let node = start(&directory.path().join("bench.db")).await;

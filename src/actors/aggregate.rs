@@ -64,11 +64,9 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
         }
         match message {
             Message::Decide(request) => decide(slot, request),
-            Message::Searched {
-                request,
-                found,
-                through,
-            } => searched(slot, request, found, through),
+            Message::Searched { request, found, through } => {
+                searched(slot, request, found, through)
+            }
             Message::Load(done) => {
                 let _ = done.send(Ok(()));
             }
@@ -82,19 +80,11 @@ fn decide<A: Aggregate>(slot: &Arc<Slot<A>>, request: Request<A, ReplyTo<A>>) {
     match slot.with_core(|core| core.decide(request, now)) {
         Decided::Waits => {}
         Decided::Answer(reply, verdict) => reply.send(verdict),
-        Decided::Search {
-            request,
-            pages,
-            through,
-        } => {
+        Decided::Search { request, pages, through } => {
             let slot = Arc::clone(slot);
             tokio::spawn(async move {
                 let found = search(&slot, &request, &pages).await;
-                slot.tell(Message::Searched {
-                    request,
-                    found,
-                    through,
-                });
+                slot.tell(Message::Searched { request, found, through });
             });
         }
     }
@@ -114,17 +104,11 @@ fn searched<A: Aggregate>(
         }
         Ok(Some(found)) if found.input_hash == request.input_hash => {
             let shard = slot.shard.id;
-            let committed = Committed {
-                version: found.version,
-                shard,
-                seq: found.seq,
-            };
+            let committed = Committed { version: found.version, shard, seq: found.seq };
             request.reply.send(Verdict::Done(committed));
         }
         Ok(Some(_)) => request.reply.send(Verdict::KeyReused),
-        Err(reason) => request
-            .reply
-            .send(Verdict::Dropped(Dropped::Refused(reason.into()))),
+        Err(reason) => request.reply.send(Verdict::Dropped(Dropped::Refused(reason.into()))),
     }
 }
 
@@ -189,20 +173,15 @@ fn not_recovered<A: Aggregate>(
 async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> {
     wait_until_settled(slot).await;
     let services = &slot.shard.services;
-    let _turn = services
-        .recoveries
-        .acquire()
-        .await
-        .expect("the semaphore is never closed");
+    let _turn = services.recoveries.acquire().await.expect("the semaphore is never closed");
     let epoch = slot.with_core(|core| core.home().epoch);
     if epoch == 0 || slot.shard.epoch.load(Ordering::Acquire) != epoch {
         return Err(NotRecovered::Dropped(Dropped::Fenced));
     }
     let head = slot.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
-    let mut recovered = snapshot::load::<A>(services, slot.id, now_us)
-        .await
-        .map_err(journal_failed)?;
+    let mut recovered =
+        snapshot::load::<A>(services, slot.id, now_us).await.map_err(journal_failed)?;
     loop {
         let from = recovered.version + 1;
         let page = services

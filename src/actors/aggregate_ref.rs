@@ -29,10 +29,7 @@ pub enum Fault {
     Overloaded { retry_after: Duration },
     /// This try did nothing; ask again with the same key.
     #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable {
-        reason: String,
-        retry_after: Duration,
-    },
+    Unavailable { reason: String, retry_after: Duration },
     /// It may have happened or may still; ask again with the same key to learn which.
     #[error("the outcome is not known; ask again with the same key")]
     OutcomeUnknown,
@@ -105,18 +102,11 @@ pub struct Engine {
 impl Engine {
     /// `shards[i]` is shard `i`.
     pub fn new(services: Arc<NodeServices>, shards: Vec<Arc<Shard>>) -> Self {
-        Self {
-            services,
-            shards: Arc::new(shards),
-        }
+        Self { services, shards: Arc::new(shards) }
     }
 
     pub fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
-        AggregateRef {
-            engine: self.clone(),
-            id,
-            kind: PhantomData,
-        }
+        AggregateRef { engine: self.clone(), id, kind: PhantomData }
     }
 
     /// The shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
@@ -139,11 +129,7 @@ pub struct AggregateRef<A> {
 
 impl<A> Clone for AggregateRef<A> {
     fn clone(&self) -> Self {
-        Self {
-            engine: self.engine.clone(),
-            id: self.id,
-            kind: PhantomData,
-        }
+        Self { engine: self.engine.clone(), id: self.id, kind: PhantomData }
     }
 }
 
@@ -188,11 +174,7 @@ impl<A: Aggregate> AggregateRef<A> {
         input_hash: u64,
         bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
-        if meta
-            .key
-            .as_ref()
-            .is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX)
-        {
+        if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
             return Err(Fault::InvalidKey.into());
         }
         if !self.engine.services.accepting.load(Ordering::Acquire) {
@@ -201,13 +183,7 @@ impl<A: Aggregate> AggregateRef<A> {
         let (slot, permit) = self.admitted(bytes)?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
-        slot.tell(Message::Decide(Request {
-            command,
-            meta,
-            input_hash,
-            reply,
-            examined: 0,
-        }));
+        slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
         drop(slot);
         match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
             Ok(Ok(verdict)) => outcome(verdict),
@@ -249,19 +225,13 @@ impl<A: Aggregate> AggregateRef<A> {
         if version >= now.version {
             return Ok(now);
         }
-        self.replay(
-            |entry_version, _| entry_version <= version,
-            version,
-            now.seq,
-        )
-        .await
+        self.replay(|entry_version, _| entry_version <= version, version, now.seq).await
     }
 
     /// The state as it was at a time, by the recorded time of entries (microseconds since 1970).
     pub async fn read_at_time(&self, at_us: i64) -> Result<Reading<A::State>, Fault> {
         let now = self.read().await?;
-        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq)
-            .await
+        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq).await
     }
 
     async fn replay(
@@ -291,18 +261,18 @@ impl<A: Aggregate> AggregateRef<A> {
                     break 'pages;
                 }
                 let read = past.apply_until(entry, head, to_version);
-                read.map_err(|error| Fault::Unreadable {
-                    reason: error.to_string(),
-                })?;
+                read.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
             }
         }
         let shard = self.engine.shard_of(self.id).id;
-        Ok(Reading {
-            state: past.state,
-            version: past.version,
-            shard,
-            seq: past.seq,
-        })
+        Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
+    }
+
+    /// The live aggregate, started if it is not; for operators.
+    pub fn slot(&self) -> Arc<dyn AnySlot> {
+        let shard = self.engine.shard_of(self.id);
+        let start = || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>;
+        shard.slot((A::TYPE, self.id), start, Arc::clone)
     }
 
     fn admitted(&self, bytes: usize) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
@@ -323,9 +293,9 @@ impl<A: Aggregate> AggregateRef<A> {
                 let slot = slot.expect("a kind's name belongs to one kind");
                 match slot.admit(bytes) {
                     Ok(permit) => Ok((slot, permit)),
-                    Err(NotAdmitted::Full) => Err(Fault::Overloaded {
-                        retry_after: OVERLOAD_RETRY,
-                    }),
+                    Err(NotAdmitted::Full) => {
+                        Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY })
+                    }
                     Err(NotAdmitted::Restarting(after)) => Err(Fault::Unavailable {
                         reason: "its actor is starting again".to_owned(),
                         retry_after: after,
@@ -345,10 +315,7 @@ fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
             Fault::VersionConflict { expected, actual }.into()
         }
         Verdict::KeyReused => Fault::KeyReused.into(),
-        Verdict::KeysFull => Fault::Overloaded {
-            retry_after: Duration::from_secs(1),
-        }
-        .into(),
+        Verdict::KeysFull => Fault::Overloaded { retry_after: Duration::from_secs(1) }.into(),
         Verdict::Dropped(reason) => dropped(reason).into(),
     })
 }
@@ -365,10 +332,7 @@ fn dropped(reason: Dropped) -> Fault {
 }
 
 fn unavailable(reason: &str) -> Fault {
-    Fault::Unavailable {
-        reason: reason.to_owned(),
-        retry_after: UNAVAILABLE_RETRY,
-    }
+    Fault::Unavailable { reason: reason.to_owned(), retry_after: UNAVAILABLE_RETRY }
 }
 
 /// Hash and length of a command's JSON, without keeping the text.

@@ -88,11 +88,7 @@ pub enum Decided<A: Aggregate, R> {
     Waits,
     /// The key may have been used in these versions: search the log, then give either the answer
     /// found or the request again with `examined` raised to `through`.
-    Search {
-        request: Request<A, R>,
-        pages: Vec<Page>,
-        through: u64,
-    },
+    Search { request: Request<A, R>, pages: Vec<Page>, through: u64 },
 }
 
 /// Confirmed state as a reader sees it.
@@ -264,9 +260,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             if let Some(pending) = self.pending_keys.get(&mark_of_key) {
                 let same = pending.key == *key && pending.principal == request.meta.principal;
                 let outcome = if same && pending.input_hash == request.input_hash {
-                    Outcome::Done {
-                        version: pending.version,
-                    }
+                    Outcome::Done { version: pending.version }
                 } else {
                     Outcome::Other(Verdict::KeyReused)
                 };
@@ -278,11 +272,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 *last > request.examined && *first <= self.confirmed_version
             });
             if !pages.is_empty() {
-                return Decided::Search {
-                    request,
-                    pages,
-                    through: self.confirmed_version,
-                };
+                return Decided::Search { request, pages, through: self.confirmed_version };
             }
             if !self.keys.has_room() || self.fresh_keys.len() >= FRESH_KEYS_MAX {
                 return Decided::Answer(request.reply, Verdict::KeysFull);
@@ -308,10 +298,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         if let Some(expected) = request.meta.expected_version
             && expected != self.tentative_version
         {
-            return Err(Verdict::VersionConflict {
-                expected,
-                actual: self.tentative_version,
-            });
+            return Err(Verdict::VersionConflict { expected, actual: self.tentative_version });
         }
         let context = Context {
             now,
@@ -333,14 +320,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     ) -> Decided<A, R> {
         let first_version = self.tentative_version + 1;
         self.seal_if_full();
-        if self.entries.is_empty()
-            || self
-                .entries
-                .back()
-                .is_some_and(|entry| entry.after.is_some())
+        if self.entries.is_empty() || self.entries.back().is_some_and(|entry| entry.after.is_some())
         {
-            self.entries
-                .push_back(OpenEntry::starting_at(first_version));
+            self.entries.push_back(OpenEntry::starting_at(first_version));
         }
         let entry_number = self.entries_committed + self.entries.len() as u64 - 1;
         let meta = Meta {
@@ -367,8 +349,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         self.tentative_version += u64::from(count);
         let version = self.tentative_version;
         if let (Some(mark), Some(key)) = (mark, meta.key) {
-            self.keys
-                .insert(mark, first_version, now.timestamp_micros());
+            self.keys.insert(mark, first_version, now.timestamp_micros());
             entry.keys.push((mark, first_version));
             let pending = PendingKey {
                 principal: meta.principal,
@@ -381,16 +362,10 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         }
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::ReplyBeforeCommit) {
-            let committed = Committed {
-                version,
-                shard: self.home.shard,
-                seq: self.confirmed_seq,
-            };
+            let committed = Committed { version, shard: self.home.shard, seq: self.confirmed_seq };
             return Decided::Answer(request.reply, Verdict::Done(committed));
         }
-        entry
-            .waiters
-            .push((request.reply, Outcome::Done { version }));
+        entry.waiters.push((request.reply, Outcome::Done { version }));
         Decided::Waits
     }
 
@@ -424,11 +399,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     fn placed(&self, outcome: Outcome<A::Refusal>, seq: Seq) -> Verdict<A::Refusal> {
         match outcome {
-            Outcome::Done { version } => Verdict::Done(Committed {
-                version,
-                shard: self.home.shard,
-                seq,
-            }),
+            Outcome::Done { version } => {
+                Verdict::Done(Committed { version, shard: self.home.shard, seq })
+            }
             Outcome::Other(verdict) => verdict,
         }
     }
@@ -500,11 +473,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             return Vec::new();
         };
         let reason = Verdict::Dropped(Dropped::Failed);
-        entry
-            .waiters
-            .into_iter()
-            .map(|(reply, _)| (reply, reason.clone()))
-            .collect()
+        entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
     }
 
     fn take_handed_out(&mut self) -> Option<OpenEntry<A, R>> {

@@ -38,7 +38,8 @@ impl Cursor {
                 }
                 Behind::Journal { through } => {
                     let journal = &self.services.journal;
-                    let page = journal.read_shard(*shard, after, through, PageLimit::default()).await?;
+                    let page =
+                        journal.read_shard(*shard, after, through, PageLimit::default()).await?;
                     if page.is_empty() {
                         return Err(JournalError::Corrupt(format!(
                             "shard {shard} has nothing behind {after}, but its head is {through}"

@@ -77,39 +77,26 @@ impl KeyIndex {
         if rotate {
             self.generations.push(Generation::new(page, at_us));
         }
-        let last = self
-            .generations
-            .last_mut()
-            .expect("one was just made sure of");
+        let last = self.generations.last_mut().expect("one was just made sure of");
         last.insert(fingerprint, page, at_us);
     }
 
     /// Forgets generations whose newest key is older than the retention.
     pub fn expire(&mut self, now_us: i64) {
         let retention_us = i64::try_from(RETENTION.as_micros()).expect("a day fits");
-        self.generations
-            .retain(|generation| now_us - generation.newest_us < retention_us);
+        self.generations.retain(|generation| now_us - generation.newest_us < retention_us);
     }
 
     /// Bytes held.
     pub fn weight(&self) -> usize {
-        self.generations
-            .iter()
-            .map(|generation| generation.slots.len() * 8)
-            .sum()
+        self.generations.iter().map(|generation| generation.slots.len() * 8).sum()
     }
 }
 
 impl Generation {
     fn new(base_page: u64, at_us: i64) -> Self {
         let slots = vec![0; SLOTS_MIN].into_boxed_slice();
-        Self {
-            slots,
-            used: 0,
-            base_page,
-            first_us: at_us,
-            newest_us: at_us,
-        }
+        Self { slots, used: 0, base_page, first_us: at_us, newest_us: at_us }
     }
 
     fn has_room(&self) -> bool {
@@ -184,24 +171,13 @@ mod tests {
         }
         for version in (1..=200_000u64).step_by(997) {
             let pages = keys.probe(fingerprint("p", &version.to_string()));
-            assert!(
-                pages
-                    .iter()
-                    .any(|(first, last)| (*first..=*last).contains(&version))
-            );
+            assert!(pages.iter().any(|(first, last)| (*first..=*last).contains(&version)));
         }
         let hits = (200_001..400_000u64)
-            .filter(|version| {
-                !keys
-                    .probe(fingerprint("p", &version.to_string()))
-                    .is_empty()
-            })
+            .filter(|version| !keys.probe(fingerprint("p", &version.to_string())).is_empty())
             .count();
         assert!(hits <= 3, "{hits} false hits");
-        assert!(
-            keys.probe(fingerprint("q", "7")).is_empty(),
-            "another principal's key"
-        );
+        assert!(keys.probe(fingerprint("q", "7")).is_empty(), "another principal's key");
     }
 
     #[test]
@@ -213,11 +189,7 @@ mod tests {
         assert!(keys.weight() <= 100 << 20, "{} bytes", keys.weight());
         let version = 1_234_567u64;
         let pages = keys.probe(version.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        assert!(
-            pages
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&version))
-        );
+        assert!(pages.iter().any(|(first, last)| (*first..=*last).contains(&version)));
     }
 
     #[test]
@@ -235,13 +207,8 @@ mod tests {
 
     #[test]
     fn room_ends_at_the_bound() {
-        let generation = Generation {
-            used: SLOTS_MAX,
-            ..Generation::new(0, 0)
-        };
-        let mut keys = KeyIndex {
-            generations: vec![generation; GENERATIONS_MAX],
-        };
+        let generation = Generation { used: SLOTS_MAX, ..Generation::new(0, 0) };
+        let mut keys = KeyIndex { generations: vec![generation; GENERATIONS_MAX] };
         assert!(!keys.has_room());
         keys.expire(i64::MAX);
         assert!(keys.has_room());

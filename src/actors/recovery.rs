@@ -47,13 +47,7 @@ impl<A: Aggregate> Default for Recovered<A> {
 impl<A: Aggregate> Recovered<A> {
     /// Begins from a snapshot.
     pub fn from_snapshot(state: A::State, version: u64, seq: Seq) -> Self {
-        Self {
-            state,
-            version,
-            seq,
-            snapshot_version: version,
-            ..Self::default()
-        }
+        Self { state, version, seq, snapshot_version: version, ..Self::default() }
     }
 
     /// Applies the next entry of this aggregate. `head` and `epoch` are what the shard's writer
@@ -73,20 +67,12 @@ impl<A: Aggregate> Recovered<A> {
             return Ok(false);
         }
         if entry.version != self.version + 1 {
-            return Err(RecoveryError::Gap {
-                after: self.version,
-                found: entry.version,
-            });
+            return Err(RecoveryError::Gap { after: self.version, found: entry.version });
         }
         let keep_keys = is_kept(entry.recorded_us, now_us);
         let mut version = self.version;
         let mut last_command = None;
-        let Self {
-            state,
-            keys,
-            fresh_keys,
-            ..
-        } = self;
+        let Self { state, keys, fresh_keys, .. } = self;
         codec::decode_each::<A>(&entry.events, |stored| {
             version += 1;
             if let Some(event) = &stored.event {
@@ -100,10 +86,7 @@ impl<A: Aggregate> Recovered<A> {
                 last_command = Some(stored.meta.command_id);
             }
         })
-        .map_err(|source| RecoveryError::Codec {
-            seq: entry.seq,
-            source,
-        })?;
+        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
         self.version = version;
         self.seq = entry.seq;
         Ok(true)
@@ -127,10 +110,7 @@ impl<A: Aggregate> Recovered<A> {
                 A::apply(state, &event);
             }
         })
-        .map_err(|source| RecoveryError::Codec {
-            seq: entry.seq,
-            source,
-        })?;
+        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
         self.version = at.min(version);
         self.seq = entry.seq;
         Ok(())
@@ -152,10 +132,8 @@ impl<A: Aggregate> Recovered<A> {
         if !is_kept(entry.recorded_us, now_us) {
             return Ok(());
         }
-        let all = codec::decode_meta(&entry.events).map_err(|source| RecoveryError::Codec {
-            seq: entry.seq,
-            source,
-        })?;
+        let all = codec::decode_meta(&entry.events)
+            .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
         let mut last_command = None;
         for (version, meta) in (entry.version..).zip(&all) {
             if last_command != Some(meta.command_id)
@@ -171,9 +149,7 @@ impl<A: Aggregate> Recovered<A> {
 }
 
 fn mark_of(meta: &Meta) -> Option<u64> {
-    meta.key
-        .as_ref()
-        .map(|key| fingerprint(&meta.principal, key))
+    meta.key.as_ref().map(|key| fingerprint(&meta.principal, key))
 }
 
 /// Whether keys recorded then are still to be remembered now.
@@ -208,9 +184,7 @@ pub fn find_key(entry: &Entry, principal: &str, key: &str) -> Result<Option<Foun
     let Some(first) = all.iter().find(of_key) else {
         return Ok(None);
     };
-    let last = all
-        .iter()
-        .rposition(|meta| meta.command_id == first.command_id);
+    let last = all.iter().rposition(|meta| meta.command_id == first.command_id);
     let last = last.expect("the first one is one") as u64;
     Ok(Some(FoundKey {
         input_hash: first.input_hash.unwrap_or_default(),

@@ -42,11 +42,7 @@ impl<A: Aggregate> Drop for Permit<A> {
     fn drop(&mut self) {
         self.slot.admitted.fetch_sub(1, Ordering::AcqRel);
         self.slot.shard.admitted.fetch_sub(1, Ordering::AcqRel);
-        self.slot
-            .shard
-            .services
-            .admitted_bytes
-            .fetch_sub(self.bytes, Ordering::AcqRel);
+        self.slot.shard.services.admitted_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -155,10 +151,7 @@ impl<A: Aggregate> Slot<A> {
         let of_slot = self.admitted.fetch_add(1, Ordering::AcqRel);
         let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
         let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let permit = Permit {
-            slot: Arc::clone(self),
-            bytes,
-        };
+        let permit = Permit { slot: Arc::clone(self), bytes };
         if of_slot >= limits.mailbox_max
             || of_shard >= limits.shard_commands_max
             || of_node + bytes > limits.node_bytes_max
@@ -186,17 +179,14 @@ impl<A: Aggregate> Slot<A> {
         inner.announced |= announce;
         drop(inner);
         if announce {
-            self.shard
-                .lane
-                .ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+            self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
         }
         result
     }
 
     /// The confirmed state, if the aggregate was recovered.
     pub fn read(&self) -> Option<Reading<A::State>> {
-        self.last_used_us
-            .store(self.shard.services.monotonic_us(), Ordering::Relaxed);
+        self.last_used_us.store(self.shard.services.monotonic_us(), Ordering::Relaxed);
         let inner = self.inner.lock();
         inner.core.is_ready().then(|| inner.core.read())
     }
@@ -219,9 +209,7 @@ impl<A: Aggregate> Slot<A> {
         };
         let slot = Arc::clone(self);
         let services = &self.shard.services;
-        services
-            .snapshot_tasks
-            .spawn_on(snapshot_task(slot, job, now), &services.runtime);
+        services.snapshot_tasks.spawn_on(snapshot_task(slot, job, now), &services.runtime);
     }
 
     fn release(&self, released: Released<A, ReplyTo<A>>) {

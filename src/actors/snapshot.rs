@@ -17,11 +17,7 @@ const SEGMENTS_PER_PAGE: u32 = 64;
 /// Stores what the job holds; true if it is stored.
 pub async fn store<A: Aggregate>(slot: &Slot<A>, job: &SnapshotJob<A::State>) -> bool {
     let services = &slot.shard.services;
-    let _turn = services
-        .snapshot_writes
-        .acquire()
-        .await
-        .expect("the semaphore is never closed");
+    let _turn = services.snapshot_writes.acquire().await.expect("the semaphore is never closed");
     let state = job.state.clone();
     let state = tokio::task::spawn_blocking(move || serde_json::to_vec(&state)).await;
     let state = match state {
@@ -55,10 +51,8 @@ pub async fn store<A: Aggregate>(slot: &Slot<A>, job: &SnapshotJob<A::State>) ->
         return false;
     }
     let twice_us = 2 * i64::try_from(RETENTION.as_micros()).expect("a day fits");
-    let pruned = services
-        .snapshots
-        .prune_key_segments(A::TYPE, slot.id.0, recorded_us - twice_us)
-        .await;
+    let pruned =
+        services.snapshots.prune_key_segments(A::TYPE, slot.id.0, recorded_us - twice_us).await;
     if let Err(error) = pruned {
         tracing::warn!(%error, kind = A::TYPE, id = %slot.id, "old key segments not removed");
     }
@@ -72,10 +66,7 @@ pub async fn load<A: Aggregate>(
     id: AggregateId,
     now_us: i64,
 ) -> Result<Recovered<A>, JournalError> {
-    let found = services
-        .snapshots
-        .load(A::TYPE, id.0, A::STATE_SCHEMA)
-        .await?;
+    let found = services.snapshots.load(A::TYPE, id.0, A::STATE_SCHEMA).await?;
     let Some(snapshot) = found else {
         return Ok(Recovered::default());
     };

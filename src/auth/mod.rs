@@ -26,10 +26,7 @@ impl Principal {
     /// Who everybody is on a server that was started to be tried out: may do everything.
     pub fn demo() -> Self {
         use Permission::{Operate, Read, Write};
-        Self {
-            id: "demo".into(),
-            permissions: &[Read, Write, Operate],
-        }
+        Self { id: "demo".into(), permissions: &[Read, Write, Operate] }
     }
 
     pub fn may(&self, permission: Permission) -> bool {

@@ -87,28 +87,13 @@ impl Keeper {
     pub fn new() -> (KeeperHandle, Self) {
         let (news, receiver) = mpsc::unbounded_channel();
         let (settled, watch) = watch::channel(false);
-        (
-            KeeperHandle {
-                news,
-                settled: watch,
-            },
-            Self {
-                news: receiver,
-                settled,
-            },
-        )
+        (KeeperHandle { news, settled: watch }, Self { news: receiver, settled })
     }
 
     /// Starts keeping, on the current runtime.
     pub fn start(self, options: KeeperOptions, journal: Arc<dyn Journal>, tenant: Arc<dyn Tenant>) {
         let tenancy = Tenancy::new(options.terms, options.shards.iter().copied());
-        let running = Running {
-            tenancy,
-            options,
-            journal,
-            tenant,
-            keeper: self,
-        };
+        let running = Running { tenancy, options, journal, tenant, keeper: self };
         tokio::spawn(running.run());
     }
 }
@@ -132,11 +117,7 @@ impl Running {
             if !idle {
                 continue;
             }
-            let wait = self
-                .tenancy
-                .next_tick()
-                .saturating_sub(now)
-                .clamp(1_000, 1_000_000);
+            let wait = self.tenancy.next_tick().saturating_sub(now).clamp(1_000, 1_000_000);
             tokio::select! {
                 news = self.keeper.news.recv() => match news {
                     Some(News::Drain(done)) => {
@@ -187,33 +168,22 @@ impl Running {
     async fn take(&mut self, shards: Vec<ShardId>) -> Vec<Step> {
         let sent_at = self.tenant.monotonic_us();
         let began = Instant::now();
-        let KeeperOptions {
-            owner,
-            terms,
-            force,
-            ..
-        } = &self.options;
+        let KeeperOptions { owner, terms, force, .. } = &self.options;
         let answer = self.journal.take(&shards, owner, terms.lease, *force).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "shards cannot be taken");
         }
         tracing::debug!(count = shards.len(), took = ?began.elapsed(), "asked for shards");
-        self.tenancy
-            .taken(&shards, sent_at, self.tenant.monotonic_us(), answer.ok())
+        self.tenancy.taken(&shards, sent_at, self.tenant.monotonic_us(), answer.ok())
     }
 
     async fn renew(&mut self) -> Vec<Step> {
         let sent_at = self.tenant.monotonic_us();
-        let answer = self
-            .journal
-            .renew(&self.options.owner, self.options.terms.lease)
-            .await;
+        let answer = self.journal.renew(&self.options.owner, self.options.terms.lease).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "leases cannot be renewed");
         }
-        let steps = self
-            .tenancy
-            .renewed(sent_at, self.tenant.monotonic_us(), answer.ok());
+        let steps = self.tenancy.renewed(sent_at, self.tenant.monotonic_us(), answer.ok());
         for shard in self.options.shards.clone() {
             self.publish_lease(shard);
         }

@@ -20,10 +20,7 @@ pub struct LeaseTerms {
 
 impl Default for LeaseTerms {
     fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(5),
-            margin: Duration::from_millis(500),
-        }
+        Self { lease: Duration::from_secs(5), margin: Duration::from_millis(500) }
     }
 }
 
@@ -35,11 +32,7 @@ pub enum Step {
     /// Renew all leases of this incarnation; answer with [`Tenancy::renewed`].
     Renew,
     /// Begin to serve.
-    Open {
-        shard: ShardId,
-        epoch: Epoch,
-        head: Seq,
-    },
+    Open { shard: ShardId, epoch: Epoch, head: Seq },
     /// Stop serving at once; what is pending is answered with the truth.
     Close { shard: ShardId },
     /// Give these up in the database.
@@ -75,10 +68,7 @@ impl Tenancy {
     pub fn new(terms: LeaseTerms, shards: impl IntoIterator<Item = ShardId>) -> Self {
         Self {
             terms,
-            shards: shards
-                .into_iter()
-                .map(|shard| (shard, Tenure::Vacant { at: 0 }))
-                .collect(),
+            shards: shards.into_iter().map(|shard| (shard, Tenure::Vacant { at: 0 })).collect(),
             asking: false,
             renew_at: 0,
             draining: false,
@@ -110,10 +100,7 @@ impl Tenancy {
 
     /// Every wanted shard is served or stopped.
     pub fn is_settled(&self) -> bool {
-        !self
-            .shards
-            .values()
-            .any(|tenure| matches!(tenure, Tenure::Vacant { .. }))
+        !self.shards.values().any(|tenure| matches!(tenure, Tenure::Vacant { .. }))
     }
 
     /// What is due. One question to the database at a time.
@@ -121,22 +108,14 @@ impl Tenancy {
         if self.asking || self.draining {
             return Vec::new();
         }
-        if now >= self.renew_at
-            && self
-                .shards
-                .values()
-                .any(|t| matches!(t, Tenure::Serving { .. }))
+        if now >= self.renew_at && self.shards.values().any(|t| matches!(t, Tenure::Serving { .. }))
         {
             self.asking = true;
             return vec![Step::Renew];
         }
         let due = |tenure: &Tenure| matches!(tenure, Tenure::Vacant { at } if *at <= now);
-        let vacant: Vec<_> = self
-            .shards
-            .iter()
-            .filter(|(_, tenure)| due(tenure))
-            .map(|(shard, _)| *shard)
-            .collect();
+        let vacant: Vec<_> =
+            self.shards.iter().filter(|(_, tenure)| due(tenure)).map(|(shard, _)| *shard).collect();
         if vacant.is_empty() {
             return Vec::new();
         }
@@ -166,12 +145,7 @@ impl Tenancy {
         self.asking = false;
         let Some(answer) = answer else {
             for shard in asked {
-                self.shards.insert(
-                    *shard,
-                    Tenure::Vacant {
-                        at: now + self.third(),
-                    },
-                );
+                self.shards.insert(*shard, Tenure::Vacant { at: now + self.third() });
             }
             return Vec::new();
         };
@@ -179,17 +153,11 @@ impl Tenancy {
         for taken in answer {
             match taken {
                 Taken::Owned { shard, epoch, head } => {
-                    self.shards.insert(
-                        shard,
-                        Tenure::Serving {
-                            reads_until: self.reads_end(sent_at),
-                        },
-                    );
+                    self.shards
+                        .insert(shard, Tenure::Serving { reads_until: self.reads_end(sent_at) });
                     steps.push(Step::Open { shard, epoch, head });
                 }
-                Taken::Held {
-                    shard, remaining, ..
-                } => {
+                Taken::Held { shard, remaining, .. } => {
                     let wait = micros(remaining).clamp(1_000, micros(self.terms.lease));
                     self.shards.insert(shard, Tenure::Vacant { at: now + wait });
                 }
@@ -225,12 +193,7 @@ impl Tenancy {
 
     /// The log says that another writes here now.
     pub fn fenced(&mut self, shard: ShardId, now: u64) -> Vec<Step> {
-        self.end(
-            shard,
-            Tenure::Vacant {
-                at: now + micros(self.terms.lease),
-            },
-        )
+        self.end(shard, Tenure::Vacant { at: now + micros(self.terms.lease) })
     }
 
     /// The log went backwards: stop, loudly, and do not take it again.
@@ -241,16 +204,8 @@ impl Tenancy {
     /// Serve nothing more and give everything up. The caller has flushed what was pending.
     pub fn drain(&mut self) -> Vec<Step> {
         self.draining = true;
-        let serving: Vec<_> = self
-            .shards
-            .keys()
-            .copied()
-            .filter(|s| self.is_serving(*s))
-            .collect();
-        let mut steps: Vec<_> = serving
-            .iter()
-            .map(|shard| Step::Close { shard: *shard })
-            .collect();
+        let serving: Vec<_> = self.shards.keys().copied().filter(|s| self.is_serving(*s)).collect();
+        let mut steps: Vec<_> = serving.iter().map(|shard| Step::Close { shard: *shard }).collect();
         for shard in &serving {
             self.shards.insert(*shard, Tenure::Vacant { at: u64::MAX });
         }
@@ -261,11 +216,7 @@ impl Tenancy {
     fn end(&mut self, shard: ShardId, then: Tenure) -> Vec<Step> {
         let served = self.is_serving(shard);
         self.shards.insert(shard, then);
-        if served {
-            vec![Step::Close { shard }]
-        } else {
-            Vec::new()
-        }
+        if served { vec![Step::Close { shard }] } else { Vec::new() }
     }
 
     fn third(&self) -> u64 {

@@ -52,10 +52,7 @@ pub trait Aggregate: Send + Sync + 'static {
     /// its present type name and data. Called only for events whose schema is not the present one.
     fn upcast(event_type: &str, schema: u32, data: Value) -> Result<(String, Value), UpcastError> {
         let _ = data;
-        Err(UpcastError {
-            event_type: event_type.to_owned(),
-            schema,
-        })
+        Err(UpcastError { event_type: event_type.to_owned(), schema })
     }
 }
 

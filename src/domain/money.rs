@@ -21,9 +21,7 @@ pub struct Currency {
 impl Currency {
     /// The currency of an upper-case ISO 4217 code.
     pub fn from_code(code: &str) -> Result<Self, MoneyError> {
-        let unknown = || MoneyError::UnknownCurrency {
-            code: code.chars().take(8).collect(),
-        };
+        let unknown = || MoneyError::UnknownCurrency { code: code.chars().take(8).collect() };
         let known = iso_currency::Currency::from_code(code).ok_or_else(unknown)?;
         let exponent = match known.exponent() {
             Some(exponent @ (0 | 2 | 3)) => exponent as u8,
@@ -92,11 +90,7 @@ impl Rate {
 
     /// 1,900 basis points are 19 %.
     pub fn from_basis_points(basis_points: u32) -> Result<Self, MoneyError> {
-        Self::from_millionths(
-            basis_points
-                .checked_mul(100)
-                .ok_or(MoneyError::RateTooHigh)?,
-        )
+        Self::from_millionths(basis_points.checked_mul(100).ok_or(MoneyError::RateTooHigh)?)
     }
 
     pub fn millionths(&self) -> u32 {
@@ -274,17 +268,11 @@ impl Money {
         if self.currency == other.currency {
             return Ok(());
         }
-        Err(MoneyError::CurrencyMismatch {
-            expected: self.currency,
-            found: other.currency,
-        })
+        Err(MoneyError::CurrencyMismatch { expected: self.currency, found: other.currency })
     }
 
     fn with(self, minor: Option<i64>) -> Result<Self, MoneyError> {
-        Ok(Self {
-            minor: minor.ok_or(MoneyError::Overflow)?,
-            ..self
-        })
+        Ok(Self { minor: minor.ok_or(MoneyError::Overflow)?, ..self })
     }
 }
 
@@ -335,16 +323,11 @@ mod tests {
     #[test]
     fn halves_go_to_the_even_neighbour_on_both_sides_of_zero() {
         let half = Rate::from_basis_points(5_000).expect("a rate");
-        let halves: Vec<i64> = [-5, -3, -1, 1, 3, 5]
-            .map(|minor| euro(minor).at_rate(half).minor)
-            .into();
+        let halves: Vec<i64> =
+            [-5, -3, -1, 1, 3, 5].map(|minor| euro(minor).at_rate(half).minor).into();
         assert_eq!(halves, [-2, -2, 0, 0, 2, 2]);
         let new_york = Rate::from_millionths(88_750).expect("a rate");
-        assert_eq!(
-            euro(10_000).at_rate(new_york).minor,
-            888,
-            "887.5 goes up to the even 888"
-        );
+        assert_eq!(euro(10_000).at_rate(new_york).minor, 888, "887.5 goes up to the even 888");
     }
 
     #[test]
@@ -400,10 +383,7 @@ mod tests {
     fn money_is_stored_as_minor_units_and_a_code() {
         let text = serde_json::to_string(&euro(1_234)).expect("serialises");
         assert_eq!(text, r#"{"minor":1234,"currency":"EUR"}"#);
-        assert_eq!(
-            serde_json::from_str::<Money>(&text).expect("decodes"),
-            euro(1_234)
-        );
+        assert_eq!(serde_json::from_str::<Money>(&text).expect("decodes"), euro(1_234));
         assert!(serde_json::from_str::<Money>(r#"{"minor":1,"currency":"XAU"}"#).is_err());
         assert!(serde_json::from_str::<Money>(r#"{"minor":1.5,"currency":"EUR"}"#).is_err());
         assert!(serde_json::from_str::<Rate>("1000001").is_err());
@@ -412,20 +392,11 @@ mod tests {
     #[test]
     fn the_largest_remainders_get_the_odd_cents() {
         let minors = |money: Money, weights: &[u64]| -> Vec<i64> {
-            money
-                .prorate(weights)
-                .expect("weights")
-                .iter()
-                .map(|part| part.minor)
-                .collect()
+            money.prorate(weights).expect("weights").iter().map(|part| part.minor).collect()
         };
         assert_eq!(minors(euro(100), &[1, 1, 1]), [34, 33, 33]);
         assert_eq!(minors(euro(-100), &[1, 1, 1]), [-34, -33, -33]);
-        assert_eq!(
-            minors(euro(10), &[0, 3, 1]),
-            [0, 8, 2],
-            "7.5 and 2.5: the earlier of equals"
-        );
+        assert_eq!(minors(euro(10), &[0, 3, 1]), [0, 8, 2], "7.5 and 2.5: the earlier of equals");
         assert_eq!(euro(1).prorate(&[0, 0]), Err(MoneyError::NoWeights));
         assert_eq!(euro(1).prorate(&[]), Err(MoneyError::NoWeights));
     }

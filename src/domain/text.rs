@@ -17,32 +17,17 @@ pub struct TextRule {
 impl TextRule {
     /// One line that must say something.
     pub const fn line(field: &'static str, characters_max: usize) -> Self {
-        Self {
-            field,
-            characters_max,
-            empty_allowed: false,
-            lines_allowed: false,
-        }
+        Self { field, characters_max, empty_allowed: false, lines_allowed: false }
     }
 
     /// Several lines, or nothing.
     pub const fn prose(field: &'static str, characters_max: usize) -> Self {
-        Self {
-            field,
-            characters_max,
-            empty_allowed: true,
-            lines_allowed: true,
-        }
+        Self { field, characters_max, empty_allowed: true, lines_allowed: true }
     }
 
     /// Checks a text; O(`characters_max`), however long the text is.
     pub fn check(&self, text: &str) -> Result<(), InvalidText> {
-        let fault = |problem| {
-            Err(InvalidText {
-                field: self.field.to_owned(),
-                problem,
-            })
-        };
+        let fault = |problem| Err(InvalidText { field: self.field.to_owned(), problem });
         if text.chars().nth(self.characters_max).is_some() {
             return fault(TextProblem::TooLong);
         }

@@ -73,9 +73,8 @@ pub async fn load<A: Aggregate>(
     let reading = match as_of {
         None => aggregate.read().await,
         Some(AsOf::Version(version)) => {
-            let version = u64::try_from(version.0).map_err(|_| {
-                coded("INVALID_VALUE", "a version is not negative")
-            })?;
+            let version = u64::try_from(version.0)
+                .map_err(|_| coded("INVALID_VALUE", "a version is not negative"))?;
             aggregate.read_at_version(version).await
         }
         Some(AsOf::Time(time)) => aggregate.read_at_time(time.0.timestamp_micros()).await,
@@ -107,11 +106,7 @@ impl<'a> Ask<'a> {
             .map(|version| u64::try_from(version.0))
             .transpose()
             .map_err(|_| coded("INVALID_VALUE", "a version is not negative"))?;
-        Ok(Self {
-            context,
-            key: key.map(Arc::from),
-            expected_version,
-        })
+        Ok(Self { context, key: key.map(Arc::from), expected_version })
     }
 
     /// The id of what this mutation creates: with a key the same one for each try.
@@ -158,11 +153,7 @@ impl<'a> Ask<'a> {
         command: A::Command,
         key: Option<Arc<str>>,
     ) -> Result<std::result::Result<Committed, A::Refusal>> {
-        let meta = CommandMeta {
-            key,
-            expected_version: None,
-            ..self.meta()
-        };
+        let meta = CommandMeta { key, expected_version: None, ..self.meta() };
         match engine(self.context).aggregate::<A>(id).ask(command, meta).await {
             Ok(committed) => Ok(Ok(committed)),
             Err(AskError::Refused(refusal)) => Ok(Err(refusal)),

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
-    SelectionSet,
+    ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Name, ServerError, Value, Variables};
 use parking_lot::RwLock;
@@ -90,10 +89,7 @@ impl Prepared {
             .iter()
             .map(|(name, operation)| measure(name, &operation.node, &document, limits))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            document,
-            operations,
-        })
+        Ok(Self { document, operations })
     }
 
     /// The operation that a request means.
@@ -101,9 +97,9 @@ impl Prepared {
         let found = match (name, self.operations.as_slice()) {
             (None, [only]) => Some(only),
             (None, _) => None,
-            (Some(name), all) => all
-                .iter()
-                .find(|operation| operation.name.as_deref() == Some(name)),
+            (Some(name), all) => {
+                all.iter().find(|operation| operation.name.as_deref() == Some(name))
+            }
         };
         found.ok_or_else(|| {
             refused_request(UNKNOWN_OPERATION, "operationName names no operation of the document")
@@ -113,7 +109,11 @@ impl Prepared {
 
 impl Operation {
     /// Refuses lists that variables make too long.
-    pub fn check_pages(&self, variables: &Variables, limits: &DocumentLimits) -> Result<(), ServerError> {
+    pub fn check_pages(
+        &self,
+        variables: &Variables,
+        limits: &DocumentLimits,
+    ) -> Result<(), ServerError> {
         for name in &self.page_variables {
             match variables.get(name) {
                 Some(Value::Number(number)) => check_page(number.as_i64(), limits)?,
@@ -147,7 +147,8 @@ fn count_tokens(text: &str, limits: &DocumentLimits) -> Result<(), ServerError> 
                 continue;
             }
             b'#' => {
-                at += bytes[at..].iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - at);
+                at +=
+                    bytes[at..].iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - at);
                 continue;
             }
             b'"' => at = end_of_string(bytes, at),
@@ -216,11 +217,7 @@ fn measure(
         page_variables: Vec::new(),
     };
     walk.selection(&operation.selection_set.node, 1, limits.depth_max)?;
-    let Walk {
-        root_names,
-        page_variables,
-        ..
-    } = walk;
+    let Walk { root_names, page_variables, .. } = walk;
     for variable in &operation.variable_definitions {
         let is_page = page_variables.contains(&variable.node.name.node);
         if let Some(default) = &variable.node.default_value
@@ -253,7 +250,12 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn selection(&mut self, set: &'a SelectionSet, depth: usize, depth_max: usize) -> Result<(), ServerError> {
+    fn selection(
+        &mut self,
+        set: &'a SelectionSet,
+        depth: usize,
+        depth_max: usize,
+    ) -> Result<(), ServerError> {
         if depth > depth_max {
             return Err(too_deep(depth_max));
         }
@@ -262,7 +264,12 @@ impl<'a> Walk<'a> {
             self.fields += 1;
             self.bound(self.fields, self.limits.fields_max, "TOO_MANY_FIELDS", "fields")?;
             self.directives += selection.node.directives().len();
-            self.bound(self.directives, self.limits.directives_max, "TOO_MANY_DIRECTIVES", "directives")?;
+            self.bound(
+                self.directives,
+                self.limits.directives_max,
+                "TOO_MANY_DIRECTIVES",
+                "directives",
+            )?;
             match &selection.node {
                 Selection::Field(field) => self.field(&field.node, depth, depth_max)?,
                 Selection::InlineFragment(fragment) => {
@@ -286,7 +293,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn field(&mut self, field: &'a Field, depth: usize, depth_max: usize) -> Result<(), ServerError> {
+    fn field(
+        &mut self,
+        field: &'a Field,
+        depth: usize,
+        depth_max: usize,
+    ) -> Result<(), ServerError> {
         let name = &field.name.node;
         if field.alias.is_some() {
             self.aliases += 1;
@@ -312,11 +324,8 @@ impl<'a> Walk<'a> {
             }
         }
         let is_introspection = depth == 1 && matches!(name.as_str(), "__schema" | "__type");
-        let depth_max = if is_introspection {
-            self.limits.introspection_depth_max
-        } else {
-            depth_max
-        };
+        let depth_max =
+            if is_introspection { self.limits.introspection_depth_max } else { depth_max };
         if field.selection_set.node.items.is_empty() {
             return Ok(());
         }
@@ -345,7 +354,11 @@ struct Generations {
 }
 
 impl Documents {
-    pub fn prepare(&self, text: &str, limits: &DocumentLimits) -> Result<Arc<Prepared>, ServerError> {
+    pub fn prepare(
+        &self,
+        text: &str,
+        limits: &DocumentLimits,
+    ) -> Result<Arc<Prepared>, ServerError> {
         if text.len() > REMEMBERED_BYTES_MAX {
             return Prepared::read(text, limits).map(Arc::new);
         }
@@ -381,7 +394,8 @@ mod tests {
 
     #[test]
     fn each_limit_has_its_code() {
-        let repeat = |part: &dyn Fn(usize) -> String, times| (0..times).map(part).collect::<String>();
+        let repeat =
+            |part: &dyn Fn(usize) -> String, times| (0..times).map(part).collect::<String>();
         let aliases = format!("{{{}}}", repeat(&|number| format!("a{number}: b "), 31));
         assert_eq!(code(&aliases), "TOO_MANY_ALIASES");
         let deep = format!("{}{}", "{a".repeat(16), "}".repeat(16));
@@ -394,7 +408,10 @@ mod tests {
         assert_eq!(code("{a(first: 101)}"), "PAGE_TOO_LARGE");
         assert_eq!(code("{a(first: 99999999999999999999)}"), "PAGE_TOO_LARGE");
         assert_eq!(code("query($n: Int = 101) {a(first: $n)}"), "PAGE_TOO_LARGE");
-        assert_eq!(code("{...F} fragment F on Q {a ...G} fragment G on Q {b ...F}"), VALIDATION_FAILED);
+        assert_eq!(
+            code("{...F} fragment F on Q {a ...G} fragment G on Q {b ...F}"),
+            VALIDATION_FAILED
+        );
         assert_eq!(code("{a"), PARSE_FAILED);
     }
 

@@ -24,20 +24,13 @@ pub const INTERNAL: &str = "INTERNAL";
 pub fn coded(code: &str, message: impl Into<String>) -> Error {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
-    Error {
-        message: message.into(),
-        source: None,
-        extensions: Some(extensions),
-    }
+    Error { message: message.into(), source: None, extensions: Some(extensions) }
 }
 
 /// The same, for a request that is refused before anything runs.
 pub fn refused_request(code: &str, message: impl Into<String>) -> ServerError {
     let error = coded(code, message);
-    ServerError {
-        extensions: error.extensions,
-        ..ServerError::new(error.message, None)
-    }
+    ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 
 /// The entry of `errors` for a fault; `retryAfter` is in milliseconds.
@@ -136,11 +129,7 @@ pub enum TextFault {
 impl UserError {
     pub fn plain(code: &str, message: impl ToString, path: &[&str]) -> Self {
         let (code, message, path) = (code.to_owned(), message.to_string(), path_of(path));
-        Self::Plain(PlainError {
-            code,
-            message,
-            path,
-        })
+        Self::Plain(PlainError { code, message, path })
     }
 
     /// The refusal of a text, at the input of its name.

@@ -13,15 +13,30 @@ pub const NEEDS: &[(Permission, &[&str])] = &[
     (
         Read,
         &[
-            "__schema", "__type", "__typename", "serverInfo", "node",
+            "__schema",
+            "__type",
+            "__typename",
+            "serverInfo",
+            "node",
             // access
-            "user", "userByEmail", "users",
+            "user",
+            "userByEmail",
+            "users",
             // products
-            "product", "products", "stockItem", "stock", "stockHolds",
+            "product",
+            "products",
+            "stockItem",
+            "stock",
+            "stockHolds",
             // commerce
-            "order", "orders", "checkout",
+            "order",
+            "orders",
+            "checkout",
             // scheduling
-            "calendar", "calendars", "calendarEvents", "freeBusy",
+            "calendar",
+            "calendars",
+            "calendarEvents",
+            "freeBusy",
         ],
     ),
     (
@@ -29,27 +44,61 @@ pub const NEEDS: &[(Permission, &[&str])] = &[
         &[
             "noOp",
             // access
-            "registerUser", "updateUserProfile", "changeUserEmail", "suspendUser", "reinstateUser",
-            "closeUser", "assignRole", "revokeRole",
+            "registerUser",
+            "updateUserProfile",
+            "changeUserEmail",
+            "suspendUser",
+            "reinstateUser",
+            "closeUser",
+            "assignRole",
+            "revokeRole",
             // products
-            "createProduct", "reviseProduct", "addVariant", "setPrice", "removePrice", "setTaxRate",
-            "publishProduct", "unpublishProduct", "archiveProduct",
-            "openStock", "receiveStock", "adjustStock", "setStock", "setBackorderLimit",
-            "setCustomerLimit", "holdStock", "extendHold", "releaseHold", "commitHold", "shipHold",
-            "deallocateHold", "sellStock", "transferStock",
+            "createProduct",
+            "reviseProduct",
+            "addVariant",
+            "setPrice",
+            "removePrice",
+            "setTaxRate",
+            "publishProduct",
+            "unpublishProduct",
+            "archiveProduct",
+            "openStock",
+            "receiveStock",
+            "adjustStock",
+            "setStock",
+            "setBackorderLimit",
+            "setCustomerLimit",
+            "holdStock",
+            "extendHold",
+            "releaseHold",
+            "commitHold",
+            "shipHold",
+            "deallocateHold",
+            "sellStock",
+            "transferStock",
             // commerce
-            "draftOrder", "addOrderLine", "changeOrderLine", "removeOrderLine", "placeOrder",
-            "cancelOrder", "completeOrder", "abortCheckout",
+            "draftOrder",
+            "addOrderLine",
+            "changeOrderLine",
+            "removeOrderLine",
+            "placeOrder",
+            "cancelOrder",
+            "completeOrder",
+            "abortCheckout",
             // scheduling
-            "createCalendar", "setOpeningHours", "setOpeningException", "clearOpeningException",
-            "scheduleEvent", "rescheduleEvent", "retitleEvent", "cancelEvent", "cancelOccurrence",
+            "createCalendar",
+            "setOpeningHours",
+            "setOpeningException",
+            "clearOpeningException",
+            "scheduleEvent",
+            "rescheduleEvent",
+            "retitleEvent",
+            "cancelEvent",
+            "cancelOccurrence",
             "replaceOccurrence",
         ],
     ),
-    (
-        Operate,
-        &["operations", "quarantineActor", "releaseActor", "retryCheckout"],
-    ),
+    (Operate, &["operations", "quarantineActor", "releaseActor", "retryCheckout"]),
 ];
 
 /// Lets an operation pass if the principal may use every one of its root fields.
@@ -65,8 +114,5 @@ pub fn admit(principal: &Principal, operation: &Operation) -> Result<(), ServerE
 }
 
 fn need_of(field: &str) -> Option<Permission> {
-    NEEDS
-        .iter()
-        .find(|(_, fields)| fields.contains(&field))
-        .map(|(need, _)| *need)
+    NEEDS.iter().find(|(_, fields)| fields.contains(&field)).map(|(need, _)| *need)
 }

@@ -11,10 +11,10 @@ pub mod scalars;
 pub mod products;
 pub mod operations;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{
     EmptySubscription, MergedObject, Request, Response, Schema, ServerError, Variables,
 };
-use async_graphql::parser::types::OperationType;
 
 use crate::actors::aggregate_ref::Engine;
 use crate::auth::Principal;
@@ -22,10 +22,7 @@ use context::Caller;
 use documents::{DocumentLimits, Documents};
 
 #[derive(MergedObject, Default)]
-pub struct Query(
-    operations::OperationsQuery,
-    products::ProductsQuery,
-);
+pub struct Query(operations::OperationsQuery, products::ProductsQuery);
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
@@ -79,19 +76,13 @@ pub struct Reply {
 impl GraphqlSchema {
     pub fn new(engine: Engine, limits: DocumentLimits) -> Self {
         let schema = builder(&limits).data(engine).finish();
-        Self {
-            schema,
-            documents: Documents::default(),
-            limits,
-        }
+        Self { schema, documents: Documents::default(), limits }
     }
 
     /// Checks a request against limits and guard, and runs it.
     pub async fn execute(&self, call: Call) -> Reply {
-        let refused = |outcome, error| Reply {
-            outcome,
-            response: Response::from_errors(vec![error]),
-        };
+        let refused =
+            |outcome, error| Reply { outcome, response: Response::from_errors(vec![error]) };
         let Some(principal) = call.principal else {
             let message = "this needs somebody who is signed in";
             let error = errors::refused_request(errors::UNAUTHENTICATED, message);
@@ -143,7 +134,9 @@ pub fn sdl() -> String {
 }
 
 /// Limits that only the schema can count stand here, all others in [`documents`].
-fn builder(limits: &DocumentLimits) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
+fn builder(
+    limits: &DocumentLimits,
+) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .limit_complexity(limits.complexity_max)
         .disable_suggestions()

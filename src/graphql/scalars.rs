@@ -248,19 +248,26 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, seconds) in [
-            ("PT15M", 900),
-            ("PT1H30M", 5_400),
-            ("P2D", 172_800),
-            ("P1DT1S", 86_401),
-            ("PT0S", 0),
-        ] {
+        for (text, seconds) in
+            [("PT15M", 900), ("PT1H30M", 5_400), ("P2D", 172_800), ("P1DT1S", 86_401), ("PT0S", 0)]
+        {
             let duration = read_duration(text).map(|duration| duration.num_seconds());
             assert_eq!(duration, Some(seconds), "{text}");
         }
         for bad in [
-            "", "P", "PT", "P1DT", "15M", "PT-5M", "PT1.5H", "PT5M1H", "PT5M5M", "P1W", "PT5",
-            "PT99999999999999999999S", "PT9223372036854775807H",
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "15M",
+            "PT-5M",
+            "PT1.5H",
+            "PT5M1H",
+            "PT5M5M",
+            "P1W",
+            "PT5",
+            "PT99999999999999999999S",
+            "PT9223372036854775807H",
         ] {
             assert_eq!(read_duration(bad), None, "{bad}");
         }

@@ -78,11 +78,7 @@ mod tests {
         for (column, change) in changes.iter().enumerate() {
             let mut changed = snapshot();
             change(&mut changed);
-            assert_ne!(
-                of_snapshot(&changed),
-                of_snapshot(&snapshot()),
-                "column {column}"
-            );
+            assert_ne!(of_snapshot(&changed), of_snapshot(&snapshot()), "column {column}");
         }
     }
 
@@ -107,11 +103,7 @@ mod tests {
         for (column, change) in changes.iter().enumerate() {
             let mut changed = segment.clone();
             change(&mut changed);
-            assert_ne!(
-                of_segment(&changed),
-                of_segment(&segment),
-                "column {column}"
-            );
+            assert_ne!(of_segment(&changed), of_segment(&segment), "column {column}");
         }
     }
 }

@@ -73,23 +73,12 @@ pub fn push_event<E: DomainEvent>(buffer: &mut Vec<u8>, event: Option<&E>, meta:
     buffer.push(if buffer.is_empty() { b'[' } else { b',' });
     match event {
         Some(event) => {
-            let written = Written {
-                schema: event.schema(),
-                event,
-                meta,
-            };
+            let written = Written { schema: event.schema(), event, meta };
             serde_json::to_writer(&mut *buffer, &written)
         }
         None => {
             let event = &serde_json::json!({"type": NOTHING_CHANGED, "data": {}});
-            serde_json::to_writer(
-                &mut *buffer,
-                &Written {
-                    schema: 1,
-                    event,
-                    meta,
-                },
-            )
+            serde_json::to_writer(&mut *buffer, &Written { schema: 1, event, meta })
         }
     }
     .expect("events serialize to memory");
@@ -138,10 +127,7 @@ pub fn decode_meta(events: &str) -> Result<Vec<Meta>, CodecError> {
     struct OnlyMeta {
         meta: Meta,
     }
-    Ok(serde_json::from_str::<Vec<OnlyMeta>>(events)?
-        .into_iter()
-        .map(|one| one.meta)
-        .collect())
+    Ok(serde_json::from_str::<Vec<OnlyMeta>>(events)?.into_iter().map(|one| one.meta).collect())
 }
 
 struct OneEvent<A>(PhantomData<A>);
@@ -177,11 +163,7 @@ impl<'de, A: Aggregate> Visitor<'de> for OneEvent<A> {
                         event = Some(None);
                     }
                     (Some(schema), Some(name)) if schema == A::Event::schema_of(name) => {
-                        let tagged = Tagged {
-                            event_type: name,
-                            map: &mut map,
-                            field: 0,
-                        };
+                        let tagged = Tagged { event_type: name, map: &mut map, field: 0 };
                         let decoded = A::Event::deserialize(MapAccessDeserializer::new(tagged))?;
                         event = Some(Some(decoded));
                     }
@@ -218,9 +200,7 @@ fn from_parts<A: Aggregate>(
     } else {
         A::upcast(name, schema, data)?
     };
-    Ok(Some(serde_json::from_value(
-        serde_json::json!({"type": name, "data": data}),
-    )?))
+    Ok(Some(serde_json::from_value(serde_json::json!({"type": name, "data": data}))?))
 }
 
 /// Shows the rest of a stored event as the map `{type, data}` that an adjacently tagged enum reads.

@@ -35,11 +35,7 @@ struct Idle<C> {
 impl<O: Open> Connections<O> {
     /// At most `max` connections at once; further callers wait their turn.
     pub(super) fn new(opener: O, max: usize) -> Self {
-        Self {
-            opener,
-            permits: Arc::new(Semaphore::new(max.max(1))),
-            idle: Mutex::new(Vec::new()),
-        }
+        Self { opener, permits: Arc::new(Semaphore::new(max.max(1))), idle: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn opener(&self) -> &O {
@@ -58,19 +54,11 @@ impl<O: Open> Connections<O> {
             let idle = self.idle.lock().pop();
             let Some(mut idle) = idle else { break };
             if idle.since.elapsed() < TRUSTED_IDLE || idle.connection.ping().await.is_ok() {
-                return Ok(Borrowed {
-                    pool: self,
-                    connection: idle.connection,
-                    permit,
-                });
+                return Ok(Borrowed { pool: self, connection: idle.connection, permit });
             }
         }
         let connection = self.opener.open().await?;
-        Ok(Borrowed {
-            pool: self,
-            connection,
-            permit,
-        })
+        Ok(Borrowed { pool: self, connection, permit })
     }
 
     /// One that was not in use before: what it reads was not kept by an older session.
@@ -93,15 +81,8 @@ impl<O: Open> Borrowed<'_, O> {
 
     /// Returns it to the pool. To be called where every answer has been read.
     pub(super) fn give_back(self) {
-        let Self {
-            pool,
-            connection,
-            permit,
-        } = self;
-        pool.idle.lock().push(Idle {
-            connection,
-            since: Instant::now(),
-        });
+        let Self { pool, connection, permit } = self;
+        pool.idle.lock().push(Idle { connection, since: Instant::now() });
         drop(permit);
     }
 }

@@ -72,17 +72,9 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Taken {
     /// Ours: entries follow `head`, which is the takeover record just written.
-    Owned {
-        shard: ShardId,
-        epoch: Epoch,
-        head: Seq,
-    },
+    Owned { shard: ShardId, epoch: Epoch, head: Seq },
     /// Another node's lease still runs for `remaining` by the database's clock.
-    Held {
-        shard: ShardId,
-        node: String,
-        remaining: Duration,
-    },
+    Held { shard: ShardId, node: String, remaining: Duration },
 }
 
 /// What is known of an append. The one `INSERT` is the whole transaction, so that it happened
@@ -124,10 +116,7 @@ pub struct PageLimit {
 
 impl Default for PageLimit {
     fn default() -> Self {
-        Self {
-            rows: 1_024,
-            bytes: 4 << 20,
-        }
+        Self { rows: 1_024, bytes: 4 << 20 }
     }
 }
 

@@ -25,14 +25,7 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     pub(super) fn new(range: Range<'a>, limit: PageLimit) -> Self {
         let full = limit.rows == 0;
-        Self {
-            range,
-            limit,
-            entries: Vec::new(),
-            bytes: 0,
-            full,
-            last_type: None,
-        }
+        Self { range, limit, entries: Vec::new(), bytes: 0, full, last_type: None }
     }
 
     /// What is still to be read.
@@ -93,35 +86,17 @@ impl<'a> Page<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Range<'a> {
     /// Entries of a shard with `after < seq <= through`.
-    Shard {
-        shard: u16,
-        after: u64,
-        through: u64,
-    },
+    Shard { shard: u16, after: u64, through: u64 },
     /// Entries of an aggregate from the one that holds `from` up to version `to`.
-    Aggregate {
-        aggregate_type: &'a str,
-        aggregate_id: Uuid,
-        from: u64,
-        to: u64,
-    },
+    Aggregate { aggregate_type: &'a str, aggregate_id: Uuid, from: u64, to: u64 },
 }
 
 impl Range<'_> {
     /// What remains to be read once `last` has been.
     fn behind(self, last: &Entry) -> Self {
         match self {
-            Range::Shard { shard, through, .. } => Range::Shard {
-                shard,
-                after: last.seq,
-                through,
-            },
-            Range::Aggregate {
-                aggregate_type,
-                aggregate_id,
-                to,
-                ..
-            } => Range::Aggregate {
+            Range::Shard { shard, through, .. } => Range::Shard { shard, after: last.seq, through },
+            Range::Aggregate { aggregate_type, aggregate_id, to, .. } => Range::Aggregate {
                 aggregate_type,
                 aggregate_id,
                 from: last.version + u64::from(last.count),
@@ -144,11 +119,7 @@ impl Range<'_> {
 mod tests {
     use super::*;
 
-    const SHARD: Range<'static> = Range::Shard {
-        shard: 0,
-        after: 0,
-        through: u64::MAX,
-    };
+    const SHARD: Range<'static> = Range::Shard { shard: 0, after: 0, through: u64::MAX };
 
     fn entry(bytes: usize) -> Entry {
         Entry {
@@ -167,49 +138,25 @@ mod tests {
 
     #[test]
     fn the_first_entry_always_fits_and_closes_a_page_it_overflows() {
-        let mut page = Page::new(
-            SHARD,
-            PageLimit {
-                rows: 10,
-                bytes: 100,
-            },
-        );
+        let mut page = Page::new(SHARD, PageLimit { rows: 10, bytes: 100 });
         assert!(page.push(entry(1_000)));
-        assert_eq!(
-            page.next_chunk(),
-            Some(1),
-            "one row to learn whether there is more room"
-        );
+        assert_eq!(page.next_chunk(), Some(1), "one row to learn whether there is more room");
         assert!(!page.push(entry(1)));
         assert_eq!(page.next_chunk(), None);
     }
 
     #[test]
     fn chunks_follow_the_weight_of_what_was_read() {
-        let mut page = Page::new(
-            SHARD,
-            PageLimit {
-                rows: 1_024,
-                bytes: 10_000,
-            },
-        );
+        let mut page = Page::new(SHARD, PageLimit { rows: 1_024, bytes: 10_000 });
         assert_eq!(page.next_chunk(), Some(FIRST_CHUNK_ROWS));
         assert!(page.push(entry(872)));
-        assert_eq!(
-            page.next_chunk(),
-            Some(10),
-            "nine fit, the tenth shows that it is full"
-        );
+        assert_eq!(page.next_chunk(), Some(10), "nine fit, the tenth shows that it is full");
     }
 
     #[test]
     fn an_entry_that_ends_before_the_first_version_wanted_is_left_out() {
-        let range = Range::Aggregate {
-            aggregate_type: "order",
-            aggregate_id: Uuid::nil(),
-            from: 2,
-            to: 9,
-        };
+        let range =
+            Range::Aggregate { aggregate_type: "order", aggregate_id: Uuid::nil(), from: 2, to: 9 };
         let mut page = Page::new(range, PageLimit::default());
         assert!(page.push(entry(1)));
         assert!(page.into_entries().is_empty());
@@ -217,13 +164,7 @@ mod tests {
 
     #[test]
     fn rows_bound_a_page_before_bytes_do() {
-        let mut page = Page::new(
-            SHARD,
-            PageLimit {
-                rows: 2,
-                bytes: usize::MAX,
-            },
-        );
+        let mut page = Page::new(SHARD, PageLimit { rows: 2, bytes: usize::MAX });
         assert!(page.push(entry(1)));
         assert!(page.push(entry(1)));
         assert_eq!(page.next_chunk(), None);

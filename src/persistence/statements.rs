@@ -94,11 +94,8 @@ pub(super) fn insert_entries(rows: usize) -> AssertSqlSafe<Arc<str>> {
     static TEXTS: [OnceLock<Arc<str>>; ENTRIES_PER_APPEND_MAX] =
         [const { OnceLock::new() }; ENTRIES_PER_APPEND_MAX];
     let text = TEXTS[rows - 1].get_or_init(|| {
-        let mut text = String::from(concat!(
-            "INSERT INTO journal (",
-            journal_columns!(),
-            ") VALUES "
-        ));
+        let mut text =
+            String::from(concat!("INSERT INTO journal (", journal_columns!(), ") VALUES "));
         for row in 0..rows {
             text.push_str(if row == 0 { "" } else { "," });
             text.push_str("(?,?,?,?,?,?,?,?,?,?)");
@@ -165,10 +162,7 @@ pub(super) fn release_shards(shards: &[ShardId]) -> AssertSqlSafe<String> {
 /// The rows `(0),(1),…` of the shards that a new database gets.
 pub(super) fn insert_shards(count: u16) -> AssertSqlSafe<String> {
     let rows: Vec<String> = (0..count).map(|shard| format!("({shard})")).collect();
-    AssertSqlSafe(format!(
-        "INSERT INTO shards (shard) VALUES {}",
-        rows.join(",")
-    ))
+    AssertSqlSafe(format!("INSERT INTO shards (shard) VALUES {}", rows.join(",")))
 }
 
 /// The record that a new owner appends behind the head, so that every number its predecessor
@@ -201,9 +195,7 @@ pub(super) fn id(bytes: &[u8]) -> Result<Uuid, sqlx::Error> {
 
 /// Microseconds since 1970 UTC by this machine's clock.
 pub(super) fn now_us() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     micros(since)
 }
 
@@ -232,10 +224,7 @@ pub(super) struct ShardRow {
 impl ShardRow {
     /// The lease that keeps `owner` from taking this shard, if one does.
     pub(super) fn held_against(&self, owner: &Owner, force: bool) -> Option<(String, Duration)> {
-        let holder = self
-            .owner_node
-            .as_ref()
-            .filter(|holder| **holder != owner.node)?;
+        let holder = self.owner_node.as_ref().filter(|holder| **holder != owner.node)?;
         let remaining = u64::try_from(self.remaining_us).ok().filter(|us| *us > 0)?;
         (!force).then(|| (holder.clone(), Duration::from_micros(remaining)))
     }

@@ -37,6 +37,7 @@ pub enum Fact {
     Product(crate::domain::products::product::Event),
     StockItem(crate::domain::products::stock_item::Event),
     Order(crate::domain::commerce::order::Event),
-    User(crate::domain::access::user::Event),
-    Calendar(crate::domain::scheduling::calendar::Event),
+    Checkout(crate::sagas::checkout::Event),
+    User(crate::domain::access::user::UserEvent),
+    Calendar(crate::domain::scheduling::calendar::CalendarEvent),
 }

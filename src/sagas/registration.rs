@@ -28,10 +28,7 @@ pub const SUPERSEDING_MAX: u8 = 3;
 /// them means that the user gave the address up since: it is final and needs no retry.
 pub fn react(user: AggregateId, event: &UserEvent) -> Vec<(AggregateId, EmailReservationCommand)> {
     let confirm = |address: &EmailAddress| {
-        let command = EmailReservationCommand::Confirm {
-            address: address.clone(),
-            holder: user,
-        };
+        let command = EmailReservationCommand::Confirm { address: address.clone(), holder: user };
         (address.reservation_id(), command)
     };
     let release = |address: &EmailAddress, reservation| {
@@ -44,17 +41,10 @@ pub fn react(user: AggregateId, event: &UserEvent) -> Vec<(AggregateId, EmailRes
     };
     match event {
         UserEvent::UserRegistered { email, .. } => vec![confirm(email)],
-        UserEvent::EmailChanged {
-            email,
-            previous,
-            previous_reservation,
-            ..
-        } => {
+        UserEvent::EmailChanged { email, previous, previous_reservation, .. } => {
             vec![confirm(email), release(previous, *previous_reservation)]
         }
-        UserEvent::UserClosed {
-            email, reservation, ..
-        } => vec![release(email, *reservation)],
+        UserEvent::UserClosed { email, reservation, .. } => vec![release(email, *reservation)],
         UserEvent::ProfileChanged { .. }
         | UserEvent::ReservationFenced { .. }
         | UserEvent::UserSuspended { .. }
@@ -78,21 +68,11 @@ pub struct Acquisition {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
-    Reserve {
-        superseding: Option<ReservationName>,
-        superseded: u8,
-    },
-    FenceHolder {
-        lapsed: ReservationName,
-        superseded: u8,
-    },
+    Reserve { superseding: Option<ReservationName>, superseded: u8 },
+    FenceHolder { lapsed: ReservationName, superseded: u8 },
     Take,
-    FenceSelf {
-        refusal: UserRefusal,
-    },
-    Release {
-        refusal: UserRefusal,
-    },
+    FenceSelf { refusal: UserRefusal },
+    Release { refusal: UserRefusal },
     Ended(End),
 }
 
@@ -134,21 +114,14 @@ impl Acquisition {
         display_name: String,
         locale: String,
     ) -> Self {
-        let take = UserCommand::Register {
-            email: email.clone(),
-            reservation,
-            display_name,
-            locale,
-        };
+        let take =
+            UserCommand::Register { email: email.clone(), reservation, display_name, locale };
         Self::new(user, email, reservation, take)
     }
 
     /// Changes the address of a registered user.
     pub fn change(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>) -> Self {
-        let take = UserCommand::ChangeEmail {
-            email: email.clone(),
-            reservation,
-        };
+        let take = UserCommand::ChangeEmail { email: email.clone(), reservation };
         Self::new(user, email, reservation, take)
     }
 
@@ -163,10 +136,7 @@ impl Acquisition {
             email,
             reservation,
             take,
-            step: Step::Reserve {
-                superseding: None,
-                superseded: 0,
-            },
+            step: Step::Reserve { superseding: None, superseded: 0 },
         }
     }
 
@@ -184,18 +154,12 @@ impl Acquisition {
             ),
             Step::FenceHolder { lapsed, .. } => Next::AskUser(
                 lapsed.holder,
-                UserCommand::FenceReservation {
-                    email: address(),
-                    through: lapsed.expires,
-                },
+                UserCommand::FenceReservation { email: address(), through: lapsed.expires },
             ),
             Step::Take => Next::AskUser(self.user, self.take.clone()),
             Step::FenceSelf { .. } => Next::AskUser(
                 self.user,
-                UserCommand::FenceReservation {
-                    email: address(),
-                    through: self.reservation,
-                },
+                UserCommand::FenceReservation { email: address(), through: self.reservation },
             ),
             Step::Release { .. } => Next::AskReservation(
                 self.email.reservation_id(),
@@ -216,9 +180,11 @@ impl Acquisition {
             (Step::Reserve { .. }, Answer::Done) => Step::Take,
             (Step::Reserve { superseded, .. }, Answer::ReservationRefused(refusal)) => {
                 match refusal {
-                    EmailReservationRefusal::Lapsed {
-                        reservation: lapsed,
-                    } if superseded < SUPERSEDING_MAX => Step::FenceHolder { lapsed, superseded },
+                    EmailReservationRefusal::Lapsed { reservation: lapsed }
+                        if superseded < SUPERSEDING_MAX =>
+                    {
+                        Step::FenceHolder { lapsed, superseded }
+                    }
                     EmailReservationRefusal::Lapsed { .. } => {
                         Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
                     }

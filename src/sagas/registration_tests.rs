@@ -69,23 +69,14 @@ fn user(number: u128) -> AggregateId {
 }
 
 fn actor(number: u128, wishes: Vec<EmailAddress>, may_crash: bool) -> Actor {
-    Actor {
-        user: user(number),
-        wishes: wishes.into(),
-        begun: 0,
-        running: None,
-        may_crash,
-    }
+    Actor { user: user(number), wishes: wishes.into(), begun: 0, running: None, may_crash }
 }
 
 impl World {
     fn new(planted: Planted, lapses_left: u8, actors: Vec<Actor>) -> Self {
         Self {
             planted,
-            now: Utc
-                .with_ymd_and_hms(2026, 3, 2, 9, 0, 0)
-                .single()
-                .expect("a valid time"),
+            now: Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).single().expect("a valid time"),
             lapses_left,
             addresses: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -304,32 +295,18 @@ fn explore(start: World) -> Explored {
         }
         open.extend(successors);
     }
-    Explored {
-        states: seen.len(),
-        settled,
-        broken: None,
-    }
+    Explored { states: seen.len(), settled, broken: None }
 }
 
 fn two_registrations(planted: Planted) -> World {
-    World::new(
-        planted,
-        2,
-        vec![
-            actor(1, vec![wanted()], true),
-            actor(2, vec![wanted()], true),
-        ],
-    )
+    World::new(planted, 2, vec![actor(1, vec![wanted()], true), actor(2, vec![wanted()], true)])
 }
 
 fn there_and_back(planted: Planted) -> World {
     World::new(
         planted,
         2,
-        vec![
-            actor(1, vec![wanted(), other(), wanted()], true),
-            actor(2, vec![wanted()], true),
-        ],
+        vec![actor(1, vec![wanted(), other(), wanted()], true), actor(2, vec![wanted()], true)],
     )
 }
 
@@ -359,20 +336,12 @@ fn an_address_left_and_taken_again_is_never_shared() {
 
 #[test]
 fn the_check_sees_a_missing_fence() {
-    assert!(
-        explore(two_registrations(Planted::HolderNotFenced))
-            .broken
-            .is_some()
-    );
+    assert!(explore(two_registrations(Planted::HolderNotFenced)).broken.is_some());
 }
 
 #[test]
 fn the_check_sees_a_release_that_frees_too_much() {
-    assert!(
-        explore(there_and_back(Planted::ReleaseForgetsItsReservation))
-            .broken
-            .is_some()
-    );
+    assert!(explore(there_and_back(Planted::ReleaseForgetsItsReservation)).broken.is_some());
 }
 
 #[test]
@@ -402,10 +371,7 @@ fn a_refused_registration_frees_the_address_at_once() {
         display_name: "Ada".into(),
         locale: "en".into(),
     };
-    assert_eq!(
-        world.ask_user(user(1), &late),
-        Err(UserRefusal::ReservationLapsed)
-    );
+    assert_eq!(world.ask_user(user(1), &late), Err(UserRefusal::ReservationLapsed));
 }
 
 #[test]
@@ -420,8 +386,5 @@ fn closing_an_account_frees_its_address() {
         holder: user(1),
         reservation: DateTime::<Utc>::MIN_UTC,
     };
-    assert_eq!(
-        react(user(1), &event),
-        [(wanted().reservation_id(), command)]
-    );
+    assert_eq!(react(user(1), &event), [(wanted().reservation_id(), command)]);
 }

@@ -44,19 +44,13 @@ impl Node {
     ) -> Result<Self, JournalError> {
         services.journal.prepare(services.shards).await?;
         let (keeper, keeping) = Keeper::new();
-        let observer = Arc::new(Observer {
-            services: Arc::clone(&services),
-            keeper: keeper.clone(),
-        });
+        let observer =
+            Arc::new(Observer { services: Arc::clone(&services), keeper: keeper.clone() });
         let mut lanes = Vec::new();
         for _ in 0..options.lanes.clamp(1, services.shards) {
             let appender = services.journal.appender().await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
-            lanes.push(LaneHandle::start(
-                Arc::clone(&services.journal),
-                appender,
-                observer,
-            ));
+            lanes.push(LaneHandle::start(Arc::clone(&services.journal), appender, observer));
         }
         let shards: Vec<_> = (0..services.shards)
             .map(|id| {
@@ -64,31 +58,20 @@ impl Node {
                 Arc::new(Shard::new(id, Arc::clone(&services), lane))
             })
             .collect();
-        let (root, _) = Actor::spawn(None, NodeSupervisor, shards.clone())
-            .await
-            .map_err(|error| {
+        let (root, _) =
+            Actor::spawn(None, NodeSupervisor, shards.clone()).await.map_err(|error| {
                 JournalError::Refused(format!("the root actor did not start: {error}"))
             })?;
-        let tenant = Arc::new(ShardTenant {
-            services: Arc::clone(&services),
-            shards: shards.clone(),
-        });
+        let tenant =
+            Arc::new(ShardTenant { services: Arc::clone(&services), shards: shards.clone() });
         let keeper_options = KeeperOptions {
-            owner: Owner {
-                node: services.name.to_string(),
-                incarnation: Uuid::new_v4(),
-            },
+            owner: Owner { node: services.name.to_string(), incarnation: Uuid::new_v4() },
             terms: options.terms,
             shards: (0..services.shards).collect(),
             force: options.exclusive,
         };
         keeping.start(keeper_options, Arc::clone(&services.journal), tenant);
-        Ok(Self {
-            engine: Engine::new(services, shards),
-            keeper,
-            lanes,
-            root,
-        })
+        Ok(Self { engine: Engine::new(services, shards), keeper, lanes, root })
     }
 
     /// True once every shard is served, or stopped for an operator.
@@ -182,9 +165,7 @@ impl Tenant for ShardTenant {
     }
 
     fn reads_until(&self, shard: ShardId, until_us: u64) {
-        self.shard(shard)
-            .reads_until_us
-            .store(until_us, Ordering::Release);
+        self.shard(shard).reads_until_us.store(until_us, Ordering::Release);
     }
 
     fn regressed(&self, shard: ShardId) {
@@ -222,11 +203,7 @@ impl Actor for NodeSupervisor {
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(actor, error) = event {
             let is_its = |shard: &&Arc<Shard>| {
-                shard
-                    .supervisor
-                    .read()
-                    .as_ref()
-                    .is_some_and(|cell| cell.get_id() == actor.get_id())
+                shard.supervisor.read().as_ref().is_some_and(|cell| cell.get_id() == actor.get_id())
             };
             if let Some(shard) = shards.iter().find(is_its) {
                 tracing::error!(shard = shard.id, %error, "a shard's supervisor failed");

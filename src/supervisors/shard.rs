@@ -64,10 +64,7 @@ impl Actor for ShardSupervisor {
         // Failures are rare: a scan of the shard's live aggregates costs less than a map of all.
         if let SupervisionEvent::ActorFailed(actor, error) = event {
             let failed = Some(actor.get_id());
-            let slot = shard
-                .slots()
-                .into_iter()
-                .find(|slot| slot.actor_id() == failed);
+            let slot = shard.slots().into_iter().find(|slot| slot.actor_id() == failed);
             if let Some(slot) = slot
                 && let Some(backoff) = slot.failed(&error.to_string())
             {

@@ -62,10 +62,7 @@ impl EmailAddress {
 
     /// The id of the one aggregate that says who holds this address.
     pub fn reservation_id(&self) -> AggregateId {
-        AggregateId::derived(&[
-            EmailReservation::TYPE.as_bytes(),
-            self.normalised().as_bytes(),
-        ])
+        AggregateId::derived(&[EmailReservation::TYPE.as_bytes(), self.normalised().as_bytes()])
     }
 }
 
@@ -82,9 +79,7 @@ fn is_local_part(local: &str) -> bool {
 fn is_domain(domain: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -174,17 +169,10 @@ pub enum EmailReservationCommand {
         superseding: Option<ReservationName>,
     },
     /// The holder uses the address now; it no longer lapses.
-    Confirm {
-        address: EmailAddress,
-        holder: AggregateId,
-    },
+    Confirm { address: EmailAddress, holder: AggregateId },
     /// The holder gave up what it got by the reservation that expires at `reservation`, and
     /// nothing that it reserved later. Of another holder's address: changes nothing.
-    Release {
-        address: EmailAddress,
-        holder: AggregateId,
-        reservation: DateTime<Utc>,
-    },
+    Release { address: EmailAddress, holder: AggregateId, reservation: DateTime<Utc> },
 }
 
 impl EmailReservationCommand {
@@ -269,12 +257,7 @@ impl Aggregate for EmailReservation {
             return Err(EmailReservationRefusal::AddressMismatch);
         }
         match command {
-            Command::Reserve {
-                address,
-                holder,
-                expires,
-                superseding,
-            } => {
+            Command::Reserve { address, holder, expires, superseding } => {
                 let reserved = || Event::EmailReserved {
                     address: address.clone(),
                     holder: *holder,
@@ -289,23 +272,14 @@ impl Aggregate for EmailReservation {
                     return Ok(vec![reserved()]);
                 };
                 if hold.holder == *holder {
-                    return Ok(if *expires > hold.expires {
-                        vec![reserved()]
-                    } else {
-                        vec![]
-                    });
+                    return Ok(if *expires > hold.expires { vec![reserved()] } else { vec![] });
                 }
                 if hold.confirmed || context.now < hold.expires {
                     return Err(EmailReservationRefusal::Taken);
                 }
-                let lapsed = ReservationName {
-                    holder: hold.holder,
-                    expires: hold.expires,
-                };
+                let lapsed = ReservationName { holder: hold.holder, expires: hold.expires };
                 if *superseding != Some(lapsed) {
-                    return Err(EmailReservationRefusal::Lapsed {
-                        reservation: lapsed,
-                    });
+                    return Err(EmailReservationRefusal::Lapsed { reservation: lapsed });
                 }
                 Ok(vec![reserved()])
             }
@@ -315,11 +289,7 @@ impl Aggregate for EmailReservation {
                 Some(hold) if hold.confirmed => Ok(vec![]),
                 Some(_) => Ok(vec![Event::EmailConfirmed { holder: *holder }]),
             },
-            Command::Release {
-                holder,
-                reservation,
-                ..
-            } => Ok(match &state.hold {
+            Command::Release { holder, reservation, .. } => Ok(match &state.hold {
                 Some(hold) if hold.holder == *holder && hold.expires <= *reservation => {
                     vec![Event::EmailReleased { holder: *holder }]
                 }
@@ -333,21 +303,13 @@ impl Aggregate for EmailReservation {
 
     fn apply(state: &mut Self::State, event: &Self::Event) {
         match event {
-            EmailReservationEvent::EmailReserved {
-                address,
-                holder,
-                expires,
-            } => {
+            EmailReservationEvent::EmailReserved { address, holder, expires } => {
                 let confirmed = state
                     .hold
                     .as_ref()
                     .is_some_and(|hold| hold.holder == *holder && hold.confirmed);
                 state.address = Some(address.clone());
-                state.hold = Some(Hold {
-                    holder: *holder,
-                    expires: *expires,
-                    confirmed,
-                });
+                state.hold = Some(Hold { holder: *holder, expires: *expires, confirmed });
             }
             EmailReservationEvent::EmailConfirmed { .. } => {
                 if let Some(hold) = &mut state.hold {
@@ -370,7 +332,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::testing::{Given, given, golden};
+    use crate::domain::testing::{Given, given_events as given, golden};
 
     fn address() -> EmailAddress {
         EmailAddress::parse("ada@example.com").expect("a valid address")
@@ -381,9 +343,7 @@ mod tests {
     }
 
     fn minute(minute: u32) -> DateTime<Utc> {
-        Utc.with_ymd_and_hms(2026, 3, 2, 9, minute, 0)
-            .single()
-            .expect("a valid time")
+        Utc.with_ymd_and_hms(2026, 3, 2, 9, minute, 0).single().expect("a valid time")
     }
 
     fn reserved(number: u128, expires: u32) -> EmailReservationEvent {
@@ -404,9 +364,7 @@ mod tests {
     }
 
     fn confirmed(number: u128) -> EmailReservationEvent {
-        EmailReservationEvent::EmailConfirmed {
-            holder: holder(number),
-        }
+        EmailReservationEvent::EmailConfirmed { holder: holder(number) }
     }
 
     fn release(number: u128, reservation: u32) -> EmailReservationCommand {
@@ -418,9 +376,7 @@ mod tests {
     }
 
     fn history(events: Vec<EmailReservationEvent>) -> Given<EmailReservation> {
-        given::<EmailReservation>(events)
-            .of(address().reservation_id())
-            .at(minute(0))
+        given::<EmailReservation>(events).of(address().reservation_id()).at(minute(0))
     }
 
     #[test]
@@ -434,17 +390,11 @@ mod tests {
         );
         assert_eq!(longest.len(), ADDRESS_BYTES_MAX);
         for (text, expected) in [
-            (
-                " Ada.Lovelace+shop@Example.COM\n",
-                "Ada.Lovelace+shop@example.com",
-            ),
+            (" Ada.Lovelace+shop@Example.COM\n", "Ada.Lovelace+shop@example.com"),
             ("o'hara@mail.example.co.uk", "o'hara@mail.example.co.uk"),
             (longest.as_str(), longest.as_str()),
         ] {
-            assert_eq!(
-                EmailAddress::parse(text).map(String::from).as_deref(),
-                Ok(expected)
-            );
+            assert_eq!(EmailAddress::parse(text).map(String::from).as_deref(), Ok(expected));
         }
         let too_long = format!("a{longest}");
         let local_too_long = format!("{}@example.com", "a".repeat(65));
@@ -489,25 +439,15 @@ mod tests {
 
     #[test]
     fn the_first_holder_gets_it_and_repeats_harmlessly() {
-        history(vec![])
-            .when(reserve(1, 15))
-            .then(&[reserved(1, 15)]);
-        history(vec![reserved(1, 15)])
-            .when(reserve(1, 15))
-            .then(&[]);
-        history(vec![reserved(1, 15)])
-            .when(reserve(1, 10))
-            .then(&[]);
-        history(vec![reserved(1, 15)])
-            .when(reserve(1, 20))
-            .then(&[reserved(1, 20)]);
+        history(vec![]).when(reserve(1, 15)).then(&[reserved(1, 15)]);
+        history(vec![reserved(1, 15)]).when(reserve(1, 15)).then(&[]);
+        history(vec![reserved(1, 15)]).when(reserve(1, 10)).then(&[]);
+        history(vec![reserved(1, 15)]).when(reserve(1, 20)).then(&[reserved(1, 20)]);
     }
 
     #[test]
     fn another_holder_is_refused_while_it_is_reserved_or_confirmed() {
-        history(vec![reserved(1, 15)])
-            .when(reserve(2, 16))
-            .refused("EMAIL_TAKEN");
+        history(vec![reserved(1, 15)]).when(reserve(2, 16)).refused("EMAIL_TAKEN");
         history(vec![reserved(1, 15), confirmed(1)])
             .at(minute(30))
             .when(reserve(2, 40))
@@ -517,38 +457,24 @@ mod tests {
     #[test]
     fn a_lapsed_reservation_is_given_away_only_by_its_name() {
         let lapsed = || history(vec![reserved(1, 15)]).at(minute(15));
-        lapsed()
-            .when(reserve(2, 30))
-            .refused("EMAIL_RESERVATION_LAPSED");
+        lapsed().when(reserve(2, 30)).refused("EMAIL_RESERVATION_LAPSED");
         let superseding = |expires| EmailReservationCommand::Reserve {
             address: address(),
             holder: holder(2),
             expires: minute(30),
-            superseding: Some(ReservationName {
-                holder: holder(1),
-                expires: minute(expires),
-            }),
+            superseding: Some(ReservationName { holder: holder(1), expires: minute(expires) }),
         };
-        lapsed()
-            .when(superseding(14))
-            .refused("EMAIL_RESERVATION_LAPSED");
+        lapsed().when(superseding(14)).refused("EMAIL_RESERVATION_LAPSED");
         lapsed().when(superseding(15)).then(&[reserved(2, 30)]);
-        history(vec![reserved(1, 15)])
-            .at(minute(14))
-            .when(superseding(15))
-            .refused("EMAIL_TAKEN");
+        history(vec![reserved(1, 15)]).at(minute(14)).when(superseding(15)).refused("EMAIL_TAKEN");
     }
 
     #[test]
     fn expiries_that_are_past_or_far_off_are_refused() {
-        history(vec![])
-            .when(reserve(1, 0))
-            .refused("EMAIL_RESERVATION_EXPIRY_INVALID");
-        for expires in [
-            minute(0) + TimeDelta::minutes(61),
-            DateTime::<Utc>::MAX_UTC,
-            DateTime::<Utc>::MIN_UTC,
-        ] {
+        history(vec![]).when(reserve(1, 0)).refused("EMAIL_RESERVATION_EXPIRY_INVALID");
+        for expires in
+            [minute(0) + TimeDelta::minutes(61), DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC]
+        {
             history(vec![])
                 .when(EmailReservationCommand::Reserve {
                     address: address(),
@@ -566,28 +492,17 @@ mod tests {
             address: address(),
             holder: holder(number),
         };
-        history(vec![reserved(1, 15)])
-            .at(minute(50))
-            .when(confirm(1))
-            .then(&[confirmed(1)]);
-        history(vec![reserved(1, 15), confirmed(1)])
-            .when(confirm(1))
-            .then(&[]);
-        history(vec![reserved(1, 15)])
-            .when(confirm(2))
-            .refused("EMAIL_TAKEN");
-        history(vec![])
-            .when(confirm(1))
-            .refused("EMAIL_RESERVATION_MISSING");
+        history(vec![reserved(1, 15)]).at(minute(50)).when(confirm(1)).then(&[confirmed(1)]);
+        history(vec![reserved(1, 15), confirmed(1)]).when(confirm(1)).then(&[]);
+        history(vec![reserved(1, 15)]).when(confirm(2)).refused("EMAIL_TAKEN");
+        history(vec![]).when(confirm(1)).refused("EMAIL_RESERVATION_MISSING");
     }
 
     #[test]
     fn a_release_gives_up_what_it_names_and_nothing_newer() {
         let released = EmailReservationEvent::EmailReleased { holder: holder(1) };
         let held = || vec![reserved(1, 15), confirmed(1)];
-        history(held())
-            .when(release(1, 15))
-            .then(std::slice::from_ref(&released));
+        history(held()).when(release(1, 15)).then(std::slice::from_ref(&released));
         history(held()).when(release(2, 15)).then(&[]);
         history(vec![]).when(release(1, 15)).then(&[]);
         history(vec![reserved(1, 15), confirmed(1), reserved(1, 20)])

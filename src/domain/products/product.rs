@@ -130,34 +130,12 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    ProductCreated {
-        name: String,
-        family: String,
-        description: String,
-    },
-    ProductRevised {
-        name: String,
-        family: String,
-        description: String,
-    },
-    VariantAdded {
-        variant: VariantId,
-        sku: String,
-        name: String,
-    },
-    PriceChanged {
-        variant: VariantId,
-        from: Option<Money>,
-        to: Money,
-    },
-    PriceRemoved {
-        variant: VariantId,
-        from: Money,
-    },
-    TaxRateChanged {
-        from: Rate,
-        to: Rate,
-    },
+    ProductCreated { name: String, family: String, description: String },
+    ProductRevised { name: String, family: String, description: String },
+    VariantAdded { variant: VariantId, sku: String, name: String },
+    PriceChanged { variant: VariantId, from: Option<Money>, to: Money },
+    PriceRemoved { variant: VariantId, from: Money },
+    TaxRateChanged { from: Rate, to: Rate },
     ProductPublished {},
     ProductUnpublished {},
     ProductArchived {},
@@ -173,10 +151,7 @@ pub enum Refusal {
     #[error("the product exists, with other particulars")]
     AlreadyExists,
     #[error("a product that is {status} does not {command}")]
-    IllegalTransition {
-        status: Status,
-        command: &'static str,
-    },
+    IllegalTransition { status: Status, command: &'static str },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
     #[error("a sku is 1 to {max} visible ASCII characters without spaces")]
@@ -226,12 +201,7 @@ impl Aggregate for Product {
     type Refusal = Refusal;
 
     fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
-        if let Command::Create {
-            name,
-            family,
-            description,
-        } = command
-        {
+        if let Command::Create { name, family, description } = command {
             return create(state, name, family, description);
         }
         if !state.created {
@@ -245,19 +215,16 @@ impl Aggregate for Product {
         }
         match command {
             Command::Create { .. } => Ok(Vec::new()),
-            Command::Revise {
-                name,
-                family,
-                description,
-            } => revise(state, name, family, description),
+            Command::Revise { name, family, description } => {
+                revise(state, name, family, description)
+            }
             Command::AddVariant { variant, sku, name } => add_variant(state, *variant, sku, name),
             Command::SetPrice { variant, price } => set_price(state, *variant, *price),
             Command::RemovePrice { variant, currency } => remove_price(state, *variant, *currency),
             Command::SetTaxRate { rate } if *rate == state.tax_rate => Ok(Vec::new()),
-            Command::SetTaxRate { rate } => Ok(vec![Event::TaxRateChanged {
-                from: state.tax_rate,
-                to: *rate,
-            }]),
+            Command::SetTaxRate { rate } => {
+                Ok(vec![Event::TaxRateChanged { from: state.tax_rate, to: *rate }])
+            }
             Command::Publish => publish(state),
             Command::Unpublish if state.status == Status::Draft => Ok(Vec::new()),
             Command::Unpublish => Ok(vec![Event::ProductUnpublished {}]),
@@ -268,27 +235,15 @@ impl Aggregate for Product {
 
     fn apply(state: &mut State, event: &Event) {
         match event {
-            Event::ProductCreated {
-                name,
-                family,
-                description,
-            }
-            | Event::ProductRevised {
-                name,
-                family,
-                description,
-            } => {
+            Event::ProductCreated { name, family, description }
+            | Event::ProductRevised { name, family, description } => {
                 state.created = true;
                 state.name.clone_from(name);
                 state.family.clone_from(family);
                 state.description.clone_from(description);
             }
             Event::VariantAdded { variant, sku, name } => {
-                let added = Variant {
-                    sku: sku.clone(),
-                    name: name.clone(),
-                    prices: OrdMap::new(),
-                };
+                let added = Variant { sku: sku.clone(), name: name.clone(), prices: OrdMap::new() };
                 state.variants.insert(*variant, added);
             }
             Event::PriceChanged { variant, to, .. } => {
@@ -340,11 +295,7 @@ fn create(
     }
     check_description(name, family, description)?;
     let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
-    Ok(vec![Event::ProductCreated {
-        name,
-        family,
-        description,
-    }])
+    Ok(vec![Event::ProductCreated { name, family, description }])
 }
 
 fn revise(
@@ -358,11 +309,7 @@ fn revise(
         return Ok(Vec::new());
     }
     let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
-    Ok(vec![Event::ProductRevised {
-        name,
-        family,
-        description,
-    }])
+    Ok(vec![Event::ProductRevised { name, family, description }])
 }
 
 fn check_description(name: &str, family: &str, description: &str) -> Result<(), InvalidText> {
@@ -378,9 +325,7 @@ fn described_so(state: &State, name: &str, family: &str, description: &str) -> b
 fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Vec<Event>, Refusal> {
     let visible = sku.bytes().all(|byte| byte.is_ascii_graphic());
     if sku.is_empty() || sku.len() > SKU_CHARACTERS_MAX || !visible {
-        return Err(Refusal::InvalidSku {
-            max: SKU_CHARACTERS_MAX,
-        });
+        return Err(Refusal::InvalidSku { max: SKU_CHARACTERS_MAX });
     }
     NAME.check(name)?;
     if let Some(variant) = state.variants.get(&id) {
@@ -390,25 +335,17 @@ fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Ve
         };
     }
     if state.variants.values().any(|variant| variant.sku == sku) {
-        return Err(Refusal::SkuTaken {
-            sku: sku.to_owned(),
-        });
+        return Err(Refusal::SkuTaken { sku: sku.to_owned() });
     }
     if state.variants.len() >= VARIANTS_MAX {
         return Err(Refusal::TooMany { max: VARIANTS_MAX });
     }
-    Ok(vec![Event::VariantAdded {
-        variant: id,
-        sku: sku.to_owned(),
-        name: name.to_owned(),
-    }])
+    Ok(vec![Event::VariantAdded { variant: id, sku: sku.to_owned(), name: name.to_owned() }])
 }
 
 fn set_price(state: &State, id: VariantId, price: Money) -> Result<Vec<Event>, Refusal> {
     if !(0..=PRICE_MINOR_MAX).contains(&price.minor) {
-        return Err(Refusal::InvalidPrice {
-            max: PRICE_MINOR_MAX,
-        });
+        return Err(Refusal::InvalidPrice { max: PRICE_MINOR_MAX });
     }
     let variant = state.variants.get(&id).ok_or(Refusal::VariantNotFound)?;
     let from = variant.prices.get(&price.currency).copied();
@@ -418,11 +355,7 @@ fn set_price(state: &State, id: VariantId, price: Money) -> Result<Vec<Event>, R
     if from.is_none() && variant.prices.len() >= PRICES_MAX {
         return Err(Refusal::TooMany { max: PRICES_MAX });
     }
-    Ok(vec![Event::PriceChanged {
-        variant: id,
-        from,
-        to: price,
-    }])
+    Ok(vec![Event::PriceChanged { variant: id, from, to: price }])
 }
 
 fn remove_price(state: &State, id: VariantId, currency: Currency) -> Result<Vec<Event>, Refusal> {
@@ -433,10 +366,7 @@ fn remove_price(state: &State, id: VariantId, currency: Currency) -> Result<Vec<
     if state.status == Status::Published && prices(state) == 1 {
         return Err(Refusal::LastPrice);
     }
-    Ok(vec![Event::PriceRemoved {
-        variant: id,
-        from: *from,
-    }])
+    Ok(vec![Event::PriceRemoved { variant: id, from: *from }])
 }
 
 fn publish(state: &State) -> Result<Vec<Event>, Refusal> {
@@ -448,11 +378,7 @@ fn publish(state: &State) -> Result<Vec<Event>, Refusal> {
 }
 
 fn prices(state: &State) -> usize {
-    state
-        .variants
-        .values()
-        .map(|variant| variant.prices.len())
-        .sum()
+    state.variants.values().map(|variant| variant.prices.len()).sum()
 }
 
 #[cfg(test)]
@@ -471,27 +397,15 @@ mod tests {
 
     fn created() -> Event {
         let (name, family) = ("Teapot".to_owned(), "kitchen".to_owned());
-        Event::ProductCreated {
-            name,
-            family,
-            description: "Holds tea.".to_owned(),
-        }
+        Event::ProductCreated { name, family, description: "Holds tea.".to_owned() }
     }
 
     fn variant() -> Event {
-        Event::VariantAdded {
-            variant: small(),
-            sku: "TEA-S".to_owned(),
-            name: "small".to_owned(),
-        }
+        Event::VariantAdded { variant: small(), sku: "TEA-S".to_owned(), name: "small".to_owned() }
     }
 
     fn priced() -> Event {
-        Event::PriceChanged {
-            variant: small(),
-            from: None,
-            to: money(1_999, "EUR"),
-        }
+        Event::PriceChanged { variant: small(), from: None, to: money(1_999, "EUR") }
     }
 
     fn product(events: impl IntoIterator<Item = Event>) -> Given<Product> {
@@ -512,11 +426,7 @@ mod tests {
 
     fn create(name: &str, family: &str, description: &str) -> Command {
         let (name, family, description) = described(name, family, description);
-        Command::Create {
-            name,
-            family,
-            description,
-        }
+        Command::Create { name, family, description }
     }
 
     #[test]
@@ -545,9 +455,7 @@ mod tests {
             product([]).when(command).refused("INVALID_TEXT");
         }
         for sku in ["", "two words", "ümlaut", &long(SKU_CHARACTERS_MAX)] {
-            product([created()])
-                .when(add(1, sku, "small"))
-                .refused("INVALID_SKU");
+            product([created()]).when(add(1, sku, "small")).refused("INVALID_SKU");
         }
     }
 
@@ -555,22 +463,14 @@ mod tests {
     fn a_revision_that_changes_nothing_is_not_recorded() {
         let revise = |name, family, text| {
             let (name, family, description) = described(name, family, text);
-            Command::Revise {
-                name,
-                family,
-                description,
-            }
+            Command::Revise { name, family, description }
         };
         let (name, family, description) = described("Pot", "kitchen", "Holds tea.");
         product([created()])
             .when(revise("Teapot", "kitchen", "Holds tea."))
             .then([])
             .when(revise("Pot", "kitchen", "Holds tea."))
-            .then([Event::ProductRevised {
-                name,
-                family,
-                description,
-            }]);
+            .then([Event::ProductRevised { name, family, description }]);
     }
 
     #[test]
@@ -583,17 +483,12 @@ mod tests {
             .when(add(1, "TEA-S", "tiny"))
             .refused("VARIANT_CONFLICT")
             .when(add(2, "TEA-S", "large"))
-            .refused_as(Refusal::SkuTaken {
-                sku: "TEA-S".to_owned(),
-            });
+            .refused_as(Refusal::SkuTaken { sku: "TEA-S".to_owned() });
     }
 
     #[test]
     fn prices_are_kept_per_currency_and_say_what_they_were() {
-        let set = |price| Command::SetPrice {
-            variant: small(),
-            price,
-        };
+        let set = |price| Command::SetPrice { variant: small(), price };
         let item = product([created(), variant()])
             .when(set(money(1_999, "EUR")))
             .then([priced()])
@@ -611,47 +506,25 @@ mod tests {
             .refused("INVALID_PRICE")
             .when(set(money(i64::MAX, "EUR")))
             .refused("INVALID_PRICE")
-            .when(Command::SetPrice {
-                variant: VariantId(uuid(2)),
-                price: money(1, "EUR"),
-            })
+            .when(Command::SetPrice { variant: VariantId(uuid(2)), price: money(1, "EUR") })
             .refused("VARIANT_NOT_FOUND");
         let euro = money(0, "EUR").currency;
-        assert_eq!(
-            item.state.list_price(small(), euro),
-            None,
-            "a draft is not for sale"
-        );
+        assert_eq!(item.state.list_price(small(), euro), None, "a draft is not for sale");
         let item = item.when(Command::Publish).accepted();
-        assert_eq!(
-            item.state.list_price(small(), euro),
-            Some(money(1_799, "EUR"))
-        );
-        let item = item
-            .when(Command::RemovePrice {
-                variant: small(),
-                currency: euro,
-            })
-            .accepted();
+        assert_eq!(item.state.list_price(small(), euro), Some(money(1_799, "EUR")));
+        let item = item.when(Command::RemovePrice { variant: small(), currency: euro }).accepted();
         assert_eq!(item.state.list_price(small(), euro), None);
         let yen = money(0, "JPY").currency;
-        item.when(Command::RemovePrice {
-            variant: small(),
-            currency: yen,
-        })
-        .refused("LAST_PRICE");
+        item.when(Command::RemovePrice { variant: small(), currency: yen }).refused("LAST_PRICE");
     }
 
     #[test]
     fn what_can_grow_is_bounded() {
         let mut item = product([created()]);
         for number in 0..VARIANTS_MAX {
-            item = item
-                .when(add(number as u128, &format!("SKU-{number}"), "one"))
-                .accepted();
+            item = item.when(add(number as u128, &format!("SKU-{number}"), "one")).accepted();
         }
-        item.when(add(999, "SKU-999", "one"))
-            .refused("LIMIT_REACHED");
+        item.when(add(999, "SKU-999", "one")).refused("LIMIT_REACHED");
     }
 
     #[test]
@@ -661,10 +534,7 @@ mod tests {
             .then([])
             .when(Command::Publish)
             .refused("NOTHING_TO_SELL")
-            .when(Command::SetPrice {
-                variant: small(),
-                price: money(1_999, "EUR"),
-            })
+            .when(Command::SetPrice { variant: small(), price: money(1_999, "EUR") })
             .accepted()
             .when(Command::Publish)
             .then([Event::ProductPublished {}])
@@ -677,10 +547,7 @@ mod tests {
             .when(Command::Archive)
             .then([])
             .when(Command::Publish)
-            .refused_as(Refusal::IllegalTransition {
-                status: Status::Archived,
-                command: "publish",
-            })
+            .refused_as(Refusal::IllegalTransition { status: Status::Archived, command: "publish" })
             .when(add(2, "TEA-L", "large"))
             .refused("ILLEGAL_TRANSITION");
     }
@@ -690,10 +557,7 @@ mod tests {
         let rate = Rate::from_basis_points(1_900).expect("a rate");
         product([created()])
             .when(Command::SetTaxRate { rate })
-            .then([Event::TaxRateChanged {
-                from: Rate::ZERO,
-                to: rate,
-            }])
+            .then([Event::TaxRateChanged { from: Rate::ZERO, to: rate }])
             .when(Command::SetTaxRate { rate })
             .then([]);
     }
@@ -702,21 +566,14 @@ mod tests {
         let (name, family, description) = described("Pot", "kitchen", "Holds\ntea.");
         vec![
             created(),
-            Event::ProductRevised {
-                name,
-                family,
-                description,
-            },
+            Event::ProductRevised { name, family, description },
             variant(),
             Event::PriceChanged {
                 variant: small(),
                 from: Some(money(1_999, "EUR")),
                 to: money(1_799, "EUR"),
             },
-            Event::PriceRemoved {
-                variant: small(),
-                from: money(300_000, "JPY"),
-            },
+            Event::PriceRemoved { variant: small(), from: money(300_000, "JPY") },
             Event::TaxRateChanged {
                 from: Rate::ZERO,
                 to: Rate::from_millionths(88_750).expect("a rate"),

@@ -152,19 +152,14 @@ impl Entry {
         let replacement = recurrence_id
             .zip(self.series.as_ref())
             .and_then(|(id, series)| series.replaced.get(&id));
-        replacement
-            .and_then(|replacement| replacement.title.as_deref())
-            .unwrap_or(&self.title)
+        replacement.and_then(|replacement| replacement.title.as_deref()).unwrap_or(&self.title)
     }
 
     /// Whether the series has an occurrence of this name that was not cancelled.
     pub fn has_occurrence(&self, recurrence_id: NaiveDateTime) -> bool {
         self.series.as_ref().is_some_and(|series| {
             !series.excluded.contains(&recurrence_id)
-                && series
-                    .starts(self.start)
-                    .binary_search(&recurrence_id)
-                    .is_ok()
+                && series.starts(self.start).binary_search(&recurrence_id).is_ok()
         })
     }
 }
@@ -179,10 +174,8 @@ impl Series {
                     .unwrap_or_default(),
                 None => vec![start],
             };
-            let mut starts: Vec<NaiveDateTime> = planned
-                .into_iter()
-                .chain(self.extra.iter().copied())
-                .collect();
+            let mut starts: Vec<NaiveDateTime> =
+                planned.into_iter().chain(self.extra.iter().copied()).collect();
             starts.sort_unstable();
             starts.dedup();
             starts
@@ -227,9 +220,7 @@ impl From<StoredAgenda> for Agenda {
 
 impl From<Agenda> for StoredAgenda {
     fn from(agenda: Agenda) -> Self {
-        Self {
-            events: agenda.events,
-        }
+        Self { events: agenda.events }
     }
 }
 
@@ -314,10 +305,7 @@ impl Agenda {
     }
 
     fn forget_replacement(&mut self, id: EventId, recurrence_id: NaiveDateTime) {
-        let series = self
-            .events
-            .get_mut(&id)
-            .and_then(|entry| entry.series.as_mut());
+        let series = self.events.get_mut(&id).and_then(|entry| entry.series.as_mut());
         if let Some(replacement) = series.and_then(|series| series.replaced.remove(&recurrence_id))
         {
             self.remove_slot((replacement.start, id, Some(recurrence_id)));
@@ -349,33 +337,22 @@ impl Agenda {
     pub fn overlapping(&self, zone: Tz, range: Interval) -> impl Iterator<Item = Occurrence> {
         let first = local_time::local(zone, range.start) - MARGIN;
         let last = local_time::local(zone, range.end) + MARGIN;
-        let of_slots = self
-            .slots
-            .range(self.slots_between(first, last))
-            .filter_map(
-                move |((start, event, recurrence_id), (minutes, nonexistent))| {
-                    occurrence(zone, *event, *recurrence_id, *start, *minutes, *nonexistent)
-                },
-            );
-        let of_series = self
-            .series
-            .iter()
-            .filter_map(|id| self.events.get_key_value(id))
-            .flat_map(move |(id, entry)| {
-                let all = entry
-                    .series
-                    .as_ref()
-                    .map_or(&[][..], |series| series.starts(entry.start));
+        let of_slots = self.slots.range(self.slots_between(first, last)).filter_map(
+            move |((start, event, recurrence_id), (minutes, nonexistent))| {
+                occurrence(zone, *event, *recurrence_id, *start, *minutes, *nonexistent)
+            },
+        );
+        let of_series = self.series.iter().filter_map(|id| self.events.get_key_value(id)).flat_map(
+            move |(id, entry)| {
+                let all =
+                    entry.series.as_ref().map_or(&[][..], |series| series.starts(entry.start));
                 let from = first - TimeDelta::minutes(entry.minutes.into());
                 let within = &all[all.partition_point(|start| *start < from)
                     ..all.partition_point(|start| *start < last)];
                 within
                     .iter()
                     .filter(|start| {
-                        entry
-                            .series
-                            .as_ref()
-                            .is_some_and(|series| series.is_regular(start))
+                        entry.series.as_ref().is_some_and(|series| series.is_regular(start))
                     })
                     .filter_map(move |start| {
                         occurrence(
@@ -387,10 +364,9 @@ impl Agenda {
                             entry.nonexistent,
                         )
                     })
-            });
-        of_slots
-            .chain(of_series)
-            .filter(move |occurrence| occurrence.interval.overlaps(&range))
+            },
+        );
+        of_slots.chain(of_series).filter(move |occurrence| occurrence.interval.overlaps(&range))
     }
 
     fn slots_between(
@@ -399,11 +375,7 @@ impl Agenda {
         last: NaiveDateTime,
     ) -> (Bound<Slot>, Bound<Slot>) {
         let longest = self.lengths.get_max().map_or(0, |(minutes, _)| *minutes);
-        let least = (
-            first - TimeDelta::minutes(longest.into()),
-            EventId(Uuid::nil()),
-            None,
-        );
+        let least = (first - TimeDelta::minutes(longest.into()), EventId(Uuid::nil()), None);
         let beyond = (last, EventId(Uuid::nil()), None);
         (Bound::Included(least), Bound::Excluded(beyond))
     }
@@ -430,35 +402,28 @@ impl Agenda {
             .iter()
             .map(|candidate| candidate.interval.end - candidate.interval.start)
             .max()?;
-        candidates
-            .iter()
-            .enumerate()
-            .find_map(|(index, candidate)| {
-                let range = candidate.interval;
-                let before = candidates[..index]
-                    .iter()
-                    .rev()
-                    .take_while(|own| own.interval.start + longest > range.start);
-                let after = candidates[index + 1..]
-                    .iter()
-                    .take_while(|own| own.interval.start < range.end);
-                let own = before
-                    .chain(after)
-                    .filter(|own| own.interval.overlaps(&range))
-                    .copied();
-                let mut others: Vec<Occurrence> = self
-                    .overlapping(zone, range)
-                    .filter(|other| !is_replaced(other))
-                    .chain(own)
-                    .collect();
-                if others.len() < limit {
-                    return None;
-                }
-                others.sort_unstable();
-                let intervals: Vec<Interval> = others.iter().map(|other| other.interval).collect();
-                (most_at_once(&intervals, &range) >= limit)
-                    .then(|| others.first().map(|other| other.event))?
-            })
+        candidates.iter().enumerate().find_map(|(index, candidate)| {
+            let range = candidate.interval;
+            let before = candidates[..index]
+                .iter()
+                .rev()
+                .take_while(|own| own.interval.start + longest > range.start);
+            let after =
+                candidates[index + 1..].iter().take_while(|own| own.interval.start < range.end);
+            let own = before.chain(after).filter(|own| own.interval.overlaps(&range)).copied();
+            let mut others: Vec<Occurrence> = self
+                .overlapping(zone, range)
+                .filter(|other| !is_replaced(other))
+                .chain(own)
+                .collect();
+            if others.len() < limit {
+                return None;
+            }
+            others.sort_unstable();
+            let intervals: Vec<Interval> = others.iter().map(|other| other.interval).collect();
+            (most_at_once(&intervals, &range) >= limit)
+                .then(|| others.first().map(|other| other.event))?
+        })
     }
 }
 
@@ -473,25 +438,14 @@ pub fn occurrence(
 ) -> Option<Occurrence> {
     let start: DateTime<Utc> = local_time::resolve(zone, start, nonexistent)?;
     let end = start.checked_add_signed(TimeDelta::minutes(minutes.into()))?;
-    Some(Occurrence {
-        interval: Interval { start, end },
-        event,
-        recurrence_id,
-    })
+    Some(Occurrence { interval: Interval { start, end }, event, recurrence_id })
 }
 
 /// The occurrences of a timing that is not booked yet, in order of their instants.
 pub fn occurrences_of(zone: Tz, event: EventId, timing: &Timing) -> Vec<Occurrence> {
     let entry = Entry::new(String::new(), timing, 0);
     let at = |recurrence_id, start| {
-        occurrence(
-            zone,
-            event,
-            recurrence_id,
-            start,
-            timing.minutes,
-            timing.nonexistent,
-        )
+        occurrence(zone, event, recurrence_id, start, timing.minutes, timing.nonexistent)
     };
     let mut occurrences: Vec<Occurrence> = match &entry.series {
         None => at(None, timing.start).into_iter().collect(),

@@ -169,46 +169,16 @@ pub enum CalendarCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum CalendarEvent {
-    CalendarCreated {
-        details: Details,
-    },
-    OpeningHoursSet {
-        weekly: Vec<DayHours>,
-    },
-    OpeningExceptionSet {
-        date: NaiveDate,
-        spans: Vec<Span>,
-    },
-    OpeningExceptionCleared {
-        date: NaiveDate,
-    },
-    EventScheduled {
-        event_id: EventId,
-        title: String,
-        zone: Tz,
-        timing: Timing,
-    },
-    EventRescheduled {
-        event_id: EventId,
-        zone: Tz,
-        timing: Timing,
-    },
-    EventRetitled {
-        event_id: EventId,
-        title: String,
-    },
-    EventCancelled {
-        event_id: EventId,
-    },
-    OccurrenceCancelled {
-        event_id: EventId,
-        recurrence_id: NaiveDateTime,
-    },
-    OccurrenceReplaced {
-        event_id: EventId,
-        recurrence_id: NaiveDateTime,
-        replacement: Replacement,
-    },
+    CalendarCreated { details: Details },
+    OpeningHoursSet { weekly: Vec<DayHours> },
+    OpeningExceptionSet { date: NaiveDate, spans: Vec<Span> },
+    OpeningExceptionCleared { date: NaiveDate },
+    EventScheduled { event_id: EventId, title: String, zone: Tz, timing: Timing },
+    EventRescheduled { event_id: EventId, zone: Tz, timing: Timing },
+    EventRetitled { event_id: EventId, title: String },
+    EventCancelled { event_id: EventId },
+    OccurrenceCancelled { event_id: EventId, recurrence_id: NaiveDateTime },
+    OccurrenceReplaced { event_id: EventId, recurrence_id: NaiveDateTime, replacement: Replacement },
 }
 
 impl DomainEvent for CalendarEvent {}
@@ -303,12 +273,7 @@ impl Aggregate for Calendar {
         command: &Command,
         _context: &Context,
     ) -> Result<Vec<Event>, Refused> {
-        if let Command::CreateCalendar {
-            name,
-            zone,
-            availability,
-            within_opening_hours,
-        } = command
+        if let Command::CreateCalendar { name, zone, availability, within_opening_hours } = command
         {
             if state.details.is_some() {
                 return Err(Refused::AlreadyCreated);
@@ -334,9 +299,7 @@ impl Aggregate for Calendar {
                 if !is_week_valid(weekly) {
                     return Err(Refused::OpeningHoursInvalid);
                 }
-                Event::OpeningHoursSet {
-                    weekly: weekly.clone(),
-                }
+                Event::OpeningHoursSet { weekly: weekly.clone() }
             }
             Command::SetOpeningException { date, spans } => {
                 if !are_spans_valid(spans) {
@@ -347,10 +310,7 @@ impl Aggregate for Calendar {
                 if !has_room || !local_time::YEARS.contains(&date.year()) {
                     return Err(Refused::OpeningExceptionInvalid);
                 }
-                Event::OpeningExceptionSet {
-                    date: *date,
-                    spans: spans.clone(),
-                }
+                Event::OpeningExceptionSet { date: *date, spans: spans.clone() }
             }
             Command::ClearOpeningException { date } => {
                 if !state.opening_hours.exceptions.contains_key(date) {
@@ -358,11 +318,7 @@ impl Aggregate for Calendar {
                 }
                 Event::OpeningExceptionCleared { date: *date }
             }
-            Command::ScheduleEvent {
-                event_id,
-                title,
-                timing,
-            } => {
+            Command::ScheduleEvent { event_id, title, timing } => {
                 if state.agenda.get(*event_id).is_some() {
                     return Err(Refused::EventAlreadyScheduled);
                 }
@@ -374,12 +330,7 @@ impl Aggregate for Calendar {
                 let timing = read_timing(zone, timing)?;
                 let occurrences = occurrences_of(zone, *event_id, &timing);
                 require_bookable(state, details, &occurrences, |_| false)?;
-                Event::EventScheduled {
-                    event_id: *event_id,
-                    title,
-                    zone,
-                    timing,
-                }
+                Event::EventScheduled { event_id: *event_id, title, zone, timing }
             }
             Command::RescheduleEvent { event_id, timing } => {
                 let entry = state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
@@ -389,14 +340,8 @@ impl Aggregate for Calendar {
                     return Ok(vec![]);
                 }
                 let occurrences = occurrences_of(zone, *event_id, &timing);
-                require_bookable(state, details, &occurrences, |other| {
-                    other.event == *event_id
-                })?;
-                Event::EventRescheduled {
-                    event_id: *event_id,
-                    zone,
-                    timing,
-                }
+                require_bookable(state, details, &occurrences, |other| other.event == *event_id)?;
+                Event::EventRescheduled { event_id: *event_id, zone, timing }
             }
             Command::RetitleEvent { event_id, title } => {
                 let entry = state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
@@ -404,34 +349,17 @@ impl Aggregate for Calendar {
                 if entry.title == title {
                     return Ok(vec![]);
                 }
-                Event::EventRetitled {
-                    event_id: *event_id,
-                    title,
-                }
+                Event::EventRetitled { event_id: *event_id, title }
             }
             Command::CancelEvent { event_id } => {
                 state.agenda.get(*event_id).ok_or(Refused::EventUnknown)?;
-                Event::EventCancelled {
-                    event_id: *event_id,
-                }
+                Event::EventCancelled { event_id: *event_id }
             }
-            Command::CancelOccurrence {
-                event_id,
-                recurrence_id,
-            } => {
+            Command::CancelOccurrence { event_id, recurrence_id } => {
                 require_occurrence(state, *event_id, *recurrence_id)?;
-                Event::OccurrenceCancelled {
-                    event_id: *event_id,
-                    recurrence_id: *recurrence_id,
-                }
+                Event::OccurrenceCancelled { event_id: *event_id, recurrence_id: *recurrence_id }
             }
-            Command::ReplaceOccurrence {
-                event_id,
-                recurrence_id,
-                start,
-                end,
-                title,
-            } => {
+            Command::ReplaceOccurrence { event_id, recurrence_id, start, end, title } => {
                 let entry = require_occurrence(state, *event_id, *recurrence_id)?;
                 let minutes = read_minutes(zone, *start, *end, entry.nonexistent)?;
                 let title = title.as_deref().map(read_title).transpose()?;
@@ -444,11 +372,7 @@ impl Aggregate for Calendar {
                 Event::OccurrenceReplaced {
                     event_id: *event_id,
                     recurrence_id: *recurrence_id,
-                    replacement: Replacement {
-                        start: *start,
-                        minutes,
-                        title,
-                    },
+                    replacement: Replacement { start: *start, minutes, title },
                 }
             }
         };
@@ -465,25 +389,13 @@ impl Aggregate for Calendar {
             Event::OpeningExceptionCleared { date } => {
                 state.opening_hours.exceptions.remove(date);
             }
-            Event::EventScheduled {
-                event_id,
-                title,
-                timing,
-                ..
-            } => {
-                state
-                    .agenda
-                    .insert(*event_id, Entry::new(title.clone(), timing, 0));
+            Event::EventScheduled { event_id, title, timing, .. } => {
+                state.agenda.insert(*event_id, Entry::new(title.clone(), timing, 0));
             }
-            Event::EventRescheduled {
-                event_id, timing, ..
-            } => {
+            Event::EventRescheduled { event_id, timing, .. } => {
                 if let Some(entry) = state.agenda.get(*event_id) {
-                    let entry = Entry::new(
-                        entry.title.clone(),
-                        timing,
-                        entry.sequence.saturating_add(1),
-                    );
+                    let entry =
+                        Entry::new(entry.title.clone(), timing, entry.sequence.saturating_add(1));
                     state.agenda.insert(*event_id, entry);
                 }
             }
@@ -491,18 +403,11 @@ impl Aggregate for Calendar {
                 state.agenda.retitle(*event_id, title.clone())
             }
             Event::EventCancelled { event_id } => state.agenda.remove(*event_id),
-            Event::OccurrenceCancelled {
-                event_id,
-                recurrence_id,
-            } => state.agenda.exclude(*event_id, *recurrence_id),
-            Event::OccurrenceReplaced {
-                event_id,
-                recurrence_id,
-                replacement,
-            } => {
-                state
-                    .agenda
-                    .replace(*event_id, *recurrence_id, replacement.clone());
+            Event::OccurrenceCancelled { event_id, recurrence_id } => {
+                state.agenda.exclude(*event_id, *recurrence_id)
+            }
+            Event::OccurrenceReplaced { event_id, recurrence_id, replacement } => {
+                state.agenda.replace(*event_id, *recurrence_id, replacement.clone());
             }
         }
     }
@@ -525,10 +430,7 @@ impl CalendarState {
     pub fn busy(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Vec<Interval>, Refused> {
         let (details, range) = self.read_range(start, end)?;
         let occurrences = self.agenda.overlapping(details.zone, range);
-        Ok(merge(
-            occurrences.map(|occurrence| occurrence.interval),
-            &range,
-        ))
+        Ok(merge(occurrences.map(|occurrence| occurrence.interval), &range))
     }
 
     /// When the calendar is open within the range, whether busy or not.
@@ -617,21 +519,15 @@ fn require_bookable(
     if occurrences.is_empty() {
         return Err(Refused::TimeNonexistent);
     }
-    let is_open = |occurrence: &Occurrence| {
-        state
-            .opening_hours
-            .covers(details.zone, &occurrence.interval)
-    };
+    let is_open =
+        |occurrence: &Occurrence| state.opening_hours.covers(details.zone, &occurrence.interval);
     if details.within_opening_hours && !occurrences.iter().all(is_open) {
         return Err(Refused::OutsideOpeningHours);
     }
     let Some(limit) = details.availability.limit() else {
         return Ok(());
     };
-    match state
-        .agenda
-        .first_conflict(details.zone, occurrences, limit, is_replaced)
-    {
+    match state.agenda.first_conflict(details.zone, occurrences, limit, is_replaced) {
         None => Ok(()),
         Some(by) if limit == 1 => Err(Refused::SlotTaken { by }),
         Some(_) => Err(Refused::SlotFull),
@@ -645,11 +541,7 @@ fn read_title(text: &str) -> Result<String, Refused> {
         && text.len() <= 4 * TITLE_CHARACTERS_MAX
         && text.chars().count() <= TITLE_CHARACTERS_MAX
         && !text.chars().any(char::is_control);
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err(Refused::TitleInvalid)
-    }
+    if fits { Ok(text.to_owned()) } else { Err(Refused::TitleInvalid) }
 }
 
 /// The real length of what starts and ends so, in minutes.
@@ -686,12 +578,7 @@ fn read_timing(zone: Tz, request: &TimingRequest) -> Result<Timing, Refused> {
         None => None,
         Some(recurrence) => Some(read_series(zone, request.start, recurrence)?),
     };
-    Ok(Timing {
-        start: request.start,
-        minutes,
-        nonexistent: request.nonexistent,
-        series,
-    })
+    Ok(Timing { start: request.start, minutes, nonexistent: request.nonexistent, series })
 }
 
 fn read_series(
@@ -723,10 +610,7 @@ fn read_series(
         )
         .into());
     }
-    if planned
-        .last()
-        .is_some_and(|last| !local_time::is_storable(*last))
-    {
+    if planned.last().is_some_and(|last| !local_time::is_storable(*last)) {
         return Err(RecurrenceRefusal::TooLong.into());
     }
     let occurrences = u32::try_from(planned.len()).map_err(|_| RecurrenceRefusal::TooLong)?;
@@ -742,20 +626,12 @@ fn read_series(
         .collect();
     excluded.sort_unstable();
     excluded.dedup();
-    let all = planned.len()
-        + extra
-            .iter()
-            .filter(|time| planned.binary_search(time).is_err())
-            .count();
+    let all =
+        planned.len() + extra.iter().filter(|time| planned.binary_search(time).is_err()).count();
     if excluded.len() >= all {
         return Err(RecurrenceRefusal::Invalid("no occurrence is left").into());
     }
-    Ok(SeriesTiming {
-        rule,
-        occurrences,
-        extra,
-        excluded,
-    })
+    Ok(SeriesTiming { rule, occurrences, extra, excluded })
 }
 
 #[cfg(test)]

@@ -21,20 +21,15 @@ impl Interval {
     }
 
     fn clipped_to(&self, range: &Self) -> Option<Self> {
-        let clipped = Self {
-            start: self.start.max(range.start),
-            end: self.end.min(range.end),
-        };
+        let clipped = Self { start: self.start.max(range.start), end: self.end.min(range.end) };
         (clipped.start < clipped.end).then_some(clipped)
     }
 }
 
 /// The intervals within the range, in order, laid together where they touch or overlap.
 pub fn merge(intervals: impl IntoIterator<Item = Interval>, range: &Interval) -> Vec<Interval> {
-    let mut sorted: Vec<Interval> = intervals
-        .into_iter()
-        .filter_map(|interval| interval.clipped_to(range))
-        .collect();
+    let mut sorted: Vec<Interval> =
+        intervals.into_iter().filter_map(|interval| interval.clipped_to(range)).collect();
     sorted.sort_unstable();
     let mut merged: Vec<Interval> = Vec::with_capacity(sorted.len());
     for interval in sorted {
@@ -57,11 +52,7 @@ pub fn most_at_once(intervals: &[Interval], range: &Interval) -> usize {
     turns.sort_unstable();
     let (mut now, mut most) = (0_usize, 0);
     for (_, starts) in turns {
-        now = if starts {
-            now + 1
-        } else {
-            now.saturating_sub(1)
-        };
+        now = if starts { now + 1 } else { now.saturating_sub(1) };
         most = most.max(now);
     }
     most
@@ -75,21 +66,13 @@ mod tests {
 
     fn interval(start: i64, end: i64) -> Interval {
         let at = |minute| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute);
-        Interval {
-            start: at(start),
-            end: at(end),
-        }
+        Interval { start: at(start), end: at(end) }
     }
 
     #[test]
     fn what_touches_is_laid_together_and_clipped() {
         let merged = merge(
-            [
-                interval(50, 70),
-                interval(-5, 5),
-                interval(10, 20),
-                interval(20, 30),
-            ],
+            [interval(50, 70), interval(-5, 5), interval(10, 20), interval(20, 30)],
             &interval(0, 60),
         );
         assert_eq!(merged, [interval(0, 5), interval(10, 30), interval(50, 60)]);

@@ -51,9 +51,7 @@ pub fn resolve_end(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
 
 fn shifted(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
     let (_, offset_before) = GapInfo::new(&local, &zone)?.begin?;
-    local
-        .checked_sub_offset(offset_before.fix())
-        .map(|utc| utc.and_utc())
+    local.checked_sub_offset(offset_before.fix()).map(|utc| utc.and_utc())
 }
 
 /// What the clock on the wall shows at an instant.
@@ -68,139 +66,34 @@ mod tests {
     /// Zone, local time, instant when shifted, instant when skipped.
     const TRANSITIONS: &[(&str, &str, &str, Option<&str>)] = &[
         // Berlin, forward on 29 March 2026 from 02:00 to 03:00
-        (
-            "Europe/Berlin",
-            "2026-03-29T01:59",
-            "2026-03-29T00:59Z",
-            Some("2026-03-29T00:59Z"),
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-29T02:00",
-            "2026-03-29T01:00Z",
-            None,
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-29T02:30",
-            "2026-03-29T01:30Z",
-            None,
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-29T02:59",
-            "2026-03-29T01:59Z",
-            None,
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-29T03:00",
-            "2026-03-29T01:00Z",
-            Some("2026-03-29T01:00Z"),
-        ),
+        ("Europe/Berlin", "2026-03-29T01:59", "2026-03-29T00:59Z", Some("2026-03-29T00:59Z")),
+        ("Europe/Berlin", "2026-03-29T02:00", "2026-03-29T01:00Z", None),
+        ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T01:30Z", None),
+        ("Europe/Berlin", "2026-03-29T02:59", "2026-03-29T01:59Z", None),
+        ("Europe/Berlin", "2026-03-29T03:00", "2026-03-29T01:00Z", Some("2026-03-29T01:00Z")),
         // and back on 25 October from 03:00 to 02:00
-        (
-            "Europe/Berlin",
-            "2026-10-25T01:59",
-            "2026-10-24T23:59Z",
-            Some("2026-10-24T23:59Z"),
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-25T02:00",
-            "2026-10-25T00:00Z",
-            Some("2026-10-25T00:00Z"),
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-25T02:59",
-            "2026-10-25T00:59Z",
-            Some("2026-10-25T00:59Z"),
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-25T03:00",
-            "2026-10-25T02:00Z",
-            Some("2026-10-25T02:00Z"),
-        ),
+        ("Europe/Berlin", "2026-10-25T01:59", "2026-10-24T23:59Z", Some("2026-10-24T23:59Z")),
+        ("Europe/Berlin", "2026-10-25T02:00", "2026-10-25T00:00Z", Some("2026-10-25T00:00Z")),
+        ("Europe/Berlin", "2026-10-25T02:59", "2026-10-25T00:59Z", Some("2026-10-25T00:59Z")),
+        ("Europe/Berlin", "2026-10-25T03:00", "2026-10-25T02:00Z", Some("2026-10-25T02:00Z")),
         // New York, forward on 8 March from 02:00 to 03:00
-        (
-            "America/New_York",
-            "2026-03-08T01:59",
-            "2026-03-08T06:59Z",
-            Some("2026-03-08T06:59Z"),
-        ),
-        (
-            "America/New_York",
-            "2026-03-08T02:30",
-            "2026-03-08T07:30Z",
-            None,
-        ),
-        (
-            "America/New_York",
-            "2026-03-08T03:00",
-            "2026-03-08T07:00Z",
-            Some("2026-03-08T07:00Z"),
-        ),
+        ("America/New_York", "2026-03-08T01:59", "2026-03-08T06:59Z", Some("2026-03-08T06:59Z")),
+        ("America/New_York", "2026-03-08T02:30", "2026-03-08T07:30Z", None),
+        ("America/New_York", "2026-03-08T03:00", "2026-03-08T07:00Z", Some("2026-03-08T07:00Z")),
         // and back on 1 November from 02:00 to 01:00
-        (
-            "America/New_York",
-            "2026-11-01T00:59",
-            "2026-11-01T04:59Z",
-            Some("2026-11-01T04:59Z"),
-        ),
-        (
-            "America/New_York",
-            "2026-11-01T01:30",
-            "2026-11-01T05:30Z",
-            Some("2026-11-01T05:30Z"),
-        ),
-        (
-            "America/New_York",
-            "2026-11-01T02:00",
-            "2026-11-01T07:00Z",
-            Some("2026-11-01T07:00Z"),
-        ),
+        ("America/New_York", "2026-11-01T00:59", "2026-11-01T04:59Z", Some("2026-11-01T04:59Z")),
+        ("America/New_York", "2026-11-01T01:30", "2026-11-01T05:30Z", Some("2026-11-01T05:30Z")),
+        ("America/New_York", "2026-11-01T02:00", "2026-11-01T07:00Z", Some("2026-11-01T07:00Z")),
         // Sydney, back on 5 April from 03:00 to 02:00
-        (
-            "Australia/Sydney",
-            "2026-04-05T02:30",
-            "2026-04-04T15:30Z",
-            Some("2026-04-04T15:30Z"),
-        ),
-        (
-            "Australia/Sydney",
-            "2026-04-05T03:00",
-            "2026-04-04T17:00Z",
-            Some("2026-04-04T17:00Z"),
-        ),
+        ("Australia/Sydney", "2026-04-05T02:30", "2026-04-04T15:30Z", Some("2026-04-04T15:30Z")),
+        ("Australia/Sydney", "2026-04-05T03:00", "2026-04-04T17:00Z", Some("2026-04-04T17:00Z")),
         // and forward on 4 October from 02:00 to 03:00
-        (
-            "Australia/Sydney",
-            "2026-10-04T02:30",
-            "2026-10-03T16:30Z",
-            None,
-        ),
-        (
-            "Australia/Sydney",
-            "2026-10-04T03:00",
-            "2026-10-03T16:00Z",
-            Some("2026-10-03T16:00Z"),
-        ),
+        ("Australia/Sydney", "2026-10-04T02:30", "2026-10-03T16:30Z", None),
+        ("Australia/Sydney", "2026-10-04T03:00", "2026-10-03T16:00Z", Some("2026-10-03T16:00Z")),
         // Lord Howe moves by half an hour
-        (
-            "Australia/Lord_Howe",
-            "2026-10-04T02:15",
-            "2026-10-03T15:45Z",
-            None,
-        ),
+        ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:45Z", None),
         // Apia left out 30 December 2011
-        (
-            "Pacific/Apia",
-            "2011-12-30T12:00",
-            "2011-12-30T22:00Z",
-            None,
-        ),
+        ("Pacific/Apia", "2011-12-30T12:00", "2011-12-30T22:00Z", None),
     ];
 
     fn naive(text: &str) -> NaiveDateTime {
@@ -246,12 +139,8 @@ mod tests {
         assert!(is_storable(naive("2026-03-29T02:30")));
         assert!(!is_storable(naive("1969-12-31T23:59")));
         assert!(!is_storable(naive("2200-01-01T00:00")));
-        assert!(!is_storable(
-            naive("2026-03-29T02:30") + chrono::TimeDelta::seconds(1)
-        ));
-        assert!(!is_storable(
-            naive("2026-03-29T02:30") + chrono::TimeDelta::nanoseconds(1)
-        ));
+        assert!(!is_storable(naive("2026-03-29T02:30") + chrono::TimeDelta::seconds(1)));
+        assert!(!is_storable(naive("2026-03-29T02:30") + chrono::TimeDelta::nanoseconds(1)));
         assert!(!is_storable(NaiveDateTime::MAX) && !is_storable(NaiveDateTime::MIN));
     }
 }

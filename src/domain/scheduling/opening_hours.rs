@@ -43,9 +43,7 @@ pub struct OpeningHours {
 /// Whether the spans of one day are in order, apart, and within a day.
 pub fn are_spans_valid(spans: &[Span]) -> bool {
     spans.len() <= SPANS_MAX
-        && spans
-            .iter()
-            .all(|span| span.opens < span.closes && span.closes <= MINUTES_OF_DAY)
+        && spans.iter().all(|span| span.opens < span.closes && span.closes <= MINUTES_OF_DAY)
         && spans.windows(2).all(|pair| pair[0].closes < pair[1].opens)
 }
 
@@ -54,9 +52,7 @@ pub fn is_week_valid(weekly: &[DayHours]) -> bool {
     weekly.len() <= 7
         && weekly.iter().all(|day| are_spans_valid(&day.spans))
         && (1..weekly.len()).all(|index| {
-            weekly[..index]
-                .iter()
-                .all(|earlier| earlier.weekday != weekly[index].weekday)
+            weekly[..index].iter().all(|earlier| earlier.weekday != weekly[index].weekday)
         })
 }
 
@@ -75,28 +71,23 @@ impl OpeningHours {
     pub fn open_intervals(&self, zone: Tz, range: &Interval) -> Vec<Interval> {
         let first = local_time::local(zone, range.start).date() - TimeDelta::days(1);
         let last = local_time::local(zone, range.end).date() + TimeDelta::days(1);
-        let open = first
-            .iter_days()
-            .take_while(|date| *date <= last)
-            .flat_map(|date| {
-                self.spans(date).iter().filter_map(move |span| {
-                    let at = |minutes: u16| {
-                        date.and_hms_opt(0, 0, 0)?
-                            .checked_add_signed(TimeDelta::minutes(minutes.into()))
-                    };
-                    let start = local_time::resolve(zone, at(span.opens)?, NonexistentTime::Shift)?;
-                    let end: DateTime<Utc> = local_time::resolve_end(zone, at(span.closes)?)?;
-                    (start < end).then_some(Interval { start, end })
-                })
-            });
+        let open = first.iter_days().take_while(|date| *date <= last).flat_map(|date| {
+            self.spans(date).iter().filter_map(move |span| {
+                let at = |minutes: u16| {
+                    date.and_hms_opt(0, 0, 0)?
+                        .checked_add_signed(TimeDelta::minutes(minutes.into()))
+                };
+                let start = local_time::resolve(zone, at(span.opens)?, NonexistentTime::Shift)?;
+                let end: DateTime<Utc> = local_time::resolve_end(zone, at(span.closes)?)?;
+                (start < end).then_some(Interval { start, end })
+            })
+        });
         merge(open, range)
     }
 
     /// Whether it is open during all of the interval.
     pub fn covers(&self, zone: Tz, interval: &Interval) -> bool {
-        self.open_intervals(zone, interval)
-            .iter()
-            .any(|open| open.contains(interval))
+        self.open_intervals(zone, interval).iter().any(|open| open.contains(interval))
     }
 }
 
@@ -113,10 +104,7 @@ mod tests {
             weekday,
             spans: spans
                 .iter()
-                .map(|(opens, closes)| Span {
-                    opens: *opens,
-                    closes: *closes,
-                })
+                .map(|(opens, closes)| Span { opens: *opens, closes: *closes })
                 .collect(),
         };
         let weekly = vec![
@@ -125,25 +113,15 @@ mod tests {
             day(Weekday::Sun, &[(0, 240)]),
         ];
         let closed: NaiveDate = "2026-04-06".parse().expect("a date");
-        OpeningHours {
-            weekly,
-            exceptions: [(closed, vec![])].into_iter().collect(),
-        }
+        OpeningHours { weekly, exceptions: [(closed, vec![])].into_iter().collect() }
     }
 
     fn interval(start: &str, end: &str) -> Interval {
         let at = |text: &str| {
             let local: NaiveDateTime = format!("{text}:00").parse().expect("a local time");
-            BERLIN
-                .from_local_datetime(&local)
-                .latest()
-                .expect("an existing time")
-                .to_utc()
+            BERLIN.from_local_datetime(&local).latest().expect("an existing time").to_utc()
         };
-        Interval {
-            start: at(start),
-            end: at(end),
-        }
+        Interval { start: at(start), end: at(end) }
     }
 
     #[test]
@@ -165,44 +143,25 @@ mod tests {
             ("2026-04-06T09:00", "2026-04-06T10:00", false),
             ("2026-04-13T09:00", "2026-04-13T10:00", true),
         ] {
-            assert_eq!(
-                week().covers(BERLIN, &interval(start, end)),
-                expected,
-                "{start} to {end}"
-            );
+            assert_eq!(week().covers(BERLIN, &interval(start, end)), expected, "{start} to {end}");
         }
     }
 
     #[test]
     fn spans_out_of_order_or_bounds_are_invalid() {
         let spans = |pairs: &[(u16, u16)]| -> Vec<Span> {
-            pairs
-                .iter()
-                .map(|(opens, closes)| Span {
-                    opens: *opens,
-                    closes: *closes,
-                })
-                .collect()
+            pairs.iter().map(|(opens, closes)| Span { opens: *opens, closes: *closes }).collect()
         };
         assert!(are_spans_valid(&spans(&[(0, 1_440)])) && are_spans_valid(&[]));
-        for invalid in [
-            &[(0, 1_441)][..],
-            &[(60, 60)],
-            &[(60, 0)],
-            &[(0, 60), (60, 90)],
-            &[(60, 90), (0, 30)],
-        ] {
+        for invalid in
+            [&[(0, 1_441)][..], &[(60, 60)], &[(60, 0)], &[(0, 60), (60, 90)], &[(60, 90), (0, 30)]]
+        {
             assert!(!are_spans_valid(&spans(invalid)), "{invalid:?}");
         }
         assert!(!are_spans_valid(&spans(
-            &(0..9)
-                .map(|hour| (hour * 60, hour * 60 + 30))
-                .collect::<Vec<_>>()
+            &(0..9).map(|hour| (hour * 60, hour * 60 + 30)).collect::<Vec<_>>()
         )));
-        let twice = DayHours {
-            weekday: Weekday::Mon,
-            spans: vec![],
-        };
+        let twice = DayHours { weekday: Weekday::Mon, spans: vec![] };
         assert!(!is_week_valid(&[twice.clone(), twice]));
         assert!(is_week_valid(&week().weekly));
     }

@@ -87,9 +87,7 @@ impl Rule {
         let mut parts = Parts::default();
         let mut seen: Vec<&str> = vec![];
         for part in text.split(';') {
-            let (name, value) = part
-                .split_once('=')
-                .ok_or(Invalid("every part is NAME=VALUE"))?;
+            let (name, value) = part.split_once('=').ok_or(Invalid("every part is NAME=VALUE"))?;
             if seen.contains(&name) {
                 return Err(Invalid("every part comes once"));
             }
@@ -205,12 +203,7 @@ impl Parts {
             }
             "UNTIL" => self.until = Some(read_until(value)?),
             "WKST" => self.week_start = Some(read_weekday(value)?),
-            "BYDAY" => {
-                self.by_day = value
-                    .split(',')
-                    .map(read_by_day)
-                    .collect::<Result<_, _>>()?
-            }
+            "BYDAY" => self.by_day = value.split(',').map(read_by_day).collect::<Result<_, _>>()?,
             "BYMONTH" => {
                 self.by_month = numbers::<u8>(value, 1, 12, "BYMONTH is 1 to 12")?
                     .into_iter()
@@ -226,12 +219,9 @@ impl Parts {
             "BYWEEKNO" => self.by_week = signed(value, 53, "BYWEEKNO is 1 to 53 or -53 to -1")?,
             "BYHOUR" => self.by_hour = numbers(value, 0, 23, "BYHOUR is 0 to 23")?,
             "BYMINUTE" => self.by_minute = numbers(value, 0, 59, "BYMINUTE is 0 to 59")?,
-            "BYSECOND" => drop(numbers::<u8>(
-                value,
-                0,
-                0,
-                "BYSECOND is 0: calendars know whole minutes",
-            )?),
+            "BYSECOND" => {
+                drop(numbers::<u8>(value, 0, 0, "BYSECOND is 0: calendars know whole minutes")?)
+            }
             "BYSETPOS" => {
                 self.by_position = signed(value, 366, "BYSETPOS is 1 to 366 or -366 to -1")?
             }
@@ -245,10 +235,7 @@ impl Parts {
         let frequency = self.frequency.ok_or(Invalid("FREQ is missing"))?;
         let is_yearly = frequency == Frequency::Yearly;
         let is_sub_daily = matches!(frequency, Frequency::Hourly | Frequency::Minutely);
-        let has_numbered_day = self
-            .by_day
-            .iter()
-            .any(|day| matches!(day, NWeekday::Nth(..)));
+        let has_numbered_day = self.by_day.iter().any(|day| matches!(day, NWeekday::Nth(..)));
         let has_other_by = !(self.by_day.is_empty()
             && self.by_month.is_empty()
             && self.by_month_day.is_empty()
@@ -257,14 +244,8 @@ impl Parts {
             && self.by_hour.is_empty()
             && self.by_minute.is_empty());
         let refused = [
-            (
-                self.count.is_some() && self.until.is_some(),
-                "UNTIL or COUNT, not both",
-            ),
-            (
-                !self.by_week.is_empty() && !is_yearly,
-                "BYWEEKNO goes with YEARLY",
-            ),
+            (self.count.is_some() && self.until.is_some(), "UNTIL or COUNT, not both"),
+            (!self.by_week.is_empty() && !is_yearly, "BYWEEKNO goes with YEARLY"),
             (
                 !self.by_year_day.is_empty() && !is_yearly && !is_sub_daily,
                 "BYYEARDAY does not go with DAILY, WEEKLY or MONTHLY",
@@ -281,10 +262,7 @@ impl Parts {
                 has_numbered_day && !self.by_week.is_empty(),
                 "BYDAY with numbers does not go with BYWEEKNO",
             ),
-            (
-                !self.by_position.is_empty() && !has_other_by,
-                "BYSETPOS needs another BY part",
-            ),
+            (!self.by_position.is_empty() && !has_other_by, "BYSETPOS needs another BY part"),
             (
                 !is_sub_daily
                     && self.by_hour.len().max(1) * self.by_minute.len().max(1) > TIMES_OF_DAY_MAX,
@@ -305,12 +283,7 @@ impl Parts {
             .by_hour(self.by_hour)
             .by_minute(self.by_minute)
             .by_set_pos(self.by_position);
-        Ok(Rule {
-            text: text.to_owned(),
-            rule,
-            count: self.count,
-            until: self.until,
-        })
+        Ok(Rule { text: text.to_owned(), rule, count: self.count, until: self.until })
     }
 }
 
@@ -333,9 +306,7 @@ fn numbers<N: FromStr + PartialOrd + Copy>(
     most: N,
     refusal: &'static str,
 ) -> Result<Vec<N>, RecurrenceRefusal> {
-    text.split(',')
-        .map(|item| number(item, least, most, refusal))
-        .collect()
+    text.split(',').map(|item| number(item, least, most, refusal)).collect()
 }
 
 /// Numbers from 1 to `most` or from -`most` to -1.
@@ -346,12 +317,7 @@ fn signed<N: TryFrom<i16> + fmt::Debug>(
 ) -> Result<Vec<N>, RecurrenceRefusal> {
     numbers(text, -most, most, refusal)?
         .into_iter()
-        .map(|value| {
-            N::try_from(value)
-                .ok()
-                .filter(|_| value != 0)
-                .ok_or(Invalid(refusal))
-        })
+        .map(|value| N::try_from(value).ok().filter(|_| value != 0).ok_or(Invalid(refusal)))
         .collect()
 }
 

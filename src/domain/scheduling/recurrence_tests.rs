@@ -8,26 +8,10 @@ const NEW_YORK: Tz = chrono_tz::America::New_York;
 
 /// Start, rule, the first occurrences by day; all at nine in the morning.
 const BY_DAY: &[(&str, &str, &str)] = &[
-    (
-        "1997-09-02",
-        "FREQ=DAILY;COUNT=10",
-        "1997-09-02 03 04 05 06 07 08 09 10 11",
-    ),
-    (
-        "1997-09-02",
-        "FREQ=DAILY;INTERVAL=2",
-        "1997-09-02 04 06 08 10",
-    ),
-    (
-        "1997-09-02",
-        "FREQ=DAILY;INTERVAL=10;COUNT=5",
-        "1997-09-02 12 22 1997-10-02 12",
-    ),
-    (
-        "1997-09-02",
-        "FREQ=WEEKLY;COUNT=10",
-        "1997-09-02 09 16 23 30 1997-10-07 14 21 28 1997-11-04",
-    ),
+    ("1997-09-02", "FREQ=DAILY;COUNT=10", "1997-09-02 03 04 05 06 07 08 09 10 11"),
+    ("1997-09-02", "FREQ=DAILY;INTERVAL=2", "1997-09-02 04 06 08 10"),
+    ("1997-09-02", "FREQ=DAILY;INTERVAL=10;COUNT=5", "1997-09-02 12 22 1997-10-02 12"),
+    ("1997-09-02", "FREQ=WEEKLY;COUNT=10", "1997-09-02 09 16 23 30 1997-10-07 14 21 28 1997-11-04"),
     (
         "1997-09-02",
         "FREQ=WEEKLY;INTERVAL=2;WKST=SU",
@@ -83,16 +67,8 @@ const BY_DAY: &[(&str, &str, &str)] = &[
         "FREQ=YEARLY;INTERVAL=3;COUNT=10;BYYEARDAY=1,100,200",
         "1997-01-01 1997-04-10 1997-07-19 2000-01-01 2000-04-09 2000-07-18 2003-01-01 2003-04-10 2003-07-19 2006-01-01",
     ),
-    (
-        "1997-05-19",
-        "FREQ=YEARLY;BYDAY=20MO",
-        "1997-05-19 1998-05-18 1999-05-17",
-    ),
-    (
-        "1997-05-12",
-        "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
-        "1997-05-12 1998-05-11 1999-05-17",
-    ),
+    ("1997-05-19", "FREQ=YEARLY;BYDAY=20MO", "1997-05-19 1998-05-18 1999-05-17"),
+    ("1997-05-12", "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", "1997-05-12 1998-05-11 1999-05-17"),
     (
         "1997-03-13",
         "FREQ=YEARLY;BYMONTH=3;BYDAY=TH",
@@ -123,16 +99,8 @@ const BY_DAY: &[(&str, &str, &str)] = &[
         "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-2",
         "1997-09-29 1997-10-30 1997-11-27 1997-12-30 1998-01-29 1998-02-26 1998-03-30",
     ),
-    (
-        "1997-08-05",
-        "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO",
-        "1997-08-05 10 19 24",
-    ),
-    (
-        "1997-08-05",
-        "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU",
-        "1997-08-05 17 19 31",
-    ),
+    ("1997-08-05", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO", "1997-08-05 10 19 24"),
+    ("1997-08-05", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU", "1997-08-05 17 19 31"),
     (
         "2007-01-15",
         "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5",
@@ -144,40 +112,18 @@ const BY_DAY: &[(&str, &str, &str)] = &[
         "1997-06-10 1997-07-10 1998-06-10 1998-07-10",
     ),
     // leap days only
-    (
-        "2024-02-29",
-        "FREQ=YEARLY",
-        "2024-02-29 2028-02-29 2032-02-29",
-    ),
+    ("2024-02-29", "FREQ=YEARLY", "2024-02-29 2028-02-29 2032-02-29"),
 ];
 
 /// Rule, the first occurrences by time, from nine on the second of September 1997.
 const BY_TIME: &[(&str, &str)] = &[
-    (
-        "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000",
-        "09:00 12:00 15:00",
-    ),
+    ("FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000", "09:00 12:00 15:00"),
     // 17:00 in UTC is 13:00 in New York
-    (
-        "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z",
-        "09:00 12:00",
-    ),
-    (
-        "FREQ=MINUTELY;INTERVAL=15;COUNT=6",
-        "09:00 09:15 09:30 09:45 10:00 10:15",
-    ),
-    (
-        "FREQ=MINUTELY;INTERVAL=90;COUNT=4",
-        "09:00 10:30 12:00 13:30",
-    ),
-    (
-        "FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0,20,40",
-        "09:00 09:20 09:40 10:00 10:20",
-    ),
-    (
-        "FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16",
-        "09:00 09:20 09:40 10:00 10:20",
-    ),
+    ("FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z", "09:00 12:00"),
+    ("FREQ=MINUTELY;INTERVAL=15;COUNT=6", "09:00 09:15 09:30 09:45 10:00 10:15"),
+    ("FREQ=MINUTELY;INTERVAL=90;COUNT=4", "09:00 10:30 12:00 13:30"),
+    ("FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0,20,40", "09:00 09:20 09:40 10:00 10:20"),
+    ("FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "09:00 09:20 09:40 10:00 10:20"),
 ];
 
 fn nine(date: &str) -> NaiveDateTime {
@@ -220,10 +166,8 @@ fn the_examples_of_the_rfc_by_day() {
 fn the_examples_of_the_rfc_by_time() {
     for (rule, expected) in BY_TIME {
         let planned = plan(nine("1997-09-02"), rule).expect(rule);
-        let shown: Vec<String> = planned
-            .iter()
-            .map(|time| time.format("%H:%M").to_string())
-            .collect();
+        let shown: Vec<String> =
+            planned.iter().map(|time| time.format("%H:%M").to_string()).collect();
         let expected: Vec<&str> = expected.split(' ').collect();
         assert_eq!(shown[..expected.len().min(shown.len())], expected, "{rule}");
     }
@@ -232,22 +176,14 @@ fn the_examples_of_the_rfc_by_time() {
 #[test]
 fn the_long_examples_of_the_rfc_have_their_number() {
     let every_day = "FREQ=DAILY;UNTIL=19971224T000000Z";
-    assert_eq!(
-        plan(nine("1997-09-02"), every_day).expect(every_day).len(),
-        113
-    );
+    assert_eq!(plan(nine("1997-09-02"), every_day).expect(every_day).len(), 113);
     for january in [
         "FREQ=YEARLY;UNTIL=20000131T140000Z;BYMONTH=1;BYDAY=SU,MO,TU,WE,TH,FR,SA",
         "FREQ=DAILY;UNTIL=20000131T140000Z;BYMONTH=1",
     ] {
         assert_eq!(plan(nine("1998-01-01"), january).expect(january).len(), 93);
     }
-    assert_eq!(
-        plan(nine("1997-09-02"), "FREQ=DAILY;UNTIL=19970904")
-            .expect("a rule")
-            .len(),
-        3
-    );
+    assert_eq!(plan(nine("1997-09-02"), "FREQ=DAILY;UNTIL=19970904").expect("a rule").len(), 3);
 }
 
 #[test]
@@ -266,12 +202,7 @@ fn endless_rules_end_at_their_bounds() {
     assert_eq!(daily.len(), OCCURRENCES_MAX);
     let weekly = plan(nine("1997-09-02"), "FREQ=WEEKLY").expect("a plan");
     assert_eq!(weekly.len(), 522);
-    assert_eq!(
-        plan(nine("1997-09-02"), "FREQ=YEARLY")
-            .expect("a plan")
-            .len(),
-        11
-    );
+    assert_eq!(plan(nine("1997-09-02"), "FREQ=YEARLY").expect("a plan").len(), 11);
 }
 
 #[test]
@@ -285,11 +216,7 @@ fn rules_that_name_too_much_are_refused() {
         "FREQ=YEARLY;INTERVAL=1000;COUNT=2",
         "FREQ=HOURLY;INTERVAL=24;COUNT=400",
     ] {
-        assert_eq!(
-            plan(nine("1997-09-02"), rule),
-            Err(RecurrenceRefusal::TooLong),
-            "{rule}"
-        );
+        assert_eq!(plan(nine("1997-09-02"), rule), Err(RecurrenceRefusal::TooLong), "{rule}");
     }
 }
 
@@ -344,10 +271,7 @@ fn unsound_rules_are_refused() {
         "FREQ=WEEKLY;BYDAY=WE",
         &long,
     ] {
-        assert!(
-            matches!(plan(nine("1997-09-02"), rule), Err(Invalid(_))),
-            "{rule}"
-        );
+        assert!(matches!(plan(nine("1997-09-02"), rule), Err(Invalid(_))), "{rule}");
     }
 }
 

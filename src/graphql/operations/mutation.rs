@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use super::query::ActorStatus;
 use crate::actors::shard::{SlotKey, SlotStatus};
+use crate::domain::access::email::EmailReservation;
+use crate::domain::access::user::User;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::commerce::order::Order;
 use crate::domain::id::AggregateId;
 use crate::domain::products::product::Product;
 use crate::domain::products::stock_item::StockItem;
-use crate::domain::access::email::EmailReservation;
-use crate::domain::access::user::User;
 use crate::domain::scheduling::calendar::Calendar;
 use crate::domain::text::TextRule;
 use crate::graphql::context::{engine, load};

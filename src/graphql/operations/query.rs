@@ -13,10 +13,7 @@ pub struct OperationsQuery;
 impl OperationsQuery {
     /// A constant: what answers, and in which version. Asks no actor.
     async fn server_info(&self) -> ServerInfo {
-        ServerInfo {
-            name: "emporium",
-            version: env!("CARGO_PKG_VERSION"),
-        }
+        ServerInfo { name: "emporium", version: env!("CARGO_PKG_VERSION") }
     }
 
     /// The actors of this node as an operator sees them.
@@ -44,7 +41,8 @@ impl Operations {
         #[graphql(default = 20)] first: i32,
     ) -> Result<Vec<ActorStatus>> {
         let slots = engine(context).shards().iter().flat_map(|shard| shard.slots());
-        let quarantined = slots.map(|slot| slot.status()).filter(|status| status.quarantined.is_some());
+        let quarantined =
+            slots.map(|slot| slot.status()).filter(|status| status.quarantined.is_some());
         Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
     }
 

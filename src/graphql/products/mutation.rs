@@ -108,7 +108,11 @@ type Payload<T> = Result<Option<T>>;
 #[Object]
 impl ProductsMutation {
     /// Creates a product, as a draft without variants.
-    async fn create_product(&self, context: &Context<'_>, input: CreateProductInput) -> Payload<ProductPayload> {
+    async fn create_product(
+        &self,
+        context: &Context<'_>,
+        input: CreateProductInput,
+    ) -> Payload<ProductPayload> {
         let ask = Ask::new(context, input.idempotency_key, None)?;
         let id = ask.new_id("createProduct");
         let (name, family, description) = (input.name, input.family, input.description);
@@ -117,14 +121,29 @@ impl ProductsMutation {
     }
 
     /// Changes how a product is described.
-    async fn revise_product(&self, context: &Context<'_>, input: ReviseProductInput) -> Payload<ProductPayload> {
+    async fn revise_product(
+        &self,
+        context: &Context<'_>,
+        input: ReviseProductInput,
+    ) -> Payload<ProductPayload> {
         let (name, family, description) = (input.name, input.family, input.description);
         let command = Command::Revise { name, family, description };
-        tell(context, input.product_id, Some(input.expected_version), input.idempotency_key, command).await
+        tell(
+            context,
+            input.product_id,
+            Some(input.expected_version),
+            input.idempotency_key,
+            command,
+        )
+        .await
     }
 
     /// Adds a variant without a price.
-    async fn add_variant(&self, context: &Context<'_>, input: AddVariantInput) -> Payload<AddVariantPayload> {
+    async fn add_variant(
+        &self,
+        context: &Context<'_>,
+        input: AddVariantInput,
+    ) -> Payload<AddVariantPayload> {
         let ask = Ask::new(context, input.idempotency_key, input.expected_version)?;
         let variant = PublicVariantId(ask.new_id("addVariant").0);
         let (sku, name) = (input.sku, input.name);
@@ -135,52 +154,101 @@ impl ProductsMutation {
     }
 
     /// Sets the net list price of a variant in the currency of the price.
-    async fn set_price(&self, context: &Context<'_>, input: SetPriceInput) -> Payload<ProductPayload> {
+    async fn set_price(
+        &self,
+        context: &Context<'_>,
+        input: SetPriceInput,
+    ) -> Payload<ProductPayload> {
         let price = match input.price.read() {
             Ok(price) => price,
             Err(error) => return refused(input.product_id, money_error(&error, "price")),
         };
         let command = Command::SetPrice { variant: input.variant_id.into(), price };
-        tell(context, input.product_id, input.expected_version, Some(input.idempotency_key), command).await
+        tell(
+            context,
+            input.product_id,
+            input.expected_version,
+            Some(input.idempotency_key),
+            command,
+        )
+        .await
     }
 
     /// Ends the sale of a variant in a currency.
-    async fn remove_price(&self, context: &Context<'_>, input: RemovePriceInput) -> Payload<ProductPayload> {
+    async fn remove_price(
+        &self,
+        context: &Context<'_>,
+        input: RemovePriceInput,
+    ) -> Payload<ProductPayload> {
         let currency = match Currency::from_code(&input.currency) {
             Ok(currency) => currency,
             Err(error) => return refused(input.product_id, money_error(&error, "currency")),
         };
         let command = Command::RemovePrice { variant: input.variant_id.into(), currency };
-        tell(context, input.product_id, input.expected_version, Some(input.idempotency_key), command).await
+        tell(
+            context,
+            input.product_id,
+            input.expected_version,
+            Some(input.idempotency_key),
+            command,
+        )
+        .await
     }
 
     /// Sets the share of the net price that is tax, for all variants.
-    async fn set_tax_rate(&self, context: &Context<'_>, input: SetTaxRateInput) -> Payload<ProductPayload> {
+    async fn set_tax_rate(
+        &self,
+        context: &Context<'_>,
+        input: SetTaxRateInput,
+    ) -> Payload<ProductPayload> {
         let rate = match Rate::from_millionths(input.millionths) {
             Ok(rate) => rate,
             Err(error) => return refused(input.product_id, money_error(&error, "millionths")),
         };
         let command = Command::SetTaxRate { rate };
-        tell(context, input.product_id, input.expected_version, Some(input.idempotency_key), command).await
+        tell(
+            context,
+            input.product_id,
+            input.expected_version,
+            Some(input.idempotency_key),
+            command,
+        )
+        .await
     }
 
     /// Offers a product for sale; a variant must have a price.
-    async fn publish_product(&self, context: &Context<'_>, input: ProductInput) -> Payload<ProductPayload> {
+    async fn publish_product(
+        &self,
+        context: &Context<'_>,
+        input: ProductInput,
+    ) -> Payload<ProductPayload> {
         tell_plain(context, input, Command::Publish).await
     }
 
     /// Takes a product out of sale; it can be published again.
-    async fn unpublish_product(&self, context: &Context<'_>, input: ProductInput) -> Payload<ProductPayload> {
+    async fn unpublish_product(
+        &self,
+        context: &Context<'_>,
+        input: ProductInput,
+    ) -> Payload<ProductPayload> {
         tell_plain(context, input, Command::Unpublish).await
     }
 
     /// Takes a product out of sale for ever.
-    async fn archive_product(&self, context: &Context<'_>, input: ProductInput) -> Payload<ProductPayload> {
+    async fn archive_product(
+        &self,
+        context: &Context<'_>,
+        input: ProductInput,
+    ) -> Payload<ProductPayload> {
         tell_plain(context, input, Command::Archive).await
     }
 }
 
-async fn tell_plain(context: &Context<'_>, input: ProductInput, command: Command) -> Payload<ProductPayload> {
+async fn tell_plain(
+    context: &Context<'_>,
+    input: ProductInput,
+    command: Command,
+) -> Payload<ProductPayload> {
     tell(context, input.product_id, input.expected_version, input.idempotency_key, command).await
 }
 

@@ -14,7 +14,12 @@ pub struct ProductsQuery;
 #[Object]
 impl ProductsQuery {
     /// A product, now or as it was.
-    async fn product(&self, context: &Context<'_>, id: PublicProductId, as_of: Option<AsOf>) -> Result<Option<ProductNode>> {
+    async fn product(
+        &self,
+        context: &Context<'_>,
+        id: PublicProductId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<ProductNode>> {
         Ok(load::<Product>(context, id.into(), as_of).await?.map(ProductNode))
     }
 

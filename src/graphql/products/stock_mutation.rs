@@ -160,26 +160,47 @@ type Payload<T> = Result<Option<T>>;
 #[Object]
 impl StockMutation {
     /// Begins to keep stock of a variant at a location.
-    async fn open_stock(&self, context: &Context<'_>, input: OpenStockInput) -> Payload<StockItemPayload> {
+    async fn open_stock(
+        &self,
+        context: &Context<'_>,
+        input: OpenStockInput,
+    ) -> Payload<StockItemPayload> {
         let (variant, location) = (input.variant_id.into(), input.location_id.into());
         tell(context, input.target(), Command::Open { variant, location }).await
     }
 
     /// Goods came in; fills backorders, oldest first.
-    async fn receive_stock(&self, context: &Context<'_>, input: ReceiveStockInput) -> Payload<StockItemPayload> {
+    async fn receive_stock(
+        &self,
+        context: &Context<'_>,
+        input: ReceiveStockInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Receive { quantity: input.quantity.0 }).await
     }
 
     /// Corrects what is on hand by a difference.
-    async fn adjust_stock(&self, context: &Context<'_>, input: AdjustStockInput) -> Payload<StockItemPayload> {
+    async fn adjust_stock(
+        &self,
+        context: &Context<'_>,
+        input: AdjustStockInput,
+    ) -> Payload<StockItemPayload> {
         let command = Command::Adjust { delta: input.delta.0, reason: input.reason.clone() };
         tell(context, input.target(), command).await
     }
 
     /// Corrects what is on hand after a recount.
-    async fn set_stock(&self, context: &Context<'_>, input: SetStockInput) -> Payload<StockItemPayload> {
+    async fn set_stock(
+        &self,
+        context: &Context<'_>,
+        input: SetStockInput,
+    ) -> Payload<StockItemPayload> {
         let reason = input.reason.clone();
-        tell(context, input.target(), Command::SetOnHand { from: input.from.0, to: input.to.0, reason }).await
+        tell(
+            context,
+            input.target(),
+            Command::SetOnHand { from: input.from.0, to: input.to.0, reason },
+        )
+        .await
     }
 
     /// Says how many more units may be claimed than are on hand.
@@ -201,7 +222,11 @@ impl StockMutation {
     }
 
     /// Claims stock for a while. The hold's id follows from the idempotency key.
-    async fn hold_stock(&self, context: &Context<'_>, input: HoldStockInput) -> Payload<HoldStockPayload> {
+    async fn hold_stock(
+        &self,
+        context: &Context<'_>,
+        input: HoldStockInput,
+    ) -> Payload<HoldStockPayload> {
         let target = input.target();
         let seconds = match input.duration.map(seconds_of).transpose() {
             Ok(seconds) => seconds,
@@ -220,7 +245,11 @@ impl StockMutation {
     }
 
     /// Makes a hold last longer; a few times at most.
-    async fn extend_hold(&self, context: &Context<'_>, input: ExtendHoldInput) -> Payload<StockItemPayload> {
+    async fn extend_hold(
+        &self,
+        context: &Context<'_>,
+        input: ExtendHoldInput,
+    ) -> Payload<StockItemPayload> {
         match seconds_of(input.duration) {
             Ok(seconds) => {
                 let hold = input.hold_id.into();
@@ -231,33 +260,57 @@ impl StockMutation {
     }
 
     /// Gives a hold back.
-    async fn release_hold(&self, context: &Context<'_>, input: HoldInput) -> Payload<StockItemPayload> {
+    async fn release_hold(
+        &self,
+        context: &Context<'_>,
+        input: HoldInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Release { hold: input.hold_id.into() }).await
     }
 
     /// Turns a hold into a promise that does not expire.
-    async fn commit_hold(&self, context: &Context<'_>, input: HoldInput) -> Payload<StockItemPayload> {
+    async fn commit_hold(
+        &self,
+        context: &Context<'_>,
+        input: HoldInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Commit { hold: input.hold_id.into() }).await
     }
 
     /// The goods of a committed hold left.
-    async fn ship_hold(&self, context: &Context<'_>, input: HoldInput) -> Payload<StockItemPayload> {
+    async fn ship_hold(
+        &self,
+        context: &Context<'_>,
+        input: HoldInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Ship { hold: input.hold_id.into() }).await
     }
 
     /// Takes a committed or backordered promise back.
-    async fn deallocate_hold(&self, context: &Context<'_>, input: HoldInput) -> Payload<StockItemPayload> {
+    async fn deallocate_hold(
+        &self,
+        context: &Context<'_>,
+        input: HoldInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Deallocate { hold: input.hold_id.into() }).await
     }
 
     /// Sells over the counter: claimed, committed and shipped in one.
-    async fn sell_stock(&self, context: &Context<'_>, input: SellStockInput) -> Payload<StockItemPayload> {
+    async fn sell_stock(
+        &self,
+        context: &Context<'_>,
+        input: SellStockInput,
+    ) -> Payload<StockItemPayload> {
         tell(context, input.target(), Command::Sell { quantity: input.quantity.0 }).await
     }
 
     /// Moves stock to another location where it is kept already. Ask again with the same key if
     /// the outcome is not known: the move goes on where it was.
-    async fn transfer_stock(&self, context: &Context<'_>, input: TransferStockInput) -> Payload<TransferStockPayload> {
+    async fn transfer_stock(
+        &self,
+        context: &Context<'_>,
+        input: TransferStockInput,
+    ) -> Payload<TransferStockPayload> {
         let source = stock_item_id(input.variant_id.into(), input.from_location_id.into());
         let destination = stock_item_id(input.variant_id.into(), input.to_location_id.into());
         let ask = Ask::new(context, Some(input.idempotency_key.clone()), None)?;
@@ -299,7 +352,8 @@ impl Transfer<'_> {
         match self.step(self.destination, arrive, "in").await? {
             Ok(arrived) => {
                 self.close(self.source, Command::CompleteTransfer { transfer }, "complete").await?;
-                self.close(self.destination, Command::ForgetTransfer { transfer }, "forget").await?;
+                self.close(self.destination, Command::ForgetTransfer { transfer }, "forget")
+                    .await?;
                 Ok(Ok(arrived))
             }
             Err(refusal) => {
@@ -332,7 +386,11 @@ impl Transfer<'_> {
     }
 }
 
-async fn tell(context: &Context<'_>, target: Target, command: Command) -> Payload<StockItemPayload> {
+async fn tell(
+    context: &Context<'_>,
+    target: Target,
+    command: Command,
+) -> Payload<StockItemPayload> {
     let ask = Ask::new(context, Some(target.key), target.expected_version)?;
     let change = ask.send::<StockItem>(target.id, command).await?;
     Ok(Some(StockItemPayload::new(target.id, change)))

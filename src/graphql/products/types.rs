@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::DateTime;
 
-use crate::domain::id::{AggregateId, VariantId};
+use crate::domain::id::{AggregateId, HoldId, VariantId};
 use crate::domain::products::product::{self, Product};
 use crate::domain::products::stock_item::{self, StockItem};
 use crate::graphql::context::{Loaded, engine};
@@ -177,20 +177,26 @@ impl StockItemNode {
 
     /// A hold that has not ended.
     async fn hold(&self, id: PublicHoldId) -> Option<HoldNode> {
-        let hold = self.0.state().holds.get(&id.into())?;
+        let hold = self.0.state().holds.get(&HoldId::from(id))?;
         Some(HoldNode::new(id, hold))
     }
 
     /// The transfers that left and are not known to have arrived, at most `first`.
     #[graphql(complexity = "first as usize * child_complexity + 1")]
-    async fn outgoing_transfers(&self, #[graphql(default = 20)] first: i32) -> Vec<OutgoingTransferNode> {
+    async fn outgoing_transfers(
+        &self,
+        #[graphql(default = 20)] first: i32,
+    ) -> Vec<OutgoingTransferNode> {
         let first = usize::try_from(first).unwrap_or(0);
         let outgoing = self.0.state().outgoing.iter().take(first);
-        let node = |(id, transfer): (&crate::domain::id::TransferId, &stock_item::OutgoingTransfer)| OutgoingTransferNode {
-            id: (*id).into(),
-            to: transfer.to.into(),
-            quantity: Long(transfer.quantity),
-        };
+        let node =
+            |(id, transfer): (&crate::domain::id::TransferId, &stock_item::OutgoingTransfer)| {
+                OutgoingTransferNode {
+                    id: (*id).into(),
+                    to: transfer.to.into(),
+                    quantity: Long(transfer.quantity),
+                }
+            };
         outgoing.map(node).collect()
     }
 }

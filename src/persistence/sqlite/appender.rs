@@ -23,11 +23,7 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(opener: Opener, connection: SqliteConnection, turn: Arc<Mutex<()>>) -> Self {
-        Self {
-            opener,
-            connection: Some(connection),
-            turn,
-        }
+        Self { opener, connection: Some(connection), turn }
     }
 }
 
@@ -76,24 +72,12 @@ pub(super) fn bind_entries(entries: &[Entry]) -> Result<SqliteArguments, sqlx::E
 fn bind_entry(arguments: &mut SqliteArguments, entry: &Entry) -> Result<(), sqlx::Error> {
     arguments.add(entry.shard).map_err(sqlx::Error::Encode)?;
     for number in [entry.seq, entry.epoch, entry.attempt] {
-        arguments
-            .add(signed(number)?)
-            .map_err(sqlx::Error::Encode)?;
+        arguments.add(signed(number)?).map_err(sqlx::Error::Encode)?;
     }
-    arguments
-        .add(entry.aggregate_type.clone())
-        .map_err(sqlx::Error::Encode)?;
-    arguments
-        .add(entry.aggregate_id.as_bytes().as_slice())
-        .map_err(sqlx::Error::Encode)?;
-    arguments
-        .add(signed(entry.version)?)
-        .map_err(sqlx::Error::Encode)?;
+    arguments.add(entry.aggregate_type.clone()).map_err(sqlx::Error::Encode)?;
+    arguments.add(entry.aggregate_id.as_bytes().as_slice()).map_err(sqlx::Error::Encode)?;
+    arguments.add(signed(entry.version)?).map_err(sqlx::Error::Encode)?;
     arguments.add(entry.count).map_err(sqlx::Error::Encode)?;
-    arguments
-        .add(entry.events.as_str())
-        .map_err(sqlx::Error::Encode)?;
-    arguments
-        .add(entry.recorded_us)
-        .map_err(sqlx::Error::Encode)
+    arguments.add(entry.events.as_str()).map_err(sqlx::Error::Encode)?;
+    arguments.add(entry.recorded_us).map_err(sqlx::Error::Encode)
 }

@@ -26,17 +26,11 @@ const CONSTRAINT_UNIQUE: i32 = CONSTRAINT | (8 << 8);
 const CONSTRAINT_ROW_ID: i32 = CONSTRAINT | (10 << 8);
 
 fn code(error: &dyn DatabaseError) -> i32 {
-    error
-        .code()
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(GENERIC)
+    error.code().and_then(|code| code.parse().ok()).unwrap_or(GENERIC)
 }
 
 fn is_duplicate(code: i32) -> bool {
-    matches!(
-        code,
-        CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE | CONSTRAINT_ROW_ID
-    )
+    matches!(code, CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE | CONSTRAINT_ROW_ID)
 }
 
 /// What became of an `INSERT` that was its own transaction. A failed write or flush of the log
@@ -59,9 +53,7 @@ pub(super) fn appended(error: sqlx::Error) -> Appended {
 
 /// Whether a transaction met a key that was taken.
 pub(super) fn met_duplicate(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|error| is_duplicate(code(error)))
+    error.as_database_error().is_some_and(|error| is_duplicate(code(error)))
 }
 
 pub(super) fn journal_error(error: sqlx::Error) -> JournalError {

@@ -24,19 +24,13 @@ pub enum LockError {
     )]
     Held { directory: PathBuf, holder: String },
     #[error("the data directory {directory} cannot be locked: {source}")]
-    Unusable {
-        directory: PathBuf,
-        source: std::io::Error,
-    },
+    Unusable { directory: PathBuf, source: std::io::Error },
 }
 
 impl FileLock {
     /// Locks `directory`, which must exist, or says who holds it. Never waits.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
-        let unusable = |source| LockError::Unusable {
-            directory: directory.to_owned(),
-            source,
-        };
+        let unusable = |source| LockError::Unusable { directory: directory.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -64,11 +58,7 @@ impl FileLock {
 /// ` (process 123)` where the holder has written its id; it may just be starting.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
-    match file
-        .read_to_string(&mut text)
-        .ok()
-        .and_then(|_| text.trim().parse::<u32>().ok())
-    {
+    match file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok()) {
         Some(process) => format!(" (process {process})"),
         None => String::new(),
     }
@@ -85,14 +75,8 @@ mod tests {
 
         let refusal = FileLock::acquire(directory.path()).expect_err("the first one holds it");
         let text = refusal.to_string();
-        assert!(
-            text.contains(&directory.path().display().to_string()),
-            "{text}"
-        );
-        assert!(
-            text.contains(&format!("process {}", std::process::id())),
-            "{text}"
-        );
+        assert!(text.contains(&directory.path().display().to_string()), "{text}");
+        assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
         assert!(text.contains("--data"), "{text}");
 
         drop(first);

@@ -43,10 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            readers: 8,
-            busy_timeout: Duration::from_secs(10),
-        }
+        Self { readers: 8, busy_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -94,12 +91,7 @@ impl Database {
             writer: Connections::new(opener, 1),
             turn: Arc::default(),
         };
-        database
-            .readers
-            .acquire()
-            .await
-            .map_err(journal_error)?
-            .give_back();
+        database.readers.acquire().await.map_err(journal_error)?.give_back();
         Ok(database)
     }
 
@@ -133,11 +125,7 @@ impl Journal for Database {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         let connection = self.writer.fresh().await.map_err(journal_error)?;
         let opener = self.writer.opener().clone();
-        Ok(Box::new(appender::Lane::new(
-            opener,
-            connection,
-            self.turn.clone(),
-        )))
+        Ok(Box::new(appender::Lane::new(opener, connection, self.turn.clone())))
     }
 
     async fn take(
@@ -169,16 +157,7 @@ impl Journal for Database {
         through: Seq,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
-        reading::entries(
-            self,
-            Range::Shard {
-                shard,
-                after,
-                through,
-            },
-            limit,
-        )
-        .await
+        reading::entries(self, Range::Shard { shard, after, through }, limit).await
     }
 
     async fn read_aggregate(
@@ -189,12 +168,8 @@ impl Journal for Database {
         to_version: u64,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
-        let range = Range::Aggregate {
-            aggregate_type,
-            aggregate_id,
-            from: from_version,
-            to: to_version,
-        };
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
         reading::entries(self, range, limit).await
     }
 }

@@ -22,9 +22,7 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), JournalError> {
     let _turn = database.turn.lock().await;
     let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    let found = prepare_on(writer.connection(), count)
-        .await
-        .map_err(journal_error)?;
+    let found = prepare_on(writer.connection(), count).await.map_err(journal_error)?;
     writer.give_back();
     if found == i64::from(count) {
         return Ok(());
@@ -37,14 +35,9 @@ pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), Journ
 /// Makes the rows of an empty table, and says how many there are.
 async fn prepare_on(connection: &mut SqliteConnection, count: u16) -> Result<i64, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    let mut found: i64 = sqlx::query_scalar(SHARD_COUNT)
-        .fetch_one(&mut *transaction)
-        .await?;
+    let mut found: i64 = sqlx::query_scalar(SHARD_COUNT).fetch_one(&mut *transaction).await?;
     if found == 0 && count > 0 {
-        sqlx::query(insert_shards(count))
-            .persistent(false)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(insert_shards(count)).persistent(false).execute(&mut *transaction).await?;
         found = i64::from(count);
     }
     transaction.commit().await?;
@@ -68,17 +61,13 @@ pub(super) async fn take(
         Ok(taken) => taken,
         // A writer holds the whole file: nobody can have appended meanwhile.
         Err(error) if met_duplicate(&error) => {
-            return Err(JournalError::Corrupt(format!(
-                "a takeover met its own number: {error}"
-            )));
+            return Err(JournalError::Corrupt(format!("a takeover met its own number: {error}")));
         }
         Err(error) => return Err(journal_error(error)),
     };
     writer.give_back();
     if taken.len() < shards.len() {
-        return Err(JournalError::Refused(
-            "a shard beyond those prepared".to_owned(),
-        ));
+        return Err(JournalError::Refused("a shard beyond those prepared".to_owned()));
     }
     Ok(taken)
 }
@@ -99,18 +88,9 @@ async fn take_on(
     let mut taken = Vec::with_capacity(rows.len());
     let mut free = Vec::with_capacity(rows.len());
     for (shard, epoch, owner_node, remaining_us) in rows {
-        let row = ShardRow {
-            shard,
-            epoch: stored(epoch)?,
-            owner_node,
-            remaining_us,
-        };
+        let row = ShardRow { shard, epoch: stored(epoch)?, owner_node, remaining_us };
         match row.held_against(owner, force) {
-            Some((node, remaining)) => taken.push(Taken::Held {
-                shard,
-                node,
-                remaining,
-            }),
+            Some((node, remaining)) => taken.push(Taken::Held { shard, node, remaining }),
             None => free.push(row),
         }
     }
@@ -153,11 +133,7 @@ async fn own(
     }
     Ok(records
         .iter()
-        .map(|record| Taken::Owned {
-            shard: record.shard,
-            epoch: record.epoch,
-            head: record.seq,
-        })
+        .map(|record| Taken::Owned { shard: record.shard, epoch: record.epoch, head: record.seq })
         .collect())
 }
 

@@ -17,9 +17,7 @@ pub(super) async fn heads(
     shards: &[ShardId],
 ) -> Result<Vec<(ShardId, Seq)>, JournalError> {
     let mut connection = database.readers.fresh().await.map_err(journal_error)?;
-    heads_on(&mut connection, shards)
-        .await
-        .map_err(journal_error)
+    heads_on(&mut connection, shards).await.map_err(journal_error)
 }
 
 /// The heads of the shards as this connection sees them, in the order asked for.
@@ -30,18 +28,13 @@ pub(super) async fn heads_on(
     if shards.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(ShardId, Option<i64>)> = sqlx::query_as(select_heads(shards))
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<(ShardId, Option<i64>)> =
+        sqlx::query_as(select_heads(shards)).persistent(false).fetch_all(connection).await?;
     let mut found = BTreeMap::new();
     for (shard, seq) in rows {
         found.insert(shard, stored::<Seq>(seq.unwrap_or(0))?);
     }
-    Ok(shards
-        .iter()
-        .map(|shard| (*shard, found.get(shard).copied().unwrap_or(0)))
-        .collect())
+    Ok(shards.iter().map(|shard| (*shard, found.get(shard).copied().unwrap_or(0))).collect())
 }
 
 /// One page of the entries in `range`.
@@ -72,21 +65,10 @@ pub(super) async fn entries(
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
     match range {
-        Range::Shard {
-            shard,
-            after,
-            through,
-        } => sqlx::query(READ_SHARD)
-            .bind(shard)
-            .bind(bound(after))
-            .bind(bound(through))
-            .bind(rows),
-        Range::Aggregate {
-            aggregate_type,
-            aggregate_id,
-            from,
-            to,
-        } => sqlx::query(READ_AGGREGATE)
+        Range::Shard { shard, after, through } => {
+            sqlx::query(READ_SHARD).bind(shard).bind(bound(after)).bind(bound(through)).bind(rows)
+        }
+        Range::Aggregate { aggregate_type, aggregate_id, from, to } => sqlx::query(READ_AGGREGATE)
             .bind(aggregate_type)
             .bind(aggregate_id.as_bytes().as_slice())
             .bind(aggregate_type)

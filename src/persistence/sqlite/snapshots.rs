@@ -44,9 +44,7 @@ impl SnapshotStore for Database {
     ) -> Result<(), JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        save_on(writer.connection(), snapshot, segment)
-            .await
-            .map_err(journal_error)?;
+        save_on(writer.connection(), snapshot, segment).await.map_err(journal_error)?;
         writer.give_back();
         Ok(())
     }
@@ -72,8 +70,7 @@ impl SnapshotStore for Database {
             }
             Err(damage) => {
                 tracing::error!(aggregate_type, %aggregate_id, %damage, "removing a damaged snapshot");
-                self.remove_snapshot(aggregate_type, aggregate_id, &row)
-                    .await?;
+                self.remove_snapshot(aggregate_type, aggregate_id, &row).await?;
                 Ok(None)
             }
         }
@@ -98,9 +95,7 @@ impl SnapshotStore for Database {
             .await
             .map_err(journal_error)?;
         reader.give_back();
-        rows.iter()
-            .map(|row| decode_segment(row).map_err(JournalError::Corrupt))
-            .collect()
+        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
     }
 
     async fn prune_key_segments(
@@ -132,18 +127,13 @@ impl SnapshotStore for Database {
         loop {
             let mut reader = self.readers.acquire().await.map_err(journal_error)?;
             let query = match after {
-                None => sqlx::query(LIST_FIRST_SNAPSHOTS)
-                    .bind(aggregate_type)
-                    .bind(rows),
+                None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
                 Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
                     .bind(aggregate_type)
                     .bind(after.as_bytes().as_slice())
                     .bind(rows),
             };
-            let found = query
-                .fetch_all(reader.connection())
-                .await
-                .map_err(journal_error)?;
+            let found = query.fetch_all(reader.connection()).await.map_err(journal_error)?;
             reader.give_back();
             let Some(last) = found.last() else {
                 return Ok(Vec::new());

@@ -19,9 +19,8 @@ use crate::persistence::journal::{
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// The numbers of rows that batches have: few, because each is a prepared statement of its own.
-const BATCH_SIZES: [usize; 18] = [
-    512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1,
-];
+const BATCH_SIZES: [usize; 18] =
+    [512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
 
 /// An aggregate as the writer sees it: where entries come from and where their fate is told.
 /// All calls are quick and never wait.
@@ -89,11 +88,7 @@ pub enum Notice {
     /// Another owner has written here: the shard is no longer served by this lane.
     Fenced { shard: ShardId, by: Epoch },
     /// The log's head is below what this lane acknowledged: an operator must decide.
-    Regressed {
-        shard: ShardId,
-        acknowledged: Seq,
-        found: Seq,
-    },
+    Regressed { shard: ShardId, acknowledged: Seq, found: Seq },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -188,9 +183,7 @@ impl<C: Cell> Lane<C> {
 
     /// The last acknowledged number of a shard that is open here, with its epoch.
     pub fn head(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
-        self.shards
-            .get(&shard)
-            .map(|tenure| (tenure.epoch, tenure.head))
+        self.shards.get(&shard).map(|tenure| (tenure.epoch, tenure.head))
     }
 
     /// An aggregate has something to be written. Each is to be announced once until it is cut.
@@ -205,9 +198,7 @@ impl<C: Cell> Lane<C> {
     /// What to do now; `None` while there is nothing to do or an answer is awaited.
     pub fn next(&mut self, now_us: i64) -> Option<Action> {
         if std::mem::take(&mut self.pause) {
-            return Some(Action::Pause {
-                tries: self.useless_tries,
-            });
+            return Some(Action::Pause { tries: self.useless_tries });
         }
         if self.check_heads {
             if self.shards.is_empty() {
@@ -270,11 +261,7 @@ impl<C: Cell> Lane<C> {
             if head < tenure.head {
                 let acknowledged = tenure.head;
                 self.shards.remove(&shard);
-                self.notices.push(Notice::Regressed {
-                    shard,
-                    acknowledged,
-                    found: head,
-                });
+                self.notices.push(Notice::Regressed { shard, acknowledged, found: head });
                 self.drop_shard(shard, &Dropped::Regressed);
             }
         }
@@ -286,10 +273,7 @@ impl<C: Cell> Lane<C> {
         if let Some(part) = self.alone.pop_front() {
             parts.push(part);
         } else {
-            let limit = BATCH_SIZES
-                .iter()
-                .copied()
-                .find(|size| *size <= self.ready.len())?;
+            let limit = BATCH_SIZES.iter().copied().find(|size| *size <= self.ready.len())?;
             debug_assert!(limit <= ENTRIES_PER_APPEND_MAX);
             let mut bytes = 0;
             while parts.len() < limit && bytes < BATCH_BYTES_MAX {
@@ -341,11 +325,7 @@ impl<C: Cell> Lane<C> {
             return;
         }
         self.doing = Doing::Appending(
-            Batch {
-                parts: kept,
-                entries: Arc::new(entries),
-                attempts: vec![self.attempt],
-            },
+            Batch { parts: kept, entries: Arc::new(entries), attempts: vec![self.attempt] },
             false,
         );
     }
@@ -354,10 +334,7 @@ impl<C: Cell> Lane<C> {
         match outcome {
             Appended::Committed => self.commit(batch),
             Appended::Duplicate => {
-                self.doing = Doing::ReadingBack {
-                    batch,
-                    after_loss: false,
-                };
+                self.doing = Doing::ReadingBack { batch, after_loss: false };
             }
             Appended::NotSent(reason) => {
                 self.check_heads = true;
@@ -437,12 +414,7 @@ impl<C: Cell> Lane<C> {
                 self.useless_tries = 0;
                 self.drop_batch(batch, &Dropped::ShutOut);
             }
-            Appended::Duplicate => {
-                self.doing = Doing::ReadingBack {
-                    batch,
-                    after_loss: true,
-                }
-            }
+            Appended::Duplicate => self.doing = Doing::ReadingBack { batch, after_loss: true },
             Appended::Refused(_) => {
                 self.doing = Doing::Barring(batch);
                 self.useless();
@@ -464,10 +436,7 @@ impl<C: Cell> Lane<C> {
         let mut taken = HashSet::new();
         let mut barred = false;
         for (shard, first, _) in shards {
-            let Some(row) = found
-                .iter()
-                .find(|row| row.shard == shard && row.seq == first)
-            else {
+            let Some(row) = found.iter().find(|row| row.shard == shard && row.seq == first) else {
                 continue;
             };
             let own_epoch = self.epoch_of(&batch, shard);
@@ -534,11 +503,7 @@ impl<C: Cell> Lane<C> {
     fn fenced(&mut self, shard: ShardId, by: Epoch, found: &[Entry]) {
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::HeadAgainAfterDuplicate) {
-            let head = found
-                .iter()
-                .filter(|row| row.shard == shard)
-                .map(|row| row.seq)
-                .max();
+            let head = found.iter().filter(|row| row.shard == shard).map(|row| row.seq).max();
             return self.advance(shard, head.expect("a row was found"));
         }
         let _ = found;
@@ -604,8 +569,5 @@ fn ranges(entries: &[Entry]) -> Vec<(ShardId, Seq, Seq)> {
         range.0 = range.0.min(entry.seq);
         range.1 = range.1.max(entry.seq);
     }
-    ranges
-        .into_iter()
-        .map(|(shard, (first, last))| (shard, first, last))
-        .collect()
+    ranges.into_iter().map(|(shard, (first, last))| (shard, first, last)).collect()
 }

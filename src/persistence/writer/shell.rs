@@ -132,12 +132,7 @@ impl LaneHandle {
 
     pub async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
         let (done, answer) = oneshot::channel();
-        let _ = self.inputs.send(Input::Open {
-            shard,
-            epoch,
-            head,
-            done,
-        });
+        let _ = self.inputs.send(Input::Open { shard, epoch, head, done });
         let _ = answer.await;
     }
 
@@ -194,12 +189,7 @@ impl Shell {
     fn accept(&mut self, input: Input) {
         match input {
             Input::Ready(cell) => self.lane.ready(cell),
-            Input::Open {
-                shard,
-                epoch,
-                head,
-                done,
-            } => {
+            Input::Open { shard, epoch, head, done } => {
                 self.lane.open(shard, epoch, head);
                 let _ = done.send(());
             }
@@ -216,11 +206,7 @@ impl Shell {
             match notice {
                 Notice::Committed(entries) => self.observer.committed(entries),
                 Notice::Fenced { shard, by } => self.observer.fenced(shard, by),
-                Notice::Regressed {
-                    shard,
-                    acknowledged,
-                    found,
-                } => {
+                Notice::Regressed { shard, acknowledged, found } => {
                     self.observer.regressed(shard, acknowledged, found);
                 }
             }
@@ -231,9 +217,8 @@ impl Shell {
         match action {
             Action::Append(entries) => {
                 let releases = &self.releases;
-                let (outcome, ()) = tokio::join!(self.appender.append(&entries), async {
-                    releases.send_all()
-                });
+                let (outcome, ()) =
+                    tokio::join!(self.appender.append(&entries), async { releases.send_all() });
                 drop(entries);
                 if let Appended::Refused(reason)
                 | Appended::NotSent(reason)
@@ -268,9 +253,7 @@ async fn read(journal: &dyn Journal, ranges: &[(ShardId, Seq, Seq)]) -> Option<V
     for (shard, first, last) in ranges {
         let mut after = first - 1;
         while after < *last {
-            let page = journal
-                .read_shard(*shard, after, *last, PageLimit::default())
-                .await;
+            let page = journal.read_shard(*shard, after, *last, PageLimit::default()).await;
             match page {
                 Ok(page) => {
                     let Some(entry) = page.last() else { break };

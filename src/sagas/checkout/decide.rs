@@ -20,13 +20,7 @@ const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 type Decided = Result<Vec<Event>, Refusal>;
 
 pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Decided {
-    if let Command::Start {
-        order,
-        customer,
-        amount,
-        lines,
-    } = command
-    {
+    if let Command::Start { order, customer, amount, lines } = command {
         return start(state, context, *order, *customer, *amount, lines);
     }
     let (Some(order), Some(amount)) = (state.order, state.amount) else {
@@ -39,10 +33,7 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         }
         Command::RecordStockRefused { line, code } => {
             CODE.check(code)?;
-            let event = || Event::CheckoutStockRefused {
-                line: *line,
-                code: code.clone(),
-            };
+            let event = || Event::CheckoutStockRefused { line: *line, code: code.clone() };
             state.record(Phase::HoldingStock, command, event)
         }
         Command::RecordPayment { reference, .. } if *reference != payment_reference(order) => {
@@ -51,15 +42,12 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordPayment { outcome, .. } => {
             payment(state, command, amount, outcome, context.now)
         }
-        Command::RecordStockCommitted => state.record(Phase::CommittingStock, command, || {
-            Event::CheckoutStockCommitted {}
-        }),
+        Command::RecordStockCommitted => {
+            state.record(Phase::CommittingStock, command, || Event::CheckoutStockCommitted {})
+        }
         Command::RecordCommitRefused { line, code } => {
             CODE.check(code)?;
-            let event = || Event::CheckoutCommitRefused {
-                line: *line,
-                code: code.clone(),
-            };
+            let event = || Event::CheckoutCommitRefused { line: *line, code: code.clone() };
             state.record(Phase::CommittingStock, command, event)
         }
         // The order was confirmed by a try whose answer was lost: it stays so.
@@ -70,27 +58,23 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordOrderConfirmed if state.phase == Phase::Cancelling => {
             Ok(vec![Event::CheckoutOrderCancelled {}])
         }
-        Command::RecordOrderConfirmed => state.record(Phase::ConfirmingOrder, command, || {
-            Event::CheckoutOrderConfirmed {}
-        }),
+        Command::RecordOrderConfirmed => {
+            state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderConfirmed {})
+        }
         Command::RecordOrderRefused { code } => {
             CODE.check(code)?;
-            state.record(Phase::ConfirmingOrder, command, || {
-                Event::CheckoutOrderRefused { code: code.clone() }
+            state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderRefused {
+                code: code.clone(),
             })
         }
-        Command::RecordOrderCancelled => state.record(Phase::Cancelling, command, || {
-            Event::CheckoutOrderCancelled {}
-        }),
+        Command::RecordOrderCancelled => {
+            state.record(Phase::Cancelling, command, || Event::CheckoutOrderCancelled {})
+        }
         Command::RecordPaymentVoided => {
             state.record(Phase::Voiding, command, || Event::PaymentVoided {})
         }
         Command::RecordStockReleased => {
-            state.record(
-                Phase::Releasing,
-                command,
-                || Event::CheckoutStockReleased {},
-            )
+            state.record(Phase::Releasing, command, || Event::CheckoutStockReleased {})
         }
         Command::RecordFailure { phase }
             if *phase != state.phase || state.phase.is_over() || state.stalled =>
@@ -98,12 +82,10 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             Ok(Vec::new())
         }
         Command::RecordFailure { phase } => {
-            Ok(vec![failed(state, context.now, |attempt, next_at| {
-                Event::StepFailed {
-                    phase: *phase,
-                    attempt,
-                    next_at,
-                }
+            Ok(vec![failed(state, context.now, |attempt, next_at| Event::StepFailed {
+                phase: *phase,
+                attempt,
+                next_at,
             })])
         }
         Command::Abort { reason } => {
@@ -111,9 +93,7 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             match state.phase {
                 Phase::Completed => Err(state.illegal(command)),
                 phase if phase > Phase::Completed => Ok(Vec::new()),
-                _ => Ok(vec![Event::CheckoutAborted {
-                    reason: reason.clone(),
-                }]),
+                _ => Ok(vec![Event::CheckoutAborted { reason: reason.clone() }]),
             }
         }
         Command::Retry if state.stalled => Ok(vec![Event::CheckoutResumed {}]),
@@ -155,18 +135,9 @@ fn start(
             && state.customer == Some(customer)
             && state.amount == Some(amount)
             && state.lines.iter().eq(lines.iter());
-        return if same {
-            Ok(Vec::new())
-        } else {
-            Err(Refusal::AlreadyStarted)
-        };
+        return if same { Ok(Vec::new()) } else { Err(Refusal::AlreadyStarted) };
     }
-    Ok(vec![Event::CheckoutStarted {
-        order,
-        customer,
-        amount,
-        lines,
-    }])
+    Ok(vec![Event::CheckoutStarted { order, customer, amount, lines }])
 }
 
 /// The provider's answers may come twice, late, and in contradiction.
@@ -204,13 +175,15 @@ fn payment(
             Ok(vec![Event::PaymentDeclined { code: code.clone() }])
         }
         (PaymentOutcome::Unknown, _) if waiting => {
-            Ok(vec![failed(state, now, |attempt, next_at| {
-                Event::PaymentUnknown { attempt, next_at }
+            Ok(vec![failed(state, now, |attempt, next_at| Event::PaymentUnknown {
+                attempt,
+                next_at,
             })])
         }
         (PaymentOutcome::NotFound, _) if waiting => {
-            Ok(vec![failed(state, now, |attempt, next_at| {
-                Event::PaymentNotFound { attempt, next_at }
+            Ok(vec![failed(state, now, |attempt, next_at| Event::PaymentNotFound {
+                attempt,
+                next_at,
             })])
         }
         // It is being undone, or was: the void settles what is not known.
@@ -233,9 +206,7 @@ fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) 
         };
     }
     let seconds = (1_i64 << state.attempts.min(30)).min(pause_max);
-    let next_at = now
-        .checked_add_signed(TimeDelta::seconds(seconds))
-        .unwrap_or(now);
+    let next_at = now.checked_add_signed(TimeDelta::seconds(seconds)).unwrap_or(now);
     again(attempt, next_at)
 }
 
@@ -265,9 +236,6 @@ impl State {
             Command::Abort { .. } => "be aborted",
             Command::Retry => "be retried",
         };
-        Refusal::IllegalTransition {
-            phase: self.phase,
-            command,
-        }
+        Refusal::IllegalTransition { phase: self.phase, command }
     }
 }

@@ -160,10 +160,7 @@ pub fn start(id: AggregateId, order: &order::State) -> Option<Command> {
 pub fn cancel_refused(refusal: &order::Refusal) -> Command {
     use order::{Refusal::IllegalTransition, Status::Completed, Status::Confirmed};
     match refusal {
-        IllegalTransition {
-            status: Confirmed | Completed,
-            ..
-        } => Command::RecordOrderConfirmed,
+        IllegalTransition { status: Confirmed | Completed, .. } => Command::RecordOrderConfirmed,
         _ => Command::RecordOrderCancelled,
     }
 }

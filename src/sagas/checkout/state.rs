@@ -106,12 +106,7 @@ pub struct State {
 impl State {
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::CheckoutStarted {
-                order,
-                customer,
-                amount,
-                lines,
-            } => {
+            Event::CheckoutStarted { order, customer, amount, lines } => {
                 self.order = Some(*order);
                 self.customer = Some(*customer);
                 self.amount = Some(*amount);
@@ -122,17 +117,10 @@ impl State {
                 // Nothing to pay is nothing to authorise.
                 let free = self.amount.is_some_and(|amount| amount.is_zero());
                 self.payment_due = !free;
-                self.enter(if free {
-                    Phase::CommittingStock
-                } else {
-                    Phase::Authorizing
-                });
+                self.enter(if free { Phase::CommittingStock } else { Phase::Authorizing });
             }
             Event::CheckoutStockRefused { line, code } => {
-                self.undo(Reason::StockRefused {
-                    line: *line,
-                    code: code.clone(),
-                });
+                self.undo(Reason::StockRefused { line: *line, code: code.clone() });
             }
             Event::PaymentAuthorized { amount } => {
                 self.payment = Payment::Authorized { amount: *amount };
@@ -168,29 +156,20 @@ impl State {
                 self.enter(Phase::ConfirmingOrder);
             }
             Event::CheckoutCommitRefused { line, code } => {
-                self.undo(Reason::StockLost {
-                    line: *line,
-                    code: code.clone(),
-                });
+                self.undo(Reason::StockLost { line: *line, code: code.clone() });
             }
             Event::CheckoutOrderConfirmed {} => self.enter(Phase::Completed),
             Event::CheckoutOrderRefused { code } => {
                 self.undo(Reason::OrderRefused { code: code.clone() })
             }
-            Event::StepFailed {
-                attempt, next_at, ..
-            } => self.pause(*attempt, *next_at),
+            Event::StepFailed { attempt, next_at, .. } => self.pause(*attempt, *next_at),
             Event::CheckoutGivenUp { phase } => self.undo(Reason::GivenUp { phase: *phase }),
-            Event::CheckoutAborted { reason } => self.undo(Reason::Aborted {
-                reason: reason.clone(),
-            }),
+            Event::CheckoutAborted { reason } => {
+                self.undo(Reason::Aborted { reason: reason.clone() })
+            }
             Event::CheckoutOrderCancelled {} => {
                 let void = self.payment_due && self.payment != Payment::Declined;
-                self.enter(if void {
-                    Phase::Voiding
-                } else {
-                    Phase::Releasing
-                });
+                self.enter(if void { Phase::Voiding } else { Phase::Releasing });
             }
             Event::PaymentVoided {} => {
                 self.payment = Payment::Voided;
@@ -288,19 +267,10 @@ pub enum Request {
 impl Step {
     pub fn request(&self) -> Request {
         match self {
-            Self::HoldStock {
-                order,
-                customer,
-                line,
-            } => {
+            Self::HoldStock { order, customer, line } => {
                 let (hold, customer, quantity) =
                     (hold_id(*order, line.line), *customer, line.quantity);
-                let command = stock_item::Command::Hold {
-                    hold,
-                    customer,
-                    quantity,
-                    seconds: None,
-                };
+                let command = stock_item::Command::Hold { hold, customer, quantity, seconds: None };
                 Request::Stock(line.stock_item(), command)
             }
             Self::CommitStock { order, line } => {
@@ -311,29 +281,22 @@ impl Step {
                 let hold = hold_id(*order, line.line);
                 Request::Stock(line.stock_item(), stock_item::Command::Abandon { hold })
             }
-            Self::ConfirmOrder {
-                order,
-                payment_reference,
-            } => {
+            Self::ConfirmOrder { order, payment_reference } => {
                 let payment_reference = payment_reference.clone();
                 Request::Order(*order, order::Command::Confirm { payment_reference })
             }
-            Self::CancelOrder { order, reason } => Request::Order(
-                *order,
-                order::Command::Cancel {
-                    reason: reason.clone(),
-                },
-            ),
-            Self::Authorize { reference, amount } => Request::Authorize {
-                reference: reference.clone(),
-                amount: *amount,
-            },
-            Self::QueryPayment { reference } => Request::QueryPayment {
-                reference: reference.clone(),
-            },
-            Self::VoidPayment { reference } => Request::VoidPayment {
-                reference: reference.clone(),
-            },
+            Self::CancelOrder { order, reason } => {
+                Request::Order(*order, order::Command::Cancel { reason: reason.clone() })
+            }
+            Self::Authorize { reference, amount } => {
+                Request::Authorize { reference: reference.clone(), amount: *amount }
+            }
+            Self::QueryPayment { reference } => {
+                Request::QueryPayment { reference: reference.clone() }
+            }
+            Self::VoidPayment { reference } => {
+                Request::VoidPayment { reference: reference.clone() }
+            }
         }
     }
 }
@@ -359,29 +322,16 @@ pub fn next(state: &State, now: DateTime<Utc>) -> Next {
     let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();
     Next::Do(match state.phase {
         Phase::NotStarted | Phase::Completed | Phase::Compensated => return Next::Done,
-        Phase::HoldingStock => per_line(&|line| Step::HoldStock {
-            order,
-            customer,
-            line,
-        }),
+        Phase::HoldingStock => per_line(&|line| Step::HoldStock { order, customer, line }),
         Phase::Authorizing if state.payment == Payment::Unknown => {
             vec![Step::QueryPayment { reference }]
         }
         Phase::Authorizing => vec![Step::Authorize { reference, amount }],
         Phase::CommittingStock => per_line(&|line| Step::CommitStock { order, line }),
-        Phase::ConfirmingOrder => vec![Step::ConfirmOrder {
-            order,
-            payment_reference: reference,
-        }],
+        Phase::ConfirmingOrder => vec![Step::ConfirmOrder { order, payment_reference: reference }],
         Phase::Cancelling => {
-            let reason = state
-                .reason
-                .as_ref()
-                .expect("whatever undoes a checkout gives a reason");
-            vec![Step::CancelOrder {
-                order,
-                reason: reason.to_string(),
-            }]
+            let reason = state.reason.as_ref().expect("whatever undoes a checkout gives a reason");
+            vec![Step::CancelOrder { order, reason: reason.to_string() }]
         }
         Phase::Voiding => vec![Step::VoidPayment { reference }],
         Phase::Releasing => per_line(&|line| Step::ReleaseStock { order, line }),

@@ -57,9 +57,9 @@ impl Provider {
     fn answer(&self, reference: &str) -> PaymentOutcome {
         match self.payments.get(reference) {
             Some(Standing::Authorized(amount)) => PaymentOutcome::Approved { amount: *amount },
-            Some(Standing::Declined | Standing::Voided) => PaymentOutcome::Declined {
-                code: "CARD_DECLINED".to_owned(),
-            },
+            Some(Standing::Declined | Standing::Voided) => {
+                PaymentOutcome::Declined { code: "CARD_DECLINED".to_owned() }
+            }
             None => PaymentOutcome::NotFound,
         }
     }
@@ -83,11 +83,7 @@ impl Provider {
     }
 
     fn query(&self, reference: &str) -> PaymentOutcome {
-        if self.script == Script::Silent {
-            PaymentOutcome::Unknown
-        } else {
-            self.answer(reference)
-        }
+        if self.script == Script::Silent { PaymentOutcome::Unknown } else { self.answer(reference) }
     }
 }
 
@@ -106,21 +102,13 @@ enum Fault {
     Twice,
 }
 
-const FAULTS: [Fault; 5] = [
-    Fault::Fails,
-    Fault::AnswerLost,
-    Fault::CrashBefore,
-    Fault::CrashAfter,
-    Fault::Twice,
-];
+const FAULTS: [Fault; 5] =
+    [Fault::Fails, Fault::AnswerLost, Fault::CrashBefore, Fault::CrashAfter, Fault::Twice];
 
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     Done,
-    Refused {
-        code: String,
-        order: Option<order::Refusal>,
-    },
+    Refused { code: String, order: Option<order::Refusal> },
     Payment(PaymentOutcome),
 }
 
@@ -144,16 +132,10 @@ impl World {
         let mut stock = BTreeMap::new();
         for number in [1, 2] {
             let opened = [
-                stock_item::Event::StockItemOpened {
-                    variant: variant(number),
-                    location: HERE,
-                },
+                stock_item::Event::StockItemOpened { variant: variant(number), location: HERE },
                 stock_item::Event::StockReceived { quantity: shelf },
             ];
-            stock.insert(
-                stock_item_id(variant(number), HERE),
-                state_of::<StockItem>(&opened),
-            );
+            stock.insert(stock_item_id(variant(number), HERE), state_of::<StockItem>(&opened));
         }
         let add = |number, quantity| order::Command::AddLine {
             variant: variant(number),
@@ -163,14 +145,9 @@ impl World {
             unit_price: euro(108),
             tax_rate: Rate::from_basis_points(1_900).expect("a rate"),
         };
-        let buyer = Buyer::Guest {
-            email: "ann@example.org".to_owned(),
-        };
+        let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
         let order = given::<Order>(order_id(), [])
-            .when(order::Command::Draft {
-                buyer,
-                currency: euro(0).currency,
-            })
+            .when(order::Command::Draft { buyer, currency: euro(0).currency })
             .accepted()
             .when(add(2, 3))
             .accepted()
@@ -181,22 +158,10 @@ impl World {
             .when(order::Command::Place)
             .accepted()
             .state;
-        let provider = Provider {
-            script,
-            asked: false,
-            payments: BTreeMap::new(),
-        };
+        let provider = Provider { script, asked: false, payments: BTreeMap::new() };
         let (saga, events) = (State::default(), Vec::new());
-        let mut world = Self {
-            now: noon(),
-            stock,
-            order,
-            provider,
-            saga,
-            events,
-            requests: 0,
-            stalls: 0,
-        };
+        let mut world =
+            Self { now: noon(), stock, order, provider, saga, events, requests: 0, stalls: 0 };
         let start = start(order_id(), &world.order).expect("the order was submitted");
         world.record(&start);
         world
@@ -206,9 +171,7 @@ impl World {
         let context = context(checkout_id(order_id()), self.now, self.events.len() as u64);
         let events = Checkout::decide(&self.saga, command, &context)
             .unwrap_or_else(|refusal| panic!("{command:?} in {:?}: {refusal}", self.saga.phase));
-        events
-            .iter()
-            .for_each(|event| Checkout::apply(&mut self.saga, event));
+        events.iter().for_each(|event| Checkout::apply(&mut self.saga, event));
         self.events.extend(events);
     }
 
@@ -218,29 +181,23 @@ impl World {
                 let state = self.stock.get_mut(&id).expect("the world has the stock");
                 match StockItem::decide(state, &command, &context(id, self.now, 0)) {
                     Ok(events) => {
-                        events
-                            .iter()
-                            .for_each(|event| StockItem::apply(state, event));
+                        events.iter().for_each(|event| StockItem::apply(state, event));
                         Answer::Done
                     }
-                    Err(refusal) => Answer::Refused {
-                        code: refusal.code().to_owned(),
-                        order: None,
-                    },
+                    Err(refusal) => {
+                        Answer::Refused { code: refusal.code().to_owned(), order: None }
+                    }
                 }
             }
             Request::Order(id, command) => {
                 match Order::decide(&self.order, &command, &context(id, self.now, 0)) {
                     Ok(events) => {
-                        events
-                            .iter()
-                            .for_each(|event| Order::apply(&mut self.order, event));
+                        events.iter().for_each(|event| Order::apply(&mut self.order, event));
                         Answer::Done
                     }
-                    Err(refusal) => Answer::Refused {
-                        code: refusal.code().to_owned(),
-                        order: Some(refusal),
-                    },
+                    Err(refusal) => {
+                        Answer::Refused { code: refusal.code().to_owned(), order: Some(refusal) }
+                    }
                 }
             }
             Request::Authorize { reference, amount } => {
@@ -348,11 +305,7 @@ impl World {
             assert!(stock.holds.is_empty());
         }
         let authorized = |standing: &Standing| matches!(standing, Standing::Authorized(_));
-        assert!(
-            !self.provider.payments.values().any(authorized),
-            "{:?}",
-            self.provider
-        );
+        assert!(!self.provider.payments.values().any(authorized), "{:?}", self.provider);
         assert_eq!(self.order.status, order::Status::Cancelled);
         assert_eq!(self.order.cancelled_because.as_deref(), Some(reason));
     }
@@ -363,37 +316,24 @@ fn outcome_of(step: &Step, answer: Answer) -> Command {
     match (step, answer) {
         (Step::HoldStock { .. }, Answer::Done) => Command::RecordStockHeld,
         (Step::HoldStock { line, .. }, Answer::Refused { code, .. }) => {
-            Command::RecordStockRefused {
-                line: line.line,
-                code,
-            }
+            Command::RecordStockRefused { line: line.line, code }
         }
         (Step::CommitStock { .. }, Answer::Done) => Command::RecordStockCommitted,
         (Step::CommitStock { line, .. }, Answer::Refused { code, .. }) => {
-            Command::RecordCommitRefused {
-                line: line.line,
-                code,
-            }
+            Command::RecordCommitRefused { line: line.line, code }
         }
         (
             Step::Authorize { reference, .. } | Step::QueryPayment { reference },
             Answer::Payment(outcome),
-        ) => Command::RecordPayment {
-            reference: reference.clone(),
-            outcome,
-        },
+        ) => Command::RecordPayment { reference: reference.clone(), outcome },
         (Step::ConfirmOrder { .. }, Answer::Done) => Command::RecordOrderConfirmed,
         (Step::ConfirmOrder { .. }, Answer::Refused { code, .. }) => {
             Command::RecordOrderRefused { code }
         }
         (Step::CancelOrder { .. }, Answer::Done) => Command::RecordOrderCancelled,
-        (
-            Step::CancelOrder { .. },
-            Answer::Refused {
-                order: Some(refusal),
-                ..
-            },
-        ) => cancel_refused(&refusal),
+        (Step::CancelOrder { .. }, Answer::Refused { order: Some(refusal), .. }) => {
+            cancel_refused(&refusal)
+        }
         (Step::VoidPayment { .. }, Answer::Done) => Command::RecordPaymentVoided,
         (Step::ReleaseStock { .. }, Answer::Done) => Command::RecordStockReleased,
         (step, answer) => panic!("{step:?} answered {answer:?}"),
@@ -409,31 +349,11 @@ fn failing_worlds() -> Vec<(World, i64, &'static str)> {
     let mut foreign = World::new(Script::Approve, 10);
     foreign.order = given_cancelled(&foreign.order);
     vec![
-        (
-            World::new(Script::Approve, 3),
-            3,
-            "no stock for line 3: INSUFFICIENT_STOCK",
-        ),
-        (
-            World::new(Script::Approve, 1),
-            1,
-            "no stock for line 2: INSUFFICIENT_STOCK",
-        ),
-        (
-            World::new(Script::Decline, 10),
-            10,
-            "payment declined: CARD_DECLINED",
-        ),
-        (
-            World::new(Script::WrongAmount, 10),
-            10,
-            "payment authorised over another amount",
-        ),
-        (
-            World::new(Script::Silent, 10),
-            10,
-            "given up in phase Authorizing",
-        ),
+        (World::new(Script::Approve, 3), 3, "no stock for line 3: INSUFFICIENT_STOCK"),
+        (World::new(Script::Approve, 1), 1, "no stock for line 2: INSUFFICIENT_STOCK"),
+        (World::new(Script::Decline, 10), 10, "payment declined: CARD_DECLINED"),
+        (World::new(Script::WrongAmount, 10), 10, "payment authorised over another amount"),
+        (World::new(Script::Silent, 10), 10, "given up in phase Authorizing"),
         (foreign, 10, "by the customer"),
     ]
 }
@@ -443,9 +363,7 @@ fn given_cancelled(order: &order::State) -> order::State {
     let mut cancelled = order.clone();
     Order::apply(
         &mut cancelled,
-        &order::Event::OrderCancelled {
-            reason: "by the customer".to_owned(),
-        },
+        &order::Event::OrderCancelled { reason: "by the customer".to_owned() },
     );
     cancelled
 }
@@ -454,17 +372,8 @@ fn given_cancelled(order: &order::State) -> order::State {
 fn a_checkout_that_meets_no_trouble_leaves_five_events() {
     let world = World::new(Script::Approve, 10).run(&nothing_fails);
     world.assert_completed();
-    let lines = world
-        .saga
-        .lines
-        .iter()
-        .map(|line| line.line)
-        .collect::<Vec<_>>();
-    assert_eq!(
-        lines,
-        [2, 1, 3],
-        "by variant, then in the order of the lines"
-    );
+    let lines = world.saga.lines.iter().map(|line| line.line).collect::<Vec<_>>();
+    assert_eq!(lines, [2, 1, 3], "by variant, then in the order of the lines");
     let after_the_start = &world.events[1..];
     let amount = world.saga.amount.expect("started");
     assert_eq!(
@@ -481,11 +390,7 @@ fn a_checkout_that_meets_no_trouble_leaves_five_events() {
 
 #[test]
 fn every_single_fault_in_turn_changes_nothing_about_a_good_end() {
-    for script in [
-        Script::Approve,
-        Script::TimeOutApproved,
-        Script::TimeOutLost,
-    ] {
+    for script in [Script::Approve, Script::TimeOutApproved, Script::TimeOutLost] {
         let smooth = World::new(script, 10).run(&nothing_fails);
         smooth.assert_completed();
         for at in 0..smooth.requests {
@@ -519,12 +424,7 @@ fn every_step_that_fails_for_good_is_unwound_clean() {
                 world.assert_completed();
                 continue;
             }
-            let reason = world
-                .saga
-                .reason
-                .as_ref()
-                .expect("undone for a reason")
-                .to_string();
+            let reason = world.saga.reason.as_ref().expect("undone for a reason").to_string();
             assert!(reason.starts_with("given up in phase"), "{reason}");
             world.assert_unwound(10, &reason);
         }
@@ -538,9 +438,7 @@ fn every_single_fault_in_turn_changes_nothing_about_an_undoing() {
         smooth.assert_unwound(shelf, reason);
         for at in 0..smooth.requests {
             for fault in FAULTS {
-                let world = world
-                    .clone()
-                    .run(&|request, _| (request == at).then_some(fault));
+                let world = world.clone().run(&|request, _| (request == at).then_some(fault));
                 world.assert_unwound(shelf, reason);
             }
         }
@@ -614,12 +512,7 @@ fn checkout(events: &[Event]) -> Given<Checkout> {
 }
 
 fn line(number: u32, quantity: i64) -> Line {
-    Line {
-        line: number,
-        variant: variant(1),
-        location: HERE,
-        quantity,
-    }
+    Line { line: number, variant: variant(1), location: HERE, quantity }
 }
 
 fn started() -> Event {
@@ -632,40 +525,26 @@ fn started() -> Event {
 }
 
 fn start_with(amount: Money, lines: Vec<Line>) -> Command {
-    Command::Start {
-        order: order_id(),
-        customer: CustomerId(uuid(0xA)),
-        amount,
-        lines,
-    }
+    Command::Start { order: order_id(), customer: CustomerId(uuid(0xA)), amount, lines }
 }
 
 fn payment(outcome: PaymentOutcome) -> Command {
-    Command::RecordPayment {
-        reference: payment_reference(order_id()),
-        outcome,
-    }
+    Command::RecordPayment { reference: payment_reference(order_id()), outcome }
 }
 
 fn approved(minor: i64) -> Command {
-    payment(PaymentOutcome::Approved {
-        amount: euro(minor),
-    })
+    payment(PaymentOutcome::Approved { amount: euro(minor) })
 }
 
 fn declined() -> Command {
-    payment(PaymentOutcome::Declined {
-        code: "CARD_DECLINED".to_owned(),
-    })
+    payment(PaymentOutcome::Declined { code: "CARD_DECLINED".to_owned() })
 }
 
 #[test]
 fn a_checkout_is_started_once_and_only_with_sense() {
     let fresh = || given::<Checkout>(checkout_id(order_id()), []);
     assert_eq!(next(&State::default(), noon()), Next::Done);
-    fresh()
-        .when(Command::RecordStockHeld)
-        .refused("CHECKOUT_NOT_FOUND");
+    fresh().when(Command::RecordStockHeld).refused("CHECKOUT_NOT_FOUND");
     fresh()
         .when(start_with(euro(386), vec![line(1, 3)]))
         .then([started()])
@@ -676,9 +555,7 @@ fn a_checkout_is_started_once_and_only_with_sense() {
     given::<Checkout>(order_id(), [])
         .when(start_with(euro(1), vec![line(1, 1)]))
         .refused("WRONG_IDENTITY");
-    let too_many = (0..=order::LINES_MAX as u32)
-        .map(|number| line(number, 1))
-        .collect();
+    let too_many = (0..=order::LINES_MAX as u32).map(|number| line(number, 1)).collect();
     for (minor, lines) in [
         (1, vec![]),
         (1, vec![line(1, 0)]),
@@ -687,9 +564,7 @@ fn a_checkout_is_started_once_and_only_with_sense() {
         (-1, vec![line(1, 1)]),
         (1, too_many),
     ] {
-        fresh()
-            .when(start_with(euro(minor), lines))
-            .refused("INVALID_CHECKOUT");
+        fresh().when(start_with(euro(minor), lines)).refused("INVALID_CHECKOUT");
     }
 }
 
@@ -704,9 +579,7 @@ fn records_that_come_late_change_nothing_and_early_ones_are_refused() {
         .then([Event::CheckoutStockHeld {}])
         .when(Command::RecordStockHeld)
         .then([])
-        .when(Command::RecordFailure {
-            phase: Phase::HoldingStock,
-        })
+        .when(Command::RecordFailure { phase: Phase::HoldingStock })
         .then([])
         .when(Command::RecordOrderCancelled)
         .refused("ILLEGAL_TRANSITION")
@@ -716,9 +589,7 @@ fn records_that_come_late_change_nothing_and_early_ones_are_refused() {
 
 #[test]
 fn a_payment_answered_twice_is_one_payment_and_a_contradiction_is_an_error() {
-    let paid = checkout(&[Event::CheckoutStockHeld {}])
-        .when(approved(386))
-        .accepted();
+    let paid = checkout(&[Event::CheckoutStockHeld {}]).when(approved(386)).accepted();
     paid.when(approved(386))
         .then([])
         .when(approved(387))
@@ -733,29 +604,33 @@ fn a_payment_answered_twice_is_one_payment_and_a_contradiction_is_an_error() {
 }
 
 #[test]
+fn a_payment_of_unknown_outcome_is_asked_after_and_only_then_asked_for_again() {
+    let reference = payment_reference(order_id());
+    let query = Step::QueryPayment { reference: reference.clone() };
+    let authorize = Step::Authorize { reference, amount: euro(386) };
+    let waiting = checkout(&[Event::CheckoutStockHeld {}]);
+    assert_eq!(next(&waiting.state, noon()), Next::Do(vec![authorize.clone()]));
+    let unknown = waiting.when(payment(PaymentOutcome::Unknown)).accepted();
+    assert_eq!(next(&unknown.state, noon()), Next::Wait { until: noon_plus(1) });
+    assert_eq!(next(&unknown.state, noon_plus(1)), Next::Do(vec![query]));
+    let unheard = unknown.when(payment(PaymentOutcome::NotFound)).accepted();
+    assert_eq!(next(&unheard.state, noon_plus(2)), Next::Do(vec![authorize]));
+}
+
+#[test]
 fn an_approval_that_comes_after_the_end_is_voided_too() {
     let undone = checkout(&[Event::CheckoutStockHeld {}])
         .when(declined())
-        .then([Event::PaymentDeclined {
-            code: "CARD_DECLINED".to_owned(),
-        }])
+        .then([Event::PaymentDeclined { code: "CARD_DECLINED".to_owned() }])
         .when(declined())
         .then([])
         .when(Command::RecordOrderCancelled)
         .accepted()
         .when(Command::RecordStockReleased)
         .accepted();
-    assert_eq!(
-        undone.state.phase,
-        Phase::Compensated,
-        "a declined payment needs no void"
-    );
-    let late = undone
-        .when(approved(386))
-        .then([Event::PaymentAuthorized { amount: euro(386) }]);
-    let void = Step::VoidPayment {
-        reference: payment_reference(order_id()),
-    };
+    assert_eq!(undone.state.phase, Phase::Compensated, "a declined payment needs no void");
+    let late = undone.when(approved(386)).then([Event::PaymentAuthorized { amount: euro(386) }]);
+    let void = Step::VoidPayment { reference: payment_reference(order_id()) };
     assert_eq!(next(&late.state, noon()), Next::Do(vec![void]));
     let voided = late.when(Command::RecordPaymentVoided).accepted();
     voided.when(approved(386)).then([]);
@@ -763,14 +638,10 @@ fn an_approval_that_comes_after_the_end_is_voided_too() {
 
 #[test]
 fn anyone_may_abort_until_it_is_completed() {
-    let abort = || Command::Abort {
-        reason: "shop closed".to_owned(),
-    };
+    let abort = || Command::Abort { reason: "shop closed".to_owned() };
     checkout(&[])
         .when(abort())
-        .then([Event::CheckoutAborted {
-            reason: "shop closed".to_owned(),
-        }])
+        .then([Event::CheckoutAborted { reason: "shop closed".to_owned() }])
         .when(abort())
         .then([]);
     let all = [
@@ -780,11 +651,7 @@ fn anyone_may_abort_until_it_is_completed() {
         Event::CheckoutOrderConfirmed {},
     ];
     checkout(&all).when(abort()).refused("ILLEGAL_TRANSITION");
-    checkout(&[])
-        .when(Command::Abort {
-            reason: String::new(),
-        })
-        .refused("INVALID_TEXT");
+    checkout(&[]).when(Command::Abort { reason: String::new() }).refused("INVALID_TEXT");
 }
 
 fn samples() -> Vec<Event> {
@@ -792,41 +659,23 @@ fn samples() -> Vec<Event> {
     vec![
         started(),
         Event::CheckoutStockHeld {},
-        Event::CheckoutStockRefused {
-            line: 1,
-            code: code.clone(),
-        },
+        Event::CheckoutStockRefused { line: 1, code: code.clone() },
         Event::PaymentAuthorized { amount: euro(386) },
         Event::PaymentMismatched { amount: euro(1) },
-        Event::PaymentDeclined {
-            code: "CARD_DECLINED".to_owned(),
-        },
+        Event::PaymentDeclined { code: "CARD_DECLINED".to_owned() },
         Event::PaymentUnknown { attempt, next_at },
         Event::PaymentNotFound { attempt, next_at },
         Event::CheckoutStockCommitted {},
-        Event::CheckoutCommitRefused {
-            line: 1,
-            code: code.clone(),
-        },
+        Event::CheckoutCommitRefused { line: 1, code: code.clone() },
         Event::CheckoutOrderConfirmed {},
         Event::CheckoutOrderRefused { code },
-        Event::StepFailed {
-            phase: Phase::Voiding,
-            attempt,
-            next_at,
-        },
-        Event::CheckoutGivenUp {
-            phase: Phase::Authorizing,
-        },
-        Event::CheckoutAborted {
-            reason: "shop closed".to_owned(),
-        },
+        Event::StepFailed { phase: Phase::Voiding, attempt, next_at },
+        Event::CheckoutGivenUp { phase: Phase::Authorizing },
+        Event::CheckoutAborted { reason: "shop closed".to_owned() },
         Event::CheckoutOrderCancelled {},
         Event::PaymentVoided {},
         Event::CheckoutStockReleased {},
-        Event::CheckoutStalled {
-            phase: Phase::Voiding,
-        },
+        Event::CheckoutStalled { phase: Phase::Voiding },
         Event::CheckoutResumed {},
     ]
 }

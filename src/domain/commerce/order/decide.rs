@@ -20,37 +20,19 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
     let Some((_, currency)) = &state.drafted else {
         return Err(Refusal::NotFound);
     };
-    let illegal = || {
-        Err(Refusal::IllegalTransition {
-            status: state.status,
-            command: command.name(),
-        })
-    };
+    let illegal =
+        || Err(Refusal::IllegalTransition { status: state.status, command: command.name() });
     match (state.status, command) {
         (_, Command::Draft { .. }) => Ok(Vec::new()),
 
         (
             Status::Draft,
-            Command::AddLine {
-                variant,
-                location,
-                quantity,
-                name,
-                unit_price,
-                tax_rate,
-            },
+            Command::AddLine { variant, location, quantity, name, unit_price, tax_rate },
         ) => {
             NAME.check(name)?;
             let (variant, location, quantity) = (*variant, *location, *quantity);
             let (name, unit_price, tax_rate) = (name.clone(), *unit_price, *tax_rate);
-            let line = Line {
-                variant,
-                location,
-                quantity,
-                name,
-                unit_price,
-                tax_rate,
-            };
+            let line = Line { variant, location, quantity, name, unit_price, tax_rate };
             add_line(state, *currency, line)
         }
         (Status::Draft, Command::ChangeLine { line, quantity }) => {
@@ -80,9 +62,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
 
         (Status::Draft | Status::PendingPayment | Status::Placed, Command::Cancel { reason }) => {
             REASON.check(reason)?;
-            Ok(vec![Event::OrderCancelled {
-                reason: reason.clone(),
-            }])
+            Ok(vec![Event::OrderCancelled { reason: reason.clone() }])
         }
         (Status::Cancelled, Command::Cancel { .. }) => Ok(Vec::new()),
 
@@ -120,24 +100,18 @@ fn draft(state: &State, buyer: &Buyer, currency: Currency) -> Result<Vec<Event>,
     match &state.drafted {
         Some((known, of)) if known == buyer && *of == currency => Ok(Vec::new()),
         Some(_) => Err(Refusal::AlreadyExists),
-        None => Ok(vec![Event::OrderDrafted {
-            buyer: buyer.clone(),
-            currency,
-        }]),
+        None => Ok(vec![Event::OrderDrafted { buyer: buyer.clone(), currency }]),
     }
 }
 
 /// What can be said of an address without sending to it.
 fn check_email(email: &str) -> Result<(), Refusal> {
-    let invalid = Refusal::InvalidEmail {
-        max: EMAIL_CHARACTERS_MAX,
-    };
+    let invalid = Refusal::InvalidEmail { max: EMAIL_CHARACTERS_MAX };
     if email.len() > EMAIL_CHARACTERS_MAX {
         return Err(invalid);
     }
-    let strange = email
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control());
+    let strange =
+        email.chars().any(|character| character.is_whitespace() || character.is_control());
     match email.rsplit_once('@') {
         Some((name, host))
             if !strange && !name.is_empty() && !name.contains('@') && !host.is_empty() =>
@@ -152,33 +126,17 @@ fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>,
     check_quantity(line.quantity)?;
     if line.unit_price.currency != currency {
         let found = line.unit_price.currency;
-        return Err(MoneyError::CurrencyMismatch {
-            expected: currency,
-            found,
-        }
-        .into());
+        return Err(MoneyError::CurrencyMismatch { expected: currency, found }.into());
     }
     if !(0..=UNIT_PRICE_MINOR_MAX).contains(&line.unit_price.minor) {
-        return Err(Refusal::InvalidPrice {
-            max: UNIT_PRICE_MINOR_MAX,
-        });
+        return Err(Refusal::InvalidPrice { max: UNIT_PRICE_MINOR_MAX });
     }
     if state.lines.len() >= LINES_MAX {
         return Err(Refusal::TooManyLines { max: LINES_MAX });
     }
-    let number = state
-        .last_line
-        .checked_add(1)
-        .ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
+    let number = state.last_line.checked_add(1).ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
     Totals::of(currency, state.lines.values().chain([&line]))?;
-    let Line {
-        variant,
-        location,
-        quantity,
-        name,
-        unit_price,
-        tax_rate,
-    } = line;
+    let Line { variant, location, quantity, name, unit_price, tax_rate } = line;
     Ok(vec![Event::OrderLineAdded {
         line: number,
         variant,
@@ -201,21 +159,10 @@ fn change_line(
     if line.quantity == quantity {
         return Ok(Vec::new());
     }
-    let changed = Line {
-        quantity,
-        ..line.clone()
-    };
-    let others = state
-        .lines
-        .iter()
-        .filter(|(other, _)| **other != number)
-        .map(|(_, line)| line);
+    let changed = Line { quantity, ..line.clone() };
+    let others = state.lines.iter().filter(|(other, _)| **other != number).map(|(_, line)| line);
     Totals::of(currency, others.chain([&changed]))?;
-    Ok(vec![Event::OrderLineChanged {
-        line: number,
-        from: line.quantity,
-        to: quantity,
-    }])
+    Ok(vec![Event::OrderLineChanged { line: number, from: line.quantity, to: quantity }])
 }
 
 fn remove_line(state: &State, number: u32) -> Result<Vec<Event>, Refusal> {
@@ -232,17 +179,12 @@ fn place(state: &State, currency: Currency) -> Result<Vec<Event>, Refusal> {
         return Err(Refusal::Empty);
     }
     let totals = Totals::of(currency, state.lines.values())?;
-    Ok(vec![Event::OrderSubmitted {
-        lines: state.lines.len() as u32,
-        totals,
-    }])
+    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals }])
 }
 
 fn placed(payment_reference: &str) -> Result<Event, Refusal> {
     PAYMENT_REFERENCE.check(payment_reference)?;
-    Ok(Event::OrderPlaced {
-        payment_reference: payment_reference.to_owned(),
-    })
+    Ok(Event::OrderPlaced { payment_reference: payment_reference.to_owned() })
 }
 
 fn paid_by(state: &State, payment_reference: &str) -> Result<(), Refusal> {
@@ -255,9 +197,6 @@ fn paid_by(state: &State, payment_reference: &str) -> Result<(), Refusal> {
 fn check_quantity(quantity: i64) -> Result<(), Refusal> {
     match (1..=LINE_UNITS_MAX).contains(&quantity) {
         true => Ok(()),
-        false => Err(Refusal::InvalidQuantity {
-            quantity,
-            max: LINE_UNITS_MAX,
-        }),
+        false => Err(Refusal::InvalidQuantity { quantity, max: LINE_UNITS_MAX }),
     }
 }

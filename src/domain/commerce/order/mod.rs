@@ -135,10 +135,7 @@ pub enum Refusal {
     #[error("the order exists, of another buyer or currency")]
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
-    IllegalTransition {
-        status: Status,
-        command: &'static str,
-    },
+    IllegalTransition { status: Status, command: &'static str },
     #[error("no such line")]
     LineNotFound,
     #[error("an order has at most {max} lines")]

@@ -79,11 +79,7 @@ impl Line {
     pub fn totals(&self) -> Result<LineTotals, MoneyError> {
         let net = self.unit_price.checked_mul(self.quantity)?;
         let tax = net.at_rate(self.tax_rate);
-        Ok(LineTotals {
-            net,
-            tax,
-            gross: net.checked_add(tax)?,
-        })
+        Ok(LineTotals { net, tax, gross: net.checked_add(tax)? })
     }
 }
 
@@ -109,21 +105,14 @@ impl Totals {
         lines: impl IntoIterator<Item = &'a Line>,
     ) -> Result<Self, MoneyError> {
         let zero = Money::zero(currency);
-        lines.into_iter().try_fold(
-            Self {
-                net: zero,
-                tax: zero,
-                gross: zero,
-            },
-            |sum, line| {
-                let line = line.totals()?;
-                Ok(Self {
-                    net: sum.net.checked_add(line.net)?,
-                    tax: sum.tax.checked_add(line.tax)?,
-                    gross: sum.gross.checked_add(line.gross)?,
-                })
-            },
-        )
+        lines.into_iter().try_fold(Self { net: zero, tax: zero, gross: zero }, |sum, line| {
+            let line = line.totals()?;
+            Ok(Self {
+                net: sum.net.checked_add(line.net)?,
+                tax: sum.tax.checked_add(line.tax)?,
+                gross: sum.gross.checked_add(line.gross)?,
+            })
+        })
     }
 }
 

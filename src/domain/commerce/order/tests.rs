@@ -20,16 +20,11 @@ fn rate(basis_points: u32) -> Rate {
 }
 
 fn buyer() -> Buyer {
-    Buyer::Customer {
-        id: CustomerId(uuid(0xA)),
-    }
+    Buyer::Customer { id: CustomerId(uuid(0xA)) }
 }
 
 fn drafted() -> Event {
-    Event::OrderDrafted {
-        buyer: buyer(),
-        currency: euro(),
-    }
+    Event::OrderDrafted { buyer: buyer(), currency: euro() }
 }
 
 fn order(events: impl IntoIterator<Item = Event>) -> Given<Order> {
@@ -62,36 +57,23 @@ fn added(line: u32, quantity: i64, unit_price: Money, tax_rate: Rate) -> Event {
 }
 
 fn totals(net: i64, tax: i64) -> Totals {
-    Totals {
-        net: money(net, "EUR"),
-        tax: money(tax, "EUR"),
-        gross: money(net + tax, "EUR"),
-    }
+    Totals { net: money(net, "EUR"), tax: money(tax, "EUR"), gross: money(net + tax, "EUR") }
 }
 
 fn submitted() -> Event {
-    Event::OrderSubmitted {
-        lines: 1,
-        totals: totals(324, 62),
-    }
+    Event::OrderSubmitted { lines: 1, totals: totals(324, 62) }
 }
 
 fn placed() -> Event {
-    Event::OrderPlaced {
-        payment_reference: "pay-1".to_owned(),
-    }
+    Event::OrderPlaced { payment_reference: "pay-1".to_owned() }
 }
 
 fn confirm(reference: &str) -> Command {
-    Command::Confirm {
-        payment_reference: reference.to_owned(),
-    }
+    Command::Confirm { payment_reference: reference.to_owned() }
 }
 
 fn cancel() -> Command {
-    Command::Cancel {
-        reason: "changed my mind".to_owned(),
-    }
+    Command::Cancel { reason: "changed my mind".to_owned() }
 }
 
 /// The events that bring an order to a status, one line in it.
@@ -105,9 +87,9 @@ fn history(status: Status) -> Vec<Event> {
         Status::Placed => with(&[placed()]),
         Status::Confirmed => with(&[placed(), Event::OrderConfirmed {}]),
         Status::Completed => with(&[placed(), Event::OrderConfirmed {}, Event::OrderCompleted {}]),
-        Status::Cancelled => with(&[Event::OrderCancelled {
-            reason: "changed my mind".to_owned(),
-        }]),
+        Status::Cancelled => {
+            with(&[Event::OrderCancelled { reason: "changed my mind".to_owned() }])
+        }
         Status::Expired => with(&[Event::OrderExpired {}]),
     }
 }
@@ -124,10 +106,8 @@ const STATUSES: [Status; 7] = [
 
 #[test]
 fn an_order_is_drafted_once() {
-    let draft = |currency: &str| Command::Draft {
-        buyer: buyer(),
-        currency: money(0, currency).currency,
-    };
+    let draft =
+        |currency: &str| Command::Draft { buyer: buyer(), currency: money(0, currency).currency };
     order([])
         .when(Command::Place)
         .refused("ORDER_NOT_FOUND")
@@ -141,56 +121,30 @@ fn an_order_is_drafted_once() {
 
 #[test]
 fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
-    let guest = |email: &str| Buyer::Guest {
-        email: email.to_owned(),
-    };
-    for email in [
-        "",
-        "@",
-        "a@",
-        "@b",
-        "a b@c",
-        "a@b@c",
-        "a@b\n",
-        &format!("{}@b", "x".repeat(254)),
-    ] {
-        let command = Command::Draft {
-            buyer: guest(email),
-            currency: euro(),
-        };
+    let guest = |email: &str| Buyer::Guest { email: email.to_owned() };
+    for email in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", &format!("{}@b", "x".repeat(254))]
+    {
+        let command = Command::Draft { buyer: guest(email), currency: euro() };
         order([]).when(command).refused("INVALID_EMAIL");
     }
-    let command = Command::Draft {
-        buyer: guest("ann@example.org"),
-        currency: euro(),
-    };
+    let command = Command::Draft { buyer: guest("ann@example.org"), currency: euro() };
     order([]).when(command).accepted();
-    assert_eq!(
-        guest("Ann@Example.org").customer_id(),
-        guest("ann@example.org").customer_id()
-    );
-    assert_ne!(
-        guest("bob@example.org").customer_id(),
-        guest("ann@example.org").customer_id()
-    );
+    assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
+    assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
 }
 
 #[test]
 fn tax_is_rounded_by_line() {
-    let item = order([drafted()])
-        .when(add(3, money(108, "EUR"), rate(1_900)))
-        .then([added(1, 3, money(108, "EUR"), rate(1_900))]);
+    let item = order([drafted()]).when(add(3, money(108, "EUR"), rate(1_900))).then([added(
+        1,
+        3,
+        money(108, "EUR"),
+        rate(1_900),
+    )]);
     assert_eq!(item.state.totals(), Some(totals(324, 62)), "3.86, not 3.87");
     let item = item.when(add(1, money(250, "EUR"), rate(700))).accepted();
-    assert_eq!(
-        item.state.totals(),
-        Some(totals(574, 80)),
-        "17.5 becomes the even 18"
-    );
-    item.when(Command::Place).then([Event::OrderSubmitted {
-        lines: 2,
-        totals: totals(574, 80),
-    }]);
+    assert_eq!(item.state.totals(), Some(totals(574, 80)), "17.5 becomes the even 18");
+    item.when(Command::Place).then([Event::OrderSubmitted { lines: 2, totals: totals(574, 80) }]);
 }
 
 #[test]
@@ -198,11 +152,7 @@ fn lines_are_changed_and_removed_by_number() {
     let change = |line, quantity| Command::ChangeLine { line, quantity };
     let item = order(history(Status::Draft))
         .when(change(1, 5))
-        .then([Event::OrderLineChanged {
-            line: 1,
-            from: 3,
-            to: 5,
-        }])
+        .then([Event::OrderLineChanged { line: 1, from: 3, to: 5 }])
         .when(change(1, 5))
         .then([])
         .when(change(2, 5))
@@ -216,46 +166,25 @@ fn lines_are_changed_and_removed_by_number() {
         .when(Command::Place)
         .refused("ORDER_EMPTY");
     // A number is never given twice: what refers to line 1 cannot come to mean another.
-    item.when(add(1, money(1, "EUR"), Rate::ZERO))
-        .then([added(2, 1, money(1, "EUR"), Rate::ZERO)]);
+    item.when(add(1, money(1, "EUR"), Rate::ZERO)).then([added(2, 1, money(1, "EUR"), Rate::ZERO)]);
 }
 
 #[test]
 fn lines_that_make_no_sense_are_refused() {
     let draft = || order(history(Status::Draft));
     for quantity in [0, -1, i64::MIN, LINE_UNITS_MAX + 1, i64::MAX] {
-        draft()
-            .when(add(quantity, money(1, "EUR"), Rate::ZERO))
-            .refused("INVALID_QUANTITY");
-        draft()
-            .when(Command::ChangeLine { line: 1, quantity })
-            .refused("INVALID_QUANTITY");
+        draft().when(add(quantity, money(1, "EUR"), Rate::ZERO)).refused("INVALID_QUANTITY");
+        draft().when(Command::ChangeLine { line: 1, quantity }).refused("INVALID_QUANTITY");
     }
     for minor in [-1, i64::MIN, UNIT_PRICE_MINOR_MAX + 1, i64::MAX] {
-        draft()
-            .when(add(1, money(minor, "EUR"), Rate::ZERO))
-            .refused("INVALID_PRICE");
+        draft().when(add(1, money(minor, "EUR"), Rate::ZERO)).refused("INVALID_PRICE");
     }
+    draft().when(add(1, money(1, "USD"), Rate::ZERO)).refused("CURRENCY_MISMATCH");
+    let dear = add(LINE_UNITS_MAX, money(UNIT_PRICE_MINOR_MAX, "EUR"), rate(10_000));
     draft()
-        .when(add(1, money(1, "USD"), Rate::ZERO))
-        .refused("CURRENCY_MISMATCH");
-    let dear = add(
-        LINE_UNITS_MAX,
-        money(UNIT_PRICE_MINOR_MAX, "EUR"),
-        rate(10_000),
-    );
-    draft()
-        .when(add(
-            LINE_UNITS_MAX,
-            money(UNIT_PRICE_MINOR_MAX, "EUR"),
-            Rate::ZERO,
-        ))
+        .when(add(LINE_UNITS_MAX, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
         .accepted()
-        .when(add(
-            LINE_UNITS_MAX * 9 / 10,
-            money(UNIT_PRICE_MINOR_MAX, "EUR"),
-            Rate::ZERO,
-        ))
+        .when(add(LINE_UNITS_MAX * 9 / 10, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
         .accepted()
         .when(Command::AddLine {
             variant: VariantId(uuid(1)),
@@ -287,9 +216,7 @@ fn an_order_has_a_bounded_number_of_lines() {
 
 #[test]
 fn a_payment_marks_the_order_placed_and_stays_the_same_one() {
-    let mark = |reference: &str| Command::MarkPlaced {
-        payment_reference: reference.to_owned(),
-    };
+    let mark = |reference: &str| Command::MarkPlaced { payment_reference: reference.to_owned() };
     order(history(Status::PendingPayment))
         .when(mark(""))
         .refused("INVALID_TEXT")
@@ -313,30 +240,20 @@ fn a_payment_marks_the_order_placed_and_stays_the_same_one() {
 #[test]
 fn a_cancellation_says_why() {
     order(history(Status::Draft))
-        .when(Command::Cancel {
-            reason: " ".to_owned(),
-        })
+        .when(Command::Cancel { reason: " ".to_owned() })
         .refused("INVALID_TEXT");
     let item = order(history(Status::Placed)).when(cancel()).accepted();
-    assert_eq!(
-        item.state.cancelled_because.as_deref(),
-        Some("changed my mind")
-    );
+    assert_eq!(item.state.cancelled_because.as_deref(), Some("changed my mind"));
 }
 
 /// Rows are statuses in the order of `STATUSES`; columns are commands. `+` happens, `=` is so
 /// already, `-` is illegal.
 #[test]
 fn the_whole_table_of_transitions() {
-    let mark = Command::MarkPlaced {
-        payment_reference: "pay-1".to_owned(),
-    };
+    let mark = Command::MarkPlaced { payment_reference: "pay-1".to_owned() };
     let commands = [
         add(1, money(1, "EUR"), Rate::ZERO),
-        Command::ChangeLine {
-            line: 1,
-            quantity: 9,
-        },
+        Command::ChangeLine { line: 1, quantity: 9 },
         Command::RemoveLine { line: 1 },
         Command::Place,
         mark,
@@ -372,42 +289,26 @@ fn the_whole_table_of_transitions() {
 
 #[test]
 fn an_illegal_transition_names_the_status_and_the_command() {
-    let refusal = Refusal::IllegalTransition {
-        status: Status::Completed,
-        command: "be cancelled",
-    };
+    let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be cancelled" };
     assert_eq!(refusal.code(), "ILLEGAL_TRANSITION");
-    assert_eq!(
-        refusal.to_string(),
-        "an order that is completed cannot be cancelled"
-    );
-    order(history(Status::Completed))
-        .when(cancel())
-        .refused_as(refusal);
+    assert_eq!(refusal.to_string(), "an order that is completed cannot be cancelled");
+    order(history(Status::Completed)).when(cancel()).refused_as(refusal);
 }
 
 fn samples() -> Vec<Event> {
     vec![
         Event::OrderDrafted {
-            buyer: Buyer::Guest {
-                email: "ann@example.org".to_owned(),
-            },
+            buyer: Buyer::Guest { email: "ann@example.org".to_owned() },
             currency: euro(),
         },
         added(1, 3, money(108, "EUR"), rate(1_900)),
-        Event::OrderLineChanged {
-            line: 1,
-            from: 3,
-            to: 5,
-        },
+        Event::OrderLineChanged { line: 1, from: 3, to: 5 },
         Event::OrderLineRemoved { line: 1 },
         submitted(),
         placed(),
         Event::OrderConfirmed {},
         Event::OrderCompleted {},
-        Event::OrderCancelled {
-            reason: "changed my mind".to_owned(),
-        },
+        Event::OrderCancelled { reason: "changed my mind".to_owned() },
         Event::OrderExpired {},
     ]
 }

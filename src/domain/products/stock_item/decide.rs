@@ -31,10 +31,7 @@ pub(super) fn decide(
             }
             Some(identity) if identity == (*variant, *location) => Ok(Vec::new()),
             Some(_) => Err(Refusal::WrongIdentity),
-            None => Ok(vec![Event::StockItemOpened {
-                variant: *variant,
-                location: *location,
-            }]),
+            None => Ok(vec![Event::StockItemOpened { variant: *variant, location: *location }]),
         };
     }
     if state.identity.is_none() {
@@ -48,12 +45,7 @@ pub(super) fn decide(
         Command::SetOnHand { from, to, reason } => decision.count(*from, *to, reason)?,
         Command::SetBackorderLimit { units } => decision.set_backorder_limit(*units)?,
         Command::SetCustomerLimit { units } => decision.set_customer_limit(*units)?,
-        Command::Hold {
-            hold,
-            customer,
-            quantity,
-            seconds,
-        } => {
+        Command::Hold { hold, customer, quantity, seconds } => {
             decision.hold(*hold, *customer, *quantity, *seconds)?;
         }
         Command::Extend { hold, seconds } => decision.extend(*hold, *seconds)?,
@@ -64,16 +56,12 @@ pub(super) fn decide(
         Command::Abandon { hold } => decision.abandon(*hold),
         Command::Sell { quantity } => decision.sell(*quantity)?,
         Command::Settle => decision.settle(),
-        Command::TransferOut {
-            transfer,
-            to,
-            quantity,
-        } => decision.transfer_out(*transfer, *to, *quantity)?,
-        Command::TransferIn {
-            transfer,
-            from,
-            quantity,
-        } => decision.transfer_in(*transfer, *from, *quantity)?,
+        Command::TransferOut { transfer, to, quantity } => {
+            decision.transfer_out(*transfer, *to, *quantity)?
+        }
+        Command::TransferIn { transfer, from, quantity } => {
+            decision.transfer_in(*transfer, *from, *quantity)?
+        }
         Command::RefuseTransfer { transfer, from } => decision.refuse_transfer(*transfer, *from)?,
         Command::CompleteTransfer { transfer } => decision.complete_transfer(*transfer)?,
         Command::CancelTransfer { transfer } => decision.cancel_transfer(*transfer)?,
@@ -135,16 +123,9 @@ impl<'a> Decision<'a> {
     fn adjust(&mut self, delta: i64, reason: &str) -> Result<(), Refusal> {
         within(delta, -UNITS_MAX, UNITS_MAX)?;
         REASON.check(reason)?;
-        let event = Event::StockAdjusted {
-            delta,
-            reason: reason.to_owned(),
-        };
+        let event = Event::StockAdjusted { delta, reason: reason.to_owned() };
         match delta {
-            0 => Err(Refusal::InvalidQuantity {
-                quantity: 0,
-                min: -UNITS_MAX,
-                max: UNITS_MAX,
-            }),
+            0 => Err(Refusal::InvalidQuantity { quantity: 0, min: -UNITS_MAX, max: UNITS_MAX }),
             1.. => self.put(delta, event),
             _ => self.write_off(-delta, event),
         }
@@ -154,21 +135,10 @@ impl<'a> Decision<'a> {
         within(to, 0, UNITS_MAX)?;
         REASON.check(reason)?;
         if from != self.on_hand {
-            return Err(Refusal::StaleCount {
-                expected: from,
-                actual: self.on_hand,
-            });
+            return Err(Refusal::StaleCount { expected: from, actual: self.on_hand });
         }
-        let event = Event::StockCounted {
-            from,
-            to,
-            reason: reason.to_owned(),
-        };
-        if to >= from {
-            self.put(to - from, event)
-        } else {
-            self.write_off(from - to, event)
-        }
+        let event = Event::StockCounted { from, to, reason: reason.to_owned() };
+        if to >= from { self.put(to - from, event) } else { self.write_off(from - to, event) }
     }
 
     fn sell(&mut self, quantity: i64) -> Result<(), Refusal> {
@@ -263,12 +233,7 @@ impl<'a> Decision<'a> {
         }
         self.require_customer_room(customer, quantity)?;
         self.require(quantity, self.state.backorder_limit)?;
-        self.events.push(Event::StockHeld {
-            hold: id,
-            customer,
-            quantity,
-            expires_at,
-        });
+        self.events.push(Event::StockHeld { hold: id, customer, quantity, expires_at });
         Ok(())
     }
 
@@ -282,22 +247,15 @@ impl<'a> Decision<'a> {
             return Ok(());
         }
         if hold.extensions >= EXTENSIONS_MAX {
-            return Err(Refusal::TooManyExtensions {
-                max: EXTENSIONS_MAX,
-            });
+            return Err(Refusal::TooManyExtensions { max: EXTENSIONS_MAX });
         }
-        self.events.push(Event::HoldExtended {
-            hold: id,
-            expires_at,
-        });
+        self.events.push(Event::HoldExtended { hold: id, expires_at });
         Ok(())
     }
 
     fn release(&mut self, id: HoldId) -> Result<(), Refusal> {
         match self.state.holds.get(&id) {
-            Some(Hold {
-                phase: Phase::Held, ..
-            }) => {
+            Some(Hold { phase: Phase::Held, .. }) => {
                 self.abandon(id);
                 Ok(())
             }
@@ -344,9 +302,9 @@ impl<'a> Decision<'a> {
 
     fn deallocate(&mut self, id: HoldId) -> Result<(), Refusal> {
         match self.state.holds.get(&id) {
-            Some(Hold {
-                phase: Phase::Held, ..
-            }) => Err(Refusal::WrongPhase { phase: Phase::Held }),
+            Some(Hold { phase: Phase::Held, .. }) => {
+                Err(Refusal::WrongPhase { phase: Phase::Held })
+            }
             Some(_) => {
                 self.abandon(id);
                 Ok(())
@@ -368,13 +326,11 @@ impl<'a> Decision<'a> {
             Phase::Held => self.events.push(Event::HoldReleased { hold: id, quantity }),
             Phase::Committed => {
                 self.committed -= quantity;
-                self.events
-                    .push(Event::HoldDeallocated { hold: id, quantity });
+                self.events.push(Event::HoldDeallocated { hold: id, quantity });
                 self.fill_backorders(None);
             }
             Phase::Backordered => {
-                self.events
-                    .push(Event::HoldDeallocated { hold: id, quantity });
+                self.events.push(Event::HoldDeallocated { hold: id, quantity });
                 self.fill_backorders(Some(id));
             }
         }
@@ -389,11 +345,7 @@ impl<'a> Decision<'a> {
         quantity: i64,
     ) -> Result<(), Refusal> {
         positive(quantity)?;
-        if self
-            .state
-            .identity
-            .is_some_and(|(_, location)| location == to)
-        {
+        if self.state.identity.is_some_and(|(_, location)| location == to) {
             return Err(Refusal::TransferConflict);
         }
         match self.state.outgoing.get(&id) {
@@ -405,11 +357,7 @@ impl<'a> Decision<'a> {
         }
         self.require(quantity, 0)?;
         self.on_hand -= quantity;
-        self.events.push(Event::TransferSent {
-            transfer: id,
-            to,
-            quantity,
-        });
+        self.events.push(Event::TransferSent { transfer: id, to, quantity });
         Ok(())
     }
 
@@ -422,41 +370,27 @@ impl<'a> Decision<'a> {
         positive(quantity)?;
         match self.state.incoming.get(&id) {
             Some(IncomingTransfer { quantity: None, .. }) => return Err(Refusal::TransferRefused),
-            Some(known)
-                if *known
-                    == (IncomingTransfer {
-                        from,
-                        quantity: Some(quantity),
-                    }) =>
-            {
+            Some(known) if *known == (IncomingTransfer { from, quantity: Some(quantity) }) => {
                 return Ok(());
             }
             Some(_) => return Err(Refusal::TransferConflict),
             None if self.state.incoming.len() >= TRANSFERS_MAX => return Err(Refusal::TooMany),
             None => {}
         }
-        self.put(
-            quantity,
-            Event::TransferReceived {
-                transfer: id,
-                from,
-                quantity,
-            },
-        )
+        self.put(quantity, Event::TransferReceived { transfer: id, from, quantity })
     }
 
     fn refuse_transfer(&mut self, id: TransferId, from: LocationId) -> Result<(), Refusal> {
         match self.state.incoming.get(&id) {
-            Some(IncomingTransfer {
-                quantity: Some(_), ..
-            }) => return Err(Refusal::TransferArrived),
+            Some(IncomingTransfer { quantity: Some(_), .. }) => {
+                return Err(Refusal::TransferArrived);
+            }
             Some(known) if known.from == from => return Ok(()),
             Some(_) => return Err(Refusal::TransferConflict),
             None if self.state.incoming.len() >= TRANSFERS_MAX => return Err(Refusal::TooMany),
             None => {}
         }
-        self.events
-            .push(Event::TransferRefused { transfer: id, from });
+        self.events.push(Event::TransferRefused { transfer: id, from });
         Ok(())
     }
 
@@ -470,13 +404,8 @@ impl<'a> Decision<'a> {
 
     fn cancel_transfer(&mut self, id: TransferId) -> Result<(), Refusal> {
         if let Some(OutgoingTransfer { quantity, .. }) = self.state.outgoing.get(&id) {
-            return self.put(
-                *quantity,
-                Event::TransferCancelled {
-                    transfer: id,
-                    quantity: *quantity,
-                },
-            );
+            return self
+                .put(*quantity, Event::TransferCancelled { transfer: id, quantity: *quantity });
         }
         self.closed_as(id, false)
     }
@@ -553,42 +482,25 @@ impl<'a> Decision<'a> {
         if second > self.now.timestamp() {
             return None;
         }
-        let hold = self
-            .state
-            .holds
-            .get(&id)
-            .expect("the expiry index names holds that exist");
+        let hold = self.state.holds.get(&id).expect("the expiry index names holds that exist");
         self.freed_through = Some((second, id));
         self.freed_units += hold.quantity;
-        self.freed.push(Event::HoldExpired {
-            hold: id,
-            quantity: hold.quantity,
-        });
+        self.freed.push(Event::HoldExpired { hold: id, quantity: hold.quantity });
         Some((hold.customer, hold.quantity))
     }
 
     /// Commits backorders in the order in which they came, until the shelf is short of the next
     /// or the bound of one decision is reached. `without` is one that this decision takes away.
     fn fill_backorders(&mut self, without: Option<HoldId>) {
-        let waiting = self
-            .state
-            .backorders
-            .values()
-            .filter(|id| Some(**id) != without);
+        let waiting = self.state.backorders.values().filter(|id| Some(**id) != without);
         for id in waiting.take(BACKORDERS_FILLED_MAX) {
-            let hold = self
-                .state
-                .holds
-                .get(id)
-                .expect("the backorder queue names holds that exist");
+            let hold =
+                self.state.holds.get(id).expect("the backorder queue names holds that exist");
             if hold.quantity > self.on_hand - self.committed {
                 break;
             }
             self.committed += hold.quantity;
-            self.events.push(Event::BackorderFilled {
-                hold: *id,
-                quantity: hold.quantity,
-            });
+            self.events.push(Event::BackorderFilled { hold: *id, quantity: hold.quantity });
         }
     }
 
@@ -624,10 +536,7 @@ impl<'a> Decision<'a> {
     /// So many seconds from now, up to the next whole second.
     fn expiry(&self, seconds: u32) -> Result<DateTime<Utc>, Refusal> {
         if !(1..=HOLD_SECONDS_MAX).contains(&seconds) {
-            return Err(Refusal::InvalidDuration {
-                seconds,
-                max: HOLD_SECONDS_MAX,
-            });
+            return Err(Refusal::InvalidDuration { seconds, max: HOLD_SECONDS_MAX });
         }
         let part = i64::from(self.now.timestamp_subsec_nanos() > 0);
         let second = self.now.timestamp() + i64::from(seconds) + part;

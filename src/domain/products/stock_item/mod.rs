@@ -65,10 +65,7 @@ pub const REASON_CHARACTERS_MAX: usize = 200;
 #[serde(rename_all_fields = "camelCase")]
 pub enum Command {
     /// Begins to keep stock. Its id must be [`stock_item_id`] of the two.
-    Open {
-        variant: VariantId,
-        location: LocationId,
-    },
+    Open { variant: VariantId, location: LocationId },
     /// Goods came in. Fills backorders, oldest first.
     Receive { quantity: i64 },
     /// A correction by a difference: breakage, theft, a find.
@@ -80,12 +77,7 @@ pub enum Command {
     /// How many units one customer may hold.
     SetCustomerLimit { units: i64 },
     /// Claims stock for a while (`seconds`, 15 minutes unless given).
-    Hold {
-        hold: HoldId,
-        customer: CustomerId,
-        quantity: i64,
-        seconds: Option<u32>,
-    },
+    Hold { hold: HoldId, customer: CustomerId, quantity: i64, seconds: Option<u32> },
     /// Makes a hold last until `seconds` from now, if that is later than it lasts already.
     Extend { hold: HoldId, seconds: u32 },
     /// Gives a hold back. Success too when it expired or was released before.
@@ -106,23 +98,12 @@ pub enum Command {
     /// bounds of one decision. What a timer sends.
     Settle,
     /// Source: sends stock to another location. It leaves the shelf now.
-    TransferOut {
-        transfer: TransferId,
-        to: LocationId,
-        quantity: i64,
-    },
+    TransferOut { transfer: TransferId, to: LocationId, quantity: i64 },
     /// Destination: the goods arrived.
-    TransferIn {
-        transfer: TransferId,
-        from: LocationId,
-        quantity: i64,
-    },
+    TransferIn { transfer: TransferId, from: LocationId, quantity: i64 },
     /// Destination: they will not be taken. After this `TransferIn` is refused, so that the
     /// source may safely cancel.
-    RefuseTransfer {
-        transfer: TransferId,
-        from: LocationId,
-    },
+    RefuseTransfer { transfer: TransferId, from: LocationId },
     /// Source: the destination took them; forgets the transfer.
     CompleteTransfer { transfer: TransferId },
     /// Source: takes them back. Only to be sent once the destination has refused the transfer,
@@ -136,93 +117,28 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    StockItemOpened {
-        variant: VariantId,
-        location: LocationId,
-    },
-    StockReceived {
-        quantity: i64,
-    },
-    StockAdjusted {
-        delta: i64,
-        reason: String,
-    },
-    StockCounted {
-        from: i64,
-        to: i64,
-        reason: String,
-    },
-    BackorderLimitSet {
-        units: i64,
-    },
-    CustomerLimitSet {
-        units: i64,
-    },
-    StockHeld {
-        hold: HoldId,
-        customer: CustomerId,
-        quantity: i64,
-        expires_at: DateTime<Utc>,
-    },
-    HoldExtended {
-        hold: HoldId,
-        expires_at: DateTime<Utc>,
-    },
-    HoldReleased {
-        hold: HoldId,
-        quantity: i64,
-    },
-    HoldExpired {
-        hold: HoldId,
-        quantity: i64,
-    },
-    HoldCommitted {
-        hold: HoldId,
-        quantity: i64,
-    },
-    HoldBackordered {
-        hold: HoldId,
-        quantity: i64,
-    },
-    BackorderFilled {
-        hold: HoldId,
-        quantity: i64,
-    },
-    HoldShipped {
-        hold: HoldId,
-        quantity: i64,
-    },
-    HoldDeallocated {
-        hold: HoldId,
-        quantity: i64,
-    },
-    StockSold {
-        quantity: i64,
-    },
-    TransferSent {
-        transfer: TransferId,
-        to: LocationId,
-        quantity: i64,
-    },
-    TransferReceived {
-        transfer: TransferId,
-        from: LocationId,
-        quantity: i64,
-    },
-    TransferRefused {
-        transfer: TransferId,
-        from: LocationId,
-    },
-    TransferCompleted {
-        transfer: TransferId,
-    },
-    TransferCancelled {
-        transfer: TransferId,
-        quantity: i64,
-    },
-    TransferForgotten {
-        transfer: TransferId,
-    },
+    StockItemOpened { variant: VariantId, location: LocationId },
+    StockReceived { quantity: i64 },
+    StockAdjusted { delta: i64, reason: String },
+    StockCounted { from: i64, to: i64, reason: String },
+    BackorderLimitSet { units: i64 },
+    CustomerLimitSet { units: i64 },
+    StockHeld { hold: HoldId, customer: CustomerId, quantity: i64, expires_at: DateTime<Utc> },
+    HoldExtended { hold: HoldId, expires_at: DateTime<Utc> },
+    HoldReleased { hold: HoldId, quantity: i64 },
+    HoldExpired { hold: HoldId, quantity: i64 },
+    HoldCommitted { hold: HoldId, quantity: i64 },
+    HoldBackordered { hold: HoldId, quantity: i64 },
+    BackorderFilled { hold: HoldId, quantity: i64 },
+    HoldShipped { hold: HoldId, quantity: i64 },
+    HoldDeallocated { hold: HoldId, quantity: i64 },
+    StockSold { quantity: i64 },
+    TransferSent { transfer: TransferId, to: LocationId, quantity: i64 },
+    TransferReceived { transfer: TransferId, from: LocationId, quantity: i64 },
+    TransferRefused { transfer: TransferId, from: LocationId },
+    TransferCompleted { transfer: TransferId },
+    TransferCancelled { transfer: TransferId, quantity: i64 },
+    TransferForgotten { transfer: TransferId },
 }
 
 impl DomainEvent for Event {}

@@ -20,10 +20,7 @@ pub struct Recent<K: Eq + Hash + Clone, V: Clone> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Default for Recent<K, V> {
     fn default() -> Self {
-        Self {
-            by_key: HashMap::default(),
-            order: Vector::default(),
-        }
+        Self { by_key: HashMap::default(), order: Vector::default() }
     }
 }
 

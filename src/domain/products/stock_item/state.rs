@@ -170,11 +170,9 @@ impl State {
     fn expired_units(&self, now: DateTime<Utc>) -> i64 {
         let now = now.timestamp();
         match self.expiries.get_min() {
-            Some((second, _)) if *second <= now => self
-                .units_by_expiry
-                .range(..=now)
-                .map(|(_, units)| units)
-                .sum(),
+            Some((second, _)) if *second <= now => {
+                self.units_by_expiry.range(..=now).map(|(_, units)| units).sum()
+            }
             _ => 0,
         }
     }
@@ -190,12 +188,7 @@ impl State {
             Event::BackorderLimitSet { units } => self.backorder_limit = *units,
             Event::CustomerLimitSet { units } => self.customer_limit = *units,
             Event::StockSold { quantity } => self.on_hand -= quantity,
-            Event::StockHeld {
-                hold,
-                customer,
-                quantity,
-                expires_at,
-            } => {
+            Event::StockHeld { hold, customer, quantity, expires_at } => {
                 self.hold(*hold, *customer, *quantity, *expires_at);
             }
             Event::HoldExtended { hold, expires_at } => self.extend(*hold, *expires_at),
@@ -209,40 +202,17 @@ impl State {
             Event::HoldCommitted { hold, .. } => self.promise(*hold, Phase::Committed),
             Event::HoldBackordered { hold, .. } => self.promise(*hold, Phase::Backordered),
             Event::BackorderFilled { hold, .. } => self.promise(*hold, Phase::Committed),
-            Event::TransferSent {
-                transfer,
-                to,
-                quantity,
-            } => {
+            Event::TransferSent { transfer, to, quantity } => {
                 self.on_hand -= quantity;
-                self.outgoing.insert(
-                    *transfer,
-                    OutgoingTransfer {
-                        to: *to,
-                        quantity: *quantity,
-                    },
-                );
+                self.outgoing.insert(*transfer, OutgoingTransfer { to: *to, quantity: *quantity });
             }
-            Event::TransferReceived {
-                transfer,
-                from,
-                quantity,
-            } => {
+            Event::TransferReceived { transfer, from, quantity } => {
                 self.on_hand += quantity;
-                let arrived = IncomingTransfer {
-                    from: *from,
-                    quantity: Some(*quantity),
-                };
+                let arrived = IncomingTransfer { from: *from, quantity: Some(*quantity) };
                 self.incoming.insert(*transfer, arrived);
             }
             Event::TransferRefused { transfer, from } => {
-                self.incoming.insert(
-                    *transfer,
-                    IncomingTransfer {
-                        from: *from,
-                        quantity: None,
-                    },
-                );
+                self.incoming.insert(*transfer, IncomingTransfer { from: *from, quantity: None });
             }
             Event::TransferCompleted { transfer } => self.close(*transfer, true),
             Event::TransferCancelled { transfer, quantity } => {
@@ -277,11 +247,7 @@ impl State {
         };
         self.unindex(id, &before);
         let expires_second = expires_at.timestamp();
-        let hold = Hold {
-            expires_second,
-            extensions: before.extensions + 1,
-            ..before
-        };
+        let hold = Hold { expires_second, extensions: before.extensions + 1, ..before };
         self.holds.insert(id, hold);
         self.index(id, &hold);
     }
@@ -315,8 +281,7 @@ impl State {
 
     fn close(&mut self, transfer: TransferId, completed: bool) {
         self.outgoing.remove(&transfer);
-        self.closed
-            .remember(transfer, completed, ENDINGS_REMEMBERED);
+        self.closed.remember(transfer, completed, ENDINGS_REMEMBERED);
     }
 
     fn leave_phase(&mut self, id: HoldId, hold: &Hold) {
@@ -344,10 +309,7 @@ impl State {
 
     fn unindex(&mut self, id: HoldId, hold: &Hold) {
         self.expiries.remove(&(hold.expires_second, id));
-        subtract(
-            self.units_by_expiry.get_mut(&hold.expires_second),
-            hold.quantity,
-        );
+        subtract(self.units_by_expiry.get_mut(&hold.expires_second), hold.quantity);
         if self.units_by_expiry.get(&hold.expires_second) == Some(&0) {
             self.units_by_expiry.remove(&hold.expires_second);
         }

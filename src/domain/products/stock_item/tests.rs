@@ -29,22 +29,14 @@ fn transfer() -> TransferId {
 /// An open item with so many units on the shelf.
 fn stocked(quantity: i64) -> Given<StockItem> {
     let events = [
-        Event::StockItemOpened {
-            variant: VARIANT,
-            location: HERE,
-        },
+        Event::StockItemOpened { variant: VARIANT, location: HERE },
         Event::StockReceived { quantity },
     ];
     given(stock_item_id(VARIANT, HERE), events)
 }
 
 fn hold(number: u128, quantity: i64) -> Command {
-    Command::Hold {
-        hold: hold_id(number),
-        customer: ann(),
-        quantity,
-        seconds: None,
-    }
+    Command::Hold { hold: hold_id(number), customer: ann(), quantity, seconds: None }
 }
 
 fn held(number: u128, quantity: i64) -> Event {
@@ -57,10 +49,7 @@ fn held(number: u128, quantity: i64) -> Event {
 }
 
 fn expired(number: u128, quantity: i64) -> Event {
-    Event::HoldExpired {
-        hold: hold_id(number),
-        quantity,
-    }
+    Event::HoldExpired { hold: hold_id(number), quantity }
 }
 
 fn sell(quantity: i64) -> Command {
@@ -69,23 +58,14 @@ fn sell(quantity: i64) -> Command {
 
 #[test]
 fn an_item_is_opened_once_under_the_id_of_its_variant_and_location() {
-    let open = Command::Open {
-        variant: VARIANT,
-        location: HERE,
-    };
+    let open = Command::Open { variant: VARIANT, location: HERE };
     given::<StockItem>(stock_item_id(VARIANT, HERE), [])
         .when(Command::Receive { quantity: 1 })
         .refused("STOCK_ITEM_NOT_OPEN")
-        .when(Command::Open {
-            variant: VARIANT,
-            location: THERE,
-        })
+        .when(Command::Open { variant: VARIANT, location: THERE })
         .refused("WRONG_IDENTITY")
         .when(open.clone())
-        .then([Event::StockItemOpened {
-            variant: VARIANT,
-            location: HERE,
-        }])
+        .then([Event::StockItemOpened { variant: VARIANT, location: HERE }])
         .when(open)
         .then([]);
 }
@@ -96,17 +76,11 @@ fn the_last_unit_is_held_once() {
         .when(hold(1, 1))
         .then([held(1, 1)])
         .when(hold(2, 1))
-        .refused_as(Refusal::InsufficientStock {
-            available: 0,
-            requested: 1,
-        })
+        .refused_as(Refusal::InsufficientStock { available: 0, requested: 1 })
         .when(sell(1))
         .refused("INSUFFICIENT_STOCK")
         .when(Command::Release { hold: hold_id(1) })
-        .then([Event::HoldReleased {
-            hold: hold_id(1),
-            quantity: 1,
-        }])
+        .then([Event::HoldReleased { hold: hold_id(1), quantity: 1 }])
         .when(hold(2, 1))
         .then([held(2, 1)]);
 }
@@ -120,50 +94,30 @@ fn the_same_hold_asked_for_twice_is_one_hold() {
         .then([])
         .when(hold(1, 3))
         .refused("HOLD_CONFLICT")
-        .when(Command::Hold {
-            hold: hold_id(1),
-            customer: bob(),
-            quantity: 2,
-            seconds: None,
-        })
+        .when(Command::Hold { hold: hold_id(1), customer: bob(), quantity: 2, seconds: None })
         .refused("HOLD_CONFLICT")
         .when(Command::Release { hold: hold_id(1) })
         .accepted()
         .when(Command::Release { hold: hold_id(1) })
         .then([])
         .when(hold(1, 2))
-        .refused_as(Refusal::HoldEnded {
-            ending: Ending::Released,
-        });
+        .refused_as(Refusal::HoldEnded { ending: Ending::Released });
 }
 
 #[test]
 fn an_expired_hold_does_not_count_and_is_freed_by_whoever_needs_it() {
     let item = stocked(10).when(hold(1, 10)).accepted().at(noon_plus(899));
-    let item = item
-        .when(hold(2, 1))
-        .refused("INSUFFICIENT_STOCK")
-        .at(noon_plus(900));
-    assert_eq!(
-        item.state.available(noon_plus(900)),
-        10,
-        "no event was needed for it"
-    );
+    let item = item.when(hold(2, 1)).refused("INSUFFICIENT_STOCK").at(noon_plus(900));
+    assert_eq!(item.state.available(noon_plus(900)), 10, "no event was needed for it");
     assert_eq!(item.state.next_expiry(), Some(noon_plus(900)));
     item.when(Command::Commit { hold: hold_id(1) })
         .refused("HOLD_EXPIRED")
-        .when(Command::Extend {
-            hold: hold_id(1),
-            seconds: 60,
-        })
+        .when(Command::Extend { hold: hold_id(1), seconds: 60 })
         .refused("HOLD_EXPIRED")
         .when(hold(1, 10))
         .refused("HOLD_EXPIRED")
         .when(sell(11))
-        .refused_as(Refusal::InsufficientStock {
-            available: 10,
-            requested: 11,
-        })
+        .refused_as(Refusal::InsufficientStock { available: 10, requested: 11 })
         .when(sell(4))
         .then([expired(1, 10), Event::StockSold { quantity: 4 }])
         .when(Command::Commit { hold: hold_id(1) })
@@ -187,23 +141,17 @@ fn releasing_an_expired_hold_says_that_it_expired_once() {
 #[test]
 fn a_hold_is_timed_to_the_next_whole_second() {
     let late = noon() + chrono::TimeDelta::microseconds(1);
-    stocked(1)
-        .at(late)
-        .when(hold(1, 1))
-        .then([Event::StockHeld {
-            hold: hold_id(1),
-            customer: ann(),
-            quantity: 1,
-            expires_at: noon_plus(901),
-        }]);
+    stocked(1).at(late).when(hold(1, 1)).then([Event::StockHeld {
+        hold: hold_id(1),
+        customer: ann(),
+        quantity: 1,
+        expires_at: noon_plus(901),
+    }]);
 }
 
 #[test]
 fn extensions_are_bounded_in_length_and_number() {
-    let extend = |seconds| Command::Extend {
-        hold: hold_id(1),
-        seconds,
-    };
+    let extend = |seconds| Command::Extend { hold: hold_id(1), seconds };
     let mut item = stocked(1)
         .when(hold(1, 1))
         .accepted()
@@ -214,17 +162,12 @@ fn extensions_are_bounded_in_length_and_number() {
         .when(extend(60))
         .then([]);
     for minute in 1..=i64::from(EXTENSIONS_MAX) {
-        item = item
-            .at(noon_plus(minute * 60))
-            .when(extend(900))
-            .then([Event::HoldExtended {
-                hold: hold_id(1),
-                expires_at: noon_plus(minute * 60 + 900),
-            }]);
+        item = item.at(noon_plus(minute * 60)).when(extend(900)).then([Event::HoldExtended {
+            hold: hold_id(1),
+            expires_at: noon_plus(minute * 60 + 900),
+        }]);
     }
-    item.at(noon_plus(600))
-        .when(extend(900))
-        .refused("TOO_MANY_EXTENSIONS");
+    item.at(noon_plus(600)).when(extend(900)).refused("TOO_MANY_EXTENSIONS");
 }
 
 #[test]
@@ -234,16 +177,8 @@ fn one_customer_cannot_hold_everything() {
         .when(hold(1, many))
         .accepted()
         .when(hold(2, 1))
-        .refused_as(Refusal::CustomerLimit {
-            limit: many,
-            held: many,
-        })
-        .when(Command::Hold {
-            hold: hold_id(3),
-            customer: bob(),
-            quantity: 1,
-            seconds: None,
-        })
+        .refused_as(Refusal::CustomerLimit { limit: many, held: many })
+        .when(Command::Hold { hold: hold_id(3), customer: bob(), quantity: 1, seconds: None })
         .accepted();
     // What is committed is paid for and does not count; nor does what expired.
     item.when(Command::Commit { hold: hold_id(1) })
@@ -251,21 +186,11 @@ fn one_customer_cannot_hold_everything() {
         .when(hold(2, many))
         .accepted()
         .at(noon_plus(900))
-        .when(Command::Hold {
-            hold: hold_id(4),
-            customer: ann(),
-            quantity: many,
-            seconds: None,
-        })
+        .when(Command::Hold { hold: hold_id(4), customer: ann(), quantity: many, seconds: None })
         .accepted()
         .when(Command::SetCustomerLimit { units: 1 })
         .accepted()
-        .when(Command::Hold {
-            hold: hold_id(5),
-            customer: bob(),
-            quantity: 2,
-            seconds: None,
-        })
+        .when(Command::Hold { hold: hold_id(5), customer: bob(), quantity: 2, seconds: None })
         .refused_as(Refusal::CustomerLimit { limit: 1, held: 0 });
 }
 
@@ -277,47 +202,29 @@ fn a_committed_hold_does_not_expire_and_ships_once() {
         .when(Command::Ship { hold: hold_id(1) })
         .refused("ILLEGAL_TRANSITION")
         .when(Command::Commit { hold: hold_id(1) })
-        .then([Event::HoldCommitted {
-            hold: hold_id(1),
-            quantity: 2,
-        }])
+        .then([Event::HoldCommitted { hold: hold_id(1), quantity: 2 }])
         .when(Command::Commit { hold: hold_id(1) })
         .then([])
         .when(Command::Release { hold: hold_id(1) })
-        .refused_as(Refusal::WrongPhase {
-            phase: Phase::Committed,
-        })
+        .refused_as(Refusal::WrongPhase { phase: Phase::Committed })
         .at(noon_plus(100_000))
         .when(sell(4))
         .refused("INSUFFICIENT_STOCK")
         .when(Command::Ship { hold: hold_id(1) })
-        .then([Event::HoldShipped {
-            hold: hold_id(1),
-            quantity: 2,
-        }])
+        .then([Event::HoldShipped { hold: hold_id(1), quantity: 2 }])
         .when(Command::Ship { hold: hold_id(1) })
         .then([])
         .when(Command::Deallocate { hold: hold_id(1) })
-        .refused_as(Refusal::HoldEnded {
-            ending: Ending::Shipped,
-        });
+        .refused_as(Refusal::HoldEnded { ending: Ending::Shipped });
     assert_eq!((item.state.on_hand, item.state.committed), (3, 0));
     assert!(item.state.holds.is_empty(), "what is shipped is not kept");
 }
 
 #[test]
 fn backorders_are_filled_first_come_first_served() {
-    let commit = |number| Command::Commit {
-        hold: hold_id(number),
-    };
-    let backordered = |number, quantity| Event::HoldBackordered {
-        hold: hold_id(number),
-        quantity,
-    };
-    let filled = |number, quantity| Event::BackorderFilled {
-        hold: hold_id(number),
-        quantity,
-    };
+    let commit = |number| Command::Commit { hold: hold_id(number) };
+    let backordered = |number, quantity| Event::HoldBackordered { hold: hold_id(number), quantity };
+    let filled = |number, quantity| Event::BackorderFilled { hold: hold_id(number), quantity };
     let item = stocked(2)
         .when(Command::SetBackorderLimit { units: 10 })
         .accepted()
@@ -326,10 +233,7 @@ fn backorders_are_filled_first_come_first_served() {
         .when(hold(2, 1))
         .accepted()
         .when(hold(3, 7))
-        .refused_as(Refusal::InsufficientStock {
-            available: 6,
-            requested: 7,
-        })
+        .refused_as(Refusal::InsufficientStock { available: 6, requested: 7 })
         .when(sell(1))
         .refused("INSUFFICIENT_STOCK")
         .when(commit(1))
@@ -342,14 +246,9 @@ fn backorders_are_filled_first_come_first_served() {
         .when(Command::Receive { quantity: 2 })
         .then([Event::StockReceived { quantity: 2 }])
         .when(Command::Receive { quantity: 2 })
-        .then([
-            Event::StockReceived { quantity: 2 },
-            filled(1, 5),
-            filled(2, 1),
-        ]);
+        .then([Event::StockReceived { quantity: 2 }, filled(1, 5), filled(2, 1)]);
     assert_eq!((item.state.committed, item.state.backordered), (6, 0));
-    item.when(Command::SetBackorderLimit { units: 0 })
-        .accepted();
+    item.when(Command::SetBackorderLimit { units: 0 }).accepted();
 }
 
 #[test]
@@ -364,30 +263,18 @@ fn taking_a_promise_away_lets_the_next_in() {
         .when(Command::Commit { hold: hold_id(1) })
         .accepted()
         .when(Command::Commit { hold: hold_id(2) })
-        .then([Event::HoldBackordered {
-            hold: hold_id(2),
-            quantity: 3,
-        }]);
+        .then([Event::HoldBackordered { hold: hold_id(2), quantity: 3 }]);
     item.when(Command::SetBackorderLimit { units: 3 })
         .refused("INSUFFICIENT_STOCK")
         .when(Command::Deallocate { hold: hold_id(1) })
         .then([
-            Event::HoldDeallocated {
-                hold: hold_id(1),
-                quantity: 4,
-            },
-            Event::BackorderFilled {
-                hold: hold_id(2),
-                quantity: 3,
-            },
+            Event::HoldDeallocated { hold: hold_id(1), quantity: 4 },
+            Event::BackorderFilled { hold: hold_id(2), quantity: 3 },
         ])
         .when(Command::Deallocate { hold: hold_id(1) })
         .then([])
         .when(Command::Abandon { hold: hold_id(2) })
-        .then([Event::HoldDeallocated {
-            hold: hold_id(2),
-            quantity: 3,
-        }])
+        .then([Event::HoldDeallocated { hold: hold_id(2), quantity: 3 }])
         .when(Command::Abandon { hold: hold_id(2) })
         .then([])
         .when(Command::Abandon { hold: hold_id(99) })
@@ -396,45 +283,25 @@ fn taking_a_promise_away_lets_the_next_in() {
 
 #[test]
 fn corrections_say_why_and_leave_promises_whole() {
-    let adjust = |delta, reason: &str| Command::Adjust {
-        delta,
-        reason: reason.to_owned(),
-    };
-    let count = |from, to| Command::SetOnHand {
-        from,
-        to,
-        reason: "recount".to_owned(),
-    };
+    let adjust = |delta, reason: &str| Command::Adjust { delta, reason: reason.to_owned() };
+    let count = |from, to| Command::SetOnHand { from, to, reason: "recount".to_owned() };
     stocked(5)
         .when(hold(1, 3))
         .accepted()
         .when(adjust(-3, "broken"))
-        .refused_as(Refusal::InsufficientStock {
-            available: 2,
-            requested: 3,
-        })
+        .refused_as(Refusal::InsufficientStock { available: 2, requested: 3 })
         .when(adjust(-2, "broken"))
-        .then([Event::StockAdjusted {
-            delta: -2,
-            reason: "broken".to_owned(),
-        }])
+        .then([Event::StockAdjusted { delta: -2, reason: "broken".to_owned() }])
         .when(adjust(0, "nothing"))
         .refused("INVALID_QUANTITY")
         .when(adjust(1, ""))
         .refused("INVALID_TEXT")
         .when(count(5, 9))
-        .refused_as(Refusal::StaleCount {
-            expected: 5,
-            actual: 3,
-        })
+        .refused_as(Refusal::StaleCount { expected: 5, actual: 3 })
         .when(count(3, 2))
         .refused("INSUFFICIENT_STOCK")
         .when(count(3, 9))
-        .then([Event::StockCounted {
-            from: 3,
-            to: 9,
-            reason: "recount".to_owned(),
-        }]);
+        .then([Event::StockCounted { from: 3, to: 9, reason: "recount".to_owned() }]);
 }
 
 #[test]
@@ -446,14 +313,8 @@ fn the_shelf_never_has_less_than_what_is_committed() {
         .accepted()
         .when(Command::Commit { hold: hold_id(1) })
         .accepted()
-        .when(Command::Adjust {
-            delta: -2,
-            reason: "lost".to_owned(),
-        })
-        .refused_as(Refusal::InsufficientStock {
-            available: 1,
-            requested: 2,
-        });
+        .when(Command::Adjust { delta: -2, reason: "lost".to_owned() })
+        .refused_as(Refusal::InsufficientStock { available: 1, requested: 2 });
 }
 
 #[test]
@@ -463,171 +324,86 @@ fn quantities_that_make_no_sense_are_refused() {
             Command::Receive { quantity },
             hold(1, quantity),
             sell(quantity),
-            Command::TransferOut {
-                transfer: transfer(),
-                to: THERE,
-                quantity,
-            },
-            Command::TransferIn {
-                transfer: transfer(),
-                from: THERE,
-                quantity,
-            },
+            Command::TransferOut { transfer: transfer(), to: THERE, quantity },
+            Command::TransferIn { transfer: transfer(), from: THERE, quantity },
         ] {
             stocked(5).when(command).refused("INVALID_QUANTITY");
         }
     }
     for units in [-1, i64::MIN, i64::MAX] {
-        stocked(5)
-            .when(Command::SetBackorderLimit { units })
-            .refused("INVALID_QUANTITY");
-        stocked(5)
-            .when(Command::SetCustomerLimit { units })
-            .refused("INVALID_QUANTITY");
+        stocked(5).when(Command::SetBackorderLimit { units }).refused("INVALID_QUANTITY");
+        stocked(5).when(Command::SetCustomerLimit { units }).refused("INVALID_QUANTITY");
     }
     for delta in [i64::MIN, i64::MAX] {
-        let command = Command::Adjust {
-            delta,
-            reason: "why".to_owned(),
-        };
+        let command = Command::Adjust { delta, reason: "why".to_owned() };
         stocked(5).when(command).refused("INVALID_QUANTITY");
     }
-    stocked(UNITS_MAX)
-        .when(Command::Receive { quantity: 1 })
-        .refused("INVALID_QUANTITY");
+    stocked(UNITS_MAX).when(Command::Receive { quantity: 1 }).refused("INVALID_QUANTITY");
 }
 
 #[test]
 fn a_transfer_moves_stock_once() {
-    let out = Command::TransferOut {
-        transfer: transfer(),
-        to: THERE,
-        quantity: 4,
-    };
+    let out = Command::TransferOut { transfer: transfer(), to: THERE, quantity: 4 };
     let source = stocked(10)
-        .when(Command::TransferOut {
-            transfer: transfer(),
-            to: HERE,
-            quantity: 4,
-        })
+        .when(Command::TransferOut { transfer: transfer(), to: HERE, quantity: 4 })
         .refused("TRANSFER_CONFLICT")
         .when(out.clone())
-        .then([Event::TransferSent {
-            transfer: transfer(),
-            to: THERE,
-            quantity: 4,
-        }])
+        .then([Event::TransferSent { transfer: transfer(), to: THERE, quantity: 4 }])
         .when(out.clone())
         .then([])
-        .when(Command::TransferOut {
-            transfer: transfer(),
-            to: THERE,
-            quantity: 5,
-        })
+        .when(Command::TransferOut { transfer: transfer(), to: THERE, quantity: 5 })
         .refused("TRANSFER_CONFLICT");
     assert_eq!(source.state.on_hand, 6);
 
-    let arrive = Command::TransferIn {
-        transfer: transfer(),
-        from: HERE,
-        quantity: 4,
-    };
-    let opened = Event::StockItemOpened {
-        variant: VARIANT,
-        location: THERE,
-    };
+    let arrive = Command::TransferIn { transfer: transfer(), from: HERE, quantity: 4 };
+    let opened = Event::StockItemOpened { variant: VARIANT, location: THERE };
     let destination = given::<StockItem>(stock_item_id(VARIANT, THERE), [opened])
         .when(arrive.clone())
-        .then([Event::TransferReceived {
-            transfer: transfer(),
-            from: HERE,
-            quantity: 4,
-        }])
+        .then([Event::TransferReceived { transfer: transfer(), from: HERE, quantity: 4 }])
         .when(arrive)
         .then([])
-        .when(Command::TransferIn {
-            transfer: transfer(),
-            from: HERE,
-            quantity: 5,
-        })
+        .when(Command::TransferIn { transfer: transfer(), from: HERE, quantity: 5 })
         .refused("TRANSFER_CONFLICT")
-        .when(Command::RefuseTransfer {
-            transfer: transfer(),
-            from: HERE,
-        })
+        .when(Command::RefuseTransfer { transfer: transfer(), from: HERE })
         .refused("TRANSFER_ARRIVED");
     assert_eq!(destination.state.on_hand, 4);
 
-    let complete = Command::CompleteTransfer {
-        transfer: transfer(),
-    };
+    let complete = Command::CompleteTransfer { transfer: transfer() };
     source
         .when(complete.clone())
-        .then([Event::TransferCompleted {
-            transfer: transfer(),
-        }])
+        .then([Event::TransferCompleted { transfer: transfer() }])
         .when(complete)
         .then([])
-        .when(Command::CancelTransfer {
-            transfer: transfer(),
-        })
+        .when(Command::CancelTransfer { transfer: transfer() })
         .refused("TRANSFER_CONFLICT")
         .when(out)
         .refused("TRANSFER_CONFLICT");
     destination
-        .when(Command::ForgetTransfer {
-            transfer: transfer(),
-        })
-        .then([Event::TransferForgotten {
-            transfer: transfer(),
-        }])
-        .when(Command::ForgetTransfer {
-            transfer: transfer(),
-        })
+        .when(Command::ForgetTransfer { transfer: transfer() })
+        .then([Event::TransferForgotten { transfer: transfer() }])
+        .when(Command::ForgetTransfer { transfer: transfer() })
         .then([]);
 }
 
 #[test]
 fn a_refused_transfer_comes_back() {
-    let opened = Event::StockItemOpened {
-        variant: VARIANT,
-        location: THERE,
-    };
-    let refuse = Command::RefuseTransfer {
-        transfer: transfer(),
-        from: HERE,
-    };
+    let opened = Event::StockItemOpened { variant: VARIANT, location: THERE };
+    let refuse = Command::RefuseTransfer { transfer: transfer(), from: HERE };
     given::<StockItem>(stock_item_id(VARIANT, THERE), [opened])
         .when(refuse.clone())
-        .then([Event::TransferRefused {
-            transfer: transfer(),
-            from: HERE,
-        }])
+        .then([Event::TransferRefused { transfer: transfer(), from: HERE }])
         .when(refuse)
         .then([])
-        .when(Command::TransferIn {
-            transfer: transfer(),
-            from: HERE,
-            quantity: 4,
-        })
+        .when(Command::TransferIn { transfer: transfer(), from: HERE, quantity: 4 })
         .refused("TRANSFER_REFUSED");
-    let cancel = Command::CancelTransfer {
-        transfer: transfer(),
-    };
+    let cancel = Command::CancelTransfer { transfer: transfer() };
     let source = stocked(10)
         .when(cancel.clone())
         .refused("TRANSFER_NOT_FOUND")
-        .when(Command::TransferOut {
-            transfer: transfer(),
-            to: THERE,
-            quantity: 4,
-        })
+        .when(Command::TransferOut { transfer: transfer(), to: THERE, quantity: 4 })
         .accepted()
         .when(cancel.clone())
-        .then([Event::TransferCancelled {
-            transfer: transfer(),
-            quantity: 4,
-        }])
+        .then([Event::TransferCancelled { transfer: transfer(), quantity: 4 }])
         .when(cancel)
         .then([]);
     assert_eq!(source.state.on_hand, 10);
@@ -637,10 +413,7 @@ fn a_refused_transfer_comes_back() {
 fn a_decision_frees_a_bounded_number_of_expired_holds() {
     let holds = EXPIRED_FREED_MAX as i64 + 1;
     let mut events = vec![
-        Event::StockItemOpened {
-            variant: VARIANT,
-            location: HERE,
-        },
+        Event::StockItemOpened { variant: VARIANT, location: HERE },
         Event::StockReceived { quantity: holds },
     ];
     events.extend((0..holds).map(|number| held(number as u128, 1)));
@@ -648,53 +421,33 @@ fn a_decision_frees_a_bounded_number_of_expired_holds() {
         || given::<StockItem>(stock_item_id(VARIANT, HERE), events.clone()).at(noon_plus(900));
 
     let passing = item().when(Command::Receive { quantity: 1 }).accepted();
-    assert_eq!(
-        passing.state.holds.len(),
-        holds as usize - EXPIRED_FREED_IN_PASSING
-    );
+    assert_eq!(passing.state.holds.len(), holds as usize - EXPIRED_FREED_IN_PASSING);
     let needed = item().when(sell(100)).accepted();
     assert_eq!(needed.state.holds.len(), holds as usize - 100);
     assert_eq!(needed.state.on_hand, holds - 100);
 
-    let settled = item()
-        .when(sell(holds))
-        .refused("EXPIRY_BACKLOG")
-        .when(Command::Settle)
-        .accepted();
+    let settled =
+        item().when(sell(holds)).refused("EXPIRY_BACKLOG").when(Command::Settle).accepted();
     assert_eq!(settled.state.holds.len(), 1);
-    settled
-        .when(sell(holds))
-        .accepted()
-        .when(Command::Settle)
-        .then([]);
+    settled.when(sell(holds)).accepted().when(Command::Settle).then([]);
 }
 
 #[test]
 fn a_decision_fills_a_bounded_number_of_backorders_and_the_next_goes_on() {
     let orders = BACKORDERS_FILLED_MAX as i64 + 10;
     let mut events = vec![
-        Event::StockItemOpened {
-            variant: VARIANT,
-            location: HERE,
-        },
+        Event::StockItemOpened { variant: VARIANT, location: HERE },
         Event::BackorderLimitSet { units: orders },
     ];
     for number in 0..orders {
         events.push(held(number as u128, 1));
-        events.push(Event::HoldBackordered {
-            hold: hold_id(number as u128),
-            quantity: 1,
-        });
+        events.push(Event::HoldBackordered { hold: hold_id(number as u128), quantity: 1 });
     }
     let item = given::<StockItem>(stock_item_id(VARIANT, HERE), events)
         .when(Command::Receive { quantity: orders })
         .accepted();
     assert_eq!(item.state.backordered, 10);
-    let item = item
-        .when(sell(1))
-        .refused("INSUFFICIENT_STOCK")
-        .when(Command::Settle)
-        .accepted();
+    let item = item.when(sell(1)).refused("INSUFFICIENT_STOCK").when(Command::Settle).accepted();
     assert_eq!((item.state.backordered, item.state.committed), (0, orders));
 }
 
@@ -702,28 +455,13 @@ fn samples() -> Vec<Event> {
     let (hold, quantity, from, to) = (hold_id(5), 3, THERE, THERE);
     let (transfer, reason, expires_at) = (transfer(), "recount".to_owned(), noon_plus(900));
     vec![
-        Event::StockItemOpened {
-            variant: VARIANT,
-            location: HERE,
-        },
+        Event::StockItemOpened { variant: VARIANT, location: HERE },
         Event::StockReceived { quantity },
-        Event::StockAdjusted {
-            delta: -2,
-            reason: reason.clone(),
-        },
-        Event::StockCounted {
-            from: 10,
-            to: 12,
-            reason,
-        },
+        Event::StockAdjusted { delta: -2, reason: reason.clone() },
+        Event::StockCounted { from: 10, to: 12, reason },
         Event::BackorderLimitSet { units: 20 },
         Event::CustomerLimitSet { units: 5 },
-        Event::StockHeld {
-            hold,
-            customer: ann(),
-            quantity,
-            expires_at,
-        },
+        Event::StockHeld { hold, customer: ann(), quantity, expires_at },
         Event::HoldExtended { hold, expires_at },
         Event::HoldReleased { hold, quantity },
         Event::HoldExpired { hold, quantity },
@@ -733,16 +471,8 @@ fn samples() -> Vec<Event> {
         Event::HoldShipped { hold, quantity },
         Event::HoldDeallocated { hold, quantity },
         Event::StockSold { quantity },
-        Event::TransferSent {
-            transfer,
-            to,
-            quantity,
-        },
-        Event::TransferReceived {
-            transfer,
-            from,
-            quantity,
-        },
+        Event::TransferSent { transfer, to, quantity },
+        Event::TransferReceived { transfer, from, quantity },
         Event::TransferRefused { transfer, from },
         Event::TransferCompleted { transfer },
         Event::TransferCancelled { transfer, quantity },
@@ -775,11 +505,7 @@ struct Model {
 
 impl Model {
     fn sum(&self, phase: Phase) -> i64 {
-        self.claims
-            .iter()
-            .filter(|claim| claim.phase == phase)
-            .map(|claim| claim.quantity)
-            .sum()
+        self.claims.iter().filter(|claim| claim.phase == phase).map(|claim| claim.quantity).sum()
     }
 
     fn claimed(&self) -> i64 {
@@ -788,15 +514,12 @@ impl Model {
 
     fn expire(&mut self) {
         let second = self.second;
-        self.claims
-            .retain(|claim| claim.phase != Phase::Held || claim.ends > second);
+        self.claims.retain(|claim| claim.phase != Phase::Held || claim.ends > second);
     }
 
     fn fill(&mut self) {
-        while let Some(next) = self
-            .claims
-            .iter()
-            .position(|claim| claim.phase == Phase::Backordered)
+        while let Some(next) =
+            self.claims.iter().position(|claim| claim.phase == Phase::Backordered)
         {
             if self.claims[next].quantity > self.on_hand - self.sum(Phase::Committed) {
                 return;
@@ -809,10 +532,7 @@ impl Model {
     fn perform(&mut self, command: &Command) -> bool {
         self.expire();
         let position = |model: &Self, hold: &HoldId| {
-            model
-                .claims
-                .iter()
-                .position(|claim| hold_id(claim.id) == *hold)
+            model.claims.iter().position(|claim| hold_id(claim.id) == *hold)
         };
         match command {
             Command::Receive { quantity } => self.on_hand += quantity,
@@ -838,23 +558,13 @@ impl Model {
                 }
                 self.on_hand -= quantity;
             }
-            Command::Hold {
-                hold,
-                quantity,
-                seconds,
-                ..
-            } => {
+            Command::Hold { hold, quantity, seconds, .. } => {
                 if self.claimed() + quantity > self.on_hand + self.limit {
                     return false;
                 }
                 let ends = self.second + i64::from(seconds.expect("the test gives seconds"));
                 let id = hold.0.as_u128();
-                self.claims.push(Claim {
-                    id,
-                    quantity: *quantity,
-                    phase: Phase::Held,
-                    ends,
-                });
+                self.claims.push(Claim { id, quantity: *quantity, phase: Phase::Held, ends });
                 return true;
             }
             Command::Commit { hold } => {
@@ -865,11 +575,7 @@ impl Model {
                     let mut claim = self.claims.remove(index);
                     let free = self.on_hand - self.sum(Phase::Committed);
                     let fits = claim.quantity <= free && self.sum(Phase::Backordered) == 0;
-                    claim.phase = if fits {
-                        Phase::Committed
-                    } else {
-                        Phase::Backordered
-                    };
+                    claim.phase = if fits { Phase::Committed } else { Phase::Backordered };
                     self.claims.push(claim);
                 }
                 return true;
@@ -1000,15 +706,8 @@ proptest! {
 
 /// The running totals and indexes are what the holds sum up to.
 fn check_indexes(state: &State) -> Result<(), TestCaseError> {
-    let in_phase = |phase| {
-        state
-            .holds
-            .iter()
-            .filter(move |(_, hold)| hold.phase == phase)
-    };
-    let expiries = in_phase(Phase::Held)
-        .map(|(id, hold)| (hold.expires_second, *id))
-        .collect();
+    let in_phase = |phase| state.holds.iter().filter(move |(_, hold)| hold.phase == phase);
+    let expiries = in_phase(Phase::Held).map(|(id, hold)| (hold.expires_second, *id)).collect();
     prop_assert_eq!(&state.expiries, &expiries);
     let mut by_expiry = imbl::OrdMap::new();
     let mut customers = imbl::HashMap::new();
@@ -1018,9 +717,7 @@ fn check_indexes(state: &State) -> Result<(), TestCaseError> {
     }
     prop_assert_eq!(&state.units_by_expiry, &by_expiry);
     prop_assert_eq!(&state.customers, &customers);
-    let backorders = in_phase(Phase::Backordered)
-        .map(|(id, hold)| (hold.queued, *id))
-        .collect();
+    let backorders = in_phase(Phase::Backordered).map(|(id, hold)| (hold.queued, *id)).collect();
     prop_assert_eq!(&state.backorders, &backorders);
     Ok(())
 }

@@ -1,0 +1,115 @@
+//! Stored events of all kinds, decoded for followers and for verification: the one table of the
+//! kinds of aggregates that there are.
+
+use std::sync::Arc;
+
+use super::aggregate_ref::Engine;
+use super::recovery::{Recovered, RecoveryError};
+use super::shard::AnySlot;
+use crate::domain::access::{email::EmailReservation, user::User};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::commerce::order::Order;
+use crate::domain::id::AggregateId;
+use crate::domain::products::{product::Product, stock_item::StockItem};
+use crate::domain::scheduling::calendar::Calendar;
+use crate::persistence::codec::{self, CodecError};
+use crate::persistence::journal::Entry;
+use crate::projections::Fact;
+use crate::sagas::checkout::Checkout;
+
+/// A kind of aggregate, for whoever meets it by its stored name.
+pub struct Kind {
+    pub name: &'static str,
+    /// The version of the shape of its snapshots.
+    pub state_schema: u32,
+    /// Decodes an entry's events; `None` stands for one that carries no fact.
+    pub decode: fn(&str) -> Result<Vec<Option<Fact>>, CodecError>,
+    /// Begins a replay from the first event.
+    pub replay: fn() -> Box<dyn Replay>,
+    /// The live aggregate of this id, started if it is not.
+    pub slot: fn(&Engine, AggregateId) -> Arc<dyn AnySlot>,
+}
+
+/// A replay of one aggregate of some kind.
+pub trait Replay: Send {
+    fn apply(&mut self, entry: &Entry) -> Result<(), RecoveryError>;
+    fn version(&self) -> u64;
+    /// Whether this JSON is the state reached.
+    fn equals(&self, state: &[u8]) -> bool;
+    /// The state reached, as JSON.
+    fn to_json(&self) -> serde_json::Value;
+}
+
+impl<A: Aggregate> Replay for Recovered<A> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), RecoveryError> {
+        if entry.version != self.version + 1 {
+            return Err(RecoveryError::Gap { after: self.version, found: entry.version });
+        }
+        self.apply_until(entry, u64::MAX, u64::MAX)
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn equals(&self, state: &[u8]) -> bool {
+        serde_json::from_slice::<A::State>(state).is_ok_and(|state| state == self.state)
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(&self.state).expect("states serialize")
+    }
+}
+
+macro_rules! kind {
+    ($kind:ty, $fact:expr) => {
+        Kind {
+            name: <$kind as Aggregate>::TYPE,
+            state_schema: <$kind as Aggregate>::STATE_SCHEMA,
+            decode: |events| decode_as::<$kind>(events, $fact),
+            replay: || Box::new(Recovered::<$kind>::default()),
+            slot: |engine, id| engine.aggregate::<$kind>(id).slot(),
+        }
+    };
+}
+
+/// Every kind that is stored.
+pub static KINDS: [Kind; 7] = [
+    kind!(User, |event| Some(Fact::User(event))),
+    kind!(EmailReservation, |_| None),
+    kind!(Product, |event| Some(Fact::Product(event))),
+    kind!(StockItem, |event| Some(Fact::StockItem(event))),
+    kind!(Order, |event| Some(Fact::Order(event))),
+    kind!(Checkout, |event| Some(Fact::Checkout(event))),
+    kind!(Calendar, |event| Some(Fact::Calendar(event))),
+];
+
+/// The kind of a stored name, if this program knows it.
+pub fn kind_named(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// Why an entry carries nothing that a follower could use.
+#[derive(Debug, thiserror::Error)]
+pub enum FactError {
+    #[error("no aggregate is of the kind {0}")]
+    UnknownKind(String),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// The facts of an entry, one for each of its versions.
+pub fn decode(entry: &Entry) -> Result<Vec<Option<Fact>>, FactError> {
+    let kind = kind_named(&entry.aggregate_type)
+        .ok_or_else(|| FactError::UnknownKind(entry.aggregate_type.to_string()))?;
+    Ok((kind.decode)(&entry.events)?)
+}
+
+fn decode_as<A: Aggregate>(
+    events: &str,
+    fact: fn(A::Event) -> Option<Fact>,
+) -> Result<Vec<Option<Fact>>, CodecError> {
+    let mut all = Vec::new();
+    codec::decode_each::<A>(events, |stored| all.push(stored.event.and_then(fact)))?;
+    Ok(all)
+}
