@@ -8,7 +8,10 @@ pub mod guard;
 pub mod ids;
 pub mod scalars;
 
+pub mod access;
 pub mod products;
+pub mod commerce;
+pub mod scheduling;
 pub mod operations;
 
 use async_graphql::parser::types::OperationType;
@@ -27,8 +30,11 @@ pub struct Query(operations::OperationsQuery, products::ProductsQuery);
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     operations::OperationsMutation,
+    access::AccessMutation,
     products::ProductsMutation,
     products::StockMutation,
+    commerce::CommerceMutation,
+    scheduling::SchedulingMutation,
 );
 
 type Inner = Schema<Query, Mutation, EmptySubscription>;
