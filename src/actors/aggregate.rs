@@ -79,7 +79,13 @@ fn decide<A: Aggregate>(slot: &Arc<Slot<A>>, request: Request<A, ReplyTo<A>>) {
     let now = slot.shard.services.now();
     match slot.with_core(|core| core.decide(request, now)) {
         Decided::Waits => {}
-        Decided::Answer(reply, verdict) => reply.send(verdict),
+        // An answer that rests on no commit of its own is a read: it is only worth something while
+        // the lease runs, for a new owner may have decided otherwise since.
+        Decided::Answer(reply, verdict) => {
+            let verdict =
+                if slot.shard.may_read() { verdict } else { Verdict::Dropped(Dropped::Fenced) };
+            reply.send(verdict);
+        }
         Decided::Search { request, pages, through } => {
             let slot = Arc::clone(slot);
             tokio::spawn(async move {

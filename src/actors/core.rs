@@ -86,8 +86,8 @@ pub enum Decided<A: Aggregate, R> {
     Answer(R, Verdict<A::Refusal>),
     /// Its answer will come out of `committed` or `dropped`.
     Waits,
-    /// The key may have been used in these versions: search the log, then give either the answer
-    /// found or the request again with `examined` raised to `through`.
+    /// The key may have been used in these versions: search the log there and nowhere else, then
+    /// give either the answer found or the request again with `examined` raised to `through`.
     Search { request: Request<A, R>, pages: Vec<Page>, through: u64 },
 }
 
@@ -268,9 +268,13 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 return self.wait_in(entry, request.reply, outcome);
             }
             let mut pages = self.keys.probe(mark_of_key);
-            pages.retain(|(first, last)| {
-                *last > request.examined && *first <= self.confirmed_version
-            });
+            // Only what is confirmed and was not searched before. What lies beyond may stand in the
+            // log already: answered from there, it would be known before it can be read here.
+            for (first, last) in &mut pages {
+                *first = (*first).max(request.examined + 1);
+                *last = (*last).min(self.confirmed_version);
+            }
+            pages.retain(|(first, last)| first <= last);
             if !pages.is_empty() {
                 return Decided::Search { request, pages, through: self.confirmed_version };
             }
@@ -528,5 +532,144 @@ impl<A: Aggregate, R> OpenEntry<A, R> {
             waiters: Vec::new(),
             keys: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::domain::aggregate::{DomainEvent, Refusal};
+
+    struct Counter;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+    enum Counted {
+        Counted { by: u32 },
+    }
+    impl DomainEvent for Counted {}
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Enough;
+    impl fmt::Display for Enough {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("it is enough")
+        }
+    }
+    impl Refusal for Enough {
+        fn code(&self) -> &'static str {
+            "ENOUGH"
+        }
+    }
+
+    /// Counts to three.
+    impl Aggregate for Counter {
+        const TYPE: &'static str = "counter";
+        const STATE_SCHEMA: u32 = 1;
+        type State = u32;
+        type Command = u32;
+        type Event = Counted;
+        type Refusal = Enough;
+        fn decide(state: &u32, by: &u32, _: &Context) -> Result<Vec<Counted>, Enough> {
+            if state + by > 3 {
+                return Err(Enough);
+            }
+            Ok(vec![Counted::Counted { by: *by }])
+        }
+        fn apply(state: &mut u32, event: &Counted) {
+            let Counted::Counted { by } = event;
+            *state += by;
+        }
+    }
+
+    fn core(recovered: Recovered<Counter>) -> AggregateCore<Counter, u32> {
+        let home = Home { node: "node".into(), shard: 0, epoch: 1 };
+        let mut core = AggregateCore::new(AggregateId(Uuid::from_u128(1)), home);
+        core.install(recovered);
+        core
+    }
+
+    fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
+        let command_id = Uuid::from_u128(u128::from(reply));
+        Request {
+            command: by,
+            meta: CommandMeta {
+                command_id,
+                key: Some(key.into()),
+                correlation_id: command_id,
+                causation_id: None,
+                principal: "p".into(),
+                trace: None,
+                expected_version: None,
+            },
+            input_hash: u64::from(by),
+            reply,
+            examined: 0,
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    fn waits(core: &mut AggregateCore<Counter, u32>, request: Request<Counter, u32>) {
+        assert!(matches!(core.decide(request, now()), Decided::Waits));
+    }
+
+    #[test]
+    fn a_refusal_on_tentative_state_waits_for_what_it_rests_on() {
+        let mut core = core(Recovered::default());
+        waits(&mut core, request(1, 3, "a"));
+        waits(&mut core, request(2, 1, "b"));
+        core.cut().expect("an entry is open");
+        assert_eq!(core.read().state, 0, "nothing is confirmed");
+        let released = core.committed(7);
+        let verdicts: Vec<_> = released.into_iter().map(|(_, verdict)| verdict).collect();
+        let done = Verdict::Done(Committed { version: 1, shard: 0, seq: 7 });
+        assert_eq!(verdicts, [done, Verdict::Refused(Enough)]);
+        assert_eq!(core.read().state, 3);
+    }
+
+    #[test]
+    fn a_repeated_key_shares_the_fate_of_the_first_and_other_content_is_told_apart() {
+        let mut core = core(Recovered::default());
+        waits(&mut core, request(1, 1, "a"));
+        waits(&mut core, request(2, 1, "a"));
+        waits(&mut core, request(3, 2, "a"));
+        core.cut().expect("an entry is open");
+        let released = core.committed(7);
+        assert_eq!(released[0].1, released[1].1);
+        assert_eq!(released[2].1, Verdict::KeyReused);
+        assert_eq!(core.read().state, 1);
+    }
+
+    #[test]
+    fn what_is_dropped_takes_all_behind_it_along_and_needs_a_recovery() {
+        let mut core = core(Recovered::default());
+        waits(&mut core, request(1, 1, "a"));
+        core.cut().expect("an entry is open");
+        waits(&mut core, request(2, 1, "b"));
+        let released = core.dropped(&Dropped::ShutOut);
+        assert_eq!(released.len(), 2);
+        assert!(!core.is_ready() && core.is_settled());
+        assert_eq!(core.read().version, 0);
+    }
+
+    #[test]
+    fn a_false_hit_on_the_page_being_filled_is_searched_once() {
+        let mut recovered = Recovered::<Counter> { version: 10, ..Recovered::default() };
+        recovered.keys.insert(fingerprint("p", "a"), 3, 0);
+        let mut core = core(recovered);
+        let decided = core.decide(request(1, 1, "a"), now());
+        let Decided::Search { mut request, through, pages } = decided else {
+            panic!("the key may have been used");
+        };
+        assert_eq!((through, &pages[..]), (10, &[(1, 10)][..]));
+        request.examined = through;
+        waits(&mut core, request);
     }
 }

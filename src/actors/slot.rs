@@ -14,7 +14,7 @@ use super::core::{AggregateCore, Home, Reading, Released, SnapshotJob, Verdict};
 use super::shard::{AnySlot, Shard, SlotKey, SlotStatus};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
-use crate::persistence::journal::{Seq, ShardId};
+use crate::persistence::journal::{Epoch, Seq, ShardId};
 use crate::persistence::writer::lane::{Cut, Dropped};
 use crate::persistence::writer::shell::{CellRef, WriterCell};
 
@@ -75,6 +75,7 @@ struct Inner<A: Aggregate> {
 pub struct Slot<A: Aggregate> {
     pub id: AggregateId,
     pub shard: Arc<Shard>,
+    epoch: Epoch,
     inner: Mutex<Inner<A>>,
     life: Mutex<Life<A>>,
     pub admitted: AtomicUsize,
@@ -94,6 +95,7 @@ impl<A: Aggregate> Slot<A> {
         let slot = Arc::new(Self {
             id,
             shard: Arc::clone(shard),
+            epoch: home.epoch,
             inner: Mutex::new(Inner {
                 core: AggregateCore::new(id, home),
                 announced: false,
@@ -240,6 +242,10 @@ async fn snapshot_task<A: Aggregate>(
 impl<A: Aggregate> WriterCell for Slot<A> {
     fn shard(&self) -> ShardId {
         self.shard.id
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     fn cut(&self) -> Option<Cut> {

@@ -21,6 +21,8 @@ pub trait Tenant: Send + Sync + 'static {
     async fn close(&self, shard: ShardId);
     /// Reads of the shard may be served until then.
     fn reads_until(&self, shard: ShardId, until_us: u64);
+    /// The database did not answer: a connection to it was lost.
+    fn connection_lost(&self);
     /// The shard's log went backwards: it is closed and stays so.
     fn regressed(&self, shard: ShardId);
 }
@@ -172,6 +174,7 @@ impl Running {
         let answer = self.journal.take(&shards, owner, terms.lease, *force).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "shards cannot be taken");
+            self.tenant.connection_lost();
         }
         tracing::debug!(count = shards.len(), took = ?began.elapsed(), "asked for shards");
         self.tenancy.taken(&shards, sent_at, self.tenant.monotonic_us(), answer.ok())
@@ -182,6 +185,7 @@ impl Running {
         let answer = self.journal.renew(&self.options.owner, self.options.terms.lease).await;
         if let Err(error) = &answer {
             tracing::warn!(%error, "leases cannot be renewed");
+            self.tenant.connection_lost();
         }
         let steps = self.tenancy.renewed(sent_at, self.tenant.monotonic_us(), answer.ok());
         for shard in self.options.shards.clone() {

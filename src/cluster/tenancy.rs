@@ -108,7 +108,8 @@ impl Tenancy {
         if self.asking || self.draining {
             return Vec::new();
         }
-        if now >= self.renew_at && self.shards.values().any(|t| matches!(t, Tenure::Serving { .. }))
+        if now >= self.renew_at
+            && self.shards.values().any(|tenure| !matches!(tenure, Tenure::Vacant { .. }))
         {
             self.asking = true;
             return vec![Step::Renew];
@@ -125,12 +126,15 @@ impl Tenancy {
 
     /// When [`tick`](Self::tick) has something to do next, as far as is known.
     pub fn next_tick(&self) -> u64 {
-        let vacant = self.shards.values().filter_map(|tenure| match tenure {
-            Tenure::Vacant { at } => Some(*at),
-            Tenure::Serving { .. } => Some(self.renew_at),
-            Tenure::Stopped => None,
+        if self.asking || self.draining {
+            return u64::MAX;
+        }
+        let due = self.shards.values().map(|tenure| match tenure {
+            Tenure::Vacant { at } => *at,
+            // A stopped shard stays held, so that no other node carries on with its log.
+            Tenure::Serving { .. } | Tenure::Stopped => self.renew_at,
         });
-        vacant.min().unwrap_or(u64::MAX)
+        due.min().unwrap_or(u64::MAX)
     }
 
     /// The answer to [`Step::Take`], which was sent at `sent_at`; `None` if there was none. The
@@ -144,14 +148,24 @@ impl Tenancy {
     ) -> Vec<Step> {
         self.asking = false;
         let Some(answer) = answer else {
+            let at = now + self.third();
             for shard in asked {
-                self.shards.insert(*shard, Tenure::Vacant { at: now + self.third() });
+                self.end(*shard, Tenure::Vacant { at });
             }
             return Vec::new();
         };
         let mut steps = Vec::new();
+        // Renewals that are due already are not put off by what is taken beside them.
+        if !self.shards.keys().any(|shard| self.is_serving(*shard)) {
+            self.renew_at = sent_at + self.third();
+        }
         for taken in answer {
             match taken {
+                Taken::Owned { shard, .. } if self.shards.get(&shard) == Some(&Tenure::Stopped) => {
+                }
+                Taken::Owned { shard, .. } if self.draining => {
+                    steps.push(Step::Release(vec![shard]));
+                }
                 Taken::Owned { shard, epoch, head } => {
                     self.shards
                         .insert(shard, Tenure::Serving { reads_until: self.reads_end(sent_at) });
@@ -159,11 +173,10 @@ impl Tenancy {
                 }
                 Taken::Held { shard, remaining, .. } => {
                     let wait = micros(remaining).clamp(1_000, micros(self.terms.lease));
-                    self.shards.insert(shard, Tenure::Vacant { at: now + wait });
+                    self.end(shard, Tenure::Vacant { at: now + wait });
                 }
             }
         }
-        self.renew_at = self.renew_at.max(sent_at + self.third());
         steps
     }
 
@@ -215,7 +228,9 @@ impl Tenancy {
 
     fn end(&mut self, shard: ShardId, then: Tenure) -> Vec<Step> {
         let served = self.is_serving(shard);
-        self.shards.insert(shard, then);
+        if self.shards.get(&shard) != Some(&Tenure::Stopped) {
+            self.shards.insert(shard, then);
+        }
         if served { vec![Step::Close { shard }] } else { Vec::new() }
     }
 
@@ -230,4 +245,81 @@ impl Tenancy {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE_US: u64 = 5_000_000;
+
+    fn owned(shard: ShardId) -> Taken {
+        Taken::Owned { shard, epoch: 1, head: 1 }
+    }
+
+    fn held(shard: ShardId) -> Taken {
+        Taken::Held { shard, node: "other".into(), remaining: Duration::from_millis(1) }
+    }
+
+    /// Shard 0 taken at 0, shard 1 held by another.
+    fn serving() -> Tenancy {
+        let mut tenancy = Tenancy::new(LeaseTerms::default(), [0, 1]);
+        assert_eq!(tenancy.tick(0), [Step::Take(vec![0, 1])]);
+        let steps = tenancy.taken(&[0, 1], 0, 10, Some(vec![owned(0), held(1)]));
+        assert!(matches!(steps[..], [Step::Open { shard: 0, .. }]));
+        tenancy
+    }
+
+    #[test]
+    fn reads_end_before_the_lease_counted_from_before_it_was_asked_for() {
+        let tenancy = serving();
+        assert!(tenancy.serves_reads(0, 4_499_999));
+        assert!(!tenancy.serves_reads(0, 4_500_000));
+        assert!(!tenancy.serves_reads(1, 10));
+    }
+
+    #[test]
+    fn asking_for_a_held_shard_again_and_again_puts_off_no_renewal() {
+        let mut tenancy = serving();
+        let mut now = 10;
+        while now < LEASE_US / 3 {
+            now = tenancy.next_tick().max(now + 1);
+            let steps = tenancy.tick(now);
+            if steps == [Step::Renew] {
+                break;
+            }
+            assert_eq!(steps, [Step::Take(vec![1])]);
+            tenancy.taken(&[1], now, now + 1, Some(vec![held(1)]));
+        }
+        assert!(now <= LEASE_US / 3 + 10_000, "renewed only at {now}");
+    }
+
+    #[test]
+    fn nothing_is_due_while_an_answer_is_awaited() {
+        let mut tenancy = serving();
+        tenancy.tick(LEASE_US / 3);
+        assert_eq!(tenancy.next_tick(), u64::MAX);
+        tenancy.renewed(LEASE_US / 3, LEASE_US / 3 + 5, None);
+        assert!(tenancy.next_tick() < LEASE_US);
+    }
+
+    #[test]
+    fn what_is_taken_while_draining_is_given_back() {
+        let mut tenancy = Tenancy::new(LeaseTerms::default(), [0]);
+        tenancy.tick(0);
+        tenancy.drain();
+        let steps = tenancy.taken(&[0], 0, 10, Some(vec![owned(0)]));
+        assert_eq!(steps, [Step::Release(vec![0])]);
+        assert!(!tenancy.is_serving(0));
+    }
+
+    #[test]
+    fn a_regressed_shard_stays_stopped_and_stays_held() {
+        let mut tenancy = serving();
+        assert_eq!(tenancy.regressed(0), [Step::Close { shard: 0 }]);
+        assert_eq!(tenancy.fenced(0, 20), []);
+        assert_eq!(tenancy.taken(&[0], 20, 30, Some(vec![owned(0)])), []);
+        assert!(!tenancy.is_serving(0));
+        assert_eq!(tenancy.tick(2 * LEASE_US), [Step::Renew]);
+    }
 }

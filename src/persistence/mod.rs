@@ -6,7 +6,7 @@ pub mod journal;
 pub mod snapshots;
 pub mod writer;
 
-//MYSQL
+pub mod mysql;
 pub mod sqlite;
 
 mod checksum;

@@ -29,14 +29,15 @@ pub(super) const READ_SHARD: &str = concat!(
     " FROM journal WHERE shard = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 );
 
-/// The subquery is one step down the unique index: the entry that straddles the first version.
+/// The subquery is one step down the unique index, to the entry that straddles the first version.
+/// It is a `MAX` because MariaDB walks the whole range for `ORDER BY … DESC LIMIT 1` here.
 pub(super) const READ_AGGREGATE: &str = concat!(
     "SELECT ",
     journal_columns!(),
     " FROM journal WHERE aggregate_type = ? AND aggregate_id = ? \
-     AND version >= COALESCE((SELECT first.version FROM journal AS first \
-     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ? \
-     ORDER BY first.version DESC LIMIT 1), 0) AND version <= ? ORDER BY version LIMIT ?"
+     AND version >= COALESCE((SELECT MAX(first.version) FROM journal AS first \
+     WHERE first.aggregate_type = ? AND first.aggregate_id = ? AND first.version <= ?), 0) \
+     AND version <= ? ORDER BY version LIMIT ?"
 );
 
 macro_rules! snapshot_columns {
@@ -135,11 +136,17 @@ pub(super) fn select_owners(now: &str, shards: &[ShardId], lock: &str) -> Assert
     ))
 }
 
-/// Binds node, incarnation, lease.
-pub(super) fn own_shards(now: &str, shards: &[ShardId]) -> AssertSqlSafe<String> {
+/// Gives `shards` to a node; `node`, `incarnation` and `lease_us` are literals or parameters.
+pub(super) fn own_shards(
+    now: &str,
+    shards: &[ShardId],
+    node: &str,
+    incarnation: &str,
+    lease_us: &str,
+) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
-        "UPDATE shards SET epoch = epoch + 1, owner_node = ?, owner_incarnation = ?, \
-         lease_until_us = {now} + ? WHERE shard IN {}",
+        "UPDATE shards SET epoch = epoch + 1, owner_node = {node}, \
+         owner_incarnation = {incarnation}, lease_until_us = {now} + {lease_us} WHERE shard IN {}",
         shard_list(shards)
     ))
 }
@@ -151,10 +158,11 @@ pub(super) fn renew_shards(now: &str) -> AssertSqlSafe<String> {
     ))
 }
 
-pub(super) fn release_shards(shards: &[ShardId]) -> AssertSqlSafe<String> {
+/// Gives up what `incarnation`, a literal or a parameter, holds of `shards`.
+pub(super) fn release_shards(shards: &[ShardId], incarnation: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "UPDATE shards SET owner_node = NULL, owner_incarnation = NULL, lease_until_us = 0 \
-         WHERE shard IN {} AND owner_incarnation = ?",
+         WHERE shard IN {} AND owner_incarnation = {incarnation}",
         shard_list(shards)
     ))
 }

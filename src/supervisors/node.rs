@@ -62,8 +62,11 @@ impl Node {
             Actor::spawn(None, NodeSupervisor, shards.clone()).await.map_err(|error| {
                 JournalError::Refused(format!("the root actor did not start: {error}"))
             })?;
-        let tenant =
-            Arc::new(ShardTenant { services: Arc::clone(&services), shards: shards.clone() });
+        let tenant = Arc::new(ShardTenant {
+            services: Arc::clone(&services),
+            shards: shards.clone(),
+            lanes: lanes.clone(),
+        });
         let keeper_options = KeeperOptions {
             owner: Owner { node: services.name.to_string(), incarnation: Uuid::new_v4() },
             terms: options.terms,
@@ -137,6 +140,7 @@ impl LaneObserver for Observer {
 struct ShardTenant {
     services: Arc<NodeServices>,
     shards: Vec<Arc<Shard>>,
+    lanes: Vec<LaneHandle>,
 }
 
 impl ShardTenant {
@@ -166,6 +170,12 @@ impl Tenant for ShardTenant {
 
     fn reads_until(&self, shard: ShardId, until_us: u64) {
         self.shard(shard).reads_until_us.store(until_us, Ordering::Release);
+    }
+
+    fn connection_lost(&self) {
+        for lane in &self.lanes {
+            lane.compare_heads();
+        }
     }
 
     fn regressed(&self, shard: ShardId) {

@@ -112,7 +112,7 @@ async fn own(
     lease: Duration,
 ) -> Result<Vec<Taken>, sqlx::Error> {
     let numbers: Vec<ShardId> = free.iter().map(|row| row.shard).collect();
-    sqlx::query(own_shards(NOW_US, &numbers))
+    sqlx::query(own_shards(NOW_US, &numbers, "?", "?", "?"))
         .bind(owner.node.as_str())
         .bind(owner.incarnation.as_bytes().as_slice())
         .bind(micros(lease))
@@ -169,7 +169,7 @@ pub(super) async fn release(
     }
     let _turn = database.turn.lock().await;
     let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    sqlx::query(release_shards(shards))
+    sqlx::query(release_shards(shards, "?"))
         .bind(owner.incarnation.as_bytes().as_slice())
         .persistent(false)
         .execute(writer.connection())

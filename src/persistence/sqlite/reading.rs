@@ -93,3 +93,64 @@ fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
         recorded_us: row.try_get(9)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::persistence::sqlite::Options;
+
+    async fn database(directory: &Path) -> Database {
+        let database = Database::open(&directory.join("emporium.db"), Options::default())
+            .await
+            .expect("a new file can be opened");
+        database
+            .migrate()
+            .await
+            .expect("a new file can be migrated");
+        database
+    }
+
+    #[tokio::test]
+    async fn an_aggregate_is_found_by_steps_down_the_unique_index() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut reader = database.readers.acquire().await.expect("a connection");
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(format!(
+            "EXPLAIN QUERY PLAN {READ_AGGREGATE}"
+        )))
+        .fetch_all(reader.connection())
+        .await
+        .expect("a plan");
+        let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+        assert_eq!(
+            steps,
+            [
+                "SEARCH journal USING INDEX sqlite_autoindex_journal_2 (aggregate_type=? AND \
+                 aggregate_id=? AND version>? AND version<?)",
+                "SCALAR SUBQUERY 1",
+                "SEARCH first USING COVERING INDEX sqlite_autoindex_journal_2 (aggregate_type=? \
+                 AND aggregate_id=? AND version<?)",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn each_commit_is_flushed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut writer = database.writer.acquire().await.expect("a connection");
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(writer.connection())
+            .await
+            .expect("a setting");
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(writer.connection())
+            .await
+            .expect("a setting");
+        assert_eq!((synchronous, mode.as_str()), (2, "wal"));
+    }
+}

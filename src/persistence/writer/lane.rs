@@ -6,7 +6,7 @@
 //! (or the simulator) does it and brings the answer back. A batch is whatever queued up while the
 //! last one was being written: there is no timer here.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -27,6 +27,9 @@ const BATCH_SIZES: [usize; 18] =
 pub trait Cell: Clone {
     /// Which shard it lives on.
     fn shard(&self) -> ShardId;
+    /// In which ownership of the shard it was started. What it decides is written in that one or
+    /// not at all: where the shard was lost and taken again meanwhile, another lives in its place.
+    fn epoch(&self) -> Epoch;
     /// Seals and hands out what was decided first and not yet handed out. The caller tells its
     /// fate by exactly one call of `committed` or `dropped`, before the next `cut`.
     fn cut(&self) -> Option<Cut>;
@@ -114,8 +117,7 @@ struct Batch<C> {
 #[derive(Debug)]
 enum Doing<C> {
     Idle,
-    /// The append of the batch is to be sent (`false`) or under way (`true`).
-    Appending(Batch<C>, bool),
+    Appending(Batch<C>),
     /// A key of the batch was taken: look whose it is. `after_loss`: an answer was lost before.
     ReadingBack {
         batch: Batch<C>,
@@ -128,7 +130,15 @@ enum Doing<C> {
 /// See the module.
 pub struct Lane<C: Cell> {
     shards: BTreeMap<ShardId, Tenure>,
+    /// The highest number acknowledged here, of closed shards too.
+    acknowledged: BTreeMap<ShardId, Seq>,
+    /// Shards whose log went backwards: nothing is appended to them any more, no barrier either.
+    regressed: BTreeSet<ShardId>,
     ready: VecDeque<C>,
+    /// What was said to be done has not been answered.
+    awaiting: bool,
+    /// What had been acknowledged when heads were asked for: no later head is below it.
+    heads_asked: BTreeMap<ShardId, Seq>,
     doing: Doing<C>,
     /// Parts of a refused batch that are to be tried alone, to find the one that is at fault.
     alone: VecDeque<Part<C>>,
@@ -148,6 +158,10 @@ impl<C: Cell> Default for Lane<C> {
     fn default() -> Self {
         Self {
             shards: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            regressed: BTreeSet::new(),
+            awaiting: false,
+            heads_asked: BTreeMap::new(),
             ready: VecDeque::new(),
             doing: Doing::Idle,
             alone: VecDeque::new(),
@@ -165,9 +179,24 @@ impl<C: Cell> Default for Lane<C> {
 }
 
 impl<C: Cell> Lane<C> {
-    /// The shard was taken with this epoch; entries follow `head`.
+    /// The shard was taken with this epoch; entries follow `head`. A head that is not behind all
+    /// that was acknowledged here means that the log went backwards: the shard stays closed.
     pub fn open(&mut self, shard: ShardId, epoch: Epoch, head: Seq) {
+        let acknowledged = self.acknowledged.get(&shard).copied();
+        #[cfg(test)]
+        let acknowledged = match self.shortcut {
+            // Without a record behind it, the head is the one that was acknowledged.
+            Some(crate::simulator::Shortcut::NoTakeoverRecord) => None,
+            _ => acknowledged,
+        };
+        if acknowledged.is_some_and(|acknowledged| head <= acknowledged)
+            || self.regressed.contains(&shard)
+        {
+            let acknowledged = acknowledged.unwrap_or(0);
+            return self.regress(shard, acknowledged, head);
+        }
         self.shards.insert(shard, Tenure { epoch, head });
+        self.acknowledged.insert(shard, head);
     }
 
     /// The shard is not to be written any more by this lane. What is in flight is settled all the
@@ -191,41 +220,59 @@ impl<C: Cell> Lane<C> {
         self.ready.push_back(cell);
     }
 
+    /// Some connection to the database was lost, a renewal's say: it may have gone backwards, and
+    /// a lane that is idle would not notice by itself.
+    pub fn compare_heads(&mut self) {
+        self.check_heads = true;
+    }
+
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 
     /// What to do now; `None` while there is nothing to do or an answer is awaited.
     pub fn next(&mut self, now_us: i64) -> Option<Action> {
+        if self.awaiting {
+            return None;
+        }
         if std::mem::take(&mut self.pause) {
             return Some(Action::Pause { tries: self.useless_tries });
         }
+        let action = self.due(now_us)?;
+        self.awaiting = true;
+        Some(action)
+    }
+
+    fn due(&mut self, now_us: i64) -> Option<Action> {
         if self.check_heads {
-            if self.shards.is_empty() {
-                self.check_heads = false;
-            } else {
-                return Some(Action::Heads(self.shards.keys().copied().collect()));
+            self.heads_asked = self.heads_to_ask();
+            if !self.heads_asked.is_empty() {
+                return Some(Action::Heads(self.heads_asked.keys().copied().collect()));
             }
+            self.check_heads = false;
         }
-        if matches!(self.doing, Doing::Idle) {
-            self.gather(now_us)?;
-        }
-        match &mut self.doing {
-            Doing::Idle => None,
-            Doing::Appending(_, true) => None,
-            Doing::Appending(batch, sent) => {
-                *sent = true;
-                Some(Action::Append(Arc::clone(&batch.entries)))
+        loop {
+            match &self.doing {
+                // All that was gathered may belong to shards that are lost: then gather on.
+                Doing::Idle => self.gather(now_us)?,
+                Doing::Appending(batch) => return Some(Action::Append(Arc::clone(&batch.entries))),
+                Doing::ReadingBack { batch, .. } => {
+                    return Some(Action::ReadBack(ranges(&batch.entries)));
+                }
+                Doing::Barring(_) => {
+                    if let Some(action) = self.bar() {
+                        return Some(action);
+                    }
+                }
             }
-            Doing::ReadingBack { batch, .. } => Some(Action::ReadBack(ranges(&batch.entries))),
-            Doing::Barring(_) => self.bar(),
         }
     }
 
     /// The answer to [`Action::Append`].
     pub fn appended(&mut self, outcome: Appended) {
+        self.awaiting = false;
         match std::mem::replace(&mut self.doing, Doing::Idle) {
-            Doing::Appending(batch, _) => self.batch_appended(batch, outcome),
+            Doing::Appending(batch) => self.batch_appended(batch, outcome),
             Doing::Barring(batch) => self.barrier_appended(batch, outcome),
             other => self.doing = other,
         }
@@ -234,6 +281,7 @@ impl<C: Cell> Lane<C> {
     /// The answer to [`Action::ReadBack`]: all entries found in the ranges, or `None` if the
     /// database did not answer.
     pub fn read_back(&mut self, found: Option<Vec<Entry>>) {
+        self.awaiting = false;
         let Doing::ReadingBack { batch, after_loss } =
             std::mem::replace(&mut self.doing, Doing::Idle)
         else {
@@ -249,22 +297,43 @@ impl<C: Cell> Lane<C> {
 
     /// The answer to [`Action::Heads`], or `None` if the database did not answer.
     pub fn heads(&mut self, found: Option<Vec<(ShardId, Seq)>>) {
+        self.awaiting = false;
+        let asked = std::mem::take(&mut self.heads_asked);
         let Some(found) = found else {
             return self.useless();
         };
         self.useless_tries = 0;
         self.check_heads = false;
         for (shard, head) in found {
-            let Some(tenure) = self.shards.get(&shard) else {
-                continue;
-            };
-            if head < tenure.head {
-                let acknowledged = tenure.head;
-                self.shards.remove(&shard);
-                self.notices.push(Notice::Regressed { shard, acknowledged, found: head });
-                self.drop_shard(shard, &Dropped::Regressed);
+            let acknowledged = asked.get(&shard).copied().unwrap_or(0);
+            if head < acknowledged {
+                self.regress(shard, acknowledged, head);
             }
         }
+        // A batch that has numbers but was not sent must not leave a gap in a log that shrank.
+        match std::mem::replace(&mut self.doing, Doing::Idle) {
+            Doing::Appending(batch) => self.number(take_parts(batch)),
+            other => self.doing = other,
+        }
+    }
+
+    /// Those of the shards that are open, and of those that a barrier may be appended to.
+    fn heads_to_ask(&self) -> BTreeMap<ShardId, Seq> {
+        let mut asked: BTreeMap<_, _> = self.shards.iter().map(|(s, t)| (*s, t.head)).collect();
+        if let Doing::Barring(batch) = &self.doing {
+            for entry in batch.entries.iter() {
+                let acknowledged = self.acknowledged.get(&entry.shard);
+                asked.entry(entry.shard).or_insert(acknowledged.copied().unwrap_or(0));
+            }
+        }
+        asked.retain(|shard, _| !self.regressed.contains(shard));
+        asked
+    }
+
+    fn regress(&mut self, shard: ShardId, acknowledged: Seq, found: Seq) {
+        self.shards.remove(&shard);
+        self.regressed.insert(shard);
+        self.notices.push(Notice::Regressed { shard, acknowledged, found });
     }
 
     /// Forms the next batch of what is ready.
@@ -298,8 +367,13 @@ impl<C: Cell> Lane<C> {
         let mut next: BTreeMap<ShardId, Seq> = BTreeMap::new();
         for part in parts {
             let shard = part.cell.shard();
-            let Some(tenure) = self.shards.get(&shard) else {
-                part.cell.dropped(Dropped::Fenced);
+            let tenure = self.shards.get(&shard);
+            let Some(tenure) = tenure.filter(|tenure| tenure.epoch == part.cell.epoch()) else {
+                part.cell.dropped(if self.regressed.contains(&shard) {
+                    Dropped::Regressed
+                } else {
+                    Dropped::Fenced
+                });
                 continue;
             };
             let seq = next.entry(shard).or_insert(tenure.head);
@@ -324,10 +398,11 @@ impl<C: Cell> Lane<C> {
         if kept.is_empty() {
             return;
         }
-        self.doing = Doing::Appending(
-            Batch { parts: kept, entries: Arc::new(entries), attempts: vec![self.attempt] },
-            false,
-        );
+        self.doing = Doing::Appending(Batch {
+            parts: kept,
+            entries: Arc::new(entries),
+            attempts: vec![self.attempt],
+        });
     }
 
     fn batch_appended(&mut self, batch: Batch<C>, outcome: Appended) {
@@ -373,9 +448,7 @@ impl<C: Cell> Lane<C> {
     fn commit(&mut self, batch: Batch<C>) {
         self.refused_in_a_row = 0;
         for entry in batch.entries.iter() {
-            if let Some(tenure) = self.shards.get_mut(&entry.shard) {
-                tenure.head = tenure.head.max(entry.seq);
-            }
+            self.advance(entry.shard, entry.seq);
         }
         for (part, entry) in batch.parts.into_iter().zip(batch.entries.iter()) {
             if part.cell.committed(entry.seq) {
@@ -385,13 +458,18 @@ impl<C: Cell> Lane<C> {
         self.notices.push(Notice::Committed(batch.entries));
     }
 
-    /// The barrier: one row at the first number of the lost statement. The statement is atomic, so
-    /// that this row shuts out all of it.
+    /// The barrier: one row at the first number of the lost statement in a shard. The statement is
+    /// atomic, so that this row shuts out all of it. `None` once there is nothing left to shut out.
     fn bar(&mut self) -> Option<Action> {
-        let Doing::Barring(batch) = &self.doing else {
+        let Doing::Barring(batch) = std::mem::replace(&mut self.doing, Doing::Idle) else {
             return None;
         };
-        let first = batch.entries.first().expect("a batch has an entry");
+        let Some(first) = self.barrier_place(&batch).cloned() else {
+            // The statement died with the database that it was sent to.
+            self.drop_batch(batch, &Dropped::Regressed);
+            return None;
+        };
+        self.doing = Doing::Barring(batch);
         self.attempt += 1;
         let events = r#"[{"schema":1,"type":"Barred","data":{},"meta":{}}]"#.to_owned();
         let barrier = Entry {
@@ -401,16 +479,23 @@ impl<C: Cell> Lane<C> {
             version: first.seq,
             count: 1,
             events,
-            ..first.clone()
+            ..first
         };
         Some(Action::Append(Arc::new(vec![barrier])))
+    }
+
+    /// The entry whose number the barrier takes: never in a log that went backwards.
+    fn barrier_place<'a>(&self, batch: &'a Batch<C>) -> Option<&'a Entry> {
+        let mut entries = batch.entries.iter();
+        entries.find(|entry| !self.regressed.contains(&entry.shard))
     }
 
     fn barrier_appended(&mut self, batch: Batch<C>, outcome: Appended) {
         match outcome {
             Appended::Committed => {
-                let first = batch.entries.first().expect("a batch has an entry");
-                self.advance(first.shard, first.seq);
+                let place = self.barrier_place(&batch).map(|e| (e.shard, e.seq));
+                let (shard, seq) = place.expect("a barrier was appended");
+                self.advance(shard, seq);
                 self.useless_tries = 0;
                 self.drop_batch(batch, &Dropped::ShutOut);
             }
@@ -433,7 +518,7 @@ impl<C: Cell> Lane<C> {
             return self.commit(batch);
         }
         let shards: Vec<_> = ranges(&batch.entries);
-        let mut taken = HashSet::new();
+        let mut taken = false;
         let mut barred = false;
         for (shard, first, _) in shards {
             let Some(row) = found.iter().find(|row| row.shard == shard && row.seq == first) else {
@@ -445,14 +530,14 @@ impl<C: Cell> Lane<C> {
                 barred = true;
                 self.advance(shard, row.seq);
             } else {
-                taken.insert(shard);
-                self.fenced(shard, row.epoch, found);
+                taken = true;
+                self.fenced(shard, own_epoch, row.epoch, found);
             }
         }
         if barred {
             return self.drop_batch(batch, &Dropped::ShutOut);
         }
-        if taken.is_empty() {
+        if !taken {
             if after_loss {
                 // What refused the barrier was itself undone: try again.
                 self.doing = Doing::Barring(batch);
@@ -461,21 +546,9 @@ impl<C: Cell> Lane<C> {
             // Not the numbers, so it was a version that was taken.
             return self.drop_batch(batch, &Dropped::Conflict);
         }
-        self.without(batch, &taken);
-    }
-
-    /// Writes the parts of a batch again that are not on a fenced shard. The statement that tried
-    /// before is known not to have happened: one of its numbers belongs to another.
-    fn without(&mut self, batch: Batch<C>, taken: &HashSet<ShardId>) {
-        let mut rest = Vec::new();
-        for part in take_parts(batch) {
-            if taken.contains(&part.cell.shard()) && !self.shards.contains_key(&part.cell.shard()) {
-                part.cell.dropped(Dropped::Fenced);
-            } else {
-                rest.push(part);
-            }
-        }
-        self.number(rest);
+        // The rest is written again without the fenced shards. The statement that tried before is
+        // known not to have happened: one of its numbers belongs to another.
+        self.number(take_parts(batch));
     }
 
     fn is_ours(&self, batch: &Batch<C>, row: &Entry) -> bool {
@@ -500,13 +573,17 @@ impl<C: Cell> Lane<C> {
         entry.expect("ranges come from the batch's entries").epoch
     }
 
-    fn fenced(&mut self, shard: ShardId, by: Epoch, found: &[Entry]) {
+    /// `own`: the epoch of the batch that met the fence; a later ownership is not touched by it.
+    fn fenced(&mut self, shard: ShardId, own: Epoch, by: Epoch, found: &[Entry]) {
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::HeadAgainAfterDuplicate) {
             let head = found.iter().filter(|row| row.shard == shard).map(|row| row.seq).max();
             return self.advance(shard, head.expect("a row was found"));
         }
         let _ = found;
+        if self.shards.get(&shard).is_none_or(|tenure| tenure.epoch != own) {
+            return;
+        }
         self.shards.remove(&shard);
         self.notices.push(Notice::Fenced { shard, by });
     }
@@ -525,22 +602,12 @@ impl<C: Cell> Lane<C> {
         if let Some(tenure) = self.shards.get_mut(&shard) {
             tenure.head = tenure.head.max(seq);
         }
+        let acknowledged = self.acknowledged.entry(shard).or_default();
+        *acknowledged = (*acknowledged).max(seq);
     }
 
     fn drop_batch(&mut self, batch: Batch<C>, reason: &Dropped) {
         for part in batch.parts {
-            part.cell.dropped(reason.clone());
-        }
-    }
-
-    /// Drops what waits for a shard that is lost; a batch that holds some of it is dropped by its
-    /// own settlement.
-    fn drop_shard(&mut self, shard: ShardId, reason: &Dropped) {
-        let (lost, kept) = std::mem::take(&mut self.alone)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|part| part.cell.shard() == shard);
-        self.alone = kept;
-        for part in lost {
             part.cell.dropped(reason.clone());
         }
     }

@@ -3,3 +3,6 @@
 
 pub mod lane;
 pub mod shell;
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use crate::persistence::journal::{
 /// An aggregate as the shell sees it; [`Cell`] says what each call means.
 pub trait WriterCell: Send + Sync {
     fn shard(&self) -> ShardId;
+    fn epoch(&self) -> Epoch;
     fn cut(&self) -> Option<Cut>;
     fn committed(&self, seq: Seq) -> bool;
     fn dropped(&self, reason: Dropped);
@@ -30,6 +31,9 @@ pub struct CellRef(pub Arc<dyn WriterCell>);
 impl Cell for CellRef {
     fn shard(&self) -> ShardId {
         self.0.shard()
+    }
+    fn epoch(&self) -> Epoch {
+        self.0.epoch()
     }
     fn cut(&self) -> Option<Cut> {
         self.0.cut()
@@ -82,6 +86,8 @@ enum Input {
         shard: ShardId,
         done: oneshot::Sender<()>,
     },
+    /// A connection to the database was lost somewhere.
+    CompareHeads,
     /// Answers when everything announced before is settled.
     Flush(oneshot::Sender<()>),
 }
@@ -142,6 +148,12 @@ impl LaneHandle {
         let _ = answer.await;
     }
 
+    /// A connection to the database was lost somewhere: see whether the log still is what was
+    /// acknowledged.
+    pub fn compare_heads(&self) {
+        let _ = self.inputs.send(Input::CompareHeads);
+    }
+
     pub async fn flush(&self) {
         let (done, answer) = oneshot::channel();
         let _ = self.inputs.send(Input::Flush(done));
@@ -197,6 +209,7 @@ impl Shell {
                 self.lane.close(shard);
                 let _ = done.send(());
             }
+            Input::CompareHeads => self.lane.compare_heads(),
             Input::Flush(done) => self.flushes.push(done),
         }
     }

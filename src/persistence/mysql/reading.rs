@@ -1,0 +1,132 @@
+//! Reads of the journal from a MySQL or MariaDB server.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::{Executor, MySql, MySqlConnection, Row};
+
+use super::Database;
+use super::errors::journal_error;
+use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+use crate::persistence::page::{Page, Range};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, select_heads};
+
+pub(super) async fn heads(
+    database: &Database,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+    let mut connection = database.connections.fresh().await.map_err(journal_error)?;
+    database.answer(heads_on(&mut connection, shards)).await
+}
+
+/// The heads of the shards as this connection sees them, in the order asked for.
+pub(super) async fn heads_on(
+    connection: &mut MySqlConnection,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
+    if shards.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = connection
+        .fetch_all(sqlx::raw_sql(select_heads(shards)))
+        .await?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        found.insert(
+            row.try_get::<ShardId, _>(0)?,
+            row.try_get::<Option<Seq>, _>(1)?,
+        );
+    }
+    Ok(shards
+        .iter()
+        .map(|shard| (*shard, found.get(shard).copied().flatten().unwrap_or(0)))
+        .collect())
+}
+
+/// One page of the entries in `range`.
+pub(super) async fn entries(
+    database: &Database,
+    range: Range<'_>,
+    limit: PageLimit,
+) -> Result<Vec<Entry>, JournalError> {
+    let mut borrowed = database.acquire().await?;
+    let mut page = Page::new(range, limit);
+    let reading = fill(borrowed.connection(), &mut page);
+    if database.answer(reading).await? == Left::Clean {
+        borrowed.give_back();
+    }
+    Ok(page.into_entries())
+}
+
+/// In what state a connection was left.
+#[derive(PartialEq)]
+enum Left {
+    Clean,
+    /// Rows that nobody wants are still on their way: closing the connection costs less than
+    /// reading them.
+    WithRows,
+}
+
+async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<Left, sqlx::Error> {
+    while let Some(rows) = page.next_chunk() {
+        let mut found = 0;
+        let mut stream = query(page.range(), rows).fetch(&mut *connection);
+        while let Some(row) = stream.try_next().await? {
+            found += 1;
+            let entry = decode(page, &row)?;
+            if !page.push(entry) && found < rows {
+                return Ok(Left::WithRows);
+            }
+        }
+        if found < rows {
+            break;
+        }
+    }
+    Ok(Left::Clean)
+}
+
+fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
+    match range {
+        Range::Shard {
+            shard,
+            after,
+            through,
+        } => sqlx::query(READ_SHARD)
+            .bind(shard)
+            .bind(after)
+            .bind(through)
+            .bind(rows),
+        Range::Aggregate {
+            aggregate_type,
+            aggregate_id,
+            from,
+            to,
+        } => {
+            let id = aggregate_id.into_bytes();
+            sqlx::query(READ_AGGREGATE)
+                .bind(aggregate_type)
+                .bind(id.to_vec())
+                .bind(aggregate_type)
+                .bind(id.to_vec())
+                .bind(from)
+                .bind(to)
+                .bind(rows)
+        }
+    }
+}
+
+fn decode(page: &mut Page<'_>, row: &MySqlRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        shard: row.try_get(0)?,
+        seq: row.try_get(1)?,
+        epoch: row.try_get(2)?,
+        attempt: row.try_get(3)?,
+        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_id: id(row.try_get(5)?)?,
+        version: row.try_get(6)?,
+        count: row.try_get(7)?,
+        events: row.try_get(8)?,
+        recorded_us: row.try_get(9)?,
+    })
+}

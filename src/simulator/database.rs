@@ -1,0 +1,351 @@
+//! A fake database: the tables `shards`, `journal` and `snapshots` with their keys, and its clock.
+//!
+//! It executes one question at a time, whole or not at all, as the real ones do. What gets lost on
+//! the way, or late, is not decided here but by the world around it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::persistence::journal::{
+    Appended, Entry, Epoch, Owner, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
+};
+use crate::persistence::snapshots::{KeySegment, Snapshot};
+use crate::simulator::random::Random;
+
+/// What a node asks; `lane`, `cell` and `search` say who in the node waits for the answer.
+#[derive(Clone, Debug)]
+pub enum Question {
+    Append {
+        lane: usize,
+        entries: Arc<Vec<Entry>>,
+    },
+    ReadBack {
+        lane: usize,
+        ranges: Vec<(ShardId, Seq, Seq)>,
+    },
+    Heads {
+        lane: usize,
+        shards: Vec<ShardId>,
+    },
+    Take {
+        shards: Vec<ShardId>,
+        owner: Owner,
+        sent_at: u64,
+    },
+    Renew {
+        owner: Owner,
+        sent_at: u64,
+    },
+    Release {
+        owner: Owner,
+        shards: Vec<ShardId>,
+    },
+    Load {
+        cell: u64,
+        id: Uuid,
+    },
+    /// Entries of an aggregate from this version on, `rows` at most.
+    Page {
+        cell: u64,
+        shard: ShardId,
+        id: Uuid,
+        from: u64,
+        rows: usize,
+    },
+    Search {
+        cell: u64,
+        search: u64,
+        shard: ShardId,
+        id: Uuid,
+        pages: Vec<(u64, u64)>,
+    },
+    Save {
+        cell: u64,
+        snapshot: Snapshot,
+        segment: KeySegment,
+    },
+}
+
+/// What comes back; `None` where no answer came.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Append {
+        lane: usize,
+        outcome: Appended,
+    },
+    ReadBack {
+        lane: usize,
+        found: Option<Vec<Entry>>,
+    },
+    Heads {
+        lane: usize,
+        found: Option<Vec<(ShardId, Seq)>>,
+    },
+    Taken {
+        asked: Vec<ShardId>,
+        sent_at: u64,
+        taken: Option<Vec<Taken>>,
+    },
+    Renewed {
+        sent_at: u64,
+        ours: Option<Vec<ShardId>>,
+    },
+    Loaded {
+        cell: u64,
+        stored: Option<(Option<Snapshot>, Vec<KeySegment>)>,
+    },
+    /// The page, and the head of the shard as the log had it then.
+    Page {
+        cell: u64,
+        page: Option<(Vec<Entry>, Seq)>,
+    },
+    Found {
+        cell: u64,
+        search: u64,
+        entries: Option<Vec<Entry>>,
+    },
+    Saved {
+        cell: u64,
+        stored: bool,
+    },
+    Released,
+}
+
+impl Question {
+    /// What the asker learns when no answer comes.
+    pub fn unanswered(self) -> Answer {
+        match self {
+            Self::Append { lane, .. } => {
+                Answer::Append { lane, outcome: Appended::Unknown("no answer".into()) }
+            }
+            Self::ReadBack { lane, .. } => Answer::ReadBack { lane, found: None },
+            Self::Heads { lane, .. } => Answer::Heads { lane, found: None },
+            Self::Take { shards, sent_at, .. } => {
+                Answer::Taken { asked: shards, sent_at, taken: None }
+            }
+            Self::Renew { sent_at, .. } => Answer::Renewed { sent_at, ours: None },
+            Self::Release { .. } => Answer::Released,
+            Self::Load { cell, .. } => Answer::Loaded { cell, stored: None },
+            Self::Page { cell, .. } => Answer::Page { cell, page: None },
+            Self::Search { cell, search, .. } => Answer::Found { cell, search, entries: None },
+            Self::Save { cell, .. } => Answer::Saved { cell, stored: false },
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Row {
+    epoch: Epoch,
+    owner: Option<Owner>,
+    lease_until: u64,
+}
+
+#[derive(Clone, Default)]
+struct Saved {
+    snapshots: Vec<Snapshot>,
+    segments: Vec<KeySegment>,
+}
+
+#[derive(Clone)]
+pub struct Database {
+    rows: Vec<Row>,
+    logs: Vec<BTreeMap<Seq, Entry>>,
+    versions: BTreeSet<(Uuid, u64)>,
+    saved: BTreeMap<Uuid, Saved>,
+    lease: Duration,
+    /// The shortcut of that name: taking writes no record.
+    pub without_takeover_record: bool,
+    /// Snapshots and segments get lost, or older ones are given.
+    pub forgets_snapshots: bool,
+}
+
+impl Database {
+    pub fn new(shards: usize, lease: Duration) -> Self {
+        Self {
+            rows: vec![Row::default(); shards],
+            logs: vec![BTreeMap::new(); shards],
+            versions: BTreeSet::new(),
+            saved: BTreeMap::new(),
+            lease,
+            without_takeover_record: false,
+            forgets_snapshots: true,
+        }
+    }
+
+    pub fn head(&self, shard: ShardId) -> Seq {
+        let last = self.logs[usize::from(shard)].last_key_value();
+        last.map_or(0, |(seq, _)| *seq)
+    }
+
+    /// Executes the question at `now` by this database's clock, and says what it wrote.
+    pub fn execute(
+        &mut self,
+        question: Question,
+        now: u64,
+        random: &mut Random,
+    ) -> (Answer, Vec<Entry>) {
+        let answer = match question {
+            Question::Append { lane, entries } => {
+                let committed = self.append(&entries);
+                let outcome = if committed { Appended::Committed } else { Appended::Duplicate };
+                let written = if committed { entries.to_vec() } else { Vec::new() };
+                return (Answer::Append { lane, outcome }, written);
+            }
+            Question::Take { shards, owner, sent_at } => {
+                let mut written = Vec::new();
+                let taken = shards.iter().map(|shard| {
+                    let (taken, record) = self.take(*shard, &owner, now);
+                    written.extend(record);
+                    taken
+                });
+                let taken = Some(taken.collect());
+                let answer = Answer::Taken { asked: shards, sent_at, taken };
+                return (answer, written);
+            }
+            Question::ReadBack { lane, ranges } => {
+                let ranges = ranges.into_iter();
+                let found = ranges.flat_map(|(shard, first, last)| {
+                    let log = &self.logs[usize::from(shard)];
+                    log.range(first..=last).map(|(_, entry)| entry.clone())
+                });
+                let found = Some(found.collect());
+                Answer::ReadBack { lane, found }
+            }
+            Question::Heads { lane, shards } => {
+                let heads = shards.iter().map(|shard| (*shard, self.head(*shard)));
+                let found = Some(heads.collect());
+                Answer::Heads { lane, found }
+            }
+            Question::Renew { owner, sent_at } => {
+                let mut ours = Vec::new();
+                for (shard, row) in (0..).zip(&mut self.rows) {
+                    if row.owner.as_ref() == Some(&owner) {
+                        row.lease_until = now + micros(self.lease);
+                        ours.push(shard);
+                    }
+                }
+                let ours = Some(ours);
+                Answer::Renewed { sent_at, ours }
+            }
+            Question::Release { owner, shards } => {
+                for shard in shards {
+                    let row = &mut self.rows[usize::from(shard)];
+                    if row.owner.as_ref() == Some(&owner) {
+                        row.owner = None;
+                    }
+                }
+                Answer::Released
+            }
+            Question::Load { cell, id } => {
+                let stored = Some(self.load(id, random));
+                Answer::Loaded { cell, stored }
+            }
+            Question::Page { cell, shard, id, from, rows } => {
+                let entries = self.of(shard, id).filter(|e| e.last_version() >= from);
+                let entries = entries.take(rows).cloned().collect();
+                let page = Some((entries, self.head(shard)));
+                Answer::Page { cell, page }
+            }
+            Question::Search { cell, search, shard, id, pages } => {
+                let within = |entry: &&Entry| {
+                    let mut pages = pages.iter();
+                    pages.any(|(first, last)| {
+                        entry.last_version() >= *first && entry.version <= *last
+                    })
+                };
+                let entries = Some(self.of(shard, id).filter(within).cloned().collect());
+                Answer::Found { cell, search, entries }
+            }
+            Question::Save { cell, snapshot, segment } => {
+                let saved = self.saved.entry(snapshot.aggregate_id).or_default();
+                saved.snapshots.push(snapshot);
+                saved.segments.push(segment);
+                Answer::Saved { cell, stored: true }
+            }
+        };
+        (answer, Vec::new())
+    }
+
+    fn of(&self, shard: ShardId, id: Uuid) -> impl Iterator<Item = &Entry> {
+        let log = self.logs[usize::from(shard)].values();
+        log.filter(move |entry| entry.aggregate_id == id)
+    }
+
+    /// One statement: all rows or none.
+    fn append(&mut self, entries: &[Entry]) -> bool {
+        let taken = |entry: &Entry| {
+            self.logs[usize::from(entry.shard)].contains_key(&entry.seq)
+                || self.versions.contains(&(entry.aggregate_id, entry.version))
+        };
+        if entries.iter().any(taken) {
+            return false;
+        }
+        for entry in entries {
+            self.versions.insert((entry.aggregate_id, entry.version));
+            self.logs[usize::from(entry.shard)].insert(entry.seq, entry.clone());
+        }
+        true
+    }
+
+    fn take(&mut self, shard: ShardId, owner: &Owner, now: u64) -> (Taken, Option<Entry>) {
+        let head = self.head(shard);
+        let row = &mut self.rows[usize::from(shard)];
+        if let Some(holder) = &row.owner
+            && holder.node != owner.node
+            && row.lease_until > now
+        {
+            let held = Taken::Held {
+                shard,
+                node: holder.node.clone(),
+                remaining: Duration::from_micros(row.lease_until - now),
+            };
+            return (held, None);
+        }
+        row.epoch += 1;
+        row.owner = Some(owner.clone());
+        row.lease_until = now + micros(self.lease);
+        let epoch = row.epoch;
+        if self.without_takeover_record {
+            return (Taken::Owned { shard, epoch, head }, None);
+        }
+        let record = Entry {
+            shard,
+            seq: head + 1,
+            epoch,
+            attempt: 0,
+            aggregate_type: SHARD_RECORD.into(),
+            aggregate_id: shard_record_id(shard),
+            version: head + 1,
+            count: 1,
+            events: r#"[{"schema":1,"type":"Taken","data":{},"meta":{}}]"#.to_owned(),
+            recorded_us: 0,
+        };
+        let written = self.append(std::slice::from_ref(&record));
+        assert!(written, "the number behind the head is free");
+        let head = head + 1;
+        (Taken::Owned { shard, epoch, head }, Some(record))
+    }
+
+    fn load(&self, id: Uuid, random: &mut Random) -> (Option<Snapshot>, Vec<KeySegment>) {
+        let Some(saved) = self.saved.get(&id) else {
+            return (None, Vec::new());
+        };
+        let mut snapshot = saved.snapshots.iter().max_by_key(|s| s.version);
+        let mut segments = saved.segments.clone();
+        if self.forgets_snapshots && random.chance(200) {
+            snapshot = saved.snapshots.get(random.index(saved.snapshots.len() + 1));
+        }
+        if self.forgets_snapshots && random.chance(200) {
+            segments.remove(random.index(segments.len()));
+        }
+        segments.sort_by_key(|segment| segment.first_version);
+        (snapshot.cloned(), segments)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).expect("a lease is short")
+}

@@ -1,0 +1,389 @@
+//! One simulated node: the production tenancy and lanes with the cells of its aggregates. It plays
+//! the thin shell: performs steps and actions as questions to the database, feeds answers back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::actors::core::{CommandMeta, Home, Request};
+use crate::actors::recovery::RecoveryError;
+use crate::cluster::tenancy::{LeaseTerms, Step, Tenancy};
+use crate::persistence::journal::{Entry, Epoch, Owner, Seq, ShardId};
+use crate::persistence::writer::lane::{Action, Lane, Notice};
+use crate::simulator::Shortcut;
+use crate::simulator::cell::{Inner, Outbox, Reply, StockCell, Told};
+use crate::simulator::database::{Answer, Question};
+use crate::simulator::stock::Command;
+
+/// What comes out of a node.
+pub enum Effect {
+    Ask(Question),
+    Told(Reply, Told),
+    /// The lane wants to be asked again a little later.
+    LanePauses {
+        lane: usize,
+        tries: u32,
+    },
+    Committed(Arc<Vec<Entry>>),
+    Opened {
+        shard: ShardId,
+        epoch: Epoch,
+        head: Seq,
+    },
+    Closed(ShardId),
+    Fenced {
+        shard: ShardId,
+        by: Epoch,
+    },
+    Regressed {
+        shard: ShardId,
+        acknowledged: Seq,
+        found: Seq,
+    },
+    /// What must never be.
+    Broken(String),
+}
+
+/// A command on its way.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub attempt: u64,
+    pub id: Uuid,
+    pub shard: ShardId,
+    pub command: Command,
+    pub key: Option<Arc<str>>,
+    pub input_hash: u64,
+    pub expected_version: Option<u64>,
+}
+
+impl Message {
+    /// It changes nothing and leaves no key.
+    pub fn is_look(&self) -> bool {
+        self.key.is_none() && self.command == Command::Look
+    }
+}
+
+pub fn command_id(attempt: u64) -> Uuid {
+    Uuid::from_u128(u128::from(attempt) + 1)
+}
+
+/// How much time and how many shards and lanes there are.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    pub shards: u16,
+    pub lanes: usize,
+    pub lease: Duration,
+    pub margin: Duration,
+}
+
+pub struct Node {
+    pub owner: Owner,
+    pub tenancy: Tenancy,
+    lanes: Vec<Lane<StockCell>>,
+    pausing: Vec<bool>,
+    cells: BTreeMap<u64, StockCell>,
+    homes: BTreeMap<Uuid, u64>,
+    cells_made: u64,
+    outbox: Outbox,
+    effects: Vec<Effect>,
+    shortcut: Option<Shortcut>,
+}
+
+impl Node {
+    pub fn start(name: usize, life: u64, terms: Terms, shortcut: Option<Shortcut>) -> Self {
+        let lease = LeaseTerms { lease: terms.lease, margin: terms.margin };
+        let mut tenancy = Tenancy::new(lease, 0..terms.shards);
+        tenancy.shortcut = shortcut;
+        let lane = || {
+            let mut lane = Lane::default();
+            lane.shortcut = shortcut;
+            lane
+        };
+        Self {
+            owner: Owner {
+                node: format!("node-{name}"),
+                incarnation: Uuid::from_u64_pair(name as u64, life),
+            },
+            tenancy,
+            lanes: (0..terms.lanes).map(|_| lane()).collect(),
+            pausing: vec![false; terms.lanes],
+            cells: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            cells_made: 0,
+            outbox: Outbox::default(),
+            effects: Vec::new(),
+            shortcut,
+        }
+    }
+
+    fn lane_of(&self, shard: ShardId) -> usize {
+        usize::from(shard) % self.lanes.len()
+    }
+
+    /// What the lane of the shard acknowledged last, if it is open here.
+    pub fn tenure(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
+        self.lanes[self.lane_of(shard)].head(shard)
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
+            && self.cells.values().all(|cell| cell.0.borrow().is_idle())
+    }
+
+    /// The cell of an aggregate, made if need be; `None` where the shard is not served.
+    fn cell(&mut self, id: Uuid, shard: ShardId) -> Option<StockCell> {
+        let (epoch, _) = self.tenure(shard)?;
+        if !self.tenancy.is_serving(shard) {
+            return None;
+        }
+        if let Some(token) = self.homes.get(&id) {
+            return self.cells.get(token).cloned();
+        }
+        self.cells_made += 1;
+        let home = Home { node: self.owner.node.as_str().into(), shard, epoch };
+        let mut inner = Inner::new(self.cells_made, id, home, self.outbox.clone());
+        inner.set_shortcut(self.shortcut);
+        let cell = StockCell(std::rc::Rc::new(inner.into()));
+        self.cells.insert(self.cells_made, cell.clone());
+        self.homes.insert(id, self.cells_made);
+        Some(cell)
+    }
+
+    pub fn command(&mut self, message: Message) {
+        let reply = Reply { attempt: message.attempt, readable: false, looks: message.is_look() };
+        let Some(cell) = self.cell(message.id, message.shard) else {
+            return self.effects.push(Effect::Told(reply, Told::Unavailable));
+        };
+        let command_id = command_id(message.attempt);
+        let meta = CommandMeta {
+            command_id,
+            key: message.key,
+            correlation_id: command_id,
+            causation_id: None,
+            principal: "client".into(),
+            trace: None,
+            expected_version: message.expected_version,
+        };
+        cell.0.borrow_mut().post(Request {
+            command: message.command,
+            meta,
+            input_hash: message.input_hash,
+            reply,
+            examined: 0,
+        });
+    }
+
+    /// Confirmed version and quantity, where this node may say so now.
+    pub fn read(&mut self, id: Uuid, shard: ShardId, now: u64) -> Option<(u64, i64)> {
+        let cell = self.cell(id, shard)?;
+        let mut inner = cell.0.borrow_mut();
+        inner.wanted = true;
+        if !inner.installed || !self.tenancy.serves_reads(shard, now) {
+            return None;
+        }
+        let reading = inner.core.read();
+        Some((reading.version, reading.state.quantity))
+    }
+
+    /// An answer of the database. `false_hits` as in [`Inner::loaded`].
+    pub fn answered(&mut self, answer: Answer, now: u64, wall_us: i64, false_hits: &[(u64, u64)]) {
+        if let Answer::Taken { taken: None, .. } | Answer::Renewed { ours: None, .. } = &answer {
+            self.lanes.iter_mut().for_each(Lane::compare_heads);
+        }
+        match answer {
+            Answer::Append { lane, outcome } => self.lanes[lane].appended(outcome),
+            Answer::ReadBack { lane, found } => self.lanes[lane].read_back(found),
+            Answer::Heads { lane, found } => self.lanes[lane].heads(found),
+            Answer::Taken { asked, sent_at, taken } => {
+                let steps = self.tenancy.taken(&asked, sent_at, now, taken);
+                self.perform(steps, now);
+            }
+            Answer::Renewed { sent_at, ours } => {
+                let steps = self.tenancy.renewed(sent_at, now, ours);
+                self.perform(steps, now);
+            }
+            Answer::Released => {}
+            Answer::Loaded { cell, stored } => {
+                self.with_cell(cell, |inner| inner.loaded(stored, false_hits, wall_us));
+            }
+            Answer::Found { cell, search, entries } => {
+                self.with_cell(cell, |inner| inner.found(search, entries))
+            }
+            Answer::Saved { cell, stored } => self.with_cell(cell, |inner| {
+                inner.saved(stored);
+                None
+            }),
+            Answer::Page { cell, page } => self.paged(cell, page, now, wall_us),
+        }
+    }
+
+    fn with_cell(&mut self, token: u64, act: impl FnOnce(&mut Inner) -> Option<Question>) {
+        let Some(cell) = self.cells.get(&token) else {
+            return;
+        };
+        let mut inner = cell.0.borrow_mut();
+        if !inner.closed {
+            self.effects.extend(act(&mut inner).map(Effect::Ask));
+        }
+    }
+
+    fn paged(&mut self, token: u64, page: Option<(Vec<Entry>, Seq)>, now: u64, wall_us: i64) {
+        let Some(cell) = self.cells.get(&token).cloned() else {
+            return;
+        };
+        let (shard, epoch) = (cell.0.borrow().shard, cell.0.borrow().epoch);
+        let (page, log_head) = page.map_or((None, 0), |(page, head)| (Some(page), head));
+        let mut tenure = self.tenure(shard);
+        if self.shortcut == Some(Shortcut::ReloadPastBarrier)
+            && let Some((_, head)) = tenure
+        {
+            if log_head > head {
+                let lane = self.lane_of(shard);
+                self.lanes[lane].open(shard, epoch, log_head);
+            }
+            tenure = Some((Epoch::MAX, log_head.max(head)));
+        } else {
+            tenure = tenure.filter(|(of, _)| *of == epoch);
+        }
+        let Some(tenure) = tenure else { return };
+        if cell.0.borrow().closed {
+            return;
+        }
+        let next = cell.0.borrow_mut().paged(page, tenure, wall_us);
+        match next {
+            Ok(question) => self.effects.extend(question.map(Effect::Ask)),
+            Err(RecoveryError::Fenced(by)) => {
+                self.effects.push(Effect::Fenced { shard, by });
+                let steps = self.tenancy.fenced(shard, now);
+                self.perform(steps, now);
+            }
+            Err(error) => self.effects.push(Effect::Broken(error.to_string())),
+        }
+    }
+
+    pub fn lane_resumes(&mut self, lane: usize) {
+        self.pausing[lane] = false;
+    }
+
+    fn perform(&mut self, steps: Vec<Step>, now: u64) {
+        for step in steps {
+            let owner = self.owner.clone();
+            match step {
+                Step::Take(shards) => {
+                    self.effects.push(Effect::Ask(Question::Take { shards, owner, sent_at: now }))
+                }
+                Step::Renew => {
+                    self.effects.push(Effect::Ask(Question::Renew { owner, sent_at: now }))
+                }
+                Step::Release(shards) => {
+                    self.effects.push(Effect::Ask(Question::Release { owner, shards }))
+                }
+                Step::Open { shard, epoch, head } => {
+                    let lane = self.lane_of(shard);
+                    self.lanes[lane].open(shard, epoch, head);
+                    self.effects.push(Effect::Opened { shard, epoch, head });
+                }
+                Step::Close { shard } => self.close(shard),
+            }
+        }
+    }
+
+    fn close(&mut self, shard: ShardId) {
+        let lane = self.lane_of(shard);
+        self.lanes[lane].close(shard);
+        self.effects.push(Effect::Closed(shard));
+        for cell in self.cells.values() {
+            let mut inner = cell.0.borrow_mut();
+            if inner.shard == shard && !inner.closed {
+                inner.close();
+                self.homes.remove(&inner.id);
+            }
+        }
+    }
+
+    /// Does everything that needs no answer from elsewhere, and returns what comes out.
+    pub fn pump(&mut self, now: u64, wall_us: i64) -> Vec<Effect> {
+        loop {
+            let steps = self.tenancy.tick(now);
+            let mut moved = !steps.is_empty();
+            self.perform(steps, now);
+            moved |= self.pump_cells(now, wall_us);
+            for lane in 0..self.lanes.len() {
+                moved |= self.pump_lane(lane, now, wall_us);
+            }
+            let told: Vec<_> = self.outbox.borrow_mut().drain(..).collect();
+            for (reply, told) in told {
+                self.effects.push(Effect::Told(reply, reply.honest(told)));
+            }
+            if !moved {
+                return std::mem::take(&mut self.effects);
+            }
+        }
+    }
+
+    fn pump_cells(&mut self, now: u64, wall_us: i64) -> bool {
+        let mut moved = false;
+        let tokens: Vec<_> = self.cells.keys().copied().collect();
+        for token in tokens {
+            let cell = self.cells[&token].clone();
+            let mut inner = cell.0.borrow_mut();
+            if inner.closed {
+                if inner.core.is_settled() {
+                    self.cells.remove(&token);
+                }
+                continue;
+            }
+            let readable = self.tenancy.serves_reads(inner.shard, now);
+            for question in inner.work(readable, wall_us) {
+                moved = true;
+                self.effects.push(Effect::Ask(question));
+            }
+            if !inner.core.is_settled() && !inner.in_lane {
+                inner.in_lane = true;
+                moved = true;
+                let lane = usize::from(inner.shard) % self.lanes.len();
+                self.lanes[lane].ready(cell.clone());
+            }
+        }
+        moved
+    }
+
+    fn pump_lane(&mut self, lane: usize, now: u64, wall_us: i64) -> bool {
+        let mut moved = false;
+        if !self.pausing[lane]
+            && let Some(action) = self.lanes[lane].next(wall_us)
+        {
+            moved = true;
+            self.effects.push(match action {
+                Action::Append(entries) => Effect::Ask(Question::Append { lane, entries }),
+                Action::ReadBack(ranges) => Effect::Ask(Question::ReadBack { lane, ranges }),
+                Action::Heads(shards) => Effect::Ask(Question::Heads { lane, shards }),
+                Action::Pause { tries } => {
+                    self.pausing[lane] = true;
+                    Effect::LanePauses { lane, tries }
+                }
+            });
+        }
+        for notice in self.lanes[lane].take_notices() {
+            moved = true;
+            let steps = match notice {
+                Notice::Committed(entries) => {
+                    self.effects.push(Effect::Committed(entries));
+                    Vec::new()
+                }
+                Notice::Fenced { shard, by } => {
+                    self.effects.push(Effect::Fenced { shard, by });
+                    self.tenancy.fenced(shard, now)
+                }
+                Notice::Regressed { shard, acknowledged, found } => {
+                    self.effects.push(Effect::Regressed { shard, acknowledged, found });
+                    self.tenancy.regressed(shard)
+                }
+            };
+            self.perform(steps, now);
+        }
+        moved
+    }
+}

@@ -1,0 +1,135 @@
+//! Many seeds, the planted shortcuts, and the replay of one seed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::simulator::Shortcut;
+use crate::simulator::world::{Plan, World};
+
+const SHORTCUTS: [Shortcut; 10] = [
+    Shortcut::NoTakeoverRecord,
+    Shortcut::BelieveAbsent,
+    Shortcut::HeadAgainAfterDuplicate,
+    Shortcut::ReloadPastBarrier,
+    Shortcut::ReplyBeforeCommit,
+    Shortcut::RefusalEarly,
+    Shortcut::KeepTentative,
+    Shortcut::ReadAfterLease,
+    Shortcut::ForgetKeys,
+    Shortcut::CompareEpochsOnly,
+];
+
+/// The number of steps, or what was broken: a promise, or an assertion of a core.
+fn outcome(plan: Plan) -> Result<u64, String> {
+    let run = || {
+        let mut world = World::new(plan);
+        world.run().map(|()| world.steps)
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        Err(format!("panic: {}", text.unwrap_or_default()))
+    })
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().expect("a whole number in the environment"))
+}
+
+/// Runs the seeds on two threads; panics with the first that fails and how to replay it.
+fn simulate(seeds: std::ops::Range<u64>, regress: bool) {
+    let next = AtomicU64::new(seeds.start);
+    let steps = AtomicU64::new(0);
+    let failed = std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return None;
+                }
+                let plan = Plan { seed, regress, ..Plan::default() };
+                match outcome(plan) {
+                    Ok(taken) => steps.fetch_add(taken, Ordering::Relaxed),
+                    Err(broken) => {
+                        next.store(seeds.end, Ordering::Relaxed);
+                        return Some((seed, broken));
+                    }
+                };
+            }
+        };
+        let threads = [scope.spawn(work), scope.spawn(work)];
+        let failed = threads.map(|thread| thread.join().expect("a run is caught"));
+        failed.into_iter().flatten().min()
+    });
+    let count = seeds.end - seeds.start;
+    println!("{count} seeds, {} steps", steps.load(Ordering::Relaxed));
+    if let Some((seed, broken)) = failed {
+        let profile = if regress { "EMPORIUM_REGRESS=1 " } else { "" };
+        panic!(
+            "seed {seed}: {broken}\nreplay: EMPORIUM_SEED={seed} {profile}cargo test --lib \
+             simulator::tests::replay -- --nocapture"
+        );
+    }
+}
+
+#[test]
+fn simulate_many_seeds() {
+    let start = number_from("EMPORIUM_SEED_START").unwrap_or(0);
+    let count = number_from("EMPORIUM_SEEDS").unwrap_or(10_000);
+    simulate(start..start + count, false);
+}
+
+#[test]
+fn a_database_that_goes_backwards_is_noticed_and_not_written_to() {
+    simulate(0..2_000, true);
+}
+
+/// Prints what happens in one seed: `EMPORIUM_SEED`, and as wanted `EMPORIUM_REGRESS=1` or
+/// `EMPORIUM_SHORTCUT=NoTakeoverRecord`. Without a seed it replays seed 0 silently.
+#[test]
+fn replay() {
+    let seed = number_from("EMPORIUM_SEED");
+    let wanted = std::env::var("EMPORIUM_SHORTCUT").ok();
+    let shortcut = wanted.map(|name| {
+        let mut all = SHORTCUTS.into_iter();
+        all.find(|shortcut| format!("{shortcut:?}") == name)
+            .expect("a known shortcut in the environment")
+    });
+    let plan = Plan {
+        seed: seed.unwrap_or(0),
+        shortcut,
+        loud: seed.is_some(),
+        regress: number_from("EMPORIUM_REGRESS").is_some(),
+    };
+    let first = outcome(plan);
+    if let Err(broken) = &first {
+        panic!("seed {}: {broken}", plan.seed);
+    }
+    let again = outcome(Plan { loud: false, ..plan });
+    assert_eq!(again, first, "the same seed gives the same run");
+}
+
+#[test]
+fn each_shortcut_is_caught() {
+    let silent = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut missed = Vec::new();
+    for shortcut in SHORTCUTS {
+        let caught = (0..1_000).find_map(|seed| {
+            let plan = Plan { seed, shortcut: Some(shortcut), ..Plan::default() };
+            outcome(plan).err().map(|broken| (seed, broken))
+        });
+        match caught {
+            Some((seed, broken)) => {
+                println!("{shortcut:?} is caught at seed {seed} {broken}");
+                let plan = Plan { seed, ..Plan::default() };
+                let without = outcome(plan);
+                assert!(without.is_ok(), "seed {seed} without it: {without:?}");
+            }
+            None => missed.push(shortcut),
+        }
+    }
+    std::panic::set_hook(silent);
+    assert!(missed.is_empty(), "not caught in 1,000 seeds: {missed:?}");
+}

@@ -1,0 +1,28 @@
+//! What integration tests share: a database for each test, and a proxy that loses packets.
+
+pub mod database;
+pub mod proxy;
+
+use std::time::Duration;
+
+/// How long a condition may take to come true before the test that waits for it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives a value; fails the test, naming `what`, if it never does.
+pub async fn eventually<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let waiting = async {
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),
+    }
+}
