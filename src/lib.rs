@@ -7,8 +7,11 @@ pub mod persistence;
 pub mod actors;
 pub mod supervisors;
 pub mod cluster;
-pub mod config;
+pub mod auth;
+pub mod graphql;
+pub mod http;
 pub mod telemetry;
+pub mod config;
 pub mod cli;
 pub mod app;
 #[cfg(test)]
