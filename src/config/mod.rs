@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::actors::shard::Limits;
+use crate::graphql::documents::DocumentLimits;
 use sections::{General, HttpSection, LeaseSection, LogSection, NodeSection};
 
 pub use sources::{DEFAULT_FILE, Flag, Sources};
@@ -26,6 +27,7 @@ pub struct Settings {
     pub general: General,
     pub node: NodeSection,
     pub http: HttpSection,
+    pub graphql: DocumentLimits,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogSection,
@@ -51,7 +53,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 6] = ["", "node", "http", "lease", "limits", "log"];
+const SECTIONS: [&str; 7] = ["", "node", "http", "graphql", "lease", "limits", "log"];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -109,6 +111,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "" => alone::<General>(table),
         "node" => alone::<NodeSection>(table),
         "http" => alone::<HttpSection>(table),
+        "graphql" => alone::<DocumentLimits>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         _ => alone::<LogSection>(table),
@@ -124,6 +127,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         general: section(take("")),
         node: section(take("node")),
         http: section(take("http")),
+        graphql: section(take("graphql")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),
@@ -138,6 +142,7 @@ fn in_plain_words(message: &str) -> String {
         ("expected u64", "expected a whole number, 0 or more"),
         ("expected u32", "expected a whole number from 0 to 4294967295"),
         ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected i64", "expected a whole number"),
         ("expected a boolean", "expected true or false"),
         ("invalid socket address syntax", "expected an address and port, such as 127.0.0.1:8080"),
     ] {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Settings;
 use super::secret::{DatabaseUrl, RedisUrl};
 use crate::cluster::tenancy::LeaseTerms;
+use crate::http::HttpLimits;
 
 /// The longest name of a node, in bytes: the column that keeps it.
 const NODE_NAME_BYTES_MAX: usize = 64;
@@ -74,11 +75,48 @@ pub struct HttpSection {
     pub workers: usize,
     /// How long a node that stops may take to finish what is in flight.
     pub drain_seconds: u64,
+    /// The longest body of a request.
+    pub body_bytes_max: usize,
+    /// Connections of one worker at once; more wait in the system's queue.
+    pub connections_max: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout_ms: u64,
+    /// How long a client may take to send the body of one.
+    pub body_timeout_ms: u64,
 }
 
 impl Default for HttpSection {
     fn default() -> Self {
-        Self { workers: 0, drain_seconds: 20 }
+        let limits = HttpLimits::default();
+        Self {
+            workers: 0,
+            drain_seconds: 20,
+            body_bytes_max: limits.body_bytes_max,
+            connections_max: limits.connections_max,
+            head_timeout_ms: limits.head_timeout_ms,
+            body_timeout_ms: limits.body_timeout_ms,
+        }
+    }
+}
+
+impl HttpSection {
+    pub fn limits(&self) -> HttpLimits {
+        HttpLimits {
+            body_bytes_max: self.body_bytes_max,
+            connections_max: self.connections_max,
+            head_timeout_ms: self.head_timeout_ms,
+            body_timeout_ms: self.body_timeout_ms,
+            // Half of the time is for what follows: views, snapshots, leases.
+            shutdown_seconds: self.drain_seconds.div_ceil(2),
+        }
+    }
+
+    /// Threads that serve HTTP, as set or one for each core.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
     }
 }
 
@@ -176,8 +214,15 @@ impl Settings {
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
+            ("http.body_bytes_max", self.http.body_bytes_max as u64, (1_024, 64 << 20)),
+            ("http.connections_max", self.http.connections_max as u64, (1, 1_000_000)),
+            ("http.head_timeout_ms", self.http.head_timeout_ms, (100, 600_000)),
+            ("http.body_timeout_ms", self.http.body_timeout_ms, (100, 600_000)),
             ("lease.seconds", self.lease.seconds, (1, 600)),
             ("lease.margin_ms", self.lease.margin_ms, (1, margin_max)),
+            ("graphql.tokens_max", self.graphql.tokens_max as u64, (1, 1_000_000)),
+            ("graphql.depth_max", self.graphql.depth_max as u64, (1, 1_000)),
+            ("graphql.page_max", self.graphql.page_max.try_into().unwrap_or(0), (1, 10_000)),
             ("limits.mailbox_max", limits.mailbox_max as u64, (1, many)),
             ("limits.shard_commands_max", limits.shard_commands_max as u64, (1, many)),
             ("limits.node_bytes_max", limits.node_bytes_max as u64, (1 << 20, many)),
