@@ -13,4 +13,7 @@ pub mod snapshot;
 pub mod feed;
 pub mod follower;
 pub mod facts;
+pub mod checkpoint;
 pub mod view;
+pub mod checkout;
+pub mod registration;

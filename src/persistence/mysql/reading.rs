@@ -28,10 +28,15 @@ pub(super) async fn heads_on(
     if shards.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = connection.fetch_all(sqlx::raw_sql(select_heads(shards))).await?;
+    let rows = connection
+        .fetch_all(sqlx::raw_sql(select_heads(shards)))
+        .await?;
     let mut found = BTreeMap::new();
     for row in rows {
-        found.insert(row.try_get::<ShardId, _>(0)?, row.try_get::<Option<Seq>, _>(1)?);
+        found.insert(
+            row.try_get::<ShardId, _>(0)?,
+            row.try_get::<Option<Seq>, _>(1)?,
+        );
     }
     Ok(shards
         .iter()
@@ -83,10 +88,21 @@ async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<L
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
     match range {
-        Range::Shard { shard, after, through } => {
-            sqlx::query(READ_SHARD).bind(shard).bind(after).bind(through).bind(rows)
-        }
-        Range::Aggregate { aggregate_type, aggregate_id, from, to } => {
+        Range::Shard {
+            shard,
+            after,
+            through,
+        } => sqlx::query(READ_SHARD)
+            .bind(shard)
+            .bind(after)
+            .bind(through)
+            .bind(rows),
+        Range::Aggregate {
+            aggregate_type,
+            aggregate_id,
+            from,
+            to,
+        } => {
             let id = aggregate_id.into_bytes();
             sqlx::query(READ_AGGREGATE)
                 .bind(aggregate_type)
