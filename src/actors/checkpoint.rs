@@ -75,7 +75,10 @@ pub async fn load<T: DeserializeOwned>(
             Ok(Some((content, position)))
         }
         Ok(_) => {
-            tracing::error!(name = name.name, "checkpoint is ahead of the log; reading from the start");
+            tracing::error!(
+                name = name.name,
+                "checkpoint is ahead of the log; reading from the start"
+            );
             Ok(None)
         }
         Err(error) => {

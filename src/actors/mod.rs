@@ -12,6 +12,7 @@ pub mod recovery;
 pub mod snapshot;
 pub mod feed;
 pub mod follower;
+pub mod patience;
 pub mod facts;
 pub mod checkpoint;
 pub mod view;

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::aggregate_ref::Fault;
 use super::checkpoint;
 use super::facts::decode;
-use super::follower::Cursor;
+use super::follower::{Cursor, wake};
 use super::shard::NodeServices;
 use crate::domain::id::AggregateId;
 use crate::persistence::journal::{Entry, JournalError};
@@ -139,23 +139,7 @@ impl<P: Projection> Actor for ViewActor<P> {
         (services, view): (Arc<NodeServices>, ViewRef<P>),
     ) -> Result<ViewState<P>, ActorProcessingErr> {
         let (begin, stored) = begin(&services, &view).await?;
-        let mut bell = services.feed.bell();
-        bell.mark_changed();
-        let actor = myself.clone();
-        tokio::spawn(async move {
-            while bell.changed().await.is_ok() {
-                // One turn a message, so that stopping and checkpoints have theirs in between.
-                loop {
-                    let (done, more) = oneshot::channel();
-                    if actor.cast(ViewMessage::CatchUp(done)).is_err() {
-                        return;
-                    }
-                    if !matches!(more.await, Ok(true)) {
-                        break;
-                    }
-                }
-            }
-        });
+        wake(&services, myself.clone(), ViewMessage::CatchUp);
         myself.send_interval(CHECKPOINT_EVERY, || ViewMessage::Checkpoint);
         view.publish(begin.clone());
         let cursor = Cursor::new(Arc::clone(&services), begin.position);
