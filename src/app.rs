@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::cli::{
     ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, StorageArguments,
-    actor, check, journal_read, journal_verify,
+    actor, check, journal_read, journal_verify, output::Output,
 };
 use crate::config::{self, Settings};
 use crate::graphql::{self, Part};
@@ -46,8 +46,10 @@ async fn perform(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Schema { context } => {
-            print!("{}", graphql::sdl(context.map(part)));
-            Ok(())
+            let text = context.map_or_else(graphql::sdl, |context| graphql::sdl_of(part(context)));
+            let mut output = Output::default();
+            output.line(text.trim_end())?;
+            output.flush()
         }
         Command::Journal(JournalCommand::Read(arguments)) => {
             let (storage, shards) = written(&settings(&arguments.storage)?).await?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::actors::checkout::CheckoutOptions;
 use crate::actors::shard::Limits;
 use crate::graphql::documents::DocumentLimits;
 use sections::{General, HttpSection, LeaseSection, LogSection, NodeSection};
@@ -28,6 +29,7 @@ pub struct Settings {
     pub node: NodeSection,
     pub http: HttpSection,
     pub graphql: DocumentLimits,
+    pub checkout: CheckoutOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogSection,
@@ -53,7 +55,8 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 7] = ["", "node", "http", "graphql", "lease", "limits", "log"];
+const SECTIONS: [&str; 8] =
+    ["", "node", "http", "graphql", "checkout", "lease", "limits", "log"];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -112,6 +115,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "node" => alone::<NodeSection>(table),
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
+        "checkout" => alone::<CheckoutOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         _ => alone::<LogSection>(table),
@@ -128,6 +132,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         node: section(take("node")),
         http: section(take("http")),
         graphql: section(take("graphql")),
+        checkout: section(take("checkout")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),
