@@ -1,5 +1,7 @@
 //! The one integration binary: folders that mirror `src`, and `support`, which they share.
 
+#[path = "it/engine/mod.rs"]
+mod engine;
 #[path = "it/graphql/mod.rs"]
 mod graphql;
 #[path = "it/http/mod.rs"]
