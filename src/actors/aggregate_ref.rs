@@ -185,7 +185,7 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping").into());
         }
-        let (slot, permit) = self.admitted(bytes)?;
+        let (slot, permit) = self.admitted(|slot| slot.admit(bytes))?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
         slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
@@ -199,7 +199,7 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
         for _ in 0..3 {
-            let (slot, permit) = self.admitted(0)?;
+            let (slot, permit) = self.admitted(Slot::pin)?;
             let mut reading = slot.read();
             if reading.is_none() {
                 let (done, loaded) = oneshot::channel();
@@ -280,7 +280,10 @@ impl<A: Aggregate> AggregateRef<A> {
         shard.slot((A::TYPE, self.id), start, Arc::clone)
     }
 
-    fn admitted(&self, bytes: usize) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
+    fn admitted(
+        &self,
+        admit: impl FnOnce(&Arc<Slot<A>>) -> Result<Permit<A>, NotAdmitted>,
+    ) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
         let shard = self.engine.shard_of(self.id);
         if !shard.is_serving() {
             return Err(if shard.regressed.load(Ordering::Acquire) {
@@ -296,7 +299,7 @@ impl<A: Aggregate> AggregateRef<A> {
             |slot| {
                 let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
                 let slot = slot.expect("a kind's name belongs to one kind");
-                match slot.admit(bytes) {
+                match admit(&slot) {
                     Ok(permit) => Ok((slot, permit)),
                     Err(NotAdmitted::Full) => {
                         Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY })

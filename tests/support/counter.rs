@@ -14,7 +14,9 @@ pub struct Count {
 
 #[derive(Clone, Debug, Serialize)]
 pub enum Command {
-    Add { amount: u64 },
+    Add {
+        amount: u64,
+    },
     Nothing,
     /// Fails while it is being decided.
     Panic,

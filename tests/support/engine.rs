@@ -23,7 +23,12 @@ pub struct TestNode {
 
 /// Bounds that tests reach.
 pub fn limits() -> Limits {
-    Limits { deadline_ms: 2_000, snapshot_interval: 50, strike_window_seconds: 600, ..Limits::default() }
+    Limits {
+        deadline_ms: 2_000,
+        snapshot_interval: 50,
+        strike_window_seconds: 600,
+        ..Limits::default()
+    }
 }
 
 impl TestNode {

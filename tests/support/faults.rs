@@ -146,6 +146,8 @@ impl Journal for FaultyJournal {
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
         self.shared.aggregate_reads.fetch_add(1, Ordering::SeqCst);
-        self.inner.read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit).await
+        self.inner
+            .read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit)
+            .await
     }
 }

@@ -1,5 +1,6 @@
 //! What integration tests share: a database for each test, and a proxy that loses packets.
 
+pub mod app;
 pub mod counter;
 pub mod database;
 pub mod engine;

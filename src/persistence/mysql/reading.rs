@@ -35,25 +35,13 @@ pub(super) async fn heads_on(
 ) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
     let mut found = BTreeMap::new();
     for part in shards.chunks(HEADS_PER_STATEMENT) {
-        for row in connection
-            .fetch_all(sqlx::raw_sql(select_heads(part)))
-            .await?
-        {
+        for row in connection.fetch_all(sqlx::raw_sql(select_heads(part))).await? {
             found.insert(row.try_get::<i64, _>(0)?, row.try_get::<Option<Seq>, _>(1)?);
         }
     }
     Ok(shards
         .iter()
-        .map(|shard| {
-            (
-                *shard,
-                found
-                    .get(&i64::from(*shard))
-                    .copied()
-                    .flatten()
-                    .unwrap_or(0),
-            )
-        })
+        .map(|shard| (*shard, found.get(&i64::from(*shard)).copied().flatten().unwrap_or(0)))
         .collect())
 }
 
@@ -114,21 +102,10 @@ async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<L
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
     match range {
-        Range::Shard {
-            shard,
-            after,
-            through,
-        } => sqlx::query(READ_SHARD)
-            .bind(shard)
-            .bind(after)
-            .bind(through)
-            .bind(rows),
-        Range::Aggregate {
-            aggregate_type,
-            aggregate_id,
-            from,
-            to,
-        } => {
+        Range::Shard { shard, after, through } => {
+            sqlx::query(READ_SHARD).bind(shard).bind(after).bind(through).bind(rows)
+        }
+        Range::Aggregate { aggregate_type, aggregate_id, from, to } => {
             let id = aggregate_id.into_bytes();
             sqlx::query(READ_AGGREGATE)
                 .bind(aggregate_type)

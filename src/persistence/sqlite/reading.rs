@@ -124,10 +124,7 @@ mod tests {
         let database = Database::open(&directory.join("emporium.db"), Options::default())
             .await
             .expect("a new file can be opened");
-        database
-            .migrate()
-            .await
-            .expect("a new file can be migrated");
+        database.migrate().await.expect("a new file can be migrated");
         database
     }
 
@@ -136,12 +133,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let database = database(directory.path()).await;
         let mut reader = database.readers.acquire().await.expect("a connection");
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(format!(
-            "EXPLAIN QUERY PLAN {READ_AGGREGATE}"
-        )))
-        .fetch_all(reader.connection())
-        .await
-        .expect("a plan");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {READ_AGGREGATE}")))
+                .fetch_all(reader.connection())
+                .await
+                .expect("a plan");
         let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
         assert_eq!(
             steps,
