@@ -6,6 +6,8 @@ pub mod documents;
 pub mod errors;
 pub mod guard;
 pub mod ids;
+pub mod lists;
+pub mod node;
 pub mod scalars;
 
 pub mod access;
@@ -23,9 +25,17 @@ use crate::actors::aggregate_ref::Engine;
 use crate::auth::Principal;
 use context::Caller;
 use documents::{DocumentLimits, Documents};
+pub use lists::Views;
 
 #[derive(MergedObject, Default)]
-pub struct Query(operations::OperationsQuery, products::ProductsQuery);
+pub struct Query(
+    operations::OperationsQuery,
+    node::NodeQuery,
+    access::AccessQuery,
+    products::ProductsQuery,
+    commerce::CommerceQuery,
+    scheduling::SchedulingQuery,
+);
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
@@ -80,8 +90,8 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    pub fn new(engine: Engine, limits: DocumentLimits) -> Self {
-        let schema = builder(&limits).data(engine).finish();
+    pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+        let schema = builder(&limits).data(engine).data(views).finish();
         Self { schema, documents: Documents::default(), limits }
     }
 
@@ -134,8 +144,7 @@ pub fn sdl() -> String {
     let options = async_graphql::SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
-        .sorted_enum_items()
-        .prefer_single_line_descriptions();
+        .sorted_enum_items();
     builder(&DocumentLimits::default()).finish().sdl_with_options(options)
 }
 
