@@ -1,5 +1,7 @@
 //! Questions about users.
 
+use std::cmp::Reverse;
+
 use async_graphql::{Context, Object, Result};
 
 use super::UserNode;
@@ -9,6 +11,11 @@ use crate::domain::id::AggregateId;
 use crate::graphql::context::{AsOf, Loaded, load};
 use crate::graphql::errors::coded;
 use crate::graphql::ids::PublicUserId;
+use crate::graphql::lists::{Asked, connection, views};
+use crate::graphql::scalars::PositionToken;
+use crate::projections::people::Key;
+
+connection!(UserConnection, UserEdge, UserNode = User);
 
 #[derive(Default)]
 pub struct AccessQuery;
@@ -25,11 +32,38 @@ impl AccessQuery {
         Ok(registered(context, id.into(), as_of).await?.map(UserNode))
     }
 
+    /// Users, the newest first.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<UserConnection> {
+        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
+        let page = asked.page(&views(context).people, |people, after, found| {
+            let after = after.map(|(registered_us, id)| Key { registered_us, id });
+            for row in people.recent(after) {
+                if !found((row.key().registered_us, row.id), row.id) {
+                    return;
+                }
+            }
+        });
+        Ok(UserConnection(page.await?))
+    }
+
     /// The user who has an e-mail address, however it is capitalised.
-    async fn user_by_email(&self, context: &Context<'_>, email: String) -> Result<Option<UserNode>> {
-        let email = EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
+    async fn user_by_email(
+        &self,
+        context: &Context<'_>,
+        email: String,
+    ) -> Result<Option<UserNode>> {
+        let email =
+            EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
         let reservation = load::<EmailReservation>(context, email.reservation_id(), None).await?;
-        let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone()) else {
+        let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone())
+        else {
             return Ok(None);
         };
         let user = registered(context, hold.holder, None).await?;

@@ -42,15 +42,15 @@ pub struct CalendarNode(pub Loaded<Calendar>);
 /// The time of one resource, room or person.
 #[Object(name = "Calendar")]
 impl CalendarNode {
-    async fn id(&self) -> PublicCalendarId {
+    pub(in crate::graphql) async fn id(&self) -> PublicCalendarId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -106,7 +106,9 @@ impl CalendarNode {
         let exceptions = &self.0.state().opening_hours.exceptions;
         let from = from.map_or(chrono::NaiveDate::MIN, |date| date.0);
         let listed = exceptions.range(from..).take(usize::try_from(first).unwrap_or(0));
-        listed.map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) }).collect()
+        listed
+            .map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) })
+            .collect()
     }
 
     async fn event_count(&self) -> Long {
