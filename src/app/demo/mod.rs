@@ -55,7 +55,7 @@ pub fn welcome(address: SocketAddr) {
         "\nTo try it out, open http://{address}/graphiql\n\
          No token is needed: with --demo everybody may do everything. A first request:\n\n  \
          curl -s http://{address}/graphql -H 'content-type: application/json' \\\n    \
-         -d '{{\"query\":\"{{ products(first: 3) {{ nodes {{ id name }} }} }}\"}}'\n"
+         -d '{{\"query\":\"{{ products(first: 3) {{ edges {{ node {{ id name }} }} }} }}\"}}'\n"
     );
 }
 
