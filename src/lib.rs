@@ -9,3 +9,6 @@ pub mod supervisors;
 pub mod cluster;
 #[cfg(test)]
 mod simulator;
+pub mod auth;
+pub mod graphql;
+pub mod http;

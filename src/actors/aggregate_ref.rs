@@ -17,7 +17,7 @@ use super::shard::{AnySlot, NodeServices, Shard, SlotKey};
 use super::slot::{NotAdmitted, Permit, ReplyTo, Slot};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
-use crate::persistence::codec::KEY_BYTES_MAX;
+pub use crate::persistence::codec::KEY_BYTES_MAX;
 use crate::persistence::journal::PageLimit;
 use crate::persistence::writer::lane::Dropped;
 
@@ -148,6 +148,31 @@ impl<A: Aggregate> AggregateRef<A> {
         &self,
         command: A::Command,
         meta: CommandMeta,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        let (input_hash, bytes) = weigh(&command);
+        self.ask_weighed(command, meta, input_hash, bytes).await
+    }
+
+    /// The same for a command to which the server added something that may differ at the next try,
+    /// a price or a time: the idempotency key guards `content`, what the client sent, and not the
+    /// command.
+    pub async fn ask_for(
+        &self,
+        command: A::Command,
+        content: &impl Serialize,
+        meta: CommandMeta,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        let (input_hash, _) = weigh(content);
+        let (_, bytes) = weigh(&command);
+        self.ask_weighed(command, meta, input_hash, bytes).await
+    }
+
+    async fn ask_weighed(
+        &self,
+        command: A::Command,
+        meta: CommandMeta,
+        input_hash: u64,
+        bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
         if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
             return Err(Fault::InvalidKey.into());
