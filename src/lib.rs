@@ -3,6 +3,7 @@
 pub mod domain;
 pub mod sagas;
 pub mod projections;
+pub mod payments;
 pub mod persistence;
 pub mod actors;
 pub mod supervisors;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use uuid::Uuid;
 
 use super::shard::ShardSupervisor;
@@ -90,6 +90,11 @@ impl Node {
         for shard in self.engine.shards() {
             shard.close();
         }
+    }
+
+    /// Under which the node's other supervisors hang.
+    pub fn root(&self) -> ActorCell {
+        self.root.get_cell()
     }
 
     pub fn is_settled(&self) -> bool {
