@@ -180,7 +180,6 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping").into());
         }
-        let (input_hash, bytes) = weigh(&command);
         let (slot, permit) = self.admitted(|slot| slot.admit(bytes))?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };

@@ -89,7 +89,10 @@ mod tests {
             (Some("*/*"), Some(Json)),
             (Some("application/json"), Some(Json)),
             (Some("application/graphql-response+json"), Some(GraphqlResponse)),
-            (Some("application/graphql-response+json; charset=utf-8, application/json;q=0.9"), Some(GraphqlResponse)),
+            (
+                Some("application/graphql-response+json; charset=utf-8, application/json;q=0.9"),
+                Some(GraphqlResponse),
+            ),
             (Some("application/graphql-response+json;q=0.5, application/json"), Some(Json)),
             (Some("application/graphql-response+json;q=0, application/json;q=0.1"), Some(Json)),
             (Some("text/html"), None),
@@ -102,10 +105,18 @@ mod tests {
 
     #[test]
     fn only_json_in_utf_8_is_read() {
-        for good in ["application/json", "APPLICATION/JSON; charset=\"UTF-8\"", "application/json;x=y"] {
+        for good in
+            ["application/json", "APPLICATION/JSON; charset=\"UTF-8\"", "application/json;x=y"]
+        {
             assert!(is_json(Some(good)), "{good}");
         }
-        for bad in ["", "text/plain", "application/json; charset=latin1", "application/jsonp", "multipart/form-data"] {
+        for bad in [
+            "",
+            "text/plain",
+            "application/json; charset=latin1",
+            "application/jsonp",
+            "multipart/form-data",
+        ] {
             assert!(!is_json(Some(bad)), "{bad}");
         }
         assert!(!is_json(None));

@@ -195,18 +195,22 @@ mod tests {
             let refused = parse(body).map(|_| ()).map_err(|error| error.code);
             assert_eq!(refused, Err(code), "{}", String::from_utf8_lossy(body));
         }
-        assert!(parse(br#"{"query": "{a}", "variables": null, "operationName": null, "x": 1}"#).is_ok());
+        assert!(
+            parse(br#"{"query": "{a}", "variables": null, "operationName": null, "x": 1}"#).is_ok()
+        );
     }
 
     #[test]
     fn variables_may_not_nest_without_end() {
-        let body = format!(r#"{{"query": "{{a}}", "variables": {{"v": {}}}}}"#, "[".repeat(100_000));
+        let body =
+            format!(r#"{{"query": "{{a}}", "variables": {{"v": {}}}}}"#, "[".repeat(100_000));
         assert!(parse(body.as_bytes()).is_err());
     }
 
     #[test]
     fn parameters_are_read_from_a_url() {
-        let read = parse_url("query=%7Ba%7D&variables=%7B%22v%22%3A1%7D&operationName=").expect("sound");
+        let read =
+            parse_url("query=%7Ba%7D&variables=%7B%22v%22%3A1%7D&operationName=").expect("sound");
         assert_eq!((read.query.as_str(), read.operation_name), ("{a}", None));
         assert!(parse_url("variables=%7B%7D").is_err());
         assert!(parse_url("query=%7Ba%7D&variables=1").is_err());

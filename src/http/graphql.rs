@@ -33,7 +33,8 @@ pub async fn post(
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Unreadable::new(status, "UNSUPPORTED_MEDIA_TYPE", message));
         }
-        let declared = text(&request, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let declared =
+            text(&request, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         let timeout = Duration::from_millis(shared.limits.body_timeout_ms);
         let body = body::read(payload, declared, shared.limits.body_bytes_max, timeout).await?;
         body::parse(&body)

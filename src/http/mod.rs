@@ -111,8 +111,8 @@ async fn live(shared: web::Data<Shared>) -> HttpResponse {
 async fn ready(shared: web::Data<Shared>) -> HttpResponse {
     match shared.health.readiness() {
         Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
-        Err(reason) => {
-            HttpResponse::ServiceUnavailable().content_type("text/plain").body(format!("{reason}\n"))
-        }
+        Err(reason) => HttpResponse::ServiceUnavailable()
+            .content_type("text/plain")
+            .body(format!("{reason}\n")),
     }
 }

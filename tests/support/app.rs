@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use emporium::actors::shard::{Limits, NodeServices};
 use emporium::cluster::tenancy::LeaseTerms;
-use emporium::graphql::documents::DocumentLimits;
 use emporium::graphql::GraphqlSchema;
+use emporium::graphql::documents::DocumentLimits;
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::Journal;
 use emporium::persistence::sqlite;

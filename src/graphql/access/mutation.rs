@@ -95,7 +95,11 @@ type Payload<T> = Result<Option<T>>;
 #[Object]
 impl AccessMutation {
     /// Registers a user under an e-mail address that nobody else has.
-    async fn register_user(&self, context: &Context<'_>, input: RegisterUserInput) -> Payload<UserPayload> {
+    async fn register_user(
+        &self,
+        context: &Context<'_>,
+        input: RegisterUserInput,
+    ) -> Payload<UserPayload> {
         let ask = Ask::new(context, input.idempotency_key, None)?;
         let id = ask.new_id("registerUser");
         let email = match email(&input.email) {
@@ -138,31 +142,51 @@ impl AccessMutation {
         Ok(Some(UserPayload::new(id, change)))
     }
 
-    async fn suspend_user(&self, context: &Context<'_>, input: UserReasonInput) -> Payload<UserPayload> {
+    async fn suspend_user(
+        &self,
+        context: &Context<'_>,
+        input: UserReasonInput,
+    ) -> Payload<UserPayload> {
         let command = UserCommand::Suspend { reason: input.reason };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
-    async fn reinstate_user(&self, context: &Context<'_>, input: UserInput) -> Payload<UserPayload> {
+    async fn reinstate_user(
+        &self,
+        context: &Context<'_>,
+        input: UserInput,
+    ) -> Payload<UserPayload> {
         let command = UserCommand::Reinstate {};
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
     /// Closes an account for good; its e-mail address becomes free.
-    async fn close_user(&self, context: &Context<'_>, input: UserReasonInput) -> Payload<UserPayload> {
+    async fn close_user(
+        &self,
+        context: &Context<'_>,
+        input: UserReasonInput,
+    ) -> Payload<UserPayload> {
         let command = UserCommand::Close { reason: input.reason };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
     /// Gives a role in a scope, or changes until when it holds.
-    async fn assign_role(&self, context: &Context<'_>, input: AssignRoleInput) -> Payload<UserPayload> {
+    async fn assign_role(
+        &self,
+        context: &Context<'_>,
+        input: AssignRoleInput,
+    ) -> Payload<UserPayload> {
         let (role, scope) = (input.role, input.scope);
         let valid_until = input.valid_until.map(|until| until.0);
         let command = UserCommand::AssignRole { role, scope, valid_until };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
-    async fn revoke_role(&self, context: &Context<'_>, input: RevokeRoleInput) -> Payload<UserPayload> {
+    async fn revoke_role(
+        &self,
+        context: &Context<'_>,
+        input: RevokeRoleInput,
+    ) -> Payload<UserPayload> {
         let command = UserCommand::RevokeRole { role: input.role, scope: input.scope };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }

@@ -26,10 +26,16 @@ impl AccessQuery {
     }
 
     /// The user who has an e-mail address, however it is capitalised.
-    async fn user_by_email(&self, context: &Context<'_>, email: String) -> Result<Option<UserNode>> {
-        let email = EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
+    async fn user_by_email(
+        &self,
+        context: &Context<'_>,
+        email: String,
+    ) -> Result<Option<UserNode>> {
+        let email =
+            EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
         let reservation = load::<EmailReservation>(context, email.reservation_id(), None).await?;
-        let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone()) else {
+        let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone())
+        else {
             return Ok(None);
         };
         let user = registered(context, hold.holder, None).await?;

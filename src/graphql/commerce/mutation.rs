@@ -93,7 +93,11 @@ type Payload<T> = Result<Option<T>>;
 #[Object]
 impl CommerceMutation {
     /// Begins an order. Its id follows from the idempotency key.
-    async fn draft_order(&self, context: &Context<'_>, input: DraftOrderInput) -> Payload<OrderPayload> {
+    async fn draft_order(
+        &self,
+        context: &Context<'_>,
+        input: DraftOrderInput,
+    ) -> Payload<OrderPayload> {
         let ask = Ask::new(context, Some(input.idempotency_key), None)?;
         let id = ask.new_id("draftOrder");
         let currency = match Currency::from_code(&input.currency) {
@@ -112,7 +116,11 @@ impl CommerceMutation {
     }
 
     /// Adds a line at the product's present list price in the order's currency.
-    async fn add_order_line(&self, context: &Context<'_>, input: AddOrderLineInput) -> Payload<OrderPayload> {
+    async fn add_order_line(
+        &self,
+        context: &Context<'_>,
+        input: AddOrderLineInput,
+    ) -> Payload<OrderPayload> {
         let id = AggregateId::from(input.order_id);
         let ask = Ask::new(context, Some(input.idempotency_key.clone()), input.expected_version)?;
         let line = LineContent::from(&input);
@@ -151,28 +159,59 @@ impl CommerceMutation {
     /// The buyer wants it: lines and prices are frozen, and its checkout begins. Ask for
     /// `checkout` to see how far it is.
     async fn place_order(&self, context: &Context<'_>, input: OrderInput) -> Payload<OrderPayload> {
-        tell(context, input.order_id, input.expected_version, input.idempotency_key, Command::Place).await
+        tell(context, input.order_id, input.expected_version, input.idempotency_key, Command::Place)
+            .await
     }
 
     /// Cancels an order that is not confirmed; a checkout under way is undone.
-    async fn cancel_order(&self, context: &Context<'_>, input: EndOrderInput) -> Payload<OrderPayload> {
+    async fn cancel_order(
+        &self,
+        context: &Context<'_>,
+        input: EndOrderInput,
+    ) -> Payload<OrderPayload> {
         let command = Command::Cancel { reason: input.reason };
         tell(context, input.order_id, input.expected_version, input.idempotency_key, command).await
     }
 
     /// Everything of a confirmed order was delivered.
-    async fn complete_order(&self, context: &Context<'_>, input: OrderInput) -> Payload<OrderPayload> {
-        tell(context, input.order_id, input.expected_version, input.idempotency_key, Command::Complete).await
+    async fn complete_order(
+        &self,
+        context: &Context<'_>,
+        input: OrderInput,
+    ) -> Payload<OrderPayload> {
+        tell(
+            context,
+            input.order_id,
+            input.expected_version,
+            input.idempotency_key,
+            Command::Complete,
+        )
+        .await
     }
 
     /// Ends the checkout of an order: what it did is undone and the order cancelled.
-    async fn abort_checkout(&self, context: &Context<'_>, input: EndOrderInput) -> Payload<CheckoutPayload> {
+    async fn abort_checkout(
+        &self,
+        context: &Context<'_>,
+        input: EndOrderInput,
+    ) -> Payload<CheckoutPayload> {
         let command = checkout::Command::Abort { reason: input.reason };
-        tell_checkout(context, input.order_id, input.expected_version, input.idempotency_key, command).await
+        tell_checkout(
+            context,
+            input.order_id,
+            input.expected_version,
+            input.idempotency_key,
+            command,
+        )
+        .await
     }
 
     /// An operator mended what a stalled checkout waits for: it goes on.
-    async fn retry_checkout(&self, context: &Context<'_>, input: OrderInput) -> Payload<CheckoutPayload> {
+    async fn retry_checkout(
+        &self,
+        context: &Context<'_>,
+        input: OrderInput,
+    ) -> Payload<CheckoutPayload> {
         let (order, command) = (input.order_id, checkout::Command::Retry);
         tell_checkout(context, order, input.expected_version, input.idempotency_key, command).await
     }
@@ -276,7 +315,11 @@ async fn price(
 
 /// The outcome of an earlier try with the same key, though the variant is not for sale any more.
 /// What is sent to learn it, a line without units, is always refused if the key is not known.
-async fn earlier(ask: &Ask<'_>, order: AggregateId, line: &LineContent) -> Result<Option<Committed>> {
+async fn earlier(
+    ask: &Ask<'_>,
+    order: AggregateId,
+    line: &LineContent,
+) -> Result<Option<Committed>> {
     let probe = Command::AddLine {
         variant: line.variant,
         location: line.location,

@@ -54,7 +54,9 @@ impl LengthInput {
     /// Parts of a minute count as a length that the rules refuse.
     pub fn read(&self) -> EndRequest {
         match self {
-            Self::Duration(duration) if duration.0.num_seconds() % 60 != 0 => EndRequest::Minutes(0),
+            Self::Duration(duration) if duration.0.num_seconds() % 60 != 0 => {
+                EndRequest::Minutes(0)
+            }
             Self::Duration(duration) => {
                 let minutes = u32::try_from(duration.0.num_minutes());
                 EndRequest::Minutes(minutes.unwrap_or(DURATION_MINUTES_MAX + 1))
@@ -123,6 +125,7 @@ pub fn spans(spans: &[OpeningSpanInput]) -> Vec<Span> {
 }
 
 pub fn week(days: &[DayHoursInput]) -> Vec<DayHours> {
-    let read = |day: &DayHoursInput| DayHours { weekday: day.weekday.into(), spans: spans(&day.spans) };
+    let read =
+        |day: &DayHoursInput| DayHours { weekday: day.weekday.into(), spans: spans(&day.spans) };
     days.iter().map(read).collect()
 }

@@ -127,7 +127,11 @@ type Payload<T> = Result<Option<T>>;
 
 #[Object]
 impl SchedulingMutation {
-    async fn create_calendar(&self, context: &Context<'_>, input: CreateCalendarInput) -> Payload<CalendarPayload> {
+    async fn create_calendar(
+        &self,
+        context: &Context<'_>,
+        input: CreateCalendarInput,
+    ) -> Payload<CalendarPayload> {
         let ask = Ask::new(context, input.idempotency_key, None)?;
         let id = ask.new_id("createCalendar");
         let command = Command::CreateCalendar {
@@ -155,7 +159,8 @@ impl SchedulingMutation {
         context: &Context<'_>,
         mut input: SetOpeningExceptionInput,
     ) -> Payload<CalendarPayload> {
-        let command = Command::SetOpeningException { date: input.date.0, spans: spans(&input.spans) };
+        let command =
+            Command::SetOpeningException { date: input.date.0, spans: spans(&input.spans) };
         tell(context, input.target(), command).await
     }
 
@@ -194,14 +199,22 @@ impl SchedulingMutation {
         tell(context, target, Command::RescheduleEvent { event_id, timing }).await
     }
 
-    async fn retitle_event(&self, context: &Context<'_>, mut input: RetitleEventInput) -> Payload<CalendarPayload> {
+    async fn retitle_event(
+        &self,
+        context: &Context<'_>,
+        mut input: RetitleEventInput,
+    ) -> Payload<CalendarPayload> {
         let target = input.target();
         let (event_id, title) = (input.event_id.into(), input.title);
         tell(context, target, Command::RetitleEvent { event_id, title }).await
     }
 
     /// Cancels an event, or a whole series.
-    async fn cancel_event(&self, context: &Context<'_>, mut input: CancelEventInput) -> Payload<CalendarPayload> {
+    async fn cancel_event(
+        &self,
+        context: &Context<'_>,
+        mut input: CancelEventInput,
+    ) -> Payload<CalendarPayload> {
         let event_id = input.event_id.into();
         tell(context, input.target(), Command::CancelEvent { event_id }).await
     }

@@ -106,7 +106,9 @@ impl CalendarNode {
         let exceptions = &self.0.state().opening_hours.exceptions;
         let from = from.map_or(chrono::NaiveDate::MIN, |date| date.0);
         let listed = exceptions.range(from..).take(usize::try_from(first).unwrap_or(0));
-        listed.map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) }).collect()
+        listed
+            .map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) })
+            .collect()
     }
 
     async fn event_count(&self) -> Long {

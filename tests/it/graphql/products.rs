@@ -13,7 +13,8 @@ pub async fn teapot(app: &TestApp, quantity: i64) -> (String, String) {
     let input = json!({"name": "Teapot", "family": "kitchen", "idempotencyKey": "teapot"});
     let created = app.done("createProduct", input, "product { id }").await;
     let product = created["product"]["id"].as_str().expect("an id").to_owned();
-    let input = json!({"productId": product, "sku": "TEA-S", "name": "small", "idempotencyKey": "small"});
+    let input =
+        json!({"productId": product, "sku": "TEA-S", "name": "small", "idempotencyKey": "small"});
     let added = app.done("addVariant", input, "variantId").await;
     let variant = added["variantId"].as_str().expect("an id").to_owned();
     let price = json!({"amount": "19.99", "currency": "EUR"});
@@ -59,9 +60,11 @@ async fn a_product_is_created_priced_and_published() {
 async fn the_same_key_creates_once_and_other_content_is_refused() {
     let app = TestApp::start().await;
     let create = |name| json!({"name": name, "family": "kitchen", "idempotencyKey": "k1"});
-    let first = app.done("createProduct", create("Teapot"), "product { id } version position").await;
+    let first =
+        app.done("createProduct", create("Teapot"), "product { id } version position").await;
     let heads = app.heads().await;
-    let second = app.done("createProduct", create("Teapot"), "product { id } version position").await;
+    let second =
+        app.done("createProduct", create("Teapot"), "product { id } version position").await;
     assert_eq!(first, second);
     assert_eq!(app.heads().await, heads);
     let reply = app
@@ -103,14 +106,16 @@ async fn an_old_version_is_refused_and_can_still_be_read() {
 async fn stock_is_held_committed_and_shipped_and_never_oversold() {
     let app = TestApp::start().await;
     let (_, variant) = teapot(&app, 5).await;
-    let place = |key: &str| json!({"variantId": variant, "locationId": SHELF, "idempotencyKey": key});
+    let place =
+        |key: &str| json!({"variantId": variant, "locationId": SHELF, "idempotencyKey": key});
     let hold = |key: &str, quantity: i64| {
         let mut input = place(key);
         input["quantity"] = json!(quantity);
         input["customerId"] = json!(BUYER);
         input
     };
-    let selection = "holdId stockItem { onHand held committed available hold(id: \"HOLD\") { phase } }";
+    let selection =
+        "holdId stockItem { onHand held committed available hold(id: \"HOLD\") { phase } }";
     let held = app.done("holdStock", hold("h1", 4), &selection.replace("HOLD", &hold_id())).await;
     assert_eq!(held["stockItem"]["available"], 1);
     let id = held["holdId"].clone();
@@ -127,7 +132,8 @@ async fn stock_is_held_committed_and_shipped_and_never_oversold() {
     longer["duration"] = json!("PT30M");
     app.done("extendHold", longer, "").await;
     app.done("commitHold", with_hold("h4"), "").await;
-    let shipped = app.done("shipHold", with_hold("h5"), "stockItem { onHand committed held }").await;
+    let shipped =
+        app.done("shipHold", with_hold("h5"), "stockItem { onHand committed held }").await;
     assert_eq!(shipped["stockItem"], json!({"onHand": 1, "committed": 0, "held": 0}));
     let error = app.refused("releaseHold", with_hold("h6")).await;
     assert_eq!(error["code"], "HOLD_ENDED");
@@ -169,17 +175,27 @@ async fn stock_is_corrected_and_limited() {
     let (_, variant) = teapot(&app, 10).await;
     let with = |key: &str, fields: serde_json::Value| {
         let mut input = json!({"variantId": variant, "locationId": SHELF, "idempotencyKey": key});
-        input.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        input
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("an object").clone());
         input
     };
     app.done("adjustStock", with("a", json!({"delta": -3, "reason": "broken"})), "").await;
-    let error = app.refused("setStock", with("b", json!({"from": 10, "to": 8, "reason": "recount"}))).await;
+    let error =
+        app.refused("setStock", with("b", json!({"from": 10, "to": 8, "reason": "recount"}))).await;
     assert_eq!((&error["code"], &error["actual"]), (&json!("STALE_COUNT"), &json!(7)));
     app.done("setStock", with("c", json!({"from": 7, "to": 8, "reason": "recount"})), "").await;
     app.done("setBackorderLimit", with("d", json!({"units": 2})), "").await;
     app.done("setCustomerLimit", with("e", json!({"units": 3})), "").await;
-    let sold = app.done("sellStock", with("f", json!({"quantity": 1})), "stockItem {
-        onHand backorderLimit customerLimit available availableNow }").await;
+    let sold = app
+        .done(
+            "sellStock",
+            with("f", json!({"quantity": 1})),
+            "stockItem {
+        onHand backorderLimit customerLimit available availableNow }",
+        )
+        .await;
     let expected = json!({"onHand": 7, "backorderLimit": 2, "customerLimit": 3, "available": 9, "availableNow": 7});
     assert_eq!(sold["stockItem"], expected);
     let hold = with("g", json!({"customerId": BUYER, "quantity": 4}));

@@ -35,7 +35,9 @@ fn every_root_field_has_its_guard_and_no_guard_lacks_its_field() {
     assert!(open.is_empty(), "nobody may use {open:?}: add them to the guard");
     let gone: Vec<_> = guarded
         .iter()
-        .filter(|guarded| !guarded.starts_with("__") && !fields.iter().any(|field| field == *guarded))
+        .filter(|guarded| {
+            !guarded.starts_with("__") && !fields.iter().any(|field| field == *guarded)
+        })
         .collect();
     assert!(gone.is_empty(), "the guard names {gone:?}, which the schema has not");
 }
