@@ -1,5 +1,11 @@
 //! The one integration binary: folders that mirror `src`, and `support`, which they share.
 
+#[path = "it/engine/mod.rs"]
+mod engine;
 #[path = "it/persistence/mod.rs"]
 mod persistence;
+#[path = "it/sagas/mod.rs"]
+mod sagas;
 mod support;
+#[path = "it/views/mod.rs"]
+mod views;

@@ -87,6 +87,16 @@ impl Node {
         self.root.get_cell()
     }
 
+    /// Ends everything at once, as a crash would: nothing is flushed and no lease given up.
+    pub fn kill(&self) {
+        self.engine.services.accepting.store(false, Ordering::Release);
+        self.keeper.abandon();
+        self.root.kill();
+        for shard in self.engine.shards() {
+            shard.close();
+        }
+    }
+
     pub fn is_settled(&self) -> bool {
         self.keeper.is_settled()
     }

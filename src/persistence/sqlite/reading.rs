@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, select_heads};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, shard_list};
 
 pub(super) async fn heads(
     database: &Database,
@@ -35,6 +35,15 @@ pub(super) async fn heads_on(
         found.insert(shard, stored::<Seq>(seq.unwrap_or(0))?);
     }
     Ok(shards.iter().map(|shard| (*shard, found.get(shard).copied().unwrap_or(0))).collect())
+}
+
+/// The head of each shard: one step from the end of the primary key for each.
+fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT s.shard, (SELECT j.seq FROM journal AS j WHERE j.shard = s.shard \
+         ORDER BY j.seq DESC LIMIT 1) FROM shards AS s WHERE s.shard IN {} ORDER BY s.shard",
+        shard_list(shards)
+    ))
 }
 
 /// One page of the entries in `range`.
@@ -97,8 +106,6 @@ fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use sqlx::AssertSqlSafe;
 
     use super::*;
     use crate::persistence::sqlite::Options;

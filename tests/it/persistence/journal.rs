@@ -520,7 +520,7 @@ async fn operators_see_a_row_per_event(database: TestDatabase) {
         ]
     );
     let notes = operator
-        .texts("SELECT data FROM events WHERE version = 6")
+        .texts("SELECT CAST(data AS CHAR) FROM events WHERE version = 6")
         .await;
     assert_eq!(notes[0].replace(' ', ""), r#"{"note":"🛒"}"#);
 }
