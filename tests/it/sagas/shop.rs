@@ -27,7 +27,9 @@ pub async fn stock(engine: &Engine, number: u128, quantity: i64) {
     let (variant, location) = (variant(number), HERE);
     let id = stock_item_id(variant, location);
     done::<StockItem>(engine, id, stock_item::Command::Open { variant, location }).await;
-    done::<StockItem>(engine, id, stock_item::Command::Receive { quantity }).await;
+    if quantity > 0 {
+        done::<StockItem>(engine, id, stock_item::Command::Receive { quantity }).await;
+    }
 }
 
 /// A draft of one line a variant, each of one unit; the first costs `minor`, the others nothing.
