@@ -227,6 +227,10 @@ impl Journal for CrashingJournal {
         self.inner.prepare(count).await
     }
 
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        self.inner.shard_count().await
+    }
+
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         let inner = self.inner.appender().await?;
         Ok(Box::new(CrashingAppender { inner, crash: Arc::clone(&self.crash) }))
