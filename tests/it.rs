@@ -1,5 +1,9 @@
 //! The one integration binary: folders that mirror `src`, and `support`, which they share.
 
+#[path = "it/architecture.rs"]
+mod architecture;
+#[path = "it/cli/mod.rs"]
+mod cli;
 #[path = "it/engine/mod.rs"]
 mod engine;
 #[path = "it/graphql/mod.rs"]

@@ -15,7 +15,7 @@ use crate::actors::shard::NodeServices;
 use crate::cli::Failure;
 use crate::cli::output::Output;
 use crate::config::Settings;
-use crate::graphql::GraphqlSchema;
+use crate::graphql::{GraphqlSchema, Views};
 use crate::http::{self, Health, HttpOptions};
 use crate::payments::test_provider::TestProvider;
 use crate::supervisors::node::{Node, NodeOptions};
@@ -156,7 +156,14 @@ async fn become_ready(
 }
 
 fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
-    GraphqlSchema::new(running.node.engine.clone(), settings.graphql)
+    let followers = &running.followers;
+    let views = Views {
+        orders: followers.orders.clone(),
+        products: followers.products.clone(),
+        people: followers.people.clone(),
+        calendars: followers.calendars.clone(),
+    };
+    GraphqlSchema::new(running.node.engine.clone(), views, settings.graphql)
 }
 
 async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Failure> {

@@ -12,7 +12,14 @@ pub const DEFAULT_FILE: &str = "cluster.toml";
 const PREFIX: &str = "EMPORIUM_";
 const FILE_VARIABLE: &str = "EMPORIUM_CONFIG";
 /// Variables that mean something to other parts of the program or to its tests.
-const FOREIGN: [&str; 3] = ["EMPORIUM_URL", "EMPORIUM_BLESS", "EMPORIUM_TEST_"];
+const FOREIGN: [&str; 6] = [
+    "EMPORIUM_URL",
+    "EMPORIUM_BLESS",
+    "EMPORIUM_TEST_",
+    "EMPORIUM_SEED",
+    "EMPORIUM_SHORTCUT",
+    "EMPORIUM_REGRESS",
+];
 
 /// A value from the command line.
 #[derive(Clone, Debug, PartialEq)]

@@ -132,6 +132,26 @@ impl UserError {
         Self::Plain(PlainError { code, message, path })
     }
 
+    /// The same error where the input at fault has another name, or, for an empty one, none of its
+    /// own.
+    pub fn at(mut self, from: &str, to: &str) -> Self {
+        let path = match &mut self {
+            Self::Plain(error) => &mut error.path,
+            Self::InsufficientStock(error) => &mut error.path,
+            Self::QuantityOutOfRange(error) => &mut error.path,
+            Self::CustomerLimitReached(error) => &mut error.path,
+            Self::StaleCount(error) => &mut error.path,
+            Self::TextInvalid(error) => &mut error.path,
+            Self::VersionConflict(error) => &mut error.path,
+            Self::SlotTaken(error) => &mut error.path,
+        };
+        for part in path.iter_mut().filter(|part| *part == from) {
+            to.clone_into(part);
+        }
+        path.retain(|part| !part.is_empty());
+        self
+    }
+
     /// The refusal of a text, at the input of its name.
     pub fn text(error: &InvalidText) -> Self {
         Self::TextInvalid(TextInvalid {

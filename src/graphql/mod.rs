@@ -6,6 +6,8 @@ pub mod documents;
 pub mod errors;
 pub mod guard;
 pub mod ids;
+pub mod lists;
+pub mod node;
 pub mod scalars;
 
 pub mod access;
@@ -26,9 +28,17 @@ use crate::auth::Principal;
 use context::Caller;
 pub use parts::{Part, sdl_of};
 use documents::{DocumentLimits, Documents};
+pub use lists::Views;
 
 #[derive(MergedObject, Default)]
-pub struct Query(operations::OperationsQuery, products::ProductsQuery);
+pub struct Query(
+    operations::OperationsQuery,
+    node::NodeQuery,
+    access::AccessQuery,
+    products::ProductsQuery,
+    commerce::CommerceQuery,
+    scheduling::SchedulingQuery,
+);
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
@@ -83,8 +93,8 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    pub fn new(engine: Engine, limits: DocumentLimits) -> Self {
-        let schema = builder(&limits).data(engine).finish();
+    pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+        let schema = builder(&limits).data(engine).data(views).finish();
         Self { schema, documents: Documents::default(), limits }
     }
 
@@ -142,7 +152,6 @@ fn sdl_options() -> SDLExportOptions {
         .sorted_fields()
         .sorted_arguments()
         .sorted_enum_items()
-        .prefer_single_line_descriptions()
 }
 
 /// Limits that only the schema can count stand here, all others in [`documents`].

@@ -391,8 +391,19 @@ async fn tell(
     target: Target,
     command: Command,
 ) -> Payload<StockItemPayload> {
+    tell_about(context, target, command, "quantity").await
+}
+
+/// The same where the quantity is called otherwise.
+async fn tell_about(
+    context: &Context<'_>,
+    target: Target,
+    command: Command,
+    quantity: &str,
+) -> Payload<StockItemPayload> {
     let ask = Ask::new(context, Some(target.key), target.expected_version)?;
     let change = ask.send::<StockItem>(target.id, command).await?;
+    let change = change.map_err(|error| error.at("quantity", quantity));
     Ok(Some(StockItemPayload::new(target.id, change)))
 }
 
