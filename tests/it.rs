@@ -12,4 +12,8 @@ mod graphql;
 mod http;
 #[path = "it/persistence/mod.rs"]
 mod persistence;
+#[path = "it/sagas/mod.rs"]
+mod sagas;
 mod support;
+#[path = "it/views/mod.rs"]
+mod views;
