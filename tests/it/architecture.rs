@@ -27,7 +27,7 @@ const ROOMS: [Room; 15] = [
     room("supervisors", &["actors", "cluster", "payments", "persistence", "projections"], false),
     room("auth", &["domain"], false),
     room("graphql", &["actors", "auth", "domain", "sagas", "projections", "supervisors"], false),
-    room("http", &["auth", "graphql"], false),
+    room("http", &["auth", "domain", "graphql"], false),
     room("telemetry", &["config"], false),
     room("config", &["actors", "cluster", "graphql", "http"], false),
     room("cli", &["actors", "config", "domain", "persistence"], false),
