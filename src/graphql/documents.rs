@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use super::errors::{PARSE_FAILED, UNKNOWN_OPERATION, VALIDATION_FAILED, refused_request};
 
 /// The bounds of one document; each is answered with a code of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentLimits {
     /// Names, numbers, strings and signs.

@@ -16,14 +16,17 @@ pub mod commerce;
 pub mod scheduling;
 pub mod operations;
 
+mod parts;
+
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
-    EmptySubscription, MergedObject, Request, Response, Schema, ServerError, Variables,
+    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError, Variables,
 };
 
 use crate::actors::aggregate_ref::Engine;
 use crate::auth::Principal;
 use context::Caller;
+pub use parts::{Part, sdl_of};
 use documents::{DocumentLimits, Documents};
 pub use lists::Views;
 
@@ -141,11 +144,14 @@ impl GraphqlSchema {
 
 /// The schema as text.
 pub fn sdl() -> String {
-    let options = async_graphql::SDLExportOptions::new()
+    builder(&DocumentLimits::default()).finish().sdl_with_options(sdl_options())
+}
+
+fn sdl_options() -> SDLExportOptions {
+    SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
-        .sorted_enum_items();
-    builder(&DocumentLimits::default()).finish().sdl_with_options(options)
+        .sorted_enum_items()
 }
 
 /// Limits that only the schema can count stand here, all others in [`documents`].

@@ -34,7 +34,7 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    fn aggregate_type(self) -> &'static str {
+    pub(super) fn aggregate_type(self) -> &'static str {
         match self {
             Self::User => User::TYPE,
             Self::EmailReservation => EmailReservation::TYPE,

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::shard::Limits;
-use emporium::cluster::tenancy::LeaseTerms;
-use emporium::persistence::journal::{Appended, Owner, Taken};
-use uuid::Uuid;
+use emporium::persistence::journal::Appended;
 
 use crate::support::counter::Command;
 use crate::support::database::on_sqlite;
@@ -155,43 +153,6 @@ async fn a_poison_event_quarantines_one_aggregate() {
         .await;
         assert!(fault.contains("poison"), "{fault}");
         assert_eq!(node.counter(2).read().await.expect("read").state.count, 1);
-    })
-    .await;
-}
-
-/// Another owner takes everything in the middle of a stream of commands: what was acknowledged is
-/// in the log before the takeover, and nothing of ours stands behind it until we take it again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_owner_ends_our_writing_at_once() {
-    on_sqlite(|database| async move {
-        let terms =
-            LeaseTerms { lease: Duration::from_millis(900), margin: Duration::from_millis(100) };
-        let node = TestNode::start_with(&database, limits(), terms).await;
-        let counter = node.counter(1);
-        let shard = node.engine.shard_of(counter.id()).id;
-        let mut acknowledged = 0;
-        for _ in 0..20 {
-            counter.ask(add(), meta(None)).await.expect("added");
-            acknowledged += 1;
-        }
-        let thief = Owner { node: "thief".into(), incarnation: Uuid::new_v4() };
-        let taken = database
-            .journal
-            .take(&[shard], &thief, Duration::from_millis(900), true)
-            .await
-            .expect("taken");
-        let [Taken::Owned { head, .. }] = taken[..] else { panic!("{taken:?}") };
-        let fenced = counter.ask(add(), meta(Some("late"))).await;
-        assert!(is_unavailable(&fenced), "{fenced:?}");
-        let heads = database.journal.heads(&[shard]).await.expect("heads");
-        assert_eq!(heads, [(shard, head)], "nothing of ours stands behind the takeover");
-        // The thief's lease runs out, the keeper takes the shard again, the key has one outcome.
-        eventually("the shard to come back", || async {
-            counter.ask(add(), meta(Some("late"))).await.ok()
-        })
-        .await;
-        acknowledged += 1;
-        assert_eq!(counter.read().await.expect("read").state.count, acknowledged);
     })
     .await;
 }

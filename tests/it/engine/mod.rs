@@ -2,4 +2,5 @@
 
 mod commands;
 mod failures;
+mod fencing;
 mod lifecycle;
