@@ -141,7 +141,7 @@ async fn become_ready(
 ) -> Result<(), Failure> {
     running.followers.caught_up().await;
     if settings.general.demo {
-        demo::prepare(&schema(settings, running), &running.followers)
+        demo::prepare(&schema(settings, running), &running.node.engine, &running.followers)
             .await
             .map_err(|error| Failure::failed("making the demo data", error))?;
     }

@@ -167,7 +167,7 @@ pub struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { filter: "info,sqlx=warn".to_owned(), format: LogFormat::default() }
+        Self { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::default() }
     }
 }
 

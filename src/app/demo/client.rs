@@ -37,7 +37,7 @@ impl<'a> Client<'a> {
         key: &str,
         mut input: Value,
     ) -> Result<Value, DemoError> {
-        let key = format!("{KEY_PREFIX}-{mutation}-{key}");
+        let key = self::key(mutation, key);
         input["idempotencyKey"] = json!(key);
         let input_type = input_type(mutation);
         let document = format!(
@@ -87,6 +87,11 @@ impl<'a> Client<'a> {
         }
         response.data.into_json().map_err(|error| error.to_string())
     }
+}
+
+/// The idempotency key of one thing that is done.
+pub(super) fn key(what: &str, to: &str) -> String {
+    format!("{KEY_PREFIX}-{what}-{to}")
 }
 
 /// `createProduct` takes a `CreateProductInput`; some that say nothing more than which aggregate

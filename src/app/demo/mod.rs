@@ -12,9 +12,15 @@ use std::time::Duration;
 use chrono::{Datelike, Days, NaiveDate, Utc, Weekday};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use crate::actors::aggregate_ref::Engine;
+use crate::actors::core::CommandMeta;
+use crate::auth::Principal;
+use crate::domain::commerce::order::{self, Order};
 use crate::domain::id::AggregateId;
 use crate::graphql::GraphqlSchema;
+use crate::graphql::ids::PublicOrderId;
 use crate::supervisors::services::Followers;
 use client::{Client, DemoError};
 use goods::{GOODS, Good, LOCATIONS, Variant};
@@ -28,7 +34,11 @@ const CUSTOMERS: usize = 8;
 const LAST_EMAIL: &str = "manager@example.com";
 
 /// Makes what is missing.
-pub async fn prepare(schema: &GraphqlSchema, followers: &Followers) -> Result<(), DemoError> {
+pub async fn prepare(
+    schema: &GraphqlSchema,
+    engine: &Engine,
+    followers: &Followers,
+) -> Result<(), DemoError> {
     let client = Client::new(schema);
     if client.user(LAST_EMAIL).await?.is_some() {
         tracing::info!("the demo data is there");
@@ -42,7 +52,7 @@ pub async fn prepare(schema: &GraphqlSchema, followers: &Followers) -> Result<()
         .await?;
     let catalogue: Vec<&Sellable> = products.iter().flatten().collect();
     let customers = customers(&client).await?;
-    orders(&client, followers, &catalogue, &customers).await?;
+    orders(&client, engine, followers, &catalogue, &customers).await?;
     calendars(&client).await?;
     staff(&client).await?;
     tracing::info!(products = GOODS.len(), customers = customers.len(), "the demo data is made");
@@ -55,7 +65,7 @@ pub fn welcome(address: SocketAddr) {
         "\nTo try it out, open http://{address}/graphiql\n\
          No token is needed: with --demo everybody may do everything. A first request:\n\n  \
          curl -s http://{address}/graphql -H 'content-type: application/json' \\\n    \
-         -d '{{\"query\":\"{{ products(first: 3) {{ nodes {{ id name }} }} }}\"}}'\n"
+         -d '{{\"query\":\"{{ products(first: 3) {{ edges {{ node {{ id name }} }} }} }}\"}}'\n"
     );
 }
 
@@ -142,6 +152,8 @@ async fn user(
 enum Until {
     Draft,
     CancelledByBuyer,
+    /// Nobody came back to it.
+    Expired,
     /// To the end of its checkout, whatever that is.
     CheckedOut,
     Completed,
@@ -149,12 +161,13 @@ enum Until {
 
 async fn orders(
     client: &Client<'_>,
+    engine: &Engine,
     followers: &Followers,
     catalogue: &[&Sellable],
     customers: &[String],
 ) -> Result<(), DemoError> {
-    use Until::{CancelledByBuyer, CheckedOut, Completed, Draft};
-    let wanted: [(&[(&str, i64)], &str, Until); 12] = [
+    use Until::{CancelledByBuyer, CheckedOut, Completed, Draft, Expired};
+    let wanted: [(&[(&str, i64)], &str, Until); 13] = [
         (&[("ESP-250", 2), ("MUG-BLU", 4)], "EUR", Completed),
         (&[("NOT-A5-D", 3), ("PEN-F", 1), ("INK-BLU", 2)], "EUR", Completed),
         (&[("PAC-GRY", 1), ("FLA-50", 1)], "USD", Completed),
@@ -165,6 +178,7 @@ async fn orders(
         (&[("TRY-02", 1)], "EUR", CheckedOut),
         (&[("STO-1", 50)], "EUR", CheckedOut),
         (&[("KNI-20", 1), ("BOA-L", 1)], "EUR", CancelledByBuyer),
+        (&[("GRI-1", 1)], "EUR", Expired),
         (&[("BLA-RED", 2)], "EUR", Draft),
         (&[("SCA-5", 1), ("FIL-500", 2)], "USD", Draft),
     ];
@@ -194,6 +208,7 @@ async fn orders(
                 let input = json!({ "orderId": order, "reason": "ordered by mistake" });
                 client.mutate("cancelOrder", "", &key, input).await?;
             }
+            Expired => expire(engine, &order, &key).await?,
             CheckedOut | Completed => {
                 client.mutate("placeOrder", "", &key, same.clone()).await?;
                 checked_out(client, followers, &order).await?;
@@ -204,6 +219,23 @@ async fn orders(
         }
     }
     Ok(())
+}
+
+/// Ends a draft as time would: no client can.
+async fn expire(engine: &Engine, order: &str, key: &str) -> Result<(), DemoError> {
+    let refused = |reason: String| DemoError::Answer(format!("{order} does not expire: {reason}"));
+    let id = PublicOrderId::read(order).ok_or_else(|| refused("no id of an order".to_owned()))?;
+    let meta = CommandMeta {
+        command_id: Uuid::now_v7(),
+        key: Some(client::key("expire", key).into()),
+        correlation_id: Uuid::now_v7(),
+        causation_id: None,
+        principal: Principal::demo().id,
+        trace: None,
+        expected_version: None,
+    };
+    let asked = engine.aggregate::<Order>(id.into()).ask(order::Command::Expire, meta).await;
+    asked.map(|_| ()).map_err(|error| refused(format!("{error:?}")))
 }
 
 /// Waits for the end of an order's checkout.
