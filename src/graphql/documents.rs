@@ -115,9 +115,8 @@ impl Operation {
         limits: &DocumentLimits,
     ) -> Result<(), ServerError> {
         for name in &self.page_variables {
-            match variables.get(name) {
-                Some(Value::Number(number)) => check_page(number.as_i64(), limits)?,
-                Some(_) | None => {}
+            if let Some(Value::Number(number)) = variables.get(name) {
+                check_page(number.as_i64(), limits)?;
             }
         }
         Ok(())

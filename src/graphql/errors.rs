@@ -53,6 +53,7 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
 
 /// Why nothing was done: the rules say no.
 #[derive(Interface, Clone, Debug)]
+#[expect(clippy::duplicated_attributes, reason = "each field of an interface has a type")]
 #[graphql(
     field(name = "code", ty = "&String", desc = "Stable, upper snake case."),
     field(name = "message", ty = "&String", desc = "For people; may change."),

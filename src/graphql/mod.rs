@@ -20,15 +20,17 @@ mod parts;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
-    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError, Variables,
+    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError,
+    Variables,
 };
 
 use crate::actors::aggregate_ref::Engine;
 use crate::auth::Principal;
+use crate::domain::id::AggregateId;
 use context::Caller;
-pub use parts::{Part, sdl_of};
 use documents::{DocumentLimits, Documents};
 pub use lists::Views;
+pub use parts::{Part, sdl_of};
 
 #[derive(MergedObject, Default)]
 pub struct Query(
@@ -71,6 +73,15 @@ pub struct Call {
     pub trace: Option<std::sync::Arc<str>>,
     /// A mutation is refused: it came by a way that must not change anything.
     pub read_only: bool,
+}
+
+impl Call {
+    /// What stands in the metadata of events for a client's name of a request: a UUID stands for
+    /// itself, any other text for a UUID that is derived from it.
+    pub fn correlation_of(text: &str) -> uuid::Uuid {
+        let derived = |_| AggregateId::derived(&[b"request", text.as_bytes()]).0;
+        uuid::Uuid::try_parse(text).unwrap_or_else(derived)
+    }
 }
 
 /// How far a request came.
@@ -148,10 +159,7 @@ pub fn sdl() -> String {
 }
 
 fn sdl_options() -> SDLExportOptions {
-    SDLExportOptions::new()
-        .sorted_fields()
-        .sorted_arguments()
-        .sorted_enum_items()
+    SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items()
 }
 
 /// Limits that only the schema can count stand here, all others in [`documents`].

@@ -30,5 +30,6 @@ pub fn sdl_of(part: Part) -> String {
 }
 
 fn text<Q: ObjectType + Default + 'static, M: ObjectType + Default + 'static>() -> String {
-    Schema::new(Q::default(), M::default(), EmptySubscription).sdl_with_options(super::sdl_options())
+    Schema::new(Q::default(), M::default(), EmptySubscription)
+        .sdl_with_options(super::sdl_options())
 }

@@ -26,12 +26,13 @@ async fn documents_that_are_hostile_by_shape_are_refused_quickly() {
             repeat(&|n| format!("a{n}: noOp {{ idempotencyKey }} "), times)
         )
     };
-    let mut doubling = "{ ...F0 }".to_owned();
+    let mut doubling = "{ serverInfo { ...F0 } }".to_owned();
     for number in 0..40 {
         let next = number + 1;
-        doubling.push_str(&format!(" fragment F{number} on Query {{ ...F{next} ...F{next} }}"));
+        doubling
+            .push_str(&format!(" fragment F{number} on ServerInfo {{ ...F{next} ...F{next} }}"));
     }
-    doubling.push_str(" fragment F40 on Query { serverInfo { name } }");
+    doubling.push_str(" fragment F40 on ServerInfo { name }");
     let wide = "query($n: Int!) { orders(first: $n) { edges { node { lines { name line totals { net { amount } } } } } } \
                 users(first: $n) { edges { node { roles { role scope holds } } } } }";
     let cases = [

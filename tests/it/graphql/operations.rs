@@ -16,8 +16,8 @@ async fn a_quarantined_actor_answers_so_until_it_is_released() {
     let payload =
         app.done("quarantineActor", input.clone(), "actor { aggregateType quarantined }").await;
     assert_eq!(payload["actor"], json!({"aggregateType": "product", "quarantined": "looks odd"}));
-    let query = "query($id: ID!) { product(id: $id) { name } }";
-    let reply = app.reply(query, json!({"id": product})).await;
+    let publish = "mutation($id: ID!) { publishProduct(input: {productId: $id}) { version } }";
+    let reply = app.reply(publish, json!({"id": product})).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "QUARANTINED");
     let list =
         "{ operations { quarantinedActors { aggregateId } shards(first: 100) { id serving } } }";
@@ -25,8 +25,7 @@ async fn a_quarantined_actor_answers_so_until_it_is_released() {
     assert_eq!(data["operations"]["quarantinedActors"], json!([{"aggregateId": uuid}]));
     assert_eq!(data["operations"]["shards"].as_array().map(Vec::len), Some(8));
     app.done("releaseActor", target.clone(), "actor { quarantined }").await;
-    let data = app.data(query, json!({"id": product})).await;
-    assert_eq!(data["product"]["name"], "Teapot");
+    app.data(publish, json!({"id": product})).await;
     assert_eq!(app.refused("releaseActor", target).await["code"], "NOT_QUARANTINED");
     input["aggregateId"] = json!(uuid::Uuid::nil());
     assert_eq!(app.refused("quarantineActor", input).await["code"], "AGGREGATE_NOT_FOUND");

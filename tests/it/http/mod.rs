@@ -1,6 +1,6 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
@@ -13,13 +13,17 @@ fn raw(app: &TestApp, content_type: &str, body: impl Into<reqwest::Body>) -> Req
     app.post().header("content-type", content_type).body(body)
 }
 
+fn url(app: &TestApp, parameters: &[(&str, &str)]) -> Url {
+    let url = format!("{}/graphql", app.url);
+    Url::parse_with_params(&url, parameters).expect("a sound URL")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_cannot_be_read_are_refused() {
     let app = TestApp::start().await;
     let json_of = |value: Value| value.to_string();
     let mutation = json_of(json!({"query": MUTATION}));
-    let get =
-        |query: &str| app.client.get(format!("{}/graphql", app.url)).query(&[("query", query)]);
+    let get = |query: &str| app.client.get(url(&app, &[("query", query)]));
     let put =
         app.client.request(Method::PUT, format!("{}/graphql", app.url)).body(mutation.clone());
     let cases: Vec<(RequestBuilder, u16, &str)> = vec![
@@ -110,10 +114,11 @@ async fn the_status_follows_the_media_type() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_may_come_in_the_url() {
     let app = TestApp::start().await;
-    let request = app.client.get(format!("{}/graphql", app.url)).query(&[
+    let parameters = [
         ("query", "query($first: Int!) { orders(first: $first) { position } }"),
         ("variables", "{\"first\": 5}"),
-    ]);
+    ];
+    let request = app.client.get(url(&app, &parameters));
     let reply: Value = request.send().await.expect("a reply").json().await.expect("JSON");
     assert!(reply["data"]["orders"]["position"].is_string(), "{reply}");
     app.stop().await;
