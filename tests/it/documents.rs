@@ -63,7 +63,8 @@ fn codes_in_sources() -> BTreeSet<String> {
     // Uppercase texts that are no codes: they are passed in the same shapes.
     let others = ["EMPORIUM_BLESS"];
     let mut found = BTreeSet::new();
-    for room in ["src/domain", "src/sagas", "src/actors", "src/graphql", "src/http", "src/payments"] {
+    for room in ["src/domain", "src/sagas", "src/actors", "src/graphql", "src/http", "src/payments"]
+    {
         for path in files(Path::new(room), "rs") {
             let text = read(&path);
             let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
@@ -127,7 +128,9 @@ fn the_tests_that_prove_a_promise_exist() {
         .step_by(2)
         .filter(|word| {
             word.matches('_').count() >= 2
-                && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
         })
         .collect();
     assert!(named.len() > 20, "the promises were read: {named:?}");
@@ -139,5 +142,8 @@ fn the_tests_that_prove_a_promise_exist() {
 #[test]
 fn the_checks_find_what_is_planted() {
     assert_eq!(links("[a](x.md#y) [b](https://z) [c](#d)"), ["x.md"]);
-    assert_eq!(codes("A => \"NEW_CODE\", => \"abc\", ", "=> \"", "\","), BTreeSet::from(["NEW_CODE"]));
+    assert_eq!(
+        codes("A => \"NEW_CODE\", => \"abc\", ", "=> \"", "\","),
+        BTreeSet::from(["NEW_CODE"])
+    );
 }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::process::{Server, run};
 
-const OPEN: &str = "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
+const OPEN: &str =
+    "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
 const RECEIVE: &str =
     "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { userErrors { code } } }";
 const ON_HAND: &str =
