@@ -60,7 +60,9 @@ async fn perform(command: Command) -> Result<(), Failure> {
             journal_verify::print(&*storage.journal, &*storage.snapshots, shards, json).await
         }
         Command::Actor(command) => look_after(command).await,
-        Command::Check { settings, json } => check::print(&config::load(&settings.sources())?, json),
+        Command::Check { settings, json } => {
+            check::print(&config::load(&settings.sources())?, json)
+        }
     }
 }
 

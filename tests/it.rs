@@ -4,6 +4,8 @@
 mod architecture;
 #[path = "it/cli/mod.rs"]
 mod cli;
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/engine/mod.rs"]
 mod engine;
 #[path = "it/graphql/mod.rs"]

@@ -180,7 +180,9 @@ async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Fail
         terms: settings.lease.terms(),
         exclusive: storage.is_exclusive(),
     };
-    Node::start(services, options).await.map_err(|error| Failure::failed("starting the node", error))
+    Node::start(services, options)
+        .await
+        .map_err(|error| Failure::failed("starting the node", error))
 }
 
 async fn settled(node: &Node) {
@@ -192,7 +194,9 @@ async fn settled(node: &Node) {
 fn warn_of(settings: &Settings, listener: &TcpListener) {
     let open = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
     if settings.general.demo && open {
-        tracing::warn!("--demo on an address that others can reach: whoever asks may do everything");
+        tracing::warn!(
+            "--demo on an address that others can reach: whoever asks may do everything"
+        );
     }
     if !settings.general.demo {
         tracing::warn!("without --demo every request is refused: this version signs nobody in");

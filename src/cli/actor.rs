@@ -22,7 +22,8 @@ pub async fn inspect(
     json: bool,
 ) -> Result<(), Failure> {
     let Some(name) = aggregate else {
-        let query = format!("{{ operations {{ quarantinedActors(first: {LISTED_MAX}) {{ {FIELDS} }} }} }}");
+        let query =
+            format!("{{ operations {{ quarantinedActors(first: {LISTED_MAX}) {{ {FIELDS} }} }} }}");
         let data = ask(server, &query, json!({})).await?;
         let actors = data.pointer("/operations/quarantinedActors").and_then(Value::as_array);
         let actors = actors.ok_or_else(|| unexpected(&data))?;

@@ -123,8 +123,10 @@ impl Printer {
 
     fn entry(&mut self, entry: &Entry) -> Result<(), Failure> {
         let place = || format!("shard {} entry {}", entry.shard, entry.seq);
-        let events: Vec<StoredEvent<'_>> = serde_json::from_str(&entry.events)
-            .map_err(|error| Failure::failed(&format!("reading the events of {}", place()), error))?;
+        let events: Vec<StoredEvent<'_>> =
+            serde_json::from_str(&entry.events).map_err(|error| {
+                Failure::failed(&format!("reading the events of {}", place()), error)
+            })?;
         for (index, event) in events.iter().enumerate() {
             if self.is_done() {
                 return Ok(());
@@ -151,8 +153,9 @@ impl Printer {
         if self.json {
             return self.output.json(line);
         }
-        let Line { shard, seq, index, aggregate, version, recorded_at, event_type, data, meta, .. } =
-            line;
+        let Line {
+            shard, seq, index, aggregate, version, recorded_at, event_type, data, meta, ..
+        } = line;
         self.output.line(&format!(
             "{shard}.{seq}.{index} {recorded_at} {aggregate} v{version} {event_type} {data}{}",
             by_whom(meta)
@@ -168,7 +171,9 @@ fn by_whom(meta: &RawValue) -> String {
         key: Option<String>,
     }
     match serde_json::from_str(meta.get()) {
-        Ok(Who { principal: Some(principal), key: Some(key) }) => format!(" by {principal}, key {key:?}"),
+        Ok(Who { principal: Some(principal), key: Some(key) }) => {
+            format!(" by {principal}, key {key:?}")
+        }
         Ok(Who { principal: Some(principal), key: None }) => format!(" by {principal}"),
         _ => String::new(),
     }

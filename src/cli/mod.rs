@@ -169,7 +169,12 @@ pub enum ActorCommand {
 #[derive(Args, Clone, Debug)]
 pub struct ServerArguments {
     /// The GraphQL address of the running server.
-    #[arg(long, value_name = "URL", env = "EMPORIUM_URL", default_value = "http://127.0.0.1:8080/graphql")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "EMPORIUM_URL",
+        default_value = "http://127.0.0.1:8080/graphql"
+    )]
     pub url: String,
 }
 
@@ -279,7 +284,9 @@ mod tests {
         let id = "01926f3c-8b1e-7aa0-9a55-0c2f6d1e4b77";
         let name: AggregateName = format!("order/{id}").parse().expect("a known kind");
         assert_eq!(name.to_string(), format!("order/{id}"));
-        for (wrong, hint) in [("order", "TYPE/ID"), ("order/7", "TYPE/ID"), (&format!("cart/{id}"), "stock_item")] {
+        for (wrong, hint) in
+            [("order", "TYPE/ID"), ("order/7", "TYPE/ID"), (&format!("cart/{id}"), "stock_item")]
+        {
             let error = wrong.parse::<AggregateName>().expect_err(wrong);
             assert!(error.contains(hint), "{error}");
         }

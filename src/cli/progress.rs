@@ -20,7 +20,8 @@ impl Progress {
     /// For `total` steps of something, named in the plural.
     pub fn new(what: &'static str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
+            let style =
+                ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
             let style = style.expect("the template is a constant");
             ProgressBar::new(total).with_style(style).with_message(what)
         });

@@ -101,8 +101,7 @@ impl Keeper {
     /// Starts keeping, on the current runtime.
     pub fn start(self, options: KeeperOptions, journal: Arc<dyn Journal>, tenant: Arc<dyn Tenant>) {
         let tenancy = Tenancy::new(options.terms, options.shards.iter().copied());
-        let running =
-            Running { tenancy, options, journal, tenant, keeper: self, draining: false };
+        let running = Running { tenancy, options, journal, tenant, keeper: self, draining: false };
         tokio::spawn(running.run());
     }
 }

@@ -55,8 +55,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 8] =
-    ["", "node", "http", "graphql", "checkout", "lease", "limits", "log"];
+const SECTIONS: [&str; 8] = ["", "node", "http", "graphql", "checkout", "lease", "limits", "log"];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -65,11 +64,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut origins = BTreeMap::new();
     for given in sources.collect()? {
         let (section, field) = given.key.split_once('.').unwrap_or(("", &given.key));
-        let fail = |problem| ConfigError {
-            key: given.key.clone(),
-            origin: given.origin.clone(),
-            problem,
-        };
+        let fail =
+            |problem| ConfigError { key: given.key.clone(), origin: given.origin.clone(), problem };
         let Some(table) = sections.get_mut(section) else {
             return Err(fail(unknown_section()));
         };

@@ -16,7 +16,8 @@ impl SecretUrl {
 
     fn parse(text: String, schemes: &[&str]) -> Result<Self, String> {
         let has = |scheme: &&str| {
-            text.strip_prefix(*scheme).is_some_and(|rest| rest.len() > "://".len() && rest.starts_with("://"))
+            text.strip_prefix(*scheme)
+                .is_some_and(|rest| rest.len() > "://".len() && rest.starts_with("://"))
         };
         if schemes.iter().any(has) {
             return Ok(Self(text));
@@ -32,7 +33,8 @@ impl fmt::Display for SecretUrl {
         let (scheme, rest) = self.0.split_once("://").expect("checked when it was made");
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         // The last `@`: whoever forgot to encode one in the password must not see it logged.
-        let Some(at) = rest.rfind('@').filter(|at| *at < authority_end || rest[..*at].contains(':'))
+        let Some(at) =
+            rest.rfind('@').filter(|at| *at < authority_end || rest[..*at].contains(':'))
         else {
             return formatter.write_str(&self.0);
         };

@@ -194,7 +194,10 @@ impl Settings {
             return Some(("data", "expected a directory".to_owned()));
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
-            return Some(("log.filter", format!("expected a list such as info,sqlx=warn: {error}")));
+            return Some((
+                "log.filter",
+                format!("expected a list such as info,sqlx=warn: {error}"),
+            ));
         }
         let margin_max = self.lease.seconds.saturating_mul(1_000) / 2;
         let out_of_range = |(key, value, range): &(&'static str, u64, (u64, u64))| {

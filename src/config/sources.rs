@@ -85,7 +85,8 @@ impl Sources {
     /// Every value, the weakest source first.
     pub(super) fn collect(&self) -> Result<Vec<Given>, ConfigError> {
         let mut all = self.read_file()?;
-        let mut variables: Vec<_> = self.variables.iter().filter(|(name, _)| is_ours(name)).collect();
+        let mut variables: Vec<_> =
+            self.variables.iter().filter(|(name, _)| is_ours(name)).collect();
         variables.sort();
         for (name, value) in variables {
             // An empty variable is how a script says "not set".
@@ -118,7 +119,8 @@ impl Sources {
     }
 
     fn file_variable(&self) -> Option<PathBuf> {
-        let found = self.variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
+        let found =
+            self.variables.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
         found.map(|(_, value)| value.into())
     }
 }
@@ -132,7 +134,8 @@ fn parse(origin: &str, text: &str) -> Result<Vec<Given>, ConfigError> {
             problem: format!("not TOML: {}", error.message()),
         }
     })?;
-    let given = |key: String, value| Given { key, origin: origin.to_owned(), raw: Raw::Typed(value) };
+    let given =
+        |key: String, value| Given { key, origin: origin.to_owned(), raw: Raw::Typed(value) };
     let mut all = Vec::new();
     for (name, value) in table {
         match value {

@@ -29,7 +29,8 @@ fn read(
 
 #[test]
 fn flags_beat_the_environment_which_beats_the_file() {
-    let text = "listen = '127.0.0.1:1'\n[limits]\nmailbox_max = 1\nlive_max = 1\n[log]\nformat = 'json'";
+    let text =
+        "listen = '127.0.0.1:1'\n[limits]\nmailbox_max = 1\nlive_max = 1\n[log]\nformat = 'json'";
     let variables = [
         ("EMPORIUM_LISTEN", "127.0.0.1:2"),
         ("EMPORIUM_LIMITS_MAILBOX_MAX", "2"),
@@ -102,7 +103,8 @@ fn a_file_that_was_named_must_be_there() {
 #[test]
 fn the_sample_file_shows_every_key_at_its_default() {
     let sample = include_str!("../../cluster.toml");
-    let is_setting = |line: &&str| line.starts_with("#") && line.contains(" = ") && !line.starts_with("# ");
+    let is_setting =
+        |line: &&str| line.starts_with("#") && line.contains(" = ") && !line.starts_with("# ");
     let uncommented: Vec<&str> = sample
         .lines()
         .map(|line| if is_setting(&line) { &line[1..] } else { line })

@@ -43,7 +43,10 @@ pub struct KeySegment {
 pub enum Listed {
     Sound(Snapshot),
     /// It fails its checksum or cannot be decoded.
-    Damaged { aggregate_id: Uuid, reason: String },
+    Damaged {
+        aggregate_id: Uuid,
+        reason: String,
+    },
 }
 
 impl Listed {

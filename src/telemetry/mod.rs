@@ -12,8 +12,7 @@ use crate::config::sections::{LogFormat, LogSection};
 pub fn start(settings: &LogSection) {
     let filter = EnvFilter::new(&settings.filter);
     let terminal = std::io::stderr().is_terminal();
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let human = match settings.format {
         LogFormat::Human => true,
         LogFormat::Json => false,

@@ -60,7 +60,8 @@ impl<'a> Client<'a> {
     /// The id of the user who has an e-mail address.
     pub(super) async fn user(&self, email: &str) -> Result<Option<String>, DemoError> {
         let document = "query($email: String!) { userByEmail(email: $email) { id } }".to_owned();
-        let data = self.send(document, json!({ "email": email })).await.map_err(DemoError::Answer)?;
+        let data =
+            self.send(document, json!({ "email": email })).await.map_err(DemoError::Answer)?;
         Ok(data.pointer("/userByEmail/id").and_then(Value::as_str).map(str::to_owned))
     }
 

@@ -83,7 +83,8 @@ fn location(place: usize) -> String {
 
 async fn product(client: &Client<'_>, good: &Good) -> Result<Vec<Sellable>, DemoError> {
     let key = good.variants[0].sku;
-    let input = json!({ "name": good.name, "family": good.family, "description": good.description });
+    let input =
+        json!({ "name": good.name, "family": good.family, "description": good.description });
     let made = client.mutate("createProduct", "product { id }", key, input).await?;
     let product = text(&made, "/product/id")?;
     let mut sellable = Vec::new();
@@ -355,7 +356,8 @@ mod tests {
 
     #[test]
     fn the_shop_is_plausible() {
-        let families: std::collections::BTreeSet<_> = GOODS.iter().map(|good| good.family).collect();
+        let families: std::collections::BTreeSet<_> =
+            GOODS.iter().map(|good| good.family).collect();
         let skus: Vec<_> =
             GOODS.iter().flat_map(|good| good.variants).map(|variant| variant.sku).collect();
         let different: std::collections::BTreeSet<_> = skus.iter().collect();

@@ -132,7 +132,9 @@ impl Verifier<'_> {
         let all: Vec<ShardId> = (0..self.shard_count).collect();
         let heads = match self.journal.heads(&all).await {
             Ok(heads) => heads,
-            Err(error) => return self.found("the heads of the shards".to_owned(), error.to_string()),
+            Err(error) => {
+                return self.found("the heads of the shards".to_owned(), error.to_string());
+            }
         };
         let total = heads.iter().map(|(_, head)| head).sum();
         let mut progress = Progress::new("entries", total);

@@ -9,9 +9,7 @@ use crate::actors::aggregate_ref::shard_number;
 use crate::actors::facts::kind_named;
 use crate::cli::progress::Progress;
 use crate::domain::id::AggregateId;
-use crate::persistence::journal::{
-    Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id,
-};
+use crate::persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
 
 /// The last version of each aggregate met, of those that this pass follows.
 struct Versions {

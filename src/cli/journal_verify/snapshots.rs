@@ -34,7 +34,8 @@ impl Verifier<'_> {
                 Ok(page) if page.is_empty() => return,
                 Ok(page) => page,
                 Err(error) => {
-                    let from = after.map_or_else(|| "the first".to_owned(), |id: Uuid| id.to_string());
+                    let from =
+                        after.map_or_else(|| "the first".to_owned(), |id: Uuid| id.to_string());
                     let place = format!("snapshots of {name} from {from} on");
                     return self.found(place, format!("they cannot be read: {error}"));
                 }
@@ -78,7 +79,9 @@ impl Verifier<'_> {
                     return self.found(place(), problem);
                 }
                 Ok(page) => page,
-                Err(error) => return self.found(place(), format!("its log cannot be read: {error}")),
+                Err(error) => {
+                    return self.found(place(), format!("its log cannot be read: {error}"));
+                }
             };
             for entry in &page {
                 if let Err(error) = replay.apply(entry) {
@@ -110,7 +113,8 @@ impl Verifier<'_> {
         let place = || format!("keys of {}/{id}", kind.name);
         let mut after = 0;
         loop {
-            let page = self.snapshots.key_segments(kind.name, id, i64::MIN, after, SEGMENTS_PER_PAGE);
+            let page =
+                self.snapshots.key_segments(kind.name, id, i64::MIN, after, SEGMENTS_PER_PAGE);
             let page = match page.await {
                 Ok(page) if page.is_empty() => return,
                 Ok(page) => page,

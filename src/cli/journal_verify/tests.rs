@@ -76,9 +76,8 @@ impl Journal for Shelf {
         through: Seq,
         _: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
-        let within = |entry: &&Entry| {
-            entry.shard == shard && entry.seq > after && entry.seq <= through
-        };
+        let within =
+            |entry: &&Entry| entry.shard == shard && entry.seq > after && entry.seq <= through;
         Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
     }
 
@@ -280,7 +279,8 @@ async fn sound_logs_have_no_findings_in_one_pass_or_in_several() {
     }
 }
 
-type Damage = fn(&mut Vec<Entry>, &mut Vec<Listed>, &mut BTreeMap<Uuid, Result<KeySegment, String>>);
+type Damage =
+    fn(&mut Vec<Entry>, &mut Vec<Listed>, &mut BTreeMap<Uuid, Result<KeySegment, String>>);
 
 #[tokio::test]
 async fn each_damage_is_found_at_its_place() {
@@ -306,8 +306,7 @@ async fn each_damage_is_found_at_its_place() {
         }),
         ("entry 3", "belongs on shard", |entries, _, _| {
             let elsewhere = (1u128..).map(Uuid::from_u128);
-            let mut elsewhere =
-                elsewhere.filter(|id| shard_number(AggregateId(*id), SHARDS) != 0);
+            let mut elsewhere = elsewhere.filter(|id| shard_number(AggregateId(*id), SHARDS) != 0);
             entries[2].aggregate_id = elsewhere.next().expect("ids do not end");
         }),
         ("entry 3", "cannot be read", |entries, _, _| {
@@ -316,7 +315,8 @@ async fn each_damage_is_found_at_its_place() {
         ("entry 3", "it holds 3 events and says 2", |entries, _, _| entries[2].count = 2),
         ("snapshot of product", "its checksum", |_, listed, _| {
             let aggregate_id = listed[0].aggregate_id();
-            listed[0] = Listed::Damaged { aggregate_id, reason: "it fails its checksum".to_owned() };
+            listed[0] =
+                Listed::Damaged { aggregate_id, reason: "it fails its checksum".to_owned() };
         }),
         ("snapshot of product", "not what the log leads to", |_, listed, _| {
             let snapshot = snapshot(listed);
@@ -341,8 +341,9 @@ async fn each_damage_is_found_at_its_place() {
         }
         for aggregates_per_pass in [100, 1] {
             let (tally, found) = findings(&shelf, aggregates_per_pass).await;
-            let is_it =
-                |finding: &Finding| finding.place.contains(place) && finding.problem.contains(problem);
+            let is_it = |finding: &Finding| {
+                finding.place.contains(place) && finding.problem.contains(problem)
+            };
             assert!(found.iter().any(is_it), "{place}: {problem} is not among {found:#?}");
             assert_eq!(tally.findings, found.len() as u64);
         }

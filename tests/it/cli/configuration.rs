@@ -8,9 +8,24 @@ use super::process::{emporium, finished, run};
 fn mistakes_name_the_key_and_end_with_status_2() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let cases: [(&str, &[(&str, &str)], &[&str], &[&str]); 7] = [
-        ("[limits]\nmailbox = 1", &[], &["serve"], &["limits.mailbox", "cluster.toml", "mailbox_max"]),
-        ("[node]\nshards = 0", &[], &["check"], &["node.shards", "cluster.toml", "from 1 to 65535"]),
-        ("", &[("EMPORIUM_LISTEN", "here")], &["serve"], &["listen", "EMPORIUM_LISTEN", "127.0.0.1:8080"]),
+        (
+            "[limits]\nmailbox = 1",
+            &[],
+            &["serve"],
+            &["limits.mailbox", "cluster.toml", "mailbox_max"],
+        ),
+        (
+            "[node]\nshards = 0",
+            &[],
+            &["check"],
+            &["node.shards", "cluster.toml", "from 1 to 65535"],
+        ),
+        (
+            "",
+            &[("EMPORIUM_LISTEN", "here")],
+            &["serve"],
+            &["listen", "EMPORIUM_LISTEN", "127.0.0.1:8080"],
+        ),
         ("", &[("EMPORIUM_LIMIT_MAILBOX", "1")], &["serve"], &["EMPORIUM_LIMIT_MAILBOX"]),
         ("", &[], &["serve", "--database", "sqlite://x"], &["database", "--database", "mysql://"]),
         ("", &[], &["serve", "--config", "none.toml"], &["none.toml", "--config"]),
@@ -34,7 +49,8 @@ fn mistakes_name_the_key_and_end_with_status_2() {
 #[test]
 fn check_prints_what_holds_without_passwords() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(directory.path().join("cluster.toml"), "[limits]\nlive_max = 7").expect("written");
+    std::fs::write(directory.path().join("cluster.toml"), "[limits]\nlive_max = 7")
+        .expect("written");
     let arguments = ["check", "--json", "--database", "mysql://shop:s3cret@db/emporium"];
 
     let (status, out, errors) = run(directory.path(), &arguments);

@@ -50,7 +50,8 @@ fn events_are_read_by_shard_and_by_aggregate() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     shop(directory.path());
     let lines = |arguments: &[&str]| {
-        let (status, out, errors) = run(directory.path(), &[&["journal", "read"], arguments].concat());
+        let (status, out, errors) =
+            run(directory.path(), &[&["journal", "read"], arguments].concat());
         assert_eq!(status, 0, "{errors}");
         let line = |line: &str| serde_json::from_str(line).expect("a JSON object a line");
         out.lines().map(line).collect::<Vec<Value>>()

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::process::{Server, run};
 
-const OPEN: &str = "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
+const OPEN: &str =
+    "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
 const RECEIVE: &str =
     "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { userErrors { code } } }";
 const ON_HAND: &str =
@@ -29,8 +30,7 @@ fn receipt(key: &str) -> Value {
 
 async fn on_hand(server: &Server) -> u64 {
     let data = server.data(ON_HAND, json!({ "v": VARIANT, "l": LOCATION })).await;
-    let text = data["stockItem"]["onHand"].as_str().unwrap_or_else(|| panic!("{data}"));
-    text.parse().expect("a number of units")
+    data["stockItem"]["onHand"].as_u64().unwrap_or_else(|| panic!("{data}"))
 }
 
 fn verified(directory: &std::path::Path) {
