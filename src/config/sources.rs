@@ -84,7 +84,7 @@ impl Sources {
 
     /// Every value, the weakest source first.
     pub(super) fn collect(&self) -> Result<Vec<Given>, ConfigError> {
-        let mut all = self.from_file()?;
+        let mut all = self.read_file()?;
         let mut variables: Vec<_> =
             self.variables.iter().filter(|(name, _)| is_ours(name)).collect();
         variables.sort();
@@ -103,7 +103,7 @@ impl Sources {
         Ok(all)
     }
 
-    fn from_file(&self) -> Result<Vec<Given>, ConfigError> {
+    fn read_file(&self) -> Result<Vec<Given>, ConfigError> {
         let (path, origin) = match (&self.file, self.file_variable()) {
             (Some(path), _) => (path.clone(), "--config"),
             (None, Some(path)) => (path, FILE_VARIABLE),

@@ -160,6 +160,9 @@ enum Until {
     Completed,
 }
 
+/// The goods (SKU, quantity), the currency, and how far the order goes.
+type Wanted = (&'static [(&'static str, i64)], &'static str, Until);
+
 async fn orders(
     client: &Client<'_>,
     engine: &Engine,
@@ -168,7 +171,7 @@ async fn orders(
     customers: &[String],
 ) -> Result<(), DemoError> {
     use Until::{CancelledByBuyer, CheckedOut, Completed, Draft, Expired};
-    let wanted: [(&[(&str, i64)], &str, Until); 13] = [
+    let wanted: [Wanted; 13] = [
         (&[("ESP-250", 2), ("MUG-BLU", 4)], "EUR", Completed),
         (&[("NOT-A5-D", 3), ("PEN-F", 1), ("INK-BLU", 2)], "EUR", Completed),
         (&[("PAC-GRY", 1), ("FLA-50", 1)], "USD", Completed),
