@@ -1,5 +1,8 @@
 //! Emporium: the map of the house, in reading order.
 
+// What comes from outside may be anything; `expect` names the invariant of what does not.
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod domain;
 pub mod sagas;
 pub mod projections;

@@ -4,10 +4,18 @@ use serde_json::Value;
 
 use super::process::{emporium, finished, run};
 
+/// A file, variables and arguments, and words that the answer must hold.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
 #[test]
 fn mistakes_name_the_key_and_end_with_status_2() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let cases: [(&str, &[(&str, &str)], &[&str], &[&str]); 7] = [
+    let cases: [Case; 7] = [
         (
             "[limits]\nmailbox = 1",
             &[],
