@@ -17,7 +17,7 @@ use super::shard::{AnySlot, NodeServices, Shard, SlotKey};
 use super::slot::{NotAdmitted, Permit, ReplyTo, Slot};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
-use crate::persistence::codec::KEY_BYTES_MAX;
+pub use crate::persistence::codec::KEY_BYTES_MAX;
 use crate::persistence::journal::PageLimit;
 use crate::persistence::writer::lane::Dropped;
 
@@ -149,14 +149,38 @@ impl<A: Aggregate> AggregateRef<A> {
         command: A::Command,
         meta: CommandMeta,
     ) -> Result<Committed, AskError<A::Refusal>> {
+        let (input_hash, bytes) = weigh(&command);
+        self.ask_weighed(command, meta, input_hash, bytes).await
+    }
+
+    /// The same for a command to which the server added something that may differ at the next try,
+    /// a price or a time: the idempotency key guards `content`, what the client sent, and not the
+    /// command.
+    pub async fn ask_for(
+        &self,
+        command: A::Command,
+        content: &impl Serialize,
+        meta: CommandMeta,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        let (input_hash, _) = weigh(content);
+        let (_, bytes) = weigh(&command);
+        self.ask_weighed(command, meta, input_hash, bytes).await
+    }
+
+    async fn ask_weighed(
+        &self,
+        command: A::Command,
+        meta: CommandMeta,
+        input_hash: u64,
+        bytes: usize,
+    ) -> Result<Committed, AskError<A::Refusal>> {
         if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
             return Err(Fault::InvalidKey.into());
         }
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping").into());
         }
-        let (input_hash, bytes) = weigh(&command);
-        let (slot, permit) = self.admitted(bytes)?;
+        let (slot, permit) = self.admitted(|slot| slot.admit(bytes))?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
         slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
@@ -170,7 +194,7 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
         for _ in 0..3 {
-            let (slot, permit) = self.admitted(0)?;
+            let (slot, permit) = self.admitted(Slot::pin)?;
             let mut reading = slot.read();
             if reading.is_none() {
                 let (done, loaded) = oneshot::channel();
@@ -251,7 +275,10 @@ impl<A: Aggregate> AggregateRef<A> {
         shard.slot((A::TYPE, self.id), start, Arc::clone)
     }
 
-    fn admitted(&self, bytes: usize) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
+    fn admitted(
+        &self,
+        admit: impl FnOnce(&Arc<Slot<A>>) -> Result<Permit<A>, NotAdmitted>,
+    ) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
         let shard = self.engine.shard_of(self.id);
         if !shard.is_serving() {
             return Err(if shard.regressed.load(Ordering::Acquire) {
@@ -267,7 +294,7 @@ impl<A: Aggregate> AggregateRef<A> {
             |slot| {
                 let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
                 let slot = slot.expect("a kind's name belongs to one kind");
-                match slot.admit(bytes) {
+                match admit(&slot) {
                     Ok(permit) => Ok((slot, permit)),
                     Err(NotAdmitted::Full) => {
                         Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY })

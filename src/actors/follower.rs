@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use ractor::{ActorRef, Message};
+use tokio::sync::oneshot;
+
 use super::feed::Behind;
 use super::shard::NodeServices;
 use crate::persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
@@ -61,4 +64,29 @@ impl Cursor {
             each(entry);
         }
     }
+}
+
+/// Tells `actor` to take a turn whenever something became durable, first of all at once. It
+/// answers each with whether there may be more, and is told again only after its answer: one
+/// message stands for all that became durable in between, and others have their turn.
+pub fn wake<M: Message>(
+    services: &NodeServices,
+    actor: ActorRef<M>,
+    turn: impl Fn(oneshot::Sender<bool>) -> M + Send + 'static,
+) {
+    let mut bell = services.feed.bell();
+    bell.mark_changed();
+    tokio::spawn(async move {
+        while bell.changed().await.is_ok() {
+            loop {
+                let (done, more) = oneshot::channel();
+                if actor.cast(turn(done)).is_err() {
+                    return;
+                }
+                if !matches!(more.await, Ok(true)) {
+                    break;
+                }
+            }
+        }
+    });
 }

@@ -133,6 +133,17 @@ impl<A: Aggregate> Slot<A> {
         }
     }
 
+    /// Keeps the aggregate from being passivated while somebody reads it. Reads of a recovered
+    /// aggregate are not bounded: they wait for nothing.
+    pub fn pin(self: &Arc<Self>) -> Result<Permit<A>, NotAdmitted> {
+        if self.inner.lock().core.is_ready() {
+            self.admitted.fetch_add(1, Ordering::AcqRel);
+            self.shard.admitted.fetch_add(1, Ordering::AcqRel);
+            return Ok(Permit { slot: Arc::clone(self), bytes: 0 });
+        }
+        self.admit(0)
+    }
+
     /// Takes a place in the bounds, or says why not.
     pub fn admit(self: &Arc<Self>, bytes: usize) -> Result<Permit<A>, NotAdmitted> {
         let services = &self.shard.services;

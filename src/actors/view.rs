@@ -1,8 +1,8 @@
 //! The view actor: keeps one projection in memory, fed by a cursor, and publishes it whole with
 //! the position it stands at, so that queries never wait in its mailbox.
 //!
-//! Now and then, and when it stops, it stores a checkpoint beside the snapshots: rows and position
-//! together, so that a start reads what came since and no event counts twice.
+//! Now and then, and when it stops, it stores a [`checkpoint`] of rows and position together, so
+//! that a start reads what came since and no event counts twice.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,27 +10,23 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use super::aggregate_ref::Fault;
+use super::checkpoint;
 use super::facts::decode;
-use super::follower::Cursor;
+use super::follower::{Cursor, wake};
 use super::shard::NodeServices;
 use crate::domain::id::AggregateId;
 use crate::persistence::journal::{Entry, JournalError};
-use crate::persistence::snapshots::Snapshot;
 use crate::projections::position::Position;
 use crate::projections::{Place, Projection};
 
-/// The aggregate type under which checkpoints are kept.
-const CHECKPOINT: &str = "view";
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// How long a query waits for a view to reach the position it asks for.
 const AT_LEAST_WAIT: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(bound = "P: Projection")]
+#[derive(Clone, Default)]
 struct Rows<P> {
     rows: P,
     position: Position,
@@ -65,35 +61,52 @@ impl<P: Projection> ViewRef<P> {
         at_least: Option<&Position>,
         query: impl FnOnce(&P) -> T + Send,
     ) -> Result<(T, Position), Fault> {
-        let mut changed = self.0.changed.subscribe();
-        let mut rows = self.0.current.load_full();
-        if let Some(at_least) = at_least {
-            let reached = tokio::time::timeout(AT_LEAST_WAIT, async {
-                while !rows.position.reaches(at_least) {
-                    if changed.changed().await.is_err() {
-                        break;
-                    }
-                    rows = self.0.current.load_full();
-                }
-            });
-            if reached.await.is_err() {
-                return Err(Fault::Stale { position: rows.position.to_string() });
-            }
+        if let Some(at_least) = at_least
+            && tokio::time::timeout(AT_LEAST_WAIT, self.reached(at_least)).await.is_err()
+        {
+            return Err(Fault::Stale { position: self.position().to_string() });
         }
+        let rows = self.0.current.load_full();
         Ok((query(&rows.rows), rows.position.clone()))
     }
 
-    /// Waits until the rows changed since the last call on the same receiver.
+    /// The rows as they are published now.
+    pub fn rows(&self) -> P {
+        self.0.current.load().rows.clone()
+    }
+
+    /// How far it has read.
+    pub fn position(&self) -> Position {
+        self.0.current.load().position.clone()
+    }
+
+    /// Waits until the view has read as far as this, however long that takes.
+    pub async fn reached(&self, position: &Position) {
+        let mut changed = self.changes();
+        while !self.0.current.load().position.reaches(position) {
+            if changed.changed().await.is_err() {
+                // Whoever publishes is gone, and so is this view: there is nothing to wait for.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Rings when the rows or the position changed.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
+    }
+
+    fn publish(&self, rows: Rows<P>) {
+        self.0.current.store(Arc::new(rows));
+        self.0.changed.send_replace(());
     }
 }
 
 /// What a view actor is told.
 pub enum ViewMessage {
-    /// Something became durable; answered when it is in the rows. One such message stands for all
-    /// that became durable while the actor was at work.
-    CatchUp(oneshot::Sender<()>),
+    /// Something became durable; answered with whether there may be more. One such message stands
+    /// for all that became durable while the actor was at work.
+    CatchUp(oneshot::Sender<bool>),
     Checkpoint,
 }
 
@@ -125,22 +138,12 @@ impl<P: Projection> Actor for ViewActor<P> {
         myself: ActorRef<ViewMessage>,
         (services, view): (Arc<NodeServices>, ViewRef<P>),
     ) -> Result<ViewState<P>, ActorProcessingErr> {
-        let begin = load::<P>(&services).await?;
-        let mut bell = services.feed.bell();
-        bell.mark_changed();
-        let actor = myself.clone();
-        tokio::spawn(async move {
-            while bell.changed().await.is_ok() {
-                let (done, caught_up) = oneshot::channel();
-                if actor.cast(ViewMessage::CatchUp(done)).is_err() {
-                    return;
-                }
-                let _ = caught_up.await;
-            }
-        });
+        let (begin, stored) = begin(&services, &view).await?;
+        wake(&services, myself.clone(), ViewMessage::CatchUp);
         myself.send_interval(CHECKPOINT_EVERY, || ViewMessage::Checkpoint);
-        let cursor = Cursor::new(Arc::clone(&services), begin.position.clone());
-        Ok(ViewState { services, view, cursor, rows: begin.rows, stored: begin.position })
+        view.publish(begin.clone());
+        let cursor = Cursor::new(Arc::clone(&services), begin.position);
+        Ok(ViewState { services, view, cursor, rows: begin.rows, stored })
     }
 
     async fn handle(
@@ -151,26 +154,29 @@ impl<P: Projection> Actor for ViewActor<P> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ViewMessage::CatchUp(done) => {
-                while state.catch_up().await? {}
-                let _ = done.send(());
+                let more = state.catch_up().await?;
+                let _ = done.send(more);
             }
             ViewMessage::Checkpoint => state.checkpoint().await,
         }
         Ok(())
     }
 
+    /// Reads to the end of the logs as they stand now, and stores a checkpoint.
     async fn post_stop(
         &self,
         _: ActorRef<ViewMessage>,
         state: &mut ViewState<P>,
     ) -> Result<(), ActorProcessingErr> {
-        while state.catch_up().await? {}
+        let end = state.services.feed.heads();
+        while !state.cursor.position.reaches(&end) && state.catch_up().await? {}
         state.checkpoint().await;
         Ok(())
     }
 }
 
 impl<P: Projection> ViewState<P> {
+    /// Takes one turn of what became durable; false if there was nothing.
     async fn catch_up(&mut self) -> Result<bool, JournalError> {
         let rows = &mut self.rows;
         let more = self.cursor.advance(|entry| {
@@ -181,38 +187,19 @@ impl<P: Projection> ViewState<P> {
         let more = more.await?;
         if more {
             let position = self.cursor.position.clone();
-            self.view.0.current.store(Arc::new(Rows { rows: self.rows.clone(), position }));
-            self.view.0.changed.send_replace(());
+            self.view.publish(Rows { rows: self.rows.clone(), position });
         }
         Ok(more)
     }
 
     async fn checkpoint(&mut self) {
-        if self.stored == self.cursor.position {
+        let position = &self.cursor.position;
+        if self.stored == *position {
             return;
         }
-        let rows = Rows { rows: self.rows.clone(), position: self.cursor.position.clone() };
-        let json = match serde_json::to_vec(&rows) {
-            Ok(json) => json,
-            Err(error) => {
-                tracing::error!(%error, view = P::NAME, "view cannot be written as JSON");
-                return;
-            }
-        };
-        let snapshot = Snapshot {
-            aggregate_type: CHECKPOINT.to_owned(),
-            aggregate_id: checkpoint_id::<P>().0,
-            shard: 0,
-            // Grows with each entry read, so that an older checkpoint never replaces a newer one.
-            version: rows.position.0.values().sum(),
-            seq: 0,
-            recorded_us: self.services.now().timestamp_micros(),
-            state_schema: P::SCHEMA,
-            state: json,
-        };
-        match self.services.snapshots.save(&snapshot, None).await {
-            Ok(()) => self.stored = rows.position,
-            Err(error) => tracing::warn!(%error, view = P::NAME, "checkpoint not stored"),
+        let rows = self.rows.clone();
+        if checkpoint::store(&self.services, name::<P>(), rows, position).await {
+            self.stored = position.clone();
         }
     }
 }
@@ -239,23 +226,21 @@ fn apply<P: Projection>(rows: &mut P, entry: &Entry) {
     }
 }
 
-fn checkpoint_id<P: Projection>() -> AggregateId {
-    AggregateId::derived(&[CHECKPOINT.as_bytes(), P::NAME.as_bytes()])
+fn name<P: Projection>() -> checkpoint::Name {
+    checkpoint::Name { kind: "view", name: P::NAME, schema: P::SCHEMA }
 }
 
-/// The last checkpoint, if it is of this shape and the log still reaches as far.
-async fn load<P: Projection>(services: &NodeServices) -> Result<Rows<P>, JournalError> {
-    let stored = services.snapshots.load(CHECKPOINT, checkpoint_id::<P>().0, P::SCHEMA).await?;
-    let Some(stored) = stored else { return Ok(Rows::default()) };
-    match serde_json::from_slice::<Rows<P>>(&stored.state) {
-        Ok(rows) if services.feed.reaches(&rows.position) => Ok(rows),
-        Ok(_) => {
-            tracing::error!(view = P::NAME, "checkpoint is ahead of the log; rebuilding");
-            Ok(Rows::default())
-        }
-        Err(error) => {
-            tracing::warn!(%error, view = P::NAME, "checkpoint unreadable; rebuilding");
-            Ok(Rows::default())
-        }
+/// Where to begin: what an earlier life of this actor published, so that readers never see the
+/// view go back; else the last checkpoint; else the first entry. With the position stored last.
+async fn begin<P: Projection>(
+    services: &NodeServices,
+    view: &ViewRef<P>,
+) -> Result<(Rows<P>, Position), JournalError> {
+    let published = Rows::clone(&view.0.current.load());
+    let stored = checkpoint::load::<P>(services, name::<P>()).await?;
+    let Some((rows, position)) = stored else { return Ok((published, Position::default())) };
+    if published.position.reaches(&position) {
+        return Ok((published, position));
     }
+    Ok((Rows { rows, position: position.clone() }, position))
 }

@@ -31,6 +31,7 @@ enum News {
     Fenced(ShardId),
     Regressed(ShardId),
     Drain(oneshot::Sender<()>),
+    Abandon,
 }
 
 /// Speaks to a running keeper.
@@ -59,6 +60,11 @@ impl KeeperHandle {
         let mut settled = self.settled.clone();
         let waiting = settled.wait_for(|settled| *settled);
         matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Stops keeping without a word to the database, as a crash would.
+    pub fn abandon(&self) {
+        let _ = self.news.send(News::Abandon);
     }
 
     /// Closes every shard and gives it up. The caller has stopped accepting and flushed before.
@@ -137,7 +143,7 @@ impl Running {
                         let steps = self.tenancy.regressed(shard);
                         self.perform(steps).await;
                     }
-                    None => return,
+                    Some(News::Abandon) | None => return,
                 },
                 () = tokio::time::sleep(Duration::from_micros(wait)) => {}
             }

@@ -43,7 +43,9 @@ pub struct KeySegment {
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + 'static {
     /// Keeps `snapshot` in place of an older one of the same aggregate, and `segment`, if given,
-    /// beside the earlier ones, in one transaction. An older snapshot never replaces a newer one.
+    /// beside the earlier ones, in one transaction. An older snapshot never replaces a newer one;
+    /// the same version in another schema does. Of two segments with the same `first_version` the
+    /// longer one stays, so that what a replaced owner saved never hides keys.
     async fn save(
         &self,
         snapshot: &Snapshot,

@@ -117,15 +117,6 @@ pub(super) fn shard_list(shards: &[ShardId]) -> String {
     list
 }
 
-/// The head of each shard: one step from the end of the primary key for each.
-pub(super) fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
-    AssertSqlSafe(format!(
-        "SELECT s.shard, (SELECT j.seq FROM journal AS j WHERE j.shard = s.shard \
-         ORDER BY j.seq DESC LIMIT 1) FROM shards AS s WHERE s.shard IN {} ORDER BY s.shard",
-        shard_list(shards)
-    ))
-}
-
 /// The rows of `shards` with what their leases have left; `now` is the expression for the
 /// database's clock in microseconds, `lock` what makes the rows stay as they were read.
 pub(super) fn select_owners(now: &str, shards: &[ShardId], lock: &str) -> AssertSqlSafe<String> {

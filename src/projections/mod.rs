@@ -3,6 +3,15 @@
 
 pub mod position;
 
+pub mod calendars;
+pub mod checkouts;
+pub mod orders;
+pub mod people;
+pub mod products;
+
+#[cfg(test)]
+pub mod testing;
+
 use crate::domain::id::AggregateId;
 
 /// Where a fact stands.

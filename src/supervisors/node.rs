@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use uuid::Uuid;
 
 use super::shard::ShardSupervisor;
@@ -80,6 +80,21 @@ impl Node {
     /// True once every shard is served, or stopped for an operator.
     pub async fn settle(&self, within: Duration) -> bool {
         self.keeper.settle(within).await
+    }
+
+    /// Ends everything at once, as a crash would: nothing is flushed and no lease given up.
+    pub fn kill(&self) {
+        self.engine.services.accepting.store(false, Ordering::Release);
+        self.keeper.abandon();
+        self.root.kill();
+        for shard in self.engine.shards() {
+            shard.close();
+        }
+    }
+
+    /// Under which the node's other supervisors hang.
+    pub fn root(&self) -> ActorCell {
+        self.root.get_cell()
     }
 
     pub fn is_settled(&self) -> bool {

@@ -40,14 +40,8 @@ where
     let database = sqlite::Database::open(&path, sqlite::Options::default())
         .await
         .expect("a new file can be opened");
-    database
-        .migrate()
-        .await
-        .expect("a new file can be migrated");
-    database
-        .prepare(SHARDS)
-        .await
-        .expect("a new file can be prepared");
+    database.migrate().await.expect("a new file can be migrated");
+    database.prepare(SHARDS).await.expect("a new file can be prepared");
     let database = Arc::new(database);
     test(TestDatabase {
         journal: database.clone(),
@@ -65,19 +59,10 @@ where
     let server = mysql_url();
     let name = format!("emporium_test_{}", Uuid::new_v4().simple());
     operate(&server, &format!("CREATE DATABASE {name}")).await;
-    let location = Location::Mysql {
-        server: server.clone(),
-        name: name.clone(),
-    };
+    let location = Location::Mysql { server: server.clone(), name: name.clone() };
     let database = location.connect_mysql(mysql::Options::default()).await;
-    database
-        .migrate()
-        .await
-        .expect("a new database can be migrated");
-    database
-        .prepare(SHARDS)
-        .await
-        .expect("a new database can be prepared");
+    database.migrate().await.expect("a new database can be migrated");
+    database.prepare(SHARDS).await.expect("a new database can be prepared");
     let database = Arc::new(database);
     let running = tokio::spawn(test(TestDatabase {
         journal: database.clone(),
@@ -102,22 +87,14 @@ fn mysql_url() -> String {
 
 async fn operate(server: &str, sql: &str) {
     let options = MySqlConnectOptions::from_str(server).expect("a MySQL URL");
-    let mut connection = options
-        .connect()
-        .await
-        .expect("the server under test answers");
-    connection
-        .execute(AssertSqlSafe(sql))
-        .await
-        .expect("the test account may do this");
+    let mut connection = options.connect().await.expect("the server under test answers");
+    connection.execute(AssertSqlSafe(sql)).await.expect("the test account may do this");
 }
 
 impl Location {
     /// The URL of this database by way of `address`, where a proxy listens.
     pub fn mysql_url(&self, address: Option<std::net::SocketAddr>) -> String {
-        let Location::Mysql { server, name } = self else {
-            panic!("not on a server")
-        };
+        let Location::Mysql { server, name } = self else { panic!("not on a server") };
         let mut options = MySqlConnectOptions::from_str(server).expect("a MySQL URL");
         if let Some(address) = address {
             options = options.host(&address.ip().to_string()).port(address.port());
@@ -127,9 +104,7 @@ impl Location {
 
     /// `host:port` of the server.
     pub fn upstream(&self) -> String {
-        let Location::Mysql { server, .. } = self else {
-            panic!("not on a server")
-        };
+        let Location::Mysql { server, .. } = self else { panic!("not on a server") };
         let options = MySqlConnectOptions::from_str(server).expect("a MySQL URL");
         format!("{}:{}", options.get_host(), options.get_port())
     }

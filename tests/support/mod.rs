@@ -1,6 +1,10 @@
 //! What integration tests share: a database for each test, and a proxy that loses packets.
 
+pub mod counter;
+pub mod app;
 pub mod database;
+pub mod engine;
+pub mod faults;
 pub mod proxy;
 
 use std::time::Duration;

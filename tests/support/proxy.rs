@@ -33,9 +33,7 @@ impl Proxy {
     /// Listens on a free port of 127.0.0.1 for connections to `upstream` (`host:port`).
     pub async fn to(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let (mode, modes) = watch::channel(Mode::Pass);
         let cuts = Arc::new(AtomicU64::new(0));
         let counter = cuts.clone();
@@ -47,12 +45,7 @@ impl Proxy {
                 tokio::spawn(carry(client, server, modes.clone(), counter.clone()));
             }
         });
-        Self {
-            address,
-            mode,
-            cuts,
-            listening,
-        }
+        Self { address, mode, cuts, listening }
     }
 
     pub fn address(&self) -> SocketAddr {

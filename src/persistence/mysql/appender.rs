@@ -45,11 +45,7 @@ struct Link {
 impl Link {
     fn new(connection: MySqlConnection) -> Self {
         let prepared = Box::new([false; ENTRIES_PER_APPEND_MAX + 1]);
-        Self {
-            connection,
-            prepared,
-            used: Instant::now(),
-        }
+        Self { connection, prepared, used: Instant::now() }
     }
 }
 
@@ -60,12 +56,7 @@ impl Lane {
         timeout: Duration,
         statement_bytes_max: usize,
     ) -> Self {
-        Self {
-            opener,
-            timeout,
-            statement_bytes_max,
-            link: Some(Link::new(connection)),
-        }
+        Self { opener, timeout, statement_bytes_max, link: Some(Link::new(connection)) }
     }
 
     /// A connection on which the statement for `rows` rows is ready to be sent. Whatever fails
@@ -79,9 +70,7 @@ impl Lane {
             link = Link::new(self.opener.open().await?);
         }
         if !link.prepared[rows] {
-            (&mut link.connection)
-                .prepare(insert_entries(rows).into_sql_str())
-                .await?;
+            (&mut link.connection).prepare(insert_entries(rows).into_sql_str()).await?;
             link.prepared[rows] = true;
         }
         Ok(link)
@@ -150,10 +139,7 @@ async fn send(connection: &mut MySqlConnection, entries: &[Entry]) -> Appended {
 }
 
 fn weight(entries: &[Entry]) -> usize {
-    entries
-        .iter()
-        .map(|entry| entry.events.len() + ROW_OVERHEAD_BYTES)
-        .sum()
+    entries.iter().map(|entry| entry.events.len() + ROW_OVERHEAD_BYTES).sum()
 }
 
 /// The parameters of the one `INSERT`, in one buffer that never grows on the way.

@@ -59,9 +59,7 @@ fn judge(number: u16, state: Option<&str>) -> Verdict {
 
 /// The error packet of the server, where there is one.
 fn packet(error: &sqlx::Error) -> Option<&MySqlDatabaseError> {
-    error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
+    error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>())
 }
 
 pub(super) fn verdict(error: &sqlx::Error) -> Verdict {

@@ -70,24 +70,15 @@ impl Database {
     pub async fn connect(url: &str, options: Options) -> Result<Self, JournalError> {
         let connect = MySqlConnectOptions::from_str(url).map_err(journal_error)?;
         if connect.get_database().is_none() {
-            return Err(JournalError::Refused(
-                "the database URL names no database".to_owned(),
-            ));
+            return Err(JournalError::Refused("the database URL names no database".to_owned()));
         }
         let opener = Opener::new(connect, &options);
         let connections = Connections::new(opener.clone(), options.connections);
         let mut first = connections.acquire().await.map_err(journal_error)?;
         let examine = Server::examine(first.connection());
-        let server = within(options.call_timeout, examine)
-            .await
-            .map_err(journal_error)?;
+        let server = within(options.call_timeout, examine).await.map_err(journal_error)?;
         first.give_back();
-        Ok(Self {
-            connections,
-            opener: Arc::new(opener),
-            server,
-            options,
-        })
+        Ok(Self { connections, opener: Arc::new(opener), server, options })
     }
 
     /// Brings the tables to the shape this program knows; several nodes may do so at once. A
@@ -110,9 +101,7 @@ impl Database {
     }
 
     async fn acquire(&self) -> Result<Borrowed<'_, Opener>, JournalError> {
-        within(self.options.call_timeout, self.connections.acquire())
-            .await
-            .map_err(journal_error)
+        within(self.options.call_timeout, self.connections.acquire()).await.map_err(journal_error)
     }
 
     /// The answer of the server, or `Unreachable` when it does not come in time.
@@ -120,9 +109,7 @@ impl Database {
         &self,
         call: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, JournalError> {
-        within(self.options.call_timeout, call)
-            .await
-            .map_err(journal_error)
+        within(self.options.call_timeout, call).await.map_err(journal_error)
     }
 }
 
@@ -171,16 +158,7 @@ impl Journal for Database {
         through: Seq,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
-        reading::entries(
-            self,
-            Range::Shard {
-                shard,
-                after,
-                through,
-            },
-            limit,
-        )
-        .await
+        reading::entries(self, Range::Shard { shard, after, through }, limit).await
     }
 
     async fn read_aggregate(
@@ -191,12 +169,8 @@ impl Journal for Database {
         to_version: u64,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError> {
-        let range = Range::Aggregate {
-            aggregate_type,
-            aggregate_id,
-            from: from_version,
-            to: to_version,
-        };
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
         reading::entries(self, range, limit).await
     }
 }

@@ -31,9 +31,7 @@ const TRIES_ALONE: u32 = 50;
 
 pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), JournalError> {
     let mut borrowed = database.acquire().await?;
-    let found = database
-        .answer(prepare_on(borrowed.connection(), count))
-        .await?;
+    let found = database.answer(prepare_on(borrowed.connection(), count)).await?;
     borrowed.give_back();
     if found == i64::from(count) {
         return Ok(());
@@ -46,21 +44,15 @@ pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), Journ
 /// Makes the rows of an empty table in one statement, and says how many there are. Where two
 /// nodes do so at once, the second one meets the rows of the first.
 async fn prepare_on(connection: &mut MySqlConnection, count: u16) -> Result<i64, sqlx::Error> {
-    let found: i64 = sqlx::query_scalar(SHARD_COUNT)
-        .fetch_one(&mut *connection)
-        .await?;
+    let found: i64 = sqlx::query_scalar(SHARD_COUNT).fetch_one(&mut *connection).await?;
     if found > 0 || count == 0 {
         return Ok(found);
     }
-    let inserted = connection
-        .execute(sqlx::raw_sql(insert_shards(count)))
-        .await;
+    let inserted = connection.execute(sqlx::raw_sql(insert_shards(count))).await;
     match inserted {
         Ok(_) => Ok(i64::from(count)),
         Err(error) if matches!(verdict(&error), Verdict::Duplicate | Verdict::Again) => {
-            sqlx::query_scalar(SHARD_COUNT)
-                .fetch_one(&mut *connection)
-                .await
+            sqlx::query_scalar(SHARD_COUNT).fetch_one(&mut *connection).await
         }
         Err(error) => Err(error),
     }
@@ -74,24 +66,14 @@ pub(super) async fn take(
     force: bool,
 ) -> Result<Vec<Taken>, JournalError> {
     let shards = in_lock_order(shards);
-    let together = Demand {
-        owner,
-        lease,
-        force,
-        heads: Heads::Read,
-    };
+    let together = Demand { owner, lease, force, heads: Heads::Read };
     if let Some(taken) = together.take(database, &shards, TRIES_TOGETHER).await? {
         return Ok(taken);
     }
-    let alone = Demand {
-        heads: Heads::Locked,
-        ..together
-    };
+    let alone = Demand { heads: Heads::Locked, ..together };
     let mut taken = Vec::with_capacity(shards.len());
     for shard in &shards {
-        let one = alone
-            .take(database, std::slice::from_ref(shard), TRIES_ALONE)
-            .await?;
+        let one = alone.take(database, std::slice::from_ref(shard), TRIES_ALONE).await?;
         taken.extend(one.ok_or_else(|| {
             JournalError::Unreachable(format!(
                 "shard {shard} was appended to at each of {TRIES_ALONE} tries to take it"
@@ -170,9 +152,7 @@ impl Demand<'_> {
     ) -> Result<Vec<Taken>, sqlx::Error> {
         if self.heads == Heads::Locked {
             // For the next transaction only: at this level a lock holds the gap behind it too.
-            connection
-                .execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                .await?;
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
         }
         connection.execute("START TRANSACTION").await?;
         let rows = connection
@@ -188,11 +168,9 @@ impl Demand<'_> {
                 remaining_us: row.try_get(3)?,
             };
             match row.held_against(self.owner, self.force) {
-                Some((node, remaining)) => taken.push(Taken::Held {
-                    shard: row.shard,
-                    node,
-                    remaining,
-                }),
+                Some((node, remaining)) => {
+                    taken.push(Taken::Held { shard: row.shard, node, remaining })
+                }
                 None => free.push(row),
             }
         }
@@ -278,9 +256,7 @@ pub(super) async fn renew(
         .bind(incarnation)
         .execute(borrowed.connection());
     database.answer(renewal).await?;
-    let owned = sqlx::query_scalar(OWNED_SHARDS)
-        .bind(incarnation)
-        .fetch_all(borrowed.connection());
+    let owned = sqlx::query_scalar(OWNED_SHARDS).bind(incarnation).fetch_all(borrowed.connection());
     let owned = database.answer(owned).await?;
     borrowed.give_back();
     Ok(owned)

@@ -50,9 +50,7 @@ impl Open for Opener {
     async fn open(&self) -> Result<MySqlConnection, sqlx::Error> {
         let open = async {
             let mut connection = self.connect.connect().await?;
-            connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(self.settings.as_str())))
-                .await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(self.settings.as_str()))).await?;
             Ok(connection)
         };
         within(self.timeout, open).await
@@ -75,13 +73,8 @@ impl Server {
         )
         .fetch_one(connection)
         .await?;
-        let (flush, binary_log, sync, packet, autocommit): (i64, i64, i64, i64, i64) = (
-            row.try_get(0)?,
-            row.try_get(1)?,
-            row.try_get(2)?,
-            row.try_get(3)?,
-            row.try_get(4)?,
-        );
+        let (flush, binary_log, sync, packet, autocommit): (i64, i64, i64, i64, i64) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         if flush != 1 {
             tracing::warn!(
                 innodb_flush_log_at_trx_commit = flush,
@@ -102,9 +95,7 @@ impl Server {
             ));
         }
         let packet = usize::try_from(packet).unwrap_or(0);
-        Ok(Self {
-            statement_bytes_max: packet.saturating_sub(PACKET_OVERHEAD_BYTES),
-        })
+        Ok(Self { statement_bytes_max: packet.saturating_sub(PACKET_OVERHEAD_BYTES) })
     }
 }
 

@@ -66,10 +66,7 @@ impl SnapshotStore for Database {
         snapshot: &Snapshot,
         segment: Option<&KeySegment>,
     ) -> Result<(), JournalError> {
-        let bytes = snapshot
-            .state
-            .len()
-            .max(segment.map_or(0, |keys| keys.fingerprints.len()));
+        let bytes = snapshot.state.len().max(segment.map_or(0, |keys| keys.fingerprints.len()));
         if bytes > self.server.statement_bytes_max {
             return Err(JournalError::Refused(format!(
                 "a snapshot of {bytes} bytes, where the database's max_allowed_packet leaves {}",
@@ -85,8 +82,7 @@ impl SnapshotStore for Database {
             match result {
                 Ok(()) => break,
                 Err(error) if tries < TRIES && verdict(&error) == Verdict::Again => {
-                    self.answer(borrowed.connection().execute("ROLLBACK"))
-                        .await?;
+                    self.answer(borrowed.connection().execute("ROLLBACK")).await?;
                     sleep(Duration::from_millis(1 << tries)).await;
                 }
                 Err(error) => return Err(journal_error(error)),
@@ -116,8 +112,7 @@ impl SnapshotStore for Database {
             }
             Err(damage) => {
                 tracing::error!(aggregate_type, %aggregate_id, %damage, "removing a damaged snapshot");
-                self.remove_snapshot(aggregate_type, aggregate_id, &row)
-                    .await?;
+                self.remove_snapshot(aggregate_type, aggregate_id, &row).await?;
                 Ok(None)
             }
         }
@@ -141,9 +136,7 @@ impl SnapshotStore for Database {
             .fetch_all(borrowed.connection());
         let rows = self.answer(query).await?;
         borrowed.give_back();
-        rows.iter()
-            .map(|row| decode_segment(row).map_err(JournalError::Corrupt))
-            .collect()
+        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
     }
 
     async fn prune_key_segments(
@@ -173,9 +166,7 @@ impl SnapshotStore for Database {
         loop {
             let mut borrowed = self.acquire().await?;
             let query = match after {
-                None => sqlx::query(LIST_FIRST_SNAPSHOTS)
-                    .bind(aggregate_type)
-                    .bind(rows),
+                None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
                 Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
                     .bind(aggregate_type)
                     .bind(after.into_bytes().to_vec())

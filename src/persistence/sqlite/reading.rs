@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, select_heads};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, shard_list};
 
 pub(super) async fn heads(
     database: &Database,
@@ -35,6 +35,15 @@ pub(super) async fn heads_on(
         found.insert(shard, stored::<Seq>(seq.unwrap_or(0))?);
     }
     Ok(shards.iter().map(|shard| (*shard, found.get(shard).copied().unwrap_or(0))).collect())
+}
+
+/// The head of each shard: one step from the end of the primary key for each.
+fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT s.shard, (SELECT j.seq FROM journal AS j WHERE j.shard = s.shard \
+         ORDER BY j.seq DESC LIMIT 1) FROM shards AS s WHERE s.shard IN {} ORDER BY s.shard",
+        shard_list(shards)
+    ))
 }
 
 /// One page of the entries in `range`.
@@ -98,8 +107,6 @@ fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
 mod tests {
     use std::path::Path;
 
-    use sqlx::AssertSqlSafe;
-
     use super::*;
     use crate::persistence::sqlite::Options;
 
@@ -107,10 +114,7 @@ mod tests {
         let database = Database::open(&directory.join("emporium.db"), Options::default())
             .await
             .expect("a new file can be opened");
-        database
-            .migrate()
-            .await
-            .expect("a new file can be migrated");
+        database.migrate().await.expect("a new file can be migrated");
         database
     }
 
@@ -119,12 +123,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let database = database(directory.path()).await;
         let mut reader = database.readers.acquire().await.expect("a connection");
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(format!(
-            "EXPLAIN QUERY PLAN {READ_AGGREGATE}"
-        )))
-        .fetch_all(reader.connection())
-        .await
-        .expect("a plan");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {READ_AGGREGATE}")))
+                .fetch_all(reader.connection())
+                .await
+                .expect("a plan");
         let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
         assert_eq!(
             steps,

@@ -57,6 +57,12 @@ pub fn payment_reference(order: AggregateId) -> String {
     format!("checkout-{}", checkout_id(order))
 }
 
+/// The checkout whose payment a reference names, if it is one of ours.
+pub fn checkout_of(payment_reference: &str) -> Option<AggregateId> {
+    let id = payment_reference.strip_prefix("checkout-")?;
+    id.parse().ok().map(AggregateId)
+}
+
 /// The hold of one line of an order's checkout.
 pub fn hold_id(order: AggregateId, line: u32) -> HoldId {
     let checkout = checkout_id(order);

@@ -604,6 +604,15 @@ fn a_payment_answered_twice_is_one_payment_and_a_contradiction_is_an_error() {
 }
 
 #[test]
+fn a_reference_names_its_checkout() {
+    let reference = payment_reference(order_id());
+    assert_eq!(checkout_of(&reference), Some(checkout_id(order_id())));
+    for foreign in ["", "checkout-", "checkout-1", "order-1", &reference[1..]] {
+        assert_eq!(checkout_of(foreign), None, "{foreign}");
+    }
+}
+
+#[test]
 fn a_payment_of_unknown_outcome_is_asked_after_and_only_then_asked_for_again() {
     let reference = payment_reference(order_id());
     let query = Step::QueryPayment { reference: reference.clone() };

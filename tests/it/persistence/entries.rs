@@ -12,10 +12,7 @@ use uuid::Uuid;
 pub const LEASE: Duration = Duration::from_secs(600);
 
 pub fn owner(node: &str) -> Owner {
-    Owner {
-        node: node.to_owned(),
-        incarnation: Uuid::new_v4(),
-    }
+    Owner { node: node.to_owned(), incarnation: Uuid::new_v4() }
 }
 
 /// One entry of one event of a new aggregate.
@@ -71,18 +68,9 @@ pub async fn whole(journal: &dyn Journal, shard: ShardId) -> Vec<Entry> {
 
 /// Takes one shard that is free to be taken: its epoch and its head.
 pub async fn take(journal: &dyn Journal, shard: ShardId, owner: &Owner) -> (Epoch, Seq) {
-    let taken = journal
-        .take(&[shard], owner, LEASE, false)
-        .await
-        .expect("the journal answers");
+    let taken = journal.take(&[shard], owner, LEASE, false).await.expect("the journal answers");
     match taken.as_slice() {
-        [
-            Taken::Owned {
-                shard: owned,
-                epoch,
-                head,
-            },
-        ] if *owned == shard => (*epoch, *head),
+        [Taken::Owned { shard: owned, epoch, head }] if *owned == shard => (*epoch, *head),
         other => panic!("shard {shard} was not taken: {other:?}"),
     }
 }

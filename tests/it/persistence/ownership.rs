@@ -35,10 +35,7 @@ async fn taking_writes_a_record_behind_the_head(database: TestDatabase) {
     assert_eq!((epoch, head), (1, 4));
 
     let record = whole(journal, 4).await.pop().expect("the takeover record");
-    assert_eq!(
-        (record.seq, record.epoch, record.attempt, record.version),
-        (4, 1, 0, 4)
-    );
+    assert_eq!((record.seq, record.epoch, record.attempt, record.version), (4, 1, 0, 4));
     assert_eq!(&*record.aggregate_type, SHARD_RECORD);
     assert_eq!(record.aggregate_id, shard_record_id(4));
     let events: serde_json::Value = serde_json::from_str(&record.events).expect("JSON");
@@ -57,42 +54,19 @@ async fn a_lease_keeps_others_out_until_it_runs_out(database: TestDatabase) {
     let journal = &*database.journal;
     take(journal, 0, &owner("one")).await;
     let other = owner("other");
-    let held = journal
-        .take(&[0], &other, LEASE, false)
-        .await
-        .expect("the journal answers");
-    let [
-        Taken::Held {
-            shard: 0,
-            node,
-            remaining,
-        },
-    ] = held.as_slice()
-    else {
+    let held = journal.take(&[0], &other, LEASE, false).await.expect("the journal answers");
+    let [Taken::Held { shard: 0, node, remaining }] = held.as_slice() else {
         panic!("taken from under its owner: {held:?}");
     };
     assert_eq!(node, "one");
-    assert!(
-        *remaining <= LEASE && *remaining > LEASE / 2,
-        "{remaining:?}"
-    );
-    assert_eq!(
-        whole(journal, 0).await.len(),
-        1,
-        "a refused taking writes nothing"
-    );
+    assert!(*remaining <= LEASE && *remaining > LEASE / 2, "{remaining:?}");
+    assert_eq!(whole(journal, 0).await.len(), 1, "a refused taking writes nothing");
 
     // Given that a short lease is held, it runs out by itself.
     let short = Duration::from_millis(300);
-    journal
-        .take(&[1], &owner("one"), short, false)
-        .await
-        .expect("the journal answers");
+    journal.take(&[1], &owner("one"), short, false).await.expect("the journal answers");
     let taken = eventually("the end of the lease", || async {
-        let taken = journal
-            .take(&[1], &other, LEASE, false)
-            .await
-            .expect("the journal answers");
+        let taken = journal.take(&[1], &other, LEASE, false).await.expect("the journal answers");
         match taken.as_slice() {
             [Taken::Held { remaining, .. }] => {
                 assert!(*remaining <= short, "{remaining:?} of {short:?}");
@@ -112,43 +86,17 @@ async fn a_restarted_node_takes_its_shards_at_once(database: TestDatabase) {
     assert_eq!(take(journal, 0, &before).await, (1, 1));
     let after = owner("one");
     assert_eq!(take(journal, 0, &after).await, (2, 2), "a new epoch");
-    assert!(
-        journal
-            .renew(&before, LEASE)
-            .await
-            .expect("the journal answers")
-            .is_empty()
-    );
-    assert_eq!(
-        journal
-            .renew(&after, LEASE)
-            .await
-            .expect("the journal answers"),
-        [0]
-    );
-    assert_eq!(
-        take(journal, 0, &after).await,
-        (3, 3),
-        "never the old one again"
-    );
+    assert!(journal.renew(&before, LEASE).await.expect("the journal answers").is_empty());
+    assert_eq!(journal.renew(&after, LEASE).await.expect("the journal answers"), [0]);
+    assert_eq!(take(journal, 0, &after).await, (3, 3), "never the old one again");
 }
 
 async fn the_only_process_may_take_everything(database: TestDatabase) {
     let journal = &*database.journal;
     take(journal, 0, &owner("one")).await;
     let other = owner("other");
-    let taken = journal
-        .take(&[0], &other, LEASE, true)
-        .await
-        .expect("the journal answers");
-    assert_eq!(
-        taken,
-        [Taken::Owned {
-            shard: 0,
-            epoch: 2,
-            head: 2
-        }]
-    );
+    let taken = journal.take(&[0], &other, LEASE, true).await.expect("the journal answers");
+    assert_eq!(taken, [Taken::Owned { shard: 0, epoch: 2, head: 2 }]);
 }
 
 async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
@@ -159,17 +107,8 @@ async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
     }
     take(journal, 3, &two).await;
     let longer = LEASE * 2;
-    assert_eq!(
-        journal
-            .renew(&one, longer)
-            .await
-            .expect("the journal answers"),
-        [2, 5, 9]
-    );
-    let held = journal
-        .take(&[2, 3], &owner("x"), LEASE, false)
-        .await
-        .expect("an answer");
+    assert_eq!(journal.renew(&one, longer).await.expect("the journal answers"), [2, 5, 9]);
+    let held = journal.take(&[2, 3], &owner("x"), LEASE, false).await.expect("an answer");
     let remaining: Vec<bool> = held
         .iter()
         .map(|taken| match taken {
@@ -177,11 +116,7 @@ async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
             Taken::Owned { .. } => panic!("taken from under its owner"),
         })
         .collect();
-    assert_eq!(
-        remaining,
-        [true, false],
-        "only those of the renewing incarnation"
-    );
+    assert_eq!(remaining, [true, false], "only those of the renewing incarnation");
 }
 
 async fn leases_are_released_by_their_incarnation_only(database: TestDatabase) {
@@ -189,41 +124,13 @@ async fn leases_are_released_by_their_incarnation_only(database: TestDatabase) {
     let (one, two) = (owner("one"), owner("two"));
     take(journal, 0, &one).await;
     take(journal, 1, &one).await;
-    journal
-        .release(&two, &[0, 1])
-        .await
-        .expect("the journal answers");
-    journal
-        .release(&one, &[1, 7])
-        .await
-        .expect("the journal answers");
-    journal
-        .release(&one, &[])
-        .await
-        .expect("the journal answers");
-    assert_eq!(
-        journal
-            .renew(&one, LEASE)
-            .await
-            .expect("the journal answers"),
-        [0]
-    );
-    let taken = journal
-        .take(&[0, 1], &two, LEASE, false)
-        .await
-        .expect("the journal answers");
-    assert!(
-        matches!(&taken[0], Taken::Held { shard: 0, .. }),
-        "{taken:?}"
-    );
-    assert_eq!(
-        taken[1],
-        Taken::Owned {
-            shard: 1,
-            epoch: 2,
-            head: 2
-        }
-    );
+    journal.release(&two, &[0, 1]).await.expect("the journal answers");
+    journal.release(&one, &[1, 7]).await.expect("the journal answers");
+    journal.release(&one, &[]).await.expect("the journal answers");
+    assert_eq!(journal.renew(&one, LEASE).await.expect("the journal answers"), [0]);
+    let taken = journal.take(&[0, 1], &two, LEASE, false).await.expect("the journal answers");
+    assert!(matches!(&taken[0], Taken::Held { shard: 0, .. }), "{taken:?}");
+    assert_eq!(taken[1], Taken::Owned { shard: 1, epoch: 2, head: 2 });
 }
 
 async fn all_shards_are_taken_at_once(database: TestDatabase) {
@@ -232,38 +139,19 @@ async fn all_shards_are_taken_at_once(database: TestDatabase) {
     // Asked for in any order and twice.
     let mut shards: Vec<ShardId> = (0..SHARDS).rev().collect();
     shards.push(3);
-    let taken = journal
-        .take(&shards, &owner("two"), LEASE, false)
-        .await
-        .expect("an answer");
+    let taken = journal.take(&shards, &owner("two"), LEASE, false).await.expect("an answer");
     assert_eq!(taken.len(), usize::from(SHARDS));
     for (shard, taken) in (0..SHARDS).zip(taken) {
         match taken {
             Taken::Held { shard: held, .. } => assert_eq!((shard, held), (6, 6)),
-            owned => assert_eq!(
-                owned,
-                Taken::Owned {
-                    shard,
-                    epoch: 1,
-                    head: 1
-                }
-            ),
+            owned => assert_eq!(owned, Taken::Owned { shard, epoch: 1, head: 1 }),
         }
     }
-    assert!(
-        journal
-            .take(&[], &owner("two"), LEASE, false)
-            .await
-            .expect("an answer")
-            .is_empty()
-    );
+    assert!(journal.take(&[], &owner("two"), LEASE, false).await.expect("an answer").is_empty());
 }
 
 async fn a_shard_beyond_those_prepared_is_refused(database: TestDatabase) {
-    let refusal = database
-        .journal
-        .take(&[0, SHARDS], &owner("one"), LEASE, false)
-        .await;
+    let refusal = database.journal.take(&[0, SHARDS], &owner("one"), LEASE, false).await;
     assert!(refusal.is_err(), "{refusal:?}");
 }
 
@@ -308,10 +196,7 @@ async fn take_all(
     shards: &[ShardId],
     owner: &Owner,
 ) -> Vec<(ShardId, Epoch, Seq)> {
-    let taken = journal
-        .take(shards, owner, LEASE, true)
-        .await
-        .expect("the journal answers");
+    let taken = journal.take(shards, owner, LEASE, true).await.expect("the journal answers");
     taken
         .into_iter()
         .map(|taken| match taken {
@@ -340,9 +225,7 @@ async fn an_owner_that_was_replaced_is_refused_from_then_on(database: TestDataba
         let (refusal, written) = writer.ended.await.expect("the writer does not panic");
         assert_eq!(refusal, Appended::Duplicate, "round {round}");
         for (shard, _, head) in &owned {
-            let late = written
-                .iter()
-                .find(|entry| entry.shard == *shard && entry.seq >= *head);
+            let late = written.iter().find(|entry| entry.shard == *shard && entry.seq >= *head);
             assert_eq!(late, None, "round {round}: behind the takeover at {head}");
         }
         takeovers.extend(&owned);
@@ -351,34 +234,19 @@ async fn an_owner_that_was_replaced_is_refused_from_then_on(database: TestDataba
     for shard in shards {
         let log = whole(&*journal, shard).await;
         let numbers: Vec<Seq> = log.iter().map(|entry| entry.seq).collect();
-        assert_eq!(
-            numbers,
-            (1..=log.len() as u64).collect::<Vec<_>>(),
-            "contiguous"
-        );
-        assert!(
-            log.is_sorted_by_key(|entry| entry.epoch),
-            "epochs only rise"
-        );
+        assert_eq!(numbers, (1..=log.len() as u64).collect::<Vec<_>>(), "contiguous");
+        assert!(log.is_sorted_by_key(|entry| entry.epoch), "epochs only rise");
         let of_takeovers: Vec<(ShardId, Epoch, Seq)> = log
             .iter()
             .filter(|entry| &*entry.aggregate_type == SHARD_RECORD)
             .map(|entry| (entry.shard, entry.epoch, entry.seq))
             .collect();
-        let expected: Vec<_> = takeovers
-            .iter()
-            .filter(|taken| taken.0 == shard)
-            .copied()
-            .collect();
+        let expected: Vec<_> = takeovers.iter().filter(|taken| taken.0 == shard).copied().collect();
         assert_eq!(of_takeovers, expected);
-        let kept: Vec<&Entry> = log
-            .iter()
-            .filter(|entry| &*entry.aggregate_type != SHARD_RECORD)
-            .collect();
-        let expected: Vec<&Entry> = acknowledged
-            .iter()
-            .filter(|entry| entry.shard == shard)
-            .collect();
+        let kept: Vec<&Entry> =
+            log.iter().filter(|entry| &*entry.aggregate_type != SHARD_RECORD).collect();
+        let expected: Vec<&Entry> =
+            acknowledged.iter().filter(|entry| entry.shard == shard).collect();
         assert_eq!(kept, expected, "everything acknowledged, and nothing else");
     }
 }
@@ -401,9 +269,7 @@ async fn two_takers_never_share_an_epoch(database: TestDatabase) {
         taken.extend(taker.await.expect("a taker does not panic"));
     }
     taken.sort_unstable();
-    let expected: Vec<(ShardId, Epoch, Seq)> = shards
-        .iter()
-        .flat_map(|shard| (1..=20).map(|epoch| (*shard, epoch, epoch)))
-        .collect();
+    let expected: Vec<(ShardId, Epoch, Seq)> =
+        shards.iter().flat_map(|shard| (1..=20).map(|epoch| (*shard, epoch, epoch))).collect();
     assert_eq!(taken, expected);
 }

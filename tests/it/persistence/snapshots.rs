@@ -41,25 +41,17 @@ fn segment(id: Uuid, first_version: u64, last_version: u64) -> KeySegment {
         first_version,
         last_version,
         recorded_us: i64::try_from(last_version).expect("small") * 1_000,
-        fingerprints: (0..(last_version - first_version + 1) * 16)
-            .map(|b| b as u8)
-            .collect(),
+        fingerprints: (0..(last_version - first_version + 1) * 16).map(|b| b as u8).collect(),
     }
 }
 
 impl TestDatabase {
     async fn saved(&self, snapshot: &Snapshot, segment: Option<&KeySegment>) {
-        self.snapshots
-            .save(snapshot, segment)
-            .await
-            .expect("the store answers");
+        self.snapshots.save(snapshot, segment).await.expect("the store answers");
     }
 
     async fn loaded(&self, id: Uuid) -> Option<Snapshot> {
-        self.snapshots
-            .load("stock_item", id, 2)
-            .await
-            .expect("the store answers")
+        self.snapshots.load("stock_item", id, 2).await.expect("the store answers")
     }
 
     async fn segments(&self, id: Uuid) -> Vec<KeySegment> {
@@ -78,20 +70,14 @@ async fn a_snapshot_comes_back_as_it_was_saved(database: TestDatabase) {
     binary.recorded_us = -1;
     database.saved(&binary, None).await;
     assert_eq!(database.loaded(id).await, Some(binary));
-    let other = database
-        .snapshots
-        .load("order", id, 2)
-        .await
-        .expect("the store answers");
+    let other = database.snapshots.load("order", id, 2).await.expect("the store answers");
     assert_eq!(other, None, "another kind with the same id");
 }
 
 async fn an_older_snapshot_never_replaces_a_newer_one(database: TestDatabase) {
     let id = Uuid::new_v4();
     for version in [5, 9, 7, 1, 9, 12, 11] {
-        database
-            .saved(&snapshot(id, version), Some(&segment(id, version, version)))
-            .await;
+        database.saved(&snapshot(id, version), Some(&segment(id, version, version))).await;
     }
     assert_eq!(database.loaded(id).await, Some(snapshot(id, 12)));
 
@@ -102,19 +88,13 @@ async fn an_older_snapshot_never_replaces_a_newer_one(database: TestDatabase) {
         let store = database.snapshots.clone();
         savers.push(tokio::spawn(async move {
             let keys = segment(contested, version, version);
-            store
-                .save(&snapshot(contested, version), Some(&keys))
-                .await
-                .expect("an answer");
+            store.save(&snapshot(contested, version), Some(&keys)).await.expect("an answer");
         }));
     }
     for saver in savers {
         saver.await.expect("a saver does not panic");
     }
-    assert_eq!(
-        database.loaded(contested).await,
-        Some(snapshot(contested, 20))
-    );
+    assert_eq!(database.loaded(contested).await, Some(snapshot(contested, 20)));
     assert_eq!(database.segments(contested).await.len(), 20);
 }
 
@@ -125,11 +105,7 @@ async fn another_schema_is_not_loaded_and_may_be_replaced(database: TestDatabase
     database.saved(&former, None).await;
     assert_eq!(database.loaded(id).await, None);
     // It is not damaged: whoever knows its schema still has it.
-    let loaded = database
-        .snapshots
-        .load("stock_item", id, 1)
-        .await
-        .expect("the store answers");
+    let loaded = database.snapshots.load("stock_item", id, 1).await.expect("the store answers");
     assert_eq!(loaded, Some(former));
 
     database.saved(&snapshot(id, 5), None).await;
@@ -140,17 +116,9 @@ async fn a_flipped_byte_is_discarded_and_removed(database: TestDatabase) {
     let id = Uuid::new_v4();
     database.saved(&snapshot(id, 5), None).await;
     let mut operator = database.location.operator().await;
-    operator
-        .execute("UPDATE snapshots SET state = x'7B7D'")
-        .await;
+    operator.execute("UPDATE snapshots SET state = x'7B7D'").await;
     assert_eq!(database.loaded(id).await, None);
-    assert_eq!(
-        operator
-            .texts("SELECT CONCAT('', version) FROM snapshots")
-            .await
-            .len(),
-        0
-    );
+    assert_eq!(operator.texts("SELECT CONCAT('', version) FROM snapshots").await.len(), 0);
 
     // And an older one, made by a replay, may now take its place.
     database.saved(&snapshot(id, 3), None).await;
@@ -159,31 +127,17 @@ async fn a_flipped_byte_is_discarded_and_removed(database: TestDatabase) {
 
 async fn every_column_is_under_the_checksum(database: TestDatabase) {
     let mut operator = database.location.operator().await;
-    for change in [
-        "shard = 8",
-        "version = 6",
-        "seq = 16",
-        "recorded_us = 1",
-        "crc = crc + 1",
-    ] {
+    for change in ["shard = 8", "version = 6", "seq = 16", "recorded_us = 1", "crc = crc + 1"] {
         let id = Uuid::new_v4();
         database.saved(&snapshot(id, 5), None).await;
         assert!(database.loaded(id).await.is_some());
-        operator
-            .execute(&format!("UPDATE snapshots SET {change}"))
-            .await;
+        operator.execute(&format!("UPDATE snapshots SET {change}")).await;
         assert_eq!(database.loaded(id).await, None, "{change}");
     }
     let id = Uuid::new_v4();
     database.saved(&snapshot(id, 5), None).await;
-    operator
-        .execute("UPDATE snapshots SET state_schema = 3")
-        .await;
-    let loaded = database
-        .snapshots
-        .load("stock_item", id, 3)
-        .await
-        .expect("the store answers");
+    operator.execute("UPDATE snapshots SET state_schema = 3").await;
+    let loaded = database.snapshots.load("stock_item", id, 3).await.expect("the store answers");
     assert_eq!(loaded, None, "a schema that was never written");
 }
 
@@ -201,19 +155,13 @@ async fn snapshots_are_listed_in_pages_without_damaged_ones(database: TestDataba
     for damaged in &ids[3..6] {
         let id = damaged.simple();
         operator
-            .execute(&format!(
-                "UPDATE snapshots SET seq = 1 WHERE aggregate_id = x'{id}'"
-            ))
+            .execute(&format!("UPDATE snapshots SET seq = 1 WHERE aggregate_id = x'{id}'"))
             .await;
     }
     let mut listed = Vec::new();
     loop {
         let after = listed.last().copied();
-        let page = database
-            .snapshots
-            .list("stock_item", after, 3)
-            .await
-            .expect("an answer");
+        let page = database.snapshots.list("stock_item", after, 3).await.expect("an answer");
         assert!(page.len() <= 3);
         if page.is_empty() {
             break;
@@ -230,12 +178,7 @@ async fn key_segments_are_read_in_pages(database: TestDatabase) {
     for first in (1..=50).step_by(5) {
         let keys = segment(id, first, first + 4);
         database.saved(&snapshot(id, first + 4), Some(&keys)).await;
-        database
-            .saved(
-                &snapshot(Uuid::new_v4(), 1),
-                Some(&segment(Uuid::new_v4(), 1, 1)),
-            )
-            .await;
+        database.saved(&snapshot(Uuid::new_v4(), 1), Some(&segment(Uuid::new_v4(), 1, 1))).await;
         saved.push(keys);
     }
     let mut read: Vec<KeySegment> = Vec::new();
@@ -254,48 +197,27 @@ async fn key_segments_are_read_in_pages(database: TestDatabase) {
     }
     // Segments end at 5, 10, 15, … thousand microseconds.
     assert_eq!(read, saved[2..], "those that end at or after 12,000");
-    let exactly = database
-        .snapshots
-        .key_segments("stock_item", id, 15_000, 0, 99)
-        .await;
-    assert_eq!(
-        exactly.expect("the store answers"),
-        saved[2..],
-        "the bound is included"
-    );
+    let exactly = database.snapshots.key_segments("stock_item", id, 15_000, 0, 99).await;
+    assert_eq!(exactly.expect("the store answers"), saved[2..], "the bound is included");
 }
 
 async fn a_longer_segment_takes_the_place_of_a_shorter_one(database: TestDatabase) {
     let id = Uuid::new_v4();
     for last in [4, 9, 6, 9] {
-        database
-            .saved(&snapshot(id, last), Some(&segment(id, 1, last)))
-            .await;
+        database.saved(&snapshot(id, last), Some(&segment(id, 1, last))).await;
     }
     assert_eq!(database.segments(id).await, [segment(id, 1, 9)]);
 }
 
 async fn a_damaged_segment_is_reported(database: TestDatabase) {
     let id = Uuid::new_v4();
-    database
-        .saved(&snapshot(id, 4), Some(&segment(id, 1, 4)))
-        .await;
-    database
-        .saved(&snapshot(id, 8), Some(&segment(id, 5, 8)))
-        .await;
+    database.saved(&snapshot(id, 4), Some(&segment(id, 1, 4))).await;
+    database.saved(&snapshot(id, 8), Some(&segment(id, 5, 8))).await;
     let mut operator = database.location.operator().await;
-    operator
-        .execute("UPDATE key_segments SET last_version = 9 WHERE first_version = 5")
-        .await;
-    let read = database
-        .snapshots
-        .key_segments("stock_item", id, 0, 0, 10)
-        .await;
+    operator.execute("UPDATE key_segments SET last_version = 9 WHERE first_version = 5").await;
+    let read = database.snapshots.key_segments("stock_item", id, 0, 0, 10).await;
     assert!(matches!(read, Err(JournalError::Corrupt(_))), "{read:?}");
-    let whole = database
-        .snapshots
-        .key_segments("stock_item", id, 0, 0, 1)
-        .await;
+    let whole = database.snapshots.key_segments("stock_item", id, 0, 0, 1).await;
     assert_eq!(whole.expect("the first one is whole"), [segment(id, 1, 4)]);
 }
 
@@ -304,20 +226,11 @@ async fn old_segments_are_pruned(database: TestDatabase) {
     for owner in [id, other] {
         for first in [1, 5, 9] {
             let keys = segment(owner, first, first + 3);
-            database
-                .saved(&snapshot(owner, first + 3), Some(&keys))
-                .await;
+            database.saved(&snapshot(owner, first + 3), Some(&keys)).await;
         }
     }
-    database
-        .snapshots
-        .prune_key_segments("stock_item", id, 8_000)
-        .await
-        .expect("an answer");
-    assert_eq!(
-        database.segments(id).await,
-        [segment(id, 5, 8), segment(id, 9, 12)]
-    );
+    database.snapshots.prune_key_segments("stock_item", id, 8_000).await.expect("an answer");
+    assert_eq!(database.segments(id).await, [segment(id, 5, 8), segment(id, 9, 12)]);
     assert_eq!(database.segments(other).await.len(), 3);
 }
 

@@ -12,9 +12,7 @@ async fn a_database_is_found_again_after_a_restart() {
     let path = directory.path().join("emporium.db");
     let written = run_of(0, 1..=50, 1);
     for start in 1..=2 {
-        let database = Database::open(&path, Options::default())
-            .await
-            .expect("it opens");
+        let database = Database::open(&path, Options::default()).await.expect("it opens");
         database.migrate().await.expect("it is migrated");
         database.prepare(4).await.expect("it is prepared");
         if start == 1 {
@@ -31,22 +29,16 @@ async fn a_writer_of_another_process_is_waited_for_and_then_refused() {
         let crate::support::database::Location::Sqlite(directory) = &database.location else {
             unreachable!("this is a file");
         };
-        let options = Options {
-            busy_timeout: std::time::Duration::from_millis(50),
-            ..Options::default()
-        };
-        let impatient = Database::open(&directory.path().join("emporium.db"), options)
-            .await
-            .expect("it opens");
+        let options =
+            Options { busy_timeout: std::time::Duration::from_millis(50), ..Options::default() };
+        let impatient =
+            Database::open(&directory.path().join("emporium.db"), options).await.expect("it opens");
         let mut appender = impatient.appender().await.expect("it answers");
         other.execute("BEGIN IMMEDIATE").await;
         let outcome = appender.append(&[entry(0, 1, 1)]).await;
         assert!(matches!(outcome, Appended::Refused(_)), "{outcome:?}");
         other.execute("COMMIT").await;
-        assert_eq!(
-            appender.append(&[entry(0, 1, 1)]).await,
-            Appended::Committed
-        );
+        assert_eq!(appender.append(&[entry(0, 1, 1)]).await, Appended::Committed);
     })
     .await;
 }

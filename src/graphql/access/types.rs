@@ -1,0 +1,84 @@
+//! Users as clients see them.
+
+use async_graphql::{Context, Enum, Object, SimpleObject};
+
+use crate::domain::access::user::{User, UserStatus};
+use crate::graphql::context::{Loaded, engine};
+use crate::graphql::ids::PublicUserId;
+use crate::graphql::scalars::{Instant, Long, PositionToken};
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(name = "UserStatus", remote = "UserStatus")]
+pub enum UserStanding {
+    Active,
+    Suspended,
+    /// For good.
+    Closed,
+}
+
+pub struct UserNode(pub Loaded<User>);
+
+/// A user: profile, standing and roles.
+#[Object(name = "User")]
+impl UserNode {
+    async fn id(&self) -> PublicUserId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn status(&self) -> Option<UserStanding> {
+        self.0.state().status().map(UserStanding::from)
+    }
+
+    async fn email(&self) -> Option<&str> {
+        self.0.state().profile.as_ref().map(|profile| profile.email.as_str())
+    }
+
+    async fn display_name(&self) -> Option<&str> {
+        self.0.state().profile.as_ref().map(|profile| profile.display_name.as_str())
+    }
+
+    /// A language tag (`de-AT`).
+    async fn locale(&self) -> Option<&str> {
+        self.0.state().profile.as_ref().map(|profile| profile.locale.as_str())
+    }
+
+    async fn suspension_reason(&self) -> Option<&str> {
+        self.0.state().profile.as_ref()?.suspension_reason.as_deref()
+    }
+
+    /// The roles that were given and not revoked, those that ended included; at most 100.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn roles(&self, context: &Context<'_>) -> Vec<RoleNode> {
+        let now = engine(context).services.now();
+        let state = self.0.state();
+        let scoped = state.roles.iter().flat_map(|(role, scopes)| {
+            scopes.iter().map(move |(scope, until)| RoleNode {
+                role: role.clone(),
+                scope: scope.clone(),
+                valid_until: until.map(Instant),
+                holds: state.has_role_at(role, scope, now),
+            })
+        });
+        scoped.collect()
+    }
+}
+
+/// A role in a scope.
+#[derive(SimpleObject)]
+#[graphql(name = "AssignedRole")]
+pub struct RoleNode {
+    role: String,
+    scope: String,
+    /// Null: without end.
+    valid_until: Option<Instant>,
+    /// Whether the user has it now: only active users have any.
+    holds: bool,
+}

@@ -1,0 +1,334 @@
+//! What may be done to orders. Names, prices and taxes come from the products, never from clients.
+
+use async_graphql::{Context, InputObject, Object, OneofObject, Result};
+use serde::Serialize;
+
+use super::{CheckoutNode, OrderNode};
+use crate::actors::core::Committed;
+use crate::domain::commerce::order::{self, Buyer, Command, Order};
+use crate::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
+use crate::domain::money::{Currency, Money, Rate};
+use crate::domain::products::product::{self, Product};
+use crate::graphql::context::{Ask, load, payload};
+use crate::graphql::errors::UserError;
+use crate::graphql::ids::{
+    PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId,
+};
+use crate::graphql::scalars::Long;
+use crate::sagas::checkout::{self, Checkout, checkout_id};
+
+payload! {
+    OrderPayload { order: OrderNode = Order }
+}
+
+payload! {
+    CheckoutPayload { checkout: CheckoutNode = Checkout }
+}
+
+/// Who buys.
+#[derive(OneofObject)]
+pub enum BuyerInput {
+    UserId(PublicUserId),
+    /// Somebody who does not register.
+    GuestEmail(String),
+}
+
+#[derive(InputObject)]
+pub struct DraftOrderInput {
+    pub buyer: BuyerInput,
+    /// ISO 4217, upper case; every line is in it.
+    pub currency: String,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct AddOrderLineInput {
+    pub order_id: PublicOrderId,
+    pub product_id: PublicProductId,
+    pub variant_id: PublicVariantId,
+    /// Where the stock is taken from.
+    pub location_id: PublicLocationId,
+    pub quantity: Long,
+    pub expected_version: Option<Long>,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct ChangeOrderLineInput {
+    pub order_id: PublicOrderId,
+    pub line: u32,
+    pub quantity: Long,
+    pub expected_version: Option<Long>,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct RemoveOrderLineInput {
+    pub order_id: PublicOrderId,
+    pub line: u32,
+    pub expected_version: Option<Long>,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct OrderInput {
+    pub order_id: PublicOrderId,
+    pub expected_version: Option<Long>,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct EndOrderInput {
+    pub order_id: PublicOrderId,
+    pub reason: String,
+    pub expected_version: Option<Long>,
+    pub idempotency_key: String,
+}
+
+#[derive(Default)]
+pub struct CommerceMutation;
+
+type Payload<T> = Result<Option<T>>;
+
+#[Object]
+impl CommerceMutation {
+    /// Begins an order. Its id follows from the idempotency key.
+    async fn draft_order(
+        &self,
+        context: &Context<'_>,
+        input: DraftOrderInput,
+    ) -> Payload<OrderPayload> {
+        let ask = Ask::new(context, Some(input.idempotency_key), None)?;
+        let id = ask.new_id("draftOrder");
+        let currency = match Currency::from_code(&input.currency) {
+            Ok(currency) => currency,
+            Err(error) => {
+                let error = UserError::plain(error.code(), error, &["currency"]);
+                return Ok(Some(OrderPayload::new(id, Err(error))));
+            }
+        };
+        let buyer = match input.buyer {
+            BuyerInput::UserId(user) => Buyer::Customer { id: CustomerId::from(user) },
+            BuyerInput::GuestEmail(email) => Buyer::Guest { email },
+        };
+        let change = ask.send::<Order>(id, Command::Draft { buyer, currency }).await?;
+        Ok(Some(OrderPayload::new(id, change)))
+    }
+
+    /// Adds a line at the product's present list price in the order's currency.
+    async fn add_order_line(
+        &self,
+        context: &Context<'_>,
+        input: AddOrderLineInput,
+    ) -> Payload<OrderPayload> {
+        let id = AggregateId::from(input.order_id);
+        let ask = Ask::new(context, Some(input.idempotency_key.clone()), input.expected_version)?;
+        let line = LineContent::from(&input);
+        let change = match price(context, id, &input).await? {
+            Ok(offer) => match ask.send_for::<Order>(id, line.command(offer), &line).await? {
+                Ok(committed) => Ok(committed),
+                Err(refusal) => Err(UserError::from(refusal)),
+            },
+            Err(error) => match earlier(&ask, id, &line).await? {
+                Some(committed) => Ok(committed),
+                None => Err(error),
+            },
+        };
+        Ok(Some(OrderPayload::new(id, change)))
+    }
+
+    /// Changes how many units a line is about.
+    async fn change_order_line(
+        &self,
+        context: &Context<'_>,
+        input: ChangeOrderLineInput,
+    ) -> Payload<OrderPayload> {
+        let command = Command::ChangeLine { line: input.line, quantity: input.quantity.0 };
+        tell(context, input.order_id, input.expected_version, input.idempotency_key, command).await
+    }
+
+    async fn remove_order_line(
+        &self,
+        context: &Context<'_>,
+        input: RemoveOrderLineInput,
+    ) -> Payload<OrderPayload> {
+        let command = Command::RemoveLine { line: input.line };
+        tell(context, input.order_id, input.expected_version, input.idempotency_key, command).await
+    }
+
+    /// The buyer wants it: lines and prices are frozen, and its checkout begins. Ask for
+    /// `checkout` to see how far it is.
+    async fn place_order(&self, context: &Context<'_>, input: OrderInput) -> Payload<OrderPayload> {
+        tell(context, input.order_id, input.expected_version, input.idempotency_key, Command::Place)
+            .await
+    }
+
+    /// Cancels an order that is not confirmed; a checkout under way is undone.
+    async fn cancel_order(
+        &self,
+        context: &Context<'_>,
+        input: EndOrderInput,
+    ) -> Payload<OrderPayload> {
+        let command = Command::Cancel { reason: input.reason };
+        tell(context, input.order_id, input.expected_version, input.idempotency_key, command).await
+    }
+
+    /// Everything of a confirmed order was delivered.
+    async fn complete_order(
+        &self,
+        context: &Context<'_>,
+        input: OrderInput,
+    ) -> Payload<OrderPayload> {
+        tell(
+            context,
+            input.order_id,
+            input.expected_version,
+            input.idempotency_key,
+            Command::Complete,
+        )
+        .await
+    }
+
+    /// Ends the checkout of an order: what it did is undone and the order cancelled.
+    async fn abort_checkout(
+        &self,
+        context: &Context<'_>,
+        input: EndOrderInput,
+    ) -> Payload<CheckoutPayload> {
+        let command = checkout::Command::Abort { reason: input.reason };
+        tell_checkout(
+            context,
+            input.order_id,
+            input.expected_version,
+            input.idempotency_key,
+            command,
+        )
+        .await
+    }
+
+    /// An operator mended what a stalled checkout waits for: it goes on.
+    async fn retry_checkout(
+        &self,
+        context: &Context<'_>,
+        input: OrderInput,
+    ) -> Payload<CheckoutPayload> {
+        let (order, command) = (input.order_id, checkout::Command::Retry);
+        tell_checkout(context, order, input.expected_version, input.idempotency_key, command).await
+    }
+}
+
+async fn tell(
+    context: &Context<'_>,
+    order: PublicOrderId,
+    expected_version: Option<Long>,
+    key: String,
+    command: Command,
+) -> Payload<OrderPayload> {
+    let ask = Ask::new(context, Some(key), expected_version)?;
+    let change = ask.send::<Order>(order.into(), command).await?;
+    Ok(Some(OrderPayload::new(order.into(), change)))
+}
+
+async fn tell_checkout(
+    context: &Context<'_>,
+    order: PublicOrderId,
+    expected_version: Option<Long>,
+    key: String,
+    command: checkout::Command,
+) -> Payload<CheckoutPayload> {
+    let ask = Ask::new(context, Some(key), expected_version)?;
+    let id = checkout_id(order.into());
+    let change = ask.send::<Checkout>(id, command).await?;
+    Ok(Some(CheckoutPayload::new(id, change)))
+}
+
+/// What the client said of a line: what the idempotency key guards.
+#[derive(Serialize)]
+struct LineContent {
+    product: AggregateId,
+    variant: VariantId,
+    location: LocationId,
+    quantity: i64,
+}
+
+/// What the server adds.
+struct Offer {
+    name: String,
+    unit_price: Money,
+    tax_rate: Rate,
+}
+
+impl From<&AddOrderLineInput> for LineContent {
+    fn from(input: &AddOrderLineInput) -> Self {
+        Self {
+            product: input.product_id.into(),
+            variant: input.variant_id.into(),
+            location: input.location_id.into(),
+            quantity: input.quantity.0,
+        }
+    }
+}
+
+impl LineContent {
+    fn command(&self, offer: Offer) -> Command {
+        Command::AddLine {
+            variant: self.variant,
+            location: self.location,
+            quantity: self.quantity,
+            name: offer.name,
+            unit_price: offer.unit_price,
+            tax_rate: offer.tax_rate,
+        }
+    }
+}
+
+/// The present price of a variant in the order's currency, or why there is none.
+async fn price(
+    context: &Context<'_>,
+    order: AggregateId,
+    input: &AddOrderLineInput,
+) -> Result<std::result::Result<Offer, UserError>> {
+    let order = load::<Order>(context, order, None).await?;
+    let Some(currency) = order.and_then(|order| order.state().currency()) else {
+        return Ok(Err(order::Refusal::NotFound.into()));
+    };
+    let Some(product) = load::<Product>(context, input.product_id.into(), None).await? else {
+        return Ok(Err(product::Refusal::NotFound.into()));
+    };
+    let product = product.state();
+    let variant = VariantId::from(input.variant_id);
+    let Some(known) = product.variants.get(&variant) else {
+        return Ok(Err(product::Refusal::VariantNotFound.into()));
+    };
+    if product.status != product::Status::Published {
+        let message = "the product is not for sale";
+        return Ok(Err(UserError::plain("PRODUCT_NOT_FOR_SALE", message, &["productId"])));
+    }
+    let Some(unit_price) = product.list_price(variant, currency) else {
+        let message = format!("the variant has no price in {currency}");
+        return Ok(Err(UserError::plain("CURRENCY_MISMATCH", message, &["variantId"])));
+    };
+    let name = format!("{}, {}", product.name, known.name);
+    let name = name.chars().take(order::NAME_CHARACTERS_MAX).collect();
+    Ok(Ok(Offer { name, unit_price, tax_rate: product.tax_rate }))
+}
+
+/// The outcome of an earlier try with the same key, though the variant is not for sale any more.
+/// What is sent to learn it, a line without units, is always refused if the key is not known.
+async fn earlier(
+    ask: &Ask<'_>,
+    order: AggregateId,
+    line: &LineContent,
+) -> Result<Option<Committed>> {
+    let probe = Command::AddLine {
+        variant: line.variant,
+        location: line.location,
+        quantity: 0,
+        name: "a line added before".to_owned(),
+        unit_price: Money::zero(Currency::from_code("EUR").map_err(|error| {
+            crate::graphql::errors::coded(crate::graphql::errors::INTERNAL, error.to_string())
+        })?),
+        tax_rate: Rate::ZERO,
+    };
+    Ok(ask.send_for::<Order>(order, probe, line).await?.ok())
+}

@@ -1,0 +1,243 @@
+//! Orders and checkouts as clients see them.
+
+use async_graphql::{Enum, Object, SimpleObject};
+
+use crate::domain::commerce::order::{self, Buyer, Order};
+use crate::graphql::context::Loaded;
+use crate::graphql::ids::{
+    PublicCheckoutId, PublicCustomerId, PublicLocationId, PublicOrderId, PublicUserId,
+    PublicVariantId,
+};
+use crate::graphql::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use crate::sagas::checkout::{self, Checkout, Payment};
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "order::Status")]
+pub enum OrderStatus {
+    Draft,
+    PendingPayment,
+    Placed,
+    Confirmed,
+    Completed,
+    Cancelled,
+    Expired,
+}
+
+pub struct OrderNode(pub Loaded<Order>);
+
+/// Lines at frozen prices, and how far the order has come.
+#[Object(name = "Order")]
+impl OrderNode {
+    async fn id(&self) -> PublicOrderId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn status(&self) -> OrderStatus {
+        self.0.state().status.into()
+    }
+
+    /// ISO 4217.
+    async fn currency(&self) -> Option<String> {
+        self.0.state().currency().map(|currency| currency.code().to_owned())
+    }
+
+    /// Who holds the stock, registered or not.
+    async fn customer_id(&self) -> Option<PublicCustomerId> {
+        self.0.state().buyer().map(|buyer| buyer.customer_id().into())
+    }
+
+    /// The user who buys; null for a guest.
+    async fn user_id(&self) -> Option<PublicUserId> {
+        match self.0.state().buyer()? {
+            Buyer::Customer { id } => Some(PublicUserId(id.0)),
+            Buyer::Guest { .. } => None,
+        }
+    }
+
+    /// The address of a buyer who did not register.
+    async fn guest_email(&self) -> Option<&str> {
+        match self.0.state().buyer()? {
+            Buyer::Customer { .. } => None,
+            Buyer::Guest { email } => Some(email),
+        }
+    }
+
+    /// In the order in which they were added; at most 200.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn lines(&self) -> Vec<OrderLineNode<'_>> {
+        let lines = self.0.state().lines.iter();
+        lines.map(|(number, line)| OrderLineNode { number: *number, line }).collect()
+    }
+
+    /// What the order comes to; frozen once it was placed.
+    async fn totals(&self) -> Option<TotalsNode> {
+        let totals = self.0.state().totals()?;
+        Some(TotalsNode {
+            net: MoneyOutput(totals.net),
+            tax: MoneyOutput(totals.tax),
+            gross: MoneyOutput(totals.gross),
+        })
+    }
+
+    async fn payment_reference(&self) -> Option<&str> {
+        self.0.state().payment_reference.as_deref()
+    }
+
+    /// Why it was cancelled, if it was.
+    async fn cancelled_because(&self) -> Option<&str> {
+        self.0.state().cancelled_because.as_deref()
+    }
+}
+
+pub struct OrderLineNode<'a> {
+    number: u32,
+    line: &'a order::Line,
+}
+
+/// So many units of a variant, at a price that no longer changes.
+#[Object(name = "OrderLine")]
+impl OrderLineNode<'_> {
+    /// Names the line within its order.
+    async fn line(&self) -> u32 {
+        self.number
+    }
+
+    async fn variant_id(&self) -> PublicVariantId {
+        self.line.variant.into()
+    }
+
+    /// Where the stock is taken from.
+    async fn location_id(&self) -> PublicLocationId {
+        self.line.location.into()
+    }
+
+    async fn name(&self) -> &str {
+        &self.line.name
+    }
+
+    async fn quantity(&self) -> Long {
+        Long(self.line.quantity)
+    }
+
+    /// Net, of one unit.
+    async fn unit_price(&self) -> MoneyOutput {
+        MoneyOutput(self.line.unit_price)
+    }
+
+    async fn tax_rate_millionths(&self) -> u32 {
+        self.line.tax_rate.millionths()
+    }
+
+    /// Tax is rounded once per line, half to even.
+    async fn totals(&self) -> Option<TotalsNode> {
+        let totals = self.line.totals().ok()?;
+        Some(TotalsNode {
+            net: MoneyOutput(totals.net),
+            tax: MoneyOutput(totals.tax),
+            gross: MoneyOutput(totals.gross),
+        })
+    }
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "Totals")]
+pub struct TotalsNode {
+    net: MoneyOutput,
+    tax: MoneyOutput,
+    gross: MoneyOutput,
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "checkout::Phase")]
+pub enum CheckoutPhase {
+    NotStarted,
+    HoldingStock,
+    Authorizing,
+    CommittingStock,
+    ConfirmingOrder,
+    Completed,
+    /// From here on it is being undone.
+    Cancelling,
+    Voiding,
+    Releasing,
+    Compensated,
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentState {
+    NotAsked,
+    /// The provider has not answered, or not surely.
+    Unknown,
+    Authorized,
+    Declined,
+    Voided,
+}
+
+pub struct CheckoutNode(pub Loaded<Checkout>);
+
+/// How an order becomes a confirmed one, step by step, or is undone.
+#[Object(name = "Checkout")]
+impl CheckoutNode {
+    async fn id(&self) -> PublicCheckoutId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn order_id(&self) -> Option<PublicOrderId> {
+        self.0.state().order.map(PublicOrderId::from)
+    }
+
+    async fn phase(&self) -> CheckoutPhase {
+        self.0.state().phase.into()
+    }
+
+    async fn payment(&self) -> PaymentState {
+        match self.0.state().payment {
+            Payment::NotAsked => PaymentState::NotAsked,
+            Payment::Unknown => PaymentState::Unknown,
+            Payment::Authorized { .. } => PaymentState::Authorized,
+            Payment::Declined => PaymentState::Declined,
+            Payment::Voided => PaymentState::Voided,
+        }
+    }
+
+    /// What is to be paid.
+    async fn amount(&self) -> Option<MoneyOutput> {
+        self.0.state().amount.map(MoneyOutput)
+    }
+
+    /// Failed tries of the present phase.
+    async fn attempts(&self) -> u32 {
+        self.0.state().attempts
+    }
+
+    /// Not before then is the present phase tried again.
+    async fn next_attempt_at(&self) -> Option<Instant> {
+        self.0.state().next_at.map(Instant)
+    }
+
+    /// It waits for an operator: see `retryCheckout`.
+    async fn stalled(&self) -> bool {
+        self.0.state().stalled
+    }
+
+    /// Why it is being undone, if it is.
+    async fn reason(&self) -> Option<String> {
+        self.0.state().reason.as_ref().map(ToString::to_string)
+    }
+}

@@ -1,0 +1,163 @@
+//! Errors as clients see them. What the rules refuse is data: a [`UserError`] in the payload.
+//! Faults, limits and bad requests are entries of `errors` with `extensions.code`. This file owns
+//! both shapes and the codes of the API itself; the codes of refusals are the domain's.
+
+use async_graphql::{
+    Enum, Error, ErrorExtensionValues, Interface, ServerError, SimpleObject, Value,
+};
+
+use super::ids::PublicEventId;
+use super::scalars::Long;
+use crate::actors::aggregate_ref::Fault;
+use crate::domain::text::{InvalidText, TextProblem};
+
+pub const INVALID_ID: &str = "INVALID_ID";
+pub const INVALID_VALUE: &str = "INVALID_VALUE";
+pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
+pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+pub const UNKNOWN_OPERATION: &str = "UNKNOWN_OPERATION";
+pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+pub const FORBIDDEN: &str = "FORBIDDEN";
+pub const INTERNAL: &str = "INTERNAL";
+
+/// An entry of `errors` with its code.
+pub fn coded(code: &str, message: impl Into<String>) -> Error {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    Error { message: message.into(), source: None, extensions: Some(extensions) }
+}
+
+/// The same, for a request that is refused before anything runs.
+pub fn refused_request(code: &str, message: impl Into<String>) -> ServerError {
+    let error = coded(code, message);
+    ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
+}
+
+/// The entry of `errors` for a fault; `retryAfter` is in milliseconds.
+pub fn fault(fault: &Fault) -> Error {
+    let mut error = coded(fault.code(), fault.to_string());
+    if let (Some(after), Some(extensions)) = (fault.retry_after(), &mut error.extensions) {
+        let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        extensions.set("retryAfter", Value::from(milliseconds));
+    }
+    error
+}
+
+/// The code of an error that came out of execution, if it has one.
+pub fn code_of(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// Why nothing was done: the rules say no.
+#[derive(Interface, Clone, Debug)]
+#[graphql(
+    field(name = "code", ty = "&String", desc = "Stable, upper snake case."),
+    field(name = "message", ty = "&String", desc = "For people; may change."),
+    field(name = "path", ty = "&Vec<String>", desc = "The input that is at fault, if one is.")
+)]
+pub enum UserError {
+    Plain(PlainError),
+    InsufficientStock(InsufficientStock),
+    QuantityOutOfRange(QuantityOutOfRange),
+    CustomerLimitReached(CustomerLimitReached),
+    StaleCount(StaleCount),
+    TextInvalid(TextInvalid),
+    VersionConflict(VersionConflict),
+    SlotTaken(SlotTaken),
+}
+
+macro_rules! user_errors {
+    ($($(#[$doc:meta])* $name:ident $graphql:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })+) => {$(
+        $(#[$doc])*
+        #[derive(SimpleObject, Clone, Debug)]
+        #[graphql(name = $graphql)]
+        pub struct $name {
+            pub code: String,
+            pub message: String,
+            pub path: Vec<String>,
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+    )+};
+}
+
+user_errors! {
+    /// A refusal that its code says all about.
+    PlainError "PlainUserError" {}
+    InsufficientStock "InsufficientStock" {
+        /// The units that may be had now.
+        available: Long,
+        requested: Long
+    }
+    QuantityOutOfRange "QuantityOutOfRange" {
+        minimum: Long,
+        maximum: Long
+    }
+    CustomerLimitReached "CustomerLimitReached" {
+        limit: Long,
+        /// The units that the customer holds.
+        held: Long
+    }
+    StaleCount "StaleCount" {
+        expected: Long,
+        actual: Long
+    }
+    TextInvalid "TextInvalid" {
+        problem: TextFault
+    }
+    /// `expectedVersion` is not the version at which the aggregate stands.
+    VersionConflict "VersionConflict" {
+        expected: Long,
+        actual: Long
+    }
+    SlotTaken "SlotTaken" {
+        /// The event that is in the way.
+        by: PublicEventId
+    }
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(name = "TextProblem", remote = "crate::domain::text::TextProblem")]
+pub enum TextFault {
+    Empty,
+    TooLong,
+    ControlCharacter,
+}
+
+impl UserError {
+    pub fn plain(code: &str, message: impl ToString, path: &[&str]) -> Self {
+        let (code, message, path) = (code.to_owned(), message.to_string(), path_of(path));
+        Self::Plain(PlainError { code, message, path })
+    }
+
+    /// The refusal of a text, at the input of its name.
+    pub fn text(error: &InvalidText) -> Self {
+        Self::TextInvalid(TextInvalid {
+            code: "INVALID_TEXT".to_owned(),
+            message: error.to_string(),
+            path: path_of(&[&error.field]),
+            problem: TextProblem::into(error.problem),
+        })
+    }
+
+    pub fn version_conflict(expected: u64, actual: u64) -> Self {
+        let fault = Fault::VersionConflict { expected, actual };
+        Self::VersionConflict(VersionConflict {
+            code: fault.code().to_owned(),
+            message: fault.to_string(),
+            path: path_of(&["expectedVersion"]),
+            expected: expected.into(),
+            actual: actual.into(),
+        })
+    }
+}
+
+/// The path of a field of the argument `input`; empty for none.
+pub fn path_of(fields: &[&str]) -> Vec<String> {
+    match fields {
+        [] => Vec::new(),
+        fields => ["input"].iter().chain(fields).map(|field| (*field).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Ids as clients see them: opaque, a prefix that names the kind over a UUID. All of them are the
+//! scalar `ID` in the schema, and a type each in code, so that one cannot pass for another.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned,
+    ServerResult, Value,
+};
+use uuid::Uuid;
+
+use crate::domain::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
+use crate::domain::scheduling::agenda::EventId;
+
+macro_rules! public_ids {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// What stands before the UUID.
+            pub const PREFIX: &'static str = $prefix;
+
+            pub fn read(text: &str) -> Option<Self> {
+                read(Self::PREFIX, text).map(Self)
+            }
+
+            pub fn text(self) -> String {
+                write(Self::PREFIX, self.0)
+            }
+        }
+
+        impl InputType for $name {
+            type RawValueType = Self;
+
+            fn type_name() -> Cow<'static, str> {
+                <ID as InputType>::type_name()
+            }
+
+            fn create_type_info(registry: &mut Registry) -> String {
+                <ID as InputType>::create_type_info(registry)
+            }
+
+            fn parse(value: Option<Value>) -> InputValueResult<Self> {
+                let known = match &value {
+                    Some(Value::String(text)) => Self::read(text),
+                    _ => None,
+                };
+                known.ok_or_else(|| {
+                    InputValueError::custom(concat!("an id that begins with ", $prefix, " was expected"))
+                        .with_extension("code", super::errors::INVALID_ID)
+                })
+            }
+
+            fn to_value(&self) -> Value {
+                Value::String(self.text())
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+        }
+
+        impl OutputType for $name {
+            fn type_name() -> Cow<'static, str> {
+                <ID as OutputType>::type_name()
+            }
+
+            fn create_type_info(registry: &mut Registry) -> String {
+                <ID as OutputType>::create_type_info(registry)
+            }
+
+            async fn resolve(
+                &self,
+                _: &ContextSelectionSet<'_>,
+                _: &Positioned<Field>,
+            ) -> ServerResult<Value> {
+                Ok(Value::String(self.text()))
+            }
+        }
+    )+};
+}
+
+public_ids! {
+    PublicUserId, "user_";
+    PublicProductId, "product_";
+    PublicVariantId, "variant_";
+    PublicLocationId, "location_";
+    PublicStockItemId, "stock_";
+    PublicHoldId, "hold_";
+    PublicTransferId, "transfer_";
+    PublicOrderId, "order_";
+    PublicCheckoutId, "checkout_";
+    PublicCalendarId, "calendar_";
+    PublicEventId, "event_";
+    /// A buyer who need not be a user.
+    PublicCustomerId, "customer_";
+}
+
+fn write(prefix: &str, id: Uuid) -> String {
+    let mut buffer = Uuid::encode_buffer();
+    let id = id.as_hyphenated().encode_lower(&mut buffer);
+    [prefix, id].concat()
+}
+
+/// Exactly what [`write`] writes, so that an aggregate has one id.
+fn read(prefix: &str, text: &str) -> Option<Uuid> {
+    let rest = text.strip_prefix(prefix)?;
+    let id = Uuid::try_parse(rest).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (rest == &*id.as_hyphenated().encode_lower(&mut buffer)).then_some(id)
+}
+
+macro_rules! conversions {
+    ($($public:ident => $domain:ident),+ $(,)?) => {$(
+        impl From<$public> for $domain {
+            fn from(id: $public) -> Self {
+                Self(id.0)
+            }
+        }
+
+        impl From<$domain> for $public {
+            fn from(id: $domain) -> Self {
+                Self(id.0)
+            }
+        }
+    )+};
+}
+
+conversions! {
+    PublicUserId => AggregateId,
+    PublicProductId => AggregateId,
+    PublicStockItemId => AggregateId,
+    PublicOrderId => AggregateId,
+    PublicCheckoutId => AggregateId,
+    PublicCalendarId => AggregateId,
+    PublicVariantId => VariantId,
+    PublicLocationId => LocationId,
+    PublicHoldId => HoldId,
+    PublicTransferId => TransferId,
+    PublicUserId => CustomerId,
+    PublicCustomerId => CustomerId,
+    PublicEventId => EventId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_only_as_it_was_written() {
+        let id = PublicOrderId(Uuid::from_u128(0xABCD));
+        assert_eq!(PublicOrderId::read(&id.text()), Some(id));
+        for bad in [
+            "",
+            "order_",
+            "user_00000000-0000-0000-0000-00000000abcd",
+            "order_0000000000000000000000000000abcd",
+            "order_00000000-0000-0000-0000-00000000ABCD",
+            " order_00000000-0000-0000-0000-00000000abcd",
+        ] {
+            assert_eq!(PublicOrderId::read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Questions about the server and its actors.
+
+use async_graphql::{Context, Object, Result, SimpleObject};
+
+use crate::actors::shard::SlotStatus;
+use crate::graphql::context::engine;
+use crate::graphql::scalars::Long;
+
+#[derive(Default)]
+pub struct OperationsQuery;
+
+#[Object]
+impl OperationsQuery {
+    /// A constant: what answers, and in which version. Asks no actor.
+    async fn server_info(&self) -> ServerInfo {
+        ServerInfo { name: "emporium", version: env!("CARGO_PKG_VERSION") }
+    }
+
+    /// The actors of this node as an operator sees them.
+    async fn operations(&self) -> Operations {
+        Operations
+    }
+}
+
+#[derive(SimpleObject)]
+pub struct ServerInfo {
+    name: &'static str,
+    version: &'static str,
+}
+
+pub struct Operations;
+
+/// What an operator looks after.
+#[Object]
+impl Operations {
+    /// Aggregates that were taken out of service, at most `first`.
+    #[graphql(complexity = "first as usize * child_complexity + 100")]
+    async fn quarantined_actors(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<ActorStatus>> {
+        let slots = engine(context).shards().iter().flat_map(|shard| shard.slots());
+        let quarantined =
+            slots.map(|slot| slot.status()).filter(|status| status.quarantined.is_some());
+        Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
+    }
+
+    /// The shards, in order, from number `from` on, at most `first`.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn shards(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 0)] from: u16,
+        #[graphql(default = 20)] first: i32,
+    ) -> Vec<ShardStatus> {
+        let first = usize::try_from(first).unwrap_or(0);
+        let shards = engine(context).shards().iter().skip(from.into()).take(first);
+        let status = |shard: &std::sync::Arc<crate::actors::shard::Shard>| ShardStatus {
+            id: shard.id,
+            serving: shard.is_serving(),
+            regressed: shard.regressed.load(std::sync::atomic::Ordering::Acquire),
+            epoch: shard.epoch.load(std::sync::atomic::Ordering::Acquire).into(),
+            head: shard.head.load(std::sync::atomic::Ordering::Acquire).into(),
+            live_actors: Long(shard.slots().len() as i64),
+        };
+        shards.map(status).collect()
+    }
+}
+
+pub struct ActorStatus(pub SlotStatus);
+
+/// An actor that is live on this node.
+#[Object]
+impl ActorStatus {
+    /// The kind of aggregate: `order`, `stock_item`, …
+    async fn aggregate_type(&self) -> &str {
+        self.0.aggregate_type
+    }
+
+    /// The id of the aggregate within its kind, a UUID.
+    async fn aggregate_id(&self) -> String {
+        self.0.aggregate_id.to_string()
+    }
+
+    async fn shard(&self) -> u16 {
+        self.0.shard
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version.into()
+    }
+
+    /// Commands that wait for their outcome.
+    async fn pending(&self) -> u32 {
+        u32::try_from(self.0.pending).unwrap_or(u32::MAX)
+    }
+
+    /// How often it failed lately.
+    async fn strikes(&self) -> u32 {
+        self.0.strikes
+    }
+
+    /// Why it is out of service, if it is.
+    async fn quarantined(&self) -> Option<&str> {
+        self.0.quarantined.as_deref()
+    }
+}
+
+/// One shard of the log, as this node has it.
+#[derive(SimpleObject)]
+pub struct ShardStatus {
+    id: u16,
+    /// Whether this node decides commands of it.
+    serving: bool,
+    /// Its log lost entries that were acknowledged; it waits for an operator.
+    regressed: bool,
+    epoch: Long,
+    /// The number of its last entry.
+    head: Long,
+    live_actors: Long,
+}

@@ -1,0 +1,90 @@
+//! The refusals of products and stock items as clients see them: where a number says more than
+//! the code, and which input is at fault.
+
+use crate::domain::aggregate::Refusal as _;
+use crate::domain::products::{product, stock_item};
+use crate::graphql::errors::{
+    CustomerLimitReached, InsufficientStock, QuantityOutOfRange, StaleCount, UserError, path_of,
+};
+
+impl From<product::Refusal> for UserError {
+    fn from(refusal: product::Refusal) -> Self {
+        use product::Refusal;
+        let path: &[&str] = match &refusal {
+            Refusal::InvalidText(text) => return Self::text(text),
+            Refusal::NotFound => &["productId"],
+            Refusal::InvalidSku { .. } | Refusal::SkuTaken { .. } => &["sku"],
+            Refusal::VariantNotFound | Refusal::VariantConflict => &["variantId"],
+            Refusal::InvalidPrice { .. } => &["price"],
+            Refusal::LastPrice => &["currency"],
+            Refusal::AlreadyExists
+            | Refusal::IllegalTransition { .. }
+            | Refusal::NothingToSell
+            | Refusal::TooMany { .. } => &[],
+        };
+        Self::plain(refusal.code(), &refusal, path)
+    }
+}
+
+impl From<stock_item::Refusal> for UserError {
+    fn from(refusal: stock_item::Refusal) -> Self {
+        use stock_item::Refusal;
+        let (code, message) = (refusal.code().to_owned(), refusal.to_string());
+        use crate::graphql::scalars::Long;
+        let path: &[&str] = match &refusal {
+            Refusal::InvalidText(text) => return Self::text(text),
+            Refusal::InsufficientStock { available, requested } => {
+                return Self::InsufficientStock(InsufficientStock {
+                    code,
+                    message,
+                    path: path_of(&["quantity"]),
+                    available: Long(*available),
+                    requested: Long(*requested),
+                });
+            }
+            Refusal::InvalidQuantity { min, max, .. } => {
+                return Self::QuantityOutOfRange(QuantityOutOfRange {
+                    code,
+                    message,
+                    path: path_of(&["quantity"]),
+                    minimum: Long(*min),
+                    maximum: Long(*max),
+                });
+            }
+            Refusal::CustomerLimit { limit, held } => {
+                return Self::CustomerLimitReached(CustomerLimitReached {
+                    code,
+                    message,
+                    path: path_of(&["quantity"]),
+                    limit: Long(*limit),
+                    held: Long(*held),
+                });
+            }
+            Refusal::StaleCount { expected, actual } => {
+                return Self::StaleCount(StaleCount {
+                    code,
+                    message,
+                    path: path_of(&["from"]),
+                    expected: Long(*expected),
+                    actual: Long(*actual),
+                });
+            }
+            Refusal::NotOpen => &["variantId"],
+            Refusal::InvalidDuration { .. } => &["duration"],
+            Refusal::HoldNotFound
+            | Refusal::HoldExpired
+            | Refusal::HoldConflict
+            | Refusal::WrongPhase { .. }
+            | Refusal::HoldEnded { .. }
+            | Refusal::TooManyExtensions { .. } => &["holdId"],
+            Refusal::WrongIdentity
+            | Refusal::TooMany
+            | Refusal::ExpiryBacklog
+            | Refusal::TransferNotFound
+            | Refusal::TransferConflict
+            | Refusal::TransferRefused
+            | Refusal::TransferArrived => &[],
+        };
+        Self::plain(&code, &message, path)
+    }
+}

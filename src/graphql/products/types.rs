@@ -1,0 +1,246 @@
+//! Products and stock items as clients see them.
+
+use async_graphql::{Context, Enum, Object, SimpleObject};
+use chrono::DateTime;
+
+use crate::domain::id::{AggregateId, HoldId, VariantId};
+use crate::domain::products::product::{self, Product};
+use crate::domain::products::stock_item::{self, StockItem};
+use crate::graphql::context::{Loaded, engine};
+use crate::graphql::ids::{
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicStockItemId,
+    PublicTransferId, PublicVariantId,
+};
+use crate::graphql::scalars::{Instant, Long, MoneyOutput, PositionToken};
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "product::Status")]
+pub enum ProductStatus {
+    Draft,
+    Published,
+    /// For ever.
+    Archived,
+}
+
+pub struct ProductNode(pub Loaded<Product>);
+
+/// What is sold, in which variants, at which list prices and tax rate.
+#[Object(name = "Product")]
+impl ProductNode {
+    async fn id(&self) -> PublicProductId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn status(&self) -> ProductStatus {
+        self.0.state().status.into()
+    }
+
+    async fn name(&self) -> &str {
+        &self.0.state().name
+    }
+
+    async fn family(&self) -> &str {
+        &self.0.state().family
+    }
+
+    async fn description(&self) -> &str {
+        &self.0.state().description
+    }
+
+    /// The share of the net price that is tax, in millionths: 190000 is 19 %.
+    async fn tax_rate_millionths(&self) -> u32 {
+        self.0.state().tax_rate.millionths()
+    }
+
+    /// At most 250.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn variants(&self) -> Vec<VariantNode<'_>> {
+        let variants = self.0.state().variants.iter();
+        variants.map(|(id, variant)| VariantNode { id: *id, product: self.0.id, variant }).collect()
+    }
+
+    async fn variant(&self, id: PublicVariantId) -> Option<VariantNode<'_>> {
+        let id = VariantId::from(id);
+        let variant = self.0.state().variants.get(&id)?;
+        Some(VariantNode { id, product: self.0.id, variant })
+    }
+}
+
+pub struct VariantNode<'a> {
+    id: VariantId,
+    product: AggregateId,
+    variant: &'a product::Variant,
+}
+
+/// Something of a product that can be had: a size, a colour.
+#[Object(name = "Variant")]
+impl VariantNode<'_> {
+    async fn id(&self) -> PublicVariantId {
+        self.id.into()
+    }
+
+    async fn product_id(&self) -> PublicProductId {
+        self.product.into()
+    }
+
+    /// The stock keeping unit's name, unique within the product.
+    async fn sku(&self) -> &str {
+        &self.variant.sku
+    }
+
+    async fn name(&self) -> &str {
+        &self.variant.name
+    }
+
+    /// The net list price of one unit in each currency; at most 50.
+    #[graphql(complexity = "2 * child_complexity + 1")]
+    async fn prices(&self) -> Vec<MoneyOutput> {
+        self.variant.prices.values().copied().map(MoneyOutput).collect()
+    }
+}
+
+pub struct StockItemNode(pub Loaded<StockItem>);
+
+/// The stock of one variant at one location. In every state, held + committed + backordered ≤ on
+/// hand + backorder limit.
+#[Object(name = "StockItem")]
+impl StockItemNode {
+    async fn id(&self) -> PublicStockItemId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn variant_id(&self) -> Option<PublicVariantId> {
+        self.0.state().identity.map(|(variant, _)| variant.into())
+    }
+
+    async fn location_id(&self) -> Option<PublicLocationId> {
+        self.0.state().identity.map(|(_, location)| location.into())
+    }
+
+    /// The units on the shelf.
+    async fn on_hand(&self) -> Long {
+        Long(self.0.state().on_hand)
+    }
+
+    /// The units in holds that have not expired.
+    async fn held(&self, context: &Context<'_>) -> Long {
+        Long(self.0.state().held_now(engine(context).services.now()))
+    }
+
+    async fn committed(&self) -> Long {
+        Long(self.0.state().committed)
+    }
+
+    async fn backordered(&self) -> Long {
+        Long(self.0.state().backordered)
+    }
+
+    /// How many more units may be claimed than are on hand.
+    async fn backorder_limit(&self) -> Long {
+        Long(self.0.state().backorder_limit)
+    }
+
+    /// How many units one customer may hold.
+    async fn customer_limit(&self) -> Long {
+        Long(self.0.state().customer_limit)
+    }
+
+    /// The units that may be claimed now, the backorder limit included.
+    async fn available(&self, context: &Context<'_>) -> Long {
+        Long(self.0.state().available(engine(context).services.now()))
+    }
+
+    /// The units that may leave the shelf now.
+    async fn available_now(&self, context: &Context<'_>) -> Long {
+        Long(self.0.state().available_now(engine(context).services.now()))
+    }
+
+    async fn hold_count(&self) -> Long {
+        Long(self.0.state().holds.len() as i64)
+    }
+
+    /// A hold that has not ended.
+    async fn hold(&self, id: PublicHoldId) -> Option<HoldNode> {
+        let hold = self.0.state().holds.get(&HoldId::from(id))?;
+        Some(HoldNode::new(id, hold))
+    }
+
+    /// The transfers that left and are not known to have arrived, at most `first`.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn outgoing_transfers(
+        &self,
+        #[graphql(default = 20)] first: i32,
+    ) -> Vec<OutgoingTransferNode> {
+        let first = usize::try_from(first).unwrap_or(0);
+        let outgoing = self.0.state().outgoing.iter().take(first);
+        let node =
+            |(id, transfer): (&crate::domain::id::TransferId, &stock_item::OutgoingTransfer)| {
+                OutgoingTransferNode {
+                    id: (*id).into(),
+                    to: transfer.to.into(),
+                    quantity: Long(transfer.quantity),
+                }
+            };
+        outgoing.map(node).collect()
+    }
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "stock_item::Phase")]
+pub enum HoldPhase {
+    Held,
+    Committed,
+    Backordered,
+}
+
+/// A claim on so many units.
+#[derive(SimpleObject)]
+#[graphql(name = "Hold")]
+pub struct HoldNode {
+    pub id: PublicHoldId,
+    pub customer_id: PublicCustomerId,
+    pub quantity: Long,
+    pub phase: HoldPhase,
+    /// When a hold that is not committed ends.
+    pub expires_at: Option<Instant>,
+    pub extensions: u32,
+}
+
+impl HoldNode {
+    fn new(id: PublicHoldId, hold: &stock_item::Hold) -> Self {
+        let expires = (hold.phase == stock_item::Phase::Held).then_some(hold.expires_second);
+        Self {
+            id,
+            customer_id: hold.customer.into(),
+            quantity: Long(hold.quantity),
+            phase: hold.phase.into(),
+            expires_at: expires.and_then(|second| DateTime::from_timestamp(second, 0)).map(Instant),
+            extensions: hold.extensions,
+        }
+    }
+}
+
+/// Goods on their way to another location.
+#[derive(SimpleObject)]
+#[graphql(name = "OutgoingTransfer")]
+pub struct OutgoingTransferNode {
+    pub id: PublicTransferId,
+    pub to: PublicLocationId,
+    pub quantity: Long,
+}

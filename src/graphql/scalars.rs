@@ -1,0 +1,290 @@
+//! The scalars of the schema, and the amounts built on them. A scalar that cannot be read is an
+//! error with the code `INVALID_VALUE`; it never reaches an aggregate.
+
+use std::fmt::Display;
+
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value,
+};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::errors::INVALID_VALUE;
+use crate::domain::money::{Currency, Money, MoneyError};
+use crate::projections::position::Position;
+
+/// Why a scalar could not be read.
+fn invalid<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueError<T> {
+    InputValueError::custom(reason).with_extension("code", INVALID_VALUE)
+}
+
+macro_rules! textual_scalar {
+    ($(#[$doc:meta])* $name:ident, $graphql:literal, $expected:literal, $read:expr, $write:expr) => {
+        $(#[$doc])*
+        #[Scalar(name = $graphql)]
+        impl ScalarType for $name {
+            fn parse(value: Value) -> InputValueResult<Self> {
+                let read: fn(&str) -> Option<Self> = $read;
+                match &value {
+                    Value::String(text) => read(text).ok_or_else(|| invalid($expected)),
+                    _ => Err(invalid($expected)),
+                }
+            }
+
+            fn is_valid(value: &Value) -> bool {
+                matches!(value, Value::String(_))
+            }
+
+            fn to_value(&self) -> Value {
+                let write: fn(&Self) -> String = $write;
+                Value::String(write(self))
+            }
+        }
+    };
+}
+
+/// A whole number of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Long(pub i64);
+
+/// A whole number of 64 bits. Written as a number; read from a number or from its digits as text,
+/// for clients whose numbers end at 2^53.
+#[Scalar(name = "Long")]
+impl ScalarType for Long {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let number = match &value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.map(Self).ok_or_else(|| invalid("a whole number of 64 bits was expected"))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::Number(_) | Value::String(_))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
+impl From<u64> for Long {
+    /// Versions and numbers of log entries: counted one by one, they do not reach 2^63.
+    fn from(number: u64) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant(pub DateTime<Utc>);
+
+textual_scalar!(
+    /// An instant, RFC 3339 (`2026-03-29T01:30:00Z`): written in UTC, read with any offset.
+    Instant,
+    "DateTime",
+    "an instant such as 2026-03-29T01:30:00Z was expected",
+    |text| DateTime::parse_from_rfc3339(text).ok().map(|time| Instant(time.to_utc())),
+    |instant| instant.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalDateTime(pub NaiveDateTime);
+
+textual_scalar!(
+    /// What the clock on the wall shows (`2026-03-29T02:30`, seconds allowed), in a time zone that
+    /// is said elsewhere.
+    LocalDateTime,
+    "LocalDateTime",
+    "a local time such as 2026-03-29T02:30 was expected",
+    |text| {
+        let minutes = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M");
+        let time = minutes.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"));
+        time.ok().map(LocalDateTime)
+    },
+    |local| local.0.format("%Y-%m-%dT%H:%M:%S").to_string()
+);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(pub NaiveDate);
+
+textual_scalar!(
+    /// A date of the calendar (`2026-03-29`).
+    Date,
+    "Date",
+    "a date such as 2026-03-29 was expected",
+    |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Date),
+    |date| date.0.format("%Y-%m-%d").to_string()
+);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeZone(pub Tz);
+
+textual_scalar!(
+    /// A time zone of the IANA database (`Europe/Berlin`).
+    TimeZone,
+    "TimeZone",
+    "a time zone such as Europe/Berlin was expected",
+    |text| text.parse().ok().map(TimeZone),
+    |zone| zone.0.name().to_owned()
+);
+
+/// Whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(pub TimeDelta);
+
+textual_scalar!(
+    /// A length of time in days, hours, minutes and seconds, ISO 8601 (`PT1H30M`, `P2D`), not
+    /// negative. Weeks, months and years are not taken.
+    Duration,
+    "Duration",
+    "a length of time such as PT1H30M was expected",
+    |text| read_duration(text).map(Duration),
+    |duration| write_duration(duration.0)
+);
+
+/// The longest text of a duration.
+const DURATION_BYTES_MAX: usize = 40;
+
+fn read_duration(text: &str) -> Option<TimeDelta> {
+    let rest = text.strip_prefix('P').filter(|_| text.len() <= DURATION_BYTES_MAX)?;
+    let (days, time) = match rest.split_once('T') {
+        Some((days, time)) if !time.is_empty() => (days, time),
+        Some(_) => return None,
+        None => (rest, ""),
+    };
+    if days.is_empty() && time.is_empty() {
+        return None;
+    }
+    let mut seconds = read_units(days, &[('D', 86_400)])?;
+    seconds = seconds.checked_add(read_units(time, &[('H', 3_600), ('M', 60), ('S', 1)])?)?;
+    TimeDelta::try_seconds(seconds)
+}
+
+/// Numbers with their units, in the order of `units`, each at most once.
+fn read_units(mut text: &str, units: &[(char, i64)]) -> Option<i64> {
+    let mut units = units.iter();
+    let mut seconds = 0_i64;
+    while !text.is_empty() {
+        let end = text.find(|character: char| !character.is_ascii_digit())?;
+        let unit = text[end..].chars().next()?;
+        let (_, length) = units.find(|(name, _)| *name == unit)?;
+        let number: i64 = text[..end].parse().ok()?;
+        seconds = seconds.checked_add(number.checked_mul(*length)?)?;
+        text = &text[end + unit.len_utf8()..];
+    }
+    Some(seconds)
+}
+
+fn write_duration(duration: TimeDelta) -> String {
+    let seconds = duration.num_seconds().max(0);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let mut text = String::from("PT");
+    for (number, unit) in [(hours, 'H'), (minutes, 'M'), (seconds, 'S')] {
+        if number > 0 {
+            text.push_str(&number.to_string());
+            text.push(unit);
+        }
+    }
+    if text == "PT" {
+        text.push_str("0S");
+    }
+    text
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionToken(pub Position);
+
+textual_scalar!(
+    /// How far in the logs something was read: opaque, to be given back as it came.
+    PositionToken,
+    "Position",
+    "a position as this server gave it was expected",
+    |text| text.parse().ok().map(PositionToken),
+    |position| position.0.to_string()
+);
+
+/// An amount of money.
+pub struct MoneyOutput(pub Money);
+
+/// An amount of money.
+#[Object(name = "Money")]
+impl MoneyOutput {
+    /// In major units, with all decimals of the currency (`12.34`, `500`).
+    async fn amount(&self) -> String {
+        self.0.decimal()
+    }
+
+    /// In minor units (cents, yen, fils).
+    async fn minor(&self) -> Long {
+        Long(self.0.minor)
+    }
+
+    /// ISO 4217.
+    async fn currency(&self) -> &str {
+        self.0.currency.code()
+    }
+}
+
+/// An amount of money.
+#[derive(InputObject)]
+#[graphql(name = "MoneyInput")]
+pub struct MoneyInput {
+    /// In major units with all decimals of the currency: `12.34` EUR, `500` JPY.
+    pub amount: String,
+    /// ISO 4217, upper case.
+    pub currency: String,
+}
+
+impl MoneyInput {
+    pub fn read(&self) -> Result<Money, MoneyError> {
+        Money::parse(&self.amount, Currency::from_code(&self.currency)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_written() {
+        for (text, seconds) in
+            [("PT15M", 900), ("PT1H30M", 5_400), ("P2D", 172_800), ("P1DT1S", 86_401), ("PT0S", 0)]
+        {
+            let duration = read_duration(text).map(|duration| duration.num_seconds());
+            assert_eq!(duration, Some(seconds), "{text}");
+        }
+        for bad in [
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "15M",
+            "PT-5M",
+            "PT1.5H",
+            "PT5M1H",
+            "PT5M5M",
+            "P1W",
+            "PT5",
+            "PT99999999999999999999S",
+            "PT9223372036854775807H",
+        ] {
+            assert_eq!(read_duration(bad), None, "{bad}");
+        }
+        assert_eq!(write_duration(TimeDelta::seconds(5_401)), "PT1H30M1S");
+        assert_eq!(write_duration(TimeDelta::zero()), "PT0S");
+    }
+
+    #[test]
+    fn longs_span_64_bits_and_nothing_else() {
+        let read = |json: &str| {
+            let value: Value = serde_json::from_str(json).expect("JSON");
+            <Long as ScalarType>::parse(value).ok().map(|long| long.0)
+        };
+        assert_eq!(read("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(read("\"-9223372036854775808\""), Some(i64::MIN));
+        for bad in ["9223372036854775808", "1.5", "\"1.0\"", "\"\"", "true", "null", "[1]"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What clients say of times: when something takes place, how it recurs, when a calendar is open.
+
+use async_graphql::{Enum, InputObject, OneofObject};
+
+use super::types::Weekday;
+use crate::domain::scheduling::calendar::{
+    Availability, DURATION_MINUTES_MAX, EndRequest, RecurrenceRequest, TimingRequest,
+};
+use crate::domain::scheduling::local_time::NonexistentTime;
+use crate::domain::scheduling::opening_hours::{DayHours, Span};
+use crate::graphql::scalars::{Duration, LocalDateTime};
+
+/// How many bookings may hold at once.
+#[derive(InputObject)]
+pub struct AvailabilityInput {
+    pub kind: super::types::AvailabilityKind,
+    /// For the kind `CAPACITY` only.
+    pub capacity: Option<u32>,
+}
+
+impl AvailabilityInput {
+    /// A capacity that is missing counts as none, which the rules refuse.
+    pub fn read(&self) -> Availability {
+        use super::types::AvailabilityKind::{Capacity, Exclusive, Unlimited};
+        match self.kind {
+            Exclusive => Availability::Exclusive {},
+            Capacity => Availability::Capacity { bookings: self.capacity.unwrap_or(0) },
+            Unlimited => Availability::Unlimited {},
+        }
+    }
+}
+
+/// What happens at a local time that the clocks jump over.
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[graphql(remote = "NonexistentTime")]
+pub enum NonexistentTimePolicy {
+    /// Takes place later by the length of the jump.
+    #[default]
+    Shift,
+    /// Does not take place.
+    Skip,
+}
+
+/// How long an occurrence lasts.
+#[derive(OneofObject)]
+pub enum LengthInput {
+    /// Whole minutes, 31 days at most.
+    Duration(Duration),
+    /// Until then, in the calendar's time zone.
+    Until(LocalDateTime),
+}
+
+impl LengthInput {
+    /// Parts of a minute count as a length that the rules refuse.
+    pub fn read(&self) -> EndRequest {
+        match self {
+            Self::Duration(duration) if duration.0.num_seconds() % 60 != 0 => {
+                EndRequest::Minutes(0)
+            }
+            Self::Duration(duration) => {
+                let minutes = u32::try_from(duration.0.num_minutes());
+                EndRequest::Minutes(minutes.unwrap_or(DURATION_MINUTES_MAX + 1))
+            }
+            Self::Until(end) => EndRequest::Local(end.0),
+        }
+    }
+}
+
+/// How an event recurs.
+#[derive(InputObject)]
+pub struct RecurrenceInput {
+    /// RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO;COUNT=10`.
+    pub rule: Option<String>,
+    /// Local starts beside the rule's.
+    #[graphql(default)]
+    pub extra: Vec<LocalDateTime>,
+    /// Local starts that do not take place.
+    #[graphql(default)]
+    pub excluded: Vec<LocalDateTime>,
+}
+
+/// When an event takes place, in the calendar's time zone.
+#[derive(InputObject)]
+pub struct TimingInput {
+    /// A whole minute.
+    pub start: LocalDateTime,
+    pub length: LengthInput,
+    #[graphql(default)]
+    pub nonexistent: NonexistentTimePolicy,
+    pub recurrence: Option<RecurrenceInput>,
+}
+
+impl TimingInput {
+    pub fn read(self) -> TimingRequest {
+        let times = |times: Vec<LocalDateTime>| times.into_iter().map(|time| time.0).collect();
+        TimingRequest {
+            start: self.start.0,
+            end: self.length.read(),
+            nonexistent: self.nonexistent.into(),
+            recurrence: self.recurrence.map(|recurrence| RecurrenceRequest {
+                rule: recurrence.rule,
+                extra: times(recurrence.extra),
+                excluded: times(recurrence.excluded),
+            }),
+        }
+    }
+}
+
+/// Open from `opens` up to `closes`, in minutes after midnight; `closes` may be 1440.
+#[derive(InputObject)]
+pub struct OpeningSpanInput {
+    pub opens: u16,
+    pub closes: u16,
+}
+
+#[derive(InputObject)]
+pub struct DayHoursInput {
+    pub weekday: Weekday,
+    pub spans: Vec<OpeningSpanInput>,
+}
+
+pub fn spans(spans: &[OpeningSpanInput]) -> Vec<Span> {
+    let read = |span: &OpeningSpanInput| Span { opens: span.opens, closes: span.closes };
+    spans.iter().map(read).collect()
+}
+
+pub fn week(days: &[DayHoursInput]) -> Vec<DayHours> {
+    let read =
+        |day: &DayHoursInput| DayHours { weekday: day.weekday.into(), spans: spans(&day.spans) };
+    days.iter().map(read).collect()
+}

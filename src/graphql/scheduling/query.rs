@@ -1,0 +1,83 @@
+//! Questions about calendars.
+
+use async_graphql::{Context, Object, Result};
+
+use super::CalendarNode;
+use super::types::{FreeBusyNode, OccurrenceNode, OccurrencesNode};
+use crate::domain::aggregate::Refusal;
+use crate::domain::scheduling::calendar::{Calendar, CalendarRefusal};
+use crate::graphql::context::{AsOf, load};
+use crate::graphql::errors::coded;
+use crate::graphql::ids::PublicCalendarId;
+use crate::graphql::scalars::{Instant, TimeZone};
+
+#[derive(Default)]
+pub struct SchedulingQuery;
+
+#[Object]
+impl SchedulingQuery {
+    /// A calendar, now or as it was.
+    async fn calendar(
+        &self,
+        context: &Context<'_>,
+        id: PublicCalendarId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<CalendarNode>> {
+        Ok(load::<Calendar>(context, id.into(), as_of).await?.map(CalendarNode))
+    }
+
+    /// What takes place in a calendar from `start` up to `end`, a year at most, in order.
+    #[graphql(complexity = "first as usize * child_complexity + 10")]
+    async fn calendar_events(
+        &self,
+        context: &Context<'_>,
+        calendar_id: PublicCalendarId,
+        start: Instant,
+        end: Instant,
+        #[graphql(default = 100)] first: i32,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<OccurrencesNode>> {
+        let Some(calendar) = load::<Calendar>(context, calendar_id.into(), as_of).await? else {
+            return Ok(None);
+        };
+        let Some(details) = &calendar.state().details else { return Ok(None) };
+        let first = usize::try_from(first).unwrap_or(0);
+        let listed = calendar.state().occurrences(start.0, end.0, first);
+        let (listed, has_more) = listed.map_err(refused)?;
+        Ok(Some(OccurrencesNode {
+            time_zone: TimeZone(details.zone),
+            occurrences: listed.iter().map(OccurrenceNode::from).collect(),
+            has_more,
+            position: calendar.position(),
+        }))
+    }
+
+    /// When a calendar is open and when it is busy from `start` up to `end`, a year at most.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn free_busy(
+        &self,
+        context: &Context<'_>,
+        calendar_id: PublicCalendarId,
+        start: Instant,
+        end: Instant,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<FreeBusyNode>> {
+        let Some(calendar) = load::<Calendar>(context, calendar_id.into(), as_of).await? else {
+            return Ok(None);
+        };
+        let Some(details) = &calendar.state().details else { return Ok(None) };
+        let busy = calendar.state().busy(start.0, end.0).map_err(refused)?;
+        let open = calendar.state().open(start.0, end.0).map_err(refused)?;
+        Ok(Some(FreeBusyNode {
+            time_zone: TimeZone(details.zone),
+            busy: busy.into_iter().map(Into::into).collect(),
+            open: open.into_iter().map(Into::into).collect(),
+            position: calendar.position(),
+        }))
+    }
+}
+
+/// A question that cannot be answered, such as one about a range that is too long.
+fn refused(refusal: CalendarRefusal) -> async_graphql::Error {
+    coded(refusal.code(), refusal.to_string())
+}

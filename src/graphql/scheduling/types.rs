@@ -1,0 +1,236 @@
+//! Calendars and what takes place in them as clients see them.
+
+use async_graphql::{Enum, Object, SimpleObject};
+
+use crate::domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
+use crate::domain::scheduling::free_busy::Interval;
+use crate::domain::scheduling::opening_hours::Span;
+use crate::graphql::context::Loaded;
+use crate::graphql::ids::{PublicCalendarId, PublicEventId};
+use crate::graphql::scalars::{Date, Instant, LocalDateTime, Long, PositionToken, TimeZone};
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "chrono::Weekday")]
+pub enum Weekday {
+    #[graphql(name = "MONDAY")]
+    Mon,
+    #[graphql(name = "TUESDAY")]
+    Tue,
+    #[graphql(name = "WEDNESDAY")]
+    Wed,
+    #[graphql(name = "THURSDAY")]
+    Thu,
+    #[graphql(name = "FRIDAY")]
+    Fri,
+    #[graphql(name = "SATURDAY")]
+    Sat,
+    #[graphql(name = "SUNDAY")]
+    Sun,
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AvailabilityKind {
+    /// One booking at a time.
+    Exclusive,
+    /// As many as `capacity`.
+    Capacity,
+    Unlimited,
+}
+
+pub struct CalendarNode(pub Loaded<Calendar>);
+
+/// The time of one resource, room or person.
+#[Object(name = "Calendar")]
+impl CalendarNode {
+    async fn id(&self) -> PublicCalendarId {
+        self.0.id.into()
+    }
+
+    async fn version(&self) -> Long {
+        self.0.version()
+    }
+
+    async fn position(&self) -> PositionToken {
+        self.0.position()
+    }
+
+    async fn name(&self) -> Option<&str> {
+        self.0.state().details.as_ref().map(|details| details.name.as_str())
+    }
+
+    async fn time_zone(&self) -> Option<TimeZone> {
+        self.0.state().details.as_ref().map(|details| TimeZone(details.zone))
+    }
+
+    async fn availability(&self) -> Option<AvailabilityKind> {
+        let details = self.0.state().details.as_ref()?;
+        Some(match details.availability {
+            Availability::Exclusive {} => AvailabilityKind::Exclusive,
+            Availability::Capacity { .. } => AvailabilityKind::Capacity,
+            Availability::Unlimited {} => AvailabilityKind::Unlimited,
+        })
+    }
+
+    /// How many bookings may hold at once; null for no limit.
+    async fn capacity(&self) -> Option<u32> {
+        match self.0.state().details.as_ref()?.availability {
+            Availability::Exclusive {} => Some(1),
+            Availability::Capacity { bookings } => Some(bookings),
+            Availability::Unlimited {} => None,
+        }
+    }
+
+    /// Whether bookings outside the opening hours are refused.
+    async fn within_opening_hours(&self) -> Option<bool> {
+        self.0.state().details.as_ref().map(|details| details.within_opening_hours)
+    }
+
+    /// The hours of the week; a day that is not named is closed.
+    #[graphql(complexity = "7 * child_complexity + 1")]
+    async fn opening_hours(&self) -> Vec<DayHoursNode> {
+        let days = self.0.state().opening_hours.weekly.iter();
+        let day = |day: &crate::domain::scheduling::opening_hours::DayHours| DayHoursNode {
+            weekday: day.weekday.into(),
+            spans: spans(&day.spans),
+        };
+        days.map(day).collect()
+    }
+
+    /// Dates from `from` on, in order, whose hours are not their weekday's; at most `first`.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn opening_exceptions(
+        &self,
+        from: Option<Date>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Vec<ExceptionNode> {
+        let exceptions = &self.0.state().opening_hours.exceptions;
+        let from = from.map_or(chrono::NaiveDate::MIN, |date| date.0);
+        let listed = exceptions.range(from..).take(usize::try_from(first).unwrap_or(0));
+        listed
+            .map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) })
+            .collect()
+    }
+
+    async fn event_count(&self) -> Long {
+        Long(self.0.state().agenda.event_count() as i64)
+    }
+
+    /// One event or series.
+    async fn event(&self, id: PublicEventId) -> Option<EventNode> {
+        let entry = self.0.state().agenda.get(id.into())?;
+        Some(EventNode {
+            id,
+            title: entry.title.clone(),
+            start: LocalDateTime(entry.start),
+            minutes: entry.minutes,
+            recurrence_rule: entry.series.as_ref().and_then(|series| series.rule.clone()),
+            is_series: entry.series.is_some(),
+            sequence: entry.sequence,
+        })
+    }
+}
+
+fn spans(spans: &[Span]) -> Vec<SpanNode> {
+    let node = |span: &Span| SpanNode { opens: span.opens, closes: span.closes };
+    spans.iter().map(node).collect()
+}
+
+/// Open from `opens` up to `closes`, in minutes after midnight.
+#[derive(SimpleObject)]
+#[graphql(name = "OpeningSpan")]
+pub struct SpanNode {
+    opens: u16,
+    closes: u16,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "DayHours")]
+pub struct DayHoursNode {
+    weekday: Weekday,
+    spans: Vec<SpanNode>,
+}
+
+/// The hours of one date whatever its weekday; closed without spans.
+#[derive(SimpleObject)]
+#[graphql(name = "OpeningException")]
+pub struct ExceptionNode {
+    date: Date,
+    spans: Vec<SpanNode>,
+}
+
+/// An event, or a series of them.
+#[derive(SimpleObject)]
+#[graphql(name = "CalendarEvent")]
+pub struct EventNode {
+    id: PublicEventId,
+    title: String,
+    /// In the calendar's time zone.
+    start: LocalDateTime,
+    /// How long each occurrence really lasts.
+    minutes: u32,
+    /// RFC 5545.
+    recurrence_rule: Option<String>,
+    is_series: bool,
+    /// How often it was changed since it was scheduled.
+    sequence: u32,
+}
+
+/// One time at which an event takes place.
+#[derive(SimpleObject)]
+#[graphql(name = "Occurrence")]
+pub struct OccurrenceNode {
+    event_id: PublicEventId,
+    /// The local start that the series gives it, by which it is named; null for a single event.
+    recurrence_id: Option<LocalDateTime>,
+    title: String,
+    local_start: LocalDateTime,
+    start: Instant,
+    end: Instant,
+}
+
+impl From<&ListedOccurrence<'_>> for OccurrenceNode {
+    fn from(listed: &ListedOccurrence<'_>) -> Self {
+        Self {
+            event_id: listed.event_id.into(),
+            recurrence_id: listed.recurrence_id.map(LocalDateTime),
+            title: listed.title.to_owned(),
+            local_start: LocalDateTime(listed.local_start),
+            start: Instant(listed.interval.start),
+            end: Instant(listed.interval.end),
+        }
+    }
+}
+
+/// What takes place in a range of time.
+#[derive(SimpleObject)]
+#[graphql(name = "Occurrences")]
+pub struct OccurrencesNode {
+    pub time_zone: TimeZone,
+    pub occurrences: Vec<OccurrenceNode>,
+    pub has_more: bool,
+    pub position: PositionToken,
+}
+
+/// From `start` up to, and not including, `end`.
+#[derive(SimpleObject)]
+#[graphql(name = "Interval")]
+pub struct IntervalNode {
+    start: Instant,
+    end: Instant,
+}
+
+impl From<Interval> for IntervalNode {
+    fn from(interval: Interval) -> Self {
+        Self { start: Instant(interval.start), end: Instant(interval.end) }
+    }
+}
+
+/// When a calendar is open and when it is busy, and nothing of what takes place.
+#[derive(SimpleObject)]
+#[graphql(name = "FreeBusy")]
+pub struct FreeBusyNode {
+    pub time_zone: TimeZone,
+    pub busy: Vec<IntervalNode>,
+    pub open: Vec<IntervalNode>,
+    pub position: PositionToken,
+}

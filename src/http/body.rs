@@ -1,0 +1,218 @@
+//! From bytes to the parameters of a GraphQL request, strictly: bounded, UTF-8, one JSON object
+//! of the right shape. Says what is wrong with a code and a status.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, BytesMut, Payload};
+use async_graphql::Variables;
+use futures::StreamExt;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A body that is too long is read on to this length and thrown away, so that the client, which
+/// is still sending, gets to see the reply.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
+
+/// Why a request could not be read.
+#[derive(Debug, PartialEq)]
+pub struct Unreadable {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Unreadable {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+}
+
+/// The parameters of a request, by whatever way they came.
+#[derive(Debug)]
+pub struct Parameters {
+    pub query: String,
+    pub operation_name: Option<String>,
+    pub variables: Variables,
+}
+
+/// Reads a body of at most `bytes_max`, within `timeout`.
+pub async fn read(
+    mut payload: Payload,
+    declared: Option<u64>,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Unreadable> {
+    let capacity = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(capacity.min(bytes_max));
+    let mut length = 0_usize;
+    let reading = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| {
+                Unreadable::new(StatusCode::BAD_REQUEST, "BODY_UNREADABLE", error.to_string())
+            })?;
+            length = length.saturating_add(chunk.len());
+            if length > DISCARDED_BYTES_MAX {
+                break;
+            }
+            if length <= bytes_max {
+                body.extend_from_slice(&chunk);
+            }
+        }
+        if length > bytes_max {
+            let message = format!("a body has at most {bytes_max} bytes");
+            return Err(Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message));
+        }
+        Ok(body.freeze())
+    };
+    match tokio::time::timeout(timeout, reading).await {
+        Ok(read) => read,
+        Err(_) => {
+            let message = "the body did not come in time";
+            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", message))
+        }
+    }
+}
+
+/// The fields of a request in JSON; others are ignored, as the specification asks.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "operationName")]
+    operation_name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extensions: Option<&'a RawValue>,
+}
+
+/// Reads the parameters out of a JSON body.
+pub fn parse(body: &[u8]) -> Result<Parameters, Unreadable> {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Err(bad_request("INVALID_UTF8", "the body is not UTF-8"));
+    };
+    if text.trim_start().starts_with('[') {
+        return Err(bad_request("BATCHING_REFUSED", "one request at a time, please"));
+    }
+    let fields: Fields = match serde_json::from_str(text) {
+        Ok(fields) => fields,
+        Err(error) if error.is_data() => {
+            return Err(bad_request("INVALID_REQUEST", "a request is a JSON object"));
+        }
+        Err(_) => return Err(bad_request("INVALID_JSON", "the body is not JSON")),
+    };
+    if !is_map_or_null(json(fields.extensions)) {
+        return Err(bad_request("INVALID_REQUEST", "extensions is a map"));
+    }
+    let (query, operation_name) = (json(fields.query), json(fields.operation_name));
+    parameters(read_string(query), read_string(operation_name), json(fields.variables))
+}
+
+/// Reads the parameters out of the query of a URL.
+pub fn parse_url(query: &str) -> Result<Parameters, Unreadable> {
+    let fields: Vec<(String, String)> = url_pairs(query)?;
+    let mut fields = fields.into_iter().collect::<std::collections::HashMap<_, _>>();
+    if let Some(extensions) = fields.remove("extensions")
+        && !is_map_or_null(&extensions)
+    {
+        return Err(bad_request("INVALID_REQUEST", "extensions is a map"));
+    }
+    let variables = fields.remove("variables").filter(|text| !text.is_empty());
+    let operation_name = fields.remove("operationName").filter(|text| !text.is_empty());
+    let variables = variables.unwrap_or_else(|| "null".to_owned());
+    parameters(Ok(fields.remove("query")), Ok(operation_name), &variables)
+}
+
+fn url_pairs(query: &str) -> Result<Vec<(String, String)>, Unreadable> {
+    actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
+        .map(actix_web::web::Query::into_inner)
+        .map_err(|_| bad_request("INVALID_REQUEST", "the query of the URL cannot be read"))
+}
+
+fn parameters(
+    query: Result<Option<String>, ()>,
+    operation_name: Result<Option<String>, ()>,
+    variables: &str,
+) -> Result<Parameters, Unreadable> {
+    let query = match query {
+        Ok(Some(query)) if !query.trim().is_empty() => query,
+        Ok(_) => return Err(bad_request("INVALID_REQUEST", "query is missing")),
+        Err(()) => return Err(bad_request("INVALID_REQUEST", "query is a string")),
+    };
+    let Ok(operation_name) = operation_name else {
+        return Err(bad_request("INVALID_REQUEST", "operationName is a string"));
+    };
+    let variables = match serde_json::from_str::<Value>(variables) {
+        Ok(Value::Null) => Variables::default(),
+        Ok(variables @ Value::Object(_)) => Variables::from_json(variables),
+        _ => return Err(bad_request("INVALID_REQUEST", "variables is a map")),
+    };
+    Ok(Parameters { query, operation_name, variables })
+}
+
+fn json(raw: Option<&RawValue>) -> &str {
+    raw.map_or("null", RawValue::get)
+}
+
+fn read_string(json: &str) -> Result<Option<String>, ()> {
+    serde_json::from_str(json).map_err(|_| ())
+}
+
+fn is_map_or_null(json: &str) -> bool {
+    let json = json.trim();
+    json == "null" || json.is_empty() || json.starts_with('{')
+}
+
+fn bad_request(code: &'static str, message: &str) -> Unreadable {
+    Unreadable::new(StatusCode::BAD_REQUEST, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said() {
+        for (body, code) in [
+            (&b"\xff\xfe"[..], "INVALID_UTF8"),
+            (b"{\"query\": \"\xc3\x28\"}", "INVALID_UTF8"),
+            (b"", "INVALID_JSON"),
+            (b"{", "INVALID_JSON"),
+            (b"{\"query\": \"{a}\"} x", "INVALID_JSON"),
+            (b" [{\"query\": \"{a}\"}]", "BATCHING_REFUSED"),
+            (b"\"{a}\"", "INVALID_REQUEST"),
+            (b"{}", "INVALID_REQUEST"),
+            (b"{\"query\": \" \"}", "INVALID_REQUEST"),
+            (b"{\"query\": 1}", "INVALID_REQUEST"),
+            (b"{\"query\": \"{a}\", \"operationName\": []}", "INVALID_REQUEST"),
+            (b"{\"query\": \"{a}\", \"variables\": [1]}", "INVALID_REQUEST"),
+            (b"{\"query\": \"{a}\", \"variables\": \"{}\"}", "INVALID_REQUEST"),
+            (b"{\"query\": \"{a}\", \"extensions\": 1}", "INVALID_REQUEST"),
+            (b"{\"query\": \"{a}\", \"query\": \"{b}\"}", "INVALID_REQUEST"),
+        ] {
+            let refused = parse(body).map(|_| ()).map_err(|error| error.code);
+            assert_eq!(refused, Err(code), "{}", String::from_utf8_lossy(body));
+        }
+        assert!(
+            parse(br#"{"query": "{a}", "variables": null, "operationName": null, "x": 1}"#).is_ok()
+        );
+    }
+
+    #[test]
+    fn variables_may_not_nest_without_end() {
+        let body =
+            format!(r#"{{"query": "{{a}}", "variables": {{"v": {}}}}}"#, "[".repeat(100_000));
+        assert!(parse(body.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn parameters_are_read_from_a_url() {
+        let read =
+            parse_url("query=%7Ba%7D&variables=%7B%22v%22%3A1%7D&operationName=").expect("sound");
+        assert_eq!((read.query.as_str(), read.operation_name), ("{a}", None));
+        assert!(parse_url("variables=%7B%7D").is_err());
+        assert!(parse_url("query=%7Ba%7D&variables=1").is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! `/graphiql`: a page to write queries in and to browse the schema with. It comes whole from this
+//! program and asks nothing but `/graphql`, so it works without any other network.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+
+const PAGE: &str = include_str!("page.html");
+const SCRIPT: &str = include_str!("script.js");
+const STYLE: &str = include_str!("style.css");
+
+pub fn routes(routes: &mut web::ServiceConfig) {
+    routes
+        .route("/graphiql", web::get().to(page))
+        .route("/graphiql/script.js", web::get().to(script))
+        .route("/graphiql/style.css", web::get().to(style));
+}
+
+async fn page() -> HttpResponse {
+    file("text/html; charset=utf-8", PAGE)
+}
+
+async fn script() -> HttpResponse {
+    file("text/javascript; charset=utf-8", SCRIPT)
+}
+
+async fn style() -> HttpResponse {
+    file("text/css; charset=utf-8", STYLE)
+}
+
+fn file(content_type: &str, text: &'static str) -> HttpResponse {
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                  base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(text)
+}

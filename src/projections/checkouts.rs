@@ -1,0 +1,272 @@
+//! The open checkouts: orders that were submitted and are not at an end, and checkouts that were
+//! started and are not over. Their driver follows this view, and it stays as small as what is open.
+//!
+//! The logs of an order and of its checkout may be read in either order, so each keeps its own
+//! half of a row: a row is gone when neither half is open.
+
+use std::ops::Bound;
+
+use imbl::{HashMap, OrdMap};
+use serde::{Deserialize, Serialize};
+
+use super::{Fact, Place, Projection};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::commerce::order::{self, Order};
+use crate::domain::id::AggregateId;
+use crate::sagas::checkout::{Checkout, Event, checkout_id};
+
+/// One open checkout.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    pub checkout: AggregateId,
+    /// Its order; not known where only a late payment reopened the checkout.
+    pub order: Option<AggregateId>,
+    /// The order is submitted and neither confirmed nor at an end.
+    pub awaiting: bool,
+    /// The checkout is started and not over.
+    pub started: bool,
+    /// It waits: for the time to try again, or for an operator.
+    pub paused: bool,
+    /// Its place in the queue. It gets a new one when there is news that its driver did not
+    /// expect, so that whoever follows the queue sees it again.
+    pub number: u64,
+}
+
+/// See the module.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct OpenCheckouts {
+    rows: HashMap<AggregateId, Row>,
+    queue: OrdMap<u64, AggregateId>,
+    last: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    rows: Vec<Row>,
+    last: u64,
+}
+
+impl OpenCheckouts {
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The last number given; it only grows.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub fn get(&self, checkout: AggregateId) -> Option<&Row> {
+        self.rows.get(&checkout)
+    }
+
+    /// By number, behind `after` (0 for all).
+    pub fn after(&self, after: u64) -> impl Iterator<Item = &Row> {
+        let numbers = self.queue.range((Bound::Excluded(after), Bound::Unbounded));
+        numbers.filter_map(|(_, checkout)| self.rows.get(checkout))
+    }
+
+    /// Changes a row, which is made if there is none; `news` gives it a new number.
+    fn change(&mut self, checkout: AggregateId, news: bool, change: impl FnOnce(&mut Row)) {
+        let known = self.rows.get(&checkout).copied();
+        let mut row = known.unwrap_or(Row {
+            checkout,
+            order: None,
+            awaiting: false,
+            started: false,
+            paused: false,
+            number: 0,
+        });
+        change(&mut row);
+        let is_open = row.awaiting || row.started;
+        if known.is_some() && (news || !is_open) {
+            self.queue.remove(&row.number);
+        }
+        if !is_open {
+            self.rows.remove(&checkout);
+            return;
+        }
+        if known.is_none() || news {
+            self.last += 1;
+            row.number = self.last;
+            self.queue.insert(row.number, checkout);
+        }
+        self.rows.insert(checkout, row);
+    }
+
+    fn apply_order(&mut self, id: AggregateId, event: &order::Event) {
+        use order::Event as Order;
+        match event {
+            Order::OrderSubmitted { .. } => self.change(checkout_id(id), false, |row| {
+                row.order = Some(id);
+                row.awaiting = true;
+            }),
+            Order::OrderConfirmed {} | Order::OrderCancelled { .. } | Order::OrderExpired {} => {
+                let checkout = checkout_id(id);
+                if self.rows.contains_key(&checkout) {
+                    self.change(checkout, false, |row| row.awaiting = false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_checkout(&mut self, id: AggregateId, event: &Event) {
+        let waits = self.rows.get(&id).is_some_and(|row| row.paused);
+        match event {
+            Event::CheckoutStarted { order, .. } => self.change(id, false, |row| {
+                row.order = Some(*order);
+                row.started = true;
+            }),
+            Event::CheckoutOrderConfirmed {} | Event::CheckoutStockReleased {} => {
+                self.change(id, false, |row| row.started = false);
+            }
+            Event::PaymentUnknown { .. }
+            | Event::PaymentNotFound { .. }
+            | Event::StepFailed { .. }
+            | Event::CheckoutStalled { .. } => self.change(id, false, |row| {
+                row.started = true;
+                row.paused = true;
+            }),
+            // Whoever waits for a time or an operator need not wait any more.
+            _ => self.change(id, waits, |row| {
+                row.started = true;
+                row.paused = false;
+            }),
+        }
+    }
+}
+
+impl From<Stored> for OpenCheckouts {
+    fn from(stored: Stored) -> Self {
+        let queue = stored.rows.iter().map(|row| (row.number, row.checkout)).collect();
+        let rows = stored.rows.into_iter().map(|row| (row.checkout, row)).collect();
+        Self { rows, queue, last: stored.last }
+    }
+}
+
+impl From<OpenCheckouts> for Stored {
+    fn from(open: OpenCheckouts) -> Self {
+        Self { rows: open.rows.values().copied().collect(), last: open.last }
+    }
+}
+
+impl Projection for OpenCheckouts {
+    const NAME: &'static str = "open_checkouts";
+    const SCHEMA: u32 = 1;
+
+    fn wants(aggregate_type: &str, _: u64) -> bool {
+        aggregate_type == Order::TYPE || aggregate_type == Checkout::TYPE
+    }
+
+    fn apply(&mut self, place: Place, fact: &Fact) {
+        match fact {
+            Fact::Order(event) => self.apply_order(place.aggregate_id, event),
+            Fact::Checkout(event) => self.apply_checkout(place.aggregate_id, event),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::commerce::order::Totals;
+    use crate::domain::id::CustomerId;
+    use crate::domain::testing::noon;
+    use crate::projections::testing::{History, euro, id, round_trip};
+    use crate::sagas::checkout::Phase;
+
+    fn submitted() -> Fact {
+        let (net, tax, gross) = (euro(1), euro(0), euro(1));
+        Fact::Order(order::Event::OrderSubmitted { lines: 1, totals: Totals { net, tax, gross } })
+    }
+
+    fn confirmed() -> Fact {
+        Fact::Order(order::Event::OrderConfirmed {})
+    }
+
+    fn started(number: u128) -> Fact {
+        let customer = CustomerId(uuid::Uuid::nil());
+        let (order, amount) = (id(number), euro(1));
+        Fact::Checkout(Event::CheckoutStarted { order, customer, amount, lines: vec![] })
+    }
+
+    fn over() -> Fact {
+        Fact::Checkout(Event::CheckoutOrderConfirmed {})
+    }
+
+    fn saga(number: u128) -> AggregateId {
+        checkout_id(id(number))
+    }
+
+    fn open(view: &OpenCheckouts, after: u64) -> Vec<AggregateId> {
+        view.after(after).map(|row| row.checkout).collect()
+    }
+
+    #[test]
+    fn what_is_submitted_is_open_until_its_checkout_is_over_in_whatever_order_it_is_heard() {
+        let order = [(id(1), submitted()), (id(1), confirmed())];
+        let checkout = [(saga(1), started(1)), (saga(1), over())];
+        let both = |first: [(AggregateId, Fact); 2], second: [(AggregateId, Fact); 2]| {
+            let mut history = History::<OpenCheckouts>::default();
+            for (at, fact) in first.into_iter().chain(second) {
+                history.happens(at, fact);
+            }
+            history.view
+        };
+        for view in [both(order.clone(), checkout.clone()), both(checkout, order)] {
+            assert!(view.is_empty() && view.queue.is_empty());
+        }
+        let mut history = History::<OpenCheckouts>::default();
+        history.happens(id(1), submitted()).happens(saga(1), started(1));
+        history.happens(id(1), confirmed());
+        assert_eq!(open(&history.view, 0), [saga(1)], "the checkout has still to record it");
+        assert_eq!(history.view.get(saga(1)).and_then(|row| row.order), Some(id(1)));
+    }
+
+    #[test]
+    fn an_order_that_ends_before_its_checkout_begins_needs_none() {
+        let mut history = History::<OpenCheckouts>::default();
+        history.happens(id(1), submitted()).happens(id(2), submitted());
+        history.happens(id(1), Fact::Order(order::Event::OrderExpired {}));
+        for view in [&history.view, &round_trip(&history.view)] {
+            assert_eq!(open(view, 0), [saga(2)]);
+            assert_eq!(view.last(), 2);
+        }
+    }
+
+    #[test]
+    fn unexpected_news_of_one_that_waits_moves_it_to_the_end_of_the_queue() {
+        let failed = || {
+            let (phase, attempt, next_at) = (Phase::HoldingStock, 1, noon());
+            Fact::Checkout(Event::StepFailed { phase, attempt, next_at })
+        };
+        let mut history = History::<OpenCheckouts>::default();
+        history.happens(saga(1), started(1)).happens(saga(2), started(2));
+        history.happens(saga(1), Fact::Checkout(Event::CheckoutStockHeld {}));
+        assert_eq!(open(&history.view, 2), [], "what a driver does itself is no news");
+        history.happens(saga(1), failed());
+        assert_eq!(open(&history.view, 2), []);
+        let aborted = Event::CheckoutAborted { reason: "shop closed".to_owned() };
+        history.happens(saga(1), Fact::Checkout(aborted));
+        assert_eq!(open(&history.view, 2), [saga(1)]);
+        assert_eq!(open(&history.view, 0), [saga(2), saga(1)]);
+    }
+
+    #[test]
+    fn a_payment_that_comes_after_the_end_opens_the_checkout_again() {
+        let mut history = History::<OpenCheckouts>::default();
+        history.happens(saga(1), started(1));
+        history.happens(saga(1), Fact::Checkout(Event::CheckoutStockReleased {}));
+        assert!(history.view.is_empty());
+        history.happens(saga(1), Fact::Checkout(Event::PaymentAuthorized { amount: euro(1) }));
+        assert_eq!(open(&history.view, 0), [saga(1)]);
+    }
+}

@@ -1,0 +1,192 @@
+//! Owners that overlap, answers that are lost, logs that go backwards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use emporium::actors::aggregate_ref::{AskError, Fault};
+use emporium::cluster::tenancy::LeaseTerms;
+use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId, Taken};
+use emporium::persistence::mysql;
+use uuid::Uuid;
+
+use crate::support::counter::Command;
+use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
+use crate::support::engine::{TestNode, limits, meta};
+use crate::support::eventually;
+use crate::support::faults::Fate;
+use crate::support::proxy::{Mode, Proxy};
+
+const SHORT: LeaseTerms =
+    LeaseTerms { lease: Duration::from_millis(900), margin: Duration::from_millis(100) };
+
+fn add() -> Command {
+    Command::Add { amount: 1 }
+}
+
+/// Another process takes the shard, whoever holds it; the number of its takeover record.
+async fn steal(database: &TestDatabase, shard: ShardId) -> Seq {
+    let thief = Owner { node: "thief".into(), incarnation: Uuid::new_v4() };
+    let taken = database.journal.take(&[shard], &thief, SHORT.lease, true).await.expect("taken");
+    let [Taken::Owned { head, .. }] = taken[..] else { panic!("{taken:?}") };
+    head
+}
+
+/// Another owner takes the shard between two commands, and with one in flight: the first is refused
+/// from then on, nothing of it stands behind the takeover, and what it acknowledged stands before.
+async fn a_second_owner_ends_our_writing_at_once(database: TestDatabase) {
+    let node = TestNode::start_with(&database, limits(), SHORT).await;
+    let counter = node.counter(1);
+    let shard = node.engine.shard_of(counter.id()).id;
+    let mut acknowledged = 0;
+    for in_flight in [false, true] {
+        for _ in 0..20 {
+            counter.ask(add(), meta(None)).await.expect("added");
+            acknowledged += 1;
+        }
+        let key = if in_flight { "in flight" } else { "late" };
+        let (head, fenced) = if in_flight {
+            node.journal.let_through(false);
+            let asking = counter.clone();
+            let asking = tokio::spawn(async move { asking.ask(add(), meta(Some(key))).await });
+            let journal = Arc::clone(&node.journal);
+            eventually("the append", || async { (journal.waiting() == 1).then_some(()) }).await;
+            let head = steal(&database, shard).await;
+            node.journal.let_through(true);
+            (head, asking.await.expect("no panic"))
+        } else {
+            (steal(&database, shard).await, counter.ask(add(), meta(Some(key))).await)
+        };
+        assert!(matches!(fenced, Err(AskError::Fault(Fault::Unavailable { .. }))), "{fenced:?}");
+        let log = database
+            .journal
+            .read_shard(shard, 0, head, PageLimit::default())
+            .await
+            .expect("the log is read");
+        let events: u32 =
+            log.iter().filter(|e| &*e.aggregate_type == "test_counter").map(|e| e.count).sum();
+        assert_eq!(events, acknowledged, "what was acknowledged stands before the takeover");
+        // The thief's lease runs out, the keeper takes the shard again, the key has one outcome.
+        eventually("the shard to come back", || async {
+            counter.ask(add(), meta(Some(key))).await.ok()
+        })
+        .await;
+        acknowledged += 1;
+        let count = counter.read().await.expect("read").state.count;
+        assert_eq!(count, u64::from(acknowledged));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_owner_ends_our_writing_at_once_on_sqlite() {
+    on_sqlite(a_second_owner_ends_our_writing_at_once).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_owner_ends_our_writing_at_once_on_mysql() {
+    on_mysql(a_second_owner_ends_our_writing_at_once).await;
+}
+
+/// The database is restored to an older state: the shard stops loudly and stays stopped.
+async fn a_log_that_went_backwards_stops_its_shard(database: TestDatabase) {
+    let node = TestNode::start_with(&database, limits(), SHORT).await;
+    let counter = node.counter(1);
+    for _ in 0..5 {
+        counter.ask(add(), meta(None)).await.expect("added");
+    }
+    let shard = node.engine.shard_of(counter.id()).id;
+    let mut operator = database.location.operator().await;
+    operator
+        .execute(&format!(
+            "DELETE FROM journal WHERE shard = {shard} AND aggregate_type = 'test_counter' AND version > 3"
+        ))
+        .await;
+    node.journal.next(Fate::Instead(Appended::NotSent("the server went away".into())));
+    let lost = counter.ask(add(), meta(None)).await;
+    assert!(matches!(lost, Err(AskError::Fault(Fault::Unavailable { .. }))), "{lost:?}");
+    eventually("the shard to stop", || async {
+        match counter.ask(add(), meta(None)).await {
+            Err(AskError::Fault(Fault::Regressed)) => Some(()),
+            Err(_) => None,
+            Ok(committed) => panic!("{committed:?} on a log that went backwards"),
+        }
+    })
+    .await;
+    eventually("reads to stop", || async {
+        (counter.read().await.map(|reading| reading.version) == Err(Fault::Regressed)).then_some(())
+    })
+    .await;
+    // Another shard goes on.
+    let other = (2..)
+        .map(|number| node.counter(number))
+        .find(|other| node.engine.shard_of(other.id()).id != shard)
+        .expect("ids are many");
+    other.ask(add(), meta(None)).await.expect("added");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_backwards_stops_its_shard_on_sqlite() {
+    on_sqlite(a_log_that_went_backwards_stops_its_shard).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_backwards_stops_its_shard_on_mysql() {
+    on_mysql(a_log_that_went_backwards_stops_its_shard).await;
+}
+
+/// A real server behind a proxy that cuts connections, before the server saw the statement and
+/// after it executed it, in the middle of a stream of keyed commands that are retried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_packets_lose_nothing_and_double_nothing() {
+    on_mysql(|direct| async move {
+        let proxy = Proxy::to(direct.location.upstream()).await;
+        let url = direct.location.mysql_url(Some(proxy.address()));
+        let through = mysql::Database::connect(&url, mysql::Options::default()).await;
+        let through = Arc::new(through.expect("connected through the proxy"));
+        let database = TestDatabase {
+            journal: through.clone(),
+            snapshots: through,
+            location: direct.location.clone(),
+        };
+        let node = TestNode::start(&database, limits()).await;
+        let done = Arc::new(AtomicUsize::new(0));
+        let callers: Vec<_> = (0..8)
+            .map(|caller| {
+                let (counter, done) = (node.counter(1), Arc::clone(&done));
+                tokio::spawn(async move {
+                    for number in 0..100 {
+                        let key = format!("{caller}-{number}");
+                        let mut outcome = counter.ask(add(), meta(Some(&key))).await;
+                        while let Err(AskError::Fault(fault)) = &outcome {
+                            let retry = fault.retry_after().expect("a fault that passes");
+                            tokio::time::sleep(retry / 10).await;
+                            outcome = counter.ask(add(), meta(Some(&key))).await;
+                        }
+                        outcome.expect("below the ceiling");
+                        done.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        for round in 0..10 {
+            let mode = if round % 2 == 0 { Mode::CutAfterAnswer } else { Mode::CutBeforeForward };
+            let (cuts, so_far) = (proxy.cuts(), done.load(Ordering::SeqCst));
+            if so_far > 700 {
+                break;
+            }
+            proxy.set(mode);
+            eventually("a cut", || async { (proxy.cuts() > cuts).then_some(()) }).await;
+            proxy.set(Mode::Pass);
+            eventually("progress", || async {
+                (done.load(Ordering::SeqCst) > so_far).then_some(())
+            })
+            .await;
+        }
+        for caller in callers {
+            caller.await.expect("no panic");
+        }
+        assert!(proxy.cuts() >= 5, "{} cuts", proxy.cuts());
+        assert_eq!(node.counter(1).read().await.expect("read").state.count, 800, "each key once");
+    })
+    .await;
+}

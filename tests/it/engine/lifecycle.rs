@@ -1,0 +1,107 @@
+//! Passivation, recovery, snapshots, drain.
+
+use std::time::Duration;
+
+use emporium::actors::aggregate_ref::{AskError, Fault};
+use emporium::actors::shard::Limits;
+use std::sync::atomic::Ordering;
+
+use crate::support::counter::Command;
+use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
+use crate::support::engine::{TestNode, limits, meta};
+use crate::support::eventually;
+
+fn add() -> Command {
+    Command::Add { amount: 1 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_on_live_aggregates_holds_and_nothing_is_lost() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, Limits { live_max: 64, ..limits() }).await;
+        for round in 1..=3 {
+            for number in 0..500 {
+                node.counter(number).ask(add(), meta(None)).await.expect("added");
+            }
+            let live = node.engine.services.live.load(Ordering::Relaxed);
+            assert!(live <= 64 + 16, "{live} live");
+            let middle = node.counter(250).read().await.expect("read");
+            assert_eq!(middle.state.count, round);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_aggregates_are_passivated_and_come_back() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, Limits { idle_seconds: 1, ..limits() }).await;
+        for number in 0..50 {
+            node.counter(number).ask(add(), meta(None)).await.expect("added");
+        }
+        let services = &node.engine.services;
+        eventually("all to be passivated", || async {
+            (services.live.load(Ordering::Relaxed) == 0).then_some(())
+        })
+        .await;
+        for number in 0..50 {
+            assert_eq!(node.counter(number).read().await.expect("read").state.count, 1);
+        }
+    })
+    .await;
+}
+
+async fn recovery_reads_a_snapshot_and_a_short_tail(database: TestDatabase) {
+    let node = TestNode::start(&database, limits()).await;
+    let counter = node.counter(1);
+    for _ in 0..400 {
+        counter.ask(add(), meta(None)).await.expect("added");
+    }
+    node.node.drain(Duration::from_secs(10)).await;
+    let stored = database.snapshots.list("test_counter", None, 10).await.expect("listed");
+    assert_eq!(stored.len(), 1);
+    assert!(stored[0].version >= 350, "at version {}", stored[0].version);
+    let node = TestNode::start(&database, limits()).await;
+    let reading = node.counter(1).read().await.expect("read");
+    assert_eq!((reading.state.count, reading.version), (400, 400));
+    assert!(node.journal.aggregate_reads() <= 2, "{} pages", node.journal.aggregate_reads());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recovery_reads_a_snapshot_and_a_short_tail_on_sqlite() {
+    on_sqlite(recovery_reads_a_snapshot_and_a_short_tail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recovery_reads_a_snapshot_and_a_short_tail_on_mysql() {
+    on_mysql(recovery_reads_a_snapshot_and_a_short_tail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        let counter = node.counter(1);
+        let callers: Vec<_> = (0..200)
+            .map(|_| {
+                let counter = counter.clone();
+                tokio::spawn(async move { counter.ask(add(), meta(None)).await })
+            })
+            .collect();
+        node.node.drain(Duration::from_secs(10)).await;
+        let late = counter.ask(add(), meta(None)).await;
+        assert!(matches!(late, Err(AskError::Fault(Fault::Unavailable { .. }))), "{late:?}");
+        let mut added = 0;
+        for caller in callers {
+            match caller.await.expect("no panic") {
+                Ok(_) => added += 1,
+                Err(AskError::Fault(Fault::Unavailable { .. } | Fault::OutcomeUnknown)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        let node = TestNode::start(&database, limits()).await;
+        let count = node.counter(1).read().await.expect("read").state.count;
+        assert!(count >= added, "{added} were acknowledged, {count} are there");
+    })
+    .await;
+}

@@ -1,0 +1,6 @@
+//! The engine over real databases: what callers are promised, whatever fails underneath.
+
+mod commands;
+mod failures;
+mod fencing;
+mod lifecycle;

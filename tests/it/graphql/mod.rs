@@ -1,0 +1,9 @@
+//! The API over HTTP, a file per context, and the schema as it is committed.
+
+mod access;
+mod bad_input;
+mod commerce;
+mod operations;
+mod products;
+mod scheduling;
+mod schema;

@@ -1,0 +1,164 @@
+//! A whole server for one test: random port, its own SQLite database, everything in this process.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use emporium::actors::shard::{Limits, NodeServices};
+use emporium::cluster::tenancy::LeaseTerms;
+use emporium::graphql::GraphqlSchema;
+use emporium::graphql::documents::DocumentLimits;
+use emporium::http::{self, Health, HttpLimits, HttpOptions};
+use emporium::persistence::journal::Journal;
+use emporium::persistence::sqlite;
+use emporium::supervisors::node::{Node, NodeOptions};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// Few, so that a test starts quickly, and more than one, so that aggregates spread.
+const SHARDS: u16 = 8;
+
+pub struct TestApp {
+    pub client: Client,
+    pub url: String,
+    pub node: Node,
+    journal: Arc<dyn Journal>,
+    server: actix_web::dev::ServerHandle,
+    _directory: tempfile::TempDir,
+}
+
+struct AlwaysWell;
+
+impl Health for AlwaysWell {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        Err("warming up".to_owned())
+    }
+}
+
+impl TestApp {
+    /// A server on which requests run as the demo principal.
+    pub async fn start() -> Self {
+        Self::start_with(true).await
+    }
+
+    pub async fn start_with(demo: bool) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("emporium.db");
+        let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
+        let database = Arc::new(opened.expect("a new database opens"));
+        database.migrate().await.expect("a new database migrates");
+        let services = Arc::new(NodeServices::new(
+            "test",
+            database.clone(),
+            database.clone(),
+            Limits::default(),
+            SHARDS,
+            tokio::runtime::Handle::current(),
+        ));
+        let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
+        let node = Node::start(services, options).await.expect("a node starts");
+        assert!(node.settle(Duration::from_secs(30)).await, "shards are taken");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("a bound address"));
+        let schema = GraphqlSchema::new(node.engine.clone(), DocumentLimits::default());
+        let options = HttpOptions { listener, workers: 1, demo, limits: HttpLimits::default() };
+        let server = http::serve(options, schema, Arc::new(AlwaysWell)).expect("it listens");
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self {
+            client: Client::builder().no_proxy().build().expect("a client"),
+            url,
+            node,
+            journal: database,
+            server: handle,
+            _directory: directory,
+        }
+    }
+
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        self.node.drain(Duration::from_secs(10)).await;
+    }
+
+    pub fn post(&self) -> RequestBuilder {
+        self.client.post(format!("{}/graphql", self.url))
+    }
+
+    /// Asks and gives the whole reply.
+    pub async fn reply(&self, query: &str, variables: Value) -> Value {
+        let request = self.post().json(&json!({"query": query, "variables": variables}));
+        request.send().await.expect("a reply").json().await.expect("a reply in JSON")
+    }
+
+    /// Asks what must not fail and gives the data.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut reply = self.reply(query, variables).await;
+        assert_eq!(reply["errors"], Value::Null, "{query}");
+        reply["data"].take()
+    }
+
+    /// Sends a mutation that takes `input` and gives its payload: `selection` and the errors.
+    pub async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Value {
+        let capital = mutation[..1].to_uppercase();
+        let input_type = match mutation {
+            "publishProduct" | "unpublishProduct" | "archiveProduct" => "ProductInput".to_owned(),
+            "releaseHold" | "commitHold" | "shipHold" | "deallocateHold" => "HoldInput".to_owned(),
+            "placeOrder" | "completeOrder" | "retryCheckout" => "OrderInput".to_owned(),
+            "cancelOrder" | "abortCheckout" => "EndOrderInput".to_owned(),
+            "suspendUser" | "closeUser" => "UserReasonInput".to_owned(),
+            "reinstateUser" => "UserInput".to_owned(),
+            _ => format!("{capital}{}Input", &mutation[1..]),
+        };
+        let query = format!(
+            "mutation M($input: {input_type}!) {{ {mutation}(input: $input) {{ {selection} userErrors {{
+                __typename code message path
+                ... on InsufficientStock {{ available requested }}
+                ... on QuantityOutOfRange {{ minimum maximum }}
+                ... on VersionConflict {{ expected actual }}
+                ... on StaleCount {{ expected actual }}
+                ... on SlotTaken {{ by }}
+            }} }} }}"
+        );
+        self.data(&query, json!({"input": input})).await[mutation].take()
+    }
+
+    /// The same for one that must be done.
+    pub async fn done(&self, mutation: &str, input: Value, selection: &str) -> Value {
+        let payload = self.mutate(mutation, input, selection).await;
+        assert_eq!(payload["userErrors"], json!([]), "{mutation}");
+        payload
+    }
+
+    /// The same for one that must be refused; gives the error.
+    pub async fn refused(&self, mutation: &str, input: Value) -> Value {
+        let before = self.heads().await;
+        let mut payload = self.mutate(mutation, input, "").await;
+        let errors = payload["userErrors"].as_array().map_or(0, Vec::len);
+        assert_eq!(errors, 1, "{mutation}: {payload}");
+        assert_eq!(self.heads().await, before, "{mutation} changed the log");
+        payload["userErrors"][0].take()
+    }
+
+    /// The code and the status of a request that is refused whole; the log stays as it is.
+    pub async fn refusal(&self, request: RequestBuilder) -> (StatusCode, String) {
+        let before = self.heads().await;
+        let response = request.send().await.expect("a reply");
+        let status = response.status();
+        let reply: Value = response.json().await.expect("a reply in JSON");
+        assert_eq!(self.heads().await, before, "the log changed: {reply}");
+        let code = reply["errors"][0]["extensions"]["code"].as_str();
+        (status, code.unwrap_or_else(|| panic!("no code: {reply}")).to_owned())
+    }
+
+    /// The number of the last entry of each shard, as the database has it.
+    pub async fn heads(&self) -> Vec<(u16, u64)> {
+        let shards: Vec<u16> = (0..SHARDS).collect();
+        let mut heads = self.journal.heads(&shards).await.expect("heads");
+        heads.sort_unstable();
+        heads
+    }
+}
