@@ -8,8 +8,12 @@ pub mod persistence;
 pub mod actors;
 pub mod supervisors;
 pub mod cluster;
-#[cfg(test)]
-mod simulator;
 pub mod auth;
 pub mod graphql;
 pub mod http;
+pub mod telemetry;
+pub mod config;
+pub mod cli;
+pub mod app;
+#[cfg(test)]
+mod simulator;

@@ -1,5 +1,11 @@
 //! The one integration binary: folders that mirror `src`, and `support`, which they share.
 
+#[path = "it/architecture.rs"]
+mod architecture;
+#[path = "it/cli/mod.rs"]
+mod cli;
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/engine/mod.rs"]
 mod engine;
 #[path = "it/graphql/mod.rs"]
@@ -8,4 +14,8 @@ mod graphql;
 mod http;
 #[path = "it/persistence/mod.rs"]
 mod persistence;
+#[path = "it/sagas/mod.rs"]
+mod sagas;
 mod support;
+#[path = "it/views/mod.rs"]
+mod views;

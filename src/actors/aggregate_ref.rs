@@ -18,7 +18,7 @@ use super::slot::{NotAdmitted, Permit, ReplyTo, Slot};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
 pub use crate::persistence::codec::KEY_BYTES_MAX;
-use crate::persistence::journal::PageLimit;
+use crate::persistence::journal::{PageLimit, ShardId};
 use crate::persistence::writer::lane::Dropped;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
@@ -109,15 +109,20 @@ impl Engine {
         AggregateRef { engine: self.clone(), id, kind: PhantomData }
     }
 
-    /// The shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
+    /// The shard that an id hashes onto.
     pub fn shard_of(&self, id: AggregateId) -> &Arc<Shard> {
-        let shard = xxh3_64(id.as_bytes()) % self.shards.len() as u64;
-        &self.shards[usize::try_from(shard).expect("a shard number is small")]
+        &self.shards[usize::from(shard_number(id, self.services.shards))]
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
+}
+
+/// The number of the shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
+pub fn shard_number(id: AggregateId, shards: u16) -> ShardId {
+    let shard = xxh3_64(id.as_bytes()) % u64::from(shards);
+    ShardId::try_from(shard).expect("less than a number of shards")
 }
 
 /// One aggregate, wherever it is.

@@ -48,7 +48,7 @@ where
         aggregate_id: name.id().0,
         shard: 0,
         // Grows with each entry read, so that an older checkpoint never replaces a newer one.
-        version: position.0.values().sum(),
+        version: position.total(),
         seq: 0,
         recorded_us: services.now().timestamp_micros(),
         state_schema: name.schema,

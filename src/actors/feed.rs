@@ -99,14 +99,14 @@ impl Feed {
     /// How far the logs go now.
     pub fn heads(&self) -> Position {
         let heads = (0..).zip(&self.shards);
-        Position(heads.map(|(shard, fed)| (shard, fed.head.load(Ordering::Acquire))).collect())
+        heads.map(|(shard, fed)| (shard, fed.head.load(Ordering::Acquire))).collect()
     }
 
     /// The log goes at least as far as this.
     pub fn reaches(&self, position: &Position) -> bool {
-        position.0.iter().all(|(shard, seq)| {
-            let fed = self.shards.get(usize::from(*shard));
-            fed.is_some_and(|fed| fed.head.load(Ordering::Acquire) >= *seq)
+        position.shards().all(|(shard, seq)| {
+            let fed = self.shards.get(usize::from(shard));
+            fed.is_some_and(|fed| fed.head.load(Ordering::Acquire) >= seq)
         })
     }
 

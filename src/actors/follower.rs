@@ -59,7 +59,7 @@ impl Cursor {
 
     fn take(&mut self, shard: ShardId, entry: &Entry, each: &mut impl FnMut(&Entry)) {
         debug_assert_eq!(entry.seq, self.position.seq(shard) + 1, "a follower never skips");
-        self.position.0.insert(shard, entry.seq);
+        self.position.set(shard, entry.seq);
         if entry.aggregate_type.as_ref() != SHARD_RECORD {
             each(entry);
         }

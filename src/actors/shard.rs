@@ -19,7 +19,7 @@ use crate::persistence::snapshots::SnapshotStore;
 use crate::persistence::writer::shell::LaneHandle;
 
 /// The bounds of a node; each can be configured under `[limits]` by the same name.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Commands admitted to one aggregate and not yet answered.

@@ -101,7 +101,7 @@ impl Keeper {
     /// Starts keeping, on the current runtime.
     pub fn start(self, options: KeeperOptions, journal: Arc<dyn Journal>, tenant: Arc<dyn Tenant>) {
         let tenancy = Tenancy::new(options.terms, options.shards.iter().copied());
-        let running = Running { tenancy, options, journal, tenant, keeper: self };
+        let running = Running { tenancy, options, journal, tenant, keeper: self, draining: false };
         tokio::spawn(running.run());
     }
 }
@@ -112,6 +112,8 @@ struct Running {
     journal: Arc<dyn Journal>,
     tenant: Arc<dyn Tenant>,
     keeper: Keeper,
+    /// Shards close because the node stops.
+    draining: bool,
 }
 
 impl Running {
@@ -129,6 +131,7 @@ impl Running {
             tokio::select! {
                 news = self.keeper.news.recv() => match news {
                     Some(News::Drain(done)) => {
+                        self.draining = true;
                         let steps = self.tenancy.drain();
                         self.perform(steps).await;
                         let _ = done.send(());
@@ -161,7 +164,11 @@ impl Running {
                     self.publish_lease(shard);
                 }
                 Step::Close { shard } => {
-                    tracing::warn!(shard, "shard closed");
+                    if self.draining {
+                        tracing::debug!(shard, "shard closed");
+                    } else {
+                        tracing::warn!(shard, "shard closed");
+                    }
                     self.tenant.close(shard).await;
                 }
                 Step::Release(shards) => {

@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use super::errors::{PARSE_FAILED, UNKNOWN_OPERATION, VALIDATION_FAILED, refused_request};
 
 /// The bounds of one document; each is answered with a code of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentLimits {
     /// Names, numbers, strings and signs.
@@ -115,9 +115,8 @@ impl Operation {
         limits: &DocumentLimits,
     ) -> Result<(), ServerError> {
         for name in &self.page_variables {
-            match variables.get(name) {
-                Some(Value::Number(number)) => check_page(number.as_i64(), limits)?,
-                Some(_) | None => {}
+            if let Some(Value::Number(number)) = variables.get(name) {
+                check_page(number.as_i64(), limits)?;
             }
         }
         Ok(())

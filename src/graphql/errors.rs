@@ -53,6 +53,7 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
 
 /// Why nothing was done: the rules say no.
 #[derive(Interface, Clone, Debug)]
+#[expect(clippy::duplicated_attributes, reason = "each field of an interface has a type")]
 #[graphql(
     field(name = "code", ty = "&String", desc = "Stable, upper snake case."),
     field(name = "message", ty = "&String", desc = "For people; may change."),
@@ -130,6 +131,26 @@ impl UserError {
     pub fn plain(code: &str, message: impl ToString, path: &[&str]) -> Self {
         let (code, message, path) = (code.to_owned(), message.to_string(), path_of(path));
         Self::Plain(PlainError { code, message, path })
+    }
+
+    /// The same error where the input at fault has another name, or, for an empty one, none of its
+    /// own.
+    pub fn at(mut self, from: &str, to: &str) -> Self {
+        let path = match &mut self {
+            Self::Plain(error) => &mut error.path,
+            Self::InsufficientStock(error) => &mut error.path,
+            Self::QuantityOutOfRange(error) => &mut error.path,
+            Self::CustomerLimitReached(error) => &mut error.path,
+            Self::StaleCount(error) => &mut error.path,
+            Self::TextInvalid(error) => &mut error.path,
+            Self::VersionConflict(error) => &mut error.path,
+            Self::SlotTaken(error) => &mut error.path,
+        };
+        for part in path.iter_mut().filter(|part| *part == from) {
+            to.clone_into(part);
+        }
+        path.retain(|part| !part.is_empty());
+        self
     }
 
     /// The refusal of a text, at the input of its name.

@@ -27,7 +27,6 @@ pub const NEEDS: &[(Permission, &[&str])] = &[
             "products",
             "stockItem",
             "stock",
-            "stockHolds",
             // commerce
             "order",
             "orders",

@@ -33,6 +33,12 @@ macro_rules! public_ids {
             }
         }
 
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(&self.text())
+            }
+        }
+
         impl InputType for $name {
             type RawValueType = Self;
 

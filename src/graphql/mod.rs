@@ -6,6 +6,8 @@ pub mod documents;
 pub mod errors;
 pub mod guard;
 pub mod ids;
+pub mod lists;
+pub mod node;
 pub mod scalars;
 
 pub mod access;
@@ -14,18 +16,31 @@ pub mod commerce;
 pub mod scheduling;
 pub mod operations;
 
+mod parts;
+
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
-    EmptySubscription, MergedObject, Request, Response, Schema, ServerError, Variables,
+    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError,
+    Variables,
 };
 
 use crate::actors::aggregate_ref::Engine;
 use crate::auth::Principal;
+use crate::domain::id::AggregateId;
 use context::Caller;
 use documents::{DocumentLimits, Documents};
+pub use lists::Views;
+pub use parts::{Part, sdl_of};
 
 #[derive(MergedObject, Default)]
-pub struct Query(operations::OperationsQuery, products::ProductsQuery);
+pub struct Query(
+    operations::OperationsQuery,
+    node::NodeQuery,
+    access::AccessQuery,
+    products::ProductsQuery,
+    commerce::CommerceQuery,
+    scheduling::SchedulingQuery,
+);
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
@@ -60,6 +75,15 @@ pub struct Call {
     pub read_only: bool,
 }
 
+impl Call {
+    /// What stands in the metadata of events for a client's name of a request: a UUID stands for
+    /// itself, any other text for a UUID that is derived from it.
+    pub fn correlation_of(text: &str) -> uuid::Uuid {
+        let derived = |_| AggregateId::derived(&[b"request", text.as_bytes()]).0;
+        uuid::Uuid::try_parse(text).unwrap_or_else(derived)
+    }
+}
+
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -80,8 +104,8 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    pub fn new(engine: Engine, limits: DocumentLimits) -> Self {
-        let schema = builder(&limits).data(engine).finish();
+    pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+        let schema = builder(&limits).data(engine).data(views).finish();
         Self { schema, documents: Documents::default(), limits }
     }
 
@@ -131,12 +155,11 @@ impl GraphqlSchema {
 
 /// The schema as text.
 pub fn sdl() -> String {
-    let options = async_graphql::SDLExportOptions::new()
-        .sorted_fields()
-        .sorted_arguments()
-        .sorted_enum_items()
-        .prefer_single_line_descriptions();
-    builder(&DocumentLimits::default()).finish().sdl_with_options(options)
+    builder(&DocumentLimits::default()).finish().sdl_with_options(sdl_options())
+}
+
+fn sdl_options() -> SDLExportOptions {
+    SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items()
 }
 
 /// Limits that only the schema can count stand here, all others in [`documents`].

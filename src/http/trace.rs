@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::domain::id::AggregateId;
+use crate::graphql::Call;
 
 /// The longest request id that is taken.
 const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -20,19 +20,16 @@ pub struct RequestId {
 }
 
 impl RequestId {
-    /// The client's id: a UUID stands for itself, other short visible text for a UUID that is
-    /// derived from it. Anything else is replaced.
+    /// The client's id, if it is short visible text; anything else is replaced.
     pub fn of(header: Option<&str>) -> Self {
         let is_sound = |text: &&str| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte);
             (1..=REQUEST_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
         };
         match header.filter(is_sound) {
-            Some(text) => Self {
-                text: text.to_owned(),
-                correlation_id: Uuid::try_parse(text)
-                    .unwrap_or_else(|_| AggregateId::derived(&[b"request", text.as_bytes()]).0),
-            },
+            Some(text) => {
+                Self { text: text.to_owned(), correlation_id: Call::correlation_of(text) }
+            }
             None => {
                 let correlation_id = Uuid::now_v7();
                 Self { text: correlation_id.to_string(), correlation_id }

@@ -140,6 +140,9 @@ pub trait Journal: Send + Sync + 'static {
     /// that differs from what the database was made with is refused.
     async fn prepare(&self, count: u16) -> Result<(), JournalError>;
 
+    /// How many shards the database was made with; 0 before the first `prepare`.
+    async fn shard_count(&self) -> Result<u16, JournalError>;
+
     /// A connection of its own for one writer lane.
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
 

@@ -38,6 +38,26 @@ pub struct KeySegment {
     pub fingerprints: Vec<u8>,
 }
 
+/// A snapshot as verification finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listed {
+    Sound(Snapshot),
+    /// It fails its checksum or cannot be decoded.
+    Damaged {
+        aggregate_id: Uuid,
+        reason: String,
+    },
+}
+
+impl Listed {
+    pub fn aggregate_id(&self) -> Uuid {
+        match self {
+            Self::Sound(snapshot) => snapshot.aggregate_id,
+            Self::Damaged { aggregate_id, .. } => *aggregate_id,
+        }
+    }
+}
+
 /// Where snapshots live. Both kinds of rows carry a CRC-32 over all of their columns; a row that
 /// fails it is never returned.
 #[async_trait]
@@ -81,11 +101,12 @@ pub trait SnapshotStore: Send + Sync + 'static {
         before_us: i64,
     ) -> Result<(), JournalError>;
 
-    /// Every snapshot of one kind, for verification, in order of id, `rows` at a time after `after`.
+    /// Every snapshot of one kind, damaged ones too, for verification, in order of id, `rows` at a
+    /// time after `after`. Removes nothing.
     async fn list(
         &self,
         aggregate_type: &str,
         after: Option<Uuid>,
         rows: u32,
-    ) -> Result<Vec<Snapshot>, JournalError>;
+    ) -> Result<Vec<Listed>, JournalError>;
 }

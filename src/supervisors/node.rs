@@ -82,6 +82,11 @@ impl Node {
         self.keeper.settle(within).await
     }
 
+    /// Under which the node's other supervisors hang.
+    pub fn root(&self) -> ActorCell {
+        self.root.get_cell()
+    }
+
     /// Ends everything at once, as a crash would: nothing is flushed and no lease given up.
     pub fn kill(&self) {
         self.engine.services.accepting.store(false, Ordering::Release);
@@ -90,11 +95,6 @@ impl Node {
         for shard in self.engine.shards() {
             shard.close();
         }
-    }
-
-    /// Under which the node's other supervisors hang.
-    pub fn root(&self) -> ActorCell {
-        self.root.get_cell()
     }
 
     pub fn is_settled(&self) -> bool {

@@ -301,6 +301,8 @@ impl ServicesState {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
 
     #[test]
@@ -308,5 +310,73 @@ mod tests {
         let policy = RestartPolicy::default();
         let pauses = [1, 2, 3, 9, 10, u32::MAX].map(|failures| policy.pause(failures).as_millis());
         assert_eq!(pauses, [100, 200, 400, 25_600, 30_000, 30_000]);
+    }
+
+    /// What the services of a test do, in order.
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// Does not start the first time, fails at once the second time, lives the third time.
+    struct Weak {
+        name: &'static str,
+        log: Log,
+        starts: watch::Sender<u32>,
+    }
+
+    impl Actor for Weak {
+        type Msg = ();
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, myself: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+            self.starts.send_modify(|starts| *starts += 1);
+            match *self.starts.borrow() {
+                1 => return Err("not yet".into()),
+                2 => myself.cast(())?,
+                _ => {}
+            }
+            Ok(())
+        }
+
+        async fn handle(
+            &self,
+            _: ActorRef<()>,
+            (): (),
+            (): &mut (),
+        ) -> Result<(), ActorProcessingErr> {
+            panic!("planted");
+        }
+
+        async fn post_stop(&self, _: ActorRef<()>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+            self.log.lock().push(format!("{} stopped", self.name));
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_started_again_and_all_stop_in_the_opposite_order() {
+        let log = Log::default();
+        let starts = [watch::channel(0).0, watch::channel(0).0];
+        let specs = [("first", 0), ("second", 1)].map(|(name, place)| {
+            let (log, starts) = (Arc::clone(&log), starts[place].clone());
+            Spec::new(name, move |supervisor| {
+                let weak = Weak { name, log: Arc::clone(&log), starts: starts.clone() };
+                spawn(weak, (), supervisor).boxed()
+            })
+        });
+        let policy =
+            RestartPolicy { pause_first: Duration::from_millis(1), ..RestartPolicy::default() };
+        let arguments = (specs.into_iter().collect(), policy);
+        let (supervisor, ended) =
+            Actor::spawn(None, ServicesSupervisor, arguments).await.expect("it starts");
+        for starts in &starts {
+            let mut starts = starts.subscribe();
+            starts.wait_for(|starts| *starts == 3).await.expect("the sender is here");
+        }
+        let (done, stopped) = oneshot::channel();
+        supervisor.cast(ServicesMessage::Stop(done)).expect("it lives");
+        stopped.await.expect("it answers");
+        assert_eq!(*log.lock(), ["second stopped", "first stopped"]);
+        ended.await.expect("it ends");
+        assert!(starts.iter().all(|starts| *starts.borrow() == 3), "nothing starts after a stop");
     }
 }

@@ -4,14 +4,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::shard::{Limits, NodeServices};
 use emporium::cluster::tenancy::LeaseTerms;
-use emporium::graphql::GraphqlSchema;
 use emporium::graphql::documents::DocumentLimits;
+use emporium::graphql::{GraphqlSchema, Views};
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
-use emporium::persistence::journal::Journal;
+use emporium::payments::test_provider::TestProvider;
+use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence::sqlite;
 use emporium::supervisors::node::{Node, NodeOptions};
+use emporium::supervisors::services::Followers;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -22,6 +25,7 @@ pub struct TestApp {
     pub client: Client,
     pub url: String,
     pub node: Node,
+    pub followers: Followers,
     journal: Arc<dyn Journal>,
     server: actix_web::dev::ServerHandle,
     _directory: tempfile::TempDir,
@@ -62,9 +66,18 @@ impl TestApp {
         let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
         let node = Node::start(services, options).await.expect("a node starts");
         assert!(node.settle(Duration::from_secs(30)).await, "shards are taken");
+        let provider = Arc::new(TestProvider::default());
+        let started = Followers::start(&node, provider, CheckoutOptions::default()).await;
+        let followers = started.expect("the followers start");
+        let views = Views {
+            orders: followers.orders.clone(),
+            products: followers.products.clone(),
+            people: followers.people.clone(),
+            calendars: followers.calendars.clone(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
-        let schema = GraphqlSchema::new(node.engine.clone(), DocumentLimits::default());
+        let schema = GraphqlSchema::new(node.engine.clone(), views, DocumentLimits::default());
         let options = HttpOptions { listener, workers: 1, demo, limits: HttpLimits::default() };
         let server = http::serve(options, schema, Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
@@ -73,6 +86,7 @@ impl TestApp {
             client: Client::builder().no_proxy().build().expect("a client"),
             url,
             node,
+            followers,
             journal: database,
             server: handle,
             _directory: directory,
@@ -81,6 +95,7 @@ impl TestApp {
 
     pub async fn stop(self) {
         self.server.stop(true).await;
+        self.followers.stop().await;
         self.node.drain(Duration::from_secs(10)).await;
     }
 
@@ -152,6 +167,18 @@ impl TestApp {
         assert_eq!(self.heads().await, before, "the log changed: {reply}");
         let code = reply["errors"][0]["extensions"]["code"].as_str();
         (status, code.unwrap_or_else(|| panic!("no code: {reply}")).to_owned())
+    }
+
+    /// The text of all events in the log.
+    pub async fn events(&self) -> String {
+        let mut text = String::new();
+        for (shard, head) in self.heads().await {
+            let read = self.journal.read_shard(shard, 0, head, PageLimit::default()).await;
+            for entry in read.expect("a page of the log") {
+                text.push_str(&entry.events);
+            }
+        }
+        text
     }
 
     /// The number of the last entry of each shard, as the database has it.

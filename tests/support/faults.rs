@@ -119,6 +119,10 @@ impl Journal for FaultyJournal {
         self.inner.release(owner, shards).await
     }
 
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        self.inner.shard_count().await
+    }
+
     async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
         self.inner.heads(shards).await
     }

@@ -5,12 +5,13 @@ pub mod app;
 pub mod database;
 pub mod engine;
 pub mod faults;
+pub mod life;
 pub mod proxy;
 
 use std::time::Duration;
 
 /// How long a condition may take to come true before the test that waits for it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` gives a value; fails the test, naming `what`, if it never does.
 pub async fn eventually<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T

@@ -26,7 +26,7 @@ use crate::payments::PaymentProvider;
 use crate::projections::checkouts::{OpenCheckouts, Row};
 
 /// How checkouts are driven; configured under `[checkout]` by the same names.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckoutOptions {
     /// Checkouts that are under way at one time; the others wait their turn.

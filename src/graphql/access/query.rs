@@ -1,5 +1,7 @@
 //! Questions about users.
 
+use std::cmp::Reverse;
+
 use async_graphql::{Context, Object, Result};
 
 use super::UserNode;
@@ -9,6 +11,11 @@ use crate::domain::id::AggregateId;
 use crate::graphql::context::{AsOf, Loaded, load};
 use crate::graphql::errors::coded;
 use crate::graphql::ids::PublicUserId;
+use crate::graphql::lists::{Asked, connection, views};
+use crate::graphql::scalars::PositionToken;
+use crate::projections::people::Key;
+
+connection!(UserConnection, UserEdge, UserNode = User);
 
 #[derive(Default)]
 pub struct AccessQuery;
@@ -23,6 +30,27 @@ impl AccessQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<UserNode>> {
         Ok(registered(context, id.into(), as_of).await?.map(UserNode))
+    }
+
+    /// Users, the newest first.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<UserConnection> {
+        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
+        let page = asked.page(&views(context).people, |people, after, found| {
+            let after = after.map(|(registered_us, id)| Key { registered_us, id });
+            for row in people.recent(after) {
+                if !found((row.key().registered_us, row.id), row.id) {
+                    return;
+                }
+            }
+        });
+        Ok(UserConnection(page.await?))
     }
 
     /// The user who has an e-mail address, however it is capitalised.

@@ -21,15 +21,15 @@ pub struct UserNode(pub Loaded<User>);
 /// A user: profile, standing and roles.
 #[Object(name = "User")]
 impl UserNode {
-    async fn id(&self) -> PublicUserId {
+    pub(in crate::graphql) async fn id(&self) -> PublicUserId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

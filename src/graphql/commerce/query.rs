@@ -1,12 +1,20 @@
 //! Questions about orders and checkouts.
 
+use std::cmp::Reverse;
+
 use async_graphql::{Context, Object, Result};
 
-use super::{CheckoutNode, OrderNode};
-use crate::domain::commerce::order::Order;
+use super::{CheckoutNode, OrderNode, OrderStatus};
+use crate::domain::commerce::order::{Order, Status};
+use crate::domain::id::AggregateId;
 use crate::graphql::context::{AsOf, load};
-use crate::graphql::ids::PublicOrderId;
+use crate::graphql::ids::{PublicOrderId, PublicUserId};
+use crate::graphql::lists::{Asked, connection, views};
+use crate::graphql::scalars::PositionToken;
+use crate::projections::orders::{Key, Row};
 use crate::sagas::checkout::{Checkout, checkout_id};
+
+connection!(OrderConnection, OrderEdge, OrderNode = Order);
 
 #[derive(Default)]
 pub struct CommerceQuery;
@@ -21,6 +29,39 @@ impl CommerceQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<OrderNode>> {
         Ok(load::<Order>(context, id.into(), as_of).await?.map(OrderNode))
+    }
+
+    /// The latest orders, the newest first: of a status, of a user, or all.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn orders(
+        &self,
+        context: &Context<'_>,
+        status: Option<OrderStatus>,
+        user_id: Option<PublicUserId>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<OrderConnection> {
+        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
+        let status = status.map(Status::from);
+        let page = asked.page(&views(context).orders, |orders, after, found| {
+            let after = after.map(|(drafted_us, id)| Key { drafted_us, id });
+            let rows: Box<dyn Iterator<Item = &Row>> = match (user_id, status) {
+                (Some(user), None) => Box::new(orders.by_buyer(user.into(), after)),
+                (Some(user), Some(status)) => {
+                    let rows = orders.by_buyer(user.into(), after);
+                    Box::new(rows.filter(move |row| row.status == status))
+                }
+                (None, Some(status)) => Box::new(orders.by_status(status, after)),
+                (None, None) => Box::new(orders.recent(after)),
+            };
+            for row in rows {
+                if !found((row.key().drafted_us, row.id), row.id) {
+                    return;
+                }
+            }
+        });
+        Ok(OrderConnection(page.await?))
     }
 
     /// The checkout of an order; null before it began.

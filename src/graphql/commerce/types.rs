@@ -28,15 +28,15 @@ pub struct OrderNode(pub Loaded<Order>);
 /// Lines at frozen prices, and how far the order has come.
 #[Object(name = "Order")]
 impl OrderNode {
-    async fn id(&self) -> PublicOrderId {
+    pub(in crate::graphql) async fn id(&self) -> PublicOrderId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -186,15 +186,15 @@ pub struct CheckoutNode(pub Loaded<Checkout>);
 /// How an order becomes a confirmed one, step by step, or is undone.
 #[Object(name = "Checkout")]
 impl CheckoutNode {
-    async fn id(&self) -> PublicCheckoutId {
+    pub(in crate::graphql) async fn id(&self) -> PublicCheckoutId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

@@ -34,7 +34,7 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    fn aggregate_type(self) -> &'static str {
+    pub(super) fn aggregate_type(self) -> &'static str {
         match self {
             Self::User => User::TYPE,
             Self::EmailReservation => EmailReservation::TYPE,
@@ -123,7 +123,8 @@ impl OperationsMutation {
         Some(NoOpPayload { key })
     }
 
-    /// Takes one aggregate out of service; it answers `QUARANTINED` until it is released.
+    /// Takes one aggregate out of service; commands to it are answered with
+    /// `QUARANTINED` until it is released.
     async fn quarantine_actor(
         &self,
         context: &Context<'_>,

@@ -2,7 +2,11 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
+use uuid::Uuid;
+
+use super::mutation::ActorKind;
 use crate::actors::shard::SlotStatus;
+use crate::domain::id::AggregateId;
 use crate::graphql::context::engine;
 use crate::graphql::scalars::Long;
 
@@ -44,6 +48,18 @@ impl Operations {
         let quarantined =
             slots.map(|slot| slot.status()).filter(|status| status.quarantined.is_some());
         Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
+    }
+
+    /// One aggregate; null if it is not live on this node. Asking does not start it.
+    async fn actor(
+        &self,
+        context: &Context<'_>,
+        kind: ActorKind,
+        aggregate_id: Uuid,
+    ) -> Option<ActorStatus> {
+        let id = AggregateId(aggregate_id);
+        let slot = engine(context).shard_of(id).find(&(kind.aggregate_type(), id));
+        slot.map(|slot| ActorStatus(slot.status()))
     }
 
     /// The shards, in order, from number `from` on, at most `first`.

@@ -3,10 +3,17 @@
 use async_graphql::{Context, Object, Result};
 
 use super::{ProductNode, StockItemNode};
+use crate::domain::id::{LocationId, VariantId};
 use crate::domain::products::product::Product;
 use crate::domain::products::stock_item::{StockItem, stock_item_id};
 use crate::graphql::context::{AsOf, load};
 use crate::graphql::ids::{PublicLocationId, PublicProductId, PublicVariantId};
+use crate::graphql::lists::{Asked, connection, views};
+use crate::graphql::scalars::PositionToken;
+use crate::projections::products::{Key, Row};
+
+connection!(ProductConnection, ProductEdge, ProductNode = Product);
+connection!(StockItemConnection, StockItemEdge, StockItemNode = StockItem);
 
 #[derive(Default)]
 pub struct ProductsQuery;
@@ -21,6 +28,59 @@ impl ProductsQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<ProductNode>> {
         Ok(load::<Product>(context, id.into(), as_of).await?.map(ProductNode))
+    }
+
+    /// Products by name: of a family, or those whose name begins so, or all.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn products(
+        &self,
+        context: &Context<'_>,
+        family: Option<String>,
+        name_prefix: Option<String>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<ProductConnection> {
+        let asked = Asked::<Key>::new(first, after, at_least)?;
+        let page = asked.page(&views(context).products, |products, after, found| {
+            let prefix = name_prefix.unwrap_or_default();
+            let rows: Box<dyn Iterator<Item = &Row>> = match &family {
+                Some(family) => {
+                    let prefix = prefix.to_lowercase();
+                    let rows = products.of_family(family, after);
+                    Box::new(rows.filter(move |row| row.key().0.starts_with(&prefix)))
+                }
+                None => Box::new(products.named(&prefix, after)),
+            };
+            for row in rows {
+                if !found(row.key(), row.id) {
+                    return;
+                }
+            }
+        });
+        Ok(ProductConnection(page.await?))
+    }
+
+    /// The stock of a variant at all locations that keep it.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn stock(
+        &self,
+        context: &Context<'_>,
+        variant_id: PublicVariantId,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<StockItemConnection> {
+        let asked = Asked::<LocationId>::new(first, after, at_least)?;
+        let variant = VariantId::from(variant_id);
+        let page = asked.page(&views(context).products, |products, after, found| {
+            for location in products.locations_of(variant, after) {
+                if !found(location, stock_item_id(variant, location)) {
+                    return;
+                }
+            }
+        });
+        Ok(StockItemConnection(page.await?))
     }
 
     /// The stock of a variant at a location; null where none is kept.

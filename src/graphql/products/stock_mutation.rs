@@ -185,7 +185,7 @@ impl StockMutation {
         input: AdjustStockInput,
     ) -> Payload<StockItemPayload> {
         let command = Command::Adjust { delta: input.delta.0, reason: input.reason.clone() };
-        tell(context, input.target(), command).await
+        tell_about(context, input.target(), command, "delta").await
     }
 
     /// Corrects what is on hand after a recount.
@@ -195,12 +195,8 @@ impl StockMutation {
         input: SetStockInput,
     ) -> Payload<StockItemPayload> {
         let reason = input.reason.clone();
-        tell(
-            context,
-            input.target(),
-            Command::SetOnHand { from: input.from.0, to: input.to.0, reason },
-        )
-        .await
+        let command = Command::SetOnHand { from: input.from.0, to: input.to.0, reason };
+        tell_about(context, input.target(), command, "to").await
     }
 
     /// Says how many more units may be claimed than are on hand.
@@ -209,7 +205,8 @@ impl StockMutation {
         context: &Context<'_>,
         input: SetBackorderLimitInput,
     ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::SetBackorderLimit { units: input.units.0 }).await
+        let command = Command::SetBackorderLimit { units: input.units.0 };
+        tell_about(context, input.target(), command, "units").await
     }
 
     /// Says how many units one customer may hold.
@@ -218,7 +215,8 @@ impl StockMutation {
         context: &Context<'_>,
         input: SetCustomerLimitInput,
     ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::SetCustomerLimit { units: input.units.0 }).await
+        let command = Command::SetCustomerLimit { units: input.units.0 };
+        tell_about(context, input.target(), command, "units").await
     }
 
     /// Claims stock for a while. The hold's id follows from the idempotency key.
@@ -391,8 +389,19 @@ async fn tell(
     target: Target,
     command: Command,
 ) -> Payload<StockItemPayload> {
+    tell_about(context, target, command, "quantity").await
+}
+
+/// The same where the quantity is called otherwise.
+async fn tell_about(
+    context: &Context<'_>,
+    target: Target,
+    command: Command,
+    quantity: &str,
+) -> Payload<StockItemPayload> {
     let ask = Ask::new(context, Some(target.key), target.expected_version)?;
     let change = ask.send::<StockItem>(target.id, command).await?;
+    let change = change.map_err(|error| error.at("quantity", quantity));
     Ok(Some(StockItemPayload::new(target.id, change)))
 }
 

@@ -27,15 +27,15 @@ pub struct ProductNode(pub Loaded<Product>);
 /// What is sold, in which variants, at which list prices and tax rate.
 #[Object(name = "Product")]
 impl ProductNode {
-    async fn id(&self) -> PublicProductId {
+    pub(in crate::graphql) async fn id(&self) -> PublicProductId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -113,15 +113,15 @@ pub struct StockItemNode(pub Loaded<StockItem>);
 /// hand + backorder limit.
 #[Object(name = "StockItem")]
 impl StockItemNode {
-    async fn id(&self) -> PublicStockItemId {
+    pub(in crate::graphql) async fn id(&self) -> PublicStockItemId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

@@ -243,7 +243,11 @@ impl SchedulingMutation {
             end: input.length.read(),
             title: input.title,
         };
-        tell(context, target, command).await
+        let ask = Ask::new(context, target.key, target.expected_version)?;
+        let change = ask.send::<Calendar>(target.calendar.into(), command).await?;
+        // Its times stand beside the id, not within a timing.
+        let change = change.map_err(|error| error.at("timing", ""));
+        Ok(Some(CalendarPayload::new(target.calendar.into(), change)))
     }
 }
 

@@ -9,7 +9,11 @@ use crate::domain::scheduling::calendar::{Calendar, CalendarRefusal};
 use crate::graphql::context::{AsOf, load};
 use crate::graphql::errors::coded;
 use crate::graphql::ids::PublicCalendarId;
-use crate::graphql::scalars::{Instant, TimeZone};
+use crate::graphql::lists::{Asked, connection, views};
+use crate::graphql::scalars::{Instant, PositionToken, TimeZone};
+use crate::projections::calendars::Key;
+
+connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
 
 #[derive(Default)]
 pub struct SchedulingQuery;
@@ -24,6 +28,26 @@ impl SchedulingQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<CalendarNode>> {
         Ok(load::<Calendar>(context, id.into(), as_of).await?.map(CalendarNode))
+    }
+
+    /// Calendars, by name.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn calendars(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        at_least: Option<PositionToken>,
+    ) -> Result<CalendarConnection> {
+        let asked = Asked::<Key>::new(first, after, at_least)?;
+        let page = asked.page(&views(context).calendars, |calendars, after, found| {
+            for row in calendars.by_name(after) {
+                if !found(row.key(), row.id) {
+                    return;
+                }
+            }
+        });
+        Ok(CalendarConnection(page.await?))
     }
 
     /// What takes place in a calendar from `start` up to `end`, a year at most, in order.

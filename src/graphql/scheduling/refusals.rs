@@ -26,7 +26,7 @@ impl From<CalendarRefusal> for UserError {
             | CalendarRefusal::TimeNonexistent
             | CalendarRefusal::SlotFull
             | CalendarRefusal::OutsideOpeningHours => &["timing", "start"],
-            CalendarRefusal::DurationInvalid => &["timing", "duration"],
+            CalendarRefusal::DurationInvalid => &["timing", "length"],
             CalendarRefusal::Recurrence(_) => &["timing", "recurrence"],
             CalendarRefusal::AlreadyCreated
             | CalendarRefusal::OpeningHoursInvalid

@@ -42,15 +42,15 @@ pub struct CalendarNode(pub Loaded<Calendar>);
 /// The time of one resource, room or person.
 #[Object(name = "Calendar")]
 impl CalendarNode {
-    async fn id(&self) -> PublicCalendarId {
+    pub(in crate::graphql) async fn id(&self) -> PublicCalendarId {
         self.0.id.into()
     }
 
-    async fn version(&self) -> Long {
+    pub(in crate::graphql) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    async fn position(&self) -> PositionToken {
+    pub(in crate::graphql) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

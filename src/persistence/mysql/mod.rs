@@ -119,6 +119,10 @@ impl Journal for Database {
         ownership::prepare(self, count).await
     }
 
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        reading::shard_count(self).await
+    }
+
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         let connection = self.connections.fresh().await.map_err(journal_error)?;
         Ok(Box::new(appender::Lane::new(

@@ -10,7 +10,15 @@ use super::Database;
 use super::errors::journal_error;
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id};
+
+pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
+    let mut borrowed = database.acquire().await?;
+    let query = sqlx::query_scalar(SHARD_COUNT);
+    let count: i64 = database.answer(query.fetch_one(borrowed.connection())).await?;
+    borrowed.give_back();
+    u16::try_from(count).map_err(|_| JournalError::Corrupt(format!("a table of {count} shards")))
+}
 
 pub(super) async fn heads(
     database: &Database,

@@ -12,7 +12,7 @@ use super::Database;
 use super::errors::{Verdict, journal_error, verdict};
 use crate::persistence::checksum;
 use crate::persistence::journal::JournalError;
-use crate::persistence::snapshots::{KeySegment, Snapshot, SnapshotStore};
+use crate::persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotStore};
 use crate::persistence::statements::{
     LIST_FIRST_SNAPSHOTS, LIST_NEXT_SNAPSHOTS, LOAD_SNAPSHOT, PRUNE_SEGMENTS, READ_SEGMENTS,
     REMOVE_SNAPSHOT, id, segment_columns, snapshot_columns,
@@ -161,37 +161,18 @@ impl SnapshotStore for Database {
         aggregate_type: &str,
         after: Option<Uuid>,
         rows: u32,
-    ) -> Result<Vec<Snapshot>, JournalError> {
-        let mut after = after;
-        loop {
-            let mut borrowed = self.acquire().await?;
-            let query = match after {
-                None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
-                Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
-                    .bind(aggregate_type)
-                    .bind(after.into_bytes().to_vec())
-                    .bind(rows),
-            };
-            let found = self.answer(query.fetch_all(borrowed.connection())).await?;
-            borrowed.give_back();
-            let Some(last) = found.last() else {
-                return Ok(Vec::new());
-            };
-            after = Some(last.try_get(1).and_then(id).map_err(journal_error)?);
-            let mut snapshots = Vec::with_capacity(found.len());
-            for row in &found {
-                match decode_snapshot(row) {
-                    Ok(snapshot) => snapshots.push(snapshot),
-                    Err(damage) => {
-                        tracing::error!(aggregate_type, %damage, "leaving out a damaged snapshot");
-                    }
-                }
-            }
-            // An empty page would say that there are no more.
-            if !snapshots.is_empty() {
-                return Ok(snapshots);
-            }
-        }
+    ) -> Result<Vec<Listed>, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let query = match after {
+            None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
+            Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
+                .bind(aggregate_type)
+                .bind(after.into_bytes().to_vec())
+                .bind(rows),
+        };
+        let found = self.answer(query.fetch_all(borrowed.connection())).await?;
+        borrowed.give_back();
+        found.iter().map(listed).collect::<Result<_, _>>().map_err(journal_error)
     }
 }
 
@@ -251,6 +232,14 @@ async fn save_on(
         .await?;
     connection.execute("COMMIT").await?;
     Ok(())
+}
+
+/// The snapshot in a row, sound or not; an error only where it cannot even be named.
+fn listed(row: &MySqlRow) -> Result<Listed, sqlx::Error> {
+    match decode_snapshot(row) {
+        Ok(snapshot) => Ok(Listed::Sound(snapshot)),
+        Err(reason) => Ok(Listed::Damaged { aggregate_id: row.try_get(1).and_then(id)?, reason }),
+    }
 }
 
 /// The snapshot in a row, or what is wrong with it.

@@ -10,7 +10,17 @@ use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, id, shard_list};
+use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list};
+
+pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let count: i64 = sqlx::query_scalar(SHARD_COUNT)
+        .fetch_one(reader.connection())
+        .await
+        .map_err(journal_error)?;
+    reader.give_back();
+    stored(count).map_err(journal_error)
+}
 
 pub(super) async fn heads(
     database: &Database,

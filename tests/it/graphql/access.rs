@@ -1,1 +1,116 @@
-//! access
+//! Users through the API.
+
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+
+async fn register(app: &TestApp, email: &str) -> String {
+    let input = json!({"email": email, "displayName": "Ada", "idempotencyKey": email});
+    let payload = app.done("registerUser", input, "user { id status email }").await;
+    assert_eq!(payload["user"]["status"], "ACTIVE");
+    payload["user"]["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_belongs_to_one_user() {
+    let app = TestApp::start().await;
+    let ada = register(&app, "ada@example.com").await;
+    let input = json!({"email": "ADA@example.com", "displayName": "Eve", "idempotencyKey": "eve"});
+    let error = app.mutate("registerUser", input, "").await["userErrors"][0].take();
+    assert_eq!(error["code"], "EMAIL_TAKEN");
+    assert_eq!(error["path"], json!(["input", "email"]));
+    let data = app.data("{ userByEmail(email: \"Ada@Example.com\") { id } }", json!({})).await;
+    assert_eq!(data["userByEmail"]["id"], Value::from(ada));
+    let data = app.data("{ userByEmail(email: \"eve@example.com\") { id } }", json!({})).await;
+    assert_eq!(data["userByEmail"], Value::Null);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registering_again_with_the_same_key_changes_no_user() {
+    let app = TestApp::start().await;
+    let input = json!({"email": "ada@example.com", "displayName": "Ada", "idempotencyKey": "r"});
+    let first = app.done("registerUser", input.clone(), "user { id } version").await;
+    let again = app.done("registerUser", input.clone(), "user { id } version").await;
+    assert_eq!(first, again);
+    let mut other = input;
+    other["displayName"] = json!("Grace");
+    let query = "mutation($input: RegisterUserInput!) { registerUser(input: $input) { version } }";
+    let reply = app.reply(query, json!({"input": other})).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "IDEMPOTENCY_KEY_REUSED");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_changes_address_and_is_suspended_and_closed() {
+    let app = TestApp::start().await;
+    let ada = register(&app, "ada@example.com").await;
+    let input = json!({"userId": ada, "email": "lovelace@example.com"});
+    let changed = app.done("changeUserEmail", input, "user { email version position }").await;
+    assert_eq!(changed["user"]["email"], "lovelace@example.com");
+    let position = changed["user"]["position"].as_str().expect("a position").parse();
+    app.followers.addresses_settled(&position.expect("a sound position")).await;
+    let input = json!({"email": "ada@example.com", "displayName": "Other"});
+    app.done("registerUser", input, "user { id }").await;
+    let input = json!({"userId": ada, "displayName": "Augusta", "locale": "en-GB"});
+    let payload = app.done("updateUserProfile", input, "user { displayName locale }").await;
+    assert_eq!(payload["user"], json!({"displayName": "Augusta", "locale": "en-GB"}));
+    let reason = json!({"userId": ada, "reason": "a complaint"});
+    let payload = app.done("suspendUser", reason.clone(), "user { status suspensionReason }").await;
+    assert_eq!(payload["user"], json!({"status": "SUSPENDED", "suspensionReason": "a complaint"}));
+    app.done("reinstateUser", json!({"userId": ada}), "").await;
+    app.done("closeUser", reason.clone(), "").await;
+    assert_eq!(app.refused("suspendUser", reason).await["code"], "ILLEGAL_TRANSITION");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_given_for_a_time_and_taken() {
+    let app = TestApp::start().await;
+    let ada = register(&app, "ada@example.com").await;
+    let assign = json!({"userId": ada, "role": "clerk", "scope": "shelf", "validUntil": "2190-01-01T00:00:00+01:00"});
+    let payload =
+        app.done("assignRole", assign, "user { roles { role scope validUntil holds } }").await;
+    let role = json!([{"role": "clerk", "scope": "shelf", "validUntil": "2189-12-31T23:00:00Z", "holds": true}]);
+    assert_eq!(payload["user"]["roles"], role);
+    let past = json!({"userId": ada, "role": "clerk", "validUntil": "2001-01-01T00:00:00Z"});
+    assert_eq!(app.refused("assignRole", past).await["code"], "ROLE_EXPIRED");
+    let revoke = json!({"userId": ada, "role": "clerk", "scope": "shelf"});
+    app.done("revokeRole", revoke.clone(), "user { roles { role } }").await;
+    assert_eq!(app.refused("revokeRole", revoke).await["code"], "ROLE_NOT_ASSIGNED");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_listed_newest_first_by_pages() {
+    let app = TestApp::start().await;
+    let mut ids = Vec::new();
+    let mut position = Value::Null;
+    for number in 0..3 {
+        let email = format!("user{number}@example.com");
+        let input = json!({"email": email, "displayName": "Ada"});
+        let payload = app.done("registerUser", input, "user { id } position").await;
+        position = payload["position"].clone();
+        ids.insert(0, payload["user"]["id"].clone());
+        let query =
+            "query($at: Position) { users(first: 1, atLeast: $at) { edges { node { id } } } }";
+        let data = app.data(query, json!({"at": position})).await;
+        assert_eq!(data["users"]["edges"][0]["node"]["id"], ids[0], "a list sees what was written");
+    }
+    let query =
+        "query($after: String, $at: Position) { users(first: 2, after: $after, atLeast: $at) {
+        edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage endCursor } position
+    } }";
+    let first = app.data(query, json!({"at": position})).await["users"].take();
+    assert_eq!(first["pageInfo"]["hasNextPage"], true);
+    let second =
+        app.data(query, json!({"after": first["pageInfo"]["endCursor"]})).await["users"].take();
+    assert_eq!(second["pageInfo"]["hasNextPage"], false);
+    let listed: Vec<_> = [&first, &second]
+        .into_iter()
+        .flat_map(|page| page["edges"].as_array().expect("edges"))
+        .map(|edge| edge["node"]["id"].clone())
+        .collect();
+    assert_eq!(listed, ids);
+    app.stop().await;
+}

@@ -1,1 +1,143 @@
-//! commerce
+//! Orders and checkouts through the API.
+
+use serde_json::{Value, json};
+
+use super::products::{BUYER, SHELF, teapot};
+use crate::support::app::TestApp;
+use crate::support::eventually;
+
+async fn draft(app: &TestApp, currency: &str) -> String {
+    let input =
+        json!({"buyer": {"userId": BUYER}, "currency": currency, "idempotencyKey": currency});
+    let payload = app.done("draftOrder", input, "order { id status }").await;
+    assert_eq!(payload["order"]["status"], "DRAFT");
+    payload["order"]["id"].as_str().expect("an id").to_owned()
+}
+
+fn line(order: &str, (product, variant): &(String, String), quantity: i64, key: &str) -> Value {
+    json!({"orderId": order, "productId": product, "variantId": variant, "locationId": SHELF,
+           "quantity": quantity, "idempotencyKey": key})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_drafted_placed_and_confirmed() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let order = draft(&app, "EUR").await;
+    let selection = "order { lines { line quantity unitPrice { amount } } totals { net { amount } tax { amount } gross { amount } } }";
+    let added = app.done("addOrderLine", line(&order, &teapot, 2, "l1"), selection).await;
+    let expected = json!({
+        "lines": [{"line": 1, "quantity": 2, "unitPrice": {"amount": "19.99"}}],
+        "totals": {"net": {"amount": "39.98"}, "tax": {"amount": "7.60"}, "gross": {"amount": "47.58"}},
+    });
+    assert_eq!(added["order"], expected);
+    let change = json!({"orderId": order, "line": 1, "quantity": 3, "idempotencyKey": "l2"});
+    app.done("changeOrderLine", change, "").await;
+    app.done("placeOrder", json!({"orderId": order, "idempotencyKey": "p"}), "").await;
+    let query = "query($id: ID!) { order(id: $id) { status } checkout(orderId: $id) { phase payment amount { amount } } }";
+    let data = eventually("the order is confirmed", async || {
+        let data = app.data(query, json!({"id": order})).await;
+        (data["checkout"]["phase"] == "COMPLETED").then_some(data)
+    })
+    .await;
+    assert_eq!(data["order"]["status"], "CONFIRMED");
+    assert_eq!(data["checkout"]["payment"], "AUTHORIZED");
+    let query = "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { onHand committed available } }";
+    let data = app.data(query, json!({"v": teapot.1, "l": SHELF})).await;
+    assert_eq!(data["stockItem"], json!({"onHand": 5, "committed": 3, "available": 2}));
+    app.done("completeOrder", json!({"orderId": order, "idempotencyKey": "c"}), "").await;
+    let query = "{ orders(status: COMPLETED) { edges { node { id } } } }";
+    eventually("the list shows it", async || {
+        let data = app.data(query, json!({})).await;
+        (data["orders"]["edges"][0]["node"]["id"] == order.as_str()).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_without_stock_is_cancelled_with_the_reason() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 1).await;
+    let order = draft(&app, "EUR").await;
+    app.done("addOrderLine", line(&order, &teapot, 2, "l1"), "").await;
+    app.done("placeOrder", json!({"orderId": order, "idempotencyKey": "p"}), "").await;
+    let query = "query($id: ID!) { order(id: $id) { status cancelledBecause } checkout(orderId: $id) { phase reason } }";
+    let data = eventually("the checkout is undone", async || {
+        let data = app.data(query, json!({"id": order})).await;
+        (data["checkout"]["phase"] == "COMPENSATED").then_some(data)
+    })
+    .await;
+    assert_eq!(data["order"]["status"], "CANCELLED");
+    let reason = data["checkout"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("INSUFFICIENT_STOCK"), "{reason}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_added_once_whatever_its_price_became() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let order = draft(&app, "EUR").await;
+    let added =
+        app.done("addOrderLine", line(&order, &teapot, 2, "l1"), "version order { version }").await;
+    let price = json!({"amount": "9.99", "currency": "EUR"});
+    let input = json!({"productId": teapot.0, "variantId": teapot.1, "price": price, "idempotencyKey": "sale"});
+    app.done("setPrice", input, "").await;
+    let heads = app.heads().await;
+    assert_eq!(
+        app.done("addOrderLine", line(&order, &teapot, 2, "l1"), "version order { version }").await,
+        added
+    );
+    app.done("archiveProduct", json!({"productId": teapot.0}), "").await;
+    let archived = app.heads().await;
+    assert_ne!(heads, archived);
+    assert_eq!(
+        app.done("addOrderLine", line(&order, &teapot, 2, "l1"), "version order { version }").await,
+        added
+    );
+    assert_eq!(app.heads().await, archived);
+    let error = app.refused("addOrderLine", line(&order, &teapot, 2, "l2")).await;
+    assert_eq!(error["code"], "PRODUCT_NOT_FOR_SALE");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_ordered_is_refused() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let dollars = draft(&app, "USD").await;
+    let euros = draft(&app, "EUR").await;
+    let nobody = format!("order_{}", uuid::Uuid::nil());
+    let unknown = (format!("product_{}", uuid::Uuid::nil()), teapot.1.clone());
+    let no_variant = (teapot.0.clone(), format!("variant_{}", uuid::Uuid::nil()));
+    for (input, code) in [
+        (line(&dollars, &teapot, 1, "a"), "CURRENCY_MISMATCH"),
+        (line(&euros, &teapot, 0, "b"), "INVALID_QUANTITY"),
+        (line(&euros, &teapot, -1, "c"), "INVALID_QUANTITY"),
+        (line(&euros, &teapot, i64::MAX, "d"), "INVALID_QUANTITY"),
+        (line(&nobody, &teapot, 1, "e"), "ORDER_NOT_FOUND"),
+        (line(&euros, &unknown, 1, "f"), "PRODUCT_NOT_FOUND"),
+        (line(&euros, &no_variant, 1, "g"), "VARIANT_NOT_FOUND"),
+    ] {
+        assert_eq!(app.refused("addOrderLine", input).await["code"], code);
+    }
+    let place = json!({"orderId": euros, "idempotencyKey": "p"});
+    assert_eq!(app.refused("placeOrder", place).await["code"], "ORDER_EMPTY");
+    let line = json!({"orderId": euros, "line": 7, "idempotencyKey": "r"});
+    assert_eq!(app.refused("removeOrderLine", line).await["code"], "LINE_NOT_FOUND");
+    let draft =
+        json!({"buyer": {"guestEmail": "nobody"}, "currency": "EUR", "idempotencyKey": "g"});
+    assert_eq!(app.refused("draftOrder", draft).await["code"], "INVALID_EMAIL");
+    let draft = json!({"buyer": {"userId": BUYER}, "currency": "XXX", "idempotencyKey": "x"});
+    assert_eq!(app.refused("draftOrder", draft).await["code"], "UNKNOWN_CURRENCY");
+    let abort = json!({"orderId": euros, "reason": "why not", "idempotencyKey": "n"});
+    assert_eq!(app.refused("abortCheckout", abort).await["code"], "CHECKOUT_NOT_FOUND");
+    let cancel = json!({"orderId": euros, "reason": "changed my mind", "idempotencyKey": "y"});
+    let cancelled = app.done("cancelOrder", cancel, "order { status cancelledBecause }").await;
+    assert_eq!(
+        cancelled["order"],
+        json!({"status": "CANCELLED", "cancelledBecause": "changed my mind"})
+    );
+    app.stop().await;
+}

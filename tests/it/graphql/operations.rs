@@ -1,1 +1,97 @@
-//! operations
+//! Operators, constants and `node`.
+
+use serde_json::json;
+
+use super::products::teapot;
+use crate::support::app::TestApp;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_actor_answers_so_until_it_is_released() {
+    let app = TestApp::start().await;
+    let (product, _) = teapot(&app, 0).await;
+    let uuid = product.trim_start_matches("product_");
+    let target = json!({"kind": "PRODUCT", "aggregateId": uuid});
+    let mut input = target.clone();
+    input["reason"] = json!("looks odd");
+    let payload =
+        app.done("quarantineActor", input.clone(), "actor { aggregateType quarantined }").await;
+    assert_eq!(payload["actor"], json!({"aggregateType": "product", "quarantined": "looks odd"}));
+    let publish = "mutation($id: ID!) { publishProduct(input: {productId: $id}) { version } }";
+    let reply = app.reply(publish, json!({"id": product})).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "QUARANTINED");
+    let list =
+        "{ operations { quarantinedActors { aggregateId } shards(first: 100) { id serving } } }";
+    let data = app.data(list, json!({})).await;
+    assert_eq!(data["operations"]["quarantinedActors"], json!([{"aggregateId": uuid}]));
+    assert_eq!(data["operations"]["shards"].as_array().map(Vec::len), Some(8));
+    app.done("releaseActor", target.clone(), "actor { quarantined }").await;
+    app.data(publish, json!({"id": product})).await;
+    assert_eq!(app.refused("releaseActor", target).await["code"], "NOT_QUARANTINED");
+    input["aggregateId"] = json!(uuid::Uuid::nil());
+    assert_eq!(app.refused("quarantineActor", input).await["code"], "AGGREGATE_NOT_FOUND");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_nothing_does_nothing() {
+    let app = TestApp::start().await;
+    let heads = app.heads().await;
+    let payload = app.done("noOp", json!({"idempotencyKey": "n"}), "idempotencyKey").await;
+    assert_eq!(payload["idempotencyKey"], "n");
+    let data = app.data("{ serverInfo { name version } }", json!({})).await;
+    assert_eq!(data["serverInfo"]["name"], "emporium");
+    assert_eq!(app.heads().await, heads);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_finds_an_aggregate_of_any_kind() {
+    let app = TestApp::start().await;
+    let (product, _) = teapot(&app, 0).await;
+    let query = "query($id: ID!) { node(id: $id) { __typename id version position ... on Product { name } } }";
+    let data = app.data(query, json!({"id": product})).await;
+    assert_eq!(data["node"]["__typename"], "Product");
+    assert_eq!((&data["node"]["id"], &data["node"]["name"]), (&json!(product), &json!("Teapot")));
+    for kind in ["user", "product", "stock", "order", "checkout", "calendar"] {
+        let id = format!("{kind}_{}", uuid::Uuid::from_u128(1));
+        let data = app.data(query, json!({"id": id})).await;
+        assert_eq!(data["node"], json!(null), "{id}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_and_their_stock_are_listed() {
+    let app = TestApp::start().await;
+    let (product, variant) = teapot(&app, 5).await;
+    for name in ["Kettle", "Teaspoon"] {
+        app.done("createProduct", json!({"name": name, "family": "kitchen"}), "").await;
+    }
+    let other = json!({"name": "Lamp", "family": "light"});
+    let position = app.done("createProduct", other, "position").await["position"].take();
+    app.followers.caught_up().await;
+    let names = async |arguments: &str| {
+        let query = format!(
+            "query($at: Position) {{ products(atLeast: $at{arguments}) {{ edges {{ node {{ name }} }} }} }}"
+        );
+        let data = app.data(&query, json!({"at": position})).await;
+        let edges = data["products"]["edges"].as_array().expect("edges").clone();
+        edges
+            .iter()
+            .map(|edge| edge["node"]["name"].as_str().expect("a name").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("").await, ["Kettle", "Lamp", "Teapot", "Teaspoon"]);
+    assert_eq!(names(", family: \"light\"").await, ["Lamp"]);
+    assert_eq!(names(", namePrefix: \"TEA\"").await, ["Teapot", "Teaspoon"]);
+    assert_eq!(names(", namePrefix: \"teas\", family: \"kitchen\"").await, ["Teaspoon"]);
+    assert_eq!(names(", first: 1").await, ["Kettle"]);
+    let query = "query($v: ID!) { stock(variantId: $v) { edges { node { onHand variantId } } } }";
+    let data = app.data(query, json!({"v": variant})).await;
+    assert_eq!(data["stock"]["edges"], json!([{"node": {"onHand": 5, "variantId": variant}}]));
+    let stale = json!({"at": "0.zzzzzzzz", "id": product});
+    let query = "query($at: Position) { products(atLeast: $at) { position } }";
+    let reply = app.reply(query, stale).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "STALE");
+    app.stop().await;
+}

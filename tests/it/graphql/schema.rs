@@ -18,10 +18,15 @@ fn the_committed_schema_is_the_one_that_is_served() {
 fn fields_of(sdl: &str, name: &str) -> Vec<String> {
     let from = sdl.find(&format!("type {name} {{")).expect("the type is there");
     let body = sdl[from..].lines().skip(1).take_while(|line| *line != "}");
+    let mut in_text = false;
     let names = body.filter_map(|line| {
         let rest = line.strip_prefix('\t')?;
+        if rest.starts_with("\"\"\"") {
+            in_text = !in_text;
+            return None;
+        }
         let end = rest.find(|character: char| !character.is_ascii_alphanumeric())?;
-        (end > 0).then(|| rest[..end].to_owned())
+        (end > 0 && !in_text).then(|| rest[..end].to_owned())
     });
     names.collect()
 }

@@ -1,0 +1,28 @@
+# The interface to the project; `make help` lists it.
+
+CARGO ?= cargo
+# How many seeds a long run of the simulator takes.
+SEEDS ?= 100000
+
+.PHONY: help run test lint bench simulate
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
+
+run: ## build it and serve a demo shop on http://127.0.0.1:8080
+	$(CARGO) run --release --locked -- serve --demo
+
+test: ## run every test, with a MariaDB and a Redis of their own
+	scripts/services run -- $(CARGO) test --locked --lib --bins --test it
+
+lint: ## formatting, clippy, who may see whom, documentation and its links
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --test it -- architecture:: documents::
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+bench: ## measure, and write docs/figures.md and docs/figures.json
+	scripts/services run -- $(CARGO) bench --locked --bench figures
+
+simulate: ## run the simulator over SEEDS=… (default 100000)
+	EMPORIUM_SEEDS=$(SEEDS) $(CARGO) test --release --locked --lib -- --nocapture simulate_many_seeds

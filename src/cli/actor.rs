@@ -1,0 +1,168 @@
+//! `emporium actor …`: looks after the actors of a running server, by asking its GraphQL API like
+//! any other client.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::output::Output;
+use super::{AggregateName, Failure, ServerArguments};
+
+/// How long the server may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Quarantined actors listed at most.
+const LISTED_MAX: u32 = 100;
+
+const FIELDS: &str = "aggregateType aggregateId shard version pending strikes quarantined";
+
+/// Lists what is quarantined, or shows one aggregate if it is live.
+pub async fn inspect(
+    server: &ServerArguments,
+    aggregate: Option<&AggregateName>,
+    json: bool,
+) -> Result<(), Failure> {
+    let Some(name) = aggregate else {
+        let query =
+            format!("{{ operations {{ quarantinedActors(first: {LISTED_MAX}) {{ {FIELDS} }} }} }}");
+        let data = ask(server, &query, json!({})).await?;
+        let actors = data.pointer("/operations/quarantinedActors").and_then(Value::as_array);
+        let actors = actors.ok_or_else(|| unexpected(&data))?;
+        return print(actors, json);
+    };
+    let query = format!(
+        "query($kind: ActorKind!, $id: UUID!) {{ \
+         operations {{ actor(kind: $kind, aggregateId: $id) {{ {FIELDS} }} }} }}"
+    );
+    let data = ask(server, &query, json!({ "kind": kind(name), "id": name.id })).await?;
+    match data.pointer("/operations/actor") {
+        Some(Value::Null) => Err(Failure::Failed(format!("{name} is not live on this node"))),
+        Some(actor) => print(std::slice::from_ref(actor), json),
+        None => Err(unexpected(&data)),
+    }
+}
+
+pub async fn quarantine(
+    server: &ServerArguments,
+    name: &AggregateName,
+    reason: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    let input = json!({ "kind": kind(name), "aggregateId": name.id, "reason": reason });
+    let actor = change(server, "quarantineActor", "QuarantineActorInput", input).await?;
+    if json { print(&[actor], true) } else { say(&format!("{name} is quarantined")) }
+}
+
+pub async fn release(
+    server: &ServerArguments,
+    name: &AggregateName,
+    json: bool,
+) -> Result<(), Failure> {
+    let input = json!({ "kind": kind(name), "aggregateId": name.id });
+    change(server, "releaseActor", "ReleaseActorInput", input).await?;
+    if json {
+        print(&[], true)
+    } else {
+        say(&format!("{name} is released; it is recovered from the log when it is next used"))
+    }
+}
+
+async fn change(
+    server: &ServerArguments,
+    mutation: &str,
+    input_type: &str,
+    input: Value,
+) -> Result<Value, Failure> {
+    let query = format!(
+        "mutation($input: {input_type}!) {{ payload: {mutation}(input: $input) {{ \
+         actor {{ {FIELDS} }} userErrors {{ code message }} }} }}"
+    );
+    let mut data = ask(server, &query, json!({ "input": input })).await?;
+    if let Some(error) = data.pointer("/payload/userErrors/0") {
+        return Err(refused(error, &error["code"]));
+    }
+    match data.pointer_mut("/payload/actor") {
+        Some(actor) => Ok(actor.take()),
+        None => Err(unexpected(&data)),
+    }
+}
+
+/// The enum value of a kind: `stock_item` is `STOCK_ITEM`.
+fn kind(name: &AggregateName) -> String {
+    name.kind.to_uppercase()
+}
+
+async fn ask(server: &ServerArguments, query: &str, variables: Value) -> Result<Value, Failure> {
+    if !server.url.starts_with("http://") {
+        let problem = format!("--url {}: expected http://HOST:PORT/graphql", server.url);
+        return Err(Failure::Usage(problem));
+    }
+    let failed = |error: reqwest::Error| {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Failure::Failed(message)
+    };
+    let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build().map_err(failed)?;
+    let request = client
+        .post(&server.url)
+        .header("accept", "application/json")
+        .json(&json!({ "query": query, "variables": variables }));
+    let response = request.send().await.map_err(failed)?;
+    let status = response.status();
+    let mut reply: Value = response.json().await.map_err(|error| {
+        Failure::failed(&format!("{} answered {status}, which is no GraphQL", server.url), error)
+    })?;
+    if let Some(error) = reply.pointer("/errors/0") {
+        return Err(refused(error, &error["extensions"]["code"]));
+    }
+    Ok(reply["data"].take())
+}
+
+fn refused(error: &Value, code: &Value) -> Failure {
+    let code = code.as_str().unwrap_or("no code");
+    Failure::Failed(format!("{} ({code})", error["message"].as_str().unwrap_or("no message")))
+}
+
+fn unexpected(data: &Value) -> Failure {
+    Failure::Failed(format!("the server answered something else: {data}"))
+}
+
+fn print(actors: &[Value], json: bool) -> Result<(), Failure> {
+    let mut output = Output::default();
+    if json {
+        output.json(&actors)?;
+        return output.flush();
+    }
+    for actor in actors {
+        let text = |field: &str| match &actor[field] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let standing = match &actor["quarantined"] {
+            Value::String(reason) => format!("quarantined: {reason}"),
+            _ => "in service".to_owned(),
+        };
+        output.line(&format!(
+            "{}/{} shard {} v{} pending {} strikes {} {standing}",
+            text("aggregateType"),
+            text("aggregateId"),
+            text("shard"),
+            text("version"),
+            text("pending"),
+            text("strikes"),
+        ))?;
+    }
+    if actors.is_empty() {
+        output.line("nothing is quarantined on this node")?;
+    }
+    output.flush()
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut output = Output::default();
+    output.line(line)?;
+    output.flush()
+}

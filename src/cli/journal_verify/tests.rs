@@ -1,0 +1,351 @@
+//! What a verification finds in logs that are as they must be, and in logs that are not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::*;
+use crate::actors::aggregate_ref::shard_number;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::AggregateId;
+use crate::domain::products::product::{self, Product};
+use crate::persistence::codec::{self, Meta};
+use crate::persistence::journal::{
+    Appender, Entry, JournalError, Owner, PageLimit, SHARD_RECORD, Seq, Taken, shard_record_id,
+};
+use crate::persistence::snapshots::{KeySegment, Listed, Snapshot};
+
+const SHARDS: u16 = 4;
+
+/// A journal and a snapshot store that hold what a test puts into them.
+#[derive(Default)]
+struct Shelf {
+    entries: Mutex<Vec<Entry>>,
+    snapshots: Mutex<Vec<Listed>>,
+    segments: Mutex<BTreeMap<Uuid, Result<KeySegment, String>>>,
+}
+
+#[async_trait]
+impl Journal for Shelf {
+    async fn prepare(&self, _: u16) -> Result<(), JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        Ok(SHARDS)
+    }
+
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn take(
+        &self,
+        _: &[ShardId],
+        _: &Owner,
+        _: Duration,
+        _: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn renew(&self, _: &Owner, _: Duration) -> Result<Vec<ShardId>, JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn release(&self, _: &Owner, _: &[ShardId]) -> Result<(), JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        let entries = self.entries.lock();
+        let head = |shard: &ShardId| {
+            entries.iter().filter(|entry| entry.shard == *shard).map(|entry| entry.seq).max()
+        };
+        Ok(shards.iter().map(|shard| (*shard, head(shard).unwrap_or(0))).collect())
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        _: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let within =
+            |entry: &&Entry| entry.shard == shard && entry.seq > after && entry.seq <= through;
+        Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        _: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let within = |entry: &&Entry| {
+            &*entry.aggregate_type == aggregate_type
+                && entry.aggregate_id == aggregate_id
+                && entry.last_version() >= from_version
+                && entry.version <= to_version
+        };
+        Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for Shelf {
+    async fn save(&self, _: &Snapshot, _: Option<&KeySegment>) -> Result<(), JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn load(&self, _: &str, _: Uuid, _: u32) -> Result<Option<Snapshot>, JournalError> {
+        unreachable!("a damaged one would be removed")
+    }
+
+    async fn key_segments(
+        &self,
+        _: &str,
+        aggregate_id: Uuid,
+        _: i64,
+        after_version: u64,
+        _: u32,
+    ) -> Result<Vec<KeySegment>, JournalError> {
+        match self.segments.lock().get(&aggregate_id) {
+            Some(Ok(segment)) if segment.first_version > after_version => Ok(vec![segment.clone()]),
+            Some(Err(damage)) => Err(JournalError::Corrupt(damage.clone())),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn prune_key_segments(&self, _: &str, _: Uuid, _: i64) -> Result<(), JournalError> {
+        unreachable!("verification changes nothing")
+    }
+
+    async fn list(
+        &self,
+        aggregate_type: &str,
+        after: Option<Uuid>,
+        _: u32,
+    ) -> Result<Vec<Listed>, JournalError> {
+        let snapshots = self.snapshots.lock();
+        let of_kind = |listed: &&Listed| match listed {
+            Listed::Sound(snapshot) => snapshot.aggregate_type == aggregate_type,
+            Listed::Damaged { .. } => aggregate_type == Product::TYPE,
+        };
+        let behind = |listed: &&Listed| after.is_none_or(|after| listed.aggregate_id() > after);
+        Ok(snapshots.iter().filter(of_kind).filter(behind).take(1).cloned().collect())
+    }
+}
+
+fn record(shard: ShardId, seq: Seq, epoch: u64) -> Entry {
+    Entry {
+        shard,
+        seq,
+        epoch,
+        attempt: 0,
+        aggregate_type: SHARD_RECORD.into(),
+        aggregate_id: shard_record_id(shard),
+        version: seq,
+        count: 1,
+        events: "[{}]".to_owned(),
+        recorded_us: 0,
+    }
+}
+
+fn event(number: usize) -> product::Event {
+    let text = |what: &str| format!("{what} {number}");
+    product::Event::ProductRevised {
+        name: text("name"),
+        family: text("family"),
+        description: text("description"),
+    }
+}
+
+fn entry(id: AggregateId, seq: Seq, version: u64, count: u32) -> Entry {
+    let meta = Meta {
+        command_id: Uuid::nil(),
+        key: None,
+        input_hash: None,
+        correlation_id: Uuid::nil(),
+        causation_id: None,
+        principal: "tester".into(),
+        node: "node".into(),
+        epoch: 1,
+        trace: None,
+    };
+    let mut buffer = Vec::new();
+    for number in 0..count as usize {
+        codec::push_event(&mut buffer, Some(&event(number)), &meta);
+    }
+    Entry {
+        shard: shard_number(id, SHARDS),
+        seq,
+        epoch: 1,
+        attempt: 1,
+        aggregate_type: Product::TYPE.into(),
+        aggregate_id: id.0,
+        version,
+        count,
+        events: codec::finish(buffer),
+        recorded_us: 0,
+    }
+}
+
+/// The `number`-th id that lives on shard 0.
+fn id(number: usize) -> AggregateId {
+    let ids = (1u128..).map(|number| AggregateId(Uuid::from_u128(number)));
+    ids.filter(|id| shard_number(*id, SHARDS) == 0).nth(number).expect("ids do not end")
+}
+
+/// Two aggregates on shard 0, of three versions each, and a snapshot of the first.
+fn sound() -> Shelf {
+    let (a, b) = (id(0), id(1));
+    let entries = vec![
+        record(0, 1, 1),
+        entry(a, 2, 1, 1),
+        entry(b, 3, 1, 3),
+        entry(a, 4, 2, 2),
+        record(1, 1, 1),
+    ];
+    let shelf = Shelf { entries: Mutex::new(entries), ..Shelf::default() };
+    let mut state = product::State::default();
+    for number in [0, 0, 1] {
+        Product::apply(&mut state, &event(number));
+    }
+    let snapshot = Snapshot {
+        aggregate_type: Product::TYPE.to_owned(),
+        aggregate_id: a.0,
+        shard: 0,
+        version: 3,
+        seq: 4,
+        recorded_us: 0,
+        state_schema: Product::STATE_SCHEMA,
+        state: serde_json::to_vec(&state).expect("states serialize"),
+    };
+    let segment = KeySegment {
+        aggregate_type: Product::TYPE.to_owned(),
+        aggregate_id: a.0,
+        first_version: 1,
+        last_version: 3,
+        recorded_us: 0,
+        fingerprints: [7u64.to_le_bytes(), 2u64.to_le_bytes()].concat(),
+    };
+    shelf.snapshots.lock().push(Listed::Sound(snapshot));
+    shelf.segments.lock().insert(a.0, Ok(segment));
+    shelf
+}
+
+async fn findings(shelf: &Shelf, aggregates_per_pass: usize) -> (Tally, Vec<Finding>) {
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let mut report = |finding: &Finding| found.lock().push(finding.clone());
+    let mut verifier = Verifier {
+        journal: shelf,
+        snapshots: shelf,
+        shard_count: SHARDS,
+        aggregates_per_pass,
+        tally: Tally::default(),
+        report: &mut report,
+    };
+    verifier.logs().await;
+    verifier.shortcuts().await;
+    let tally = verifier.tally;
+    let found = found.lock().clone();
+    (tally, found)
+}
+
+#[tokio::test]
+async fn sound_logs_have_no_findings_in_one_pass_or_in_several() {
+    for aggregates_per_pass in [100, 1] {
+        let (tally, found) = findings(&sound(), aggregates_per_pass).await;
+        assert_eq!(found, []);
+        let expected = Tally {
+            shards: 4,
+            entries: 5,
+            events: 6,
+            aggregates: 2,
+            snapshots: 1,
+            snapshots_outdated: 0,
+            key_segments: 1,
+            findings: 0,
+        };
+        assert_eq!(tally, expected);
+    }
+}
+
+type Damage =
+    fn(&mut Vec<Entry>, &mut Vec<Listed>, &mut BTreeMap<Uuid, Result<KeySegment, String>>);
+
+#[tokio::test]
+async fn each_damage_is_found_at_its_place() {
+    fn snapshot(listed: &mut [Listed]) -> &mut Snapshot {
+        let Listed::Sound(snapshot) = &mut listed[0] else { unreachable!("it was sound") };
+        snapshot
+    }
+    let damages: [(&str, &str, Damage); 16] = [
+        ("entry 3", "a gap", |entries, _, _| _ = entries.remove(1)),
+        ("entry 4", "version 2 stands where 1", |entries, _, _| {
+            entries[1].aggregate_id = id(2).0;
+        }),
+        ("entry 4", "version 4 stands where 2", |entries, _, _| entries[3].version = 4),
+        ("entry 3", "after an entry of epoch 2", |entries, _, _| {
+            entries[0].epoch = 2;
+            entries[1].epoch = 2;
+        }),
+        ("entry 3", "does not begin with a takeover", |entries, _, _| entries[2].epoch = 2),
+        ("entry 1", "a foreign name", |entries, _, _| entries[0].version = 9),
+        ("entry 1", "a record of the engine", |entries, _, _| entries[0].events.push('{')),
+        ("entry 3", "no aggregate is of the kind", |entries, _, _| {
+            entries[2].aggregate_type = "cart".into();
+        }),
+        ("entry 3", "belongs on shard", |entries, _, _| {
+            let elsewhere = (1u128..).map(Uuid::from_u128);
+            let mut elsewhere = elsewhere.filter(|id| shard_number(AggregateId(*id), SHARDS) != 0);
+            entries[2].aggregate_id = elsewhere.next().expect("ids do not end");
+        }),
+        ("entry 3", "cannot be read", |entries, _, _| {
+            entries[2].events = entries[2].events.replace("ProductRevised", "ProductEaten");
+        }),
+        ("entry 3", "it holds 3 events and says 2", |entries, _, _| entries[2].count = 2),
+        ("snapshot of product", "its checksum", |_, listed, _| {
+            let aggregate_id = listed[0].aggregate_id();
+            listed[0] =
+                Listed::Damaged { aggregate_id, reason: "it fails its checksum".to_owned() };
+        }),
+        ("snapshot of product", "not what the log leads to", |_, listed, _| {
+            let snapshot = snapshot(listed);
+            let text = String::from_utf8(snapshot.state.clone()).expect("JSON is UTF-8");
+            snapshot.state = text.replace("name 1", "name 2").into_bytes();
+        }),
+        ("snapshot of product", "the log ends at 3", |_, listed, _| snapshot(listed).version = 4),
+        ("keys of product", "flipped", |_, _, segments| {
+            segments.insert(id(0).0, Err("a bit is flipped".to_owned()));
+        }),
+        ("keys of product", "holds others", |_, _, segments| {
+            let segment = segments.get_mut(&id(0).0).expect("it was put there");
+            segment.as_mut().expect("it was sound").fingerprints[8] = 9;
+        }),
+    ];
+    for (place, problem, damage) in damages {
+        let shelf = sound();
+        {
+            let (mut entries, mut snapshots, mut segments) =
+                (shelf.entries.lock(), shelf.snapshots.lock(), shelf.segments.lock());
+            damage(&mut entries, &mut snapshots, &mut segments);
+        }
+        for aggregates_per_pass in [100, 1] {
+            let (tally, found) = findings(&shelf, aggregates_per_pass).await;
+            let is_it = |finding: &Finding| {
+                finding.place.contains(place) && finding.problem.contains(problem)
+            };
+            assert!(found.iter().any(is_it), "{place}: {problem} is not among {found:#?}");
+            assert_eq!(tally.findings, found.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The sections of the configuration, with their defaults and the ranges of their values.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use super::secret::{DatabaseUrl, RedisUrl};
+use crate::cluster::tenancy::LeaseTerms;
+use crate::http::HttpLimits;
+
+/// The longest name of a node, in bytes: the column that keeps it.
+const NODE_NAME_BYTES_MAX: usize = 64;
+/// The most writer connections of one node.
+const LANES_MAX: u16 = 64;
+/// Writer connections where nothing is said: SQLite has one writer at a time …
+const LANES_OF_SQLITE: u16 = 1;
+/// … and a server commits on several at once.
+const LANES_OF_MYSQL: u16 = 4;
+
+/// What stands before the first section; each has a flag of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct General {
+    /// Where HTTP is served; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The directory of the embedded database.
+    pub data: PathBuf,
+    /// A MySQL or MariaDB database in place of the embedded one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUrl>,
+    /// The Redis server by which nodes find each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisUrl>,
+    /// To try it out: demo data, and whoever asks may do everything.
+    pub demo: bool,
+}
+
+impl Default for General {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data: PathBuf::from("data"),
+            database: None,
+            redis: None,
+            demo: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSection {
+    /// The name of this node; a node that starts again under its name takes its shards back.
+    pub name: String,
+    /// The number of shards of the whole system; fixed when the database is made.
+    pub shards: u16,
+    /// Writer connections; each shard is pinned to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<u16>,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self { name: "node-1".to_owned(), shards: 256, lanes: None }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSection {
+    /// Threads that serve HTTP; 0 means one for each core.
+    pub workers: usize,
+    /// How long a node that stops may take to finish what is in flight.
+    pub drain_seconds: u64,
+    /// The longest body of a request.
+    pub body_bytes_max: usize,
+    /// Connections of one worker at once; more wait in the system's queue.
+    pub connections_max: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout_ms: u64,
+    /// How long a client may take to send the body of one.
+    pub body_timeout_ms: u64,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        let limits = HttpLimits::default();
+        Self {
+            workers: 0,
+            drain_seconds: 20,
+            body_bytes_max: limits.body_bytes_max,
+            connections_max: limits.connections_max,
+            head_timeout_ms: limits.head_timeout_ms,
+            body_timeout_ms: limits.body_timeout_ms,
+        }
+    }
+}
+
+impl HttpSection {
+    pub fn limits(&self) -> HttpLimits {
+        HttpLimits {
+            body_bytes_max: self.body_bytes_max,
+            connections_max: self.connections_max,
+            head_timeout_ms: self.head_timeout_ms,
+            body_timeout_ms: self.body_timeout_ms,
+            // Half of the time is for what follows: views, snapshots, leases.
+            shutdown_seconds: self.drain_seconds.div_ceil(2),
+        }
+    }
+
+    /// Threads that serve HTTP, as set or one for each core.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeaseSection {
+    /// How long a shard is held before it must be renewed.
+    pub seconds: u64,
+    /// Reads end this much before the lease.
+    pub margin_ms: u64,
+}
+
+impl Default for LeaseSection {
+    fn default() -> Self {
+        let terms = LeaseTerms::default();
+        let margin_ms = terms.margin.as_millis().try_into().expect("a margin is short");
+        Self { seconds: terms.lease.as_secs(), margin_ms }
+    }
+}
+
+impl LeaseSection {
+    pub fn terms(&self) -> LeaseTerms {
+        LeaseTerms {
+            lease: Duration::from_secs(self.seconds),
+            margin: Duration::from_millis(self.margin_ms),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    Human,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// What is logged, as `tracing` has it: `info,emporium::cluster=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::default() }
+    }
+}
+
+impl Settings {
+    /// Writer connections, as set or as the database can use them.
+    pub fn lanes(&self) -> u16 {
+        self.node.lanes.unwrap_or(match self.general.database {
+            None => LANES_OF_SQLITE,
+            Some(_) => LANES_OF_MYSQL,
+        })
+    }
+
+    /// The first key whose value is of the right type and of no use, with what would be right.
+    pub(super) fn problem(&self) -> Option<(&'static str, String)> {
+        let name = &self.node.name;
+        if name.is_empty()
+            || name.len() > NODE_NAME_BYTES_MAX
+            || !name.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let right = format!("expected 1 to {NODE_NAME_BYTES_MAX} visible ASCII characters");
+            return Some(("node.name", right));
+        }
+        if self.general.data.as_os_str().is_empty() {
+            return Some(("data", "expected a directory".to_owned()));
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+            return Some((
+                "log.filter",
+                format!("expected a list such as info,sqlx=warn: {error}"),
+            ));
+        }
+        let margin_max = self.lease.seconds.saturating_mul(1_000) / 2;
+        let out_of_range = |(key, value, range): &(&'static str, u64, (u64, u64))| {
+            let (lowest, highest) = *range;
+            (*value < lowest || *value > highest)
+                .then(|| (*key, format!("{value} is not from {lowest} to {highest}")))
+        };
+        self.ranges(margin_max).iter().find_map(out_of_range)
+    }
+
+    /// Every number with the range that makes sense for it, both ends included.
+    fn ranges(&self, margin_max: u64) -> Vec<(&'static str, u64, (u64, u64))> {
+        let limits = &self.limits;
+        let many = u64::MAX;
+        vec![
+            ("node.shards", self.node.shards.into(), (1, u16::MAX.into())),
+            ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
+            ("http.workers", self.http.workers as u64, (0, 1_024)),
+            ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
+            ("http.body_bytes_max", self.http.body_bytes_max as u64, (1_024, 64 << 20)),
+            ("http.connections_max", self.http.connections_max as u64, (1, 1_000_000)),
+            ("http.head_timeout_ms", self.http.head_timeout_ms, (100, 600_000)),
+            ("http.body_timeout_ms", self.http.body_timeout_ms, (100, 600_000)),
+            ("lease.seconds", self.lease.seconds, (1, 600)),
+            ("lease.margin_ms", self.lease.margin_ms, (1, margin_max)),
+            ("graphql.tokens_max", self.graphql.tokens_max as u64, (1, 1_000_000)),
+            ("graphql.depth_max", self.graphql.depth_max as u64, (1, 1_000)),
+            ("graphql.page_max", self.graphql.page_max.try_into().unwrap_or(0), (1, 10_000)),
+            ("checkout.drivers_max", self.checkout.drivers_max as u64, (1, 100_000)),
+            ("checkout.payment_timeout_ms", self.checkout.payment_timeout_ms, (100, 600_000)),
+            ("limits.mailbox_max", limits.mailbox_max as u64, (1, many)),
+            ("limits.shard_commands_max", limits.shard_commands_max as u64, (1, many)),
+            ("limits.node_bytes_max", limits.node_bytes_max as u64, (1 << 20, many)),
+            ("limits.live_max", limits.live_max as u64, (1, many)),
+            ("limits.idle_seconds", limits.idle_seconds, (1, 86_400)),
+            ("limits.recoveries_max", limits.recoveries_max as u64, (1, 10_000)),
+            ("limits.snapshot_interval", limits.snapshot_interval, (10, 1_000_000)),
+            ("limits.deadline_ms", limits.deadline_ms, (10, 600_000)),
+            ("limits.strikes_max", limits.strikes_max.into(), (1, 1_000)),
+            ("limits.strike_window_seconds", limits.strike_window_seconds, (1, 86_400)),
+            ("limits.feed_bytes_max", limits.feed_bytes_max as u64, (1, many)),
+        ]
+    }
+}

@@ -1,0 +1,202 @@
+//! Lists: what a view says stands where, by pages. A view names the rows and their order; the
+//! aggregates themselves say what is in them, so that a list shows nothing older than they are.
+
+use crate::actors::view::ViewRef;
+use crate::domain::id::AggregateId;
+use crate::projections::calendars::Calendars;
+use crate::projections::orders::Orders;
+use crate::projections::people::People;
+use crate::projections::position::Position;
+use crate::projections::products::Products;
+
+use async_graphql::connection::PageInfo;
+use async_graphql::{Context, Result};
+
+use super::errors::{coded, fault};
+use super::scalars::PositionToken;
+
+/// The views that lists are read from.
+#[derive(Clone, Default)]
+pub struct Views {
+    pub orders: ViewRef<Orders>,
+    pub products: ViewRef<Products>,
+    pub people: ViewRef<People>,
+    pub calendars: ViewRef<Calendars>,
+}
+
+pub fn views<'a>(context: &Context<'a>) -> &'a Views {
+    context.data_unchecked::<Views>()
+}
+
+/// Which page of a list is meant.
+pub struct Asked<K> {
+    first: usize,
+    after: Option<K>,
+    at_least: Option<Position>,
+}
+
+/// What names the place of a row in its list: text that comes back as it went out.
+pub trait Cursor: Sized {
+    fn write(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl<K: Cursor + Send> Asked<K> {
+    pub fn new(first: i32, after: Option<String>, at_least: Option<PositionToken>) -> Result<Self> {
+        let after = after
+            .map(|after| K::read(&after))
+            .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")))
+            .transpose()?;
+        let first = usize::try_from(first).unwrap_or(0);
+        Ok(Self { first, after, at_least: at_least.map(|token| token.0) })
+    }
+
+    /// Reads the page: `rows` gives the keys of all rows behind one, in order.
+    pub async fn page<P, R>(self, view: &ViewRef<P>, rows: R) -> Result<Page>
+    where
+        P: crate::projections::Projection,
+        R: FnOnce(&P, Option<K>, &mut dyn FnMut(K, AggregateId) -> bool) + Send,
+    {
+        let Self { first, after, at_least } = self;
+        let has_previous_page = after.is_some();
+        let read = view.read(at_least.as_ref(), |projection| {
+            let mut edges = Vec::with_capacity(first);
+            let mut has_next_page = false;
+            rows(projection, after, &mut |key, id| {
+                has_next_page = edges.len() == first;
+                if !has_next_page {
+                    edges.push((key.write(), id));
+                }
+                !has_next_page
+            });
+            (edges, has_next_page)
+        });
+        let ((edges, has_next_page), position) = read.await.map_err(|error| fault(&error))?;
+        Ok(Page { edges, has_next_page, has_previous_page, position })
+    }
+}
+
+/// One page of a list: cursors and ids, in order.
+pub struct Page {
+    pub edges: Vec<(String, AggregateId)>,
+    has_next_page: bool,
+    has_previous_page: bool,
+    position: Position,
+}
+
+impl Page {
+    pub fn info(&self) -> PageInfo {
+        PageInfo {
+            has_previous_page: self.has_previous_page,
+            has_next_page: self.has_next_page,
+            start_cursor: self.edges.first().map(|(cursor, _)| cursor.clone()),
+            end_cursor: self.edges.last().map(|(cursor, _)| cursor.clone()),
+        }
+    }
+
+    pub fn position(&self) -> PositionToken {
+        PositionToken(self.position.clone())
+    }
+}
+
+/// The connection (Relay) over the aggregates of one kind.
+macro_rules! connection {
+    ($connection:ident, $edge:ident, $node:ident = $kind:ty) => {
+        pub struct $connection(pub $crate::graphql::lists::Page);
+
+        /// One page of a list.
+        #[async_graphql::Object]
+        impl $connection {
+            async fn edges(&self) -> Vec<$edge<'_>> {
+                self.0.edges.iter().map(|(cursor, id)| $edge { cursor, id: *id }).collect()
+            }
+
+            async fn page_info(&self) -> async_graphql::connection::PageInfo {
+                self.0.info()
+            }
+
+            /// How far in the logs the list was read.
+            async fn position(&self) -> $crate::graphql::scalars::PositionToken {
+                self.0.position()
+            }
+        }
+
+        pub struct $edge<'a> {
+            cursor: &'a str,
+            id: $crate::domain::id::AggregateId,
+        }
+
+        /// One row of a list.
+        #[async_graphql::Object]
+        impl $edge<'_> {
+            async fn cursor(&self) -> &str {
+                self.cursor
+            }
+
+            /// The aggregate as it is now; null, with an error, if it cannot be read.
+            async fn node(
+                &self,
+                context: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<Option<$node>> {
+                let loaded = $crate::graphql::context::load::<$kind>(context, self.id, None);
+                Ok(loaded.await?.map($node))
+            }
+        }
+    };
+}
+pub(crate) use connection;
+
+/// Newest first: when, and which.
+impl Cursor for (std::cmp::Reverse<i64>, AggregateId) {
+    fn write(&self) -> String {
+        format!("{}{:x}", self.1.0.simple(), self.0.0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (id, microseconds) = text.split_at_checked(32)?;
+        let microseconds = i64::from_str_radix(microseconds, 16).ok()?;
+        Some((std::cmp::Reverse(microseconds), AggregateId(uuid::Uuid::try_parse(id).ok()?)))
+    }
+}
+
+/// By name: which name, and which.
+impl Cursor for (String, AggregateId) {
+    fn write(&self) -> String {
+        format!("{}{}", self.1.0.simple(), self.0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (id, name) = text.split_at_checked(32)?;
+        Some((name.to_owned(), AggregateId(uuid::Uuid::try_parse(id).ok()?)))
+    }
+}
+
+impl Cursor for crate::domain::id::LocationId {
+    fn write(&self) -> String {
+        self.0.simple().to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        uuid::Uuid::try_parse(text).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+
+    use super::*;
+
+    #[test]
+    fn cursors_come_back_as_they_went_out() {
+        let id = AggregateId(uuid::Uuid::from_u128(7));
+        let newest = (Reverse(1_772_366_400_000_000), id);
+        assert_eq!(Cursor::read(&newest.write()), Some(newest));
+        let named = ("čaj".to_owned(), id);
+        assert_eq!(Cursor::read(&named.write()), Some(named));
+        for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
+        {
+            assert_eq!(<(Reverse<i64>, AggregateId)>::read(bad), None, "{bad}");
+        }
+    }
+}

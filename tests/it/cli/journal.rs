@@ -1,0 +1,117 @@
+//! `emporium journal` and `emporium actor`, on logs that a server wrote.
+
+use std::path::Path;
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+
+use super::process::{Server, run};
+
+/// Everything in the one file, and nothing beside it.
+async fn settle_file(directory: &Path) {
+    let options = SqliteConnectOptions::new().filename(directory.join("data/emporium.db"));
+    let mut connection = options.connect().await.expect("the file can be opened");
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.expect("nobody else has it open");
+    connection.close().await.expect("it closes");
+}
+
+fn shop(directory: &Path) {
+    let server = Server::start(directory, &["--demo"]);
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_byte_is_found() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    shop(directory.path());
+    settle_file(directory.path()).await;
+    let (status, out, _) = run(directory.path(), &["journal", "verify", "--json"]);
+    assert_eq!(status, 0, "{out}");
+    let read: Value = serde_json::from_str(&out).expect("one JSON object");
+    assert_eq!(read["findings"], serde_json::json!([]));
+    assert!(read["read"]["events"].as_u64().is_some_and(|events| events > 500), "{read}");
+
+    // One bit, in the name of an event.
+    let file = directory.path().join("data/emporium.db");
+    let mut bytes = std::fs::read(&file).expect("the file can be read");
+    let at = bytes.windows(14).position(|window| window == b"ProductCreated");
+    bytes[at.expect("products were made") + 3] ^= 0x80;
+    std::fs::write(&file, bytes).expect("the file can be written");
+
+    let (status, out, errors) = run(directory.path(), &["journal", "verify"]);
+    assert_eq!(status, 1, "{out}{errors}");
+    assert!(out.contains("shard ") && out.contains("entry "), "{out}");
+}
+
+#[test]
+fn events_are_read_by_shard_and_by_aggregate() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    shop(directory.path());
+    let lines = |arguments: &[&str]| {
+        let (status, out, errors) =
+            run(directory.path(), &[&["journal", "read"], arguments].concat());
+        assert_eq!(status, 0, "{errors}");
+        let line = |line: &str| serde_json::from_str(line).expect("a JSON object a line");
+        out.lines().map(line).collect::<Vec<Value>>()
+    };
+
+    let all = lines(&["--json", "--limit", "100000"]);
+    let created = all.iter().find(|event| event["type"] == "ProductCreated").expect("a product");
+    assert_eq!(created["meta"]["principal"], "demo");
+
+    let aggregate = created["aggregate"].as_str().expect("a name");
+    let of_one = lines(&["--json", "--aggregate", aggregate]);
+    let of_all: Vec<_> = all.iter().filter(|event| event["aggregate"] == aggregate).collect();
+    assert_eq!(of_one.iter().collect::<Vec<_>>(), of_all);
+    let versions: Vec<_> = of_one.iter().map(|event| event["version"].as_u64()).collect();
+    assert_eq!(versions, (1..=of_one.len() as u64).map(Some).collect::<Vec<_>>());
+
+    let shard = created["shard"].to_string();
+    let behind = lines(&["--json", "--shard", &shard, "--after", "1", "--limit", "2"]);
+    assert_eq!(behind.len(), 2);
+    assert!(behind.iter().all(|event| event["shard"].to_string() == shard && event["seq"] != 1));
+
+    let (status, out, _) = run(directory.path(), &["journal", "read", "--aggregate", aggregate]);
+    assert_eq!(status, 0);
+    assert!(out.contains("v1 ProductCreated {") && out.contains("by demo"), "{out}");
+
+    let (status, _, errors) = run(directory.path(), &["journal", "read", "--shard", "256"]);
+    assert_eq!(status, 2, "{errors}");
+    let (status, _, errors) = run(directory.path(), &["journal", "verify", "--data", "elsewhere"]);
+    assert_eq!(status, 1, "{errors}");
+    assert!(errors.contains("elsewhere"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_quarantine_and_release_one_aggregate() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let query = "{ products(first: 1) { edges { node { id } } } }";
+    let data = server.data(query, Value::Null).await;
+    let id = data["products"]["edges"][0]["node"]["id"].as_str().expect("a product").to_owned();
+    let name = format!("product/{}", id.trim_start_matches("product_"));
+    let actor = |arguments: &[&str]| {
+        run(directory.path(), &[&["actor"], arguments, &["--url", &server.url]].concat())
+    };
+
+    let (status, out, errors) = actor(&["quarantine", &name, "--reason", "looks odd"]);
+    assert_eq!((status, out), (0, format!("{name} is quarantined\n")), "{errors}");
+    let (status, out, _) = actor(&["inspect", "--json"]);
+    let listed: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, &listed[0]["quarantined"]), (0, &Value::from("looks odd")), "{out}");
+    let archive = format!(
+        "mutation {{ archiveProduct(input: {{ productId: \"{id}\" }}) {{ userErrors {{ code }} }} }}"
+    );
+    let reply = server.ask(&archive, Value::Null).await.expect("an answer");
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "QUARANTINED", "{reply}");
+
+    assert_eq!(actor(&["release", &name]).0, 0);
+    let (status, out, _) = actor(&["inspect"]);
+    assert_eq!((status, out.as_str()), (0, "nothing is quarantined on this node\n"));
+    server.data(&archive, Value::Null).await;
+    let (status, _, errors) = actor(&["release", &name]);
+    assert_eq!(status, 1, "{errors}");
+    assert!(errors.contains("NOT_QUARANTINED"), "{errors}");
+}

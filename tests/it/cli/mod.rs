@@ -1,0 +1,7 @@
+//! The program as its users start it: real processes, real signals, real files.
+
+mod configuration;
+mod journal;
+mod process;
+mod serving;
+mod walkthrough;

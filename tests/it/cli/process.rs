@@ -1,0 +1,139 @@
+//! A running program for one test; ended when the test ends, whatever happened.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long anything may take that a test waits for: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program, with an environment that sets nothing and a directory of its own.
+pub fn emporium(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+    command.current_dir(directory).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("EMPORIUM_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs it to its end: status, standard output, standard error.
+pub fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    finished(emporium(directory).args(arguments).output().expect("the program can be started"))
+}
+
+pub fn finished(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// A server under test.
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Option<thread::JoinHandle<String>>,
+    pub url: String,
+}
+
+impl Server {
+    /// Starts `emporium serve` on a free port with its data in `directory`, and waits until it
+    /// says that it is ready.
+    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = emporium(directory)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut stderr = child.stderr.take().expect("it is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let errors = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let mut server = Self { child, lines, errors: Some(errors), url: String::new() };
+        match server.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                let url = line.strip_prefix("listening on ");
+                server.url = url.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
+            }
+            Err(_) => panic!("it did not get ready: {}", server.kill().1),
+        }
+        server
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        let address = self.url.strip_prefix("http://").and_then(|url| url.strip_suffix("/graphql"));
+        address.unwrap_or_else(|| panic!("no address of GraphQL: {}", self.url))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("kill is a program everywhere").success());
+    }
+
+    /// Waits for its end: exit status, what else it printed, its standard error.
+    pub fn end(mut self) -> (Option<i32>, Vec<String>, String) {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                break status;
+            }
+            assert!(Instant::now() < until, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        };
+        let errors = self.errors.take().expect("taken once").join().expect("it only reads");
+        (status.code(), self.lines.iter().collect(), errors)
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) -> (Option<i32>, String) {
+        let _ = self.child.kill();
+        let (status, _, errors) = self.end();
+        (status, errors)
+    }
+
+    /// Asks over HTTP; the whole reply.
+    pub async fn ask(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        reqwest::Client::new().post(&self.url).json(&body).send().await?.json().await
+    }
+
+    /// Asks over HTTP for what must succeed; the data.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut reply = self.ask(query, variables).await.expect("the server answers");
+        assert_eq!(reply["errors"], Value::Null, "{reply}");
+        reply["data"].take()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

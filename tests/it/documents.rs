@@ -1,0 +1,149 @@
+//! Whether the documents are true where that can be told: links lead somewhere, every code is
+//! described, every test that is named exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory of the project") {
+        let path = entry.expect("a directory of the project").path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(PathBuf::from).collect();
+    all.extend(files(Path::new("docs"), "md"));
+    all
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The targets of the links of a text that lead to files.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.match_indices("](").filter_map(|(at, _)| {
+        let rest = &text[at + 2..];
+        rest.find(')').map(|end| &rest[..end])
+    });
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .map(|target| target.split('#').next().unwrap_or(target))
+        .collect()
+}
+
+/// The words in upper snake case that stand between `before` and `after` in a text.
+fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
+    let pieces = text.match_indices(before).filter_map(|(at, _)| {
+        let rest = &text[at + before.len()..];
+        rest.find(after).map(|end| &rest[..end])
+    });
+    let is_code = |word: &&str| {
+        word.len() > 4
+            && word.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    pieces.filter(is_code).collect()
+}
+
+/// Codes that the sources of a room give to clients: what a `code` function or a constructor of
+/// errors is given as a text.
+fn codes_in_sources() -> BTreeSet<String> {
+    // Uppercase texts that are no codes: they are passed in the same shapes.
+    let others = ["EMPORIUM_BLESS"];
+    let mut found = BTreeSet::new();
+    for room in ["src/domain", "src/sagas", "src/actors", "src/graphql", "src/http", "src/payments"]
+    {
+        for path in files(Path::new(room), "rs") {
+            let text = read(&path);
+            let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == "tests" || name.ends_with("_tests") {
+                continue;
+            }
+            let shapes = [
+                ("=> \"", "\","),
+                ("coded(\"", "\""),
+                ("plain(\"", "\""),
+                ("refused_request(\"", "\""),
+                ("declined(\"", "\""),
+                ("&str = \"", "\";"),
+                (", \"", "\","),
+            ];
+            for (before, after) in shapes {
+                found.extend(codes(shipped, before, after).into_iter().map(str::to_owned));
+            }
+        }
+    }
+    found.retain(|code| !others.contains(&code.as_str()));
+    found
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut dead = Vec::new();
+    for document in documents() {
+        let text = read(&document);
+        let folder = document.parent().expect("a document is in a folder");
+        let lost = links(&text).into_iter().filter(|target| !folder.join(target).exists());
+        dead.extend(lost.map(|target| format!("{}: {target}", document.display())));
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn every_code_is_described_and_no_other() {
+    let text = read(Path::new("docs/errors.md"));
+    let described: BTreeSet<String> =
+        codes(&text, "**`", "`**").into_iter().map(str::to_owned).collect();
+    let given = codes_in_sources();
+    assert!(given.len() > 100 && given.contains("OVERLOADED"), "the sources were read: {given:?}");
+    let missing: Vec<_> = given.difference(&described).collect();
+    assert!(missing.is_empty(), "not described: {missing:?}");
+    let stale: Vec<_> = described.difference(&given).collect();
+    assert!(stale.is_empty(), "described and given nowhere: {stale:?}");
+}
+
+#[test]
+fn the_tests_that_prove_a_promise_exist() {
+    let text = read(Path::new("docs/semantics.md"));
+    let mut sources = String::new();
+    for room in ["src", "tests"] {
+        files(Path::new(room), "rs").iter().for_each(|path| sources.push_str(&read(path)));
+    }
+    let named: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| {
+            word.matches('_').count() >= 2
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        })
+        .collect();
+    assert!(named.len() > 20, "the promises were read: {named:?}");
+    let missing: Vec<_> =
+        named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_checks_find_what_is_planted() {
+    assert_eq!(links("[a](x.md#y) [b](https://z) [c](#d)"), ["x.md"]);
+    assert_eq!(
+        codes("A => \"NEW_CODE\", => \"abc\", ", "=> \"", "\","),
+        BTreeSet::from(["NEW_CODE"])
+    );
+}

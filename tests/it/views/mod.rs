@@ -1,0 +1,234 @@
+//! Views on a running node: what was written is read, restarts count nothing twice, and a view is
+//! what its log says.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chrono::{SubsecRound, TimeDelta, Utc};
+use emporium::actors::aggregate_ref::Fault;
+use emporium::actors::facts::decode;
+use emporium::domain::access::email::EmailAddress;
+use emporium::domain::access::user::{User, UserCommand};
+use emporium::domain::commerce::order::{self, Buyer, Order, Status};
+use emporium::domain::id::{AggregateId, LocationId, VariantId};
+use emporium::domain::money::{Currency, Money, Rate};
+use emporium::domain::products::product::{self, Product};
+use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
+use emporium::domain::scheduling::calendar::{Availability, Calendar, CalendarCommand};
+use emporium::payments::test_provider::TestProvider;
+use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
+use emporium::projections::calendars::Calendars;
+use emporium::projections::checkouts::OpenCheckouts;
+use emporium::projections::orders::Orders;
+use emporium::projections::people::People;
+use emporium::projections::position::Position;
+use emporium::projections::products::Products;
+use emporium::projections::{Place, Projection};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::life::{Life, World, position};
+
+fn world() -> World {
+    World::new(Arc::new(TestProvider::default()))
+}
+
+fn euro(minor: i64) -> Money {
+    Money::new(minor, Currency::from_code("EUR").expect("a currency"))
+}
+
+/// A product, its stock, a user, a calendar and orders in several states, numbered `round`.
+async fn trade(life: &Life, round: u32) {
+    let product = AggregateId(Uuid::now_v7());
+    let (variant, location) = (VariantId(Uuid::now_v7()), LocationId(Uuid::from_u128(7)));
+    let create = product::Command::Create {
+        name: format!("Teapot {round}"),
+        family: "Tea".to_owned(),
+        description: "Holds a litre.".to_owned(),
+    };
+    life.done::<Product>(product, create).await;
+    let (sku, name) = (format!("TEA-{round}"), "blue".to_owned());
+    life.done::<Product>(product, product::Command::AddVariant { variant, sku, name }).await;
+    let price = product::Command::SetPrice { variant, price: euro(1_900) };
+    life.done::<Product>(product, price).await;
+    life.done::<Product>(product, product::Command::Publish).await;
+    let stock = stock_item_id(variant, location);
+    life.done::<StockItem>(stock, stock_item::Command::Open { variant, location }).await;
+    life.done::<StockItem>(stock, stock_item::Command::Receive { quantity: 5 }).await;
+    let register = UserCommand::Register {
+        email: EmailAddress::parse(&format!("u{round}@example.com")).expect("a valid address"),
+        reservation: Utc::now().trunc_subsecs(6) + TimeDelta::minutes(5),
+        display_name: format!("User {round}"),
+        locale: "en".to_owned(),
+    };
+    life.done::<User>(AggregateId(Uuid::now_v7()), register).await;
+    let create = CalendarCommand::CreateCalendar {
+        name: format!("Bay {round}"),
+        zone: "Europe/Berlin".to_owned(),
+        availability: Availability::Exclusive {},
+        within_opening_hours: false,
+    };
+    life.done::<Calendar>(AggregateId(Uuid::now_v7()), create).await;
+    for last in [order::Command::Place, order::Command::Expire] {
+        let id = AggregateId(Uuid::now_v7());
+        let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
+        let currency = euro(0).currency;
+        life.done::<Order>(id, order::Command::Draft { buyer, currency }).await;
+        let line = order::Command::AddLine {
+            variant,
+            location,
+            quantity: 2,
+            name: "Teapot".to_owned(),
+            unit_price: euro(1_900),
+            tax_rate: Rate::ZERO,
+        };
+        life.done::<Order>(id, line).await;
+        life.done::<Order>(id, last).await;
+    }
+}
+
+/// Waits until no checkout is open and every view has read everything.
+async fn quiet(life: &Life) {
+    let open = &life.followers.open_checkouts;
+    life.followers.caught_up().await;
+    let mut changes = open.changes();
+    while !open.rows().is_empty() {
+        changes.changed().await.expect("the view is here");
+    }
+    life.followers.caught_up().await;
+}
+
+/// A view as its whole log gives it, read from the first entry on.
+async fn rebuilt<P: Projection>(life: &Life) -> P {
+    let services = &life.engine.services;
+    let mut view = P::default();
+    for shard in 0..services.shards {
+        let mut after = 0;
+        loop {
+            let limit = PageLimit::default();
+            let page = services.journal.read_shard(shard, after, u64::MAX, limit).await;
+            let page = page.expect("the journal can be read");
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for entry in page.iter().filter(|entry| entry.aggregate_type.as_ref() != SHARD_RECORD) {
+                let facts = decode(entry).expect("entries can be decoded");
+                for (version, fact) in (entry.version..).zip(facts) {
+                    let aggregate_id = AggregateId(entry.aggregate_id);
+                    let place = Place { aggregate_id, version, recorded_us: entry.recorded_us };
+                    if let Some(fact) = fact {
+                        view.apply(place, &fact);
+                    }
+                }
+            }
+        }
+    }
+    view
+}
+
+/// The rows that lists show, in their order.
+fn orders(view: &Orders) -> Value {
+    let ended =
+        [Status::Expired, Status::Confirmed].map(|status| view.by_status(status, None).count());
+    json!({ "rows": view.recent(None).collect::<Vec<_>>(), "ended": ended })
+}
+
+fn products(view: &Products) -> Value {
+    let rows: Vec<_> = view.by_name(None).collect();
+    let stocked: Vec<_> = rows
+        .iter()
+        .flat_map(|row| row.product.variants.keys())
+        .map(|variant| view.locations_of(*variant, None).collect::<Vec<_>>())
+        .collect();
+    json!({ "rows": rows, "stocked": stocked })
+}
+
+fn people(view: &People) -> Value {
+    json!(view.recent(None).collect::<Vec<_>>())
+}
+
+fn calendars(view: &Calendars) -> Value {
+    json!(view.by_name(None).collect::<Vec<_>>())
+}
+
+fn shown(life: &Life) -> [Value; 4] {
+    let followers = &life.followers;
+    [
+        orders(&followers.orders.rows()),
+        products(&followers.products.rows()),
+        people(&followers.people.rows()),
+        calendars(&followers.calendars.rows()),
+    ]
+}
+
+async fn shown_anew(life: &Life) -> [Value; 4] {
+    [
+        orders(&rebuilt(life).await),
+        products(&rebuilt(life).await),
+        people(&rebuilt(life).await),
+        calendars(&rebuilt(life).await),
+    ]
+}
+
+#[test]
+fn what_was_written_is_read_at_its_position() {
+    let life = world().begin();
+    life.run("fifty drafts", async {
+        for number in 1..=50 {
+            let id = AggregateId(Uuid::now_v7());
+            let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
+            let draft = order::Command::Draft { buyer, currency: euro(0).currency };
+            let written = position(life.done::<Order>(id, draft).await);
+            let view = &life.followers.orders;
+            let query = |orders: &Orders| (orders.get(id).map(|row| row.status), orders.len());
+            let (seen, at) = view.read(Some(&written), query).await.expect("it is not stale");
+            assert_eq!(seen, (Some(Status::Draft), number));
+            assert!(at.reaches(&written));
+        }
+    });
+    life.drain();
+}
+
+#[test]
+fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
+    let life = world().begin();
+    life.run("a stale answer", async {
+        let far = Position::of(0, u64::MAX);
+        let answer = life.followers.orders.read(Some(&far), Orders::len).await;
+        let at = life.followers.orders.position().to_string();
+        assert_eq!(answer, Err(Fault::Stale { position: at }));
+    });
+    life.drain();
+}
+
+#[test]
+fn a_view_is_what_its_log_says_after_a_drain_and_after_a_crash() {
+    let world = world();
+    let life = world.begin();
+    life.run("trade", async {
+        trade(&life, 1).await;
+        trade(&life, 2).await;
+        quiet(&life).await;
+    });
+    let before = shown(&life);
+    assert_eq!(before, life.run("a rebuild", shown_anew(&life)));
+    assert_eq!(before[0]["rows"].as_array().map(Vec::len), Some(4));
+    assert_eq!(before[0]["ended"], json!([2, 2]));
+    life.drain();
+
+    let life = world.begin();
+    assert_eq!(shown(&life), before, "after a drain");
+    let lowest = life.crash.lowest_read.load(Ordering::SeqCst);
+    assert!(lowest > 0, "checkpoints were not used: a log was read from its beginning");
+    life.run("trade", async {
+        trade(&life, 3).await;
+        quiet(&life).await;
+    });
+    let before = shown(&life);
+    life.crash();
+
+    let life = world.begin();
+    assert_eq!(shown(&life), before, "after a crash");
+    assert_eq!(before, life.run("a rebuild", shown_anew(&life)));
+    assert!(life.run("a rebuild", rebuilt::<OpenCheckouts>(&life)).is_empty());
+    life.drain();
+}

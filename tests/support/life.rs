@@ -1,0 +1,283 @@
+//! The lives of a node with its followers on one file: each in a runtime of its own, so that a
+//! crash is the end of every task at whatever it was doing. Outside, the payment provider lives on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use emporium::actors::aggregate_ref::{AskError, Engine};
+use emporium::actors::checkout::CheckoutOptions;
+use emporium::actors::core::Committed;
+use emporium::actors::shard::{Limits, NodeServices};
+use emporium::cluster::tenancy::LeaseTerms;
+use emporium::domain::aggregate::Aggregate;
+use emporium::domain::id::AggregateId;
+use emporium::payments::PaymentProvider;
+use emporium::persistence::journal::{
+    Appended, Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
+};
+use emporium::persistence::sqlite;
+use emporium::projections::position::Position;
+use emporium::supervisors::node::{Node, NodeOptions};
+use emporium::supervisors::services::Followers;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::PATIENCE;
+use super::database::SHARDS;
+use super::engine::meta;
+
+/// A file and a payment provider that outlive nodes.
+pub struct World {
+    directory: TempDir,
+    pub payments: Arc<dyn PaymentProvider>,
+    pub limits: Limits,
+    pub options: CheckoutOptions,
+}
+
+impl World {
+    pub fn new(payments: Arc<dyn PaymentProvider>) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (limits, options) = (Limits::default(), CheckoutOptions::default());
+        Self { directory, payments, limits, options }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("emporium.db")
+    }
+
+    /// Starts a node with its followers and waits until they have read everything.
+    pub fn begin(&self) -> Life {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let crash = Arc::new(Crash::default());
+        let starting = async {
+            let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
+            let database = Arc::new(database.expect("the file can be opened"));
+            database.migrate().await.expect("the file can be migrated");
+            let journal = CrashingJournal { inner: database.clone(), crash: Arc::clone(&crash) };
+            let services = Arc::new(NodeServices::new(
+                "test-node",
+                Arc::new(journal),
+                database,
+                self.limits.clone(),
+                SHARDS,
+                tokio::runtime::Handle::current(),
+            ));
+            let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
+            let node = Node::start(services, options).await.expect("a node starts");
+            assert!(node.settle(PATIENCE).await, "every shard is taken");
+            let payments = Arc::clone(&self.payments);
+            let followers = Followers::start(&node, payments, self.options.clone()).await;
+            let followers = followers.expect("the followers start");
+            followers.caught_up().await;
+            (node, followers)
+        };
+        let (node, followers) = runtime.block_on(within("a start", starting));
+        let engine = node.engine.clone();
+        Life { engine, node, followers: Arc::new(followers), crash, runtime }
+    }
+}
+
+pub struct Life {
+    pub engine: Engine,
+    node: Node,
+    pub followers: Arc<Followers>,
+    pub crash: Arc<Crash>,
+    runtime: Runtime,
+}
+
+impl Life {
+    /// Runs on the node's own runtime; fails the test if it takes too long.
+    pub fn run<T>(&self, what: &str, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(within(what, future))
+    }
+
+    /// Stops in good order.
+    pub fn drain(self) {
+        self.run("a drain", async {
+            self.followers.stop().await;
+            self.node.drain(PATIENCE).await;
+        });
+        self.crash();
+    }
+
+    /// Ends every task wherever it is.
+    pub fn crash(self) {
+        let Self { engine, node, followers, crash, runtime } = self;
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        drop((engine, node, followers, crash));
+    }
+
+    /// Sends a command that must succeed.
+    pub async fn done<A: Aggregate>(&self, id: AggregateId, command: A::Command) -> Committed {
+        done::<A>(&self.engine, id, command).await
+    }
+}
+
+/// Sends a command that must succeed.
+pub async fn done<A: Aggregate>(
+    engine: &Engine,
+    id: AggregateId,
+    command: A::Command,
+) -> Committed {
+    match engine.aggregate::<A>(id).ask(command.clone(), meta(None)).await {
+        Ok(committed) => committed,
+        Err(AskError::Refused(refusal)) => panic!("{command:?} was refused: {refusal}"),
+        Err(AskError::Fault(fault)) => panic!("{command:?} met a fault: {fault}"),
+    }
+}
+
+/// Where a command's events stand.
+pub fn position(committed: Committed) -> Position {
+    Position::of(committed.shard, committed.seq)
+}
+
+/// Waits; fails the test, naming `what`, if it takes too long.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),
+    }
+}
+
+/// When the node dies, told in appends, and what was read from the logs meanwhile.
+pub struct Crash {
+    /// Appends that are still let through; negative while nothing is to happen.
+    left: AtomicI64,
+    /// The last append is executed before the node dies.
+    executed: AtomicI64,
+    happened: watch::Sender<bool>,
+    /// The lowest position from which a page of a shard's log was read.
+    pub lowest_read: AtomicU64,
+}
+
+impl Default for Crash {
+    fn default() -> Self {
+        Self {
+            left: AtomicI64::new(-1),
+            executed: AtomicI64::new(0),
+            happened: watch::channel(false).0,
+            lowest_read: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Crash {
+    /// Lets so many appends through; then the node hears nothing from its database any more. With
+    /// `executed` the next append is executed first, and only its answer is lost.
+    pub fn after(&self, appends: i64, executed: bool) {
+        self.executed.store(i64::from(executed), Ordering::SeqCst);
+        self.left.store(appends, Ordering::SeqCst);
+    }
+
+    pub fn has_happened(&self) -> bool {
+        *self.happened.borrow()
+    }
+
+    pub async fn happened(&self) {
+        let mut happened = self.happened.subscribe();
+        happened.wait_for(|happened| *happened).await.expect("the sender is here");
+    }
+
+    /// Nothing is to happen any more.
+    pub fn disarm(&self) {
+        self.left.store(-1, Ordering::SeqCst);
+    }
+
+    fn is_now(&self) -> bool {
+        self.left.load(Ordering::SeqCst) >= 0 && self.left.fetch_sub(1, Ordering::SeqCst) == 0
+    }
+}
+
+struct CrashingJournal {
+    inner: Arc<dyn Journal>,
+    crash: Arc<Crash>,
+}
+
+struct CrashingAppender {
+    inner: Box<dyn Appender>,
+    crash: Arc<Crash>,
+}
+
+#[async_trait]
+impl Appender for CrashingAppender {
+    async fn append(&mut self, entries: &[Entry]) -> Appended {
+        if !self.crash.is_now() {
+            return self.inner.append(entries).await;
+        }
+        if self.crash.executed.load(Ordering::SeqCst) == 1 {
+            assert_eq!(self.inner.append(entries).await, Appended::Committed);
+        }
+        self.crash.happened.send_replace(true);
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Journal for CrashingJournal {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        self.inner.prepare(count).await
+    }
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        self.inner.shard_count().await
+    }
+
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
+        let inner = self.inner.appender().await?;
+        Ok(Box::new(CrashingAppender { inner, crash: Arc::clone(&self.crash) }))
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        self.inner.take(shards, owner, lease, force).await
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        self.inner.renew(owner, lease).await
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        self.inner.release(owner, shards).await
+    }
+
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        self.inner.heads(shards).await
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        self.crash.lowest_read.fetch_min(after, Ordering::SeqCst);
+        self.inner.read_shard(shard, after, through, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let inner = &self.inner;
+        inner.read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit).await
+    }
+}
