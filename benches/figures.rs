@@ -1,104 +1,136 @@
 //! Figures: what one node does, against the limits of the same machine in the same run.
+//!
+//! Measures on SQLite and on the MariaDB or MySQL server that `EMPORIUM_TEST_MYSQL_URL` names, and
+//! writes `docs/figures.json` and `docs/figures.md`. A goal that is missed is printed as missed; a
+//! server that is absent is a failure. Run by `make bench`:
+//!
+//! ```text
+//! scripts/services run -- cargo bench --bench figures [-- --quick --only NAME --database KIND]
+//! ```
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+#[path = "figures/activation.rs"]
+mod activation;
+#[path = "figures/children.rs"]
+mod children;
+#[path = "figures/counting.rs"]
+mod counting;
+#[path = "figures/engine.rs"]
+mod engine;
+#[path = "figures/goals.rs"]
+mod goals;
+#[path = "figures/graphql.rs"]
+mod graphql;
+#[path = "figures/history.rs"]
+mod history;
+#[path = "figures/http.rs"]
+mod http;
+#[path = "figures/limits.rs"]
+mod limits;
+#[path = "figures/machine.rs"]
+mod machine;
+#[path = "figures/memory.rs"]
+mod memory;
+#[path = "figures/place.rs"]
+mod place;
+#[path = "figures/raw.rs"]
+mod raw;
+#[path = "figures/report.rs"]
+mod report;
+#[path = "figures/samples.rs"]
+mod samples;
+#[path = "figures/settings.rs"]
+mod settings;
 
-use emporium::actors::aggregate_ref::Engine;
-use emporium::actors::core::CommandMeta;
-use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::tenancy::LeaseTerms;
-use emporium::domain::id::{LocationId, VariantId};
-use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
-use emporium::persistence::sqlite;
-use emporium::supervisors::node::{Node, NodeOptions};
-use uuid::Uuid;
+use std::process::ExitCode;
 
+use clap::Parser;
+
+use samples::Samples;
+use settings::{Part, Settings};
+
+/// What the program itself runs with.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn meta(key: Option<String>) -> CommandMeta {
-    CommandMeta {
-        command_id: Uuid::now_v7(),
-        key: key.map(Into::into),
-        correlation_id: Uuid::now_v7(),
-        causation_id: None,
-        principal: "bench".into(),
-        trace: None,
-        expected_version: None,
-    }
-}
-
-async fn start(path: &Path) -> Node {
-    let database =
-        Arc::new(sqlite::Database::open(path, sqlite::Options::default()).await.unwrap());
-    database.migrate().await.unwrap();
-    let services = Arc::new(NodeServices::new(
-        "bench",
-        database.clone(),
-        database,
-        Limits::default(),
-        256,
-        tokio::runtime::Handle::current(),
-    ));
-    let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
-    let node = Node::start(services, options).await.unwrap();
-    assert!(node.settle(Duration::from_secs(10)).await);
-    node
-}
-
-async fn hot(engine: &Engine, callers: usize, seconds: u64) {
-    let variant = VariantId(Uuid::now_v7());
-    let location = LocationId(Uuid::now_v7());
-    let item = engine.aggregate::<StockItem>(stock_item_id(variant, location));
-    item.ask(Command::Open { variant, location }, meta(None)).await.unwrap();
-    item.ask(Command::Receive { quantity: 1_000_000_000 }, meta(None)).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let began = Instant::now();
-    let mut tasks = Vec::new();
-    for caller in 0..callers {
-        let item = item.clone();
-        tasks.push(tokio::spawn(async move {
-            let mut latencies = Vec::new();
-            let mut count = 0u64;
-            while Instant::now() < until {
-                let sent = Instant::now();
-                let key = format!("{caller}-{count}");
-                item.ask(Command::Sell { quantity: 1 }, meta(Some(key))).await.unwrap();
-                latencies.push(sent.elapsed());
-                count += 1;
-            }
-            latencies
-        }));
-    }
-    let mut all = Vec::new();
-    for task in tasks {
-        all.extend(task.await.unwrap());
-    }
-    let took = began.elapsed().as_secs_f64();
-    all.sort();
-    println!(
-        "hot {callers} callers: {:.0}/s p50 {:?} p99 {:?}",
-        all.len() as f64 / took,
-        all[all.len() / 2],
-        all[all.len() * 99 / 100]
-    );
-}
-
-fn main() {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let directory = tempfile::tempdir().unwrap();
-        let node = start(&directory.path().join("bench.db")).await;
-        let engine = node.engine.clone();
-        tokio::spawn(async move {
-            for callers in [1, 32, 256, 1000] {
-                hot(&engine, callers, 3).await;
-            }
-        })
-        .await
-        .unwrap();
-        node.drain(Duration::from_secs(10)).await;
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    // The body of `block_on` is not a worker of the runtime: whatever is measured is spawned.
+    let succeeded = runtime.block_on(async {
+        match &settings.child {
+            Some(child) => children::run(child, &settings).await,
+            None => run(&settings).await,
+        }
     });
+    if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(settings: &Settings) -> bool {
+    let places = match place::Places::find(settings).await {
+        Ok(places) => places,
+        Err(reason) => {
+            eprintln!("figures: {reason}");
+            return false;
+        }
+    };
+    let mut samples = Samples::default();
+    for round in 1..=settings.rounds() {
+        for kind in places.kinds() {
+            eprintln!("figures: {kind}, round {round} of {}", settings.rounds());
+            limits_and_engine(settings, &places, kind, &mut samples).await;
+        }
+    }
+    for kind in places.kinds() {
+        if settings.wants(Part::Replay) {
+            activation::replay(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Activation) {
+            activation::cold(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::History) {
+            history::measure(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Memory) {
+            memory::measure(settings, &places, kind, &mut samples).await;
+        }
+    }
+    if settings.wants(Part::Graphql) {
+        for kind in places.kinds() {
+            graphql::measure(settings, &places, kind, &mut samples).await;
+        }
+    }
+    report::finish(settings, &places, &samples)
+}
+
+/// One round: the limits of the machine and the engine in turn, so that both meet the same hour.
+async fn limits_and_engine(
+    settings: &Settings,
+    places: &place::Places,
+    kind: place::Kind,
+    samples: &mut Samples,
+) {
+    if settings.wants(Part::Limits) {
+        limits::one_row(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Alone) {
+        engine::alone(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Limits) {
+        limits::one_connection(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Hot) {
+        engine::hot(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Limits) {
+        limits::several_connections(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Aggregates) {
+        engine::many(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Limits) {
+        limits::row_locking(settings, places, kind, samples).await;
+    }
 }

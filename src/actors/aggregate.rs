@@ -59,7 +59,9 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
         slot: &mut Arc<Slot<A>>,
     ) -> Result<(), ActorProcessingErr> {
         let ready = slot.with_core(|core| core.is_ready());
-        if !ready && let Err(error) = recover(slot).await {
+        // Boxed: otherwise every actor carries, for as long as it lives, the room that a recovery
+        // needs.
+        if !ready && let Err(error) = Box::pin(recover(slot)).await {
             return not_recovered(message, error);
         }
         match message {

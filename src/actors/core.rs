@@ -172,8 +172,9 @@ pub struct AggregateCore<A: Aggregate, R> {
     tentative_version: u64,
     keys: KeyIndex,
     pending_keys: PendingKeys,
-    /// Uncommitted entries; the first is in the writer's hands if `handed_out`.
-    entries: VecDeque<OpenEntry<A, R>>,
+    /// Uncommitted entries; the first is in the writer's hands if `handed_out`. Boxed, for a queue
+    /// keeps its room when it is empty, and an entry holds a whole state.
+    entries: VecDeque<Box<OpenEntry<A, R>>>,
     handed_out: bool,
     entries_committed: u64,
     fresh_keys: Vec<(u64, u64)>,
@@ -326,7 +327,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         self.seal_if_full();
         if self.entries.is_empty() || self.entries.back().is_some_and(|entry| entry.after.is_some())
         {
-            self.entries.push_back(OpenEntry::starting_at(first_version));
+            self.entries.push_back(Box::new(OpenEntry::starting_at(first_version)));
         }
         let entry_number = self.entries_committed + self.entries.len() as u64 - 1;
         let meta = Meta {
@@ -480,7 +481,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
     }
 
-    fn take_handed_out(&mut self) -> Option<OpenEntry<A, R>> {
+    fn take_handed_out(&mut self) -> Option<Box<OpenEntry<A, R>>> {
         if !std::mem::take(&mut self.handed_out) {
             return None;
         }

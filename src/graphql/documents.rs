@@ -395,7 +395,7 @@ mod tests {
     fn each_limit_has_its_code() {
         let repeat =
             |part: &dyn Fn(usize) -> String, times| (0..times).map(part).collect::<String>();
-        let aliases = format!("{{{}}}", repeat(&|number| format!("a{number}: b "), 31));
+        let aliases = format!("{{r{{{}}}}}", repeat(&|number| format!("a{number}: b "), 31));
         assert_eq!(code(&aliases), "TOO_MANY_ALIASES");
         let deep = format!("{}{}", "{a".repeat(16), "}".repeat(16));
         assert_eq!(code(&deep), "TOO_DEEP");
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn fragments_that_double_each_other_are_bounded() {
-        let mut bomb = "{...F0}".to_owned();
+        let mut bomb = "{r {...F0}}".to_owned();
         for number in 0..40 {
             let next = number + 1;
             bomb.push_str(&format!(" fragment F{number} on Q {{...F{next} ...F{next}}}"));

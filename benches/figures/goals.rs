@@ -1,0 +1,196 @@
+//! The figures that are kept: what each is called, what it is held against and what it is to reach.
+//! The goals are those of the design and stand here alone.
+
+use serde::Serialize;
+
+use crate::activation::{
+    COLD_CRASHED, COLD_FEW, COLD_SNAPSHOT, EVENTS_READ, EVENTS_READ_CRASHED, REPLAY_COLD,
+    REPLAY_HOT,
+};
+use crate::engine::{ALONE, HOT, HOT_P99, MANY, MANY_P99};
+use crate::graphql::{CONSTANT, NO_OP, READ, SELL};
+use crate::history::{
+    KEY_BYTES, KEYED_P50, KEYED_RATE, LONG_P50, LONG_RATE, READS, SHORT_P50, SHORT_RATE,
+    UNKEYED_P50, UNKEYED_RATE,
+};
+use crate::limits::{
+    EVENTS_IN_ONE_ROW, ONE_ROW, ONE_ROW_ADAPTER, ROW_LOCKING, ROWS_ADAPTER, ROWS_ALL_CONNECTIONS,
+    ROWS_ONE_CONNECTION,
+};
+use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
+use crate::place::Kind;
+use crate::samples::Samples;
+
+/// What a figure is to reach.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// None of its own: it is what others are held against, or told beside them.
+    None,
+    RatioAtLeast(f64),
+    RatioAtMost(f64),
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+struct Figure {
+    name: &'static str,
+    value: Source,
+    unit: &'static str,
+    against: Option<Source>,
+    goal: Goal,
+}
+
+/// Where a number comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The median of these samples.
+    Of(&'static str),
+    /// The best of a family by its medians.
+    Best(&'static str),
+}
+
+use Goal::{AtLeast, AtMost, RatioAtLeast, RatioAtMost};
+use Source::{Best, Of};
+
+/// The hot item at the load that the latency goal speaks of.
+const HOT_P99_LOADED: &str = "one hot stock item, p99: 1000 callers";
+
+const fn plain(name: &'static str, value: Source, unit: &'static str) -> Figure {
+    Figure { name, value, unit, against: None, goal: Goal::None }
+}
+
+const fn held(
+    name: &'static str,
+    value: Source,
+    unit: &'static str,
+    against: Option<Source>,
+    goal: Goal,
+) -> Figure {
+    Figure { name, value, unit, against, goal }
+}
+
+const FIGURES: &[Figure] = &[
+    plain(ONE_ROW, Of(ONE_ROW), "ms"),
+    held(ONE_ROW_ADAPTER, Of(ONE_ROW_ADAPTER), "ms", Some(Of(ONE_ROW)), Goal::None),
+    plain(ROWS_ONE_CONNECTION, Best(ROWS_ONE_CONNECTION), "events/s"),
+    held(ROWS_ADAPTER, Best(ROWS_ADAPTER), "events/s", Some(Best(ROWS_ONE_CONNECTION)), Goal::None),
+    plain(ROWS_ALL_CONNECTIONS, Best(ROWS_ALL_CONNECTIONS), "events/s"),
+    plain(EVENTS_IN_ONE_ROW, Best(EVENTS_IN_ONE_ROW), "events/s"),
+    plain(ROW_LOCKING, Best(ROW_LOCKING), "transactions/s"),
+    held(HOT, Best(HOT), "commands/s", Some(Best(ROWS_ONE_CONNECTION)), RatioAtLeast(1.5)),
+    held(
+        "one hot stock item, against row-locking SQL",
+        Best(HOT),
+        "commands/s",
+        Some(Best(ROW_LOCKING)),
+        RatioAtLeast(30.0),
+    ),
+    held(HOT_P99, Of(HOT_P99_LOADED), "ms", None, AtMost(20.0)),
+    held(MANY, Of(MANY), "commands/s", Some(Best(ROWS_ALL_CONNECTIONS)), RatioAtLeast(0.7)),
+    plain(MANY_P99, Of(MANY_P99), "ms"),
+    held(ALONE, Of(ALONE), "ms", Some(Of(ONE_ROW)), RatioAtMost(1.3)),
+    plain(NO_OP, Best(NO_OP), "requests/s"),
+    held(SELL, Best(SELL), "requests/s", Some(Best(NO_OP)), RatioAtLeast(0.6)),
+    plain(CONSTANT, Best(CONSTANT), "requests/s"),
+    held(READ, Best(READ), "requests/s", Some(Best(CONSTANT)), RatioAtLeast(0.7)),
+    held(IDLE_BYTES, Of(IDLE_BYTES), "bytes", None, AtMost(8_192.0)),
+    held(LIVE, Of(LIVE), "actors", None, AtLeast(500_000.0)),
+    held(MOST_LIVE, Of(MOST_LIVE), "actors", Some(Of(BOUND)), RatioAtMost(1.0)),
+    plain(BOUND, Of(BOUND), "actors"),
+    held(PASSIVATED_BYTES, Of(PASSIVATED_BYTES), "bytes", Some(Of(IDLE_BYTES)), RatioAtMost(0.1)),
+    plain(ACTIVATIONS, Of(ACTIVATIONS), "commands/s"),
+    plain(SHORT_P50, Of(SHORT_P50), "ms"),
+    held(LONG_P50, Of(LONG_P50), "ms", Some(Of(SHORT_P50)), RatioAtMost(1.1)),
+    plain(SHORT_RATE, Of(SHORT_RATE), "commands/s"),
+    held(LONG_RATE, Of(LONG_RATE), "commands/s", Some(Of(SHORT_RATE)), RatioAtLeast(1.0 / 1.1)),
+    plain(UNKEYED_P50, Of(UNKEYED_P50), "ms"),
+    held(KEYED_P50, Of(KEYED_P50), "ms", Some(Of(UNKEYED_P50)), Goal::None),
+    plain(UNKEYED_RATE, Of(UNKEYED_RATE), "commands/s"),
+    held(KEYED_RATE, Of(KEYED_RATE), "commands/s", Some(Of(UNKEYED_RATE)), Goal::None),
+    plain(KEY_BYTES, Of(KEY_BYTES), "bytes"),
+    plain(READS, Of(READS), "reads"),
+    plain(COLD_FEW, Of(COLD_FEW), "ms"),
+    plain(COLD_SNAPSHOT, Of(COLD_SNAPSHOT), "ms"),
+    held(EVENTS_READ, Of(EVENTS_READ), "events", None, AtMost(1_000.0)),
+    plain(COLD_CRASHED, Of(COLD_CRASHED), "ms"),
+    held(EVENTS_READ_CRASHED, Of(EVENTS_READ_CRASHED), "events", None, AtMost(1_000.0)),
+    held(REPLAY_HOT, Of(REPLAY_HOT), "events/s", None, AtLeast(500_000.0)),
+    held(REPLAY_COLD, Of(REPLAY_COLD), "events/s", None, AtLeast(200_000.0)),
+];
+
+/// One row of `figures.json`.
+#[derive(Serialize)]
+pub struct Row {
+    pub name: &'static str,
+    pub database: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+    /// The figure that it is held against; its value is `value / ratio`.
+    pub against: Option<String>,
+    pub ratio: Option<f64>,
+    /// For the ratio where there is one, otherwise for the value: `>= 1.5`, `<= 20`.
+    pub goal: Option<String>,
+    pub met: Option<bool>,
+    /// Which of the settings tried was the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
+}
+
+/// The rows that were measured, and the names of those that have a goal and were not.
+pub fn rows(samples: &Samples, kind: Kind) -> (Vec<Row>, Vec<&'static str>) {
+    let mut rows = Vec::new();
+    let mut missing = Vec::new();
+    for figure in FIGURES {
+        match row(samples, kind, figure) {
+            Some(row) => {
+                if row.goal.is_some() && row.met.is_none() {
+                    missing.push(figure.name);
+                }
+                rows.push(row);
+            }
+            None => missing.push(figure.name),
+        }
+    }
+    (rows, missing)
+}
+
+fn row(samples: &Samples, kind: Kind, figure: &Figure) -> Option<Row> {
+    let find = |source: Source| match source {
+        Of(name) => samples.median(kind, name).map(|value| (None, value)),
+        Best(family) => samples.best(kind, family).map(|(name, value)| {
+            let setting = name.rsplit_once(": ").map(|(_, setting)| setting.to_owned());
+            (setting, value)
+        }),
+    };
+    let (setting, value) = find(figure.value)?;
+    let against = figure.against.and_then(|source| {
+        let (setting, of) = find(source)?;
+        let (Of(name) | Best(name)) = source;
+        let name = setting.map_or(name.to_owned(), |setting| format!("{name}: {setting}"));
+        Some((name, value / of))
+    });
+    let ratio = against.as_ref().map(|(_, ratio)| *ratio);
+    let (goal, met) = match figure.goal {
+        Goal::None => (None, None),
+        RatioAtLeast(goal) => (Some(text(">=", goal)), ratio.map(|ratio| ratio >= goal)),
+        RatioAtMost(goal) => (Some(text("<=", goal)), ratio.map(|ratio| ratio <= goal)),
+        AtLeast(goal) => (Some(text(">=", goal)), Some(value >= goal)),
+        AtMost(goal) => (Some(text("<=", goal)), Some(value <= goal)),
+    };
+    Some(Row {
+        name: figure.name,
+        database: kind.name(),
+        value,
+        unit: figure.unit,
+        against: against.map(|(name, _)| name),
+        ratio,
+        goal,
+        met,
+        setting,
+    })
+}
+
+fn text(sign: &str, goal: f64) -> String {
+    let rounded = (goal * 1_000.0).round() / 1_000.0;
+    format!("{sign} {rounded}")
+}

@@ -1,0 +1,134 @@
+//! The same through the door: the real server as a process of its own, GraphQL over HTTP on kept
+//! connections. What is compared was sent to the same server within the same minute.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::http::{Ask, Connection, find, load};
+use crate::place::{Kind, Place, Places};
+use crate::samples::{Samples, Window};
+use crate::settings::Settings;
+
+pub const SELL: &str = "sellStock through GraphQL";
+pub const NO_OP: &str = "noOp through GraphQL";
+pub const READ: &str = "stockItem through GraphQL";
+pub const CONSTANT: &str = "serverInfo through GraphQL";
+
+/// Connections at once; each side is measured at the number that suits it best.
+const CALLERS: [usize; 4] = [16, 64, 256, 1_000];
+
+pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
+    let place = places.fresh(kind).await;
+    let server = Server::start(&place).await;
+    let asks = asks(&server).await;
+    for _ in 0..settings.rounds() {
+        for callers in CALLERS {
+            for (name, ask) in &asks {
+                let window = Window::after(settings.warm_up(), settings.short_window());
+                let tally = load(&server.address, ask, callers, window).await;
+                samples.push(kind, &format!("{name}: {callers} callers"), tally.rate(&window));
+                let p99 = format!("{name}, p99: {callers} callers");
+                samples.push(kind, &p99, tally.quantile_ms(0.99));
+            }
+        }
+    }
+    drop(server);
+    place.remove().await;
+}
+
+/// A stock item is opened and filled; then what is measured.
+async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
+    let variant = format!("variant_{}", Uuid::now_v7());
+    let location = format!("location_{}", Uuid::now_v7());
+    let mut connection = Connection::open(&server.address).await;
+    let run = Uuid::now_v7();
+    for (number, field, input, more) in [
+        (1, "openStock", "OpenStockInput", ""),
+        (2, "receiveStock", "ReceiveStockInput", ",\"quantity\":\"100000000000\""),
+    ] {
+        let body = format!(
+            "{{\"query\":\"mutation Prepare($input: {input}!) {{ {field}(input: $input) {{ \
+             userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{\"variantId\":\"{variant}\",\
+             \"locationId\":\"{location}\",\"idempotencyKey\":\"{run}-{number}\"{more}}}}}}}"
+        );
+        let reply = connection.post(&server.address, &body).await;
+        let done = find(reply, b"\"userErrors\":[]").is_some();
+        assert!(done, "{body} was answered {}", String::from_utf8_lossy(reply));
+    }
+    let item = format!("\"variantId\":\"{variant}\",\"locationId\":\"{location}\"");
+    let sold = item.clone();
+    let mutation = |body: Box<dyn Fn(usize, u64) -> String + Send + Sync>| {
+        Arc::new(Ask { body, expected: b"\"userErrors\":[]" })
+    };
+    let sell = mutation(Box::new(move |_, _| {
+        format!(
+            "{{\"query\":\"mutation Sell($input: SellStockInput!) {{ sellStock(input: $input) {{ \
+             userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{{sold},\"quantity\":\"1\",\
+             \"idempotencyKey\":\"{}\"}}}}}}",
+            Uuid::now_v7()
+        )
+    }));
+    let no_op = mutation(Box::new(|_, _| {
+        format!(
+            "{{\"query\":\"mutation Nothing($input: NoOpInput) {{ noOp(input: $input) {{ \
+             userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{\"idempotencyKey\":\"{}\"}}\
+             }}}}",
+            Uuid::now_v7()
+        )
+    }));
+    let question = format!(
+        "{{\"query\":\"query Stock($variantId: ID!, $locationId: ID!) {{ stockItem(variantId: \
+         $variantId, locationId: $locationId) {{ onHand }} }}\",\"variables\":{{{item}}}}}"
+    );
+    let read = Ask { body: Box::new(move |_, _| question.clone()), expected: b"\"onHand\":" };
+    let constant = Ask {
+        body: Box::new(|_, _| "{\"query\":\"query Constant { serverInfo { name } }\"}".to_owned()),
+        expected: b"\"name\":\"emporium\"",
+    };
+    vec![(NO_OP, no_op), (SELL, sell), (CONSTANT, Arc::new(constant)), (READ, Arc::new(read))]
+}
+
+/// A running server; ended when dropped.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    async fn start(place: &Place) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+        match (place.directory(), place.url()) {
+            (Some(directory), _) => command.arg("--data").arg(directory.join("server")),
+            (None, Some(url)) => command.args(["--database", &url]),
+            (None, None) => unreachable!("a place is a file or a database of a server"),
+        };
+        command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the server is built beside this program");
+        let output = process.stdout.take().expect("its output is piped");
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut lines = BufReader::new(output).lines();
+            lines.find_map(|line| {
+                let line = line.ok()?;
+                let url = line.strip_prefix("listening on http://")?;
+                Some(url.strip_suffix("/graphql")?.to_owned())
+            })
+        });
+        let found = reading.await.expect("reading does not fail");
+        let Some(address) = found else {
+            let _ = process.kill();
+            panic!("the server ended without saying where it listens");
+        };
+        Self { process, address }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

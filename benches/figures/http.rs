@@ -1,0 +1,102 @@
+//! A client of HTTP/1.1 that costs little: server and client share the machine, and what the client
+//! burns is missing in the server's figure. One request at a time on each kept connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::samples::{Tally, Window};
+
+/// One kept connection to `/graphql`.
+pub struct Connection {
+    stream: TcpStream,
+    request: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket can be set");
+        Self { stream, request: Vec::new(), reply: Vec::new() }
+    }
+
+    /// Sends a body of JSON; the body of the reply, which has status 200.
+    pub async fn post(&mut self, host: &str, body: &str) -> &[u8] {
+        self.request.clear();
+        self.request.extend_from_slice(b"POST /graphql HTTP/1.1\r\nhost: ");
+        self.request.extend_from_slice(host.as_bytes());
+        self.request.extend_from_slice(
+            b"\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: ",
+        );
+        self.request.extend_from_slice(body.len().to_string().as_bytes());
+        self.request.extend_from_slice(b"\r\n\r\n");
+        self.request.extend_from_slice(body.as_bytes());
+        self.stream.write_all(&self.request).await.expect("the server reads");
+        self.reply.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.reply).await.expect("the server writes");
+            assert_ne!(read, 0, "the server keeps the connection");
+            let Some(head) = find(&self.reply, b"\r\n\r\n") else { continue };
+            let length = content_length(&self.reply[..head]);
+            if self.reply.len() >= head + 4 + length {
+                assert!(self.reply.starts_with(b"HTTP/1.1 200"), "{}", self.text());
+                return &self.reply[head + 4..];
+            }
+        }
+    }
+
+    fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.reply)
+    }
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let head = std::str::from_utf8(head).expect("headers are text");
+    let value = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim())
+    });
+    value.and_then(|value| value.parse().ok()).expect("a reply says how long it is")
+}
+
+pub fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// What callers send, and what must stand in each reply.
+pub struct Ask {
+    /// The body with the number of the caller and of its request.
+    pub body: Box<dyn Fn(usize, u64) -> String + Send + Sync>,
+    pub expected: &'static [u8],
+}
+
+/// So many callers, each with one request at a time, until the window ends.
+pub async fn load(address: &str, ask: &Arc<Ask>, callers: usize, window: Window) -> Tally {
+    let mut running = Vec::with_capacity(callers);
+    for caller in 0..callers {
+        let mut connection = Connection::open(address).await;
+        let (ask, host) = (Arc::clone(ask), address.to_owned());
+        running.push(tokio::spawn(async move {
+            let mut tally = Tally::default();
+            for number in 0.. {
+                let body = (ask.body)(caller, number);
+                let sent = Instant::now();
+                let reply = connection.post(&host, &body).await;
+                let found = find(reply, ask.expected).is_some();
+                assert!(found, "{body} was answered {}", String::from_utf8_lossy(reply));
+                if !tally.add(&window, sent, 1) {
+                    break;
+                }
+            }
+            tally
+        }));
+    }
+    let mut all = Tally::default();
+    for task in running {
+        all.merge(task.await.expect("a caller ends by itself"));
+    }
+    all
+}
