@@ -112,7 +112,7 @@ fn write(prefix: &str, id: Uuid) -> String {
     [prefix, id].concat()
 }
 
-/// Exactly what [`write`] writes, so that an aggregate has one id.
+/// Exactly what [`write()`] writes, so that an aggregate has one id.
 fn read(prefix: &str, text: &str) -> Option<Uuid> {
     let rest = text.strip_prefix(prefix)?;
     let id = Uuid::try_parse(rest).ok()?;
