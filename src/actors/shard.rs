@@ -125,6 +125,12 @@ impl NodeServices {
             .expect("a node lives less than 500,000 years")
     }
 
+    /// Counts one more live aggregate, unless the bound is reached.
+    fn count_live(&self) -> bool {
+        let more = |live: usize| (live < self.limits.live_max).then_some(live + 1);
+        self.live.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.limits.deadline_ms)
     }
@@ -242,17 +248,21 @@ impl Shard {
         if let Some(slot) = slots.get(&key) {
             return admit(slot);
         }
-        if self.services.live.load(Ordering::Relaxed) >= self.services.limits.live_max {
-            self.evict(&mut slots);
+        while !self.services.count_live() {
+            if self.evict(&mut slots) == 0 {
+                // Whatever lives here is in use: it cannot be let go, and the caller must be served.
+                self.services.live.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
         }
         let slot = make();
-        self.services.live.fetch_add(1, Ordering::Relaxed);
         slots.insert(key, Arc::clone(&slot));
         admit(&slot)
     }
 
-    /// Passivates the least recently used eighth of this shard's idle aggregates, at least one.
-    fn evict(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>) {
+    /// Passivates the least recently used eighth of this shard's idle aggregates, at least one if
+    /// there is one; says how many.
+    fn evict(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>) -> usize {
         let mut idle: Vec<_> = slots
             .values()
             .filter(|slot| slot.is_idle())
@@ -263,6 +273,7 @@ impl Shard {
         for (_, key) in &idle[..count] {
             self.remove(slots, key);
         }
+        count
     }
 
     fn remove(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>, key: &SlotKey) {
