@@ -39,6 +39,10 @@ impl Journal for CountingJournal {
         self.journal.prepare(count).await
     }
 
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        self.journal.shard_count().await
+    }
+
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         self.journal.appender().await
     }
