@@ -104,7 +104,7 @@ pub async fn many(settings: &Settings, places: &Places, kind: Kind, samples: &mu
 pub async fn alone(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     let (place, node) = start_fresh(places, kind).await;
     let items = [stocked(&node.engine).await];
-    let window = Window::after(settings.warm_up(), settings.short_window());
+    let window = Window::after(settings.warm_up(), settings.window());
     let tally = sell(&items, 1, window).await;
     samples.push(kind, ALONE, tally.quantile_ms(0.5));
     stop(place, node).await;

@@ -125,7 +125,7 @@ async fn insert(settings: &Settings, places: &Places, kind: Kind, shape: Shape) 
             false => Inserter::raw(&place, shape.rows).await,
         });
     }
-    let window = Window::after(settings.warm_up(), settings.short_window());
+    let window = Window::after(settings.warm_up(), settings.window());
     let running: Vec<_> = (0..)
         .zip(inserters)
         .map(|(shard, inserter)| tokio::spawn(insert_on(inserter, shard, shape, window)))
@@ -186,7 +186,7 @@ pub async fn row_locking(settings: &Settings, places: &Places, kind: Kind, sampl
             raws.push(Raw::connect(&place).await);
         }
         let turn = (kind == Kind::Sqlite).then(|| Arc::new(Mutex::new(())));
-        let window = Window::after(settings.warm_up(), settings.short_window());
+        let window = Window::after(settings.warm_up(), settings.window());
         let sellers: Vec<_> =
             raws.into_iter().map(|raw| tokio::spawn(sell(raw, turn.clone(), window))).collect();
         let mut all = Tally::default();

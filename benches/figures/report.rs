@@ -97,7 +97,8 @@ Written by `make bench`; compare only within one run.
 Server, database and load share the machine. Limits and engine take turns within each of {rounds} \
 rounds, each on a new database; a figure is the median of its rounds. Where several settings were \
 tried (rows of a statement, connections, callers), the best one counts, on both sides of a ratio; \
-it stands in brackets.
+it stands in brackets. The two sides of a ratio are measured for equally long. The latency of the \
+hot item is that at 1,000 callers, its rate that at the best number of callers.
 
 A command is a whole one: `Sell` on a stock item with an idempotency key of its own, decided, \
 written as a JSON event with full metadata, committed durably, then answered. The limits write the \

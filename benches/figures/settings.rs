@@ -75,12 +75,13 @@ impl Settings {
         self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
-    /// How long one rate is measured.
+    /// How long limits and engine are measured: the same on both sides of a ratio, for a longer one
+    /// meets more of the database's own housekeeping.
     pub fn window(&self) -> Duration {
         Duration::from_millis(if self.quick { 500 } else { 3_000 })
     }
 
-    /// The same where many settings are tried for the best one.
+    /// How long the two sides of what is measured in turns many times are.
     pub fn short_window(&self) -> Duration {
         Duration::from_millis(if self.quick { 300 } else { 1_500 })
     }
