@@ -30,7 +30,7 @@ pub(super) const READ_SHARD: &str = concat!(
 );
 
 /// The subquery is one step down the unique index, to the entry that straddles the first version.
-/// It is a `MAX` because MariaDB walks the whole range for `ORDER BY … DESC LIMIT 1` here.
+/// SQLite only: MariaDB and MySQL walk the whole history for it, see `mysql::reading`.
 pub(super) const READ_AGGREGATE: &str = concat!(
     "SELECT ",
     journal_columns!(),
@@ -50,7 +50,7 @@ macro_rules! segment_columns {
         "aggregate_type, aggregate_id, first_version, last_version, recorded_us, fingerprints, crc"
     };
 }
-pub(super) use {segment_columns, snapshot_columns};
+pub(super) use {journal_columns, segment_columns, snapshot_columns};
 
 pub(super) const LOAD_SNAPSHOT: &str = concat!(
     "SELECT ",

@@ -10,7 +10,7 @@ use super::Database;
 use super::errors::journal_error;
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id};
+use crate::persistence::statements::{READ_SHARD, SHARD_COUNT, id, journal_columns};
 
 pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
     let mut borrowed = database.acquire().await?;
@@ -58,6 +58,19 @@ fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
     AssertSqlSafe(steps.join(" UNION ALL "))
 }
 
+/// The entry that straddles a version. A statement of its own: within another one the servers walk
+/// the whole history for it, and this way it is one step down the unique index.
+const FIRST_VERSION: &str = "SELECT MAX(version) FROM journal \
+     WHERE aggregate_type = ? AND aggregate_id = ? AND version <= ?";
+
+/// Without the hint MariaDB walks the history from its first entry instead of from the version.
+const READ_AGGREGATE: &str = concat!(
+    "SELECT ",
+    journal_columns!(),
+    " FROM journal FORCE INDEX (journal_version) WHERE aggregate_type = ? AND aggregate_id = ? \
+     AND version >= ? AND version <= ? ORDER BY version LIMIT ?"
+);
+
 /// One page of the entries in `range`.
 pub(super) async fn entries(
     database: &Database,
@@ -83,9 +96,11 @@ enum Left {
 }
 
 async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<Left, sqlx::Error> {
+    let mut straddling = straddling(connection, page.range()).await?;
     while let Some(rows) = page.next_chunk() {
         let mut found = 0;
-        let mut stream = query(page.range(), rows).fetch(&mut *connection);
+        let from = straddling.take();
+        let mut stream = query(page.range(), from, rows).fetch(&mut *connection);
         while let Some(row) = stream.try_next().await? {
             found += 1;
             let entry = decode(page, &row)?;
@@ -100,22 +115,40 @@ async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<L
     Ok(Left::Clean)
 }
 
-fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
+/// The version of the entry in which an aggregate's range begins.
+async fn straddling(
+    connection: &mut MySqlConnection,
+    range: Range<'_>,
+) -> Result<Option<u64>, sqlx::Error> {
+    match range {
+        Range::Aggregate { aggregate_type, aggregate_id, from, .. } if from > 1 => {
+            sqlx::query_scalar(FIRST_VERSION)
+                .bind(aggregate_type)
+                .bind(aggregate_id.into_bytes().to_vec())
+                .bind(from)
+                .fetch_one(connection)
+                .await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The next rows of a range; of an aggregate's those from version `first`, if it is given.
+fn query(
+    range: Range<'_>,
+    first: Option<u64>,
+    rows: u32,
+) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
     match range {
         Range::Shard { shard, after, through } => {
             sqlx::query(READ_SHARD).bind(shard).bind(after).bind(through).bind(rows)
         }
-        Range::Aggregate { aggregate_type, aggregate_id, from, to } => {
-            let id = aggregate_id.into_bytes();
-            sqlx::query(READ_AGGREGATE)
-                .bind(aggregate_type)
-                .bind(id.to_vec())
-                .bind(aggregate_type)
-                .bind(id.to_vec())
-                .bind(from)
-                .bind(to)
-                .bind(rows)
-        }
+        Range::Aggregate { aggregate_type, aggregate_id, from, to } => sqlx::query(READ_AGGREGATE)
+            .bind(aggregate_type)
+            .bind(aggregate_id.into_bytes().to_vec())
+            .bind(first.unwrap_or(from))
+            .bind(to)
+            .bind(rows),
     }
 }
 

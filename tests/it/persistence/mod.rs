@@ -4,6 +4,7 @@
 mod entries;
 mod journal;
 mod mysql_faults;
+mod mysql_plans;
 mod ownership;
 mod snapshots;
 mod sqlite_file;
