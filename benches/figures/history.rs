@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use emporium::actors::aggregate_ref::AggregateRef;
 use emporium::actors::shard::Limits;
+use emporium::domain::aggregate::Aggregate as _;
 use emporium::domain::products::stock_item::StockItem;
 use emporium::supervisors::node::Node;
 
@@ -55,7 +56,8 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     compare(settings, &node, &old, kind, &names, samples).await;
 
     grow(&old, settings.keyed_commands()).await;
-    samples.push(kind, KEY_BYTES, old.slot().weight() as f64);
+    let live = node.engine.shard_of(old.id()).find(&(StockItem::TYPE, old.id()));
+    samples.push(kind, KEY_BYTES, live.expect("it lives").weight() as f64);
     let (reads, version) = (counting.reads(), version_of(&old).await);
     let names = Names {
         short_p50: UNKEYED_P50,

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::future::{Either, ready};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
@@ -52,43 +53,67 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
         Ok(slot)
     }
 
-    async fn handle(
+    /// Acts before there is a future to wait for, and boxes what must wait: otherwise every actor
+    /// carries, for as long as it lives, the room that a message or a recovery needs.
+    fn handle(
         &self,
         _: ActorRef<Self::Msg>,
         message: Message<A>,
         slot: &mut Arc<Slot<A>>,
-    ) -> Result<(), ActorProcessingErr> {
-        let ready = slot.with_core(|core| core.is_ready());
-        // Boxed: otherwise every actor carries, for as long as it lives, the room that a recovery
-        // needs.
-        if !ready && let Err(error) = Box::pin(recover(slot)).await {
-            return not_recovered(message, error);
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        match act(slot, message) {
+            None => Either::Left(ready(Ok(()))),
+            Some(message) => Either::Right(Box::pin(recover_and_act(slot, message))),
         }
-        match message {
-            Message::Decide(request) => decide(slot, request),
-            Message::Searched { request, found, through } => {
-                searched(slot, request, found, through)
-            }
-            Message::Load(done) => {
-                let _ = done.send(Ok(()));
-            }
-        }
-        Ok(())
     }
 }
 
-fn decide<A: Aggregate>(slot: &Arc<Slot<A>>, request: Request<A, ReplyTo<A>>) {
-    let now = slot.shard.services.now();
-    match slot.with_core(|core| core.decide(request, now)) {
-        Decided::Waits => {}
+/// Does what the message says, or gives it back if the core must be recovered first.
+fn act<A: Aggregate>(slot: &Arc<Slot<A>>, message: Message<A>) -> Option<Message<A>> {
+    match message {
+        Message::Decide(request) => decide(slot, request),
+        Message::Searched { request, found, through } => searched(slot, request, found, through),
+        Message::Load(done) => {
+            if !slot.with_core(|core| core.is_ready()) {
+                return Some(Message::Load(done));
+            }
+            let _ = done.send(Ok(()));
+            None
+        }
+    }
+}
+
+async fn recover_and_act<A: Aggregate>(
+    slot: &Arc<Slot<A>>,
+    mut message: Message<A>,
+) -> Result<(), ActorProcessingErr> {
+    loop {
+        if let Err(error) = recover(slot).await {
+            return not_recovered(message, error);
+        }
+        match act(slot, message) {
+            None => return Ok(()),
+            // A failed commit took the state away again in between.
+            Some(again) => message = again,
+        }
+    }
+}
+
+fn decide<A: Aggregate>(
+    slot: &Arc<Slot<A>>,
+    request: Request<A, ReplyTo<A>>,
+) -> Option<Message<A>> {
+    match slot.decide(request) {
+        Err(request) => return Some(Message::Decide(request)),
+        Ok(Decided::Waits) => {}
         // An answer that rests on no commit of its own is a read: it is only worth something while
         // the lease runs, for a new owner may have decided otherwise since.
-        Decided::Answer(reply, verdict) => {
+        Ok(Decided::Answer(reply, verdict)) => {
             let verdict =
                 if slot.shard.may_read() { verdict } else { Verdict::Dropped(Dropped::Fenced) };
             reply.send(verdict);
         }
-        Decided::Search { request, pages, through } => {
+        Ok(Decided::Search { request, pages, through }) => {
             let slot = Arc::clone(slot);
             tokio::spawn(async move {
                 let found = search(&slot, &request, &pages).await;
@@ -96,7 +121,7 @@ fn decide<A: Aggregate>(slot: &Arc<Slot<A>>, request: Request<A, ReplyTo<A>>) {
             });
         }
     }
-    slot.snapshot_if_due(slot.shard.services.limits.snapshot_interval);
+    None
 }
 
 fn searched<A: Aggregate>(
@@ -104,11 +129,11 @@ fn searched<A: Aggregate>(
     mut request: Request<A, ReplyTo<A>>,
     found: Result<Option<FoundKey>, String>,
     through: u64,
-) {
+) -> Option<Message<A>> {
     match found {
         Ok(None) => {
             request.examined = through;
-            decide(slot, request);
+            return decide(slot, request);
         }
         Ok(Some(found)) if found.input_hash == request.input_hash => {
             let shard = slot.shard.id;
@@ -118,6 +143,7 @@ fn searched<A: Aggregate>(
         Ok(Some(_)) => request.reply.send(Verdict::KeyReused),
         Err(reason) => request.reply.send(Verdict::Dropped(Dropped::Refused(reason.into()))),
     }
+    None
 }
 
 /// Looks for the request's key in the versions named, which are all committed.

@@ -117,6 +117,12 @@ impl Engine {
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
+
+    /// Passivates idle aggregates of the first shard behind this one that has some.
+    fn make_room_beside(&self, shard: ShardId) -> bool {
+        let (before, from) = self.shards.split_at(usize::from(shard));
+        from.iter().chain(before).any(|shard| shard.make_room())
+    }
 }
 
 /// The number of the shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
@@ -136,6 +142,13 @@ impl<A> Clone for AggregateRef<A> {
     fn clone(&self) -> Self {
         Self { engine: self.engine.clone(), id: self.id, kind: PhantomData }
     }
+}
+
+/// What a reader met.
+enum Found<A: Aggregate> {
+    Reading(Reading<A::State>),
+    /// Its state is in the log only.
+    Cold(Arc<Slot<A>>, Permit<A>),
 }
 
 /// How long a caller that found a full mailbox is asked to stay away.
@@ -185,7 +198,8 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping").into());
         }
-        let (slot, permit) = self.admitted(|slot| slot.admit(bytes))?;
+        let (slot, permit) =
+            self.live(|slot| slot.admit(bytes).map(|permit| (Arc::clone(slot), permit)))?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
         slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
@@ -199,22 +213,17 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
         for _ in 0..3 {
-            let (slot, permit) = self.admitted(Slot::pin)?;
-            let mut reading = slot.read();
-            if reading.is_none() {
-                let (done, loaded) = oneshot::channel();
-                slot.tell(Message::Load(done));
-                match tokio::time::timeout(self.engine.services.deadline(), loaded).await {
-                    Ok(Ok(Ok(()))) => reading = slot.read(),
-                    Ok(Ok(Err(reason))) => return Err(dropped(reason)),
-                    Ok(Err(_)) => {}
-                    Err(_) => return Err(unavailable("it could not be recovered in time")),
-                }
-            }
-            drop(permit);
+            let found = self.live(|slot| match slot.read() {
+                Some(reading) => Ok(Found::Reading(reading)),
+                None => slot.admit(0).map(|permit| Found::Cold(Arc::clone(slot), permit)),
+            })?;
+            let reading = match found {
+                Found::Reading(reading) => Some(reading),
+                Found::Cold(slot, permit) => self.load(&slot, permit).await?,
+            };
             if let Some(reading) = reading {
                 // After the state was taken: the lease was ours while it was current.
-                return if slot.shard.may_read() {
+                return if self.engine.shard_of(self.id).may_read() {
                     Ok(reading)
                 } else {
                     Err(unavailable("the lease ran out"))
@@ -222,6 +231,23 @@ impl<A: Aggregate> AggregateRef<A> {
             }
         }
         Err(unavailable("it could not be recovered"))
+    }
+
+    /// Has the actor recover its state and reads it; nothing if it failed or lost it again. The
+    /// permit keeps it from being passivated meanwhile.
+    async fn load(
+        &self,
+        slot: &Arc<Slot<A>>,
+        _permit: Permit<A>,
+    ) -> Result<Option<Reading<A::State>>, Fault> {
+        let (done, loaded) = oneshot::channel();
+        slot.tell(Message::Load(done));
+        match tokio::time::timeout(self.engine.services.deadline(), loaded).await {
+            Ok(Ok(Ok(()))) => Ok(slot.read()),
+            Ok(Ok(Err(reason))) => Err(dropped(reason)),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(unavailable("it could not be recovered in time")),
+        }
     }
 
     /// The state as it was when `version` was reached, or, where the log ends before, now.
@@ -273,17 +299,8 @@ impl<A: Aggregate> AggregateRef<A> {
         Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
     }
 
-    /// The live aggregate, started if it is not; for operators.
-    pub fn slot(&self) -> Arc<dyn AnySlot> {
-        let shard = self.engine.shard_of(self.id);
-        let start = || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>;
-        shard.slot((A::TYPE, self.id), start, Arc::clone)
-    }
-
-    fn admitted(
-        &self,
-        admit: impl FnOnce(&Arc<Slot<A>>) -> Result<Permit<A>, NotAdmitted>,
-    ) -> Result<(Arc<Slot<A>>, Permit<A>), Fault> {
+    /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
+    fn live<T>(&self, act: impl Fn(&Arc<Slot<A>>) -> Result<T, NotAdmitted>) -> Result<T, Fault> {
         let shard = self.engine.shard_of(self.id);
         if !shard.is_serving() {
             return Err(if shard.regressed.load(Ordering::Acquire) {
@@ -293,25 +310,30 @@ impl<A: Aggregate> AggregateRef<A> {
             });
         }
         let key: SlotKey = (A::TYPE, self.id);
-        shard.slot(
-            key,
-            || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>,
-            |slot| {
-                let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
-                let slot = slot.expect("a kind's name belongs to one kind");
-                match admit(&slot) {
-                    Ok(permit) => Ok((slot, permit)),
-                    Err(NotAdmitted::Full) => {
-                        Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY })
-                    }
-                    Err(NotAdmitted::Restarting(after)) => Err(Fault::Unavailable {
-                        reason: "its actor is starting again".to_owned(),
-                        retry_after: after,
-                    }),
-                    Err(NotAdmitted::Quarantined(reason)) => Err(Fault::Quarantined { reason }),
-                }
-            },
-        )
+        let start = || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>;
+        let typed = |slot: &Arc<dyn AnySlot>| {
+            let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
+            act(&slot.expect("a kind's name belongs to one kind"))
+        };
+        loop {
+            if let Some(done) = shard.slot(key, start, typed) {
+                return done.map_err(not_admitted);
+            }
+            // The bound on live aggregates, and all of them in use.
+            if !self.engine.make_room_beside(shard.id) {
+                return Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY });
+            }
+        }
+    }
+}
+
+fn not_admitted(why: NotAdmitted) -> Fault {
+    match why {
+        NotAdmitted::Full => Fault::Overloaded { retry_after: OVERLOAD_RETRY },
+        NotAdmitted::Restarting(retry_after) => {
+            Fault::Unavailable { reason: "its actor is starting again".to_owned(), retry_after }
+        }
+        NotAdmitted::Quarantined(reason) => Fault::Quarantined { reason },
     }
 }
 

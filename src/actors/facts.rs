@@ -1,15 +1,10 @@
 //! Stored events of all kinds, decoded for followers and for verification: the one table of the
 //! kinds of aggregates that there are.
 
-use std::sync::Arc;
-
-use super::aggregate_ref::Engine;
 use super::recovery::{Recovered, RecoveryError};
-use super::shard::AnySlot;
 use crate::domain::access::{email::EmailReservation, user::User};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::commerce::order::Order;
-use crate::domain::id::AggregateId;
 use crate::domain::products::{product::Product, stock_item::StockItem};
 use crate::domain::scheduling::calendar::Calendar;
 use crate::persistence::codec::{self, CodecError};
@@ -26,8 +21,6 @@ pub struct Kind {
     pub decode: fn(&str) -> Result<Vec<Option<Fact>>, CodecError>,
     /// Begins a replay from the first event.
     pub replay: fn() -> Box<dyn Replay>,
-    /// The live aggregate of this id, started if it is not.
-    pub slot: fn(&Engine, AggregateId) -> Arc<dyn AnySlot>,
 }
 
 /// A replay of one aggregate of some kind.
@@ -68,7 +61,6 @@ macro_rules! kind {
             state_schema: <$kind as Aggregate>::STATE_SCHEMA,
             decode: |events| decode_as::<$kind>(events, $fact),
             replay: || Box::new(Recovered::<$kind>::default()),
-            slot: |engine, id| engine.aggregate::<$kind>(id).slot(),
         }
     };
 }

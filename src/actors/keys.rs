@@ -75,6 +75,8 @@ impl KeyIndex {
             Some(last) => !last.has_room() || !last.reaches(page) || last.is_aged(at_us),
         };
         if rotate {
+            // Most aggregates have one for all their life.
+            self.generations.reserve_exact(1);
             self.generations.push(Generation::new(page, at_us));
         }
         let last = self.generations.last_mut().expect("one was just made sure of");

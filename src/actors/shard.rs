@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use ractor::{ActorCell, ActorId};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -190,7 +190,7 @@ pub struct Shard {
     pub recorded_us: AtomicI64,
     pub regressed: AtomicBool,
     pub supervisor: RwLock<Option<ActorCell>>,
-    slots: Mutex<HashMap<SlotKey, Arc<dyn AnySlot>>>,
+    slots: RwLock<HashMap<SlotKey, Arc<dyn AnySlot>>>,
 }
 
 impl Shard {
@@ -206,7 +206,7 @@ impl Shard {
             recorded_us: AtomicI64::new(0),
             regressed: AtomicBool::new(false),
             supervisor: RwLock::new(None),
-            slots: Mutex::new(HashMap::new()),
+            slots: RwLock::new(HashMap::new()),
         }
     }
 
@@ -229,7 +229,7 @@ impl Shard {
     pub fn close(&self) {
         self.epoch.store(0, Ordering::Release);
         self.reads_until_us.store(0, Ordering::Release);
-        let slots = std::mem::take(&mut *self.slots.lock());
+        let slots = std::mem::take(&mut *self.slots.write());
         self.services.live.fetch_sub(slots.len(), Ordering::Relaxed);
         for slot in slots.into_values() {
             slot.retire();
@@ -237,27 +237,34 @@ impl Shard {
     }
 
     /// The live aggregate of this key, admitted by `admit` under the lock, so that it cannot be
-    /// passivated in between; made by `make` if there is none.
+    /// passivated in between; made by `make` if there is none. Nothing where that would exceed the
+    /// node's bound and all that lives on this shard is in use.
     pub fn slot<T>(
         &self,
         key: SlotKey,
         make: impl FnOnce() -> Arc<dyn AnySlot>,
-        admit: impl FnOnce(&Arc<dyn AnySlot>) -> T,
-    ) -> T {
-        let mut slots = self.slots.lock();
+        admit: impl Fn(&Arc<dyn AnySlot>) -> T,
+    ) -> Option<T> {
+        if let Some(slot) = self.slots.read().get(&key) {
+            return Some(admit(slot));
+        }
+        let mut slots = self.slots.write();
         if let Some(slot) = slots.get(&key) {
-            return admit(slot);
+            return Some(admit(slot));
         }
         while !self.services.count_live() {
             if self.evict(&mut slots) == 0 {
-                // Whatever lives here is in use: it cannot be let go, and the caller must be served.
-                self.services.live.fetch_add(1, Ordering::Relaxed);
-                break;
+                return None;
             }
         }
         let slot = make();
         slots.insert(key, Arc::clone(&slot));
-        admit(&slot)
+        Some(admit(&slot))
+    }
+
+    /// Makes room for others on the node: see [`evict`](Self::evict).
+    pub fn make_room(&self) -> bool {
+        self.evict(&mut self.slots.write()) > 0
     }
 
     /// Passivates the least recently used eighth of this shard's idle aggregates, at least one if
@@ -285,7 +292,7 @@ impl Shard {
 
     /// Passivates what was not used since `before_us` (monotonic) and waits for nothing.
     pub fn passivate_idle(&self, before_us: u64) {
-        let mut slots = self.slots.lock();
+        let mut slots = self.slots.write();
         let idle: Vec<_> = slots
             .values()
             .filter(|slot| slot.last_used_us() < before_us && slot.is_idle())
@@ -297,15 +304,15 @@ impl Shard {
     }
 
     pub fn slots(&self) -> Vec<Arc<dyn AnySlot>> {
-        self.slots.lock().values().cloned().collect()
+        self.slots.read().values().cloned().collect()
     }
 
     pub fn find(&self, key: &SlotKey) -> Option<Arc<dyn AnySlot>> {
-        self.slots.lock().get(key).cloned()
+        self.slots.read().get(key).cloned()
     }
 
     /// Forgets one aggregate, so that the next use recovers it from the log.
     pub fn forget(&self, key: &SlotKey) {
-        self.remove(&mut self.slots.lock(), key);
+        self.remove(&mut self.slots.write(), key);
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use ractor::{ActorId, ActorRef, ActorRuntime};
 use tokio::sync::{Notify, oneshot};
 
 use super::aggregate::{AggregateActor, Message};
-use super::core::{AggregateCore, Home, Reading, Released, SnapshotJob, Verdict};
+use super::core::{AggregateCore, Decided, Home, Reading, Released, Request, SnapshotJob, Verdict};
 use super::shard::{AnySlot, Shard, SlotKey, SlotStatus};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
@@ -58,9 +58,22 @@ pub enum NotAdmitted {
 
 struct Life<A: Aggregate> {
     actor: Option<ActorRef<Message<A>>>,
+    /// Few ever have some.
+    trouble: Option<Box<Trouble>>,
+}
+
+/// What is remembered of failures.
+#[derive(Default)]
+struct Trouble {
     strikes: Vec<u64>,
     restart_at_us: u64,
     quarantined: Option<String>,
+}
+
+impl<A: Aggregate> Life<A> {
+    fn quarantined(&self) -> Option<&String> {
+        self.trouble.as_ref().and_then(|trouble| trouble.quarantined.as_ref())
+    }
 }
 
 struct Inner<A: Aggregate> {
@@ -71,13 +84,45 @@ struct Inner<A: Aggregate> {
     snapshot_earliest_us: u64,
 }
 
+impl<A: Aggregate> Inner<A> {
+    /// Whether the writer is to be told that there is something to write; at most once until it
+    /// has come for it.
+    fn announce(&mut self) -> bool {
+        let announce = !self.announced && !self.core.is_settled();
+        self.announced |= announce;
+        announce
+    }
+
+    /// Begins a snapshot if `far_behind` events have gathered since the last one and none runs.
+    /// Large states pace themselves: the next begins no sooner than ten times what the last took.
+    fn begin_snapshot(
+        &mut self,
+        far_behind: u64,
+        now_us: impl FnOnce() -> u64,
+    ) -> Option<(SnapshotJob<A::State>, u64)> {
+        if self.snapshot_running
+            || !self.core.is_ready()
+            || self.core.events_since_snapshot() < far_behind
+        {
+            return None;
+        }
+        let now_us = now_us();
+        if now_us < self.snapshot_earliest_us {
+            return None;
+        }
+        self.snapshot_running = true;
+        Some((self.core.snapshot(), now_us))
+    }
+}
+
 /// See the module.
 pub struct Slot<A: Aggregate> {
     pub id: AggregateId,
     pub shard: Arc<Shard>,
     epoch: Epoch,
     inner: Mutex<Inner<A>>,
-    life: Mutex<Life<A>>,
+    /// Read by every caller, written when the actor fails or an operator steps in.
+    life: RwLock<Life<A>>,
     pub admitted: AtomicUsize,
     last_used_us: AtomicU64,
     retired: AtomicU32,
@@ -102,12 +147,7 @@ impl<A: Aggregate> Slot<A> {
                 snapshot_running: false,
                 snapshot_earliest_us: 0,
             }),
-            life: Mutex::new(Life {
-                actor: None,
-                strikes: Vec::new(),
-                restart_at_us: 0,
-                quarantined: None,
-            }),
+            life: RwLock::new(Life { actor: None, trouble: None }),
             admitted: AtomicUsize::new(0),
             last_used_us: AtomicU64::new(shard.services.monotonic_us()),
             retired: AtomicU32::new(0),
@@ -126,22 +166,11 @@ impl<A: Aggregate> Slot<A> {
         let _runtime = self.shard.services.runtime.enter();
         let actor = AggregateActor::default();
         match ActorRuntime::spawn_linked_instant(None, actor, Arc::clone(&self), supervisor) {
-            Ok((actor, _)) => self.life.lock().actor = Some(actor),
+            Ok((actor, _)) => self.life.write().actor = Some(actor),
             Err(error) => {
                 tracing::error!(%error, id = %self.id, kind = A::TYPE, "actor not started")
             }
         }
-    }
-
-    /// Keeps the aggregate from being passivated while somebody reads it. Reads of a recovered
-    /// aggregate are not bounded: they wait for nothing.
-    pub fn pin(self: &Arc<Self>) -> Result<Permit<A>, NotAdmitted> {
-        if self.inner.lock().core.is_ready() {
-            self.admitted.fetch_add(1, Ordering::AcqRel);
-            self.shard.admitted.fetch_add(1, Ordering::AcqRel);
-            return Ok(Permit { slot: Arc::clone(self), bytes: 0 });
-        }
-        self.admit(0)
     }
 
     /// Takes a place in the bounds, or says why not.
@@ -149,15 +178,12 @@ impl<A: Aggregate> Slot<A> {
         let services = &self.shard.services;
         let now = services.monotonic_us();
         self.last_used_us.store(now, Ordering::Relaxed);
-        {
-            let life = self.life.lock();
-            if let Some(reason) = &life.quarantined {
+        if let Some(trouble) = &self.life.read().trouble {
+            if let Some(reason) = &trouble.quarantined {
                 return Err(NotAdmitted::Quarantined(reason.clone()));
             }
-            if life.restart_at_us > now {
-                return Err(NotAdmitted::Restarting(Duration::from_micros(
-                    life.restart_at_us - now,
-                )));
+            if let Some(left_us) = trouble.restart_at_us.checked_sub(now + 1) {
+                return Err(NotAdmitted::Restarting(Duration::from_micros(left_us + 1)));
             }
         }
         let limits = &services.limits;
@@ -176,7 +202,7 @@ impl<A: Aggregate> Slot<A> {
 
     /// Puts a message into the actor's mailbox. A failure drops the message and what it holds.
     pub fn tell(&self, message: Message<A>) {
-        if let Some(actor) = &self.life.lock().actor {
+        if let Some(actor) = &self.life.read().actor {
             let _ = actor.cast(message);
         }
     }
@@ -188,13 +214,41 @@ impl<A: Aggregate> Slot<A> {
     ) -> T {
         let mut inner = self.inner.lock();
         let result = act(&mut inner.core);
-        let announce = !inner.announced && !inner.core.is_settled();
-        inner.announced |= announce;
+        let announce = inner.announce();
         drop(inner);
         if announce {
-            self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+            self.tell_writer();
         }
         result
+    }
+
+    fn tell_writer(self: &Arc<Self>) {
+        self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+    }
+
+    /// Decides a request, or gives it back if the core must be recovered first.
+    pub fn decide(
+        self: &Arc<Self>,
+        request: Request<A, ReplyTo<A>>,
+    ) -> Result<Decided<A, ReplyTo<A>>, Request<A, ReplyTo<A>>> {
+        let services = &self.shard.services;
+        let now = services.now();
+        let mut inner = self.inner.lock();
+        if !inner.core.is_ready() {
+            return Err(request);
+        }
+        let decided = inner.core.decide(request, now);
+        let announce = inner.announce();
+        let job =
+            inner.begin_snapshot(services.limits.snapshot_interval, || services.monotonic_us());
+        drop(inner);
+        if announce {
+            self.tell_writer();
+        }
+        if let Some((job, began_us)) = job {
+            self.store_snapshot(job, began_us);
+        }
+        Ok(decided)
     }
 
     /// The confirmed state, if the aggregate was recovered.
@@ -204,25 +258,19 @@ impl<A: Aggregate> Slot<A> {
         inner.core.is_ready().then(|| inner.core.read())
     }
 
-    /// Begins a snapshot if `far_behind` events have gathered since the last one and none runs.
-    /// Large states pace themselves: the next begins no sooner than ten times what the last took.
+    /// Begins a snapshot if `far_behind` events have gathered since the last one.
     pub fn snapshot_if_due(self: &Arc<Self>, far_behind: u64) {
-        let now = self.shard.services.monotonic_us();
-        let job = {
-            let mut inner = self.inner.lock();
-            if inner.snapshot_running
-                || !inner.core.is_ready()
-                || inner.core.events_since_snapshot() < far_behind
-                || now < inner.snapshot_earliest_us
-            {
-                return;
-            }
-            inner.snapshot_running = true;
-            inner.core.snapshot()
-        };
-        let slot = Arc::clone(self);
         let services = &self.shard.services;
-        services.snapshot_tasks.spawn_on(snapshot_task(slot, job, now), &services.runtime);
+        let job = self.inner.lock().begin_snapshot(far_behind, || services.monotonic_us());
+        if let Some((job, began_us)) = job {
+            self.store_snapshot(job, began_us);
+        }
+    }
+
+    fn store_snapshot(self: &Arc<Self>, job: SnapshotJob<A::State>, began_us: u64) {
+        let services = &self.shard.services;
+        let task = snapshot_task(Arc::clone(self), job, began_us);
+        services.snapshot_tasks.spawn_on(task, &services.runtime);
     }
 
     fn release(&self, released: Released<A, ReplyTo<A>>) {
@@ -301,7 +349,7 @@ impl<A: Aggregate> AnySlot for Slot<A> {
     }
 
     fn actor_id(&self) -> Option<ActorId> {
-        self.life.lock().actor.as_ref().map(|actor| actor.get_id())
+        self.life.read().actor.as_ref().map(|actor| actor.get_id())
     }
 
     fn last_used_us(&self) -> u64 {
@@ -310,7 +358,7 @@ impl<A: Aggregate> AnySlot for Slot<A> {
 
     fn is_idle(&self) -> bool {
         self.admitted.load(Ordering::Acquire) == 0
-            && self.life.lock().quarantined.is_none()
+            && self.life.read().quarantined().is_none()
             && self.inner.lock().core.is_settled()
     }
 
@@ -319,7 +367,7 @@ impl<A: Aggregate> AnySlot for Slot<A> {
         if self.shard.is_serving() {
             self.snapshot_if_due(self.shard.services.limits.snapshot_interval / 10);
         }
-        if let Some(actor) = self.life.lock().actor.take() {
+        if let Some(actor) = self.life.write().actor.take() {
             actor.stop(None);
         }
     }
@@ -331,19 +379,20 @@ impl<A: Aggregate> AnySlot for Slot<A> {
         }
         let services = &self.shard.services;
         let now = services.monotonic_us();
-        let mut life = self.life.lock();
+        let mut life = self.life.write();
         life.actor = None;
+        let trouble = life.trouble.get_or_insert_default();
         let window_us = services.limits.strike_window_seconds * 1_000_000;
-        life.strikes.retain(|strike| now - strike < window_us);
-        life.strikes.push(now);
-        let strikes = u32::try_from(life.strikes.len()).expect("few strikes fit a window");
+        trouble.strikes.retain(|strike| now - strike < window_us);
+        trouble.strikes.push(now);
+        let strikes = u32::try_from(trouble.strikes.len()).expect("few strikes fit a window");
         tracing::error!(kind = A::TYPE, id = %self.id, strikes, reason, "aggregate actor failed");
         if strikes >= services.limits.strikes_max {
-            life.quarantined = Some(format!("failed {strikes} times: {reason}"));
+            trouble.quarantined = Some(format!("failed {strikes} times: {reason}"));
             return None;
         }
         let backoff = Duration::from_millis(50 << strikes.min(6));
-        life.restart_at_us = now + u64::try_from(backoff.as_micros()).expect("seconds fit");
+        trouble.restart_at_us = now + u64::try_from(backoff.as_micros()).expect("seconds fit");
         Some(backoff)
     }
 
@@ -354,19 +403,21 @@ impl<A: Aggregate> AnySlot for Slot<A> {
     }
 
     fn quarantine(&self, reason: &str) {
-        self.life.lock().quarantined = Some(reason.to_owned());
+        let mut life = self.life.write();
+        life.trouble.get_or_insert_default().quarantined = Some(reason.to_owned());
     }
 
     fn status(&self) -> SlotStatus {
-        let life = self.life.lock();
+        let life = self.life.read();
+        let strikes = life.trouble.as_ref().map_or(0, |trouble| trouble.strikes.len());
         SlotStatus {
             aggregate_type: A::TYPE,
             aggregate_id: self.id,
             shard: self.shard.id,
             version: self.inner.lock().core.read().version,
             pending: self.admitted.load(Ordering::Relaxed),
-            strikes: u32::try_from(life.strikes.len()).unwrap_or(u32::MAX),
-            quarantined: life.quarantined.clone(),
+            strikes: u32::try_from(strikes).unwrap_or(u32::MAX),
+            quarantined: life.quarantined().cloned(),
         }
     }
 

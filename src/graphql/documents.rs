@@ -10,6 +10,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, ServerError, Value, Variables};
 use parking_lot::RwLock;
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use super::errors::{PARSE_FAILED, UNKNOWN_OPERATION, VALIDATION_FAILED, refused_request};
 
@@ -346,10 +347,12 @@ pub struct Documents {
     generations: RwLock<Generations>,
 }
 
+type ByText = HashMap<Box<str>, Arc<Prepared>, Xxh3DefaultBuilder>;
+
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Box<str>, Arc<Prepared>>,
-    old: HashMap<Box<str>, Arc<Prepared>>,
+    young: ByText,
+    old: ByText,
 }
 
 impl Documents {

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write as _;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -63,30 +64,35 @@ pub struct CodecError(#[from] serde_json::Error);
 
 /// Appends one event to an entry under construction: `buffer` is empty or holds `[` and events.
 pub fn push_event<E: DomainEvent>(buffer: &mut Vec<u8>, event: Option<&E>, meta: &Meta) {
-    #[derive(Serialize)]
-    struct Written<'a, E> {
-        schema: u32,
-        #[serde(flatten)]
-        event: &'a E,
-        meta: &'a Meta,
-    }
     buffer.push(if buffer.is_empty() { b'[' } else { b',' });
+    // An event is an object `{"type":…,"data":…}`: opened and closed by the fields around it.
+    let schema = event.map_or(1, DomainEvent::schema);
+    write!(buffer, r#"{{"schema":{schema}"#).expect("memory takes it");
+    let opened = buffer.len();
     match event {
-        Some(event) => {
-            let written = Written { schema: event.schema(), event, meta };
-            serde_json::to_writer(&mut *buffer, &written)
-        }
-        None => {
-            let event = &serde_json::json!({"type": NOTHING_CHANGED, "data": {}});
-            serde_json::to_writer(&mut *buffer, &Written { schema: 1, event, meta })
-        }
+        Some(event) => write_json(buffer, event),
+        None => write!(buffer, r#"{{"type":"{NOTHING_CHANGED}","data":{{}}}}"#)
+            .expect("memory takes it"),
     }
-    .expect("events serialize to memory");
+    assert_eq!(buffer[opened], b'{', "an event is an object");
+    buffer[opened] = b',';
+    buffer.pop();
+    buffer.extend_from_slice(br#","meta":"#);
+    write_json(buffer, meta);
+    buffer.push(b'}');
+}
+
+fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(buffer, value).expect("it serializes to memory");
 }
 
 /// Closes an entry under construction.
 pub fn finish(mut buffer: Vec<u8>) -> String {
     buffer.push(b']');
+    // Entries are weighed by their length: a guess at it that was much too high is given back.
+    if buffer.capacity() / 2 > buffer.len() {
+        buffer.shrink_to_fit();
+    }
     String::from_utf8(buffer).expect("serde_json writes UTF-8")
 }
 

@@ -25,7 +25,7 @@ async fn the_bound_on_live_aggregates_holds_and_nothing_is_lost() {
                 node.counter(number).ask(add(), meta(None)).await.expect("added");
             }
             let live = node.engine.services.live.load(Ordering::Relaxed);
-            assert!(live <= 64 + 16, "{live} live");
+            assert!(live <= 64, "{live} live");
             let middle = node.counter(250).read().await.expect("read");
             assert_eq!(middle.state.count, round);
         }

@@ -217,7 +217,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for StockItem {
     const TYPE: &'static str = "stock_item";
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
 
     type State = State;
     type Command = Command;

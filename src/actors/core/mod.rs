@@ -5,8 +5,8 @@
 //! reads no clock and sends nothing: replies come back to the caller as [`Released`] data. The
 //! simulator drives this very code.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+mod suffix;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -19,11 +19,8 @@ use crate::domain::id::AggregateId;
 use crate::persistence::codec::{self, Meta};
 use crate::persistence::journal::{Epoch, Seq, ShardId};
 use crate::persistence::writer::lane::{Cut, Dropped};
+use suffix::{Outcome, PendingKey, Suffix};
 
-/// An entry is sealed when it holds this many events …
-const EVENTS_PER_ENTRY_MAX: u32 = 1_024;
-/// … or about this many bytes.
-const ENTRY_BYTES_MAX: usize = 512 << 10;
 /// Keys since the last snapshot that are held at most; beyond it keyed commands wait for one.
 const FRESH_KEYS_MAX: usize = 2 << 20;
 
@@ -110,47 +107,6 @@ pub struct SnapshotJob<S> {
     pub keys: Vec<(u64, u64)>,
 }
 
-struct OpenEntry<A: Aggregate, R> {
-    first_version: u64,
-    count: u32,
-    events: Vec<u8>,
-    /// The state behind its last event, once sealed.
-    after: Option<A::State>,
-    waiters: Vec<(R, Outcome<A::Refusal>)>,
-    keys: Vec<(u64, u64)>,
-}
-
-/// A verdict whose entry has no number yet.
-enum Outcome<X> {
-    Done { version: u64 },
-    Other(Verdict<X>),
-}
-
-struct PendingKey {
-    principal: Arc<str>,
-    key: Arc<str>,
-    input_hash: u64,
-    version: u64,
-    /// Which entry it waits in, counted from the start of this life.
-    entry: u64,
-}
-
-/// Fingerprints are hashes already.
-#[derive(Default)]
-pub struct Passthrough(u64);
-impl Hasher for Passthrough {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only u64 keys are hashed");
-    }
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-type PendingKeys = HashMap<u64, PendingKey, BuildHasherDefault<Passthrough>>;
-
 /// Where and in which ownership an aggregate lives.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -168,17 +124,11 @@ pub struct AggregateCore<A: Aggregate, R> {
     confirmed: A::State,
     confirmed_version: u64,
     confirmed_seq: Seq,
-    tentative: A::State,
-    tentative_version: u64,
     keys: KeyIndex,
-    pending_keys: PendingKeys,
-    /// Uncommitted entries; the first is in the writer's hands if `handed_out`. Boxed, for a queue
-    /// keeps its room when it is empty, and an entry holds a whole state.
-    entries: VecDeque<Box<OpenEntry<A, R>>>,
-    handed_out: bool,
-    entries_committed: u64,
     fresh_keys: Vec<(u64, u64)>,
     snapshot_version: u64,
+    /// What is tentative; nothing while the confirmed state is all there is.
+    suffix: Option<Box<Suffix<A, R>>>,
     #[cfg(test)]
     pub shortcut: Option<crate::simulator::Shortcut>,
 }
@@ -192,15 +142,10 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             confirmed: A::State::default(),
             confirmed_version: 0,
             confirmed_seq: 0,
-            tentative: A::State::default(),
-            tentative_version: 0,
             keys: KeyIndex::default(),
-            pending_keys: PendingKeys::default(),
-            entries: VecDeque::new(),
-            handed_out: false,
-            entries_committed: 0,
             fresh_keys: Vec::new(),
             snapshot_version: 0,
+            suffix: None,
             #[cfg(test)]
             shortcut: None,
         }
@@ -213,7 +158,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Nothing waits for a commit.
     pub fn is_settled(&self) -> bool {
-        self.entries.is_empty()
+        self.suffix.as_ref().is_none_or(|suffix| suffix.entries.is_empty())
     }
 
     pub fn home(&self) -> &Home {
@@ -227,18 +172,16 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Takes what was recovered from snapshot and log as the truth. Only while nothing waits.
     pub fn install(&mut self, recovered: Recovered<A>) {
-        assert!(self.entries.is_empty(), "recovery while entries wait");
+        assert!(self.is_settled(), "recovery while entries wait");
         #[cfg(test)]
         let recovered = self.shorten(recovered);
         self.confirmed = recovered.state;
         self.confirmed_version = recovered.version;
         self.confirmed_seq = recovered.seq;
-        self.tentative = self.confirmed.clone();
-        self.tentative_version = self.confirmed_version;
         self.keys = recovered.keys;
         self.fresh_keys = recovered.fresh_keys;
         self.snapshot_version = recovered.snapshot_version;
-        self.pending_keys = PendingKeys::default();
+        self.suffix = None;
         self.ready = true;
     }
 
@@ -258,7 +201,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         let mut mark = None;
         if let Some(key) = &request.meta.key {
             let mark_of_key = fingerprint(&request.meta.principal, key);
-            if let Some(pending) = self.pending_keys.get(&mark_of_key) {
+            if let Some(suffix) = &mut self.suffix
+                && let Some(pending) = suffix.keys.get(&mark_of_key)
+            {
                 let same = pending.key == *key && pending.principal == request.meta.principal;
                 let outcome = if same && pending.input_hash == request.input_hash {
                     Outcome::Done { version: pending.version }
@@ -266,7 +211,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                     Outcome::Other(Verdict::KeyReused)
                 };
                 let entry = pending.entry;
-                return self.wait_in(entry, request.reply, outcome);
+                suffix.wait_in(entry, request.reply, outcome);
+                return Decided::Waits;
             }
             let mut pages = self.keys.probe(mark_of_key);
             // Only what is confirmed and was not searched before. What lies beyond may stand in the
@@ -284,14 +230,21 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             }
             mark = Some(mark_of_key);
         }
-        let outcome = self.judge(&request, now);
-        match outcome {
+        match self.judge(&request, now) {
             Ok(events) if events.is_empty() && mark.is_none() => {
-                let version = self.tentative_version;
+                let (_, version) = self.tentative();
                 self.after_what_is_pending(request.reply, Outcome::Done { version })
             }
             Ok(events) => self.record(request, events, mark, now),
             Err(verdict) => self.after_what_is_pending(request.reply, Outcome::Other(verdict)),
+        }
+    }
+
+    /// The state that everything decided so far led to, and its version.
+    fn tentative(&self) -> (&A::State, u64) {
+        match &self.suffix {
+            Some(suffix) => (&suffix.state, suffix.version),
+            None => (&self.confirmed, self.confirmed_version),
         }
     }
 
@@ -300,19 +253,20 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         request: &Request<A, R>,
         now: DateTime<Utc>,
     ) -> Result<Vec<A::Event>, Verdict<A::Refusal>> {
+        let (state, version) = self.tentative();
         if let Some(expected) = request.meta.expected_version
-            && expected != self.tentative_version
+            && expected != version
         {
-            return Err(Verdict::VersionConflict { expected, actual: self.tentative_version });
+            return Err(Verdict::VersionConflict { expected, actual: version });
         }
         let context = Context {
             now,
             command_id: request.meta.command_id,
             principal: Arc::clone(&request.meta.principal),
             aggregate_id: self.id,
-            version: self.tentative_version,
+            version,
         };
-        A::decide(&self.tentative, &request.command, &context).map_err(Verdict::Refused)
+        A::decide(state, &request.command, &context).map_err(Verdict::Refused)
     }
 
     /// Applies what was decided to the tentative state and adds it to the entry being gathered.
@@ -323,13 +277,12 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         mark: Option<u64>,
         now: DateTime<Utc>,
     ) -> Decided<A, R> {
-        let first_version = self.tentative_version + 1;
-        self.seal_if_full();
-        if self.entries.is_empty() || self.entries.back().is_some_and(|entry| entry.after.is_some())
-        {
-            self.entries.push_back(Box::new(OpenEntry::starting_at(first_version)));
-        }
-        let entry_number = self.entries_committed + self.entries.len() as u64 - 1;
+        let suffix = self.suffix.get_or_insert_with(|| {
+            Box::new(Suffix::behind(&self.confirmed, self.confirmed_version))
+        });
+        suffix.open();
+        let entry_number = suffix.last();
+        let first_version = suffix.version + 1;
         let meta = Meta {
             command_id: request.meta.command_id,
             key: request.meta.key,
@@ -341,9 +294,10 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             epoch: self.home.epoch,
             trace: request.meta.trace,
         };
-        let entry = self.entries.back_mut().expect("one was just made sure of");
+        let Suffix { state, version, keys, entries, .. } = &mut **suffix;
+        let entry = entries.back_mut().expect("one was just opened");
         for event in &events {
-            A::apply(&mut self.tentative, event);
+            A::apply(state, event);
             codec::push_event(&mut entry.events, Some(event), &meta);
         }
         if events.is_empty() {
@@ -351,8 +305,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         }
         let count = u32::try_from(events.len().max(1)).expect("a decision has few events");
         entry.count += count;
-        self.tentative_version += u64::from(count);
-        let version = self.tentative_version;
+        *version += u64::from(count);
+        let version = *version;
         if let (Some(mark), Some(key)) = (mark, meta.key) {
             self.keys.insert(mark, first_version, now.timestamp_micros());
             entry.keys.push((mark, first_version));
@@ -363,7 +317,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 version,
                 entry: entry_number,
             };
-            self.pending_keys.insert(mark, pending);
+            keys.insert(mark, pending);
         }
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::ReplyBeforeCommit) {
@@ -374,32 +328,19 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         Decided::Waits
     }
 
-    fn seal_if_full(&mut self) {
-        if let Some(entry) = self.entries.back_mut()
-            && entry.after.is_none()
-            && (entry.count >= EVENTS_PER_ENTRY_MAX || entry.events.len() >= ENTRY_BYTES_MAX)
-        {
-            entry.after = Some(self.tentative.clone());
-        }
-    }
-
     /// Answers when everything decided so far is durable; now, if it is.
     fn after_what_is_pending(&mut self, reply: R, outcome: Outcome<A::Refusal>) -> Decided<A, R> {
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::RefusalEarly) {
             return Decided::Answer(reply, self.placed(outcome, self.confirmed_seq));
         }
-        if self.entries.is_empty() {
-            return Decided::Answer(reply, self.placed(outcome, self.confirmed_seq));
+        match &mut self.suffix {
+            Some(suffix) if !suffix.entries.is_empty() => {
+                suffix.wait_in(suffix.last(), reply, outcome);
+                Decided::Waits
+            }
+            _ => Decided::Answer(reply, self.placed(outcome, self.confirmed_seq)),
         }
-        let last = self.entries_committed + self.entries.len() as u64 - 1;
-        self.wait_in(last, reply, outcome)
-    }
-
-    fn wait_in(&mut self, entry: u64, reply: R, outcome: Outcome<A::Refusal>) -> Decided<A, R> {
-        let index = usize::try_from(entry - self.entries_committed).expect("few entries wait");
-        self.entries[index].waiters.push((reply, outcome));
-        Decided::Waits
     }
 
     fn placed(&self, outcome: Outcome<A::Refusal>, seq: Seq) -> Verdict<A::Refusal> {
@@ -413,12 +354,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Hands out the oldest entry; see [`crate::persistence::writer::lane::Cell::cut`].
     pub fn cut(&mut self) -> Option<Cut> {
-        assert!(!self.handed_out, "the entry before was not settled");
-        let entry = self.entries.front_mut()?;
-        if entry.after.is_none() {
-            entry.after = Some(self.tentative.clone());
-        }
-        self.handed_out = true;
+        let entry = self.suffix.as_mut()?.hand_out()?;
         Some(Cut {
             aggregate_type: A::TYPE.into(),
             aggregate_id: self.id.0,
@@ -430,17 +366,19 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// The entry handed out is durable: confirms it and releases what waited in it.
     pub fn committed(&mut self, seq: Seq) -> Released<A, R> {
-        let Some(entry) = self.take_handed_out() else {
+        let Some(suffix) = &mut self.suffix else {
             return Vec::new();
         };
+        let Some(entry) = suffix.take_committed() else {
+            return Vec::new();
+        };
+        if suffix.entries.is_empty() {
+            self.suffix = None;
+        }
         self.confirmed = entry.after.expect("a cut entry is sealed");
         self.confirmed_version = entry.first_version + u64::from(entry.count) - 1;
         self.confirmed_seq = seq;
-        for (mark, _) in &entry.keys {
-            self.pending_keys.remove(mark);
-        }
         self.fresh_keys.extend_from_slice(&entry.keys);
-        self.entries_committed += 1;
         let mut released = Vec::with_capacity(entry.waiters.len());
         for (reply, outcome) in entry.waiters {
             released.push((reply, self.placed(outcome, seq)));
@@ -451,22 +389,23 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     /// The entry handed out did not happen: it and everything behind it are gone, and nothing is
     /// decided before the next recovery.
     pub fn dropped(&mut self, reason: &Dropped) -> Released<A, R> {
-        self.handed_out = false;
         self.ready = false;
         let mut released = Vec::new();
-        for entry in std::mem::take(&mut self.entries) {
+        let Some(mut suffix) = self.suffix.take() else {
+            return released;
+        };
+        for entry in suffix.entries.drain(..) {
             for (reply, _) in entry.waiters {
                 released.push((reply, Verdict::Dropped(reason.clone())));
             }
         }
-        self.pending_keys = PendingKeys::default();
         #[cfg(test)]
         if self.shortcut == Some(crate::simulator::Shortcut::KeepTentative) {
             self.ready = true;
-            return released;
+            suffix.handed_out = false;
+            suffix.keys.clear();
+            self.suffix = Some(suffix);
         }
-        self.tentative = self.confirmed.clone();
-        self.tentative_version = self.confirmed_version;
         released
     }
 
@@ -474,18 +413,14 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     /// dropped; what is sealed goes its way. Nothing is decided before the next recovery.
     pub fn failed(&mut self) -> Released<A, R> {
         self.ready = false;
-        let Some(entry) = self.entries.pop_back_if(|entry| entry.after.is_none()) else {
+        let Some(suffix) = &mut self.suffix else {
+            return Vec::new();
+        };
+        let Some(entry) = suffix.entries.pop_back_if(|entry| entry.after.is_none()) else {
             return Vec::new();
         };
         let reason = Verdict::Dropped(Dropped::Failed);
         entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
-    }
-
-    fn take_handed_out(&mut self) -> Option<Box<OpenEntry<A, R>>> {
-        if !std::mem::take(&mut self.handed_out) {
-            return None;
-        }
-        self.entries.pop_front()
     }
 
     /// How many events the confirmed state is ahead of the last snapshot.
@@ -523,154 +458,5 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     }
 }
 
-impl<A: Aggregate, R> OpenEntry<A, R> {
-    fn starting_at(first_version: u64) -> Self {
-        Self {
-            first_version,
-            count: 0,
-            events: Vec::new(),
-            after: None,
-            waiters: Vec::new(),
-            keys: Vec::new(),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fmt;
-
-    use serde::{Deserialize, Serialize};
-
-    use super::*;
-    use crate::domain::aggregate::{DomainEvent, Refusal};
-
-    struct Counter;
-
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
-    enum Counted {
-        Counted { by: u32 },
-    }
-    impl DomainEvent for Counted {}
-
-    #[derive(Clone, Debug, PartialEq)]
-    struct Enough;
-    impl fmt::Display for Enough {
-        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("it is enough")
-        }
-    }
-    impl Refusal for Enough {
-        fn code(&self) -> &'static str {
-            "ENOUGH"
-        }
-    }
-
-    /// Counts to three.
-    impl Aggregate for Counter {
-        const TYPE: &'static str = "counter";
-        const STATE_SCHEMA: u32 = 1;
-        type State = u32;
-        type Command = u32;
-        type Event = Counted;
-        type Refusal = Enough;
-        fn decide(state: &u32, by: &u32, _: &Context) -> Result<Vec<Counted>, Enough> {
-            if state + by > 3 {
-                return Err(Enough);
-            }
-            Ok(vec![Counted::Counted { by: *by }])
-        }
-        fn apply(state: &mut u32, event: &Counted) {
-            let Counted::Counted { by } = event;
-            *state += by;
-        }
-    }
-
-    fn core(recovered: Recovered<Counter>) -> AggregateCore<Counter, u32> {
-        let home = Home { node: "node".into(), shard: 0, epoch: 1 };
-        let mut core = AggregateCore::new(AggregateId(Uuid::from_u128(1)), home);
-        core.install(recovered);
-        core
-    }
-
-    fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
-        let command_id = Uuid::from_u128(u128::from(reply));
-        Request {
-            command: by,
-            meta: CommandMeta {
-                command_id,
-                key: Some(key.into()),
-                correlation_id: command_id,
-                causation_id: None,
-                principal: "p".into(),
-                trace: None,
-                expected_version: None,
-            },
-            input_hash: u64::from(by),
-            reply,
-            examined: 0,
-        }
-    }
-
-    fn now() -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-
-    fn waits(core: &mut AggregateCore<Counter, u32>, request: Request<Counter, u32>) {
-        assert!(matches!(core.decide(request, now()), Decided::Waits));
-    }
-
-    #[test]
-    fn a_refusal_on_tentative_state_waits_for_what_it_rests_on() {
-        let mut core = core(Recovered::default());
-        waits(&mut core, request(1, 3, "a"));
-        waits(&mut core, request(2, 1, "b"));
-        core.cut().expect("an entry is open");
-        assert_eq!(core.read().state, 0, "nothing is confirmed");
-        let released = core.committed(7);
-        let verdicts: Vec<_> = released.into_iter().map(|(_, verdict)| verdict).collect();
-        let done = Verdict::Done(Committed { version: 1, shard: 0, seq: 7 });
-        assert_eq!(verdicts, [done, Verdict::Refused(Enough)]);
-        assert_eq!(core.read().state, 3);
-    }
-
-    #[test]
-    fn a_repeated_key_shares_the_fate_of_the_first_and_other_content_is_told_apart() {
-        let mut core = core(Recovered::default());
-        waits(&mut core, request(1, 1, "a"));
-        waits(&mut core, request(2, 1, "a"));
-        waits(&mut core, request(3, 2, "a"));
-        core.cut().expect("an entry is open");
-        let released = core.committed(7);
-        assert_eq!(released[0].1, released[1].1);
-        assert_eq!(released[2].1, Verdict::KeyReused);
-        assert_eq!(core.read().state, 1);
-    }
-
-    #[test]
-    fn what_is_dropped_takes_all_behind_it_along_and_needs_a_recovery() {
-        let mut core = core(Recovered::default());
-        waits(&mut core, request(1, 1, "a"));
-        core.cut().expect("an entry is open");
-        waits(&mut core, request(2, 1, "b"));
-        let released = core.dropped(&Dropped::ShutOut);
-        assert_eq!(released.len(), 2);
-        assert!(!core.is_ready() && core.is_settled());
-        assert_eq!(core.read().version, 0);
-    }
-
-    #[test]
-    fn a_false_hit_on_the_page_being_filled_is_searched_once() {
-        let mut recovered = Recovered::<Counter> { version: 10, ..Recovered::default() };
-        recovered.keys.insert(fingerprint("p", "a"), 3, 0);
-        let mut core = core(recovered);
-        let decided = core.decide(request(1, 1, "a"), now());
-        let Decided::Search { mut request, through, pages } = decided else {
-            panic!("the key may have been used");
-        };
-        assert_eq!((through, &pages[..]), (10, &[(1, 10)][..]));
-        request.examined = through;
-        waits(&mut core, request);
-    }
-}
+mod tests;
