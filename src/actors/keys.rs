@@ -19,7 +19,8 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
 pub const GENERATIONS_MAX: usize = 40;
 
 const SLOTS_MAX: usize = 1 << 20;
-const SLOTS_MIN: usize = 8;
+/// Most aggregates see few keys.
+const SLOTS_MIN: usize = 2;
 const PAGE_BITS: u32 = 24;
 /// Versions in a page, as a power of two.
 const PAGE_SHIFT: u32 = 6;
@@ -102,7 +103,7 @@ impl Generation {
     }
 
     fn has_room(&self) -> bool {
-        self.used < SLOTS_MAX / 8 * 7
+        self.used < SLOTS_MAX * 7 / 8
     }
 
     fn reaches(&self, page: u64) -> bool {
@@ -115,7 +116,7 @@ impl Generation {
     }
 
     fn insert(&mut self, fingerprint: u64, page: u64, at_us: i64) {
-        if self.used >= self.slots.len() / 8 * 7 {
+        if self.used >= self.slots.len() * 7 / 8 {
             self.grow();
         }
         // The page counts from one, so that no slot in use is zero.

@@ -5,6 +5,7 @@
 pub mod aggregate_ref;
 pub mod shard;
 pub mod slot;
+mod slots;
 pub mod aggregate;
 pub mod core;
 pub mod keys;

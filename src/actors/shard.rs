@@ -1,7 +1,6 @@
 //! What the actors of a node share: its services and bounds ([`NodeServices`]), and one shared
 //! record a shard ([`Shard`]) with the aggregates that live on it now.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::actors::feed::Feed;
+use crate::actors::slots::Slots;
 use crate::domain::id::AggregateId;
 use crate::persistence::journal::{Epoch, Journal, Seq, ShardId};
 use crate::persistence::snapshots::SnapshotStore;
@@ -190,7 +190,7 @@ pub struct Shard {
     pub recorded_us: AtomicI64,
     pub regressed: AtomicBool,
     pub supervisor: RwLock<Option<ActorCell>>,
-    slots: RwLock<HashMap<SlotKey, Arc<dyn AnySlot>>>,
+    slots: RwLock<Slots>,
 }
 
 impl Shard {
@@ -206,7 +206,7 @@ impl Shard {
             recorded_us: AtomicI64::new(0),
             regressed: AtomicBool::new(false),
             supervisor: RwLock::new(None),
-            slots: RwLock::new(HashMap::new()),
+            slots: RwLock::default(),
         }
     }
 
@@ -231,8 +231,8 @@ impl Shard {
         self.reads_until_us.store(0, Ordering::Release);
         let slots = std::mem::take(&mut *self.slots.write());
         self.services.live.fetch_sub(slots.len(), Ordering::Relaxed);
-        for slot in slots.into_values() {
-            slot.retire();
+        for slot in slots.iter() {
+            Arc::clone(slot).retire();
         }
     }
 
@@ -258,7 +258,7 @@ impl Shard {
             }
         }
         let slot = make();
-        slots.insert(key, Arc::clone(&slot));
+        slots.insert(Arc::clone(&slot));
         Some(admit(&slot))
     }
 
@@ -269,9 +269,9 @@ impl Shard {
 
     /// Passivates the least recently used eighth of this shard's idle aggregates, at least one if
     /// there is one; says how many.
-    fn evict(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>) -> usize {
+    fn evict(&self, slots: &mut Slots) -> usize {
         let mut idle: Vec<_> = slots
-            .values()
+            .iter()
             .filter(|slot| slot.is_idle())
             .map(|slot| (slot.last_used_us(), slot.key()))
             .collect();
@@ -283,7 +283,7 @@ impl Shard {
         count
     }
 
-    fn remove(&self, slots: &mut HashMap<SlotKey, Arc<dyn AnySlot>>, key: &SlotKey) {
+    fn remove(&self, slots: &mut Slots, key: &SlotKey) {
         if let Some(slot) = slots.remove(key) {
             self.services.live.fetch_sub(1, Ordering::Relaxed);
             slot.retire();
@@ -294,7 +294,7 @@ impl Shard {
     pub fn passivate_idle(&self, before_us: u64) {
         let mut slots = self.slots.write();
         let idle: Vec<_> = slots
-            .values()
+            .iter()
             .filter(|slot| slot.last_used_us() < before_us && slot.is_idle())
             .map(|slot| slot.key())
             .collect();
@@ -304,7 +304,7 @@ impl Shard {
     }
 
     pub fn slots(&self) -> Vec<Arc<dyn AnySlot>> {
-        self.slots.read().values().cloned().collect()
+        self.slots.read().iter().cloned().collect()
     }
 
     pub fn find(&self, key: &SlotKey) -> Option<Arc<dyn AnySlot>> {

@@ -378,6 +378,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         self.confirmed = entry.after.expect("a cut entry is sealed");
         self.confirmed_version = entry.first_version + u64::from(entry.count) - 1;
         self.confirmed_seq = seq;
+        if self.fresh_keys.is_empty() {
+            self.fresh_keys.reserve_exact(entry.keys.len());
+        }
         self.fresh_keys.extend_from_slice(&entry.keys);
         let mut released = Vec::with_capacity(entry.waiters.len());
         for (reply, outcome) in entry.waiters {
