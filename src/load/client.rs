@@ -60,7 +60,10 @@ pub enum Told<T> {
     /// It may have happened.
     Unknown,
     /// It did not happen, for a reason with this code.
-    Failed { code: String, message: String },
+    Failed {
+        code: String,
+        message: String,
+    },
 }
 
 /// What one try came to.
@@ -105,8 +108,8 @@ struct Extensions {
 impl Api {
     /// A client of the server at `url` with at most `clients` connections at one time.
     pub fn new(url: &str, clients: usize) -> Result<Self, LoadError> {
-        let url = Url::parse(url)
-            .map_err(|error| LoadError::Usage(format!("--url {url}: {error}")))?;
+        let url =
+            Url::parse(url).map_err(|error| LoadError::Usage(format!("--url {url}: {error}")))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accepted = "application/graphql-response+json, application/json;q=0.9";
@@ -177,11 +180,7 @@ impl Api {
     }
 
     /// The same for what must succeed: preparing a run, reading back what it did.
-    pub async fn need<T: DeserializeOwned>(
-        &self,
-        what: &str,
-        body: Bytes,
-    ) -> Result<T, LoadError> {
+    pub async fn need<T: DeserializeOwned>(&self, what: &str, body: Bytes) -> Result<T, LoadError> {
         // Not part of what is measured.
         let aside = Meter::begin(Instant::now());
         match self.tell(body, Patience::ComesBack, &aside).await {
@@ -226,11 +225,7 @@ impl Api {
                 let shown: String =
                     String::from_utf8_lossy(&bytes).chars().take(SHOWN_MAX).collect();
                 let message = format!("HTTP {status}, {error}: {shown}");
-                return Tried::Fault {
-                    code: UNREADABLE.to_owned(),
-                    message,
-                    retry_after: None,
-                };
+                return Tried::Fault { code: UNREADABLE.to_owned(), message, retry_after: None };
             }
         };
         match (envelope.errors.into_iter().next(), envelope.data) {

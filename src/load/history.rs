@@ -25,13 +25,28 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// The state from which a recorded run goes on.
-    Begin { on_hand: i64, version: u64 },
-    Done { version: u64, event: Option<String> },
+    Begin {
+        on_hand: i64,
+        version: u64,
+    },
+    Done {
+        version: u64,
+        event: Option<String>,
+    },
     /// There was not enough, or the slot was taken.
-    Refused { available: Option<i64>, by: Option<String> },
+    Refused {
+        available: Option<i64>,
+        by: Option<String>,
+    },
     Unknown,
-    Stock { on_hand: i64, version: u64 },
-    Calendar { events: u64, version: u64 },
+    Stock {
+        on_hand: i64,
+        version: u64,
+    },
+    Calendar {
+        events: u64,
+        version: u64,
+    },
 }
 
 /// One operation of a client, just ended.
@@ -192,8 +207,7 @@ impl Recorder {
         };
         match &entry.seen {
             Seen::Begin { on_hand, version } => {
-                (line.op, line.on_hand, line.version) =
-                    (Op::Begin, Some(*on_hand), Some(*version));
+                (line.op, line.on_hand, line.version) = (Op::Begin, Some(*on_hand), Some(*version));
             }
             Seen::Done { version, event } => {
                 line.version = Some(*version);

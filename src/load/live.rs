@@ -26,18 +26,13 @@ pub struct Live {
 impl Live {
     pub fn show(what: &str, pace: &Arc<Pace>, meter: &Arc<Meter>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(
-                "{prefix} {wide_bar} {pos}/{len} {elapsed}\n{msg}",
-            );
+            let style =
+                ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {elapsed}\n{msg}");
             let style = style.expect("the template is a constant");
             ProgressBar::new(pace.progress().1).with_style(style).with_prefix(what.to_owned())
         });
-        let task = tokio::spawn(show(
-            what.to_owned(),
-            bar.clone(),
-            Arc::clone(pace),
-            Arc::clone(meter),
-        ));
+        let task =
+            tokio::spawn(show(what.to_owned(), bar.clone(), Arc::clone(pace), Arc::clone(meter)));
         Self { task, bar }
     }
 }
@@ -52,8 +47,7 @@ impl Drop for Live {
 }
 
 async fn show(what: String, bar: Option<ProgressBar>, pace: Arc<Pace>, meter: Arc<Meter>) {
-    let mut ticks =
-        tokio::time::interval(if bar.is_some() { DRAWN_EVERY } else { LOGGED_EVERY });
+    let mut ticks = tokio::time::interval(if bar.is_some() { DRAWN_EVERY } else { LOGGED_EVERY });
     ticks.tick().await;
     let (mut then, mut ended) = (Instant::now(), 0);
     loop {
@@ -80,7 +74,8 @@ async fn show(what: String, bar: Option<ProgressBar>, pace: Arc<Pace>, meter: Ar
             .take(CODES_SHOWN)
             .map(|(code, count)| format!("{code} {}", grouped(**count)))
             .collect();
-        let message = format!("{}/s  {latency}  {}", grouped(rate.round() as u64), codes.join("  "));
+        let message =
+            format!("{}/s  {latency}  {}", grouped(rate.round() as u64), codes.join("  "));
         bar.set_message(message);
     }
 }

@@ -4,19 +4,23 @@
 
 pub mod options;
 
+pub mod linearizable;
+
 mod checks;
 mod client;
+mod growth;
 mod history;
 mod live;
 mod meter;
+mod overload;
 mod pace;
 mod report;
+mod report_html;
 mod run;
 mod scenarios;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::BytesMut;
 use serde::Deserialize;
@@ -25,13 +29,14 @@ use uuid::Uuid;
 
 use checks::Check;
 use client::{Api, Data, Patience, Template};
+use growth::Growth;
 use history::Recorder;
 use live::Live;
 use meter::Meter;
-use options::{Length, LoadArguments, Plan, ScenarioName};
+use options::{Length, LoadArguments, LoadCommand, Plan, ScenarioName};
 use pace::Pace;
 use report::Report;
-use run::{Run, Scenario, drive, rate};
+use run::{Run, Scenario, drive};
 
 /// Open files that are not connections.
 const OTHER_FILES: usize = 32;
@@ -46,8 +51,12 @@ pub enum LoadError {
     Failed(String),
 }
 
-/// Runs a scenario and reports. Whether all was well; if it was not, the report says why.
+/// Runs a scenario and reports, or checks a history. Whether all was well; if it was not, what was
+/// printed says why.
 pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
+    if let Some(LoadCommand::Check(arguments)) = &arguments.command {
+        return linearizable::check(arguments);
+    }
     let drawn = Uuid::new_v4().as_u64_pair().0;
     // JSON numbers of other programs end at 2^53.
     let plan = arguments.plan(drawn >> 11)?;
@@ -61,6 +70,9 @@ pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
         } else {
             write(path, &text)?;
         }
+    }
+    if let Some(path) = &arguments.html {
+        write(path, &report_html::page(&report)?)?;
     }
     if alone {
         eprintln!("{}", report.text());
@@ -76,7 +88,10 @@ async fn perform(plan: Plan) -> Result<Report, LoadError> {
     let run = Arc::new(Run { api: Api::new(&plan.url, plan.clients)?, plan, id, recorder });
     greet(&run).await?;
     let scenario = scenarios::prepare(run.plan.scenario, &run).await?;
-    let report = plain(&run, &scenario).await?;
+    let report = match run.plan.scenario {
+        ScenarioName::Overload => overload::perform(&run, &scenario).await?,
+        _ => plain(&run, &scenario).await?,
+    };
     if let Some(recorder) = &run.recorder {
         recorder.finish()?;
     }
@@ -86,8 +101,10 @@ async fn perform(plan: Plan) -> Result<Report, LoadError> {
 /// The one phase of a scenario that has only one.
 async fn plain(run: &Arc<Run>, scenario: &Arc<dyn Scenario>) -> Result<Report, LoadError> {
     let plan = &run.plan;
+    let growth = plan.pid.map(Growth::of).transpose()?;
     let phase = phase(run, scenario, plan.length, plan.rate, plan.clients).await?;
-    let checks = verified(run, scenario).await;
+    let mut checks = growth.map_or_else(Vec::new, |growth| growth.checks());
+    checks.extend(verified(run, scenario).await);
     Ok(phase.report(run, checks))
 }
 
@@ -130,8 +147,12 @@ async fn phase(
 }
 
 impl Phase {
+    /// Operations that succeeded, a second.
+    fn goodput(&self) -> f64 {
+        self.meter.counts().succeeded as f64 / self.seconds.max(0.001)
+    }
+
     fn report(&self, run: &Run, checks: Vec<Check>) -> Report {
-        let counts = self.meter.counts();
         Report {
             scenario: run.plan.scenario.text(),
             seed: run.plan.seed,
@@ -139,8 +160,8 @@ impl Phase {
             seconds: self.seconds,
             clients: self.clients,
             rate_target: self.rate_target,
-            counts,
-            per_second: counts.succeeded as f64 / self.seconds.max(0.001),
+            counts: self.meter.counts(),
+            per_second: self.goodput(),
             latency_ms: self.meter.quantiles(),
             errors: self.meter.codes(),
             checks,
@@ -153,7 +174,9 @@ impl Phase {
 async fn verified(run: &Run, scenario: &Arc<dyn Scenario>) -> Vec<Check> {
     match scenario.verify(run).await {
         Ok(checks) => checks,
-        Err(error) => vec![Check::new("the server can be asked at the end", false, error.to_string())],
+        Err(error) => {
+            vec![Check::new("the server can be asked at the end", false, error.to_string())]
+        }
     }
 }
 

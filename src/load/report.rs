@@ -42,11 +42,18 @@ impl Report {
         let mut text = String::new();
         let Counts { attempted, succeeded, refused, unknown, failed } = self.counts;
         let pace = match self.rate_target {
-            Some(rate) => format!("{} starts a second, at most {} in flight", grouped(rate.round() as u64), self.clients),
+            Some(rate) => format!(
+                "{} starts a second, at most {} in flight",
+                grouped(rate.round() as u64),
+                self.clients
+            ),
             None => format!("{} clients, one operation after another", self.clients),
         };
         let mut line = |line: String| writeln!(text, "{line}").expect("text grows");
-        line(format!("{}: {pace}, {:.1} s, seed {}, run {}", self.scenario, self.seconds, self.seed, self.run));
+        line(format!(
+            "{}: {pace}, {:.1} s, seed {}, run {}",
+            self.scenario, self.seconds, self.seed, self.run
+        ));
         line(format!(
             "  operations  {} attempted: {} succeeded, {} refused, {} unknown, {} failed",
             grouped(attempted),
@@ -55,7 +62,10 @@ impl Report {
             grouped(unknown),
             grouped(failed)
         ));
-        line(format!("  throughput  {} succeeded a second", grouped(self.per_second.round() as u64)));
+        line(format!(
+            "  throughput  {} succeeded a second",
+            grouped(self.per_second.round() as u64)
+        ));
         let Quantiles { p50, p90, p99, p999, max } = self.latency_ms;
         line(format!(
             "  latency     p50 {p50:.2} ms, p90 {p90:.2}, p99 {p99:.2}, p99.9 {p999:.2}, max {max:.2}"
@@ -80,7 +90,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,7 +1,6 @@
 //! One run: its own ids, and the clients that take starts and do steps until there are no more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -135,11 +134,6 @@ pub async fn drive(
     for waited in pace.never_started() {
         meter.never_started(NOT_STARTED, waited);
     }
-}
-
-/// Operations a second, over a time.
-pub fn rate(count: u64, time: Duration) -> f64 {
-    count as f64 / time.as_secs_f64().max(0.001)
 }
 
 #[cfg(test)]

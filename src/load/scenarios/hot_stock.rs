@@ -79,8 +79,10 @@ impl Sale {
             "mutation Sell($input: SellStockInput!) {{ payload: sellStock(input: $input) {{ version \
              userErrors {{ code{seen} }} }} }}"
         );
-        let variables =
-            format!(r#"{{"input":{{{},"quantity":"1","idempotencyKey":"$-$"}}}}"#, item.variables());
+        let variables = format!(
+            r#"{{"input":{{{},"quantity":"1","idempotencyKey":"$-$"}}}}"#,
+            item.variables()
+        );
         let read = "query Stock($variantId: ID!, $locationId: ID!) { payload: stockItem(variantId: \
                     $variantId, locationId: $locationId) { onHand version } }";
         if let Some(recorder) = &run.recorder {

@@ -53,9 +53,8 @@ impl Item {
                 "mutation Prepare($input: {kind}!) {{ payload: {mutation}(input: $input) {{ \
                  userErrors {{ code }} }} }}"
             );
-            let variables = format!(
-                r#"{{"input":{{{input},"idempotencyKey":"{key}-{mutation}"{more}}}}}"#
-            );
+            let variables =
+                format!(r#"{{"input":{{{input},"idempotencyKey":"{key}-{mutation}"{more}}}}}"#);
             let body = Template::new(&document, &variables).fill(&mut BytesMut::new(), &[]);
             let reply: Data<Payload> = run.api.need("preparing the stock", body).await?;
             not_refused("preparing the stock", &reply.payload)?;
@@ -86,9 +85,8 @@ pub fn not_refused(what: &str, payload: &Payload) -> Result<(), LoadError> {
 /// That no more is promised than is there.
 pub fn promised(items: &[Standing]) -> Check {
     let name = "held and committed are at most what is on hand";
-    let wrong = items
-        .iter()
-        .find(|item| item.held + item.committed > item.on_hand || item.available < 0);
+    let wrong =
+        items.iter().find(|item| item.held + item.committed > item.on_hand || item.available < 0);
     let detail = |item: &Standing| {
         format!("held {}, committed {}, on hand {}", item.held, item.committed, item.on_hand)
     };
