@@ -24,7 +24,7 @@ const UNSURE_TRIES: u32 = 5;
 const BUSY_TRIES: u32 = 10;
 /// The longest pause before another try, whatever the server asks for.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// The pause where the server does not say.
+/// The first pause where the server does not say; each one after it is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What is shown of a reply that cannot be read, in characters.
 const SHOWN_MAX: usize = 200;
@@ -175,7 +175,9 @@ impl Api {
                     return Told::Failed { code, message };
                 }
             }
-            tokio::time::sleep(pause.unwrap_or(PAUSE).min(PAUSE_MAX)).await;
+            let tries = unsure_tries + busy_tries;
+            let pause = pause.unwrap_or_else(|| PAUSE * 2_u32.pow(tries.min(5) - 1));
+            tokio::time::sleep(pause.min(PAUSE_MAX)).await;
         }
     }
 

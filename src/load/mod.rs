@@ -21,10 +21,11 @@ mod scenarios;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::BytesMut;
 use serde::Deserialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use checks::Check;
@@ -85,7 +86,8 @@ pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
 async fn perform(plan: Plan) -> Result<Report, LoadError> {
     let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
     let recorder = plan.record.as_deref().map(|path| Recorder::create(path, &id)).transpose()?;
-    let run = Arc::new(Run { api: Api::new(&plan.url, plan.clients)?, plan, id, recorder });
+    let api = Api::new(&plan.url, plan.clients)?;
+    let run = Arc::new(Run { api, plan, id, used: AtomicU64::new(0), recorder });
     greet(&run).await?;
     let scenario = scenarios::prepare(run.plan.scenario, &run).await?;
     let report = match run.plan.scenario {
@@ -104,7 +106,7 @@ async fn plain(run: &Arc<Run>, scenario: &Arc<dyn Scenario>) -> Result<Report, L
     let growth = plan.pid.map(Growth::of).transpose()?;
     let phase = phase(run, scenario, plan.length, plan.rate, plan.clients).await?;
     let mut checks = growth.map_or_else(Vec::new, |growth| growth.checks());
-    checks.extend(verified(run, scenario).await);
+    checks.extend(verified(run, scenario).await?);
     Ok(phase.report(run, checks))
 }
 
@@ -124,11 +126,11 @@ async fn phase(
     rate: Option<f64>,
     clients: usize,
 ) -> Result<Phase, LoadError> {
-    let mut interrupts = signal(SignalKind::interrupt())
-        .map_err(|error| LoadError::Failed(format!("listening for Ctrl-C: {error}")))?;
+    let mut interrupts = interrupts()?;
     let pace = Pace::begin(length, rate);
     let meter = Arc::new(Meter::begin(pace.begun()));
     let patience = if rate.is_some() { Patience::GivesUp } else { Patience::ComesBack };
+    tracing::info!(clients, rate, "begun");
     let live = Live::show(&run.plan.scenario.text(), &pace, &meter);
     {
         let driven = drive(run, scenario, &pace, &meter, clients, patience);
@@ -137,7 +139,10 @@ async fn phase(
             () = &mut driven => {}
             _ = interrupts.recv() => {
                 pace.stop();
-                driven.await;
+                tokio::select! {
+                    () = &mut driven => {}
+                    _ = interrupts.recv() => return Err(interrupted()),
+                }
             }
         }
     }
@@ -171,13 +176,25 @@ impl Phase {
 }
 
 /// What a scenario finds; that it cannot look is a finding too.
-async fn verified(run: &Run, scenario: &Arc<dyn Scenario>) -> Vec<Check> {
-    match scenario.verify(run).await {
-        Ok(checks) => checks,
-        Err(error) => {
-            vec![Check::new("the server can be asked at the end", false, error.to_string())]
-        }
-    }
+async fn verified(run: &Run, scenario: &Arc<dyn Scenario>) -> Result<Vec<Check>, LoadError> {
+    let mut interrupts = interrupts()?;
+    let verified = tokio::select! {
+        verified = scenario.verify(run) => verified,
+        _ = interrupts.recv() => return Err(interrupted()),
+    };
+    Ok(verified.unwrap_or_else(|error| {
+        vec![Check::new("the server can be asked at the end", false, error.to_string())]
+    }))
+}
+
+/// Ctrl-C, from now on.
+fn interrupts() -> Result<Signal, LoadError> {
+    signal(SignalKind::interrupt())
+        .map_err(|error| LoadError::Failed(format!("listening for Ctrl-C: {error}")))
+}
+
+fn interrupted() -> LoadError {
+    LoadError::Failed("interrupted before everything was checked; nothing is proved".to_owned())
 }
 
 /// Whether anybody answers, before anything is made.

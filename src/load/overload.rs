@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::checks::Check;
+use super::client::NOT_STARTED;
 use super::meter::{Counts, TurnedAway};
 use super::options::Length;
 use super::report::{Report, grouped};
@@ -21,8 +22,10 @@ const GOODPUT_PERCENT_MIN: f64 = 80.0;
 /// Within this time 99 of 100 that are turned away are told so, in milliseconds.
 const TOLD_WITHIN_MS: f64 = 50.0;
 
-/// Codes of what is turned away, or was never sent, because it is too much.
-const EXPECTED: [&str; 1] = ["OVERLOADED"];
+/// The share of what should be offered that may stay with the client, in percent.
+const NOT_OFFERED_PERCENT_MAX: f64 = 5.0;
+/// Codes that are judged by checks of their own.
+const EXPECTED: [&str; 2] = ["OVERLOADED", NOT_STARTED];
 
 pub async fn perform(run: &Arc<Run>, scenario: &Arc<dyn Scenario>) -> Result<Report, LoadError> {
     let Length::Seconds(seconds) = run.plan.length else {
@@ -37,7 +40,7 @@ pub async fn perform(run: &Arc<Run>, scenario: &Arc<dyn Scenario>) -> Result<Rep
     let rate = (best * TIMES).max(1.0);
     let offered = phase(run, scenario, offering, Some(rate), run.plan.clients).await?;
     let mut checks = judge(best, &offered);
-    checks.extend(verified(run, scenario).await);
+    checks.extend(verified(run, scenario).await?);
     Ok(offered.report(run, checks))
 }
 
@@ -63,9 +66,25 @@ fn judge(best: f64, offered: &Phase) -> Vec<Check> {
             percent >= GOODPUT_PERCENT_MIN,
             rates,
         ),
+        was_offered(counts, codes.get(NOT_STARTED).copied().unwrap_or(0)),
         told(counts, turned_away),
         Check::new("nothing fails otherwise", other.is_empty(), detail),
     ]
+}
+
+/// That this program kept its pace: otherwise the server was not tried.
+fn was_offered(counts: Counts, never_started: u64) -> Check {
+    let percent = never_started as f64 / counts.attempted.max(1) as f64 * 100.0;
+    let mut detail = format!(
+        "{} of {} found no free client ({percent:.0} %)",
+        grouped(never_started),
+        grouped(counts.attempted)
+    );
+    let ok = percent <= NOT_OFFERED_PERCENT_MAX;
+    if !ok {
+        detail.push_str("; give it more --clients, or a machine of its own");
+    }
+    Check::new("twice as much was really offered", ok, detail)
 }
 
 /// That the excess is turned away at once, and told when to come back.

@@ -13,6 +13,10 @@ use super::options::Length;
 /// The longest that the pacer sleeps before it looks whether it was told to stop.
 const NAP_MAX: Duration = Duration::from_millis(20);
 
+/// After the end of a timed run, how long starts that were due before it may still be taken: a
+/// client that is free needs a moment to come.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// Leave to start one operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
@@ -74,13 +78,14 @@ impl Pace {
             let wanted = !matches!(self.length, Length::Count(count) if number >= count);
             return wanted.then(|| Start { number, intended: Instant::now() });
         };
-        let permit = open.due.acquire().await.ok()?;
-        if self.is_over() && matches!(self.length, Length::Seconds(_)) {
-            return None;
-        }
-        permit.forget();
+        open.due.acquire().await.ok()?.forget();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Some(Start { number, intended: self.intended(open, number) })
+    }
+
+    /// No start had a number as high as this.
+    pub fn numbers_used(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// Starts that were due and found no free client before the end.
@@ -138,22 +143,16 @@ impl Pace {
             let wait = self.intended(open, released).saturating_duration_since(Instant::now());
             std::thread::sleep(wait.min(NAP_MAX));
         }
-        match self.length {
-            // Every start of a count happens, however late.
-            Length::Count(_) => {
-                while self.next.load(Ordering::Relaxed) < total
-                    && !self.stopped.load(Ordering::Acquire)
-                {
-                    std::thread::sleep(NAP_MAX);
-                }
-            }
-            Length::Seconds(seconds) => {
-                let end = self.begun + Duration::from_secs(seconds);
-                while Instant::now() < end && !self.stopped.load(Ordering::Acquire) {
-                    let left = end.saturating_duration_since(Instant::now());
-                    std::thread::sleep(left.min(NAP_MAX));
-                }
-            }
+        // Every start of a count happens, however late.
+        let close = match self.length {
+            Length::Count(_) => None,
+            Length::Seconds(seconds) => Some(self.begun + Duration::from_secs(seconds) + GRACE),
+        };
+        while self.next.load(Ordering::Relaxed) < total
+            && !self.stopped.load(Ordering::Acquire)
+            && close.is_none_or(|close| Instant::now() < close)
+        {
+            std::thread::sleep(Duration::from_millis(1));
         }
         open.due.close();
     }

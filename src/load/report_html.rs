@@ -189,6 +189,8 @@ fn draw(
         .bold_line_style(BLACK.mix(0.5))
         .x_desc("seconds")
         .y_desc(unit)
+        .label_style(("sans-serif", 15))
+        .axis_desc_style(("sans-serif", 15))
         .y_label_formatter(&|value| grouped(value.round() as u64))
         .draw()?;
     for (curve, points) in curves {

@@ -1,6 +1,7 @@
 //! One run: its own ids, and the clients that take starts and do steps until there are no more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -22,6 +23,8 @@ pub struct Run {
     pub plan: Plan,
     /// Stands in every key and id, so that runs do not meet.
     pub id: String,
+    /// Numbers of operations that earlier phases used: a key is made from a number.
+    pub used: AtomicU64,
     pub recorder: Option<Recorder>,
 }
 
@@ -108,19 +111,21 @@ pub async fn drive(
     patience: Patience,
 ) {
     let mut running = JoinSet::new();
+    let first = run.used.load(Ordering::Relaxed);
     for client in 0..clients as u32 {
         let (run, scenario) = (Arc::clone(run), Arc::clone(scenario));
         let (pace, meter) = (Arc::clone(pace), Arc::clone(meter));
         running.spawn(async move {
             let mut buffer = BytesMut::new();
             while let Some(start) = pace.next().await {
+                let number = first + start.number;
                 let mut turn = Turn {
                     run: &run,
                     meter: &meter,
                     patience,
                     client,
-                    number: start.number,
-                    choices: Choices::of(run.plan.seed, start.number),
+                    number,
+                    choices: Choices::of(run.plan.seed, number),
                     buffer: &mut buffer,
                 };
                 let outcome = scenario.step(&mut turn).await;
@@ -131,6 +136,7 @@ pub async fn drive(
     while let Some(ended) = running.join_next().await {
         ended.expect("a client ends by itself");
     }
+    run.used.store(first + pace.numbers_used(), Ordering::Relaxed);
     for waited in pace.never_started() {
         meter.never_started(NOT_STARTED, waited);
     }

@@ -182,7 +182,14 @@ fn read(path: &Path) -> Result<BTreeMap<String, History>, LoadError> {
         text.clear();
         number += 1;
         if reader.read_line(&mut text).map_err(failed)? == 0 {
-            return Ok(histories);
+            let headless = histories.iter().find(|(_, history)| history.begin.is_none());
+            return match headless {
+                Some((aggregate, _)) => Err(LoadError::Failed(format!(
+                    "{name}: how {aggregate} stood at the beginning is not in it; give the whole \
+                     file that `emporium load --record` wrote"
+                ))),
+                None => Ok(histories),
+            };
         }
         if text.trim().is_empty() {
             continue;

@@ -38,6 +38,9 @@ pub struct Rush {
     before: u64,
     book: Template,
     read: Template,
+    /// Slots that were wanted so far. Not the number of the operation: in a mix the numbers of
+    /// two that meet lie far apart.
+    asked: AtomicU64,
     booked: Mutex<Vec<Booking>>,
     unknown: AtomicU64,
     /// Refusals for other reasons than that the slot is taken.
@@ -142,15 +145,16 @@ impl Rush {
             before: standing.version,
             book: Template::new(&book, &variables),
             read,
+            asked: AtomicU64::new(0),
             booked: Mutex::default(),
             unknown: AtomicU64::new(0),
             odd: AtomicU64::new(0),
         })
     }
 
-    /// Buyers that come one after the other want the same slot; some come late for one before.
+    /// Those who come one after the other want the same slot; some come late for one before.
     fn wanted(&self, turn: &mut Turn<'_>) -> u64 {
-        let now = turn.number / WANTED_TIMES;
+        let now = self.asked.fetch_add(1, Ordering::Relaxed) / WANTED_TIMES;
         let late = if turn.choices.below(16) == 0 { turn.choices.below(now + 1) } else { 0 };
         (now - late) % self.slots
     }

@@ -45,20 +45,21 @@ impl Product {
             made.product.map(|product| product.id).ok_or_else(|| refused(&made.user_errors))?;
 
         let product = format!(r#""productId":"{id}""#);
-        let input =
-            format!(r#"{product},"sku":"LOAD-1","name":"one size","idempotencyKey":"{key}""#);
+        let input = format!(
+            r#"{product},"sku":"LOAD-1","name":"one size","idempotencyKey":"{key}-variant""#
+        );
         let made: Made = mutate(run, "addVariant", "AddVariantInput", "variantId", &input).await?;
         let variant = made.variant_id.ok_or_else(|| refused(&made.user_errors))?;
 
         let price = r#""price":{"amount":"12.50","currency":"EUR"}"#;
         let input =
-            format!(r#"{product},"variantId":"{variant}",{price},"idempotencyKey":"{key}""#);
+            format!(r#"{product},"variantId":"{variant}",{price},"idempotencyKey":"{key}-price""#);
         for (mutation, kind, input) in [
             ("setPrice", "SetPriceInput", input),
             (
                 "publishProduct",
                 "ProductInput",
-                format!(r#"{product},"idempotencyKey":"{key}-sold""#),
+                format!(r#"{product},"idempotencyKey":"{key}-publish""#),
             ),
         ] {
             let reply: Payload = mutate(run, mutation, kind, "version", &input).await?;

@@ -134,7 +134,8 @@ impl Checkout {
         })
     }
 
-    async fn whole(&self, turn: &mut Turn<'_>) -> Result<(), Ended> {
+    /// `asked` becomes true once the order may be confirmed.
+    async fn whole(&self, turn: &mut Turn<'_>, asked: &mut bool) -> Result<(), Ended> {
         let number = turn.number;
         let body = self.draft.fill(turn.buffer, &[&number, &number]);
         let drafted: Data<Drafted> = answered(turn, body).await?;
@@ -145,6 +146,7 @@ impl Checkout {
 
         let item = turn.choices.below(self.items.len() as u64) as usize;
         let body = self.place(turn.buffer, item, &order, number);
+        *asked = true;
         let placing: Placing = answered(turn, body).await?;
         not_refused(placing.line.user_errors)?;
         not_refused(placing.place.user_errors)?;
@@ -263,11 +265,11 @@ fn not_refused(errors: Vec<UserError>) -> Result<(), Ended> {
 #[async_trait]
 impl Scenario for Checkout {
     async fn step(&self, turn: &mut Turn<'_>) -> Outcome {
-        match self.whole(turn).await {
+        let mut asked = false;
+        match self.whole(turn, &mut asked).await {
             Ok(()) => Outcome::Succeeded,
             Err(Ended(outcome)) => {
-                // What failed after it was placed may still be confirmed.
-                if !matches!(outcome, Outcome::Refused(_)) {
+                if asked && !matches!(outcome, Outcome::Refused(_)) {
                     self.unknown.fetch_add(1, Ordering::Relaxed);
                 }
                 outcome
