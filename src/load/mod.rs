@@ -62,8 +62,13 @@ pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
     // JSON numbers of other programs end at 2^53.
     let plan = arguments.plan(drawn >> 11)?;
     room_for(plan.clients)?;
-    let report = perform(plan).await?;
     let alone = arguments.json.as_deref() == Some(Path::new("-"));
+    let files = arguments.json.iter().filter(|_| !alone).chain(&arguments.html);
+    // Not after a long run.
+    for path in files {
+        writable(path)?;
+    }
+    let report = perform(plan).await?;
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&report).expect("a report has text keys");
         if alone {
@@ -227,6 +232,14 @@ fn room_for(clients: usize) -> Result<(), LoadError> {
         ))),
         _ => Ok(()),
     }
+}
+
+fn writable(path: &Path) -> Result<(), LoadError> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let wrong = |error: std::io::Error| {
+        LoadError::Usage(format!("{} cannot be written: {error}", path.display()))
+    };
+    opened.map(drop).map_err(wrong)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LoadError> {

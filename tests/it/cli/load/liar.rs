@@ -1,6 +1,7 @@
-//! A small server that answers what `emporium load` asks of a stock item, and lies in one way.
+//! A small server that answers what `emporium load` asks of a stock item, and lies, or hangs up, in
+//! one way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -19,6 +20,10 @@ pub enum Lie {
     LosesSales,
     /// Does what it is asked again.
     AppliesTwice,
+    /// No lie: now and then it hangs up in place of the first answer.
+    HangsUpOnce,
+    /// No lie: of some sales it never tells what became of them.
+    NeverTells,
 }
 
 #[derive(Default)]
@@ -28,6 +33,8 @@ struct Shelf {
     /// The version that a key led to.
     keys: HashMap<String, u64>,
     sales: u64,
+    /// Keys of which nothing is told.
+    secret: HashSet<String>,
 }
 
 /// Serves until the test is over; its address of GraphQL.
@@ -64,7 +71,8 @@ async fn converse(stream: TcpStream, shelf: Arc<Mutex<Shelf>>, lie: Lie) {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.expect("the whole body comes");
         let request: Value = serde_json::from_slice(&body).expect("JSON");
-        let payload = answer(&mut shelf.lock(), &request, lie);
+        let answer = answer(&mut shelf.lock(), &request, lie);
+        let Some(payload) = answer else { return };
         let reply = json!({ "data": { "payload": payload } }).to_string();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -77,29 +85,42 @@ async fn converse(stream: TcpStream, shelf: Arc<Mutex<Shelf>>, lie: Lie) {
     }
 }
 
-fn answer(shelf: &mut Shelf, request: &Value, lie: Lie) -> Value {
+/// `None` hangs up.
+fn answer(shelf: &mut Shelf, request: &Value, lie: Lie) -> Option<Value> {
     let query = request["query"].as_str().expect("a document");
     let input = &request["variables"]["input"];
-    if query.contains("serverInfo") {
-        return json!({ "name": "liar", "version": "0" });
+    if query.contains("sellStock") {
+        let key = input["idempotencyKey"].as_str().expect("a key");
+        let known = shelf.keys.contains_key(key);
+        let sold = sell(shelf, key, lie);
+        let first = !known && shelf.keys.contains_key(key);
+        if first && shelf.sales % 20 == 10 {
+            match lie {
+                Lie::HangsUpOnce => return None,
+                Lie::NeverTells => _ = shelf.secret.insert(key.to_owned()),
+                _ => {}
+            }
+        }
+        return (!shelf.secret.contains(key)).then_some(sold);
     }
-    if query.contains("openStock") {
-        shelf.version += 1;
-        return json!({ "userErrors": [] });
-    }
-    if query.contains("receiveStock") {
-        let units: i64 = input["quantity"].as_str().and_then(|text| text.parse().ok()).expect("n");
+    let mut received = |units: i64| {
         shelf.on_hand += units;
         shelf.version += 1;
-        return json!({ "userErrors": [] });
-    }
-    if query.contains("stockItem(") {
+        json!({ "userErrors": [] })
+    };
+    Some(if query.contains("serverInfo") {
+        json!({ "name": "liar", "version": "0" })
+    } else if query.contains("openStock") {
+        received(0)
+    } else if query.contains("receiveStock") {
+        let units = input["quantity"].as_str().and_then(|text| text.parse().ok());
+        received(units.expect("a number"))
+    } else {
+        assert!(query.contains("stockItem("), "not asked before: {query}");
         let on_hand = shelf.on_hand;
-        return json!({ "onHand": on_hand, "available": on_hand.max(0), "held": 0, "committed": 0,
-            "version": shelf.version });
-    }
-    assert!(query.contains("sellStock"), "not asked before: {query}");
-    sell(shelf, input["idempotencyKey"].as_str().expect("a key"), lie)
+        json!({ "onHand": on_hand, "available": on_hand.max(0), "held": 0, "committed": 0,
+            "version": shelf.version })
+    })
 }
 
 fn sell(shelf: &mut Shelf, key: &str, lie: Lie) -> Value {

@@ -7,7 +7,7 @@ use super::super::process::run;
 fn mistakes_are_named_and_end_with_status_2() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(directory.path().join("w.toml"), "soak = 1").expect("it can be written");
-    let cases: [(&[&str], &[&str]); 14] = [
+    let cases: [(&[&str], &[&str]); 15] = [
         (&["nonsense"], &["hot-stock", "flash-sale", "overload"]),
         (&[], &["SCENARIO"]),
         (&["hot-stock", "--seconds", "1", "--count", "1"], &["--seconds", "--count"]),
@@ -19,6 +19,7 @@ fn mistakes_are_named_and_end_with_status_2() {
         (&["hot-stock", "--url", "ftp://x"], &["--url", "http://"]),
         (&["hot-stock", "--weights", "w.toml"], &["--weights", "mixed"]),
         (&["mixed", "--record", "h"], &["--record", "hot-stock"]),
+        (&["hot-stock", "--html", "none/r.html"], &["none/r.html", "cannot be written"]),
         (&["overload", "--rate", "5"], &["overload", "--rate"]),
         (&["hot-stock", "--pid", "1"], &["--pid", "soak"]),
         (&["calendar-rush", "--slots", "0"], &["--slots 0", "1 to"]),
