@@ -12,8 +12,10 @@ use crate::cli::{
     ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, StorageArguments,
     actor, check, journal_read, journal_verify, output::Output,
 };
+use crate::config::sections::LogSection;
 use crate::config::{self, Settings};
 use crate::graphql::{self, Part};
+use crate::load::{self, options::LoadArguments};
 use crate::telemetry;
 use storage::Storage;
 
@@ -60,6 +62,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             journal_verify::print(&*storage.journal, &*storage.snapshots, shards, json).await
         }
         Command::Actor(command) => look_after(command).await,
+        Command::Load(arguments) => load(&arguments).await,
         Command::Check { settings, json } => {
             check::print(&config::load(&settings.sources())?, json)
         }
@@ -97,6 +100,11 @@ async fn look_after(command: ActorCommand) -> Result<(), Failure> {
             actor::release(&server, &aggregate, json).await
         }
     }
+}
+
+async fn load(arguments: &LoadArguments) -> Result<(), Failure> {
+    telemetry::start(&LogSection::default());
+    if load::run(arguments).await? { Ok(()) } else { Err(Failure::Found) }
 }
 
 fn part(context: SchemaContext) -> Part {

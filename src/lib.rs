@@ -16,6 +16,7 @@ pub mod graphql;
 pub mod http;
 pub mod telemetry;
 pub mod config;
+pub mod load;
 pub mod cli;
 pub mod app;
 #[cfg(test)]

@@ -227,6 +227,7 @@ impl<A: Aggregate> Slot<A> {
     }
 
     /// Decides a request, or gives it back if the core must be recovered first.
+    #[expect(clippy::result_large_err, reason = "it goes back as it came, and seldom")]
     pub fn decide(
         self: &Arc<Self>,
         request: Request<A, ReplyTo<A>>,

@@ -15,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 use crate::config::{ConfigError, Flag, Sources};
+use crate::load::LoadError;
+use crate::load::options::LoadArguments;
 
 /// An enterprise commerce backend: users, orders, stock and calendars as supervised actors.
 ///
@@ -44,6 +46,7 @@ pub enum Command {
     /// Look after the actors of a running server.
     #[command(subcommand)]
     Actor(ActorCommand),
+    Load(LoadArguments),
     /// Print the configuration that holds, or what is wrong with it.
     Check {
         #[command(flatten)]
@@ -265,6 +268,15 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Usage(problem) => Self::Usage(problem),
+            LoadError::Failed(problem) => Self::Failed(problem),
+        }
     }
 }
 

@@ -16,7 +16,6 @@ use super::scheduling::CalendarNode;
 
 /// An aggregate.
 #[derive(Interface)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, while it is answered")]
 #[graphql(
     field(name = "id", ty = "ID"),
     field(name = "version", ty = "Long", desc = "How many events led to it."),

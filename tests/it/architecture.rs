@@ -16,7 +16,7 @@ const fn room(name: &'static str, sees: &'static [&'static str], pure: bool) -> 
     Room { name, sees, pure }
 }
 
-const ROOMS: [Room; 15] = [
+const ROOMS: [Room; 16] = [
     room("domain", &[], true),
     room("sagas", &["domain"], true),
     room("projections", &["domain", "sagas"], true),
@@ -30,7 +30,9 @@ const ROOMS: [Room; 15] = [
     room("http", &["auth", "domain", "graphql"], false),
     room("telemetry", &["config"], false),
     room("config", &["actors", "cluster", "graphql", "http"], false),
-    room("cli", &["actors", "config", "domain", "persistence"], false),
+    // A client of the public API, like any other program.
+    room("load", &[], false),
+    room("cli", &["actors", "config", "domain", "load", "persistence"], false),
     // The composition root and the program; the simulator, which is a test.
     room("app", ALL, false),
 ];

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod journal;
+mod load;
 mod process;
 mod serving;
 mod walkthrough;

@@ -1,0 +1,343 @@
+//! One connection pool to the public API, and what an answer means: done, refused, not by this
+//! try, or not known. Retries what may be retried, always with the same idempotency key, a bounded
+//! number of times. Knows no scenario.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::LoadError;
+use super::meter::Meter;
+
+/// How long one try may take: longer than the server's own deadline, which answers
+/// `OUTCOME_UNKNOWN` by itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Tries after one whose outcome is not known; then the operation is counted as unknown.
+const UNSURE_TRIES: u32 = 5;
+/// Tries after one that was turned away, in the closed loop.
+const BUSY_TRIES: u32 = 10;
+/// The longest pause before another try, whatever the server asks for.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// The first pause where the server does not say; each one after it is twice as long.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What is shown of a reply that cannot be read, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// Our words for what has no code of the server.
+pub const NOT_CONNECTED: &str = "NOT_CONNECTED";
+pub const NO_ANSWER: &str = "NO_ANSWER";
+pub const UNREADABLE: &str = "UNREADABLE_REPLY";
+pub const WRONG_ANSWER: &str = "WRONG_ANSWER";
+pub const NOT_STARTED: &str = "NOT_STARTED";
+
+const OVERLOADED: &str = "OVERLOADED";
+const UNAVAILABLE: &str = "UNAVAILABLE";
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+
+/// Cheap to share; one for a whole run.
+pub struct Api {
+    http: reqwest::Client,
+    url: Url,
+}
+
+/// Whether to come back when told to: in an open loop the next start is due anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    ComesBack,
+    GivesUp,
+}
+
+/// What a request that was tried as often as it should be came to.
+#[derive(Debug)]
+pub enum Told<T> {
+    Answer(T),
+    /// It may have happened.
+    Unknown,
+    /// It did not happen, for a reason with this code.
+    Failed {
+        code: String,
+        message: String,
+    },
+}
+
+/// What one try came to.
+enum Tried<T> {
+    Answer(T),
+    Fault {
+        code: String,
+        message: String,
+        retry_after: Option<Duration>,
+    },
+    /// It never left.
+    Unsent(String),
+    /// It left, and no answer came.
+    Lost(String),
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Envelope<T> {
+    // With a default of its own: `Option<T>` would ask `T` for one.
+    #[serde(default = "Option::default")]
+    data: Option<T>,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    message: String,
+    #[serde(default)]
+    extensions: Extensions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Extensions {
+    code: Option<String>,
+    /// Milliseconds.
+    retry_after: Option<u64>,
+}
+
+impl Api {
+    /// A client of the server at `url` with at most `clients` connections at one time.
+    pub fn new(url: &str, clients: usize) -> Result<Self, LoadError> {
+        let url =
+            Url::parse(url).map_err(|error| LoadError::Usage(format!("--url {url}: {error}")))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accepted = "application/graphql-response+json, application/json;q=0.9";
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
+        let http = reqwest::Client::builder()
+            .http1_only()
+            .no_proxy()
+            .default_headers(headers)
+            .pool_max_idle_per_host(clients)
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(|error| LoadError::Failed(format!("making the client: {}", chain(&error))))?;
+        Ok(Self { http, url })
+    }
+
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Sends a command until it is clear what became of it, or long enough. The body holds the
+    /// idempotency key, so every try is the same command. Each answer that is a fault is counted.
+    pub async fn tell<T: DeserializeOwned>(
+        &self,
+        body: Bytes,
+        patience: Patience,
+        meter: &Meter,
+    ) -> Told<T> {
+        let (mut unsure, mut unsure_tries, mut busy_tries) = (false, 0, 0);
+        loop {
+            let sent = Instant::now();
+            let (code, message, pause) = match self.send(body.clone()).await {
+                Tried::Answer(answer) => return Told::Answer(answer),
+                Tried::Fault { code, message, retry_after } => {
+                    if code == OVERLOADED {
+                        meter.turned_away(&code, sent.elapsed(), retry_after.is_some());
+                    } else {
+                        meter.fault(&code);
+                    }
+                    unsure |= code == OUTCOME_UNKNOWN;
+                    (code, message, retry_after)
+                }
+                Tried::Unsent(message) => {
+                    meter.fault(NOT_CONNECTED);
+                    (NOT_CONNECTED.to_owned(), message, None)
+                }
+                Tried::Lost(message) => {
+                    meter.fault(NO_ANSWER);
+                    unsure = true;
+                    (NO_ANSWER.to_owned(), message, None)
+                }
+            };
+            // That this try did nothing says nothing of an earlier one with the same key.
+            if unsure {
+                unsure_tries += 1;
+                if unsure_tries > UNSURE_TRIES {
+                    return Told::Unknown;
+                }
+            } else {
+                let passes = [OVERLOADED, UNAVAILABLE, NOT_CONNECTED].contains(&code.as_str());
+                busy_tries += 1;
+                if !passes || patience == Patience::GivesUp || busy_tries > BUSY_TRIES {
+                    return Told::Failed { code, message };
+                }
+            }
+            let tries = unsure_tries + busy_tries;
+            let pause = pause.unwrap_or_else(|| PAUSE * 2_u32.pow(tries.min(5) - 1));
+            tokio::time::sleep(pause.min(PAUSE_MAX)).await;
+        }
+    }
+
+    /// The same for what must succeed: preparing a run, reading back what it did.
+    pub async fn need<T: DeserializeOwned>(&self, what: &str, body: Bytes) -> Result<T, LoadError> {
+        // Not part of what is measured.
+        let aside = Meter::begin(Instant::now());
+        match self.tell(body, Patience::ComesBack, &aside).await {
+            Told::Answer(answer) => Ok(answer),
+            Told::Unknown => Err(LoadError::Failed(format!(
+                "{what}: {} does not answer; look at its log, and try again",
+                self.url
+            ))),
+            Told::Failed { code, message } if code == NOT_CONNECTED => {
+                Err(LoadError::Failed(format!(
+                    "cannot reach {}: {message}; start it with `emporium serve --demo`, or say \
+                     where it is with --url",
+                    self.url
+                )))
+            }
+            Told::Failed { code, message } if code == "UNAUTHENTICATED" => {
+                Err(LoadError::Failed(format!(
+                    "{what}: {message} ({code}); load tests need a server that was started with \
+                     --demo"
+                )))
+            }
+            Told::Failed { code, message } => {
+                Err(LoadError::Failed(format!("{what}: {message} ({code})")))
+            }
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, body: Bytes) -> Tried<T> {
+        let response = match self.http.post(self.url.clone()).body(body).send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Tried::Unsent(chain(&error)),
+            Err(error) => return Tried::Lost(chain(&error)),
+        };
+        let status = response.status();
+        let bytes = match response.bytes().await {
+            Ok(bytes) => bytes,
+            Err(error) => return Tried::Lost(chain(&error)),
+        };
+        let envelope = match serde_json::from_slice::<Envelope<T>>(&bytes) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let shown: String =
+                    String::from_utf8_lossy(&bytes).chars().take(SHOWN_MAX).collect();
+                let message = format!("HTTP {status}, {error}: {shown}");
+                return Tried::Fault { code: UNREADABLE.to_owned(), message, retry_after: None };
+            }
+        };
+        match (envelope.errors.into_iter().next(), envelope.data) {
+            (Some(fault), _) => Tried::Fault {
+                code: fault.extensions.code.unwrap_or_else(|| "NO_CODE".to_owned()),
+                message: fault.message,
+                retry_after: fault.extensions.retry_after.map(Duration::from_millis),
+            },
+            (None, Some(data)) => Tried::Answer(data),
+            (None, None) => Tried::Fault {
+                code: UNREADABLE.to_owned(),
+                message: format!("HTTP {status} with neither data nor errors"),
+                retry_after: None,
+            },
+        }
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &reqwest::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    message
+}
+
+/// A body of which all but a few pieces is the same for every request: written once, filled in
+/// between. The document holds no character that JSON escapes.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pieces: Vec<String>,
+}
+
+impl Template {
+    /// `variables` is JSON in which each `$` stands for a piece that is filled in.
+    pub fn new(document: &str, variables: &str) -> Self {
+        debug_assert!(!document.contains(['"', '\\', '\n']), "{document}");
+        let pieces: Vec<String> = variables.split('$').map(str::to_owned).collect();
+        let mut all = vec![format!("{{\"query\":\"{document}\",\"variables\":{}", pieces[0])];
+        all.extend(pieces.into_iter().skip(1));
+        all.last_mut().expect("there is a first piece").push('}');
+        Self { pieces: all }
+    }
+
+    /// The body with the gaps filled in, in a buffer that is used again once the body was sent.
+    /// What is filled in is our own: it needs no escape.
+    pub fn fill(&self, buffer: &mut BytesMut, gaps: &[&dyn std::fmt::Display]) -> Bytes {
+        use std::fmt::Write;
+        debug_assert_eq!(gaps.len() + 1, self.pieces.len());
+        buffer.clear();
+        buffer.extend_from_slice(self.pieces[0].as_bytes());
+        for (gap, piece) in gaps.iter().zip(&self.pieces[1..]) {
+            write!(buffer, "{gap}").expect("a buffer grows");
+            buffer.extend_from_slice(piece.as_bytes());
+        }
+        buffer.split().freeze()
+    }
+}
+
+/// A refusal in the reply to a mutation.
+#[derive(Clone, Debug, Deserialize)]
+pub struct UserError {
+    pub code: String,
+    /// Of `INSUFFICIENT_STOCK`, where it was asked for.
+    #[serde(default)]
+    pub available: Option<i64>,
+    /// Of `SLOT_TAKEN`, where it was asked for.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// What a document with one mutation, or one question, called `payload` is answered with.
+#[derive(Debug, Deserialize)]
+pub struct Data<P> {
+    pub payload: P,
+}
+
+/// What every mutation answers; the more particular answers hold the same.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    pub user_errors: Vec<UserError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_in() {
+        let template = Template::new("{ a }", r#"{"k":"$","n":$}"#);
+        let mut buffer = BytesMut::new();
+        let body = template.fill(&mut buffer, &[&"key", &7]);
+        assert_eq!(&body[..], br#"{"query":"{ a }","variables":{"k":"key","n":7}}"#);
+        let fixed = Template::new("{ a }", "{}").fill(&mut buffer, &[]);
+        assert_eq!(&fixed[..], br#"{"query":"{ a }","variables":{}}"#);
+    }
+
+    #[test]
+    fn faults_and_data_are_read() {
+        let text = r#"{"errors":[{"message":"m","extensions":{"code":"OVERLOADED","retryAfter":50}}],"data":null}"#;
+        let read: Envelope<Data<Payload>> = serde_json::from_str(text).expect("an envelope");
+        assert!(read.data.is_none());
+        assert_eq!(read.errors[0].extensions.retry_after, Some(50));
+        let text = r#"{"data":{"payload":{"userErrors":[{"code":"NO","available":3}]}}}"#;
+        let read: Envelope<Data<Payload>> = serde_json::from_str(text).expect("an envelope");
+        let data = read.data.expect("data");
+        assert_eq!(data.payload.user_errors[0].available, Some(3));
+    }
+}
