@@ -10,6 +10,8 @@
 
 #[path = "figures/activation.rs"]
 mod activation;
+#[path = "figures/baseline.rs"]
+mod baseline;
 #[path = "figures/children.rs"]
 mod children;
 #[path = "figures/counting.rs"]
@@ -40,11 +42,14 @@ mod report;
 mod samples;
 #[path = "figures/settings.rs"]
 mod settings;
+#[path = "figures/side.rs"]
+mod side;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use place::Kind;
 use samples::Samples;
 use settings::{Part, Settings};
 
@@ -101,6 +106,9 @@ async fn run(settings: &Settings) -> bool {
         for kind in places.kinds() {
             graphql::measure(settings, &places, kind, &mut samples).await;
         }
+    }
+    if settings.wants(Part::Side) && places.kinds().contains(&Kind::Mariadb) {
+        side::measure(settings, &places, Kind::Mariadb, &mut samples).await;
     }
     report::finish(settings, &places, &samples)
 }

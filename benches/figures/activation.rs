@@ -12,6 +12,7 @@ use emporium::domain::id::AggregateId;
 use emporium::domain::products::stock_item::{Command, StockItem};
 use emporium::persistence::journal::{Appended, Entry, PageLimit};
 use emporium::supervisors::node::Node;
+use futures::stream::{self, StreamExt as _};
 use uuid::Uuid;
 
 use crate::children::{self, Child};
@@ -134,14 +135,13 @@ pub async fn cold(settings: &Settings, places: &Places, kind: Kind, samples: &mu
 async fn with_events(node: &Node, events: usize) -> Vec<AggregateRef<StockItem>> {
     let items = futures::future::join_all((0..ACTIVATED).map(|_| stocked(&node.engine))).await;
     // Two events are there already.
-    let selling = items.iter().map(|item| async move {
+    for item in &items {
         let sales = (2..events).map(|_| item.ask(Command::Sell { quantity: 1 }, meta()));
-        for sold in futures::future::join_all(sales).await {
+        // Less than a mailbox takes.
+        let mut sales = stream::iter(sales).buffer_unordered(1_000);
+        while let Some(sold) = sales.next().await {
             sold.expect("there is enough");
         }
-    });
-    for one in selling {
-        one.await;
     }
     items
 }

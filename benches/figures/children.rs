@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::place::Place;
 use crate::settings::Settings;
-use crate::{activation, memory};
+use crate::{activation, baseline, memory};
 
 /// What a child does.
 #[derive(Clone, Copy)]
@@ -51,6 +51,10 @@ pub async fn run(name: &str, settings: &Settings) -> bool {
         "live" => memory::live(&place, settings).await,
         "bound" => memory::bound(&place, settings).await,
         "crash" => activation::sell_and_crash(&place).await,
+        "baseline" => {
+            baseline::serve(&place, settings.connections).await;
+            return false;
+        }
         other => {
             eprintln!("figures: no child does {other}");
             return false;

@@ -45,12 +45,14 @@ struct Figure {
 enum Source {
     /// The median of these samples.
     Of(&'static str),
-    /// The best of a family by its medians.
+    /// The highest of a family by its medians.
     Best(&'static str),
+    /// The lowest.
+    Least(&'static str),
 }
 
 use Goal::{AtLeast, AtMost, RatioAtLeast, RatioAtMost};
-use Source::{Best, Of};
+use Source::{Best, Least, Of};
 
 /// The hot item at the load that the latency goal speaks of.
 const HOT_P99_LOADED: &str = "one hot stock item, p99: 1000 callers";
@@ -118,6 +120,101 @@ const FIGURES: &[Figure] = &[
     held(REPLAY_COLD, Of(REPLAY_COLD), "events/s", None, AtLeast(200_000.0)),
 ];
 
+/// What is measured on a server of databases only: the program beside a shop on tables.
+const SIDE_BY_SIDE: &[Figure] = &[
+    held(
+        "selling one hot item over HTTP, 1 clients",
+        Of("selling one hot item over HTTP: 1 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 1 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling one hot item over HTTP, 8 clients",
+        Of("selling one hot item over HTTP: 8 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 8 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling one hot item over HTTP, 32 clients",
+        Of("selling one hot item over HTTP: 32 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 32 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling one hot item over HTTP, 128 clients",
+        Of("selling one hot item over HTTP: 128 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 128 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling one hot item over HTTP, 512 clients",
+        Of("selling one hot item over HTTP: 512 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 512 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling 1,000 items over HTTP, 1 clients",
+        Of("selling 1,000 items over HTTP: 1 clients"),
+        "requests/s",
+        Some(Best("selling 1,000 items by row-locking SQL, 1 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling 1,000 items over HTTP, 8 clients",
+        Of("selling 1,000 items over HTTP: 8 clients"),
+        "requests/s",
+        Some(Best("selling 1,000 items by row-locking SQL, 8 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling 1,000 items over HTTP, 32 clients",
+        Of("selling 1,000 items over HTTP: 32 clients"),
+        "requests/s",
+        Some(Best("selling 1,000 items by row-locking SQL, 32 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling 1,000 items over HTTP, 128 clients",
+        Of("selling 1,000 items over HTTP: 128 clients"),
+        "requests/s",
+        Some(Best("selling 1,000 items by row-locking SQL, 128 clients")),
+        Goal::None,
+    ),
+    held(
+        "selling 1,000 items over HTTP, 512 clients",
+        Of("selling 1,000 items over HTTP: 512 clients"),
+        "requests/s",
+        Some(Best("selling 1,000 items by row-locking SQL, 512 clients")),
+        Goal::None,
+    ),
+    held(
+        "a hot item over HTTP at 128 clients, against row-locking SQL",
+        Of("selling one hot item over HTTP: 128 clients"),
+        "requests/s",
+        Some(Best("the same by row-locking SQL, 128 clients")),
+        RatioAtLeast(3.0),
+    ),
+    held(
+        "a hot item over HTTP at 128 clients, p99",
+        Of("selling one hot item over HTTP, p99: 128 clients"),
+        "ms",
+        Some(Least("the same by row-locking SQL, 128 clients, p99")),
+        RatioAtMost(1.0),
+    ),
+    held(
+        "a hot item over HTTP at 512 clients",
+        Of("selling one hot item over HTTP: 512 clients"),
+        "requests/s",
+        Some(Of("selling one hot item over HTTP: 32 clients")),
+        RatioAtLeast(0.9),
+    ),
+];
+
 /// One row of `figures.json`.
 #[derive(Serialize)]
 pub struct Row {
@@ -140,7 +237,8 @@ pub struct Row {
 pub fn rows(samples: &Samples, kind: Kind) -> (Vec<Row>, Vec<&'static str>) {
     let mut rows = Vec::new();
     let mut missing = Vec::new();
-    for figure in FIGURES {
+    let side_by_side = if kind == Kind::Mariadb { SIDE_BY_SIDE } else { &[] };
+    for figure in FIGURES.iter().chain(side_by_side) {
         match row(samples, kind, figure) {
             Some(row) => {
                 if row.goal.is_some() && row.met.is_none() {
@@ -157,15 +255,13 @@ pub fn rows(samples: &Samples, kind: Kind) -> (Vec<Row>, Vec<&'static str>) {
 fn row(samples: &Samples, kind: Kind, figure: &Figure) -> Option<Row> {
     let find = |source: Source| match source {
         Of(name) => samples.median(kind, name).map(|value| (None, value)),
-        Best(family) => samples.best(kind, family).map(|(name, value)| {
-            let setting = name.rsplit_once(": ").map(|(_, setting)| setting.to_owned());
-            (setting, value)
-        }),
+        Best(family) => samples.best(kind, family).map(with_setting),
+        Least(family) => samples.least(kind, family).map(with_setting),
     };
     let (setting, value) = find(figure.value)?;
     let against = figure.against.and_then(|source| {
         let (setting, of) = find(source)?;
-        let (Of(name) | Best(name)) = source;
+        let (Of(name) | Best(name) | Least(name)) = source;
         let name = setting.map_or(name.to_owned(), |setting| format!("{name}: {setting}"));
         Some((name, value / of))
     });
@@ -188,6 +284,10 @@ fn row(samples: &Samples, kind: Kind, figure: &Figure) -> Option<Row> {
         met,
         setting,
     })
+}
+
+fn with_setting((name, value): (String, f64)) -> (Option<String>, f64) {
+    (name.rsplit_once(": ").map(|(_, setting)| setting.to_owned()), value)
 }
 
 fn text(sign: &str, goal: f64) -> String {

@@ -22,7 +22,7 @@ const CALLERS: [usize; 4] = [16, 64, 256, 1_000];
 
 pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     let place = places.fresh(kind).await;
-    let server = Server::start(&place).await;
+    let server = Server::of_program(&place).await;
     let asks = asks(&server).await;
     for _ in 0..settings.rounds() {
         for callers in CALLERS {
@@ -39,38 +39,52 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     place.remove().await;
 }
 
+/// The two fields that name a stock item, as JSON.
+pub struct Item(String);
+
+/// Opens so many stock items and fills them.
+pub async fn prepare(server: &Server, count: usize) -> Vec<Item> {
+    let mut connection = Connection::open(&server.address).await;
+    let mut items = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (variant, location) = (Uuid::now_v7(), Uuid::now_v7());
+        let item =
+            format!("\"variantId\":\"variant_{variant}\",\"locationId\":\"location_{location}\"");
+        for (field, input, more) in [
+            ("openStock", "OpenStockInput", ""),
+            ("receiveStock", "ReceiveStockInput", ",\"quantity\":\"100000000000\""),
+        ] {
+            let body = format!(
+                "{{\"query\":\"mutation Prepare($input: {input}!) {{ {field}(input: $input) {{ \
+                 userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{{item},\
+                 \"idempotencyKey\":\"{field}-{variant}\"{more}}}}}}}"
+            );
+            let reply = connection.post(&server.address, &body).await;
+            let done = find(reply, b"\"userErrors\":[]").is_some();
+            assert!(done, "{body} was answered {}", String::from_utf8_lossy(reply));
+        }
+        items.push(Item(item));
+    }
+    items
+}
+
+/// The body of a sale of one unit.
+pub fn sell(Item(item): &Item, key: &str) -> String {
+    format!(
+        "{{\"query\":\"mutation Sell($input: SellStockInput!) {{ sellStock(input: $input) {{ \
+         userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{{item},\"quantity\":\"1\",\
+         \"idempotencyKey\":\"{key}\"}}}}}}"
+    )
+}
+
 /// A stock item is opened and filled; then what is measured.
 async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
-    let variant = format!("variant_{}", Uuid::now_v7());
-    let location = format!("location_{}", Uuid::now_v7());
-    let mut connection = Connection::open(&server.address).await;
-    let run = Uuid::now_v7();
-    for (number, field, input, more) in [
-        (1, "openStock", "OpenStockInput", ""),
-        (2, "receiveStock", "ReceiveStockInput", ",\"quantity\":\"100000000000\""),
-    ] {
-        let body = format!(
-            "{{\"query\":\"mutation Prepare($input: {input}!) {{ {field}(input: $input) {{ \
-             userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{\"variantId\":\"{variant}\",\
-             \"locationId\":\"{location}\",\"idempotencyKey\":\"{run}-{number}\"{more}}}}}}}"
-        );
-        let reply = connection.post(&server.address, &body).await;
-        let done = find(reply, b"\"userErrors\":[]").is_some();
-        assert!(done, "{body} was answered {}", String::from_utf8_lossy(reply));
-    }
-    let item = format!("\"variantId\":\"{variant}\",\"locationId\":\"{location}\"");
-    let sold = item.clone();
+    let sold = prepare(server, 1).await.remove(0);
+    let item = sold.0.clone();
     let mutation = |body: Box<dyn Fn(usize, u64) -> String + Send + Sync>| {
         Arc::new(Ask { body, expected: b"\"userErrors\":[]" })
     };
-    let sell = mutation(Box::new(move |_, _| {
-        format!(
-            "{{\"query\":\"mutation Sell($input: SellStockInput!) {{ sellStock(input: $input) {{ \
-             userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{{sold},\"quantity\":\"1\",\
-             \"idempotencyKey\":\"{}\"}}}}}}",
-            Uuid::now_v7()
-        )
-    }));
+    let sell = mutation(Box::new(move |_, _| sell(&sold, &Uuid::now_v7().to_string())));
     let no_op = mutation(Box::new(|_, _| {
         format!(
             "{{\"query\":\"mutation Nothing($input: NoOpInput) {{ noOp(input: $input) {{ \
@@ -92,13 +106,14 @@ async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
 }
 
 /// A running server; ended when dropped.
-struct Server {
+pub struct Server {
     process: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Server {
-    async fn start(place: &Place) -> Self {
+    /// The program itself.
+    pub async fn of_program(place: &Place) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
         command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
         match (place.directory(), place.url()) {
@@ -106,7 +121,20 @@ impl Server {
             (None, Some(url)) => command.args(["--database", &url]),
             (None, None) => unreachable!("a place is a file or a database of a server"),
         };
-        command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
+        Self::start(command.env("RUST_LOG", "warn")).await
+    }
+
+    /// A child of this program that serves.
+    pub async fn of_child(name: &str, place: &Place, connections: u32) -> Self {
+        let program = std::env::current_exe().expect("a program knows where it is");
+        let mut command = Command::new(program);
+        command.args(["--child", name, "--address", &place.address()]);
+        command.args(["--connections", &connections.to_string()]);
+        Self::start(&mut command).await
+    }
+
+    async fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the server is built beside this program");
         let output = process.stdout.take().expect("its output is piped");
         let reading = tokio::task::spawn_blocking(move || {

@@ -107,6 +107,8 @@ Row-locking SQL is `BEGIN; UPDATE stock SET available = available - 1 WHERE id =
 >= 1; INSERT INTO sales …; COMMIT` on one row. SQLite has one writer: there \"every writer\" is one \
 connection, on the server it is four.
 
+Side by side over HTTP: `sellStock` of the program, and a shop on tables behind the same HTTP server without GraphQL, which locks, counts down and records a sale in one transaction through prepared statements; its best number of connections counts, and both meet the same database server in turns.
+
 A hand-over between nodes and the loss of a node need several nodes and are not measured here.
 
 {tables}

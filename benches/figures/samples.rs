@@ -29,12 +29,20 @@ impl Samples {
 
     /// The figure of this family (`family`, `: `, size) that has the highest median.
     pub fn best(&self, kind: Kind, family: &str) -> Option<(String, f64)> {
-        let members = self.0.keys().filter(|(of, name)| {
+        self.members(kind, family).max_by(|one, other| one.1.total_cmp(&other.1))
+    }
+
+    /// The one that has the lowest.
+    pub fn least(&self, kind: Kind, family: &str) -> Option<(String, f64)> {
+        self.members(kind, family).min_by(|one, other| one.1.total_cmp(&other.1))
+    }
+
+    /// The figures of a family with their medians.
+    fn members(&self, kind: Kind, family: &str) -> impl Iterator<Item = (String, f64)> {
+        let members = self.0.keys().filter(move |(of, name)| {
             *of == kind && name.strip_prefix(family).is_some_and(|rest| rest.starts_with(": "))
         });
-        members
-            .filter_map(|(_, name)| Some((name.clone(), self.median(kind, name)?)))
-            .max_by(|one, other| one.1.total_cmp(&other.1))
+        members.filter_map(move |(_, name)| Some((name.clone(), self.median(kind, name)?)))
     }
 
     /// Every name measured on this database, in order.

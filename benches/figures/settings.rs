@@ -19,6 +19,7 @@ pub enum Part {
     History,
     Memory,
     Graphql,
+    Side,
 }
 
 /// Measures what one node does against the limits of the machine.
@@ -49,6 +50,9 @@ pub struct Settings {
     /// The database of a child process.
     #[arg(long, hide = true)]
     pub address: Option<String>,
+    /// The database connections of a child process that serves.
+    #[arg(long, hide = true, default_value_t = 1)]
+    pub connections: u32,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,

@@ -233,6 +233,31 @@ impl<A: Aggregate> AggregateRef<A> {
         Err(unavailable("it could not be recovered"))
     }
 
+    /// Waits until the confirmed state is as it is awaited, or patience ends: at once, where too
+    /// many wait. Takes a place in the bounds of the aggregate meanwhile, and looks again whenever
+    /// something of it is committed.
+    pub async fn wait_until(
+        &self,
+        awaited: impl Fn(&A::State) -> bool + Send + Sync,
+        patience: Duration,
+    ) -> Result<(), Fault> {
+        let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
+        let (slot, _permit) =
+            self.live(|slot| slot.admit(0).map(|permit| (Arc::clone(slot), permit)))?;
+        let waiting = async {
+            loop {
+                let settled = slot.settled.notified();
+                tokio::pin!(settled);
+                settled.as_mut().enable();
+                if awaited(&self.read().await?.state) {
+                    return Ok(());
+                }
+                settled.await;
+            }
+        };
+        tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
+    }
+
     /// Has the actor recover its state and reads it; nothing if it failed or lost it again. The
     /// permit keeps it from being passivated meanwhile.
     async fn load(

@@ -57,6 +57,11 @@ impl Cursor {
         Ok(!ahead.is_empty())
     }
 
+    /// Whether the logs go further than the position.
+    pub fn is_behind(&self) -> bool {
+        self.services.feed.ahead_of(|shard| self.position.seq(shard)).next().is_some()
+    }
+
     fn take(&mut self, shard: ShardId, entry: &Entry, each: &mut impl FnMut(&Entry)) {
         debug_assert_eq!(entry.seq, self.position.seq(shard) + 1, "a follower never skips");
         self.position.set(shard, entry.seq);
@@ -67,7 +72,7 @@ impl Cursor {
 }
 
 /// Tells `actor` to take a turn whenever something became durable, first of all at once. It
-/// answers each with whether there may be more, and is told again only after its answer: one
+/// answers each with whether it is still behind, and is told again only after its answer: one
 /// message stands for all that became durable in between, and others have their turn.
 pub fn wake<M: Message>(
     services: &NodeServices,
@@ -79,11 +84,13 @@ pub fn wake<M: Message>(
     tokio::spawn(async move {
         while bell.changed().await.is_ok() {
             loop {
-                let (done, more) = oneshot::channel();
+                // What rang before this turn is taken in it.
+                bell.mark_unchanged();
+                let (done, behind) = oneshot::channel();
                 if actor.cast(turn(done)).is_err() {
                     return;
                 }
-                if !matches!(more.await, Ok(true)) {
+                if !matches!(behind.await, Ok(true)) {
                     break;
                 }
             }

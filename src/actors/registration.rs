@@ -47,7 +47,7 @@ pub struct RegistrationSetup {
 
 /// What the follower is told.
 pub enum RegistrationMessage {
-    /// Something became durable; answered with whether there may be more.
+    /// Something became durable; answered with whether it is still behind.
     CatchUp(oneshot::Sender<bool>),
     Checkpoint,
 }
@@ -98,8 +98,8 @@ impl Actor for RegistrationActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RegistrationMessage::CatchUp(done) => {
-                let more = state.catch_up().await?;
-                let _ = done.send(more);
+                state.catch_up().await?;
+                let _ = done.send(state.cursor.is_behind());
             }
             RegistrationMessage::Checkpoint => state.checkpoint().await,
         }

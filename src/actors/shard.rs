@@ -65,6 +65,8 @@ impl Default for Limits {
 
 /// Snapshots written at one time.
 const SNAPSHOT_WRITERS: usize = 4;
+/// Callers that wait for something to happen to an aggregate, at one time.
+const WAITS_MAX: usize = 1_024;
 
 /// What every actor of a node may use.
 pub struct NodeServices {
@@ -77,6 +79,7 @@ pub struct NodeServices {
     pub runtime: tokio::runtime::Handle,
     pub recoveries: Semaphore,
     pub snapshot_writes: Semaphore,
+    pub waits: Semaphore,
     /// Snapshots being written, for a node that drains.
     pub snapshot_tasks: TaskTracker,
     pub admitted_bytes: AtomicUsize,
@@ -103,6 +106,7 @@ impl NodeServices {
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Semaphore::new(limits.recoveries_max),
             snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
+            waits: Semaphore::new(WAITS_MAX),
             snapshot_tasks: TaskTracker::new(),
             limits,
             runtime,

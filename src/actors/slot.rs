@@ -94,10 +94,12 @@ impl<A: Aggregate> Inner<A> {
     }
 
     /// Begins a snapshot if `far_behind` events have gathered since the last one and none runs.
-    /// Large states pace themselves: the next begins no sooner than ten times what the last took.
+    /// Large states pace themselves: the next begins no sooner than ten times what the last took,
+    /// except for the last one of a life.
     fn begin_snapshot(
         &mut self,
         far_behind: u64,
+        is_last: bool,
         now_us: impl FnOnce() -> u64,
     ) -> Option<(SnapshotJob<A::State>, u64)> {
         if self.snapshot_running
@@ -107,7 +109,7 @@ impl<A: Aggregate> Inner<A> {
             return None;
         }
         let now_us = now_us();
-        if now_us < self.snapshot_earliest_us {
+        if now_us < self.snapshot_earliest_us && !is_last {
             return None;
         }
         self.snapshot_running = true;
@@ -240,8 +242,8 @@ impl<A: Aggregate> Slot<A> {
         }
         let decided = inner.core.decide(request, now);
         let announce = inner.announce();
-        let job =
-            inner.begin_snapshot(services.limits.snapshot_interval, || services.monotonic_us());
+        let interval = services.limits.snapshot_interval;
+        let job = inner.begin_snapshot(interval, false, || services.monotonic_us());
         drop(inner);
         if announce {
             self.tell_writer();
@@ -259,10 +261,15 @@ impl<A: Aggregate> Slot<A> {
         inner.core.is_ready().then(|| inner.core.read())
     }
 
-    /// Begins a snapshot if `far_behind` events have gathered since the last one.
-    pub fn snapshot_if_due(self: &Arc<Self>, far_behind: u64) {
+    /// Begins the last snapshot of this life, if the log has run ahead of the one before. One that
+    /// runs already begins it when it ends.
+    fn last_snapshot(self: &Arc<Self>) {
+        if !self.shard.is_serving() {
+            return;
+        }
         let services = &self.shard.services;
-        let job = self.inner.lock().begin_snapshot(far_behind, || services.monotonic_us());
+        let far_behind = services.limits.snapshot_interval / 10;
+        let job = self.inner.lock().begin_snapshot(far_behind, true, || services.monotonic_us());
         if let Some((job, began_us)) = job {
             self.store_snapshot(job, began_us);
         }
@@ -297,6 +304,10 @@ async fn snapshot_task<A: Aggregate>(
     inner.core.snapshot_ended(job, stored);
     inner.snapshot_running = false;
     inner.snapshot_earliest_us = began_us + took * 11;
+    drop(inner);
+    if stored && slot.retired.load(Ordering::Acquire) != 0 {
+        slot.last_snapshot();
+    }
 }
 
 impl<A: Aggregate> WriterCell for Slot<A> {
@@ -365,9 +376,7 @@ impl<A: Aggregate> AnySlot for Slot<A> {
 
     fn retire(self: Arc<Self>) {
         self.retired.store(1, Ordering::Release);
-        if self.shard.is_serving() {
-            self.snapshot_if_due(self.shard.services.limits.snapshot_interval / 10);
-        }
+        self.last_snapshot();
         if let Some(actor) = self.life.write().actor.take() {
             actor.stop(None);
         }

@@ -104,7 +104,7 @@ impl<P: Projection> ViewRef<P> {
 
 /// What a view actor is told.
 pub enum ViewMessage {
-    /// Something became durable; answered with whether there may be more. One such message stands
+    /// Something became durable; answered with whether it is still behind. One such message stands
     /// for all that became durable while the actor was at work.
     CatchUp(oneshot::Sender<bool>),
     Checkpoint,
@@ -154,8 +154,8 @@ impl<P: Projection> Actor for ViewActor<P> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ViewMessage::CatchUp(done) => {
-                let more = state.catch_up().await?;
-                let _ = done.send(more);
+                state.catch_up().await?;
+                let _ = done.send(state.cursor.is_behind());
             }
             ViewMessage::Checkpoint => state.checkpoint().await,
         }

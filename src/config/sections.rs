@@ -79,6 +79,8 @@ pub struct HttpSection {
     pub body_bytes_max: usize,
     /// Connections of one worker at once; more wait in the system's queue.
     pub connections_max: usize,
+    /// Requests that are being answered at one time; more are turned away at once.
+    pub requests_max: usize,
     /// How long a client may take to send the head of a request.
     pub head_timeout_ms: u64,
     /// How long a client may take to send the body of one.
@@ -93,6 +95,7 @@ impl Default for HttpSection {
             drain_seconds: 20,
             body_bytes_max: limits.body_bytes_max,
             connections_max: limits.connections_max,
+            requests_max: limits.requests_max,
             head_timeout_ms: limits.head_timeout_ms,
             body_timeout_ms: limits.body_timeout_ms,
         }
@@ -104,6 +107,7 @@ impl HttpSection {
         HttpLimits {
             body_bytes_max: self.body_bytes_max,
             connections_max: self.connections_max,
+            requests_max: self.requests_max,
             head_timeout_ms: self.head_timeout_ms,
             body_timeout_ms: self.body_timeout_ms,
             // Half of the time is for what follows: views, snapshots, leases.
@@ -219,6 +223,7 @@ impl Settings {
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
             ("http.body_bytes_max", self.http.body_bytes_max as u64, (1_024, 64 << 20)),
             ("http.connections_max", self.http.connections_max as u64, (1, 1_000_000)),
+            ("http.requests_max", self.http.requests_max as u64, (1, 1_000_000)),
             ("http.head_timeout_ms", self.http.head_timeout_ms, (100, 600_000)),
             ("http.body_timeout_ms", self.http.body_timeout_ms, (100, 600_000)),
             ("lease.seconds", self.lease.seconds, (1, 600)),

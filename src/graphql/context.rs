@@ -2,6 +2,7 @@
 //! mutation goes through here to an actor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{Context, OneofObject, Result};
 use serde::Serialize;
@@ -81,6 +82,17 @@ pub async fn load<A: Aggregate>(
     };
     let reading = reading.map_err(|error| fault(&error))?;
     Ok((reading.version > 0).then_some(Loaded { id, reading }))
+}
+
+/// Waits until an aggregate is as it is awaited, or patience ends; it need not be said which.
+pub async fn wait_until<A: Aggregate>(
+    context: &Context<'_>,
+    id: AggregateId,
+    awaited: impl Fn(&A::State) -> bool + Send + Sync,
+    patience: Duration,
+) -> Result<()> {
+    let waiting = engine(context).aggregate::<A>(id).wait_until(awaited, patience).await;
+    waiting.map_err(|error| fault(&error))
 }
 
 /// What comes with a mutation beside its content.

@@ -2,6 +2,8 @@
 //! Faults, limits and bad requests are entries of `errors` with `extensions.code`. This file owns
 //! both shapes and the codes of the API itself; the codes of refusals are the domain's.
 
+use std::time::Duration;
+
 use async_graphql::{
     Enum, Error, ErrorExtensionValues, Interface, ServerError, SimpleObject, Value,
 };
@@ -30,6 +32,12 @@ pub fn coded(code: &str, message: impl Into<String>) -> Error {
 /// The same, for a request that is refused before anything runs.
 pub fn refused_request(code: &str, message: impl Into<String>) -> ServerError {
     let error = coded(code, message);
+    ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
+}
+
+/// The refusal of a whole request where too many are being answered.
+pub fn overloaded() -> ServerError {
+    let error = fault(&Fault::Overloaded { retry_after: Duration::from_millis(250) });
     ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 
@@ -136,7 +144,26 @@ impl UserError {
     /// The same error where the input at fault has another name, or, for an empty one, none of its
     /// own.
     pub fn at(mut self, from: &str, to: &str) -> Self {
-        let path = match &mut self {
+        let path = self.path_mut();
+        for part in path.iter_mut().filter(|part| *part == from) {
+            to.clone_into(part);
+        }
+        path.retain(|part| !part.is_empty());
+        self
+    }
+
+    /// The same error of an input that stands within another one.
+    pub fn within(mut self, outer: &[&str]) -> Self {
+        let path = self.path_mut();
+        if path.is_empty() {
+            path.push(INPUT.to_owned());
+        }
+        path.splice(1..1, outer.iter().map(|part| (*part).to_owned()));
+        self
+    }
+
+    fn path_mut(&mut self) -> &mut Vec<String> {
+        match self {
             Self::Plain(error) => &mut error.path,
             Self::InsufficientStock(error) => &mut error.path,
             Self::QuantityOutOfRange(error) => &mut error.path,
@@ -145,12 +172,7 @@ impl UserError {
             Self::TextInvalid(error) => &mut error.path,
             Self::VersionConflict(error) => &mut error.path,
             Self::SlotTaken(error) => &mut error.path,
-        };
-        for part in path.iter_mut().filter(|part| *part == from) {
-            to.clone_into(part);
         }
-        path.retain(|part| !part.is_empty());
-        self
     }
 
     /// The refusal of a text, at the input of its name.
@@ -175,10 +197,13 @@ impl UserError {
     }
 }
 
+/// The argument of every mutation.
+const INPUT: &str = "input";
+
 /// The path of a field of the argument `input`; empty for none.
 pub fn path_of(fields: &[&str]) -> Vec<String> {
     match fields {
         [] => Vec::new(),
-        fields => ["input"].iter().chain(fields).map(|field| (*field).to_owned()).collect(),
+        fields => [INPUT].iter().chain(fields).map(|field| (*field).to_owned()).collect(),
     }
 }

@@ -13,7 +13,7 @@ use super::accept::{self, MediaType};
 use super::body::{self, Parameters, Unreadable};
 use super::trace::{RequestId, traceparent};
 use crate::auth::Principal;
-use crate::graphql::errors::refused_request;
+use crate::graphql::errors::{overloaded, refused_request};
 use crate::graphql::{Call, Outcome, Reply};
 
 const REQUEST_ID: &str = "x-request-id";
@@ -36,10 +36,14 @@ pub async fn post(
         let declared =
             text(&request, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         let timeout = Duration::from_millis(shared.limits.body_timeout_ms);
-        let body = body::read(payload, declared, shared.limits.body_bytes_max, timeout).await?;
-        body::parse(&body)
+        body::read(payload, declared, shared.limits.body_bytes_max, timeout).await
     };
-    match read.await {
+    let body = match read.await {
+        Ok(body) => body,
+        Err(unreadable) => return head.refuse(media_type, &unreadable),
+    };
+    let Some(_place) = shared.place() else { return head.turn_away(media_type) };
+    match body::parse(&body) {
         Ok(parameters) => run(&shared, head, media_type, parameters, false).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
     }
@@ -49,6 +53,7 @@ pub async fn post(
 pub async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let head = Head::of(&request);
     let Some(media_type) = head.media_type else { return head.not_acceptable() };
+    let Some(_place) = shared.place() else { return head.turn_away(media_type) };
     match body::parse_url(request.query_string()) {
         Ok(parameters) => run(&shared, head, media_type, parameters, true).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
@@ -146,6 +151,14 @@ impl Head {
     fn refuse(&self, media_type: MediaType, unreadable: &Unreadable) -> HttpResponse {
         let errors = [refused_request(unreadable.code, unreadable.message.clone())];
         let mut reply = self.reply(unreadable.status, media_type);
+        reply.body(to_json(&Written { errors: &errors, data: None }))
+    }
+
+    /// Too much is being answered: before anything is read of what was asked.
+    fn turn_away(&self, media_type: MediaType) -> HttpResponse {
+        let errors = [overloaded()];
+        let mut reply = self.reply(StatusCode::SERVICE_UNAVAILABLE, media_type);
+        reply.insert_header((header::RETRY_AFTER, "1"));
         reply.body(to_json(&Written { errors: &errors, data: None }))
     }
 

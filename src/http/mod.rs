@@ -9,6 +9,7 @@ mod trace;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -35,6 +36,8 @@ pub struct HttpLimits {
     pub body_bytes_max: usize,
     /// Connections of one worker at once; more wait in the system's queue.
     pub connections_max: usize,
+    /// Requests that are being answered at one time; more are turned away at once.
+    pub requests_max: usize,
     /// How long a client may take to send the head of a request.
     pub head_timeout_ms: u64,
     /// How long a client may take to send the body of one.
@@ -48,6 +51,7 @@ impl Default for HttpLimits {
         Self {
             body_bytes_max: 1 << 20,
             connections_max: 25_000,
+            requests_max: 4_096,
             head_timeout_ms: 5_000,
             body_timeout_ms: 10_000,
             shutdown_seconds: 10,
@@ -70,6 +74,26 @@ struct Shared {
     health: Arc<dyn Health>,
     demo: bool,
     limits: HttpLimits,
+    /// Requests that are being answered.
+    answering: AtomicUsize,
+}
+
+/// The place of a request among those that are being answered.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// A place, unless all are taken.
+    fn place(&self) -> Option<Place<'_>> {
+        let before = self.answering.fetch_add(1, Ordering::Relaxed);
+        let place = Place(&self.answering);
+        (before < self.limits.requests_max).then_some(place)
+    }
 }
 
 /// Starts to serve; needs a tokio runtime around it. The future ends when the server was stopped
@@ -80,7 +104,8 @@ pub fn serve(
     health: Arc<dyn Health>,
 ) -> std::io::Result<Server> {
     let HttpOptions { listener, workers, demo, limits } = options;
-    let shared = web::Data::new(Shared { schema, health, demo, limits });
+    let shared =
+        web::Data::new(Shared { schema, health, demo, limits, answering: AtomicUsize::new(0) });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())

@@ -50,6 +50,10 @@ impl TestApp {
     }
 
     pub async fn start_with(demo: bool) -> Self {
+        Self::start_within(demo, HttpLimits::default()).await
+    }
+
+    pub async fn start_within(demo: bool, limits: HttpLimits) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("emporium.db");
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
@@ -78,7 +82,7 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let schema = GraphqlSchema::new(node.engine.clone(), views, DocumentLimits::default());
-        let options = HttpOptions { listener, workers: 1, demo, limits: HttpLimits::default() };
+        let options = HttpOptions { listener, workers: 1, demo, limits };
         let server = http::serve(options, schema, Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);
@@ -122,7 +126,7 @@ impl TestApp {
         let input_type = match mutation {
             "publishProduct" | "unpublishProduct" | "archiveProduct" => "ProductInput".to_owned(),
             "releaseHold" | "commitHold" | "shipHold" | "deallocateHold" => "HoldInput".to_owned(),
-            "placeOrder" | "completeOrder" | "retryCheckout" => "OrderInput".to_owned(),
+            "completeOrder" | "retryCheckout" => "OrderInput".to_owned(),
             "cancelOrder" | "abortCheckout" => "EndOrderInput".to_owned(),
             "suspendUser" | "closeUser" => "UserReasonInput".to_owned(),
             "reinstateUser" => "UserInput".to_owned(),

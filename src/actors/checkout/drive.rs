@@ -21,7 +21,7 @@ use crate::actors::aggregate_ref::{AggregateRef, AskError, Engine, Fault};
 use crate::actors::core::{CommandMeta, Reading};
 use crate::actors::patience;
 use crate::domain::aggregate::{Aggregate, Refusal};
-use crate::domain::commerce::order::{self, Order, Status};
+use crate::domain::commerce::order::{self, Order};
 use crate::domain::id::AggregateId;
 use crate::domain::products::stock_item::{self, StockItem};
 use crate::payments::PaymentProvider;
@@ -112,7 +112,7 @@ impl Driver {
     /// Starts the checkout of an order that awaits one; success too where there is none to start.
     async fn start(&self, saga: &AggregateRef<Checkout>, id: AggregateId) -> Result<(), Ended> {
         let order = patience::read(&self.engine.aggregate::<Order>(id)).await?;
-        if !matches!(order.state.status, Status::PendingPayment | Status::Placed) {
+        if !order.state.status.awaits_checkout() {
             return Ok(());
         }
         let Some(command) = checkout::start(id, &order.state) else { return Ok(()) };

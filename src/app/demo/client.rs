@@ -100,7 +100,7 @@ pub(super) fn key(what: &str, to: &str) -> String {
 fn input_type(mutation: &str) -> String {
     match mutation {
         "publishProduct" => "ProductInput".to_owned(),
-        "placeOrder" | "completeOrder" => "OrderInput".to_owned(),
+        "completeOrder" => "OrderInput".to_owned(),
         "cancelOrder" => "EndOrderInput".to_owned(),
         "suspendUser" => "UserReasonInput".to_owned(),
         _ => {

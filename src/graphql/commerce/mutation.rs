@@ -1,16 +1,18 @@
 //! What may be done to orders. Names, prices and taxes come from the products, never from clients.
 
+use std::time::Duration;
+
 use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 use serde::Serialize;
 
 use super::{CheckoutNode, OrderNode};
 use crate::actors::core::Committed;
-use crate::domain::commerce::order::{self, Buyer, Command, Order};
+use crate::domain::commerce::order::{self, Buyer, Command, Line, Order};
 use crate::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use crate::domain::money::{Currency, Money, Rate};
 use crate::domain::products::product::{self, Product};
-use crate::graphql::context::{Ask, load, payload};
-use crate::graphql::errors::UserError;
+use crate::graphql::context::{Ask, load, payload, wait_until};
+use crate::graphql::errors::{UserError, coded};
 use crate::graphql::ids::{
     PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId,
 };
@@ -38,7 +40,19 @@ pub struct DraftOrderInput {
     pub buyer: BuyerInput,
     /// ISO 4217, upper case; every line is in it.
     pub currency: String,
+    /// What it begins with: all of them, or no order.
+    #[graphql(default)]
+    pub lines: Vec<OrderLineInput>,
     pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
+pub struct OrderLineInput {
+    pub product_id: PublicProductId,
+    pub variant_id: PublicVariantId,
+    /// Where the stock is taken from.
+    pub location_id: PublicLocationId,
+    pub quantity: Long,
 }
 
 #[derive(InputObject)]
@@ -78,12 +92,26 @@ pub struct OrderInput {
 }
 
 #[derive(InputObject)]
+pub struct PlaceOrderInput {
+    pub order_id: PublicOrderId,
+    pub expected_version: Option<Long>,
+    /// How long to wait, in milliseconds, for the checkout to confirm or cancel the order: 0 to
+    /// 10,000. The order is placed whatever comes of it.
+    #[graphql(default)]
+    pub wait_ms: u32,
+    pub idempotency_key: String,
+}
+
+#[derive(InputObject)]
 pub struct EndOrderInput {
     pub order_id: PublicOrderId,
     pub reason: String,
     pub expected_version: Option<Long>,
     pub idempotency_key: String,
 }
+
+/// The longest wait for the end of a checkout; less than proxies give a request.
+const WAIT_MS_MAX: u32 = 10_000;
 
 #[derive(Default)]
 pub struct CommerceMutation;
@@ -92,7 +120,8 @@ type Payload<T> = Result<Option<T>>;
 
 #[Object]
 impl CommerceMutation {
-    /// Begins an order. Its id follows from the idempotency key.
+    /// Begins an order, with lines at the products' present list prices. Its id follows from the
+    /// idempotency key.
     async fn draft_order(
         &self,
         context: &Context<'_>,
@@ -111,7 +140,30 @@ impl CommerceMutation {
             BuyerInput::UserId(user) => Buyer::Customer { id: CustomerId::from(user) },
             BuyerInput::GuestEmail(email) => Buyer::Guest { email },
         };
-        let change = ask.send::<Order>(id, Command::Draft { buyer, currency }).await?;
+        let content = DraftContent {
+            buyer: &buyer,
+            currency,
+            lines: input.lines.iter().map(LineContent::from).collect(),
+        };
+        let mut lines = Vec::with_capacity(content.lines.len());
+        let mut unpriced = None;
+        for (number, line) in content.lines.iter().enumerate() {
+            match price(context, currency, line).await? {
+                Ok(offer) => lines.push(line.priced(offer)),
+                Err(error) => {
+                    unpriced = Some(error.within(&["lines", &number.to_string()]));
+                    // What is always refused if the key is not known: see `earlier`.
+                    lines = vec![LineContent { quantity: 0, ..*line }.priced(Offer::of_probe())];
+                    break;
+                }
+            }
+        }
+        let command = Command::Draft { buyer: buyer.clone(), currency, lines };
+        let change = match (ask.send_for::<Order>(id, command, &content).await?, unpriced) {
+            (Ok(committed), _) => Ok(committed),
+            (Err(_), Some(error)) => Err(error),
+            (Err(refusal), None) => Err(UserError::from(refusal)),
+        };
         Ok(Some(OrderPayload::new(id, change)))
     }
 
@@ -123,8 +175,18 @@ impl CommerceMutation {
     ) -> Payload<OrderPayload> {
         let id = AggregateId::from(input.order_id);
         let ask = Ask::new(context, Some(input.idempotency_key.clone()), input.expected_version)?;
-        let line = LineContent::from(&input);
-        let change = match price(context, id, &input).await? {
+        let line = LineContent::from(&OrderLineInput {
+            product_id: input.product_id,
+            variant_id: input.variant_id,
+            location_id: input.location_id,
+            quantity: input.quantity,
+        });
+        let order = load::<Order>(context, id, None).await?;
+        let offer = match order.and_then(|order| order.state().currency()) {
+            Some(currency) => price(context, currency, &line).await?,
+            None => Err(order::Refusal::NotFound.into()),
+        };
+        let change = match offer {
             Ok(offer) => match ask.send_for::<Order>(id, line.command(offer), &line).await? {
                 Ok(committed) => Ok(committed),
                 Err(refusal) => Err(UserError::from(refusal)),
@@ -156,11 +218,26 @@ impl CommerceMutation {
         tell(context, input.order_id, input.expected_version, input.idempotency_key, command).await
     }
 
-    /// The buyer wants it: lines and prices are frozen, and its checkout begins. Ask for
-    /// `checkout` to see how far it is.
-    async fn place_order(&self, context: &Context<'_>, input: OrderInput) -> Payload<OrderPayload> {
-        tell(context, input.order_id, input.expected_version, input.idempotency_key, Command::Place)
-            .await
+    /// The buyer wants it: lines and prices are frozen, and its checkout begins. Wait for its end
+    /// here, or ask for `checkout` to see how far it is.
+    async fn place_order(
+        &self,
+        context: &Context<'_>,
+        input: PlaceOrderInput,
+    ) -> Payload<OrderPayload> {
+        if input.wait_ms > WAIT_MS_MAX {
+            let message = format!("waitMs is at most {WAIT_MS_MAX}");
+            return Err(coded("INVALID_VALUE", message));
+        }
+        let order = AggregateId::from(input.order_id);
+        let ask = Ask::new(context, Some(input.idempotency_key), input.expected_version)?;
+        let change = ask.send::<Order>(order, Command::Place).await?;
+        if change.is_ok() && input.wait_ms > 0 {
+            let patience = Duration::from_millis(input.wait_ms.into());
+            let ended = |state: &order::State| !state.status.awaits_checkout();
+            wait_until::<Order>(context, order, ended, patience).await?;
+        }
+        Ok(Some(OrderPayload::new(order, change)))
     }
 
     /// Cancels an order that is not confirmed; a checkout under way is undone.
@@ -242,8 +319,16 @@ async fn tell_checkout(
     Ok(Some(CheckoutPayload::new(id, change)))
 }
 
-/// What the client said of a line: what the idempotency key guards.
+/// What the client said of an order: what the idempotency key guards.
 #[derive(Serialize)]
+struct DraftContent<'a> {
+    buyer: &'a Buyer,
+    currency: Currency,
+    lines: Vec<LineContent>,
+}
+
+/// What the client said of a line: what the idempotency key guards.
+#[derive(Clone, Copy, Serialize)]
 struct LineContent {
     product: AggregateId,
     variant: VariantId,
@@ -258,8 +343,17 @@ struct Offer {
     tax_rate: Rate,
 }
 
-impl From<&AddOrderLineInput> for LineContent {
-    fn from(input: &AddOrderLineInput) -> Self {
+impl Offer {
+    /// Stands for what is not for sale any more.
+    fn of_probe() -> Self {
+        let currency = Currency::from_code("EUR").expect("there are euros");
+        let (unit_price, tax_rate) = (Money::zero(currency), Rate::ZERO);
+        Self { name: "a line added before".to_owned(), unit_price, tax_rate }
+    }
+}
+
+impl From<&OrderLineInput> for LineContent {
+    fn from(input: &OrderLineInput) -> Self {
         Self {
             product: input.product_id.into(),
             variant: input.variant_id.into(),
@@ -270,33 +364,29 @@ impl From<&AddOrderLineInput> for LineContent {
 }
 
 impl LineContent {
+    fn priced(&self, offer: Offer) -> Line {
+        let Self { variant, location, quantity, .. } = *self;
+        let Offer { name, unit_price, tax_rate } = offer;
+        Line { variant, location, quantity, name, unit_price, tax_rate }
+    }
+
     fn command(&self, offer: Offer) -> Command {
-        Command::AddLine {
-            variant: self.variant,
-            location: self.location,
-            quantity: self.quantity,
-            name: offer.name,
-            unit_price: offer.unit_price,
-            tax_rate: offer.tax_rate,
-        }
+        let Line { variant, location, quantity, name, unit_price, tax_rate } = self.priced(offer);
+        Command::AddLine { variant, location, quantity, name, unit_price, tax_rate }
     }
 }
 
-/// The present price of a variant in the order's currency, or why there is none.
+/// The present price of a variant in a currency, or why there is none.
 async fn price(
     context: &Context<'_>,
-    order: AggregateId,
-    input: &AddOrderLineInput,
+    currency: Currency,
+    line: &LineContent,
 ) -> Result<std::result::Result<Offer, UserError>> {
-    let order = load::<Order>(context, order, None).await?;
-    let Some(currency) = order.and_then(|order| order.state().currency()) else {
-        return Ok(Err(order::Refusal::NotFound.into()));
-    };
-    let Some(product) = load::<Product>(context, input.product_id.into(), None).await? else {
+    let Some(product) = load::<Product>(context, line.product, None).await? else {
         return Ok(Err(product::Refusal::NotFound.into()));
     };
     let product = product.state();
-    let variant = VariantId::from(input.variant_id);
+    let variant = line.variant;
     let Some(known) = product.variants.get(&variant) else {
         return Ok(Err(product::Refusal::VariantNotFound.into()));
     };
@@ -320,15 +410,6 @@ async fn earlier(
     order: AggregateId,
     line: &LineContent,
 ) -> Result<Option<Committed>> {
-    let probe = Command::AddLine {
-        variant: line.variant,
-        location: line.location,
-        quantity: 0,
-        name: "a line added before".to_owned(),
-        unit_price: Money::zero(Currency::from_code("EUR").map_err(|error| {
-            crate::graphql::errors::coded(crate::graphql::errors::INTERNAL, error.to_string())
-        })?),
-        tax_rate: Rate::ZERO,
-    };
+    let probe = LineContent { quantity: 0, ..*line }.command(Offer::of_probe());
     Ok(ask.send_for::<Order>(order, probe, line).await?.ok())
 }

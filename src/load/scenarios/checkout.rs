@@ -1,6 +1,5 @@
-//! `checkout`: one operation is a whole checkout of a guest: the order is drafted, gets its line,
-//! is placed, and is awaited until it is confirmed. Three requests and the asking in between: ids
-//! follow from the reply to the draft.
+//! `checkout`: one operation is a whole checkout of a guest: the order is drafted with its line,
+//! placed, and its end is waited for. Two requests, and asking where the end is long in coming.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +14,7 @@ use super::catalogue::Product;
 use super::stock::{Item, PLENTY, Standing, promised};
 use crate::load::LoadError;
 use crate::load::checks::{Check, sample};
-use crate::load::client::{Data, Payload, Template, Told, UserError};
+use crate::load::client::{Data, Template, Told, UserError};
 use crate::load::meter::Outcome;
 use crate::load::run::{Run, Scenario, Turn};
 
@@ -23,9 +22,8 @@ use crate::load::run::{Run, Scenario, Turn};
 const READ_BACK_MAX: usize = 2_000;
 /// Orders whose placing is asked for again at the end.
 const REPEATED_MAX: usize = 50;
-/// How often an order is asked for: at first soon, then ever more rarely.
-const ASKED_AFTER: Duration = Duration::from_millis(4);
-const ASKED_AFTER_MAX: Duration = Duration::from_millis(100);
+/// How often an order is asked for whose end did not come while its placing waited for it.
+const ASKED_AFTER: Duration = Duration::from_millis(100);
 /// How long a checkout may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// Our word for one that takes longer.
@@ -33,18 +31,18 @@ const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
 
 const DRAFT: &str = "mutation Draft($input: DraftOrderInput!) { payload: draftOrder(input: $input) \
                      { order { id } userErrors { code } } }";
-const PLACE: &str = "mutation Place($line: AddOrderLineInput!, $order: OrderInput!) { line: \
-                     addOrderLine(input: $line) { userErrors { code } } place: placeOrder(input: \
-                     $order) { version userErrors { code } } }";
+const PLACE: &str = "mutation Place($input: PlaceOrderInput!) { payload: placeOrder(input: \
+                     $input) { version order { status cancelledBecause } userErrors { code } } }";
 const STATUS: &str =
     "query Order($id: ID!) { payload: order(id: $id) { status cancelledBecause } }";
 
 /// See the module.
 pub struct Checkout {
     product: Product,
+    /// With the drafting of an order for a unit of each.
     items: Vec<(Item, Template)>,
     before: Vec<Standing>,
-    draft: Template,
+    place: Template,
     status: Template,
     done: Mutex<Done>,
     unknown: AtomicU64,
@@ -59,9 +57,9 @@ struct Done {
 #[derive(Clone)]
 struct Placed {
     number: u64,
-    item: usize,
     order: String,
     version: u64,
+    item: usize,
 }
 
 #[derive(Deserialize)]
@@ -77,15 +75,10 @@ struct OrderId {
 }
 
 #[derive(Deserialize)]
-struct Placing {
-    line: Payload,
-    place: PlacePayload,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PlacePayload {
+struct Placing {
     version: Option<u64>,
+    order: Option<Status>,
     user_errors: Vec<UserError>,
 }
 
@@ -111,23 +104,23 @@ impl Checkout {
             item.open(run, PLENTY).await?;
             before.push(item.read(run).await?);
             let variables = format!(
-                r#"{{"line":{{"orderId":"$","productId":"{}",{},"quantity":"1","idempotencyKey":"{}-line-$"}},"order":{{"orderId":"$","idempotencyKey":"{}-place-$"}}}}"#,
+                r#"{{"input":{{"buyer":{{"guestEmail":"guest-{}-$@example.com"}},"currency":"EUR","lines":[{{"productId":"{}",{},"quantity":"1"}}],"idempotencyKey":"{}-draft-$"}}}}"#,
+                run.id,
                 product.id,
                 item.variables(),
-                run.id,
                 run.id
             );
-            items.push((item, Template::new(PLACE, &variables)));
+            items.push((item, Template::new(DRAFT, &variables)));
         }
-        let draft = format!(
-            r#"{{"input":{{"buyer":{{"guestEmail":"guest-{}-$@example.com"}},"currency":"EUR","idempotencyKey":"{}-draft-$"}}}}"#,
-            run.id, run.id
+        let place = format!(
+            r#"{{"input":{{"orderId":"$","waitMs":10000,"idempotencyKey":"{}-place-$"}}}}"#,
+            run.id
         );
         Ok(Self {
             product,
             items,
             before,
-            draft: Template::new(DRAFT, &draft),
+            place: Template::new(PLACE, &place),
             status: Template::new(STATUS, r#"{"id":"$"}"#),
             done: Mutex::default(),
             unknown: AtomicU64::new(0),
@@ -137,40 +130,36 @@ impl Checkout {
     /// `asked` becomes true once the order may be confirmed.
     async fn whole(&self, turn: &mut Turn<'_>, asked: &mut bool) -> Result<(), Ended> {
         let number = turn.number;
-        let body = self.draft.fill(turn.buffer, &[&number, &number]);
+        let item = turn.choices.below(self.items.len() as u64) as usize;
+        let body = self.items[item].1.fill(turn.buffer, &[&number, &number]);
         let drafted: Data<Drafted> = answered(turn, body).await?;
         not_refused(drafted.payload.user_errors)?;
         let Some(OrderId { id: order }) = drafted.payload.order else {
             return Err(Ended(turn.wrong("a draft without an order")));
         };
 
-        let item = turn.choices.below(self.items.len() as u64) as usize;
-        let body = self.place(turn.buffer, item, &order, number);
+        let body = self.place.fill(turn.buffer, &[&order, &number]);
         *asked = true;
-        let placing: Placing = answered(turn, body).await?;
-        not_refused(placing.line.user_errors)?;
-        not_refused(placing.place.user_errors)?;
-        let Some(version) = placing.place.version else {
+        let Data { payload }: Data<Placing> = answered(turn, body).await?;
+        not_refused(payload.user_errors)?;
+        let Some(version) = payload.version else {
             return Err(Ended(turn.wrong("an order placed without a version")));
         };
 
-        self.confirmed(turn, &order).await?;
-        self.done.lock().confirmed.push(Placed { number, item, order, version });
+        self.confirmed(turn, &order, payload.order).await?;
+        self.done.lock().confirmed.push(Placed { number, order, version, item });
         Ok(())
     }
 
-    fn place(&self, buffer: &mut BytesMut, item: usize, order: &str, number: u64) -> bytes::Bytes {
-        self.items[item].1.fill(buffer, &[&order, &number, &order, &number])
-    }
-
-    async fn confirmed(&self, turn: &mut Turn<'_>, order: &str) -> Result<(), Ended> {
-        let (until, mut pause) = (Instant::now() + ENDS_WITHIN, ASKED_AFTER);
-        while Instant::now() < until {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(ASKED_AFTER_MAX);
-            let body = self.status.fill(turn.buffer, &[&order]);
-            let status: Data<Option<Status>> = answered(turn, body).await?;
-            match status.payload {
+    async fn confirmed(
+        &self,
+        turn: &mut Turn<'_>,
+        order: &str,
+        mut seen: Option<Status>,
+    ) -> Result<(), Ended> {
+        let until = Instant::now() + ENDS_WITHIN;
+        loop {
+            match seen {
                 None => return Err(Ended(turn.wrong("a placed order is gone"))),
                 Some(Status { status, cancelled_because }) => match status.as_str() {
                     "CONFIRMED" => return Ok(()),
@@ -182,9 +171,15 @@ impl Checkout {
                     _ => return Err(Ended(turn.wrong("a placed order is neither"))),
                 },
             }
+            if Instant::now() > until {
+                turn.meter.fault(NOT_CONFIRMED);
+                return Err(Ended(Outcome::Unknown));
+            }
+            tokio::time::sleep(ASKED_AFTER).await;
+            let body = self.status.fill(turn.buffer, &[&order]);
+            let status: Data<Option<Status>> = answered(turn, body).await?;
+            seen = status.payload;
         }
-        turn.meter.fault(NOT_CONFIRMED);
-        Err(Ended(Outcome::Unknown))
     }
 
     /// Whether every order that was seen confirmed is.
@@ -216,12 +211,12 @@ impl Checkout {
         let stood = self.standing(run).await?;
         let mut buffer = BytesMut::new();
         for placed in &some {
-            let body = self.place(&mut buffer, placed.item, &placed.order, placed.number);
-            let again: Placing = run.api.need("asking again with the same key", body).await?;
-            if again.place.version != Some(placed.version) || !again.line.user_errors.is_empty() {
+            let body = self.place.fill(&mut buffer, &[&placed.order, &placed.number]);
+            let again: Data<Placing> = run.api.need("asking again with the same key", body).await?;
+            if again.payload.version != Some(placed.version) {
                 let detail = format!(
                     "placing {} led to version {}; asked again, to {:?}",
-                    placed.order, placed.version, again.place.version
+                    placed.order, placed.version, again.payload.version
                 );
                 return Ok(Check::new(name, false, detail));
             }

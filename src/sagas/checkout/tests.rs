@@ -147,7 +147,7 @@ impl World {
         };
         let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
         let order = given::<Order>(order_id(), [])
-            .when(order::Command::Draft { buyer, currency: euro(0).currency })
+            .when(order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() })
             .accepted()
             .when(add(2, 3))
             .accepted()

@@ -56,6 +56,37 @@ async fn an_order_is_drafted_placed_and_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_drafted_with_lines_and_its_end_is_waited_for() {
+    let app = TestApp::start().await;
+    let (product, variant) = teapot(&app, 5).await;
+    let drafting = |quantity: i64, product: &str, key: &str| {
+        json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR", "idempotencyKey": key,
+               "lines": [{"productId": product, "variantId": variant, "locationId": SHELF,
+                          "quantity": quantity}]})
+    };
+    let selection = "version order { id totals { gross { amount } } }";
+    let order = app.done("draftOrder", drafting(3, &product, "d1"), selection).await;
+    assert_eq!(order["order"]["totals"]["gross"]["amount"], "71.36");
+    assert_eq!(order["version"], 2);
+    assert_eq!(app.done("draftOrder", drafting(3, &product, "d1"), selection).await, order);
+    // Sold no more: what was drafted with the key stays, and nothing new comes of it.
+    let unpublish = json!({"productId": product, "idempotencyKey": "off"});
+    app.done("unpublishProduct", unpublish, "").await;
+    assert_eq!(app.done("draftOrder", drafting(3, &product, "d1"), selection).await, order);
+    let error = app.refused("draftOrder", drafting(3, &product, "d2")).await;
+    assert_eq!(error["code"], "PRODUCT_NOT_FOR_SALE");
+    let place = |wait: i64, key: &str| json!({"orderId": order["order"]["id"], "waitMs": wait, "idempotencyKey": key});
+    let placed = app.done("placeOrder", place(10_000, "p"), "order { status }").await;
+    assert_eq!(placed["order"]["status"], "CONFIRMED");
+    let again = app.done("placeOrder", place(10_000, "p"), "order { status }").await;
+    assert_eq!(again["order"]["status"], "CONFIRMED");
+    let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
+    let reply = app.reply(query, json!({"input": place(10_001, "q")})).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_VALUE");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_without_stock_is_cancelled_with_the_reason() {
     let app = TestApp::start().await;
     let teapot = teapot(&app, 1).await;

@@ -1,9 +1,11 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
+use emporium::http::HttpLimits;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
+use crate::support::eventually;
 
 const STRICT: &str = "application/graphql-response+json";
 const MUTATION: &str =
@@ -121,6 +123,34 @@ async fn queries_may_come_in_the_url() {
     let request = app.client.get(url(&app, &parameters));
     let reply: Value = request.send().await.expect("a reply").json().await.expect("JSON");
     assert!(reply["data"]["orders"]["position"].is_string(), "{reply}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_beyond_the_bound_are_turned_away_at_once() {
+    let limits = HttpLimits { requests_max: 1, ..HttpLimits::default() };
+    let app = TestApp::start_within(true, limits).await;
+    // Given a request that waits, a while, for a view to come as far as it never will
+    let query = "query($at: Position) { products(atLeast: $at) { position } }";
+    let waiting = app.post().json(&json!({"query": query, "variables": {"at": "0.zzzzzzzz"}}));
+    let waiting = waiting.send();
+    let waiting = tokio::spawn(waiting);
+
+    // When others ask meanwhile
+    let turned_away = eventually("a request is turned away", async || {
+        let request = app.post().header("accept", STRICT).json(&json!({"query": "{ __typename }"}));
+        let reply = request.send().await.expect("a reply");
+        (reply.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(reply)
+    })
+    .await;
+
+    // Then they are told so and when to come back, and once there is room they are served
+    assert!(turned_away.headers().contains_key("retry-after"));
+    let body: Value = turned_away.json().await.expect("JSON");
+    assert_eq!(body["errors"][0]["extensions"]["code"], "OVERLOADED");
+    assert!(body["errors"][0]["extensions"]["retryAfter"].is_u64());
+    waiting.await.expect("it ends by itself").expect("a reply");
+    app.data("{ __typename }", json!({})).await;
     app.stop().await;
 }
 

@@ -37,7 +37,7 @@ pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateI
     let id = AggregateId(Uuid::now_v7());
     let buyer = Buyer::Guest { email: format!("{id}@example.org") };
     let currency = euro(0).currency;
-    done::<Order>(engine, id, order::Command::Draft { buyer, currency }).await;
+    done::<Order>(engine, id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
     for (place, number) in variants.iter().enumerate() {
         let line = order::Command::AddLine {
             variant: variant(*number),

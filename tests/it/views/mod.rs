@@ -73,7 +73,7 @@ async fn trade(life: &Life, round: u32) {
         let id = AggregateId(Uuid::now_v7());
         let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
         let currency = euro(0).currency;
-        life.done::<Order>(id, order::Command::Draft { buyer, currency }).await;
+        life.done::<Order>(id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
         let line = order::Command::AddLine {
             variant,
             location,
@@ -176,7 +176,8 @@ fn what_was_written_is_read_at_its_position() {
         for number in 1..=50 {
             let id = AggregateId(Uuid::now_v7());
             let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
-            let draft = order::Command::Draft { buyer, currency: euro(0).currency };
+            let draft =
+                order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() };
             let written = position(life.done::<Order>(id, draft).await);
             let view = &life.followers.orders;
             let query = |orders: &Orders| (orders.get(id).map(|row| row.status), orders.len());

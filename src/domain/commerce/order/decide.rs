@@ -14,8 +14,8 @@ const PAYMENT_REFERENCE: TextRule =
     TextRule::line("paymentReference", PAYMENT_REFERENCE_CHARACTERS_MAX);
 
 pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
-    if let Command::Draft { buyer, currency } = command {
-        return draft(state, buyer, *currency);
+    if let Command::Draft { buyer, currency, lines } = command {
+        return draft(state, buyer, *currency, lines);
     }
     let Some((_, currency)) = &state.drafted else {
         return Err(Refusal::NotFound);
@@ -29,7 +29,6 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Status::Draft,
             Command::AddLine { variant, location, quantity, name, unit_price, tax_rate },
         ) => {
-            NAME.check(name)?;
             let (variant, location, quantity) = (*variant, *location, *quantity);
             let (name, unit_price, tax_rate) = (name.clone(), *unit_price, *tax_rate);
             let line = Line { variant, location, quantity, name, unit_price, tax_rate };
@@ -93,15 +92,33 @@ impl Command {
     }
 }
 
-fn draft(state: &State, buyer: &Buyer, currency: Currency) -> Result<Vec<Event>, Refusal> {
+/// All of it or nothing: a line that is refused refuses the order.
+fn draft(
+    state: &State,
+    buyer: &Buyer,
+    currency: Currency,
+    lines: &[Line],
+) -> Result<Vec<Event>, Refusal> {
     if let Buyer::Guest { email } = buyer {
         check_email(email)?;
     }
     match &state.drafted {
-        Some((known, of)) if known == buyer && *of == currency => Ok(Vec::new()),
-        Some(_) => Err(Refusal::AlreadyExists),
-        None => Ok(vec![Event::OrderDrafted { buyer: buyer.clone(), currency }]),
+        Some((known, of)) if known == buyer && *of == currency && lines.is_empty() => {
+            return Ok(Vec::new());
+        }
+        Some(_) => return Err(Refusal::AlreadyExists),
+        None => {}
     }
+    let mut events = vec![Event::OrderDrafted { buyer: buyer.clone(), currency }];
+    let mut drafted = state.clone();
+    drafted.apply(&events[0]);
+    for line in lines {
+        for added in add_line(&drafted, currency, line.clone())? {
+            drafted.apply(&added);
+            events.push(added);
+        }
+    }
+    Ok(events)
 }
 
 /// What can be said of an address without sending to it.
@@ -123,6 +140,7 @@ fn check_email(email: &str) -> Result<(), Refusal> {
 }
 
 fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>, Refusal> {
+    NAME.check(&line.name)?;
     check_quantity(line.quantity)?;
     if line.unit_price.currency != currency {
         let found = line.unit_price.currency;

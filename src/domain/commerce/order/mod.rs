@@ -43,10 +43,11 @@ pub const PAYMENT_REFERENCE_CHARACTERS_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum Command {
-    /// Begins an order; everything in it is in this currency.
+    /// Begins an order, with these lines or none; everything in it is in this currency.
     Draft {
         buyer: Buyer,
         currency: Currency,
+        lines: Vec<Line>,
     },
     /// Adds a line. Name, price and tax rate come from the product, never from the client.
     AddLine {

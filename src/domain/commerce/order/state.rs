@@ -21,6 +21,13 @@ pub enum Status {
     Expired,
 }
 
+impl Status {
+    /// It was placed, and its checkout has neither confirmed nor ended it.
+    pub fn awaits_checkout(self) -> bool {
+        matches!(self, Self::PendingPayment | Self::Placed)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -106,8 +106,11 @@ const STATUSES: [Status; 7] = [
 
 #[test]
 fn an_order_is_drafted_once() {
-    let draft =
-        |currency: &str| Command::Draft { buyer: buyer(), currency: money(0, currency).currency };
+    let draft = |currency: &str| Command::Draft {
+        buyer: buyer(),
+        currency: money(0, currency).currency,
+        lines: Vec::new(),
+    };
     order([])
         .when(Command::Place)
         .refused("ORDER_NOT_FOUND")
@@ -120,14 +123,42 @@ fn an_order_is_drafted_once() {
 }
 
 #[test]
+fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
+    let line = |quantity, currency: &str| Line {
+        variant: VariantId(uuid(1)),
+        location: LocationId(uuid(2)),
+        quantity,
+        name: "Teapot".to_owned(),
+        unit_price: money(108, currency),
+        tax_rate: rate(1_900),
+    };
+    let draft = |lines| Command::Draft { buyer: buyer(), currency: euro(), lines };
+    let line_added = |number, quantity| added(number, quantity, money(108, "EUR"), rate(1_900));
+    order([])
+        .when(draft(vec![line(1, "EUR"), line(0, "EUR")]))
+        .refused("INVALID_QUANTITY")
+        .when(draft(vec![line(1, "EUR"), line(1, "USD")]))
+        .refused("CURRENCY_MISMATCH")
+        .when(draft(vec![line(1, "EUR"); LINES_MAX + 1]))
+        .refused("LIMIT_REACHED")
+        .when(draft(vec![line(1, "EUR"), line(2, "EUR")]))
+        .then([drafted(), line_added(1, 1), line_added(2, 2)])
+        .when(draft(vec![line(1, "EUR")]))
+        .refused("ORDER_EXISTS")
+        .when(draft(Vec::new()))
+        .then([]);
+}
+
+#[test]
 fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
     let guest = |email: &str| Buyer::Guest { email: email.to_owned() };
     for email in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", &format!("{}@b", "x".repeat(254))]
     {
-        let command = Command::Draft { buyer: guest(email), currency: euro() };
+        let command = Command::Draft { buyer: guest(email), currency: euro(), lines: Vec::new() };
         order([]).when(command).refused("INVALID_EMAIL");
     }
-    let command = Command::Draft { buyer: guest("ann@example.org"), currency: euro() };
+    let command =
+        Command::Draft { buyer: guest("ann@example.org"), currency: euro(), lines: Vec::new() };
     order([]).when(command).accepted();
     assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
     assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
