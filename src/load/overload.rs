@@ -94,7 +94,7 @@ fn told(counts: Counts, turned_away: TurnedAway) -> Check {
     if count == 0 {
         let detail = format!(
             "nothing was: {} operations waited for a free client or fitted in the server's \
-             mailboxes; --clients must be above its limits.mailbox_max",
+             bounds; --clients must be above its http.requests_max",
             counts.attempted
         );
         return Check::new(name, false, detail);
