@@ -266,7 +266,7 @@ impl Shard {
         Some(admit(&slot))
     }
 
-    /// Makes room for others on the node: see [`evict`](Self::evict).
+    /// Makes room for others on the node by passivating idle aggregates; false if there are none.
     pub fn make_room(&self) -> bool {
         self.evict(&mut self.slots.write()) > 0
     }

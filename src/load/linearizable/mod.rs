@@ -3,8 +3,8 @@
 //! before what had ended when it began (Herlihy and Wing 1990). The search is `porcupine-rs`'s.
 //!
 //! Its memory grows with the square of a history's length (n² / 8 bytes for n operations), so long
-//! histories are cut where that changes nothing; see [`cuts`]. What cannot be cut is searched whole
-//! up to [`WHOLE_MAX`] operations, and beyond it the answer is that nothing is known.
+//! histories are cut where that changes nothing; see `cuts`. What cannot be cut is searched whole
+//! up to `WHOLE_MAX` operations, and beyond it the answer is that nothing is known.
 
 mod cuts;
 mod model;
