@@ -162,6 +162,8 @@ fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
         products: followers.products.clone(),
         people: followers.people.clone(),
         calendars: followers.calendars.clone(),
+        open_checkouts: followers.open_checkouts.clone(),
+        open_checkouts_max: settings.checkout.open_max,
     };
     GraphqlSchema::new(running.node.engine.clone(), views, settings.graphql)
 }

@@ -4,6 +4,7 @@
 use crate::actors::view::ViewRef;
 use crate::domain::id::AggregateId;
 use crate::projections::calendars::Calendars;
+use crate::projections::checkouts::OpenCheckouts;
 use crate::projections::orders::Orders;
 use crate::projections::people::People;
 use crate::projections::position::Position;
@@ -15,13 +16,23 @@ use async_graphql::{Context, Result};
 use super::errors::{coded, fault};
 use super::scalars::PositionToken;
 
-/// The views that lists are read from.
+/// The views that lists are read from, and what is let in by what they show.
 #[derive(Clone, Default)]
 pub struct Views {
     pub orders: ViewRef<Orders>,
     pub products: ViewRef<Products>,
     pub people: ViewRef<People>,
     pub calendars: ViewRef<Calendars>,
+    pub open_checkouts: ViewRef<OpenCheckouts>,
+    /// Orders that may await the end of their checkout at one time.
+    pub open_checkouts_max: usize,
+}
+
+impl Views {
+    /// Whether another order may be placed: as many may wait as can be carried through soon.
+    pub fn has_room_for_a_checkout(&self) -> bool {
+        self.open_checkouts.rows().len() < self.open_checkouts_max
+    }
 }
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {

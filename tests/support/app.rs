@@ -50,10 +50,11 @@ impl TestApp {
     }
 
     pub async fn start_with(demo: bool) -> Self {
-        Self::start_within(demo, HttpLimits::default()).await
+        let open = CheckoutOptions::default().open_max;
+        Self::start_within(demo, HttpLimits::default(), open).await
     }
 
-    pub async fn start_within(demo: bool, limits: HttpLimits) -> Self {
+    pub async fn start_within(demo: bool, limits: HttpLimits, open_checkouts_max: usize) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("emporium.db");
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
@@ -78,6 +79,8 @@ impl TestApp {
             products: followers.products.clone(),
             people: followers.people.clone(),
             calendars: followers.calendars.clone(),
+            open_checkouts: followers.open_checkouts.clone(),
+            open_checkouts_max,
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));

@@ -31,13 +31,15 @@ use crate::projections::checkouts::{OpenCheckouts, Row};
 pub struct CheckoutOptions {
     /// Checkouts that are under way at one time; the others wait their turn.
     pub drivers_max: usize,
+    /// Orders that may await the end of their checkout at one time; beyond it none is placed.
+    pub open_max: usize,
     /// How long the payment provider may take for an answer before there is none.
     pub payment_timeout_ms: u64,
 }
 
 impl Default for CheckoutOptions {
     fn default() -> Self {
-        Self { drivers_max: 256, payment_timeout_ms: 10_000 }
+        Self { drivers_max: 256, open_max: 10_000, payment_timeout_ms: 10_000 }
     }
 }
 

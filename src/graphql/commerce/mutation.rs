@@ -6,16 +6,18 @@ use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 use serde::Serialize;
 
 use super::{CheckoutNode, OrderNode};
+use crate::actors::aggregate_ref::Fault;
 use crate::actors::core::Committed;
 use crate::domain::commerce::order::{self, Buyer, Command, Line, Order};
 use crate::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use crate::domain::money::{Currency, Money, Rate};
 use crate::domain::products::product::{self, Product};
 use crate::graphql::context::{Ask, load, payload, wait_until};
-use crate::graphql::errors::{UserError, coded};
+use crate::graphql::errors::{UserError, coded, fault};
 use crate::graphql::ids::{
     PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId,
 };
+use crate::graphql::lists::views;
 use crate::graphql::scalars::Long;
 use crate::sagas::checkout::{self, Checkout, checkout_id};
 
@@ -112,6 +114,8 @@ pub struct EndOrderInput {
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
 const WAIT_MS_MAX: u32 = 10_000;
+/// When a buyer may come back whom too many checkouts kept out.
+const OVERLOAD_RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct CommerceMutation;
@@ -230,6 +234,9 @@ impl CommerceMutation {
             return Err(coded("INVALID_VALUE", message));
         }
         let order = AggregateId::from(input.order_id);
+        if !views(context).has_room_for_a_checkout() {
+            return Err(fault(&Fault::Overloaded { retry_after: OVERLOAD_RETRY }));
+        }
         let ask = Ask::new(context, Some(input.idempotency_key), input.expected_version)?;
         let change = ask.send::<Order>(order, Command::Place).await?;
         if change.is_ok() && input.wait_ms > 0 {

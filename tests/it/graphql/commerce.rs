@@ -1,5 +1,6 @@
 //! Orders and checkouts through the API.
 
+use emporium::http::HttpLimits;
 use serde_json::{Value, json};
 
 use super::products::{BUYER, SHELF, teapot};
@@ -83,6 +84,45 @@ async fn an_order_is_drafted_with_lines_and_its_end_is_waited_for() {
     let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
     let reply = app.reply(query, json!({"input": place(10_001, "q")})).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_VALUE");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_order_is_placed_while_too_many_await_their_checkout() {
+    let app = TestApp::start_within(true, HttpLimits::default(), 1).await;
+    let (product, variant) = teapot(&app, 100).await;
+    let draft = async |quantity: i64, key: &str| {
+        let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+            "lines": [{"productId": product, "variantId": variant, "locationId": SHELF,
+                       "quantity": quantity}],
+            "idempotencyKey": key});
+        let drafted =
+            app.done("draftOrder", input, "order { id totals { gross { amount } } }").await;
+        drafted["order"].clone()
+    };
+    // Given an order whose payment is not answered at first, by its amount
+    let slow = draft(47, "slow").await;
+    assert_eq!(slow["totals"]["gross"]["amount"], "1118.04");
+    app.done("placeOrder", json!({"orderId": slow["id"], "idempotencyKey": "place slow"}), "")
+        .await;
+    app.followers.caught_up().await;
+
+    // When another is placed, it is told to come back, and nothing is done
+    let next = draft(1, "next").await;
+    let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
+    let place = json!({"input": {"orderId": next["id"], "idempotencyKey": "place next"}});
+    let error = app.reply(query, place.clone()).await["errors"][0]["extensions"].take();
+    assert_eq!(error, json!({"code": "OVERLOADED", "retryAfter": 1_000}));
+    let status = "query($id: ID!) { order(id: $id) { status } }";
+    let data = app.data(status, json!({"id": next["id"]})).await;
+    assert_eq!(data["order"]["status"], "DRAFT");
+
+    // Then it is placed by the same key once the first has come through
+    eventually("there is room again", async || {
+        let reply = app.reply(query, place.clone()).await;
+        reply["data"]["placeOrder"]["version"].is_u64().then_some(())
+    })
+    .await;
     app.stop().await;
 }
 
