@@ -117,25 +117,26 @@ impl Actor for RegistrationActor {
 }
 
 impl RegistrationState {
-    /// Settles what one turn brings; false if there was nothing. An error ends the actor before
-    /// its position is stored, so that the next one does it again.
-    async fn catch_up(&mut self) -> Result<bool, Fault> {
+    /// Settles what one turn brings. An error ends the actor before its position is stored, so that
+    /// the next one does it again.
+    async fn catch_up(&mut self) -> Result<(), Fault> {
         // In the order of each user's own log; those of others do not depend on it.
         let mut by_user: HashMap<Uuid, Vec<Reaction>> = HashMap::new();
-        let more = self.cursor.advance(|entry| {
+        let advanced = self.cursor.advance(|entry| {
             if entry.aggregate_type.as_ref() == User::TYPE {
                 by_user.entry(entry.aggregate_id).or_default().extend(reactions(entry));
             }
         });
-        let more = more.await.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+        let advanced =
+            advanced.await.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
         let this = &*self;
         let settling: Vec<_> =
             by_user.into_values().map(|reactions| Ok(this.send_all(reactions))).collect();
         stream::iter(settling).try_for_each_concurrent(USERS_AT_ONCE, |users| users).await?;
-        if more {
+        if advanced {
             self.setup.settled.send_replace(self.cursor.position.clone());
         }
-        Ok(more)
+        Ok(())
     }
 
     async fn send_all(&self, reactions: Vec<Reaction>) -> Result<(), Fault> {
