@@ -258,6 +258,12 @@ impl<A: Aggregate> AggregateRef<A> {
         tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
     }
 
+    /// Passivates it now, unless it is in use: for whoever knows that it came to its end, and that
+    /// waiting until it has been idle for long would only keep its memory.
+    pub fn let_go(&self) {
+        self.engine.shard_of(self.id).let_go(&(A::TYPE, self.id));
+    }
+
     /// Has the actor recover its state and reads it; nothing if it failed or lost it again. The
     /// permit keeps it from being passivated meanwhile.
     async fn load(

@@ -307,6 +307,14 @@ impl Shard {
         }
     }
 
+    /// Passivates one aggregate now, unless it is in use.
+    pub fn let_go(&self, key: &SlotKey) {
+        let mut slots = self.slots.write();
+        if slots.get(key).is_some_and(|slot| slot.is_idle()) {
+            self.remove(&mut slots, key);
+        }
+    }
+
     pub fn slots(&self) -> Vec<Arc<dyn AnySlot>> {
         self.slots.read().iter().cloned().collect()
     }

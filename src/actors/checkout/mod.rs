@@ -24,6 +24,7 @@ use super::view::ViewRef;
 use crate::domain::id::AggregateId;
 use crate::payments::PaymentProvider;
 use crate::projections::checkouts::{OpenCheckouts, Row};
+use crate::sagas::checkout::Checkout;
 
 /// How checkouts are driven; configured under `[checkout]` by the same names.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -31,7 +32,9 @@ use crate::projections::checkouts::{OpenCheckouts, Row};
 pub struct CheckoutOptions {
     /// Checkouts that are under way at one time; the others wait their turn.
     pub drivers_max: usize,
-    /// Orders that may await the end of their checkout at one time; beyond it none is placed.
+    /// Orders that may await the end of their checkout at one time: beyond it none is placed, and
+    /// from half of it on fewer are begun. More than drivers carry through in a second or two only
+    /// makes everybody wait.
     pub open_max: usize,
     /// How long the payment provider may take for an answer before there is none.
     pub payment_timeout_ms: u64,
@@ -39,7 +42,7 @@ pub struct CheckoutOptions {
 
 impl Default for CheckoutOptions {
     fn default() -> Self {
-        Self { drivers_max: 256, open_max: 10_000, payment_timeout_ms: 10_000 }
+        Self { drivers_max: 256, open_max: 1_024, payment_timeout_ms: 10_000 }
     }
 }
 
@@ -196,6 +199,9 @@ impl CheckoutState {
                 let reason = "its driver panicked".to_owned();
                 Ended::Failed { reason }
             });
+            if matches!(ended, Ended::Over) {
+                driver.engine.aggregate::<Checkout>(checkout).let_go();
+            }
             // Without the actor nobody waits for it; what takes its place begins anew.
             let _ = myself.cast(CheckoutMessage::Ended(checkout, ended));
         });

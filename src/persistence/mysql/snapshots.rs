@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::mysql::MySqlRow;
-use sqlx::{Executor, MySqlConnection, Row};
+use sqlx::{Connection, Executor, MySqlConnection, Row};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -58,6 +58,9 @@ const SAVE_SEGMENT: &str = concat!(
 
 /// How often a transaction that met a deadlock or a lock is made.
 const TRIES: u32 = 5;
+/// A connection that carried more than this gives its buffer back: it would stay as large as the
+/// largest snapshot, for as long as the connection lives.
+const BUFFER_BYTES_KEPT: usize = 64 << 10;
 
 #[async_trait]
 impl SnapshotStore for Database {
@@ -88,6 +91,9 @@ impl SnapshotStore for Database {
                 Err(error) => return Err(journal_error(error)),
             }
         }
+        if bytes > BUFFER_BYTES_KEPT {
+            borrowed.connection().shrink_buffers();
+        }
         borrowed.give_back();
         Ok(())
     }
@@ -104,6 +110,8 @@ impl SnapshotStore for Database {
             .bind(aggregate_id.as_bytes().as_slice())
             .fetch_optional(borrowed.connection());
         let row = self.answer(query).await?;
+        // What was read is not told before it is decoded; loading is rare enough.
+        borrowed.connection().shrink_buffers();
         borrowed.give_back();
         let Some(row) = row else { return Ok(None) };
         match decode_snapshot(&row) {

@@ -52,6 +52,29 @@ async fn idle_aggregates_are_passivated_and_come_back() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aggregate_is_let_go_at_once_unless_it_is_in_use() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        let counter = node.counter(1);
+        let adding = futures::future::join_all((0..200).map(|_| async {
+            counter.let_go();
+            let added = counter.ask(add(), meta(None)).await;
+            counter.let_go();
+            added.expect("added");
+        }));
+        adding.await;
+        let live = || node.engine.services.live.load(Ordering::Relaxed);
+        eventually("it to be let go", || async {
+            counter.let_go();
+            (live() == 0).then_some(())
+        })
+        .await;
+        assert_eq!(counter.read().await.expect("read").state.count, 200);
+    })
+    .await;
+}
+
 async fn recovery_reads_a_snapshot_and_a_short_tail(database: TestDatabase) {
     let node = TestNode::start(&database, limits()).await;
     let counter = node.counter(1);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use emporium::actors::checkout::CheckoutOptions;
+use emporium::domain::aggregate::Aggregate;
 use emporium::domain::money::Money;
 use emporium::payments::test_provider::TestProvider;
 use emporium::payments::{Notice, PaymentProvider, Unanswered};
@@ -17,6 +18,7 @@ use tokio::sync::{broadcast, watch};
 use super::shop::{
     End, cancelled, checked_out, confirmed, counts, draft, end, euro, over, place, stock,
 };
+use crate::support::eventually;
 use crate::support::life::World;
 
 fn world() -> (World, Arc<TestProvider>) {
@@ -52,6 +54,24 @@ fn the_amount_and_the_shelf_decide_how_a_checkout_ends() {
         assert_eq!(life.run("a look", counts(&life.engine, 1)), (10, 0, promised));
         assert_eq!(life.run("a look", counts(&life.engine, 2)), (0, 0, 0));
     }
+    life.drain();
+}
+
+#[test]
+fn a_checkout_that_is_over_takes_no_memory() {
+    let (world, _) = world();
+    let life = world.begin();
+    let order = life.run("a checkout that is let go", async {
+        stock(&life.engine, 1, 10).await;
+        let order = draft(&life.engine, &[1], 1_000).await;
+        let placed = place(&life.engine, order).await;
+        over(&life.followers, order, &placed).await;
+        let key = (Checkout::TYPE, checkout_id(order));
+        let shard = life.engine.shard_of(key.1);
+        eventually("it to be let go", async || shard.find(&key).is_none().then_some(())).await;
+        order
+    });
+    assert_eq!(life.run("a look", end(&life.engine, order)), confirmed());
     life.drain();
 }
 
