@@ -12,6 +12,7 @@ use crate::projections::products::Products;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::errors::{coded, fault};
 use super::scalars::PositionToken;
@@ -30,8 +31,21 @@ pub struct Views {
 
 impl Views {
     /// Whether another order may be placed: as many may wait as can be carried through soon.
-    pub fn has_room_for_a_checkout(&self) -> bool {
-        self.open_checkouts.rows().len() < self.open_checkouts_max
+    pub fn may_place(&self) -> bool {
+        self.open_checkouts() < self.open_checkouts_max
+    }
+
+    /// Whether another order may be begun. Fewer may, the more await their end: each has a limit
+    /// of its own between half of what may wait and all of it, drawn from its key. So no work is
+    /// put into what will be turned away when it is placed, and what is let in comes evenly.
+    pub fn may_draft(&self, key: &str) -> bool {
+        let half = self.open_checkouts_max / 2;
+        let drawn = xxh3_64(key.as_bytes()) % (half as u64 + 1);
+        self.open_checkouts() < self.open_checkouts_max - drawn as usize
+    }
+
+    fn open_checkouts(&self) -> usize {
+        self.open_checkouts.rows().len()
     }
 }
 

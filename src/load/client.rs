@@ -1,23 +1,17 @@
-//! One connection pool to the public API, and what an answer means: done, refused, not by this
+//! The public API as this program asks it, and what an answer means: done, refused, not by this
 //! try, or not known. Retries what may be retried, always with the same idempotency key, a bounded
 //! number of times. Knows no scenario.
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::Url;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::LoadError;
 use super::meter::Meter;
+use super::pool::{Broken, Pool, Target};
 
-/// How long one try may take: longer than the server's own deadline, which answers
-/// `OUTCOME_UNKNOWN` by itself.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Tries after one whose outcome is not known; then the operation is counted as unknown.
 const UNSURE_TRIES: u32 = 5;
 /// Tries after one that was turned away, in the closed loop.
@@ -42,8 +36,8 @@ const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// Cheap to share; one for a whole run.
 pub struct Api {
-    http: reqwest::Client,
-    url: Url,
+    pool: Pool,
+    url: String,
 }
 
 /// Whether to come back when told to: in an open loop the next start is due anyway.
@@ -106,28 +100,16 @@ struct Extensions {
 }
 
 impl Api {
-    /// A client of the server at `url` with at most `clients` connections at one time.
-    pub fn new(url: &str, clients: usize) -> Result<Self, LoadError> {
-        let url =
-            Url::parse(url).map_err(|error| LoadError::Usage(format!("--url {url}: {error}")))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accepted = "application/graphql-response+json, application/json;q=0.9";
-        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
-        let http = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .default_headers(headers)
-            .pool_max_idle_per_host(clients)
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(ANSWER_WITHIN)
-            .build()
-            .map_err(|error| LoadError::Failed(format!("making the client: {}", chain(&error))))?;
-        Ok(Self { http, url })
+    /// A client of the server at `url`.
+    pub fn new(url: &str) -> Result<Self, LoadError> {
+        let target = Target::parse(url).ok_or_else(|| {
+            LoadError::Usage(format!("--url {url}: expected http://HOST:PORT/graphql"))
+        })?;
+        Ok(Self { pool: Pool::new(target), url: url.to_owned() })
     }
 
     pub fn url(&self) -> &str {
-        self.url.as_str()
+        &self.url
     }
 
     /// Sends a command until it is clear what became of it, or long enough. The body holds the
@@ -211,15 +193,10 @@ impl Api {
     }
 
     async fn send<T: DeserializeOwned>(&self, body: Bytes) -> Tried<T> {
-        let response = match self.http.post(self.url.clone()).body(body).send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() => return Tried::Unsent(chain(&error)),
-            Err(error) => return Tried::Lost(chain(&error)),
-        };
-        let status = response.status();
-        let bytes = match response.bytes().await {
-            Ok(bytes) => bytes,
-            Err(error) => return Tried::Lost(chain(&error)),
+        let (status, bytes) = match self.pool.post(body).await {
+            Ok(answer) => answer,
+            Err(Broken::Unsent(message)) => return Tried::Unsent(message),
+            Err(Broken::Lost(message)) => return Tried::Lost(message),
         };
         let envelope = match serde_json::from_slice::<Envelope<T>>(&bytes) {
             Ok(envelope) => envelope,
@@ -244,17 +221,6 @@ impl Api {
             },
         }
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &reqwest::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    message
 }
 
 /// A body of which all but a few pieces is the same for every request: written once, filled in

@@ -14,6 +14,7 @@ mod live;
 mod meter;
 mod overload;
 mod pace;
+mod pool;
 mod report;
 mod report_html;
 mod run;
@@ -91,10 +92,10 @@ pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
 async fn perform(plan: Plan) -> Result<Report, LoadError> {
     let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
     let recorder = plan.record.as_deref().map(|path| Recorder::create(path, &id)).transpose()?;
-    let api = Api::new(&plan.url, plan.clients)?;
+    let api = Api::new(&plan.url)?;
     let run = Arc::new(Run { api, plan, id, used: AtomicU64::new(0), recorder });
     greet(&run).await?;
-    let scenario = scenarios::prepare(run.plan.scenario, &run).await?;
+    let scenario = scenarios::prepare(run.plan.operations, &run).await?;
     let report = match run.plan.scenario {
         ScenarioName::Overload => overload::perform(&run, &scenario).await?,
         _ => plain(&run, &scenario).await?,

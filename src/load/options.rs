@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::LoadError;
+use super::pool::Target;
 
 /// The most clients of one run.
 pub const CLIENTS_MAX: usize = 20_000;
@@ -74,6 +75,9 @@ pub struct LoadArguments {
     /// How often each scenario is chosen, `hot-stock = 15` a line; mixed and soak.
     #[arg(long, value_name = "FILE.toml")]
     pub weights: Option<PathBuf>,
+    /// What is offered too much of, hot-stock, checkout or browse; overload. [default: checkout]
+    #[arg(long, value_enum, value_name = "SCENARIO", hide_possible_values = true)]
+    pub of: Option<ScenarioName>,
     /// The stock items that orders are spread over; checkout.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub spread: usize,
@@ -83,7 +87,8 @@ pub struct LoadArguments {
     /// The slots that everyone wants; calendar-rush. [default: 200]
     #[arg(long, value_name = "N")]
     pub slots: Option<u64>,
-    /// The process of the server, if it runs on this machine (Linux); soak reports its growth.
+    /// The process of the server, if it runs on this machine (Linux): its growth is reported; soak
+    /// and overload.
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
 }
@@ -130,6 +135,11 @@ impl ScenarioName {
         self.to_possible_value().expect("no scenario is hidden").get_name().to_owned()
     }
 
+    /// Whether any number of its operations may be started.
+    fn is_offered(self) -> bool {
+        matches!(self, Self::HotStock | Self::Checkout | Self::Browse)
+    }
+
     fn records(self) -> bool {
         matches!(self, Self::HotStock | Self::FlashSale | Self::CalendarRush)
     }
@@ -146,6 +156,8 @@ pub enum Length {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub scenario: ScenarioName,
+    /// Whose operations are started: its own, or what overload offers.
+    pub operations: ScenarioName,
     pub url: String,
     pub clients: usize,
     pub length: Length,
@@ -167,10 +179,18 @@ impl LoadArguments {
         let Some(scenario) = self.scenario else {
             return usage("a scenario is missing; see `emporium load --help`".to_owned());
         };
-        if !self.url.starts_with("http://") || reqwest::Url::parse(&self.url).is_err() {
+        if Target::parse(&self.url).is_none() {
             return usage(format!("--url {}: expected http://HOST:PORT/graphql", self.url));
         }
         let heavy = scenario == ScenarioName::Overload;
+        let operations = match (heavy, self.of) {
+            (false, None) => scenario,
+            (false, Some(_)) => return usage("--of: only overload takes it".to_owned()),
+            (true, of) => of.unwrap_or(ScenarioName::Checkout),
+        };
+        if heavy && !operations.is_offered() {
+            return usage("--of: expected hot-stock, checkout or browse".to_owned());
+        }
         let clients = self.clients.unwrap_or(if heavy { 6_000 } else { 16 });
         if !(1..=CLIENTS_MAX).contains(&clients) {
             return usage(format!("--clients {clients}: expected 1 to {CLIENTS_MAX}"));
@@ -195,8 +215,8 @@ impl LoadArguments {
         if self.weights.is_some() && !by_weight {
             return usage("--weights: only mixed and soak choose by weight".to_owned());
         }
-        if self.pid.is_some() && scenario != ScenarioName::Soak {
-            return usage("--pid: only soak looks at the process of the server".to_owned());
+        if self.pid.is_some() && !heavy && scenario != ScenarioName::Soak {
+            return usage("--pid: only soak and overload look at the server's process".to_owned());
         }
         let length = match (self.seconds, self.count) {
             (Some(0), _) | (_, Some(0)) => {
@@ -213,6 +233,7 @@ impl LoadArguments {
         };
         Ok(Plan {
             scenario,
+            operations,
             url: self.url.clone(),
             clients,
             length,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::checks::Check;
 use super::client::NOT_STARTED;
+use super::growth::Growth;
 use super::meter::{Counts, TurnedAway};
 use super::options::Length;
 use super::report::{Report, grouped};
@@ -38,8 +39,10 @@ pub async fn perform(run: &Arc<Run>, scenario: &Arc<dyn Scenario>) -> Result<Rep
     tracing::info!(per_second = best.round(), "what the server can do; offering twice as much");
     let offering = Length::Seconds(seconds.saturating_sub(searching).max(1));
     let rate = (best * TIMES).max(1.0);
+    let growth = run.plan.pid.map(Growth::of).transpose()?;
     let offered = phase(run, scenario, offering, Some(rate), run.plan.clients).await?;
     let mut checks = judge(best, &offered);
+    checks.extend(growth.map_or_else(Vec::new, |growth| growth.checks()));
     checks.extend(verified(run, scenario).await?);
     Ok(offered.report(run, checks))
 }
@@ -94,7 +97,7 @@ fn told(counts: Counts, turned_away: TurnedAway) -> Check {
     if count == 0 {
         let detail = format!(
             "nothing was: {} operations waited for a free client or fitted in the server's \
-             bounds; --clients must be above its http.requests_max",
+             bounds; --clients must be above them (http.requests_max, checkout.open_max)",
             counts.attempted
         );
         return Check::new(name, false, detail);

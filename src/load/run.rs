@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -12,7 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::LoadError;
 use super::checks::Check;
 use super::client::{Api, NOT_STARTED, Patience, WRONG_ANSWER};
-use super::history::Recorder;
+use super::history::{Entry, Event, Recorder, Seen};
 use super::meter::{Meter, Outcome};
 use super::options::Plan;
 use super::pace::Pace;
@@ -54,6 +55,14 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Writes into the history, if one is kept, what this operation asked and was told.
+    pub fn note(&self, aggregate: &str, invoked: Instant, event: Event, seen: Seen) {
+        let Some(recorder) = &self.run.recorder else { return };
+        let key = format!("{}-{}", self.run.id, self.number);
+        let key = (event != Event::Read).then_some(key.as_str());
+        recorder.note(&Entry { client: self.client, aggregate, key, invoked, event, seen });
+    }
+
     /// An answer that cannot be right, counted as such.
     pub fn wrong(&self, what: &str) -> Outcome {
         tracing::warn!(number = self.number, "{what}");

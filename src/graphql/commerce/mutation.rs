@@ -122,6 +122,11 @@ pub struct CommerceMutation;
 
 type Payload<T> = Result<Option<T>>;
 
+/// Too many orders await the end of their checkout.
+fn overloaded() -> async_graphql::Error {
+    fault(&Fault::Overloaded { retry_after: OVERLOAD_RETRY })
+}
+
 #[Object]
 impl CommerceMutation {
     /// Begins an order, with lines at the products' present list prices. Its id follows from the
@@ -131,6 +136,9 @@ impl CommerceMutation {
         context: &Context<'_>,
         input: DraftOrderInput,
     ) -> Payload<OrderPayload> {
+        if !views(context).may_draft(&input.idempotency_key) {
+            return Err(overloaded());
+        }
         let ask = Ask::new(context, Some(input.idempotency_key), None)?;
         let id = ask.new_id("draftOrder");
         let currency = match Currency::from_code(&input.currency) {
@@ -234,8 +242,8 @@ impl CommerceMutation {
             return Err(coded("INVALID_VALUE", message));
         }
         let order = AggregateId::from(input.order_id);
-        if !views(context).has_room_for_a_checkout() {
-            return Err(fault(&Fault::Overloaded { retry_after: OVERLOAD_RETRY }));
+        if !views(context).may_place() {
+            return Err(overloaded());
         }
         let ask = Ask::new(context, Some(input.idempotency_key), input.expected_version)?;
         let change = ask.send::<Order>(order, Command::Place).await?;

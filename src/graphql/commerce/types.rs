@@ -3,13 +3,14 @@
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::domain::commerce::order::{self, Buyer, Order};
+use crate::domain::id::AggregateId;
 use crate::graphql::context::Loaded;
 use crate::graphql::ids::{
-    PublicCheckoutId, PublicCustomerId, PublicLocationId, PublicOrderId, PublicUserId,
-    PublicVariantId,
+    PublicCheckoutId, PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId,
+    PublicUserId, PublicVariantId,
 };
 use crate::graphql::scalars::{Instant, Long, MoneyOutput, PositionToken};
-use crate::sagas::checkout::{self, Checkout, Payment};
+use crate::sagas::checkout::{self, Checkout, Payment, hold_id};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "order::Status")]
@@ -74,7 +75,8 @@ impl OrderNode {
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn lines(&self) -> Vec<OrderLineNode<'_>> {
         let lines = self.0.state().lines.iter();
-        lines.map(|(number, line)| OrderLineNode { number: *number, line }).collect()
+        let order = self.0.id;
+        lines.map(|(number, line)| OrderLineNode { order, number: *number, line }).collect()
     }
 
     /// What the order comes to; frozen once it was placed.
@@ -98,6 +100,7 @@ impl OrderNode {
 }
 
 pub struct OrderLineNode<'a> {
+    order: AggregateId,
     number: u32,
     line: &'a order::Line,
 }
@@ -117,6 +120,11 @@ impl OrderLineNode<'_> {
     /// Where the stock is taken from.
     async fn location_id(&self) -> PublicLocationId {
         self.line.location.into()
+    }
+
+    /// The claim that the checkout makes on the stock: `shipHold` it when the goods leave.
+    async fn hold_id(&self) -> PublicHoldId {
+        hold_id(self.order, self.number).into()
     }
 
     async fn name(&self) -> &str {

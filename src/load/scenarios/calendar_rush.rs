@@ -15,7 +15,7 @@ use super::catalogue::mutate;
 use crate::load::LoadError;
 use crate::load::checks::{Check, distinct_versions, sample};
 use crate::load::client::{Data, Template, Told, UserError};
-use crate::load::history::{Entry, Event, Seen};
+use crate::load::history::{Event, Seen};
 use crate::load::meter::Outcome;
 use crate::load::options::WANTED_TIMES;
 use crate::load::run::{Run, Scenario, Turn};
@@ -195,16 +195,8 @@ impl Rush {
             }
             Told::Failed { code, .. } => (Outcome::Failed(code), None),
         };
-        if let (Some(recorder), Some(seen)) = (&turn.run.recorder, seen) {
-            let key = format!("{}-{}", turn.run.id, turn.number);
-            recorder.note(&Entry {
-                client: turn.client,
-                aggregate: &self.name,
-                key: Some(&key),
-                invoked,
-                event: Event::Book { slot },
-                seen,
-            });
+        if let Some(seen) = seen {
+            turn.note(&self.name, invoked, Event::Book { slot }, seen);
         }
         outcome
     }
@@ -215,16 +207,8 @@ impl Rush {
         let told: Told<Data<Standing>> = turn.run.api.tell(body, turn.patience, turn.meter).await;
         match told {
             Told::Answer(Data { payload: Standing { version, event_count } }) => {
-                if let Some(recorder) = &turn.run.recorder {
-                    recorder.note(&Entry {
-                        client: turn.client,
-                        aggregate: &self.name,
-                        key: None,
-                        invoked,
-                        event: Event::Read,
-                        seen: Seen::Calendar { events: event_count, version },
-                    });
-                }
+                let seen = Seen::Calendar { events: event_count, version };
+                turn.note(&self.name, invoked, Event::Read, seen);
                 Outcome::Succeeded
             }
             Told::Unknown => Outcome::Unknown,

@@ -1,5 +1,6 @@
 //! `checkout`: one operation is a whole checkout of a guest: the order is drafted with its line,
 //! placed, and its end is waited for. Two requests, and asking where the end is long in coming.
+//! Where it goes on for long, as in a mix, the goods leave too: shipped, and the order completed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +15,11 @@ use super::catalogue::Product;
 use super::stock::{Item, PLENTY, Standing, promised};
 use crate::load::LoadError;
 use crate::load::checks::{Check, sample};
-use crate::load::client::{Data, Template, Told, UserError};
+use crate::load::client::{Data, Payload, Template, Told, UserError};
 use crate::load::meter::Outcome;
 use crate::load::run::{Run, Scenario, Turn};
 
-/// Orders read back at the end, at most; beyond it a sample.
+/// Orders kept to be read back at the end; of more, as many chosen by chance.
 const READ_BACK_MAX: usize = 2_000;
 /// Orders whose placing is asked for again at the end.
 const REPEATED_MAX: usize = 50;
@@ -31,26 +32,57 @@ const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
 
 const DRAFT: &str = "mutation Draft($input: DraftOrderInput!) { payload: draftOrder(input: $input) \
                      { order { id } userErrors { code } } }";
-const PLACE: &str = "mutation Place($input: PlaceOrderInput!) { payload: placeOrder(input: \
-                     $input) { version order { status cancelledBecause } userErrors { code } } }";
-const STATUS: &str =
-    "query Order($id: ID!) { payload: order(id: $id) { status cancelledBecause } }";
-
+const SHIP: &str = "mutation Ship($input: HoldInput!) { payload: shipHold(input: $input) { \
+                    userErrors { code } } }";
+const COMPLETE: &str = "mutation Complete($input: OrderInput!) { payload: completeOrder(input: \
+                        $input) { userErrors { code } } }";
 /// See the module.
 pub struct Checkout {
     product: Product,
-    /// With the drafting of an order for a unit of each.
-    items: Vec<(Item, Template)>,
+    goods: Goods,
+    items: Vec<Shelf>,
     before: Vec<Standing>,
     place: Template,
+    complete: Template,
     status: Template,
     done: Mutex<Done>,
     unknown: AtomicU64,
 }
 
+/// Whether the goods of confirmed orders leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goods {
+    Stay,
+    Leave,
+}
+
+/// A stock item, with the drafting of an order for a unit of it, and the shipping of one.
+struct Shelf {
+    item: Item,
+    draft: Template,
+    ship: Template,
+}
+
 #[derive(Default)]
 struct Done {
-    confirmed: Vec<Placed>,
+    /// Confirmed orders by item.
+    by_item: BTreeMap<usize, u64>,
+    confirmed: u64,
+    /// All of them, or as many as are kept.
+    kept: Vec<Placed>,
+}
+
+impl Done {
+    /// Each order is kept with the same chance; `drawn` decides (Vitter's algorithm R, 1985).
+    fn remember(&mut self, placed: Placed, drawn: impl FnOnce(u64) -> u64) {
+        *self.by_item.entry(placed.item).or_insert(0) += 1;
+        self.confirmed += 1;
+        if self.kept.len() < READ_BACK_MAX {
+            self.kept.push(placed);
+        } else if let Some(kept) = self.kept.get_mut(drawn(self.confirmed) as usize) {
+            *kept = placed;
+        }
+    }
 }
 
 /// An order that was confirmed, and what placing it was answered.
@@ -87,13 +119,22 @@ struct Placing {
 struct Status {
     status: String,
     cancelled_because: Option<String>,
+    /// Asked for only where the goods leave.
+    #[serde(default)]
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    hold_id: String,
 }
 
 /// How one step of a checkout ended it.
 struct Ended(Outcome);
 
 impl Checkout {
-    pub async fn prepare(run: &Run) -> Result<Self, LoadError> {
+    pub async fn prepare(run: &Run, goods: Goods) -> Result<Self, LoadError> {
         let product = Product::make(run, "checkout").await?;
         let mut items = Vec::new();
         let mut before = Vec::new();
@@ -110,18 +151,40 @@ impl Checkout {
                 item.variables(),
                 run.id
             );
-            items.push((item, Template::new(DRAFT, &variables)));
+            let ship = format!(
+                r#"{{"input":{{{},"holdId":"$","idempotencyKey":"{}-ship-$"}}}}"#,
+                item.variables(),
+                run.id
+            );
+            items.push(Shelf {
+                item,
+                draft: Template::new(DRAFT, &variables),
+                ship: Template::new(SHIP, &ship),
+            });
         }
+        let order = match goods {
+            Goods::Stay => "status cancelledBecause",
+            Goods::Leave => "status cancelledBecause lines { holdId }",
+        };
+        let placing = format!(
+            "mutation Place($input: PlaceOrderInput!) {{ payload: placeOrder(input: $input) {{ \
+             version order {{ {order} }} userErrors {{ code }} }} }}"
+        );
+        let status = format!("query Order($id: ID!) {{ payload: order(id: $id) {{ {order} }} }}");
         let place = format!(
             r#"{{"input":{{"orderId":"$","waitMs":10000,"idempotencyKey":"{}-place-$"}}}}"#,
             run.id
         );
+        let complete =
+            format!(r#"{{"input":{{"orderId":"$","idempotencyKey":"{}-done-$"}}}}"#, run.id);
         Ok(Self {
             product,
+            goods,
             items,
             before,
-            place: Template::new(PLACE, &place),
-            status: Template::new(STATUS, r#"{"id":"$"}"#),
+            place: Template::new(&placing, &place),
+            complete: Template::new(COMPLETE, &complete),
+            status: Template::new(&status, r#"{"id":"$"}"#),
             done: Mutex::default(),
             unknown: AtomicU64::new(0),
         })
@@ -131,7 +194,7 @@ impl Checkout {
     async fn whole(&self, turn: &mut Turn<'_>, asked: &mut bool) -> Result<(), Ended> {
         let number = turn.number;
         let item = turn.choices.below(self.items.len() as u64) as usize;
-        let body = self.items[item].1.fill(turn.buffer, &[&number, &number]);
+        let body = self.items[item].draft.fill(turn.buffer, &[&number, &number]);
         let drafted: Data<Drafted> = answered(turn, body).await?;
         not_refused(drafted.payload.user_errors)?;
         let Some(OrderId { id: order }) = drafted.payload.order else {
@@ -139,16 +202,40 @@ impl Checkout {
         };
 
         let body = self.place.fill(turn.buffer, &[&order, &number]);
-        *asked = true;
-        let Data { payload }: Data<Placing> = answered(turn, body).await?;
+        let placing = answered(turn, body).await;
+        *asked = !matches!(&placing, Err(Ended(Outcome::Failed(_))));
+        let Data { payload }: Data<Placing> = placing?;
         not_refused(payload.user_errors)?;
         let Some(version) = payload.version else {
             return Err(Ended(turn.wrong("an order placed without a version")));
         };
 
-        self.confirmed(turn, &order, payload.order).await?;
-        self.done.lock().confirmed.push(Placed { number, order, version, item });
-        Ok(())
+        let lines = self.confirmed(turn, &order, payload.order).await?;
+        let placed = Placed { number, order: order.clone(), version, item };
+        self.done.lock().remember(placed, |count| turn.choices.below(count));
+        *asked = false;
+        match self.goods {
+            Goods::Stay => Ok(()),
+            Goods::Leave => self.deliver(turn, &self.items[item], &order, &lines).await,
+        }
+    }
+
+    async fn deliver(
+        &self,
+        turn: &mut Turn<'_>,
+        shelf: &Shelf,
+        order: &str,
+        lines: &[Line],
+    ) -> Result<(), Ended> {
+        let number = turn.number;
+        for line in lines {
+            let body = shelf.ship.fill(turn.buffer, &[&line.hold_id, &number]);
+            let shipped: Data<Payload> = answered(turn, body).await?;
+            not_refused(shipped.payload.user_errors)?;
+        }
+        let body = self.complete.fill(turn.buffer, &[&order, &number]);
+        let completed: Data<Payload> = answered(turn, body).await?;
+        not_refused(completed.payload.user_errors)
     }
 
     async fn confirmed(
@@ -156,13 +243,13 @@ impl Checkout {
         turn: &mut Turn<'_>,
         order: &str,
         mut seen: Option<Status>,
-    ) -> Result<(), Ended> {
+    ) -> Result<Vec<Line>, Ended> {
         let until = Instant::now() + ENDS_WITHIN;
         loop {
             match seen {
                 None => return Err(Ended(turn.wrong("a placed order is gone"))),
-                Some(Status { status, cancelled_because }) => match status.as_str() {
-                    "CONFIRMED" => return Ok(()),
+                Some(Status { status, cancelled_because, lines }) => match status.as_str() {
+                    "CONFIRMED" => return Ok(lines),
                     "PLACED" | "PENDING_PAYMENT" => {}
                     "CANCELLED" => {
                         let because = cancelled_because.unwrap_or_else(|| status.clone());
@@ -182,22 +269,27 @@ impl Checkout {
         }
     }
 
-    /// Whether every order that was seen confirmed is.
-    async fn read_back(&self, run: &Run, confirmed: &[Placed]) -> Result<Check, LoadError> {
-        let some = sample(confirmed, READ_BACK_MAX);
+    /// Whether every order that was seen confirmed is, or was completed since.
+    async fn read_back(
+        &self,
+        run: &Run,
+        some: &[Placed],
+        confirmed: u64,
+    ) -> Result<Check, LoadError> {
         let mut buffer = BytesMut::new();
         let mut lost = None;
-        for placed in &some {
+        for placed in some {
             let body = self.status.fill(&mut buffer, &[&placed.order]);
             let status: Data<Option<Status>> = run.api.need("reading an order", body).await?;
             let status = status.payload.map_or_else(|| "not there".to_owned(), |read| read.status);
-            if status != "CONFIRMED" {
+            let completed = self.goods == Goods::Leave && status == "COMPLETED";
+            if status != "CONFIRMED" && !completed {
                 lost = Some(format!("{} is {status}", placed.order));
                 break;
             }
         }
-        let sampled = if some.len() < confirmed.len() { ", a sample" } else { "" };
-        let read = format!("{} of {} orders read{sampled}", some.len(), confirmed.len());
+        let sampled = if (some.len() as u64) < confirmed { ", a sample" } else { "" };
+        let read = format!("{} of {confirmed} orders read{sampled}", some.len());
         let name = "every acknowledged order is readable and confirmed";
         Ok(match lost {
             Some(lost) => Check::new(name, false, lost),
@@ -221,21 +313,22 @@ impl Checkout {
                 return Ok(Check::new(name, false, detail));
             }
         }
-        let same = committed(&stood) == committed(&self.standing(run).await?);
+        let same = promised_or_gone(&stood) == promised_or_gone(&self.standing(run).await?);
         Ok(Check::new(name, same, format!("{} keys asked again", some.len())))
     }
 
     async fn standing(&self, run: &Run) -> Result<Vec<Standing>, LoadError> {
         let mut standing = Vec::with_capacity(self.items.len());
-        for (item, _) in &self.items {
-            standing.push(item.read(run).await?);
+        for shelf in &self.items {
+            standing.push(shelf.item.read(run).await?);
         }
         Ok(standing)
     }
 }
 
-fn committed(items: &[Standing]) -> i128 {
-    items.iter().map(|item| i128::from(item.committed)).sum()
+/// Units that orders were promised, less those on the shelf: what left it stays counted.
+fn promised_or_gone(items: &[Standing]) -> i128 {
+    items.iter().map(|item| i128::from(item.committed) - i128::from(item.on_hand)).sum()
 }
 
 /// Sends a command of a checkout; what is not an answer ends it.
@@ -273,30 +366,28 @@ impl Scenario for Checkout {
     }
 
     async fn verify(&self, run: &Run) -> Result<Vec<Check>, LoadError> {
-        let confirmed = self.done.lock().confirmed.clone();
+        let (kept, confirmed, busiest) = {
+            let done = self.done.lock();
+            let busiest = done.by_item.values().max().copied().unwrap_or(0);
+            (done.kept.clone(), done.confirmed, busiest)
+        };
         let unknown = self.unknown.load(Ordering::Relaxed);
         let after = self.standing(run).await?;
-        let promises = committed(&after) - committed(&self.before);
-        let by_item = confirmed.iter().fold(BTreeMap::new(), |mut counts, placed| {
-            *counts.entry(placed.item).or_insert(0_u64) += 1;
-            counts
-        });
-        let busiest = by_item.values().max().copied().unwrap_or(0);
+        let promises = promised_or_gone(&after) - promised_or_gone(&self.before);
         let mut checks = vec![
             Check::counted(
-                "units committed are confirmed orders",
+                "units promised or shipped are confirmed orders",
                 promises,
-                confirmed.len() as u64,
+                confirmed,
                 unknown,
             ),
             promised(&after),
-            self.read_back(run, &confirmed).await?,
-            self.repeat(run, &confirmed).await?,
+            self.read_back(run, &kept, confirmed).await?,
+            self.repeat(run, &kept).await?,
         ];
         if self.items.len() > 1 {
             let detail = format!(
-                "{} orders of {} on {} items, {busiest} on the busiest",
-                confirmed.len(),
+                "{confirmed} orders of {} on {} items, {busiest} on the busiest",
                 self.product.name,
                 self.items.len()
             );

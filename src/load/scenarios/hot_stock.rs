@@ -13,7 +13,7 @@ use super::stock::{Item, PLENTY, Standing, promised};
 use crate::load::LoadError;
 use crate::load::checks::{Check, distinct_versions, sample};
 use crate::load::client::{Data, Template, Told, UserError};
-use crate::load::history::{Entry, Event, Seen};
+use crate::load::history::{Event, Seen};
 use crate::load::meter::Outcome;
 use crate::load::run::{Run, Scenario, Turn};
 
@@ -135,16 +135,8 @@ impl Sale {
         if !matches!(outcome, Outcome::Failed(_)) {
             self.buyers.fetch_add(1, Ordering::Relaxed);
         }
-        if let (Some(recorder), Some(seen)) = (&turn.run.recorder, seen) {
-            let key = format!("{}-{}", turn.run.id, turn.number);
-            recorder.note(&Entry {
-                client: turn.client,
-                aggregate: &self.name,
-                key: Some(&key),
-                invoked,
-                event: Event::Sell { units: 1 },
-                seen,
-            });
+        if let Some(seen) = seen {
+            turn.note(&self.name, invoked, Event::Sell { units: 1 }, seen);
         }
         outcome
     }
@@ -155,16 +147,7 @@ impl Sale {
         let told: Told<Data<Read>> = turn.run.api.tell(body, turn.patience, turn.meter).await;
         match told {
             Told::Answer(Data { payload: Read { on_hand, version } }) => {
-                if let Some(recorder) = &turn.run.recorder {
-                    recorder.note(&Entry {
-                        client: turn.client,
-                        aggregate: &self.name,
-                        key: None,
-                        invoked,
-                        event: Event::Read,
-                        seen: Seen::Stock { on_hand, version },
-                    });
-                }
+                turn.note(&self.name, invoked, Event::Read, Seen::Stock { on_hand, version });
                 Outcome::Succeeded
             }
             // A read that was not answered changed nothing.

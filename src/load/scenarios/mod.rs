@@ -23,17 +23,25 @@ type Preparing<'a> =
 pub fn prepare(name: ScenarioName, run: &Arc<Run>) -> Preparing<'_> {
     Box::pin(async move {
         Ok(match name {
-            ScenarioName::HotStock | ScenarioName::Overload => {
+            ScenarioName::HotStock => {
                 Arc::new(hot_stock::Sale::prepare(run, hot_stock::Kind::Plenty).await?)
                     as Arc<dyn Scenario>
             }
             ScenarioName::FlashSale => {
                 Arc::new(hot_stock::Sale::prepare(run, hot_stock::Kind::Flash).await?)
             }
-            ScenarioName::Checkout => Arc::new(checkout::Checkout::prepare(run).await?),
+            ScenarioName::Checkout => {
+                // Alone it is what a buyer waits for; in a mix the shelves are emptied as well.
+                let goods = match run.plan.operations {
+                    ScenarioName::Mixed | ScenarioName::Soak => checkout::Goods::Leave,
+                    _ => checkout::Goods::Stay,
+                };
+                Arc::new(checkout::Checkout::prepare(run, goods).await?)
+            }
             ScenarioName::Browse => Arc::new(browse::Browse::prepare(run).await?),
             ScenarioName::CalendarRush => Arc::new(calendar_rush::Rush::prepare(run).await?),
             ScenarioName::Mixed | ScenarioName::Soak => Arc::new(mixed::Mixed::prepare(run).await?),
+            ScenarioName::Overload => unreachable!("it starts the operations of another"),
         })
     })
 }

@@ -88,7 +88,7 @@ async fn an_order_is_drafted_with_lines_and_its_end_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_order_is_placed_while_too_many_await_their_checkout() {
+async fn no_order_is_begun_or_placed_while_too_many_await_their_checkout() {
     let app = TestApp::start_within(true, HttpLimits::default(), 1).await;
     let (product, variant) = teapot(&app, 100).await;
     let draft = async |quantity: i64, key: &str| {
@@ -101,14 +101,18 @@ async fn no_order_is_placed_while_too_many_await_their_checkout() {
         drafted["order"].clone()
     };
     // Given an order whose payment is not answered at first, by its amount
-    let slow = draft(47, "slow").await;
+    let (slow, next) = (draft(47, "slow").await, draft(1, "next").await);
     assert_eq!(slow["totals"]["gross"]["amount"], "1118.04");
     app.done("placeOrder", json!({"orderId": slow["id"], "idempotencyKey": "place slow"}), "")
         .await;
     app.followers.caught_up().await;
 
-    // When another is placed, it is told to come back, and nothing is done
-    let next = draft(1, "next").await;
+    // When another is placed or begun, that is told to come back, and nothing is done
+    let query = "mutation($input: DraftOrderInput!) { draftOrder(input: $input) { version } }";
+    let buyer = json!({"guestEmail": "bob@example.org"});
+    let input = json!({"buyer": buyer, "currency": "EUR", "idempotencyKey": "third"});
+    let error = app.reply(query, json!({"input": input})).await["errors"][0]["extensions"].take();
+    assert_eq!(error, json!({"code": "OVERLOADED", "retryAfter": 1_000}));
     let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
     let place = json!({"input": {"orderId": next["id"], "idempotencyKey": "place next"}});
     let error = app.reply(query, place.clone()).await["errors"][0]["extensions"].take();

@@ -7,7 +7,7 @@ use super::super::process::run;
 fn mistakes_are_named_and_end_with_status_2() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(directory.path().join("w.toml"), "soak = 1").expect("it can be written");
-    let cases: [(&[&str], &[&str]); 15] = [
+    let cases: [(&[&str], &[&str]); 17] = [
         (&["nonsense"], &["hot-stock", "flash-sale", "overload"]),
         (&[], &["SCENARIO"]),
         (&["hot-stock", "--seconds", "1", "--count", "1"], &["--seconds", "--count"]),
@@ -21,6 +21,8 @@ fn mistakes_are_named_and_end_with_status_2() {
         (&["mixed", "--record", "h"], &["--record", "hot-stock"]),
         (&["hot-stock", "--html", "none/r.html"], &["none/r.html", "cannot be written"]),
         (&["overload", "--rate", "5"], &["overload", "--rate"]),
+        (&["hot-stock", "--of", "browse"], &["--of", "overload"]),
+        (&["overload", "--of", "soak"], &["--of", "checkout"]),
         (&["hot-stock", "--pid", "1"], &["--pid", "soak"]),
         (&["calendar-rush", "--slots", "0"], &["--slots 0", "1 to"]),
     ];
