@@ -100,4 +100,12 @@ impl Journal for CountingJournal {
         self.events.fetch_add(events, Ordering::Relaxed);
         Ok(page)
     }
+
+    async fn last_entry(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        self.journal.last_entry(aggregate_type, aggregate_id).await
+    }
 }

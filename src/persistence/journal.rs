@@ -188,6 +188,14 @@ pub trait Journal: Send + Sync + 'static {
         to_version: u64,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError>;
+
+    /// The version at which the last entry of an aggregate begins; 0 if it has none. One step down
+    /// the unique index.
+    async fn last_entry(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError>;
 }
 
 /// One connection that appends. It reconnects by itself at the next append after a loss; the

@@ -40,6 +40,9 @@ pub(super) const READ_AGGREGATE: &str = concat!(
      AND version <= ? ORDER BY version LIMIT ?"
 );
 
+pub(super) const LAST_ENTRY: &str =
+    "SELECT MAX(version) FROM journal WHERE aggregate_type = ? AND aggregate_id = ?";
+
 macro_rules! snapshot_columns {
     () => {
         "aggregate_type, aggregate_id, shard, version, seq, recorded_us, state_schema, state, crc"

@@ -150,4 +150,12 @@ impl Journal for FaultyJournal {
             .read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit)
             .await
     }
+
+    async fn last_entry(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        self.inner.last_entry(aggregate_type, aggregate_id).await
+    }
 }

@@ -280,4 +280,12 @@ impl Journal for CrashingJournal {
         let inner = &self.inner;
         inner.read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit).await
     }
+
+    async fn last_entry(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        self.inner.last_entry(aggregate_type, aggregate_id).await
+    }
 }

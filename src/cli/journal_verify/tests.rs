@@ -97,6 +97,10 @@ impl Journal for Shelf {
         };
         Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
     }
+
+    async fn last_entry(&self, _: &str, _: Uuid) -> Result<u64, JournalError> {
+        unreachable!("verification reads every log to its end")
+    }
 }
 
 #[async_trait]

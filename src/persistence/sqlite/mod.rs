@@ -176,4 +176,12 @@ impl Journal for Database {
             Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
         reading::entries(self, range, limit).await
     }
+
+    async fn last_entry(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        reading::last_entry(self, aggregate_type, aggregate_id).await
+    }
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
+use uuid::Uuid;
 
 use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list};
+use crate::persistence::statements::{
+    LAST_ENTRY, READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list,
+};
 
 pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
     let mut reader = database.readers.acquire().await.map_err(journal_error)?;
@@ -80,6 +83,22 @@ pub(super) async fn entries(
     }
     reader.give_back();
     Ok(page.into_entries())
+}
+
+pub(super) async fn last_entry(
+    database: &Database,
+    aggregate_type: &str,
+    aggregate_id: Uuid,
+) -> Result<u64, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let last: Option<i64> = sqlx::query_scalar(LAST_ENTRY)
+        .bind(aggregate_type)
+        .bind(aggregate_id.as_bytes().as_slice())
+        .fetch_one(reader.connection())
+        .await
+        .map_err(journal_error)?;
+    reader.give_back();
+    last.map_or(Ok(0), stored).map_err(journal_error)
 }
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
