@@ -101,11 +101,11 @@ impl Journal for CountingJournal {
         Ok(page)
     }
 
-    async fn last_entry(
+    async fn last_version(
         &self,
         aggregate_type: &str,
         aggregate_id: Uuid,
     ) -> Result<u64, JournalError> {
-        self.journal.last_entry(aggregate_type, aggregate_id).await
+        self.journal.last_version(aggregate_type, aggregate_id).await
     }
 }

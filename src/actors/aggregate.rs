@@ -203,8 +203,8 @@ fn not_recovered<A: Aggregate>(
     }
 }
 
-/// A log whose last entry begins before this version is read from its beginning: looking for a
-/// snapshot would cost more. A new aggregate, as most that are begun, costs one step in an index.
+/// A log that ends before this version is read from its beginning: looking for a snapshot would
+/// cost more. A new aggregate, as most that are begun, costs one step in an index.
 const SHORT: u64 = 64;
 
 /// Brings the core to what the log says, up to the head that the writer acknowledged.
@@ -218,7 +218,7 @@ async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> 
     }
     let head = slot.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
-    let last = services.journal.last_entry(A::TYPE, slot.id.0).await.map_err(journal_failed)?;
+    let last = services.journal.last_version(A::TYPE, slot.id.0).await.map_err(journal_failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
         _ => snapshot::load::<A>(services, slot.id, now_us).await.map_err(journal_failed)?,
@@ -231,7 +231,8 @@ async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> 
             .await
             .map_err(journal_failed)?;
         if page.is_empty() {
-            break;
+            let reason = format!("version {last} is gone, which was here a moment ago");
+            return Err(NotRecovered::Dropped(Dropped::Refused(reason.into())));
         }
         let mut beyond = false;
         for entry in &page {

@@ -258,6 +258,11 @@ impl<A: Aggregate> AggregateRef<A> {
         tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
     }
 
+    /// Whether it is in memory here.
+    pub fn is_live(&self) -> bool {
+        self.engine.shard_of(self.id).find(&(A::TYPE, self.id)).is_some()
+    }
+
     /// Passivates it now, unless it is in use: for whoever knows that it came to its end, and that
     /// waiting until it has been idle for long would only keep its memory.
     pub fn let_go(&self) {

@@ -163,7 +163,7 @@ fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
         people: followers.people.clone(),
         calendars: followers.calendars.clone(),
         open_checkouts: followers.open_checkouts.clone(),
-        open_checkouts_max: settings.checkout.open_max,
+        checkout: settings.checkout.clone(),
     };
     GraphqlSchema::new(running.node.engine.clone(), views, settings.graphql)
 }

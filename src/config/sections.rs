@@ -233,6 +233,7 @@ impl Settings {
             ("graphql.page_max", self.graphql.page_max.try_into().unwrap_or(0), (1, 10_000)),
             ("checkout.drivers_max", self.checkout.drivers_max as u64, (1, 100_000)),
             ("checkout.open_max", self.checkout.open_max as u64, (1, 10_000_000)),
+            ("checkout.queue_max", self.checkout.queue_max as u64, (1, 10_000_000)),
             ("checkout.payment_timeout_ms", self.checkout.payment_timeout_ms, (100, 600_000)),
             ("limits.mailbox_max", limits.mailbox_max as u64, (1, many)),
             ("limits.shard_commands_max", limits.shard_commands_max as u64, (1, many)),

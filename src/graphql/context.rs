@@ -84,15 +84,15 @@ pub async fn load<A: Aggregate>(
     Ok((reading.version > 0).then_some(Loaded { id, reading }))
 }
 
-/// Waits until an aggregate is as it is awaited, or patience ends; it need not be said which.
+/// Waits until an aggregate is as it is awaited, patience ends, or it cannot be waited for; it need
+/// not be said which, for whoever waits has done its own work.
 pub async fn wait_until<A: Aggregate>(
     context: &Context<'_>,
     id: AggregateId,
     awaited: impl Fn(&A::State) -> bool + Send + Sync,
     patience: Duration,
-) -> Result<()> {
-    let waiting = engine(context).aggregate::<A>(id).wait_until(awaited, patience).await;
-    waiting.map_err(|error| fault(&error))
+) {
+    _ = engine(context).aggregate::<A>(id).wait_until(awaited, patience).await;
 }
 
 /// What comes with a mutation beside its content.

@@ -1,6 +1,7 @@
 //! Lists: what a view says stands where, by pages. A view names the rows and their order; the
 //! aggregates themselves say what is in them, so that a list shows nothing older than they are.
 
+use crate::actors::checkout::CheckoutOptions;
 use crate::actors::view::ViewRef;
 use crate::domain::id::AggregateId;
 use crate::projections::calendars::Calendars;
@@ -12,7 +13,7 @@ use crate::projections::products::Products;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::errors::{coded, fault};
 use super::scalars::PositionToken;
@@ -25,28 +26,29 @@ pub struct Views {
     pub people: ViewRef<People>,
     pub calendars: ViewRef<Calendars>,
     pub open_checkouts: ViewRef<OpenCheckouts>,
-    /// Orders that may await the end of their checkout at one time.
-    pub open_checkouts_max: usize,
+    pub checkout: CheckoutOptions,
 }
 
 impl Views {
     /// Whether another order may be placed: as many may wait as can be carried through soon.
     pub fn may_place(&self) -> bool {
-        self.open_checkouts() < self.open_checkouts_max
+        let open = self.open_checkouts.rows();
+        open.len() < self.checkout.open_max && open.moving() < self.checkout.queue_max
     }
 
-    /// Whether another order may be begun. Fewer may, the more await their end: each has a limit
-    /// of its own between half of what may wait and all of it, drawn from its key. So no work is
-    /// put into what will be turned away when it is placed, and what is let in comes evenly.
-    pub fn may_draft(&self, key: &str) -> bool {
-        let half = self.open_checkouts_max / 2;
-        let drawn = xxh3_64(key.as_bytes()) % (half as u64 + 1);
-        self.open_checkouts() < self.open_checkouts_max - drawn as usize
+    /// Whether another order may be begun. Fewer may, the more are on their way: so no work is put
+    /// into what will be turned away when it is placed, and what is let in comes evenly.
+    pub fn may_draft(&self, key: &str, second: i64) -> bool {
+        let moving = self.open_checkouts.rows().moving();
+        moving < draft_limit(self.checkout.queue_max, key, second)
     }
+}
 
-    fn open_checkouts(&self) -> usize {
-        self.open_checkouts.rows().len()
-    }
+/// Each draft has a limit of its own, from half of `max` to all of it, drawn from its key anew each
+/// second: whoever comes back has another chance.
+fn draft_limit(max: usize, key: &str, second: i64) -> usize {
+    let drawn = xxh3_64_with_seed(key.as_bytes(), second.cast_unsigned()) % (max as u64 / 2 + 1);
+    max - drawn as usize
 }
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {
@@ -222,6 +224,21 @@ mod tests {
         for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
         {
             assert_eq!(<(Reverse<i64>, AggregateId)>::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn drafts_have_limits_from_half_of_the_bound_to_all_of_it_and_new_ones_each_second() {
+        for (max, least) in [(0, 0), (1, 1), (2, 1), (3, 2), (1_024, 512)] {
+            let limits: Vec<_> = (0..2_000).map(|second| draft_limit(max, "key", second)).collect();
+            let (lowest, highest) = (limits.iter().min().copied(), limits.iter().max().copied());
+            let near =
+                |found: Option<usize>, end: usize| found.is_some_and(|at| at.abs_diff(end) < 5);
+            assert!(limits.iter().all(|limit| (least..=max).contains(limit)), "{max}");
+            assert!(near(lowest, least) && near(highest, max), "{max}: {lowest:?} {highest:?}");
+            let middle = (least + max) as f64 / 2.0;
+            let mean = limits.iter().sum::<usize>() as f64 / 2_000.0;
+            assert!((mean - middle).abs() <= middle / 20.0, "{max}: {mean}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub const UNREADABLE: &str = "UNREADABLE_REPLY";
 pub const WRONG_ANSWER: &str = "WRONG_ANSWER";
 pub const NOT_STARTED: &str = "NOT_STARTED";
 
-const OVERLOADED: &str = "OVERLOADED";
+pub const OVERLOADED: &str = "OVERLOADED";
 const UNAVAILABLE: &str = "UNAVAILABLE";
 const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 

@@ -97,7 +97,7 @@ fn told(counts: Counts, turned_away: TurnedAway) -> Check {
     if count == 0 {
         let detail = format!(
             "nothing was: {} operations waited for a free client or fitted in the server's \
-             bounds; --clients must be above them (http.requests_max, checkout.open_max)",
+             bounds; --clients must be above them (http.requests_max, checkout.queue_max)",
             counts.attempted
         );
         return Check::new(name, false, detail);

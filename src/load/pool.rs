@@ -54,10 +54,14 @@ impl Target {
         if uri.scheme_str() != Some("http") || authority.as_str().contains('@') {
             return None;
         }
+        let port = match authority.as_str().strip_prefix(authority.host())? {
+            "" => 80,
+            port => port.strip_prefix(':')?.parse().ok()?,
+        };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         Some(Self {
             host,
-            port: authority.port_u16().unwrap_or(80),
+            port,
             authority: authority.as_str().parse().ok()?,
             path: uri.path_and_query()?.as_str().parse().ok()?,
         })
@@ -151,19 +155,25 @@ impl Connection {
     async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Broken> {
         let Self { sender, mover } = self;
         let answer = async {
-            sender.ready().await.map_err(|error| Broken::Unsent(error.to_string()))?;
+            sender.ready().await.map_err(|error| Broken::Unsent(chain(&error)))?;
             let response =
                 sender.send_request(request).await.map_err(|error| match error.is_canceled() {
-                    true => Broken::Unsent(error.to_string()),
-                    false => Broken::Lost(error.to_string()),
+                    true => Broken::Unsent(chain(&error)),
+                    false => Broken::Lost(chain(&error)),
                 })?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| Broken::Lost(error.to_string()))?;
+            let body = body.map_err(|error| Broken::Lost(chain(error.as_ref())))?;
             Ok((status, body.to_bytes()))
         };
         beside(answer, mover).await
     }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Waits for an answer while the bytes move.
@@ -196,7 +206,15 @@ mod tests {
         assert_eq!((target.host.as_str(), target.port), ("::1", 8080));
         assert_eq!(target.path, "/graphql?x=1");
         assert_eq!(Target::parse("http://shop/graphql").expect("it is one").port, 80);
-        for wrong in ["", "/graphql", "shop:8080", "https://shop/graphql", "http://a:b@shop/"] {
+        for wrong in [
+            "",
+            "/graphql",
+            "shop:8080",
+            "http://shop:80800/graphql",
+            "http://shop:/",
+            "https://shop/graphql",
+            "http://a:b@shop/",
+        ] {
             assert!(Target::parse(wrong).is_none(), "{wrong}");
         }
     }

@@ -189,9 +189,9 @@ pub trait Journal: Send + Sync + 'static {
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError>;
 
-    /// The version at which the last entry of an aggregate begins; 0 if it has none. One step down
-    /// the unique index.
-    async fn last_entry(
+    /// The version that an aggregate has come to; 0 if it has no entry. One step down the unique
+    /// index.
+    async fn last_version(
         &self,
         aggregate_type: &str,
         aggregate_id: Uuid,

@@ -40,8 +40,8 @@ pub(super) const READ_AGGREGATE: &str = concat!(
      AND version <= ? ORDER BY version LIMIT ?"
 );
 
-pub(super) const LAST_ENTRY: &str =
-    "SELECT MAX(version) FROM journal WHERE aggregate_type = ? AND aggregate_id = ?";
+pub(super) const LAST_VERSION: &str = "SELECT version + `count` - 1 FROM journal \
+     WHERE aggregate_type = ? AND aggregate_id = ? ORDER BY version DESC LIMIT 1";
 
 macro_rules! snapshot_columns {
     () => {

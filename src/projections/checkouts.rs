@@ -40,6 +40,8 @@ pub struct OpenCheckouts {
     rows: HashMap<AggregateId, Row>,
     queue: OrdMap<u64, AggregateId>,
     last: u64,
+    /// Those that do not wait.
+    moving: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,7 +50,22 @@ struct Stored {
     last: u64,
 }
 
+impl Row {
+    fn is_open(&self) -> bool {
+        self.awaiting || self.started
+    }
+
+    fn is_moving(&self) -> bool {
+        self.is_open() && !self.paused
+    }
+}
+
 impl OpenCheckouts {
+    /// Those that wait neither for a time nor for an operator: their driver has them, or will.
+    pub fn moving(&self) -> usize {
+        self.moving
+    }
+
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -84,7 +101,9 @@ impl OpenCheckouts {
             number: 0,
         });
         change(&mut row);
-        let is_open = row.awaiting || row.started;
+        let is_open = row.is_open();
+        self.moving += usize::from(row.is_moving());
+        self.moving -= usize::from(known.is_some_and(|known| known.is_moving()));
         if known.is_some() && (news || !is_open) {
             self.queue.remove(&row.number);
         }
@@ -146,8 +165,9 @@ impl OpenCheckouts {
 impl From<Stored> for OpenCheckouts {
     fn from(stored: Stored) -> Self {
         let queue = stored.rows.iter().map(|row| (row.number, row.checkout)).collect();
+        let moving = stored.rows.iter().filter(|row| row.is_moving()).count();
         let rows = stored.rows.into_iter().map(|row| (row.checkout, row)).collect();
-        Self { rows, queue, last: stored.last }
+        Self { rows, queue, last: stored.last, moving }
     }
 }
 
@@ -238,7 +258,7 @@ mod tests {
         history.happens(id(1), Fact::Order(order::Event::OrderExpired {}));
         for view in [&history.view, &round_trip(&history.view)] {
             assert_eq!(open(view, 0), [saga(2)]);
-            assert_eq!(view.last(), 2);
+            assert_eq!((view.last(), view.len(), view.moving()), (2, 1, 1));
         }
     }
 
@@ -252,12 +272,17 @@ mod tests {
         history.happens(saga(1), started(1)).happens(saga(2), started(2));
         history.happens(saga(1), Fact::Checkout(Event::CheckoutStockHeld {}));
         assert_eq!(open(&history.view, 2), [], "what a driver does itself is no news");
+        assert_eq!(history.view.moving(), 2);
         history.happens(saga(1), failed());
         assert_eq!(open(&history.view, 2), []);
+        assert_eq!((history.view.moving(), round_trip(&history.view).moving()), (1, 1));
         let aborted = Event::CheckoutAborted { reason: "shop closed".to_owned() };
         history.happens(saga(1), Fact::Checkout(aborted));
         assert_eq!(open(&history.view, 2), [saga(1)]);
         assert_eq!(open(&history.view, 0), [saga(2), saga(1)]);
+        assert_eq!(history.view.moving(), 2);
+        history.happens(saga(2), over());
+        assert_eq!((history.view.len(), history.view.moving()), (1, 1));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use emporium::cluster::tenancy::LeaseTerms;
 use emporium::graphql::documents::DocumentLimits;
 use emporium::graphql::{GraphqlSchema, Views};
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
-use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence::sqlite;
 use emporium::supervisors::node::{Node, NodeOptions};
 use emporium::supervisors::services::Followers;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+
+use super::gate::Gate;
 
 /// Few, so that a test starts quickly, and more than one, so that aggregates spread.
 const SHARDS: u16 = 8;
@@ -26,6 +27,7 @@ pub struct TestApp {
     pub url: String,
     pub node: Node,
     pub followers: Followers,
+    pub payments: Arc<Gate>,
     journal: Arc<dyn Journal>,
     server: actix_web::dev::ServerHandle,
     _directory: tempfile::TempDir,
@@ -50,11 +52,10 @@ impl TestApp {
     }
 
     pub async fn start_with(demo: bool) -> Self {
-        let open = CheckoutOptions::default().open_max;
-        Self::start_within(demo, HttpLimits::default(), open).await
+        Self::start_within(demo, HttpLimits::default(), CheckoutOptions::default()).await
     }
 
-    pub async fn start_within(demo: bool, limits: HttpLimits, open_checkouts_max: usize) -> Self {
+    pub async fn start_within(demo: bool, limits: HttpLimits, checkout: CheckoutOptions) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("emporium.db");
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
@@ -71,8 +72,8 @@ impl TestApp {
         let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
         let node = Node::start(services, options).await.expect("a node starts");
         assert!(node.settle(Duration::from_secs(30)).await, "shards are taken");
-        let provider = Arc::new(TestProvider::default());
-        let started = Followers::start(&node, provider, CheckoutOptions::default()).await;
+        let payments = Arc::new(Gate::default());
+        let started = Followers::start(&node, payments.clone(), checkout.clone()).await;
         let followers = started.expect("the followers start");
         let views = Views {
             orders: followers.orders.clone(),
@@ -80,7 +81,7 @@ impl TestApp {
             people: followers.people.clone(),
             calendars: followers.calendars.clone(),
             open_checkouts: followers.open_checkouts.clone(),
-            open_checkouts_max,
+            checkout,
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
@@ -94,6 +95,7 @@ impl TestApp {
             url,
             node,
             followers,
+            payments,
             journal: database,
             server: handle,
             _directory: directory,

@@ -281,11 +281,11 @@ impl Journal for CrashingJournal {
         inner.read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit).await
     }
 
-    async fn last_entry(
+    async fn last_version(
         &self,
         aggregate_type: &str,
         aggregate_id: Uuid,
     ) -> Result<u64, JournalError> {
-        self.inner.last_entry(aggregate_type, aggregate_id).await
+        self.inner.last_version(aggregate_type, aggregate_id).await
     }
 }

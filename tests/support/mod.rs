@@ -5,6 +5,7 @@ pub mod app;
 pub mod database;
 pub mod engine;
 pub mod faults;
+pub mod gate;
 pub mod life;
 pub mod proxy;
 

@@ -1,11 +1,16 @@
 //! A client of the API inside the process: the same documents, limits, guard and codes as over HTTP.
 
-use async_graphql::Variables;
+use std::time::Duration;
+
+use async_graphql::{ServerError, Variables};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::auth::Principal;
 use crate::graphql::{Call, GraphqlSchema};
+
+/// How often one thing is asked for at most.
+const TRIES_MAX: u32 = 60;
 
 /// What stands before each idempotency key.
 const KEY_PREFIX: &str = "demo-data-1";
@@ -72,21 +77,37 @@ impl<'a> Client<'a> {
         status.map(str::to_owned).ok_or_else(|| DemoError::Answer(data.to_string()))
     }
 
+    /// Asks, and comes back when it is told to: whoever makes much at once may meet a bound.
     async fn send(&self, query: String, variables: Value) -> Result<Value, String> {
-        let call = Call {
-            query,
-            operation_name: None,
-            variables: Variables::from_json(variables),
-            principal: Some(Principal::demo()),
-            correlation_id: Uuid::now_v7(),
-            trace: None,
-            read_only: false,
-        };
-        let response = self.schema.execute(call).await.response;
-        if let Some(error) = response.errors.first() {
-            return Err(error.message.clone());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let call = Call {
+                query: query.clone(),
+                operation_name: None,
+                variables: Variables::from_json(variables.clone()),
+                principal: Some(Principal::demo()),
+                correlation_id: Uuid::now_v7(),
+                trace: None,
+                read_only: false,
+            };
+            let response = self.schema.execute(call).await.response;
+            let Some(error) = response.errors.first() else {
+                return response.data.into_json().map_err(|error| error.to_string());
+            };
+            match retry_after(error) {
+                Some(pause) if tries < TRIES_MAX => tokio::time::sleep(pause).await,
+                _ => return Err(error.message.clone()),
+            }
         }
-        response.data.into_json().map_err(|error| error.to_string())
+    }
+}
+
+/// When to come back, if that helps.
+fn retry_after(error: &ServerError) -> Option<Duration> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        async_graphql::Value::Number(pause) => pause.as_u64().map(Duration::from_millis),
+        _ => None,
     }
 }
 

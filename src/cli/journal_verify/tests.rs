@@ -98,7 +98,7 @@ impl Journal for Shelf {
         Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
     }
 
-    async fn last_entry(&self, _: &str, _: Uuid) -> Result<u64, JournalError> {
+    async fn last_version(&self, _: &str, _: Uuid) -> Result<u64, JournalError> {
         unreachable!("verification reads every log to its end")
     }
 }

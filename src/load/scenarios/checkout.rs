@@ -15,7 +15,7 @@ use super::catalogue::Product;
 use super::stock::{Item, PLENTY, Standing, promised};
 use crate::load::LoadError;
 use crate::load::checks::{Check, sample};
-use crate::load::client::{Data, Payload, Template, Told, UserError};
+use crate::load::client::{Data, NOT_CONNECTED, OVERLOADED, Payload, Template, Told, UserError};
 use crate::load::meter::Outcome;
 use crate::load::run::{Run, Scenario, Turn};
 
@@ -27,6 +27,8 @@ const REPEATED_MAX: usize = 50;
 const ASKED_AFTER: Duration = Duration::from_millis(100);
 /// How long a checkout may take.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
+/// Faults after which it is certain that nothing was done.
+const NOT_DONE: [&str; 2] = [OVERLOADED, NOT_CONNECTED];
 /// Our word for one that takes longer.
 const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
 
@@ -46,6 +48,7 @@ pub struct Checkout {
     complete: Template,
     status: Template,
     done: Mutex<Done>,
+    delivered: AtomicU64,
     unknown: AtomicU64,
 }
 
@@ -186,6 +189,7 @@ impl Checkout {
             complete: Template::new(COMPLETE, &complete),
             status: Template::new(&status, r#"{"id":"$"}"#),
             done: Mutex::default(),
+            delivered: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
         })
     }
@@ -203,7 +207,7 @@ impl Checkout {
 
         let body = self.place.fill(turn.buffer, &[&order, &number]);
         let placing = answered(turn, body).await;
-        *asked = !matches!(&placing, Err(Ended(Outcome::Failed(_))));
+        *asked = !matches!(&placing, Err(Ended(Outcome::Failed(code))) if NOT_DONE.contains(&code.as_str()));
         let Data { payload }: Data<Placing> = placing?;
         not_refused(payload.user_errors)?;
         let Some(version) = payload.version else {
@@ -228,14 +232,23 @@ impl Checkout {
         lines: &[Line],
     ) -> Result<(), Ended> {
         let number = turn.number;
+        if lines.is_empty() {
+            return Err(Ended(turn.wrong("a confirmed order without lines")));
+        }
         for line in lines {
             let body = shelf.ship.fill(turn.buffer, &[&line.hold_id, &number]);
             let shipped: Data<Payload> = answered(turn, body).await?;
-            not_refused(shipped.payload.user_errors)?;
+            if !shipped.payload.user_errors.is_empty() {
+                return Err(Ended(turn.wrong("the goods of a confirmed order may not leave")));
+            }
         }
         let body = self.complete.fill(turn.buffer, &[&order, &number]);
         let completed: Data<Payload> = answered(turn, body).await?;
-        not_refused(completed.payload.user_errors)
+        if !completed.payload.user_errors.is_empty() {
+            return Err(Ended(turn.wrong("an order whose goods left may not be completed")));
+        }
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn confirmed(
@@ -385,6 +398,15 @@ impl Scenario for Checkout {
             self.read_back(run, &kept, confirmed).await?,
             self.repeat(run, &kept).await?,
         ];
+        if self.goods == Goods::Leave {
+            let on_hand = |items: &[Standing]| -> i128 {
+                items.iter().map(|item| i128::from(item.on_hand)).sum()
+            };
+            let gone = on_hand(&self.before) - on_hand(&after);
+            let delivered = self.delivered.load(Ordering::Relaxed);
+            let name = "units that left the shelf are delivered orders";
+            checks.push(Check::counted(name, gone, delivered, confirmed - delivered));
+        }
         if self.items.len() > 1 {
             let detail = format!(
                 "{confirmed} orders of {} on {} items, {busiest} on the busiest",

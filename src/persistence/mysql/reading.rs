@@ -11,7 +11,7 @@ use super::Database;
 use super::errors::journal_error;
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
-use crate::persistence::statements::{LAST_ENTRY, READ_SHARD, SHARD_COUNT, id, journal_columns};
+use crate::persistence::statements::{LAST_VERSION, READ_SHARD, SHARD_COUNT, id, journal_columns};
 
 pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
     let mut borrowed = database.acquire().await?;
@@ -87,16 +87,16 @@ pub(super) async fn entries(
     Ok(page.into_entries())
 }
 
-pub(super) async fn last_entry(
+pub(super) async fn last_version(
     database: &Database,
     aggregate_type: &str,
     aggregate_id: Uuid,
 ) -> Result<u64, JournalError> {
     let mut borrowed = database.acquire().await?;
-    let query = sqlx::query_scalar(LAST_ENTRY)
+    let query = sqlx::query_scalar(LAST_VERSION)
         .bind(aggregate_type)
         .bind(aggregate_id.as_bytes().as_slice())
-        .fetch_one(borrowed.connection());
+        .fetch_optional(borrowed.connection());
     let last: Option<u64> = database.answer(query).await?;
     borrowed.give_back();
     Ok(last.unwrap_or(0))

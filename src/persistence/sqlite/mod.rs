@@ -177,11 +177,11 @@ impl Journal for Database {
         reading::entries(self, range, limit).await
     }
 
-    async fn last_entry(
+    async fn last_version(
         &self,
         aggregate_type: &str,
         aggregate_id: Uuid,
     ) -> Result<u64, JournalError> {
-        reading::last_entry(self, aggregate_type, aggregate_id).await
+        reading::last_version(self, aggregate_type, aggregate_id).await
     }
 }

@@ -12,7 +12,7 @@ use super::errors::{bound, journal_error, stored};
 use crate::persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
 use crate::persistence::page::{Page, Range};
 use crate::persistence::statements::{
-    LAST_ENTRY, READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list,
+    LAST_VERSION, READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list,
 };
 
 pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
@@ -85,16 +85,16 @@ pub(super) async fn entries(
     Ok(page.into_entries())
 }
 
-pub(super) async fn last_entry(
+pub(super) async fn last_version(
     database: &Database,
     aggregate_type: &str,
     aggregate_id: Uuid,
 ) -> Result<u64, JournalError> {
     let mut reader = database.readers.acquire().await.map_err(journal_error)?;
-    let last: Option<i64> = sqlx::query_scalar(LAST_ENTRY)
+    let last: Option<i64> = sqlx::query_scalar(LAST_VERSION)
         .bind(aggregate_type)
         .bind(aggregate_id.as_bytes().as_slice())
-        .fetch_one(reader.connection())
+        .fetch_optional(reader.connection())
         .await
         .map_err(journal_error)?;
     reader.give_back();

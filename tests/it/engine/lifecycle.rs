@@ -75,6 +75,22 @@ async fn an_aggregate_is_let_go_at_once_unless_it_is_in_use() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_aggregate_reads_no_entry_and_a_short_log_is_read_once() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        for _ in 0..3 {
+            node.counter(1).ask(add(), meta(None)).await.expect("added");
+        }
+        assert_eq!(node.journal.aggregate_reads(), 0);
+        node.node.drain(Duration::from_secs(10)).await;
+        let node = TestNode::start(&database, limits()).await;
+        assert_eq!(node.counter(1).read().await.expect("read").state.count, 3);
+        assert_eq!(node.journal.aggregate_reads(), 1);
+    })
+    .await;
+}
+
 async fn recovery_reads_a_snapshot_and_a_short_tail(database: TestDatabase) {
     let node = TestNode::start(&database, limits()).await;
     let counter = node.counter(1);

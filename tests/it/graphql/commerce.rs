@@ -1,5 +1,6 @@
 //! Orders and checkouts through the API.
 
+use emporium::actors::checkout::CheckoutOptions;
 use emporium::http::HttpLimits;
 use serde_json::{Value, json};
 
@@ -46,6 +47,14 @@ async fn an_order_is_drafted_placed_and_confirmed() {
     let query = "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { onHand committed available } }";
     let data = app.data(query, json!({"v": teapot.1, "l": SHELF})).await;
     assert_eq!(data["stockItem"], json!({"onHand": 5, "committed": 3, "available": 2}));
+
+    // The goods leave by the claim that the line tells.
+    let line = "query($id: ID!) { order(id: $id) { lines { variantId locationId holdId } } }";
+    let mut claim = app.data(line, json!({"id": order})).await["order"]["lines"][0].take();
+    claim["idempotencyKey"] = json!("s");
+    app.done("shipHold", claim, "").await;
+    let data = app.data(query, json!({"v": teapot.1, "l": SHELF})).await;
+    assert_eq!(data["stockItem"], json!({"onHand": 2, "committed": 0, "available": 2}));
     app.done("completeOrder", json!({"orderId": order, "idempotencyKey": "c"}), "").await;
     let query = "{ orders(status: COMPLETED) { edges { node { id } } } }";
     eventually("the list shows it", async || {
@@ -89,45 +98,59 @@ async fn an_order_is_drafted_with_lines_and_its_end_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_is_begun_or_placed_while_too_many_await_their_checkout() {
-    let app = TestApp::start_within(true, HttpLimits::default(), 1).await;
-    let (product, variant) = teapot(&app, 100).await;
-    let draft = async |quantity: i64, key: &str| {
-        let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
-            "lines": [{"productId": product, "variantId": variant, "locationId": SHELF,
-                       "quantity": quantity}],
-            "idempotencyKey": key});
-        let drafted =
-            app.done("draftOrder", input, "order { id totals { gross { amount } } }").await;
-        drafted["order"].clone()
-    };
-    // Given an order whose payment is not answered at first, by its amount
-    let (slow, next) = (draft(47, "slow").await, draft(1, "next").await);
-    assert_eq!(slow["totals"]["gross"]["amount"], "1118.04");
-    app.done("placeOrder", json!({"orderId": slow["id"], "idempotencyKey": "place slow"}), "")
-        .await;
-    app.followers.caught_up().await;
+    let options = CheckoutOptions::default();
+    for (bound, begins) in [
+        (CheckoutOptions { queue_max: 1, ..options.clone() }, false),
+        (CheckoutOptions { open_max: 1, ..options }, true),
+    ] {
+        let app = TestApp::start_within(true, HttpLimits::default(), bound).await;
+        let (product, variant) = teapot(&app, 100).await;
+        let tell = async |mutation: &str, kind: &str, input: Value| {
+            let query = format!(
+                "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ version order {{ id }} }} }}"
+            );
+            let reply = app.reply(&query, json!({"input": input})).await;
+            match &reply["errors"][0]["extensions"] {
+                Value::Null => Ok(reply["data"][mutation].clone()),
+                fault => Err(fault.clone()),
+            }
+        };
+        let draft = async |key: &str| {
+            let line = json!({"productId": product, "variantId": variant, "locationId": SHELF,
+                              "quantity": 1});
+            let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                "lines": [line], "idempotencyKey": key});
+            tell("draftOrder", "DraftOrderInput", input).await
+        };
+        let place = async |order: &Value, key: &str| {
+            let input = json!({"orderId": order["order"]["id"], "idempotencyKey": key});
+            tell("placeOrder", "PlaceOrderInput", input).await
+        };
+        // Given an order whose payment is not answered yet
+        app.payments.answers(false);
+        let first = draft("first").await.expect("begun");
+        let next = draft("next").await.expect("begun");
+        let placed = place(&first, "place first").await.expect("placed");
+        app.followers.caught_up().await;
 
-    // When another is placed or begun, that is told to come back, and nothing is done
-    let query = "mutation($input: DraftOrderInput!) { draftOrder(input: $input) { version } }";
-    let buyer = json!({"guestEmail": "bob@example.org"});
-    let input = json!({"buyer": buyer, "currency": "EUR", "idempotencyKey": "third"});
-    let error = app.reply(query, json!({"input": input})).await["errors"][0]["extensions"].take();
-    assert_eq!(error, json!({"code": "OVERLOADED", "retryAfter": 1_000}));
-    let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
-    let place = json!({"input": {"orderId": next["id"], "idempotencyKey": "place next"}});
-    let error = app.reply(query, place.clone()).await["errors"][0]["extensions"].take();
-    assert_eq!(error, json!({"code": "OVERLOADED", "retryAfter": 1_000}));
-    let status = "query($id: ID!) { order(id: $id) { status } }";
-    let data = app.data(status, json!({"id": next["id"]})).await;
-    assert_eq!(data["order"]["status"], "DRAFT");
+        // When another is placed or begun, that is told to come back, and nothing is done
+        let overloaded = json!({"code": "OVERLOADED", "retryAfter": 1_000});
+        assert_eq!(place(&next, "place next").await, Err(overloaded.clone()));
+        let status = "query($id: ID!) { order(id: $id) { status } }";
+        let data = app.data(status, json!({"id": next["order"]["id"]})).await;
+        assert_eq!(data["order"]["status"], "DRAFT");
+        let third = draft("third").await;
+        assert!(if begins { third.is_ok() } else { third == Err(overloaded) }, "{third:?}");
 
-    // Then it is placed by the same key once the first has come through
-    eventually("there is room again", async || {
-        let reply = app.reply(query, place.clone()).await;
-        reply["data"]["placeOrder"]["version"].is_u64().then_some(())
-    })
-    .await;
-    app.stop().await;
+        // But what was done before is told again
+        assert_eq!(draft("next").await.as_ref(), Ok(&next));
+        assert_eq!(place(&first, "place first").await, Ok(placed));
+
+        // Then it is placed by the same key once the first has come through
+        app.payments.answers(true);
+        eventually("there is room again", async || place(&next, "place next").await.ok()).await;
+        app.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
+use emporium::actors::checkout::CheckoutOptions;
 use emporium::http::HttpLimits;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
@@ -129,7 +130,7 @@ async fn queries_may_come_in_the_url() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_beyond_the_bound_are_turned_away_at_once() {
     let limits = HttpLimits { requests_max: 1, ..HttpLimits::default() };
-    let app = TestApp::start_within(true, limits, 1).await;
+    let app = TestApp::start_within(true, limits, CheckoutOptions::default()).await;
     // Given a request that waits, a while, for a view to come as far as it never will
     let query = "query($at: Position) { products(atLeast: $at) { position } }";
     let waiting = app.post().json(&json!({"query": query, "variables": {"at": "0.zzzzzzzz"}}));
