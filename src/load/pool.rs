@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -21,6 +21,9 @@ use tokio::net::TcpStream;
 /// `OUTCOME_UNKNOWN` by itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// A connection unused for longer is not used again: a server closes one that is idle, mostly after
+/// five seconds or more, and a request that crosses that has an unknown outcome for no good reason.
+const KEPT_FOR: Duration = Duration::from_secs(2);
 /// The longest body that is read of an answer.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 const ACCEPTED: HeaderValue =
@@ -81,6 +84,7 @@ struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it ended: what still waits in one that ended is told so only by its end.
     mover: Option<Mover>,
+    used: Instant,
 }
 
 impl Pool {
@@ -112,6 +116,7 @@ impl Pool {
             Err(Broken::Lost(format!("no answer within {} s", ANSWER_WITHIN.as_secs())))
         })?;
         if connection.mover.is_some() && connection.sender.is_ready() {
+            connection.used = Instant::now();
             self.idle.lock().push(connection);
         }
         Ok(answer)
@@ -121,6 +126,9 @@ impl Pool {
     fn kept(&self) -> Option<Connection> {
         loop {
             let mut connection = self.idle.lock().pop()?;
+            if connection.used.elapsed() > KEPT_FOR {
+                continue;
+            }
             let ended = connection.mover.as_mut().and_then(FutureExt::now_or_never);
             if ended.is_none() && connection.sender.is_ready() {
                 return Some(connection);
@@ -138,7 +146,7 @@ impl Pool {
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let made = http1::handshake(TokioIo::new(stream)).await;
         let (sender, mover) = made.map_err(|error| error.to_string())?;
-        Ok(Connection { sender, mover: Some(mover) })
+        Ok(Connection { sender, mover: Some(mover), used: Instant::now() })
     }
 
     fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
@@ -153,7 +161,7 @@ impl Pool {
 
 impl Connection {
     async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Broken> {
-        let Self { sender, mover } = self;
+        let Self { sender, mover, .. } = self;
         let answer = async {
             sender.ready().await.map_err(|error| Broken::Unsent(chain(&error)))?;
             let response =
