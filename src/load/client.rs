@@ -100,12 +100,8 @@ struct Extensions {
 }
 
 impl Api {
-    /// A client of the server at `url`.
-    pub fn new(url: &str) -> Result<Self, LoadError> {
-        let target = Target::parse(url).ok_or_else(|| {
-            LoadError::Usage(format!("--url {url}: expected http://HOST:PORT/graphql"))
-        })?;
-        Ok(Self { pool: Pool::new(target), url: url.to_owned() })
+    pub fn new(target: Target) -> Self {
+        Self { url: target.url.clone(), pool: Pool::new(target) }
     }
 
     pub fn url(&self) -> &str {

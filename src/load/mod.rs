@@ -92,7 +92,7 @@ pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
 async fn perform(plan: Plan) -> Result<Report, LoadError> {
     let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
     let recorder = plan.record.as_deref().map(|path| Recorder::create(path, &id)).transpose()?;
-    let api = Api::new(&plan.url)?;
+    let api = Api::new(plan.target.clone());
     let run = Arc::new(Run { api, plan, id, used: AtomicU64::new(0), recorder });
     greet(&run).await?;
     let scenario = scenarios::prepare(run.plan.operations, &run).await?;

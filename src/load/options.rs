@@ -158,7 +158,7 @@ pub struct Plan {
     pub scenario: ScenarioName,
     /// Whose operations are started: its own, or what overload offers.
     pub operations: ScenarioName,
-    pub url: String,
+    pub target: Target,
     pub clients: usize,
     pub length: Length,
     /// Starts a second; `None` for the closed loop.
@@ -179,9 +179,9 @@ impl LoadArguments {
         let Some(scenario) = self.scenario else {
             return usage("a scenario is missing; see `emporium load --help`".to_owned());
         };
-        if Target::parse(&self.url).is_none() {
+        let Some(target) = Target::parse(&self.url) else {
             return usage(format!("--url {}: expected http://HOST:PORT/graphql", self.url));
-        }
+        };
         let heavy = scenario == ScenarioName::Overload;
         let operations = match (heavy, self.of) {
             (false, None) => scenario,
@@ -234,7 +234,7 @@ impl LoadArguments {
         Ok(Plan {
             scenario,
             operations,
-            url: self.url.clone(),
+            target,
             clients,
             length,
             rate: self.rate,

@@ -42,6 +42,8 @@ pub enum Broken {
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub struct Target {
+    /// As it was given.
+    pub url: String,
     host: String,
     port: u16,
     /// As the `Host` header has it.
@@ -63,6 +65,7 @@ impl Target {
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         Some(Self {
+            url: url.to_owned(),
             host,
             port,
             authority: authority.as_str().parse().ok()?,
