@@ -4,25 +4,31 @@ CARGO ?= cargo
 # How many seeds a long run of the simulator takes.
 SEEDS ?= 100000
 
-.PHONY: help run test lint bench simulate
+# What a first start needs: less optimising, no load generator.
+QUICK = --profile quick --no-default-features
+
+.PHONY: help run release test lint bench simulate
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
 
 run: ## build it and serve a demo shop on http://127.0.0.1:8080
-	$(CARGO) run --release --locked -- serve --demo
+	$(CARGO) run $(QUICK) --locked -- serve --demo
+
+release: ## build what is measured and shipped: target/release/emporium
+	$(CARGO) build --release --locked
 
 test: ## run every test, with a MariaDB and a Redis of their own
-	scripts/services run -- $(CARGO) test --locked --lib --bins --test it
+	scripts/services run -- $(CARGO) test --locked --workspace --lib --bins --test it
 
 lint: ## formatting, clippy, who may see whom, documentation and its links
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --test it -- architecture:: documents::
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 bench: ## measure, and write docs/figures.md and docs/figures.json
 	scripts/services run -- $(CARGO) bench --locked --bench figures
 
 simulate: ## run the simulator over SEEDS=… (default 100000)
-	EMPORIUM_SEEDS=$(SEEDS) $(CARGO) test --release --locked --lib -- --nocapture simulate_many_seeds
+	EMPORIUM_SEEDS=$(SEEDS) $(CARGO) test --release --locked -p emporium-simulator -- --nocapture simulate_many_seeds

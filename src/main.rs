@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use emporium::app;
 use emporium::cli::Arguments;
 
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    app::run(Arguments::parse())
+    emporium::bootstrap::run(Arguments::parse())
 }

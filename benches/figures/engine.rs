@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use emporium::actors::aggregate_ref::{AggregateRef, Engine};
 use emporium::actors::core::CommandMeta;
 use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::tenancy::LeaseTerms;
+use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::id::{LocationId, VariantId};
 use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
 use emporium::supervisors::node::{Node, NodeOptions};
@@ -51,7 +51,7 @@ pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
     let options =
         NodeOptions { lanes: kind.lanes(), terms: LeaseTerms::default(), exclusive: true };
     let node = Node::start(services, options).await.expect("a node starts");
-    assert!(node.settle(PATIENCE).await, "a node takes its shards");
+    assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     node
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use clap::ValueEnum;
 use emporium::persistence::journal::Journal;
 use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence::{mysql, sqlite};
+use emporium::persistence_sql::{mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, Row};
 

@@ -9,14 +9,14 @@ use futures::future::{Either, ready};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
+use super::activation::{Activation, ReplyTo};
 use super::core::{Committed, Decided, Request, Verdict};
 use super::keys::Page;
 use super::recovery::{FoundKey, Recovered, RecoveryError, find_key};
-use super::slot::{ReplyTo, Slot};
 use super::snapshot;
-use crate::domain::aggregate::Aggregate;
-use crate::persistence::journal::{JournalError, PageLimit};
-use crate::persistence::writer::lane::Dropped;
+use domain::aggregate::Aggregate;
+use persistence::journal::{JournalError, PageLimit};
+use persistence::writer::lane::Dropped;
 
 /// What an aggregate actor is told.
 pub enum Message<A: Aggregate> {
@@ -31,7 +31,7 @@ pub enum Message<A: Aggregate> {
     Load(oneshot::Sender<Result<(), Dropped>>),
 }
 
-/// See the module. Its state is the shared slot.
+/// See the module. Its state is the shared activation.
 pub struct AggregateActor<A>(PhantomData<A>);
 
 impl<A> Default for AggregateActor<A> {
@@ -42,15 +42,15 @@ impl<A> Default for AggregateActor<A> {
 
 impl<A: Aggregate> Actor for AggregateActor<A> {
     type Msg = Message<A>;
-    type State = Arc<Slot<A>>;
-    type Arguments = Arc<Slot<A>>;
+    type State = Arc<Activation<A>>;
+    type Arguments = Arc<Activation<A>>;
 
     async fn pre_start(
         &self,
         _: ActorRef<Self::Msg>,
-        slot: Arc<Slot<A>>,
-    ) -> Result<Arc<Slot<A>>, ActorProcessingErr> {
-        Ok(slot)
+        activation: Arc<Activation<A>>,
+    ) -> Result<Arc<Activation<A>>, ActorProcessingErr> {
+        Ok(activation)
     }
 
     /// Acts before there is a future to wait for, and boxes what must wait: otherwise every actor
@@ -59,22 +59,24 @@ impl<A: Aggregate> Actor for AggregateActor<A> {
         &self,
         _: ActorRef<Self::Msg>,
         message: Message<A>,
-        slot: &mut Arc<Slot<A>>,
+        activation: &mut Arc<Activation<A>>,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
-        match act(slot, message) {
+        match act(activation, message) {
             None => Either::Left(ready(Ok(()))),
-            Some(message) => Either::Right(Box::pin(recover_and_act(slot, message))),
+            Some(message) => Either::Right(Box::pin(recover_and_act(activation, message))),
         }
     }
 }
 
 /// Does what the message says, or gives it back if the core must be recovered first.
-fn act<A: Aggregate>(slot: &Arc<Slot<A>>, message: Message<A>) -> Option<Message<A>> {
+fn act<A: Aggregate>(activation: &Arc<Activation<A>>, message: Message<A>) -> Option<Message<A>> {
     match message {
-        Message::Decide(request) => decide(slot, request),
-        Message::Searched { request, found, through } => searched(slot, request, found, through),
+        Message::Decide(request) => decide(activation, request),
+        Message::Searched { request, found, through } => {
+            searched(activation, request, found, through)
+        }
         Message::Load(done) => {
-            if !slot.with_core(|core| core.is_ready()) {
+            if !activation.with_core(|core| core.is_ready()) {
                 return Some(Message::Load(done));
             }
             let _ = done.send(Ok(()));
@@ -84,14 +86,14 @@ fn act<A: Aggregate>(slot: &Arc<Slot<A>>, message: Message<A>) -> Option<Message
 }
 
 async fn recover_and_act<A: Aggregate>(
-    slot: &Arc<Slot<A>>,
+    activation: &Arc<Activation<A>>,
     mut message: Message<A>,
 ) -> Result<(), ActorProcessingErr> {
     loop {
-        if let Err(error) = recover(slot).await {
+        if let Err(error) = recover(activation).await {
             return not_recovered(message, error);
         }
-        match act(slot, message) {
+        match act(activation, message) {
             None => return Ok(()),
             // A failed commit took the state away again in between.
             Some(again) => message = again,
@@ -100,24 +102,27 @@ async fn recover_and_act<A: Aggregate>(
 }
 
 fn decide<A: Aggregate>(
-    slot: &Arc<Slot<A>>,
+    activation: &Arc<Activation<A>>,
     request: Request<A, ReplyTo<A>>,
 ) -> Option<Message<A>> {
-    match slot.decide(request) {
+    match activation.decide(request) {
         Err(request) => return Some(Message::Decide(request)),
         Ok(Decided::Waits) => {}
         // An answer that rests on no commit of its own is a read: it is only worth something while
         // the lease runs, for a new owner may have decided otherwise since.
         Ok(Decided::Answer(reply, verdict)) => {
-            let verdict =
-                if slot.shard.may_read() { verdict } else { Verdict::Dropped(Dropped::Fenced) };
+            let verdict = if activation.shard.may_read() {
+                verdict
+            } else {
+                Verdict::Dropped(Dropped::Fenced)
+            };
             reply.send(verdict);
         }
         Ok(Decided::Search { request, pages, through }) => {
-            let slot = Arc::clone(slot);
+            let activation = Arc::clone(activation);
             tokio::spawn(async move {
-                let found = search(&slot, &request, &pages).await;
-                slot.tell(Message::Searched { request, found, through });
+                let found = search(&activation, &request, &pages).await;
+                activation.tell(Message::Searched { request, found, through });
             });
         }
     }
@@ -125,7 +130,7 @@ fn decide<A: Aggregate>(
 }
 
 fn searched<A: Aggregate>(
-    slot: &Arc<Slot<A>>,
+    activation: &Arc<Activation<A>>,
     mut request: Request<A, ReplyTo<A>>,
     found: Result<Option<FoundKey>, String>,
     through: u64,
@@ -133,10 +138,10 @@ fn searched<A: Aggregate>(
     match found {
         Ok(None) => {
             request.examined = through;
-            return decide(slot, request);
+            return decide(activation, request);
         }
         Ok(Some(found)) if found.input_hash == request.input_hash => {
-            let shard = slot.shard.id;
+            let shard = activation.shard.id;
             let committed = Committed { version: found.version, shard, seq: found.seq };
             request.reply.send(Verdict::Done(committed));
         }
@@ -148,7 +153,7 @@ fn searched<A: Aggregate>(
 
 /// Looks for the request's key in the versions named, which are all committed.
 async fn search<A: Aggregate>(
-    slot: &Slot<A>,
+    activation: &Activation<A>,
     request: &Request<A, ReplyTo<A>>,
     pages: &[Page],
 ) -> Result<Option<FoundKey>, String> {
@@ -156,11 +161,11 @@ async fn search<A: Aggregate>(
     for (first, last) in pages {
         let mut from = *first;
         while from <= *last {
-            let page = slot
+            let page = activation
                 .shard
                 .services
                 .journal
-                .read_aggregate(A::TYPE, slot.id.0, from, *last, PageLimit::default())
+                .read_aggregate(A::TYPE, activation.id.0, from, *last, PageLimit::default())
                 .await
                 .map_err(|error| error.to_string())?;
             let Some(end) = page.last() else { break };
@@ -208,26 +213,27 @@ fn not_recovered<A: Aggregate>(
 const SHORT: u64 = 64;
 
 /// Brings the core to what the log says, up to the head that the writer acknowledged.
-async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> {
-    wait_until_settled(slot).await;
-    let services = &slot.shard.services;
+async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), NotRecovered> {
+    wait_until_settled(activation).await;
+    let services = &activation.shard.services;
     let _turn = services.recoveries.acquire().await.expect("the semaphore is never closed");
-    let epoch = slot.with_core(|core| core.home().epoch);
-    if epoch == 0 || slot.shard.epoch.load(Ordering::Acquire) != epoch {
+    let epoch = activation.with_core(|core| core.home().epoch);
+    if epoch == 0 || activation.shard.epoch.load(Ordering::Acquire) != epoch {
         return Err(NotRecovered::Dropped(Dropped::Fenced));
     }
-    let head = slot.shard.head.load(Ordering::Acquire);
+    let head = activation.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
-    let last = services.journal.last_version(A::TYPE, slot.id.0).await.map_err(journal_failed)?;
+    let last =
+        services.journal.last_version(A::TYPE, activation.id.0).await.map_err(journal_failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
-        _ => snapshot::load::<A>(services, slot.id, now_us).await.map_err(journal_failed)?,
+        _ => snapshot::load::<A>(services, activation.id, now_us).await.map_err(journal_failed)?,
     };
     while recovered.version < last {
         let from = recovered.version + 1;
         let page = services
             .journal
-            .read_aggregate(A::TYPE, slot.id.0, from, u64::MAX, PageLimit::default())
+            .read_aggregate(A::TYPE, activation.id.0, from, u64::MAX, PageLimit::default())
             .await
             .map_err(journal_failed)?;
         if page.is_empty() {
@@ -254,20 +260,20 @@ async fn recover<A: Aggregate>(slot: &Arc<Slot<A>>) -> Result<(), NotRecovered> 
         // A long replay lets others of this thread run.
         tokio::task::yield_now().await;
     }
-    slot.with_core(|core| core.install(recovered));
+    activation.with_core(|core| core.install(recovered));
     Ok(())
 }
 
 /// After a failure an earlier entry may still be in the writer's hands.
-async fn wait_until_settled<A: Aggregate>(slot: &Arc<Slot<A>>) {
+async fn wait_until_settled<A: Aggregate>(activation: &Arc<Activation<A>>) {
     loop {
-        let settled = slot.settled.notified();
-        tokio::pin!(settled);
-        settled.as_mut().enable();
-        if slot.with_core(|core| core.is_settled()) {
+        let changed = activation.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        if activation.with_core(|core| core.nothing_pending()) {
             return;
         }
-        settled.await;
+        changed.await;
     }
 }
 

@@ -10,16 +10,16 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
 use super::recovery::Recovered;
-use super::shard::{AnySlot, NodeServices, Shard, SlotKey};
-use super::slot::{NotAdmitted, Permit, ReplyTo, Slot};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-pub use crate::persistence::codec::KEY_BYTES_MAX;
-use crate::persistence::journal::{PageLimit, ShardId};
-use crate::persistence::writer::lane::Dropped;
+use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+pub use persistence::codec::KEY_BYTES_MAX;
+use persistence::journal::{PageLimit, ShardId};
+use persistence::writer::lane::Dropped;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -148,7 +148,7 @@ impl<A> Clone for AggregateRef<A> {
 enum Found<A: Aggregate> {
     Reading(Reading<A::State>),
     /// Its state is in the log only.
-    Cold(Arc<Slot<A>>, Permit<A>),
+    Cold(Arc<Activation<A>>, Permit<A>),
 }
 
 /// How long a caller that found a full mailbox is asked to stay away.
@@ -198,12 +198,13 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping").into());
         }
-        let (slot, permit) =
-            self.live(|slot| slot.admit(bytes).map(|permit| (Arc::clone(slot), permit)))?;
+        let (activation, permit) = self.live(|activation| {
+            activation.admit(bytes).map(|permit| (Arc::clone(activation), permit))
+        })?;
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
-        slot.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
-        drop(slot);
+        activation.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
+        drop(activation);
         match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
             Ok(Ok(verdict)) => outcome(verdict),
             Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown.into()),
@@ -213,13 +214,15 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
         for _ in 0..3 {
-            let found = self.live(|slot| match slot.read() {
+            let found = self.live(|activation| match activation.read() {
                 Some(reading) => Ok(Found::Reading(reading)),
-                None => slot.admit(0).map(|permit| Found::Cold(Arc::clone(slot), permit)),
+                None => {
+                    activation.admit(0).map(|permit| Found::Cold(Arc::clone(activation), permit))
+                }
             })?;
             let reading = match found {
                 Found::Reading(reading) => Some(reading),
-                Found::Cold(slot, permit) => self.load(&slot, permit).await?,
+                Found::Cold(activation, permit) => self.load(&activation, permit).await?,
             };
             if let Some(reading) = reading {
                 // After the state was taken: the lease was ours while it was current.
@@ -242,17 +245,18 @@ impl<A: Aggregate> AggregateRef<A> {
         patience: Duration,
     ) -> Result<(), Fault> {
         let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
-        let (slot, _permit) =
-            self.live(|slot| slot.admit(0).map(|permit| (Arc::clone(slot), permit)))?;
+        let (activation, _permit) = self.live(|activation| {
+            activation.admit(0).map(|permit| (Arc::clone(activation), permit))
+        })?;
         let waiting = async {
             loop {
-                let settled = slot.settled.notified();
-                tokio::pin!(settled);
-                settled.as_mut().enable();
+                let changed = activation.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
                 if awaited(&self.read().await?.state) {
                     return Ok(());
                 }
-                settled.await;
+                changed.await;
             }
         };
         tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
@@ -265,21 +269,21 @@ impl<A: Aggregate> AggregateRef<A> {
 
     /// Passivates it now, unless it is in use: for whoever knows that it came to its end, and that
     /// waiting until it has been idle for long would only keep its memory.
-    pub fn let_go(&self) {
-        self.engine.shard_of(self.id).let_go(&(A::TYPE, self.id));
+    pub fn passivate(&self) {
+        self.engine.shard_of(self.id).passivate(&(A::TYPE, self.id));
     }
 
     /// Has the actor recover its state and reads it; nothing if it failed or lost it again. The
     /// permit keeps it from being passivated meanwhile.
     async fn load(
         &self,
-        slot: &Arc<Slot<A>>,
+        activation: &Arc<Activation<A>>,
         _permit: Permit<A>,
     ) -> Result<Option<Reading<A::State>>, Fault> {
         let (done, loaded) = oneshot::channel();
-        slot.tell(Message::Load(done));
+        activation.tell(Message::Load(done));
         match tokio::time::timeout(self.engine.services.deadline(), loaded).await {
-            Ok(Ok(Ok(()))) => Ok(slot.read()),
+            Ok(Ok(Ok(()))) => Ok(activation.read()),
             Ok(Ok(Err(reason))) => Err(dropped(reason)),
             Ok(Err(_)) => Ok(None),
             Err(_) => Err(unavailable("it could not be recovered in time")),
@@ -336,7 +340,10 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
-    fn live<T>(&self, act: impl Fn(&Arc<Slot<A>>) -> Result<T, NotAdmitted>) -> Result<T, Fault> {
+    fn live<T>(
+        &self,
+        act: impl Fn(&Arc<Activation<A>>) -> Result<T, NotAdmitted>,
+    ) -> Result<T, Fault> {
         let shard = self.engine.shard_of(self.id);
         if !shard.is_serving() {
             return Err(if shard.regressed.load(Ordering::Acquire) {
@@ -345,14 +352,14 @@ impl<A: Aggregate> AggregateRef<A> {
                 unavailable("its shard is not served here now")
             });
         }
-        let key: SlotKey = (A::TYPE, self.id);
-        let start = || Slot::<A>::start(self.id, shard) as Arc<dyn AnySlot>;
-        let typed = |slot: &Arc<dyn AnySlot>| {
-            let slot = Arc::clone(slot).as_any().downcast::<Slot<A>>();
-            act(&slot.expect("a kind's name belongs to one kind"))
+        let key: ActivationKey = (A::TYPE, self.id);
+        let start = || Activation::<A>::start(self.id, shard) as Arc<dyn AnyActivation>;
+        let typed = |activation: &Arc<dyn AnyActivation>| {
+            let activation = Arc::clone(activation).as_any().downcast::<Activation<A>>();
+            act(&activation.expect("a kind's name belongs to one kind"))
         };
         loop {
-            if let Some(done) = shard.slot(key, start, typed) {
+            if let Some(done) = shard.activation(key, start, typed) {
                 return done.map_err(not_admitted);
             }
             // The bound on live aggregates, and all of them in use.

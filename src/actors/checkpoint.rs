@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::shard::NodeServices;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::JournalError;
-use crate::persistence::snapshots::Snapshot;
-use crate::projections::position::Position;
+use domain::id::AggregateId;
+use persistence::journal::JournalError;
+use persistence::snapshots::Snapshot;
+use projections::position::Position;
 
 /// What names a follower's checkpoints.
 #[derive(Clone, Copy, Debug)]

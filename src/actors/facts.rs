@@ -2,15 +2,15 @@
 //! kinds of aggregates that there are.
 
 use super::recovery::{Recovered, RecoveryError};
-use crate::domain::access::{email::EmailReservation, user::User};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::commerce::order::Order;
-use crate::domain::products::{product::Product, stock_item::StockItem};
-use crate::domain::scheduling::calendar::Calendar;
-use crate::persistence::codec::{self, CodecError};
-use crate::persistence::journal::Entry;
-use crate::projections::Fact;
-use crate::sagas::checkout::Checkout;
+use domain::access::{email::EmailReservation, user::User};
+use domain::aggregate::Aggregate;
+use domain::commerce::order::Order;
+use domain::products::{product::Product, stock_item::StockItem};
+use domain::scheduling::calendar::Calendar;
+use persistence::codec::{self, CodecError};
+use persistence::journal::Entry;
+use projections::Fact;
+use sagas::checkout::Checkout;
 
 /// A kind of aggregate, for whoever meets it by its stored name.
 pub struct Kind {

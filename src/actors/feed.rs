@@ -1,5 +1,5 @@
 //! The feed of committed entries to followers: a bounded window of recent ones in memory per
-//! shard, and a bell. Who falls out of the window catches up from the journal: nothing is lost and
+//! shard, and a notifier. Who falls out of the window catches up from the journal: nothing is lost and
 //! nobody is waited for.
 
 use std::collections::VecDeque;
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::persistence::journal::{Entry, Seq, ShardId};
-use crate::projections::position::Position;
+use persistence::journal::{Entry, Seq, ShardId};
+use projections::position::Position;
 
 /// An entry within the batch that was committed with it.
 pub type Shared = (Arc<Vec<Entry>>, usize);
@@ -19,7 +19,7 @@ pub type Shared = (Arc<Vec<Entry>>, usize);
 pub struct Feed {
     bytes_max: usize,
     shards: Vec<FedShard>,
-    bell: watch::Sender<()>,
+    notifier: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Feed {
     /// For shards `0..shards`, with at most `bytes_max` of entries each (the last one always).
     pub fn new(shards: u16, bytes_max: usize) -> Self {
         let shards = (0..shards).map(|_| FedShard::default()).collect();
-        Self { bytes_max, shards, bell: watch::channel(()).0 }
+        Self { bytes_max, shards, notifier: watch::channel(()).0 }
     }
 
     /// A shard is served from here on, with this head.
@@ -57,7 +57,7 @@ impl Feed {
         let fed = &self.shards[usize::from(shard)];
         *fed.window.lock() = Window::default();
         fed.head.store(head, Ordering::Release);
-        self.bell.send_replace(());
+        self.notifier.send_replace(());
     }
 
     /// Entries became durable.
@@ -77,12 +77,12 @@ impl Feed {
             }
             fed.head.store(entry.seq, Ordering::Release);
         }
-        self.bell.send_replace(());
+        self.notifier.send_replace(());
     }
 
     /// Rings at each commit.
-    pub fn bell(&self) -> watch::Receiver<()> {
-        self.bell.subscribe()
+    pub fn notifier(&self) -> watch::Receiver<()> {
+        self.notifier.subscribe()
     }
 
     /// The shards whose head lies behind a position, with their heads.

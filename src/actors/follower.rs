@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use super::feed::Behind;
 use super::shard::NodeServices;
-use crate::persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
-use crate::projections::position::Position;
+use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
+use projections::position::Position;
 
 /// Entries of one shard that are taken before the next shard has its turn.
 const TURN: usize = 1_024;
@@ -79,13 +79,13 @@ pub fn wake<M: Message>(
     actor: ActorRef<M>,
     turn: impl Fn(oneshot::Sender<bool>) -> M + Send + 'static,
 ) {
-    let mut bell = services.feed.bell();
-    bell.mark_changed();
+    let mut notifier = services.feed.notifier();
+    notifier.mark_changed();
     tokio::spawn(async move {
-        while bell.changed().await.is_ok() {
+        while notifier.changed().await.is_ok() {
             loop {
                 // What rang before this turn is taken in it.
-                bell.mark_unchanged();
+                notifier.mark_unchanged();
                 let (done, behind) = oneshot::channel();
                 if actor.cast(turn(done)).is_err() {
                     return;

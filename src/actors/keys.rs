@@ -44,7 +44,7 @@ pub struct KeyIndex {
 
 #[derive(Clone, Debug)]
 struct Generation {
-    slots: Box<[u64]>,
+    activations: Box<[u64]>,
     used: usize,
     base_page: u64,
     first_us: i64,
@@ -92,14 +92,14 @@ impl KeyIndex {
 
     /// Bytes held.
     pub fn weight(&self) -> usize {
-        self.generations.iter().map(|generation| generation.slots.len() * 8).sum()
+        self.generations.iter().map(|generation| generation.activations.len() * 8).sum()
     }
 }
 
 impl Generation {
     fn new(base_page: u64, at_us: i64) -> Self {
-        let slots = vec![0; SLOTS_MIN].into_boxed_slice();
-        Self { slots, used: 0, base_page, first_us: at_us, newest_us: at_us }
+        let activations = vec![0; SLOTS_MIN].into_boxed_slice();
+        Self { activations, used: 0, base_page, first_us: at_us, newest_us: at_us }
     }
 
     fn has_room(&self) -> bool {
@@ -116,29 +116,29 @@ impl Generation {
     }
 
     fn insert(&mut self, fingerprint: u64, page: u64, at_us: i64) {
-        if self.used >= self.slots.len() * 7 / 8 {
+        if self.used >= self.activations.len() * 7 / 8 {
             self.grow();
         }
-        // The page counts from one, so that no slot in use is zero.
+        // The page counts from one, so that no place in use is zero.
         let value = (fingerprint & !((1 << PAGE_BITS) - 1)) | (page - self.base_page + 1);
-        place(&mut self.slots, value);
+        place(&mut self.activations, value);
         self.used += 1;
         self.newest_us = self.newest_us.max(at_us);
     }
 
     fn grow(&mut self) {
-        let mut slots = vec![0; self.slots.len() * 2].into_boxed_slice();
-        for value in self.slots.iter().copied().filter(|value| *value != 0) {
-            place(&mut slots, value);
+        let mut activations = vec![0; self.activations.len() * 2].into_boxed_slice();
+        for value in self.activations.iter().copied().filter(|value| *value != 0) {
+            place(&mut activations, value);
         }
-        self.slots = slots;
+        self.activations = activations;
     }
 
     fn probe(&self, fingerprint: u64, pages: &mut Vec<Page>) {
-        let mask = self.slots.len() - 1;
+        let mask = self.activations.len() - 1;
         let mut at = home(fingerprint, mask);
-        while self.slots[at] != 0 {
-            let value = self.slots[at];
+        while self.activations[at] != 0 {
+            let value = self.activations[at];
             if value >> PAGE_BITS == fingerprint >> PAGE_BITS {
                 let page = self.base_page + (value & ((1 << PAGE_BITS) - 1)) - 1;
                 let first = page << PAGE_SHIFT;
@@ -153,13 +153,13 @@ fn home(value: u64, mask: usize) -> usize {
     (value >> (64 - 20)) as usize & mask
 }
 
-fn place(slots: &mut [u64], value: u64) {
-    let mask = slots.len() - 1;
+fn place(activations: &mut [u64], value: u64) {
+    let mask = activations.len() - 1;
     let mut at = home(value, mask);
-    while slots[at] != 0 {
+    while activations[at] != 0 {
         at = (at + 1) & mask;
     }
-    slots[at] = value;
+    activations[at] = value;
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! What may be believed is decided here: only entries up to the head that the shard's writer
 //! acknowledged, and none of a higher epoch: such an entry means that the shard has a new owner.
 
-use crate::actors::keys::{KeyIndex, RETENTION, fingerprint};
-use crate::domain::aggregate::Aggregate;
-use crate::persistence::codec::{self, CodecError, Meta};
-use crate::persistence::journal::{Entry, Epoch, Seq};
+use crate::keys::{KeyIndex, RETENTION, fingerprint};
+use domain::aggregate::Aggregate;
+use persistence::codec::{self, CodecError, Meta};
+use persistence::journal::{Entry, Epoch, Seq};
 
 /// A state as the log has it.
 #[derive(Clone, Debug)]
@@ -79,9 +79,9 @@ impl<A: Aggregate> Recovered<A> {
                 A::apply(state, event);
             }
             if keep_keys && last_command != Some(stored.meta.command_id) {
-                if let Some(mark) = mark_of(&stored.meta) {
-                    keys.insert(mark, version, entry.recorded_us);
-                    fresh_keys.push((mark, version));
+                if let Some(fingerprint) = fingerprint_of(&stored.meta) {
+                    keys.insert(fingerprint, version, entry.recorded_us);
+                    fresh_keys.push((fingerprint, version));
                 }
                 last_command = Some(stored.meta.command_id);
             }
@@ -119,10 +119,10 @@ impl<A: Aggregate> Recovered<A> {
     /// Remembers the keys of a stored segment: `(fingerprint, version)`, 8 + 8 bytes little endian.
     pub fn keys_from_segment(&mut self, fingerprints: &[u8], recorded_us: i64) {
         for pair in fingerprints.chunks_exact(16) {
-            let (mark, version) = pair.split_at(8);
-            let mark = u64::from_le_bytes(mark.try_into().expect("eight bytes"));
+            let (fingerprint, version) = pair.split_at(8);
+            let fingerprint = u64::from_le_bytes(fingerprint.try_into().expect("eight bytes"));
             let version = u64::from_le_bytes(version.try_into().expect("eight bytes"));
-            self.keys.insert(mark, version, recorded_us);
+            self.keys.insert(fingerprint, version, recorded_us);
         }
     }
 
@@ -137,10 +137,10 @@ impl<A: Aggregate> Recovered<A> {
         let mut last_command = None;
         for (version, meta) in (entry.version..).zip(&all) {
             if last_command != Some(meta.command_id)
-                && let Some(mark) = mark_of(meta)
+                && let Some(fingerprint) = fingerprint_of(meta)
             {
-                self.keys.insert(mark, version, entry.recorded_us);
-                self.fresh_keys.push((mark, version));
+                self.keys.insert(fingerprint, version, entry.recorded_us);
+                self.fresh_keys.push((fingerprint, version));
             }
             last_command = Some(meta.command_id);
         }
@@ -148,7 +148,7 @@ impl<A: Aggregate> Recovered<A> {
     }
 }
 
-fn mark_of(meta: &Meta) -> Option<u64> {
+fn fingerprint_of(meta: &Meta) -> Option<u64> {
     meta.key.as_ref().map(|key| fingerprint(&meta.principal, key))
 }
 
@@ -160,8 +160,8 @@ pub fn is_kept(recorded_us: i64, now_us: i64) -> bool {
 /// The stored form of keys, for a segment.
 pub fn segment_bytes(keys: &[(u64, u64)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(keys.len() * 16);
-    for (mark, version) in keys {
-        bytes.extend_from_slice(&mark.to_le_bytes());
+    for (fingerprint, version) in keys {
+        bytes.extend_from_slice(&fingerprint.to_le_bytes());
         bytes.extend_from_slice(&version.to_le_bytes());
     }
     bytes

@@ -5,7 +5,7 @@
 //! commands mean "already so" when they come again, and a refusal is final and harmless: the user
 //! gave the address up since.
 //!
-//! [`react`]: crate::sagas::registration::react
+//! [`react`]: sagas::registration::react
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use super::checkpoint;
 use super::core::CommandMeta;
 use super::facts::decode;
 use super::follower::{Cursor, wake};
-use super::patience;
-use crate::domain::access::email::{EmailReservation, EmailReservationCommand};
-use crate::domain::access::user::User;
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::Entry;
-use crate::projections::Fact;
-use crate::projections::position::Position;
-use crate::sagas::registration::react;
+use super::retry;
+use domain::access::email::{EmailReservation, EmailReservationCommand};
+use domain::access::user::User;
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use persistence::journal::Entry;
+use projections::Fact;
+use projections::position::Position;
+use sagas::registration::react;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 const NAME: checkpoint::Name =
@@ -161,7 +161,7 @@ impl RegistrationState {
             expected_version: None,
         };
         let address = self.setup.engine.aggregate::<EmailReservation>(reservation);
-        match patience::ask(&address, &command, &meta).await {
+        match retry::ask(&address, &command, &meta).await {
             Ok(_) => Ok(()),
             Err(AskError::Refused(refusal)) => {
                 tracing::debug!(%refusal, %reservation, "the address was given up since");

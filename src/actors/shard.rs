@@ -11,12 +11,12 @@ use ractor::{ActorCell, ActorId};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::actors::feed::Feed;
-use crate::actors::slots::Slots;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::{Epoch, Journal, Seq, ShardId};
-use crate::persistence::snapshots::SnapshotStore;
-use crate::persistence::writer::shell::LaneHandle;
+use crate::activations::Activations;
+use crate::feed::Feed;
+use domain::id::AggregateId;
+use persistence::journal::{Epoch, Journal, Seq, ShardId};
+use persistence::snapshots::SnapshotStore;
+use persistence::writer::shell::LaneHandle;
 
 /// The bounds of a node; each can be configured under `[limits]` by the same name.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -141,12 +141,12 @@ impl NodeServices {
 }
 
 /// How an aggregate is addressed on its shard.
-pub type SlotKey = (&'static str, AggregateId);
+pub type ActivationKey = (&'static str, AggregateId);
 
 /// A live aggregate, whatever its kind.
-pub trait AnySlot: Send + Sync + 'static {
+pub trait AnyActivation: Send + Sync + 'static {
     fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync>;
-    fn key(&self) -> SlotKey;
+    fn key(&self) -> ActivationKey;
     fn actor_id(&self) -> Option<ActorId>;
     /// Coarse time of the last use, microseconds of the monotonic clock.
     fn last_used_us(&self) -> u64;
@@ -161,14 +161,14 @@ pub trait AnySlot: Send + Sync + 'static {
     fn restart(self: Arc<Self>);
     /// Takes it out of service by an operator's wish.
     fn quarantine(&self, reason: &str);
-    fn status(&self) -> SlotStatus;
+    fn status(&self) -> ActivationStatus;
     fn weight(&self) -> usize;
 }
 
 /// What operators see of a live aggregate.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SlotStatus {
+pub struct ActivationStatus {
     pub aggregate_type: &'static str,
     pub aggregate_id: AggregateId,
     pub shard: ShardId,
@@ -194,7 +194,7 @@ pub struct Shard {
     pub recorded_us: AtomicI64,
     pub regressed: AtomicBool,
     pub supervisor: RwLock<Option<ActorCell>>,
-    slots: RwLock<Slots>,
+    activations: RwLock<Activations>,
 }
 
 impl Shard {
@@ -210,7 +210,7 @@ impl Shard {
             recorded_us: AtomicI64::new(0),
             regressed: AtomicBool::new(false),
             supervisor: RwLock::new(None),
-            slots: RwLock::default(),
+            activations: RwLock::default(),
         }
     }
 
@@ -233,98 +233,98 @@ impl Shard {
     pub fn close(&self) {
         self.epoch.store(0, Ordering::Release);
         self.reads_until_us.store(0, Ordering::Release);
-        let slots = std::mem::take(&mut *self.slots.write());
-        self.services.live.fetch_sub(slots.len(), Ordering::Relaxed);
-        for slot in slots.iter() {
-            Arc::clone(slot).retire();
+        let activations = std::mem::take(&mut *self.activations.write());
+        self.services.live.fetch_sub(activations.len(), Ordering::Relaxed);
+        for activation in activations.iter() {
+            Arc::clone(activation).retire();
         }
     }
 
     /// The live aggregate of this key, admitted by `admit` under the lock, so that it cannot be
     /// passivated in between; made by `make` if there is none. Nothing where that would exceed the
     /// node's bound and all that lives on this shard is in use.
-    pub fn slot<T>(
+    pub fn activation<T>(
         &self,
-        key: SlotKey,
-        make: impl FnOnce() -> Arc<dyn AnySlot>,
-        admit: impl Fn(&Arc<dyn AnySlot>) -> T,
+        key: ActivationKey,
+        make: impl FnOnce() -> Arc<dyn AnyActivation>,
+        admit: impl Fn(&Arc<dyn AnyActivation>) -> T,
     ) -> Option<T> {
-        if let Some(slot) = self.slots.read().get(&key) {
-            return Some(admit(slot));
+        if let Some(activation) = self.activations.read().get(&key) {
+            return Some(admit(activation));
         }
-        let mut slots = self.slots.write();
-        if let Some(slot) = slots.get(&key) {
-            return Some(admit(slot));
+        let mut activations = self.activations.write();
+        if let Some(activation) = activations.get(&key) {
+            return Some(admit(activation));
         }
         while !self.services.count_live() {
-            if self.evict(&mut slots) == 0 {
+            if self.evict(&mut activations) == 0 {
                 return None;
             }
         }
-        let slot = make();
-        slots.insert(Arc::clone(&slot));
-        Some(admit(&slot))
+        let activation = make();
+        activations.insert(Arc::clone(&activation));
+        Some(admit(&activation))
     }
 
     /// Makes room for others on the node by passivating idle aggregates; false if there are none.
     pub fn make_room(&self) -> bool {
-        self.evict(&mut self.slots.write()) > 0
+        self.evict(&mut self.activations.write()) > 0
     }
 
     /// Passivates the least recently used eighth of this shard's idle aggregates, at least one if
     /// there is one; says how many.
-    fn evict(&self, slots: &mut Slots) -> usize {
-        let mut idle: Vec<_> = slots
+    fn evict(&self, activations: &mut Activations) -> usize {
+        let mut idle: Vec<_> = activations
             .iter()
-            .filter(|slot| slot.is_idle())
-            .map(|slot| (slot.last_used_us(), slot.key()))
+            .filter(|activation| activation.is_idle())
+            .map(|activation| (activation.last_used_us(), activation.key()))
             .collect();
         idle.sort_unstable();
         let count = idle.len().div_ceil(8);
         for (_, key) in &idle[..count] {
-            self.remove(slots, key);
+            self.remove(activations, key);
         }
         count
     }
 
-    fn remove(&self, slots: &mut Slots, key: &SlotKey) {
-        if let Some(slot) = slots.remove(key) {
+    fn remove(&self, activations: &mut Activations, key: &ActivationKey) {
+        if let Some(activation) = activations.remove(key) {
             self.services.live.fetch_sub(1, Ordering::Relaxed);
-            slot.retire();
+            activation.retire();
         }
     }
 
     /// Passivates what was not used since `before_us` (monotonic) and waits for nothing.
     pub fn passivate_idle(&self, before_us: u64) {
-        let mut slots = self.slots.write();
-        let idle: Vec<_> = slots
+        let mut activations = self.activations.write();
+        let idle: Vec<_> = activations
             .iter()
-            .filter(|slot| slot.last_used_us() < before_us && slot.is_idle())
-            .map(|slot| slot.key())
+            .filter(|activation| activation.last_used_us() < before_us && activation.is_idle())
+            .map(|activation| activation.key())
             .collect();
         for key in &idle {
-            self.remove(&mut slots, key);
+            self.remove(&mut activations, key);
         }
     }
 
     /// Passivates one aggregate now, unless it is in use.
-    pub fn let_go(&self, key: &SlotKey) {
-        let mut slots = self.slots.write();
-        if slots.get(key).is_some_and(|slot| slot.is_idle()) {
-            self.remove(&mut slots, key);
+    pub fn passivate(&self, key: &ActivationKey) {
+        let mut activations = self.activations.write();
+        if activations.get(key).is_some_and(|activation| activation.is_idle()) {
+            self.remove(&mut activations, key);
         }
     }
 
-    pub fn slots(&self) -> Vec<Arc<dyn AnySlot>> {
-        self.slots.read().iter().cloned().collect()
+    pub fn activations(&self) -> Vec<Arc<dyn AnyActivation>> {
+        self.activations.read().iter().cloned().collect()
     }
 
-    pub fn find(&self, key: &SlotKey) -> Option<Arc<dyn AnySlot>> {
-        self.slots.read().get(key).cloned()
+    pub fn find(&self, key: &ActivationKey) -> Option<Arc<dyn AnyActivation>> {
+        self.activations.read().get(key).cloned()
     }
 
     /// Forgets one aggregate, so that the next use recovers it from the log.
-    pub fn forget(&self, key: &SlotKey) {
-        self.remove(&mut self.slots.write(), key);
+    pub fn forget(&self, key: &ActivationKey) {
+        self.remove(&mut self.activations.write(), key);
     }
 }

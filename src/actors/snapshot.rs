@@ -1,37 +1,37 @@
 //! Writes and reads snapshots with their key segments, off the hot path. Everything here is a
 //! shortcut: whatever is missing or damaged is read from the log instead.
 
+use super::activation::Activation;
 use super::core::SnapshotJob;
 use super::keys::RETENTION;
 use super::recovery::{Recovered, RecoveryError, is_kept, segment_bytes};
 use super::shard::NodeServices;
-use super::slot::Slot;
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::{JournalError, PageLimit};
-use crate::persistence::snapshots::{KeySegment, Snapshot};
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use persistence::journal::{JournalError, PageLimit};
+use persistence::snapshots::{KeySegment, Snapshot};
 
 /// Key segments read at a time.
 const SEGMENTS_PER_PAGE: u32 = 64;
 
 /// Stores what the job holds; true if it is stored.
-pub async fn store<A: Aggregate>(slot: &Slot<A>, job: &SnapshotJob<A::State>) -> bool {
-    let services = &slot.shard.services;
+pub async fn store<A: Aggregate>(activation: &Activation<A>, job: &SnapshotJob<A::State>) -> bool {
+    let services = &activation.shard.services;
     let _turn = services.snapshot_writes.acquire().await.expect("the semaphore is never closed");
     let state = job.state.clone();
     let state = tokio::task::spawn_blocking(move || serde_json::to_vec(&state)).await;
     let state = match state {
         Ok(Ok(state)) => state,
         other => {
-            tracing::error!(kind = A::TYPE, id = %slot.id, ?other, "state cannot be written as JSON");
+            tracing::error!(kind = A::TYPE, id = %activation.id, ?other, "state cannot be written as JSON");
             return false;
         }
     };
     let recorded_us = services.now().timestamp_micros();
     let snapshot = Snapshot {
         aggregate_type: A::TYPE.to_owned(),
-        aggregate_id: slot.id.0,
-        shard: slot.shard.id,
+        aggregate_id: activation.id.0,
+        shard: activation.shard.id,
         version: job.version,
         seq: job.seq,
         recorded_us,
@@ -40,21 +40,23 @@ pub async fn store<A: Aggregate>(slot: &Slot<A>, job: &SnapshotJob<A::State>) ->
     };
     let segment = KeySegment {
         aggregate_type: A::TYPE.to_owned(),
-        aggregate_id: slot.id.0,
+        aggregate_id: activation.id.0,
         first_version: job.first_key_version,
         last_version: job.version,
         recorded_us,
         fingerprints: segment_bytes(&job.keys),
     };
     if let Err(error) = services.snapshots.save(&snapshot, Some(&segment)).await {
-        tracing::warn!(%error, kind = A::TYPE, id = %slot.id, "snapshot not stored");
+        tracing::warn!(%error, kind = A::TYPE, id = %activation.id, "snapshot not stored");
         return false;
     }
     let twice_us = 2 * i64::try_from(RETENTION.as_micros()).expect("a day fits");
-    let pruned =
-        services.snapshots.prune_key_segments(A::TYPE, slot.id.0, recorded_us - twice_us).await;
+    let pruned = services
+        .snapshots
+        .prune_key_segments(A::TYPE, activation.id.0, recorded_us - twice_us)
+        .await;
     if let Err(error) = pruned {
-        tracing::warn!(%error, kind = A::TYPE, id = %slot.id, "old key segments not removed");
+        tracing::warn!(%error, kind = A::TYPE, id = %activation.id, "old key segments not removed");
     }
     true
 }

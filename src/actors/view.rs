@@ -17,10 +17,10 @@ use super::checkpoint;
 use super::facts::decode;
 use super::follower::{Cursor, wake};
 use super::shard::NodeServices;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::{Entry, JournalError};
-use crate::projections::position::Position;
-use crate::projections::{Place, Projection};
+use domain::id::AggregateId;
+use persistence::journal::{Entry, JournalError};
+use projections::position::Position;
+use projections::{Place, Projection};
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// How long a query waits for a view to reach the position it asks for.

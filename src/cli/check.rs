@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 use super::{Failure, output::Output};
-use crate::config::Loaded;
+use config::Loaded;
 
 /// Prints it all.
 pub fn print(loaded: &Loaded, json: bool) -> Result<(), Failure> {
@@ -49,7 +49,7 @@ fn line(text: &mut String, loaded: &Loaded, full: &str, key: &str, value: &Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Flag, Sources, load};
+    use config::{Flag, Sources, load};
 
     #[test]
     fn what_is_printed_is_a_configuration_without_passwords() {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::output::Output;
 use super::{AggregateName, Failure, JournalReadArguments};
-use crate::persistence::journal::{Entry, Journal, PageLimit, ShardId};
+use persistence::journal::{Entry, Journal, PageLimit, ShardId};
 
 /// An event as it is stored; the texts are passed on as they are.
 #[derive(Deserialize)]

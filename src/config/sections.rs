@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::secret::{DatabaseUrl, RedisUrl};
-use crate::cluster::tenancy::LeaseTerms;
-use crate::http::HttpLimits;
+use cluster::ownership::LeaseTerms;
+use http::HttpLimits;
 
 /// The longest name of a node, in bytes: the column that keeps it.
 const NODE_NAME_BYTES_MAX: usize = 64;
@@ -150,31 +150,6 @@ impl LeaseSection {
     }
 }
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people on a terminal, JSON elsewhere.
-    #[default]
-    Auto,
-    Human,
-    Json,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogSection {
-    /// What is logged, as `tracing` has it: `info,emporium::cluster=debug`.
-    pub filter: String,
-    pub format: LogFormat,
-}
-
-impl Default for LogSection {
-    fn default() -> Self {
-        Self { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::default() }
-    }
-}
-
 impl Settings {
     /// Writer connections, as set or as the database can use them.
     pub fn lanes(&self) -> u16 {
@@ -197,11 +172,8 @@ impl Settings {
         if self.general.data.as_os_str().is_empty() {
             return Some(("data", "expected a directory".to_owned()));
         }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
-            return Some((
-                "log.filter",
-                format!("expected a list such as info,sqlx=warn: {error}"),
-            ));
+        if let Some(problem) = self.log.filter_problem() {
+            return Some(("log.filter", problem));
         }
         let margin_max = self.lease.seconds.saturating_mul(1_000) / 2;
         let out_of_range = |(key, value, range): &(&'static str, u64, (u64, u64))| {

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::sections::LogFormat;
 use super::*;
+use telemetry::LogFormat;
 
 fn file(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::id::AggregateId;
+use crate::id::AggregateId;
 
 /// A kind of aggregate: pure rules over a persistent state.
 ///

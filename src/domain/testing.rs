@@ -8,8 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::domain::aggregate::{Aggregate, Context, DomainEvent, Refusal};
-use crate::domain::id::AggregateId;
+use crate::aggregate::{Aggregate, Context, DomainEvent, Refusal};
+use crate::id::AggregateId;
 
 /// The time at which tests begin: 2026-03-01T12:00:00Z.
 pub fn noon() -> DateTime<Utc> {
@@ -157,7 +157,7 @@ pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
     let mut text = serde_json::to_string_pretty(&stored).expect("JSON prints");
     text.push('\n');
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/events")
+        .join("../../tests/golden/events")
         .join(format!("{aggregate}.json"));
     if std::env::var_os("EMPORIUM_BLESS").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().expect("the path has a folder"))

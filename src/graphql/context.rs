@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::errors::{UserError, coded, fault};
 use super::scalars::{Instant, Long, PositionToken};
-use crate::actors::aggregate_ref::{AskError, Engine, Fault, KEY_BYTES_MAX};
-use crate::actors::core::{CommandMeta, Committed, Reading};
-use crate::auth::Principal;
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-use crate::projections::position::Position;
+use actors::aggregate_ref::{AskError, Engine, Fault, KEY_BYTES_MAX};
+use actors::core::{CommandMeta, Committed, Reading};
+use auth::Principal;
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use projections::position::Position;
 
 /// What is known of one request.
 #[derive(Clone, Debug)]
@@ -215,12 +215,12 @@ macro_rules! payload {
     ($(#[$doc:meta])* $payload:ident { $field:ident: $node:ident = $kind:ty }) => {
         $(#[$doc])*
         pub struct $payload {
-            id: $crate::domain::id::AggregateId,
-            change: $crate::graphql::context::Change,
+            id: domain::id::AggregateId,
+            change: $crate::context::Change,
         }
 
         impl $payload {
-            pub fn new(id: $crate::domain::id::AggregateId, change: $crate::graphql::context::Change) -> Self {
+            pub fn new(id: domain::id::AggregateId, change: $crate::context::Change) -> Self {
                 Self { id, change }
             }
 
@@ -237,22 +237,22 @@ macro_rules! payload {
                 if !self.is_done() {
                     return Ok(None);
                 }
-                Ok($crate::graphql::context::load::<$kind>(context, self.id, None).await?.map($node))
+                Ok($crate::context::load::<$kind>(context, self.id, None).await?.map($node))
             }
 
             /// Why nothing was done; empty if it was.
-            async fn user_errors(&self) -> Vec<$crate::graphql::errors::UserError> {
+            async fn user_errors(&self) -> Vec<$crate::errors::UserError> {
                 self.change.as_ref().err().cloned().into_iter().collect()
             }
 
             /// The version that this mutation led to, also when asked again with the same key.
-            async fn version(&self) -> Option<$crate::graphql::scalars::Long> {
+            async fn version(&self) -> Option<$crate::scalars::Long> {
                 Some(self.change.as_ref().ok()?.version.into())
             }
 
             /// Where it stands in the log; give it to queries as `atLeast`.
-            async fn position(&self) -> Option<$crate::graphql::scalars::PositionToken> {
-                self.change.as_ref().ok().map($crate::graphql::context::position_of)
+            async fn position(&self) -> Option<$crate::scalars::PositionToken> {
+                self.change.as_ref().ok().map($crate::context::position_of)
             }
         }
     };

@@ -10,8 +10,8 @@ use async_graphql::{
 
 use super::ids::PublicEventId;
 use super::scalars::Long;
-use crate::actors::aggregate_ref::Fault;
-use crate::domain::text::{InvalidText, TextProblem};
+use actors::aggregate_ref::Fault;
+use domain::text::{InvalidText, TextProblem};
 
 pub const INVALID_ID: &str = "INVALID_ID";
 pub const INVALID_VALUE: &str = "INVALID_VALUE";
@@ -128,7 +128,7 @@ user_errors! {
 }
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(name = "TextProblem", remote = "crate::domain::text::TextProblem")]
+#[graphql(name = "TextProblem", remote = "domain::text::TextProblem")]
 pub enum TextFault {
     Empty,
     TooLong,

@@ -4,7 +4,7 @@ use async_graphql::ServerError;
 
 use super::documents::Operation;
 use super::errors::{FORBIDDEN, refused_request};
-use crate::auth::{Permission, Principal};
+use auth::{Permission, Principal};
 
 use Permission::{Operate, Read, Write};
 

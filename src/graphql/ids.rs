@@ -11,8 +11,8 @@ use async_graphql::{
 };
 use uuid::Uuid;
 
-use crate::domain::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
-use crate::domain::scheduling::agenda::EventId;
+use domain::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
+use domain::scheduling::agenda::EventId;
 
 macro_rules! public_ids {
     ($($(#[$doc:meta])* $name:ident, $prefix:literal;)+) => {$(

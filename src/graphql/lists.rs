@@ -1,15 +1,15 @@
 //! Lists: what a view says stands where, by pages. A view names the rows and their order; the
 //! aggregates themselves say what is in them, so that a list shows nothing older than they are.
 
-use crate::actors::checkout::CheckoutOptions;
-use crate::actors::view::ViewRef;
-use crate::domain::id::AggregateId;
-use crate::projections::calendars::Calendars;
-use crate::projections::checkouts::OpenCheckouts;
-use crate::projections::orders::Orders;
-use crate::projections::people::People;
-use crate::projections::position::Position;
-use crate::projections::products::Products;
+use actors::checkout::CheckoutOptions;
+use actors::view::ViewRef;
+use domain::id::AggregateId;
+use projections::calendars::Calendars;
+use projections::checkouts::OpenCheckouts;
+use projections::orders::Orders;
+use projections::position::Position;
+use projections::products::Products;
+use projections::users::Users;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
@@ -23,7 +23,7 @@ use super::scalars::PositionToken;
 pub struct Views {
     pub orders: ViewRef<Orders>,
     pub products: ViewRef<Products>,
-    pub people: ViewRef<People>,
+    pub users: ViewRef<Users>,
     pub calendars: ViewRef<Calendars>,
     pub open_checkouts: ViewRef<OpenCheckouts>,
     pub checkout: CheckoutOptions,
@@ -81,7 +81,7 @@ impl<K: Cursor + Send> Asked<K> {
     /// Reads the page: `rows` gives the keys of all rows behind one, in order.
     pub async fn page<P, R>(self, view: &ViewRef<P>, rows: R) -> Result<Page>
     where
-        P: crate::projections::Projection,
+        P: projections::Projection,
         R: FnOnce(&P, Option<K>, &mut dyn FnMut(K, AggregateId) -> bool) + Send,
     {
         let Self { first, after, at_least } = self;
@@ -129,7 +129,7 @@ impl Page {
 /// The connection (Relay) over the aggregates of one kind.
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ident = $kind:ty) => {
-        pub struct $connection(pub $crate::graphql::lists::Page);
+        pub struct $connection(pub $crate::lists::Page);
 
         /// One page of a list.
         #[async_graphql::Object]
@@ -143,14 +143,14 @@ macro_rules! connection {
             }
 
             /// How far in the logs the list was read.
-            async fn position(&self) -> $crate::graphql::scalars::PositionToken {
+            async fn position(&self) -> $crate::scalars::PositionToken {
                 self.0.position()
             }
         }
 
         pub struct $edge<'a> {
             cursor: &'a str,
-            id: $crate::domain::id::AggregateId,
+            id: domain::id::AggregateId,
         }
 
         /// One row of a list.
@@ -165,7 +165,7 @@ macro_rules! connection {
                 &self,
                 context: &async_graphql::Context<'_>,
             ) -> async_graphql::Result<Option<$node>> {
-                let loaded = $crate::graphql::context::load::<$kind>(context, self.id, None);
+                let loaded = $crate::context::load::<$kind>(context, self.id, None);
                 Ok(loaded.await?.map($node))
             }
         }
@@ -198,7 +198,7 @@ impl Cursor for (String, AggregateId) {
     }
 }
 
-impl Cursor for crate::domain::id::LocationId {
+impl Cursor for domain::id::LocationId {
     fn write(&self) -> String {
         self.0.simple().to_string()
     }

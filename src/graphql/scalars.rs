@@ -10,8 +10,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::errors::INVALID_VALUE;
-use crate::domain::money::{Currency, Money, MoneyError};
-use crate::projections::position::Position;
+use domain::money::{Currency, Money, MoneyError};
+use projections::position::Position;
 
 /// Why a scalar could not be read.
 fn invalid<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueError<T> {

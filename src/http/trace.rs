@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::graphql::Call;
+use graphql::Call;
 
 /// The longest request id that is taken.
 const REQUEST_ID_BYTES_MAX: usize = 128;

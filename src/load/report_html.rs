@@ -205,7 +205,7 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::checks::Check;
+    use crate::checks::Check;
 
     fn report() -> Report {
         let second = |second| Second {

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use super::{Notice, PaymentProvider, Unanswered};
-use crate::domain::money::Money;
-use crate::sagas::checkout::PaymentOutcome;
+use domain::money::Money;
+use sagas::checkout::PaymentOutcome;
 
 /// References that are remembered; then the oldest is forgotten.
 pub const REFERENCES_MAX: usize = 200_000;
@@ -174,7 +174,7 @@ impl PaymentProvider for TestProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Currency;
+    use domain::money::Currency;
 
     fn euro(minor: i64) -> Money {
         Money::new(minor, Currency::from_code("EUR").expect("a currency"))

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::aggregate::{Aggregate, DomainEvent};
+use domain::aggregate::{Aggregate, DomainEvent};
 
 /// What is kept with each event beside its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

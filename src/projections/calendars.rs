@@ -9,9 +9,9 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-use crate::domain::scheduling::calendar::{Availability, Calendar, CalendarEvent};
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use domain::scheduling::calendar::{Availability, Calendar, CalendarEvent};
 
 /// Calendars that are kept.
 pub const ROWS_MAX: usize = 100_000;
@@ -130,8 +130,8 @@ impl Projection for Calendars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::scheduling::calendar::Details;
-    use crate::projections::testing::{History, id, round_trip};
+    use crate::testing::{History, id, round_trip};
+    use domain::scheduling::calendar::Details;
 
     fn created(name: &str) -> Fact {
         let details = Details {

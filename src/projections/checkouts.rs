@@ -10,10 +10,10 @@ use imbl::{HashMap, OrdMap};
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::commerce::order::{self, Order};
-use crate::domain::id::AggregateId;
-use crate::sagas::checkout::{Checkout, Event, checkout_id};
+use domain::aggregate::Aggregate;
+use domain::commerce::order::{self, Order};
+use domain::id::AggregateId;
+use sagas::checkout::{Checkout, Event, checkout_id};
 
 /// One open checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,11 +197,11 @@ impl Projection for OpenCheckouts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::commerce::order::Totals;
-    use crate::domain::id::CustomerId;
-    use crate::domain::testing::noon;
-    use crate::projections::testing::{History, euro, id, round_trip};
-    use crate::sagas::checkout::Phase;
+    use crate::testing::{History, euro, id, round_trip};
+    use domain::commerce::order::Totals;
+    use domain::id::CustomerId;
+    use domain::testing::noon;
+    use sagas::checkout::Phase;
 
     fn submitted() -> Fact {
         let (net, tax, gross) = (euro(1), euro(0), euro(1));

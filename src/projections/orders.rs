@@ -9,10 +9,10 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::commerce::order::{Buyer, Event, Order, Status};
-use crate::domain::id::{AggregateId, CustomerId};
-use crate::domain::money::{Currency, Money};
+use domain::aggregate::Aggregate;
+use domain::commerce::order::{Buyer, Event, Order, Status};
+use domain::id::{AggregateId, CustomerId};
+use domain::money::{Currency, Money};
 
 /// Orders that are kept.
 pub const ROWS_MAX: usize = 10_000;
@@ -218,8 +218,8 @@ impl Projection for Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::commerce::order::Totals;
-    use crate::projections::testing::{History, euro, id, round_trip};
+    use crate::testing::{History, euro, id, round_trip};
+    use domain::commerce::order::Totals;
 
     const ANN: CustomerId = CustomerId(uuid::Uuid::from_u128(0xA));
 

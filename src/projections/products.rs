@@ -11,10 +11,10 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::{AggregateId, LocationId, VariantId};
-use crate::domain::products::product::{Event, Product, State, Status};
-use crate::domain::products::stock_item::{self, StockItem};
+use domain::aggregate::Aggregate;
+use domain::id::{AggregateId, LocationId, VariantId};
+use domain::products::product::{Event, Product, State, Status};
+use domain::products::stock_item::{self, StockItem};
 
 /// Products that are kept.
 pub const PRODUCTS_MAX: usize = 20_000;
@@ -279,7 +279,7 @@ impl Projection for Products {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{History, euro, id, round_trip};
+    use crate::testing::{History, euro, id, round_trip};
 
     fn variant(number: u128) -> VariantId {
         VariantId(uuid::Uuid::from_u128(number))

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use super::{Fact, Place, Projection};
-use crate::domain::id::AggregateId;
-use crate::domain::money::{Currency, Money};
+use domain::id::AggregateId;
+use domain::money::{Currency, Money};
 
 pub fn id(number: u128) -> AggregateId {
     AggregateId(uuid::Uuid::from_u128(number))

@@ -13,7 +13,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{
+use domain::{
     access::{
         email::{EmailAddress, EmailReservationCommand, EmailReservationRefusal, ReservationName},
         user::{UserCommand, UserEvent, UserRefusal},
@@ -106,7 +106,7 @@ pub enum Answer {
 impl Acquisition {
     /// Registers `user`, an id never used before, under a reservation that ends at `reservation`:
     /// later than now by what the caller gives itself, at most
-    /// [`RESERVATION_MINUTES_MAX`](crate::domain::access::email::RESERVATION_MINUTES_MAX).
+    /// [`RESERVATION_MINUTES_MAX`](domain::access::email::RESERVATION_MINUTES_MAX).
     pub fn register(
         user: AggregateId,
         email: EmailAddress,

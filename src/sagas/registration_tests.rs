@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{
+use domain::{
     access::{
         email::{EmailReservation, EmailReservationState},
         user::{User, UserState, UserStatus},

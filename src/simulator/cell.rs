@@ -8,15 +8,15 @@ use std::rc::Rc;
 use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::actors::core::{AggregateCore, Decided, Home, Request, SnapshotJob, Verdict};
-use crate::actors::recovery::{self, Recovered, RecoveryError};
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::{Entry, Epoch, Seq, ShardId};
-use crate::persistence::snapshots::{KeySegment, Snapshot};
-use crate::persistence::writer::lane::{Cell, Cut, Dropped};
-use crate::simulator::Shortcut;
-use crate::simulator::database::Question;
-use crate::simulator::stock::{Shelf, SoldOut, Stock};
+use crate::database::Question;
+use crate::stock::{Shelf, SoldOut, Stock};
+use actors::core::{AggregateCore, Decided, Home, Request, SnapshotJob, Verdict};
+use actors::recovery::{self, Recovered, RecoveryError};
+use domain::id::AggregateId;
+use persistence::journal::{Entry, Epoch, Seq, ShardId};
+use persistence::shortcut::{Planted, Shortcut};
+use persistence::snapshots::{KeySegment, Snapshot};
+use persistence::writer::lane::{Cell, Cut, Dropped};
 
 /// Entries in a page of recovery: few, so that the world changes between pages.
 const PAGE_ROWS: usize = 3;
@@ -115,7 +115,7 @@ impl Cell for StockCell {
         let mut inner = self.0.borrow_mut();
         let released = inner.core.committed(seq);
         inner.tell(released);
-        inner.in_lane = !inner.core.is_settled();
+        inner.in_lane = !inner.core.nothing_pending();
         inner.in_lane
     }
 
@@ -157,7 +157,7 @@ impl Inner {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.core.is_settled() && self.mailbox.is_empty() && self.searches.is_empty()
+        self.core.nothing_pending() && self.mailbox.is_empty() && self.searches.is_empty()
     }
 
     fn tell(&self, released: Vec<(Reply, Verdict<SoldOut>)>) {
@@ -256,7 +256,7 @@ impl Inner {
         }
     }
 
-    /// The answer to [`Question::Load`]. `false_hits` are marks of keys that were never used here.
+    /// The answer to [`Question::Load`]. `false_hits` are fingerprints of keys that were never used here.
     pub fn loaded(
         &mut self,
         stored: Option<(Option<Snapshot>, Vec<KeySegment>)>,
@@ -276,8 +276,8 @@ impl Inner {
                 Recovered::from_snapshot(state, snapshot.version, snapshot.seq)
             }
         };
-        for (mark, version) in false_hits {
-            recovered.keys.insert(*mark, *version, wall_us);
+        for (fingerprint, version) in false_hits {
+            recovered.keys.insert(*fingerprint, *version, wall_us);
         }
         let version = recovered.version;
         let mut covered = 0;
@@ -295,14 +295,14 @@ impl Inner {
         Some(self.page(version + 1))
     }
 
-    /// The answer to [`Question::Page`]. `tenure` is what the lane says of the shard.
+    /// The answer to [`Question::Page`]. `ownership` is what the lane says of the shard.
     pub fn paged(
         &mut self,
         page: Option<Vec<Entry>>,
-        tenure: (Epoch, Seq),
+        ownership: (Epoch, Seq),
         wall_us: i64,
     ) -> Result<Option<Question>, RecoveryError> {
-        let (epoch, head) = tenure;
+        let (epoch, head) = ownership;
         match std::mem::replace(&mut self.stage, Stage::Asleep) {
             Stage::Keys(mut recovered, through) => {
                 let Some(page) = page else {
@@ -362,7 +362,7 @@ impl Inner {
                 continue;
             };
             let verdict = if found.input_hash == request.input_hash {
-                Verdict::Done(crate::actors::core::Committed {
+                Verdict::Done(actors::core::Committed {
                     version: found.version,
                     shard: self.shard,
                     seq: found.seq,
@@ -379,6 +379,6 @@ impl Inner {
     }
 
     pub fn set_shortcut(&mut self, shortcut: Option<Shortcut>) {
-        self.core.shortcut = shortcut;
+        self.core.planted = Planted::new(shortcut);
     }
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::actors::core::Verdict;
-use crate::persistence::codec;
-use crate::persistence::journal::{Entry, Epoch, SHARD_RECORD, Seq, ShardId};
-use crate::simulator::cell::Told;
-use crate::simulator::node::{Message, command_id};
-use crate::simulator::stock::{Event, Stock};
+use crate::cell::Told;
+use crate::node::{Message, command_id};
+use crate::stock::{Event, Stock};
+use actors::core::Verdict;
+use persistence::codec;
+use persistence::journal::{Entry, Epoch, SHARD_RECORD, Seq, ShardId};
 
 type Check<T = ()> = Result<T, String>;
 

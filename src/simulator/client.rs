@@ -6,12 +6,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::actors::core::Verdict;
-use crate::persistence::journal::ShardId;
-use crate::simulator::cell::Told;
-use crate::simulator::node::Message;
-use crate::simulator::random::Random;
-use crate::simulator::stock::Command;
+use crate::cell::Told;
+use crate::node::Message;
+use crate::random::Random;
+use crate::stock::Command;
+use actors::core::Verdict;
+use persistence::journal::ShardId;
 
 /// Where a client stands with what it wants.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::persistence::journal::{
+use crate::random::Random;
+use persistence::journal::{
     Appended, Entry, Epoch, Owner, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
 };
-use crate::persistence::snapshots::{KeySegment, Snapshot};
-use crate::simulator::random::Random;
+use persistence::snapshots::{KeySegment, Snapshot};
 
 /// What a node asks; `lane`, `cell` and `search` say who in the node waits for the answer.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! One simulated node: the production tenancy and lanes with the cells of its aggregates. It plays
+//! One simulated node: the production ownership and lanes with the cells of its aggregates. It plays
 //! the thin shell: performs steps and actions as questions to the database, feeds answers back.
 
 use std::collections::BTreeMap;
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::actors::core::{CommandMeta, Home, Request};
-use crate::actors::recovery::RecoveryError;
-use crate::cluster::tenancy::{LeaseTerms, Step, Tenancy};
-use crate::persistence::journal::{Entry, Epoch, Owner, Seq, ShardId};
-use crate::persistence::writer::lane::{Action, Lane, Notice};
-use crate::simulator::Shortcut;
-use crate::simulator::cell::{Inner, Outbox, Reply, StockCell, Told};
-use crate::simulator::database::{Answer, Question};
-use crate::simulator::stock::Command;
+use crate::cell::{Inner, Outbox, Reply, StockCell, Told};
+use crate::database::{Answer, Question};
+use crate::stock::Command;
+use actors::core::{CommandMeta, Home, Request};
+use actors::recovery::RecoveryError;
+use cluster::ownership::{LeaseTerms, Ownership, Step};
+use persistence::journal::{Entry, Epoch, Owner, Seq, ShardId};
+use persistence::shortcut::{Planted, Shortcut};
+use persistence::writer::lane::{Action, Lane, Notice};
 
 /// What comes out of a node.
 pub enum Effect {
@@ -80,7 +80,7 @@ pub struct Terms {
 
 pub struct Node {
     pub owner: Owner,
-    pub tenancy: Tenancy,
+    pub ownership: Ownership,
     lanes: Vec<Lane<StockCell>>,
     pausing: Vec<bool>,
     cells: BTreeMap<u64, StockCell>,
@@ -94,11 +94,11 @@ pub struct Node {
 impl Node {
     pub fn start(name: usize, life: u64, terms: Terms, shortcut: Option<Shortcut>) -> Self {
         let lease = LeaseTerms { lease: terms.lease, margin: terms.margin };
-        let mut tenancy = Tenancy::new(lease, 0..terms.shards);
-        tenancy.shortcut = shortcut;
+        let mut ownership = Ownership::new(lease, 0..terms.shards);
+        ownership.planted = Planted::new(shortcut);
         let lane = || {
             let mut lane = Lane::default();
-            lane.shortcut = shortcut;
+            lane.planted = Planted::new(shortcut);
             lane
         };
         Self {
@@ -106,7 +106,7 @@ impl Node {
                 node: format!("node-{name}"),
                 incarnation: Uuid::from_u64_pair(name as u64, life),
             },
-            tenancy,
+            ownership,
             lanes: (0..terms.lanes).map(|_| lane()).collect(),
             pausing: vec![false; terms.lanes],
             cells: BTreeMap::new(),
@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// What the lane of the shard acknowledged last, if it is open here.
-    pub fn tenure(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
+    pub fn ownership(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
         self.lanes[self.lane_of(shard)].head(shard)
     }
 
@@ -134,8 +134,8 @@ impl Node {
 
     /// The cell of an aggregate, made if need be; `None` where the shard is not served.
     fn cell(&mut self, id: Uuid, shard: ShardId) -> Option<StockCell> {
-        let (epoch, _) = self.tenure(shard)?;
-        if !self.tenancy.is_serving(shard) {
+        let (epoch, _) = self.ownership(shard)?;
+        if !self.ownership.is_serving(shard) {
             return None;
         }
         if let Some(token) = self.homes.get(&id) {
@@ -180,7 +180,7 @@ impl Node {
         let cell = self.cell(id, shard)?;
         let mut inner = cell.0.borrow_mut();
         inner.wanted = true;
-        if !inner.installed || !self.tenancy.serves_reads(shard, now) {
+        if !inner.installed || !self.ownership.serves_reads(shard, now) {
             return None;
         }
         let reading = inner.core.read();
@@ -197,11 +197,11 @@ impl Node {
             Answer::ReadBack { lane, found } => self.lanes[lane].read_back(found),
             Answer::Heads { lane, found } => self.lanes[lane].heads(found),
             Answer::Taken { asked, sent_at, taken } => {
-                let steps = self.tenancy.taken(&asked, sent_at, now, taken);
+                let steps = self.ownership.taken(&asked, sent_at, now, taken);
                 self.perform(steps, now);
             }
             Answer::Renewed { sent_at, ours } => {
-                let steps = self.tenancy.renewed(sent_at, now, ours);
+                let steps = self.ownership.renewed(sent_at, now, ours);
                 self.perform(steps, now);
             }
             Answer::Released => {}
@@ -235,28 +235,28 @@ impl Node {
         };
         let (shard, epoch) = (cell.0.borrow().shard, cell.0.borrow().epoch);
         let (page, log_head) = page.map_or((None, 0), |(page, head)| (Some(page), head));
-        let mut tenure = self.tenure(shard);
+        let mut ownership = self.ownership(shard);
         if self.shortcut == Some(Shortcut::ReloadPastBarrier)
-            && let Some((_, head)) = tenure
+            && let Some((_, head)) = ownership
         {
             if log_head > head {
                 let lane = self.lane_of(shard);
                 self.lanes[lane].open(shard, epoch, log_head);
             }
-            tenure = Some((Epoch::MAX, log_head.max(head)));
+            ownership = Some((Epoch::MAX, log_head.max(head)));
         } else {
-            tenure = tenure.filter(|(of, _)| *of == epoch);
+            ownership = ownership.filter(|(of, _)| *of == epoch);
         }
-        let Some(tenure) = tenure else { return };
+        let Some(ownership) = ownership else { return };
         if cell.0.borrow().closed {
             return;
         }
-        let next = cell.0.borrow_mut().paged(page, tenure, wall_us);
+        let next = cell.0.borrow_mut().paged(page, ownership, wall_us);
         match next {
             Ok(question) => self.effects.extend(question.map(Effect::Ask)),
             Err(RecoveryError::Fenced(by)) => {
                 self.effects.push(Effect::Fenced { shard, by });
-                let steps = self.tenancy.fenced(shard, now);
+                let steps = self.ownership.fenced(shard, now);
                 self.perform(steps, now);
             }
             Err(error) => self.effects.push(Effect::Broken(error.to_string())),
@@ -306,7 +306,7 @@ impl Node {
     /// Does everything that needs no answer from elsewhere, and returns what comes out.
     pub fn pump(&mut self, now: u64, wall_us: i64) -> Vec<Effect> {
         loop {
-            let steps = self.tenancy.tick(now);
+            let steps = self.ownership.tick(now);
             let mut moved = !steps.is_empty();
             self.perform(steps, now);
             moved |= self.pump_cells(now, wall_us);
@@ -330,17 +330,17 @@ impl Node {
             let cell = self.cells[&token].clone();
             let mut inner = cell.0.borrow_mut();
             if inner.closed {
-                if inner.core.is_settled() {
+                if inner.core.nothing_pending() {
                     self.cells.remove(&token);
                 }
                 continue;
             }
-            let readable = self.tenancy.serves_reads(inner.shard, now);
+            let readable = self.ownership.serves_reads(inner.shard, now);
             for question in inner.work(readable, wall_us) {
                 moved = true;
                 self.effects.push(Effect::Ask(question));
             }
-            if !inner.core.is_settled() && !inner.in_lane {
+            if !inner.core.nothing_pending() && !inner.in_lane {
                 inner.in_lane = true;
                 moved = true;
                 let lane = usize::from(inner.shard) % self.lanes.len();
@@ -375,11 +375,11 @@ impl Node {
                 }
                 Notice::Fenced { shard, by } => {
                     self.effects.push(Effect::Fenced { shard, by });
-                    self.tenancy.fenced(shard, now)
+                    self.ownership.fenced(shard, now)
                 }
                 Notice::Regressed { shard, acknowledged, found } => {
                     self.effects.push(Effect::Regressed { shard, acknowledged, found });
-                    self.tenancy.regressed(shard)
+                    self.ownership.regressed(shard)
                 }
             };
             self.perform(steps, now);

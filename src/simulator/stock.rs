@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::aggregate::{Aggregate, Context, DomainEvent, Refusal};
+use domain::aggregate::{Aggregate, Context, DomainEvent, Refusal};
 
 #[derive(Debug)]
 pub struct Stock;

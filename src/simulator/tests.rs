@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::simulator::Shortcut;
-use crate::simulator::world::{Plan, World};
+use crate::world::{Plan, World};
+use persistence::shortcut::Shortcut;
 
 const SHORTCUTS: [Shortcut; 10] = [
     Shortcut::NoTakeoverRecord,

@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::persistence::journal::ShardId;
-use crate::simulator::Shortcut;
-use crate::simulator::cell::Told;
-use crate::simulator::checks::Promises;
-use crate::simulator::client::{Items, Look, Operation, Standing};
-use crate::simulator::database::{Answer, Database, Question};
-use crate::simulator::node::{Message, Node, Terms};
-use crate::simulator::random::Random;
-use crate::simulator::trace::Trace;
+use crate::cell::Told;
+use crate::checks::Promises;
+use crate::client::{Items, Look, Operation, Standing};
+use crate::database::{Answer, Database, Question};
+use crate::node::{Message, Node, Terms};
+use crate::random::Random;
+use crate::trace::Trace;
+use persistence::journal::ShardId;
+use persistence::shortcut::Shortcut;
 
 /// All times in microseconds.
 const LEASE_US: u64 = 100_000;
@@ -324,7 +324,7 @@ impl World {
         for shard in 0..self.terms.shards {
             let serving = self.places.iter().filter_map(|place| {
                 let node = place.node.as_ref()?;
-                node.tenancy.serves_reads(shard, place.local(self.now)).then_some(&place.name)
+                node.ownership.serves_reads(shard, place.local(self.now)).then_some(&place.name)
             });
             let serving: Vec<_> = serving.collect();
             if serving.len() > 1 {
@@ -345,7 +345,7 @@ impl World {
                 return Err(format!("node-{node} never noticed that {shard} regressed"));
             }
             let node = self.places[*node].node.as_ref();
-            if node.is_some_and(|node| node.tenancy.is_serving(*shard)) {
+            if node.is_some_and(|node| node.ownership.is_serving(*shard)) {
                 return Err(format!("shard {shard} regressed and is still served"));
             }
         }

@@ -10,12 +10,12 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use uuid::Uuid;
 
 use super::shard::ShardSupervisor;
-use crate::actors::aggregate_ref::Engine;
-use crate::actors::shard::{NodeServices, Shard};
-use crate::cluster::keeper::{Keeper, KeeperHandle, KeeperOptions, Tenant};
-use crate::cluster::tenancy::LeaseTerms;
-use crate::persistence::journal::{Entry, Epoch, JournalError, Owner, Seq, ShardId};
-use crate::persistence::writer::shell::{LaneHandle, LaneObserver};
+use actors::aggregate_ref::Engine;
+use actors::shard::{NodeServices, Shard};
+use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
+use cluster::ownership::LeaseTerms;
+use persistence::journal::{Entry, Epoch, JournalError, Owner, Seq, ShardId};
+use persistence::writer::shell::{LaneHandle, LaneObserver};
 
 /// How a node is set up.
 #[derive(Clone, Debug)]
@@ -30,22 +30,22 @@ pub struct NodeOptions {
 /// A running node.
 pub struct Node {
     pub engine: Engine,
-    keeper: KeeperHandle,
+    leases: LeaseHandle,
     lanes: Vec<LaneHandle>,
     root: ActorRef<()>,
 }
 
 impl Node {
     /// Starts the tree and begins to take shards. Does not wait for them; see
-    /// [`settle`](Self::settle).
+    /// [`all_served`](Self::all_served).
     pub async fn start(
         services: Arc<NodeServices>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
         services.journal.prepare(services.shards).await?;
-        let (keeper, keeping) = Keeper::new();
+        let (leases, manager) = LeaseManager::new();
         let observer =
-            Arc::new(Observer { services: Arc::clone(&services), keeper: keeper.clone() });
+            Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });
         let mut lanes = Vec::new();
         for _ in 0..options.lanes.clamp(1, services.shards) {
             let appender = services.journal.appender().await?;
@@ -62,24 +62,24 @@ impl Node {
             Actor::spawn(None, NodeSupervisor, shards.clone()).await.map_err(|error| {
                 JournalError::Refused(format!("the root actor did not start: {error}"))
             })?;
-        let tenant = Arc::new(ShardTenant {
+        let host = Arc::new(NodeShards {
             services: Arc::clone(&services),
             shards: shards.clone(),
             lanes: lanes.clone(),
         });
-        let keeper_options = KeeperOptions {
+        let lease_options = LeaseOptions {
             owner: Owner { node: services.name.to_string(), incarnation: Uuid::new_v4() },
             terms: options.terms,
             shards: (0..services.shards).collect(),
             force: options.exclusive,
         };
-        keeping.start(keeper_options, Arc::clone(&services.journal), tenant);
-        Ok(Self { engine: Engine::new(services, shards), keeper, lanes, root })
+        manager.start(lease_options, Arc::clone(&services.journal), host);
+        Ok(Self { engine: Engine::new(services, shards), leases, lanes, root })
     }
 
     /// True once every shard is served, or stopped for an operator.
-    pub async fn settle(&self, within: Duration) -> bool {
-        self.keeper.settle(within).await
+    pub async fn all_served(&self, within: Duration) -> bool {
+        self.leases.all_served(within).await
     }
 
     /// Under which the node's other supervisors hang.
@@ -90,15 +90,15 @@ impl Node {
     /// Ends everything at once, as a crash would: nothing is flushed and no lease given up.
     pub fn kill(&self) {
         self.engine.services.accepting.store(false, Ordering::Release);
-        self.keeper.abandon();
+        self.leases.abandon();
         self.root.kill();
         for shard in self.engine.shards() {
             shard.close();
         }
     }
 
-    pub fn is_settled(&self) -> bool {
-        self.keeper.is_settled()
+    pub fn serves_all(&self) -> bool {
+        self.leases.serves_all()
     }
 
     /// Stops accepting, finishes what is in flight, writes snapshots of what ran far ahead of its
@@ -116,7 +116,7 @@ impl Node {
             }
             services.snapshot_tasks.close();
             services.snapshot_tasks.wait().await;
-            self.keeper.drain().await;
+            self.leases.drain().await;
         });
         if drained.await.is_err() {
             tracing::warn!("not everything was flushed in time");
@@ -127,7 +127,7 @@ impl Node {
 
 struct Observer {
     services: Arc<NodeServices>,
-    keeper: KeeperHandle,
+    leases: LeaseHandle,
 }
 
 impl LaneObserver for Observer {
@@ -137,7 +137,7 @@ impl LaneObserver for Observer {
 
     fn fenced(&self, shard: ShardId, by: Epoch) {
         tracing::warn!(shard, by, "another owner writes here now");
-        self.keeper.fenced(shard);
+        self.leases.fenced(shard);
     }
 
     fn regressed(&self, shard: ShardId, acknowledged: Seq, found: Seq) {
@@ -148,24 +148,24 @@ impl LaneObserver for Observer {
             "JOURNAL_REGRESSED: the log lost entries that were acknowledged; the shard is stopped \
              until an operator decides"
         );
-        self.keeper.regressed(shard);
+        self.leases.regressed(shard);
     }
 }
 
-struct ShardTenant {
+struct NodeShards {
     services: Arc<NodeServices>,
     shards: Vec<Arc<Shard>>,
     lanes: Vec<LaneHandle>,
 }
 
-impl ShardTenant {
+impl NodeShards {
     fn shard(&self, shard: ShardId) -> &Arc<Shard> {
         &self.shards[usize::from(shard)]
     }
 }
 
 #[async_trait]
-impl Tenant for ShardTenant {
+impl ShardHost for NodeShards {
     fn monotonic_us(&self) -> u64 {
         self.services.monotonic_us()
     }
@@ -232,8 +232,8 @@ impl Actor for NodeSupervisor {
             };
             if let Some(shard) = shards.iter().find(is_its) {
                 tracing::error!(shard = shard.id, %error, "a shard's supervisor failed");
-                for slot in shard.slots() {
-                    shard.forget(&slot.key());
+                for activation in shard.activations() {
+                    shard.forget(&activation.key());
                 }
                 let shard = Arc::clone(shard);
                 Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;

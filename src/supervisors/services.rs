@@ -12,18 +12,18 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, Supervisi
 use tokio::sync::{oneshot, watch};
 
 use super::node::Node;
-use crate::actors::checkout::{CheckoutActor, CheckoutOptions, CheckoutSetup};
-use crate::actors::registration::{RegistrationActor, RegistrationSetup};
-use crate::actors::shard::NodeServices;
-use crate::actors::view::{ViewActor, ViewRef};
-use crate::payments::PaymentProvider;
-use crate::projections::Projection;
-use crate::projections::calendars::Calendars;
-use crate::projections::checkouts::OpenCheckouts;
-use crate::projections::orders::Orders;
-use crate::projections::people::People;
-use crate::projections::position::Position;
-use crate::projections::products::Products;
+use actors::checkout::{CheckoutActor, CheckoutOptions, CheckoutSetup};
+use actors::registration::{RegistrationActor, RegistrationSetup};
+use actors::shard::NodeServices;
+use actors::view::{ViewActor, ViewRef};
+use payments::PaymentProvider;
+use projections::Projection;
+use projections::calendars::Calendars;
+use projections::checkouts::OpenCheckouts;
+use projections::orders::Orders;
+use projections::position::Position;
+use projections::products::Products;
+use projections::users::Users;
 
 /// When a failed service is started again.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 pub struct Followers {
     pub orders: ViewRef<Orders>,
     pub products: ViewRef<Products>,
-    pub people: ViewRef<People>,
+    pub users: ViewRef<Users>,
     pub calendars: ViewRef<Calendars>,
     pub open_checkouts: ViewRef<OpenCheckouts>,
     settled: watch::Receiver<Position>,
@@ -80,7 +80,7 @@ impl Followers {
         let mut specs = Vec::new();
         let orders = view(services, &mut specs);
         let products = view(services, &mut specs);
-        let people = view(services, &mut specs);
+        let users = view(services, &mut specs);
         let calendars = view(services, &mut specs);
         let open_checkouts = view(services, &mut specs);
         let (sender, settled) = watch::channel(Position::default());
@@ -99,7 +99,7 @@ impl Followers {
         Ok(Self {
             orders,
             products,
-            people,
+            users,
             calendars,
             open_checkouts,
             settled,
@@ -114,7 +114,7 @@ impl Followers {
         let heads = self.node.feed.heads();
         self.orders.reached(&heads).await;
         self.products.reached(&heads).await;
-        self.people.reached(&heads).await;
+        self.users.reached(&heads).await;
         self.calendars.reached(&heads).await;
         self.open_checkouts.reached(&heads).await;
         self.addresses_settled(&heads).await;

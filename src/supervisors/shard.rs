@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use crate::actors::shard::{Shard, SlotKey};
+use actors::shard::{ActivationKey, Shard};
 
 /// What a shard's supervisor is told.
 pub enum ShardMessage {
     /// The backoff of a failed aggregate is over.
-    Restart(SlotKey),
+    Restart(ActivationKey),
     /// Time to look for idle aggregates.
     Sweep,
 }
@@ -43,8 +43,8 @@ impl Actor for ShardSupervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ShardMessage::Restart(key) => {
-                if let Some(slot) = shard.find(&key) {
-                    slot.restart();
+                if let Some(activation) = shard.find(&key) {
+                    activation.restart();
                 }
             }
             ShardMessage::Sweep => {
@@ -64,11 +64,12 @@ impl Actor for ShardSupervisor {
         // Failures are rare: a scan of the shard's live aggregates costs less than a map of all.
         if let SupervisionEvent::ActorFailed(actor, error) = event {
             let failed = Some(actor.get_id());
-            let slot = shard.slots().into_iter().find(|slot| slot.actor_id() == failed);
-            if let Some(slot) = slot
-                && let Some(backoff) = slot.failed(&error.to_string())
+            let activation =
+                shard.activations().into_iter().find(|activation| activation.actor_id() == failed);
+            if let Some(activation) = activation
+                && let Some(backoff) = activation.failed(&error.to_string())
             {
-                let key = slot.key();
+                let key = activation.key();
                 myself.send_after(backoff, move || ShardMessage::Restart(key));
             }
         }

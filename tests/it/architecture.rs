@@ -1,72 +1,35 @@
-//! Who may see whom: reads the sources and holds the rooms to what ARCHITECTURE.md says of them.
-//! Looks at words, not at meaning: a name that is only re-exported elsewhere would pass.
+//! Who may see whom. The compiler holds it: a room is a crate, and sees what its manifest names.
+//! This file holds the manifests to what ARCHITECTURE.md says of them, and the pure rooms to words
+//! that wait for nothing and ask no clock.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room of `src` and the rooms whose names may stand in it, its own aside.
-struct Room {
-    name: &'static str,
-    sees: &'static [&'static str],
-    /// Time, ids and whatever waits come in as arguments.
-    pure: bool,
-}
+use toml::{Table, Value};
 
-const fn room(name: &'static str, sees: &'static [&'static str], pure: bool) -> Room {
-    Room { name, sees, pure }
-}
+/// Rooms in which time, ids and whatever waits come in as arguments.
+const PURE: [&str; 3] = ["domain", "sagas", "projections"];
 
-const ROOMS: [Room; 16] = [
-    room("domain", &[], true),
-    room("sagas", &["domain"], true),
-    room("projections", &["domain", "sagas"], true),
-    room("payments", &["domain", "sagas"], false),
-    room("persistence", &["domain"], false),
-    room("actors", &["domain", "sagas", "projections", "payments", "persistence"], false),
-    room("cluster", &["persistence"], false),
-    room("supervisors", &["actors", "cluster", "payments", "persistence", "projections"], false),
-    room("auth", &["domain"], false),
-    room("graphql", &["actors", "auth", "domain", "sagas", "projections", "supervisors"], false),
-    room("http", &["auth", "domain", "graphql"], false),
-    room("telemetry", &["config"], false),
-    room("config", &["actors", "cluster", "graphql", "http"], false),
-    // A client of the public API, like any other program.
-    room("load", &[], false),
-    room("cli", &["actors", "config", "domain", "load", "persistence"], false),
-    // The composition root and the program; the simulator, which is a test.
-    room("app", ALL, false),
-];
-const ALL: &[&str] = &["*"];
-/// Rooms and files that exist for tests alone.
-const TESTS: [&str; 1] = ["simulator"];
-
-/// What no pure room may say.
-const IMPURE: [&str; 9] = [
+/// What no pure room may say. The crates that it could wait with are not in its manifest.
+const IMPURE: [&str; 8] = [
     "Utc::now",
     "Local::now",
     "SystemTime::now",
     "Instant::now",
     "Uuid::new_v4",
     "Uuid::now_v7",
-    "tokio::",
     "std::fs",
     "std::net",
 ];
 
-/// Words that belong to one room, and to the composition root.
-const OWNED: [(&str, &str); 5] = [
-    ("sqlx", "persistence"),
-    ("persistence::sqlite", "persistence"),
-    ("persistence::mysql", "persistence"),
-    ("actix_web", "http"),
-    ("async_graphql", "graphql"),
-];
-/// Rooms that may use a word of another's all the same, each with its reason.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    // Turns replies of the schema into bytes.
-    ("async_graphql", "http"),
-    // Is a client of the schema for the demo data.
-    ("async_graphql", "app"),
+/// Crates from outside that belong to the rooms named.
+const OWNED: [(&str, &[&str]); 4] = [
+    ("sqlx", &["persistence_sql"]),
+    ("actix-web", &["http"]),
+    // `http` turns replies into bytes; `bootstrap` is a client of the schema for the demo data.
+    ("async-graphql", &["graphql", "http", "bootstrap"]),
+    ("porcupine-rs", &["load"]),
 ];
 
 /// The code of a file without comments, texts and the tests at its end.
@@ -88,100 +51,9 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// The rooms that a piece of code names: after `crate::`, within `crate::{…}`, or after enough
-/// `super::` to arrive at the root. `depth` is how many modules lie between the root and the file.
-fn rooms_named(code: &str, depth: usize) -> Vec<String> {
-    let mut named = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let before = code[..at].chars().next_back();
-        if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$') {
-            continue;
-        }
-        collect(&code[at + "crate::".len()..], &mut named);
-    }
-    let supers = "super::".repeat(depth);
-    if depth > 0 {
-        for (at, _) in code.match_indices(&supers) {
-            let preceded = code[..at].ends_with("super::");
-            let rest = &code[at + supers.len()..];
-            if !preceded && !rest.starts_with("super::") {
-                collect(rest, &mut named);
-            }
-        }
-    }
-    named
-}
-
-/// The first name of a path, or of each path of a group.
-fn collect(rest: &str, named: &mut Vec<String>) {
-    let word = |text: &str| {
-        text.trim_start()
-            .chars()
-            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-            .collect::<String>()
-    };
-    let Some(group) = rest.strip_prefix('{') else {
-        named.push(word(rest));
-        return;
-    };
-    let mut level = 0;
-    let mut start = true;
-    for (at, letter) in group.char_indices() {
-        match letter {
-            '{' => level += 1,
-            '}' if level == 0 => break,
-            '}' => level -= 1,
-            ',' if level == 0 => start = true,
-            letter if start && !letter.is_whitespace() => {
-                named.push(word(&group[at..]));
-                start = false;
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What is wrong with one file of a room.
-fn violations(room: &Room, path: &str, text: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
+fn impurities(text: &str) -> Vec<&'static str> {
     let code = code_of(text);
-    let depth = module_depth(path);
-    for named in rooms_named(&code, depth) {
-        let known = ROOMS.iter().any(|room| room.name == named);
-        let allowed = named == room.name || room.sees == ALL || room.sees.contains(&named.as_str());
-        if known && !allowed {
-            wrong.push(format!("{path}: {} must not see {named}", room.name));
-        }
-    }
-    if room.pure {
-        for word in IMPURE {
-            if code.contains(word) {
-                wrong.push(format!("{path}: {} is pure and must not say {word}", room.name));
-            }
-        }
-    }
-    for (word, owner) in OWNED {
-        let excepted = EXCEPTIONS.contains(&(word, room.name));
-        let of_root = room.name == "app" && word.starts_with("persistence::");
-        if room.name != owner && !excepted && !of_root && contains_word(&code, word) {
-            wrong.push(format!("{path}: {word} belongs to {owner}"));
-        }
-    }
-    wrong
-}
-
-fn contains_word(code: &str, word: &str) -> bool {
-    let part = |letter: char| letter.is_alphanumeric() || letter == '_';
-    code.match_indices(word).any(|(at, _)| {
-        !code[..at].chars().next_back().is_some_and(part)
-            && !code[at + word.len()..].chars().next().is_some_and(part)
-    })
-}
-
-/// `src/a.rs` and `src/a/mod.rs` are one module deep, `src/a/b.rs` two.
-fn module_depth(path: &str) -> usize {
-    let inside = path.trim_start_matches("src/").trim_end_matches(".rs");
-    inside.trim_end_matches("/mod").split('/').count()
+    IMPURE.into_iter().filter(|word| code.contains(word)).collect()
 }
 
 fn sources(directory: &str) -> Vec<PathBuf> {
@@ -201,7 +73,7 @@ fn sources(directory: &str) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).expect("the sources are UTF-8")
 }
 
@@ -210,22 +82,92 @@ fn is_test(path: &Path) -> bool {
     name == "tests" || name == "testing" || name.ends_with("_tests")
 }
 
+fn table<'a>(manifest: &'a Table, path: &[&str]) -> Option<&'a Table> {
+    let (last, before) = path.split_last()?;
+    let mut inside = manifest;
+    for name in before {
+        inside = inside.get(*name)?.as_table()?;
+    }
+    inside.get(*last)?.as_table()
+}
+
+/// The rooms of the workspace: name in code, and folder.
+fn rooms() -> Vec<(String, String)> {
+    let manifest: Table = read("Cargo.toml").parse().expect("a manifest");
+    let dependencies = table(&manifest, &["workspace", "dependencies"]).expect("there are some");
+    let inside = |value: &Value| value.get("path").and_then(Value::as_str).map(str::to_owned);
+    dependencies.iter().filter_map(|(name, value)| Some((name.clone(), inside(value)?))).collect()
+}
+
+/// What a room is built with: the names in its manifest.
+fn built_with(folder: &str) -> BTreeSet<String> {
+    let manifest: Table = read(Path::new(folder).join("Cargo.toml")).parse().expect("a manifest");
+    table(&manifest, &["dependencies"]).into_iter().flat_map(Table::keys).cloned().collect()
+}
+
+/// The words between backticks.
+fn quoted(text: &str) -> BTreeSet<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// What the page says of each room: the table under this heading.
+fn told(page: &str) -> Vec<(String, BTreeSet<String>)> {
+    let (_, behind) = page.split_once("## Who may see whom").expect("the heading");
+    let rows = behind.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    let mut all = Vec::new();
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let mut cells = row.split('|').skip(1);
+        let names = quoted(cells.next().expect("a first cell"));
+        let sees = quoted(cells.next().expect("a second cell"));
+        all.extend(names.into_iter().map(|name| (name, sees.clone())));
+    }
+    all
+}
+
 #[test]
-fn rooms_see_only_what_they_may() {
-    let mut wrong = Vec::new();
-    for path in sources("src") {
-        let name = path.display().to_string();
-        let inside = name.trim_start_matches("src/");
-        let first = inside.split(['/', '.']).next().unwrap_or_default();
-        if ["lib", "main"].contains(&first) || TESTS.contains(&first) || is_test(&path) {
-            continue;
+fn rooms_see_what_the_page_says() {
+    let rooms = rooms();
+    let names: BTreeSet<String> = rooms.iter().map(|(name, _)| name.clone()).collect();
+    let told = told(&read("ARCHITECTURE.md"));
+    for (name, folder) in &rooms {
+        let seen: BTreeSet<String> = built_with(folder).intersection(&names).cloned().collect();
+        let row = told.iter().find(|(told, _)| told == name);
+        let (_, expected) =
+            row.unwrap_or_else(|| panic!("{name} is in no row of \"Who may see whom\""));
+        assert_eq!(seen, *expected, "{folder}/Cargo.toml and ARCHITECTURE.md");
+    }
+    let gone: Vec<_> = told.iter().filter(|(name, _)| !names.contains(name)).collect();
+    assert!(gone.is_empty(), "no such room: {gone:?}");
+}
+
+#[test]
+fn what_belongs_to_a_room_stays_in_it() {
+    for (name, folder) in rooms() {
+        let with = built_with(&folder);
+        for (owned, owners) in OWNED {
+            assert!(
+                !with.contains(owned) || owners.contains(&name.as_str()),
+                "{owned} in {folder}/Cargo.toml belongs to {owners:?}"
+            );
         }
-        match ROOMS.iter().find(|room| room.name == first) {
-            Some(room) => wrong.extend(violations(room, &name, &read(&path))),
-            None => wrong.push(format!("{name}: no room is called {first}")),
+        let waits = ["tokio", "futures", "ractor", "async-trait"];
+        let waiting: Vec<_> = waits.into_iter().filter(|word| with.contains(*word)).collect();
+        assert!(!PURE.contains(&name.as_str()) || waiting.is_empty(), "{name}: {waiting:?}");
+    }
+}
+
+#[test]
+fn pure_rooms_ask_no_clock_and_draw_no_ids() {
+    for room in PURE {
+        for path in sources(&format!("src/{room}")) {
+            let found = if is_test(&path) { Vec::new() } else { impurities(&read(&path)) };
+            assert!(
+                found.is_empty(),
+                "{}: {room} is pure and must not say {found:?}",
+                path.display()
+            );
         }
     }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -240,43 +182,12 @@ fn every_file_says_what_it_owns() {
 
 #[test]
 fn planted_violations_are_found() {
-    let of = |name: &str| ROOMS.iter().find(|room| room.name == name).expect("a room");
-    let planted = [
-        ("domain", "src/domain/a.rs", "use crate::persistence::journal::Entry;", "see persistence"),
-        ("domain", "src/domain/a.rs", "fn f() { crate::actors::view::go() }", "see actors"),
-        ("domain", "src/domain/mod.rs", "use super::actors;", "see actors"),
-        ("domain", "src/domain/b/a.rs", "use super::super::super::graphql;", "see graphql"),
-        ("domain", "src/domain/a.rs", "let now = Utc::now();", "Utc::now"),
-        ("sagas", "src/sagas/a.rs", "tokio::spawn(x);", "tokio::"),
-        ("projections", "src/projections/a.rs", "let id = Uuid::now_v7();", "Uuid::now_v7"),
-        (
-            "graphql",
-            "src/graphql/a.rs",
-            "use crate::{domain, persistence::journal};",
-            "persistence",
-        ),
-        ("graphql", "src/graphql/a.rs", "sqlx::query(x)", "sqlx belongs"),
-        (
-            "actors",
-            "src/actors/a.rs",
-            "use crate::persistence::sqlite::Database;",
-            "sqlite belongs",
-        ),
-        ("cluster", "src/cluster/a.rs", "use crate::domain::id::AggregateId;", "see domain"),
-        ("cli", "src/cli/a.rs", "use crate::persistence::mysql;", "mysql belongs"),
-    ];
-    for (room, path, text, expected) in planted {
-        let found = violations(of(room), path, text);
-        assert!(found.iter().any(|found| found.contains(expected)), "{text}: {found:?}");
-    }
-    let harmless = [
-        ("domain", "src/domain/a.rs", "// use crate::actors;\nlet s = \"tokio::spawn\";"),
-        ("domain", "src/domain/b/a.rs", "use super::super::money;\nuse super::mod_of_b;"),
-        ("domain", "src/domain/a.rs", "#[cfg(test)]\nmod tests {\n use crate::actors;\n}"),
-        ("graphql", "src/graphql/a.rs", "$crate::graphql::context::load(x)"),
-        ("app", "src/app/a.rs", "use crate::persistence::{mysql, sqlite};"),
-    ];
-    for (room, path, text) in harmless {
-        assert_eq!(violations(of(room), path, text), Vec::<String>::new(), "{text}");
-    }
+    assert_eq!(impurities("let now = Utc::now();"), ["Utc::now"]);
+    assert_eq!(impurities("let id = Uuid::now_v7();"), ["Uuid::now_v7"]);
+    assert_eq!(impurities("// Utc::now\nlet s = \"Instant::now\";"), [""; 0]);
+    assert_eq!(impurities("#[cfg(test)]\nmod tests {\n Utc::now()\n}"), [""; 0]);
+    let page =
+        "## Who may see whom\n\n| room | sees |\n|---|---|\n| `a`, `b` | `c`, of `d` all |\n\n";
+    let sees: BTreeSet<String> = ["c", "d"].map(str::to_owned).into();
+    assert_eq!(told(page), [("a".to_owned(), sees.clone()), ("b".to_owned(), sees)]);
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::tenancy::LeaseTerms;
+use emporium::cluster::ownership::LeaseTerms;
 use emporium::graphql::documents::DocumentLimits;
 use emporium::graphql::{GraphqlSchema, Views};
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::{Journal, PageLimit};
-use emporium::persistence::sqlite;
+use emporium::persistence_sql::sqlite;
 use emporium::supervisors::node::{Node, NodeOptions};
 use emporium::supervisors::services::Followers;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -71,14 +71,14 @@ impl TestApp {
         ));
         let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
         let node = Node::start(services, options).await.expect("a node starts");
-        assert!(node.settle(Duration::from_secs(30)).await, "shards are taken");
+        assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
         let payments = Arc::new(Gate::default());
         let started = Followers::start(&node, payments.clone(), checkout.clone()).await;
         let followers = started.expect("the followers start");
         let views = Views {
             orders: followers.orders.clone(),
             products: followers.products.clone(),
-            people: followers.people.clone(),
+            users: followers.users.clone(),
             calendars: followers.calendars.clone(),
             open_checkouts: followers.open_checkouts.clone(),
             checkout,

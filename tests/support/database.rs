@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use emporium::persistence::journal::Journal;
 use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence::{mysql, sqlite};
+use emporium::persistence_sql::{mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};

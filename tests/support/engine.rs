@@ -6,7 +6,7 @@ use std::time::Duration;
 use emporium::actors::aggregate_ref::{AggregateRef, Engine};
 use emporium::actors::core::CommandMeta;
 use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::tenancy::LeaseTerms;
+use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::id::AggregateId;
 use emporium::supervisors::node::{Node, NodeOptions};
 use uuid::Uuid;
@@ -49,7 +49,7 @@ impl TestNode {
         ));
         let options = NodeOptions { lanes: 2, terms, exclusive: true };
         let node = Node::start(services, options).await.expect("a node starts");
-        assert!(node.settle(Duration::from_secs(20)).await, "every shard is taken");
+        assert!(node.all_served(Duration::from_secs(20)).await, "every shard is taken");
         let engine = node.engine.clone();
         Self { node, engine, journal }
     }

@@ -11,14 +11,14 @@ use emporium::actors::aggregate_ref::{AskError, Engine};
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::core::Committed;
 use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::tenancy::LeaseTerms;
+use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
 use emporium::persistence::journal::{
     Appended, Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
 };
-use emporium::persistence::sqlite;
+use emporium::persistence_sql::sqlite;
 use emporium::projections::position::Position;
 use emporium::supervisors::node::{Node, NodeOptions};
 use emporium::supervisors::services::Followers;
@@ -73,7 +73,7 @@ impl World {
             ));
             let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
             let node = Node::start(services, options).await.expect("a node starts");
-            assert!(node.settle(PATIENCE).await, "every shard is taken");
+            assert!(node.all_served(PATIENCE).await, "every shard is taken");
             let payments = Arc::clone(&self.payments);
             let followers = Followers::start(&node, payments, self.options.clone()).await;
             let followers = followers.expect("the followers start");

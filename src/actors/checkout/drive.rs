@@ -7,7 +7,7 @@
 //! takes over after a crash says the very same, and what was done already is not done again. What
 //! came of a row is recorded only if the checkout still stands at the version that was read.
 //!
-//! [`sagas::checkout`]: crate::sagas::checkout
+//! [`sagas::checkout`]: sagas::checkout
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use futures::StreamExt;
 use futures::stream;
 use uuid::Uuid;
 
-use crate::actors::aggregate_ref::{AggregateRef, AskError, Engine, Fault};
-use crate::actors::core::{CommandMeta, Reading};
-use crate::actors::patience;
-use crate::domain::aggregate::{Aggregate, Refusal};
-use crate::domain::commerce::order::{self, Order};
-use crate::domain::id::AggregateId;
-use crate::domain::products::stock_item::{self, StockItem};
-use crate::payments::PaymentProvider;
-use crate::sagas::checkout::{
+use crate::aggregate_ref::{AggregateRef, AskError, Engine, Fault};
+use crate::core::{CommandMeta, Reading};
+use crate::retry;
+use domain::aggregate::{Aggregate, Refusal};
+use domain::commerce::order::{self, Order};
+use domain::id::AggregateId;
+use domain::products::stock_item::{self, StockItem};
+use payments::PaymentProvider;
+use sagas::checkout::{
     self, Checkout, Command, Next, PaymentOutcome, Phase, REASON_CHARACTERS_MAX, Request, State,
     Step, cancel_refused,
 };
@@ -84,7 +84,7 @@ impl Driver {
             return ended;
         }
         loop {
-            let reading = match patience::read(&saga).await {
+            let reading = match retry::read(&saga).await {
                 Ok(reading) => reading,
                 Err(fault) => return fault.into(),
             };
@@ -98,7 +98,7 @@ impl Driver {
             let cause = event_id(checkout, reading.version);
             let mut meta = self.meta(cause, reading.state.order, None);
             meta.expected_version = Some(reading.version);
-            match patience::ask(&saga, &record, &meta).await {
+            match retry::ask(&saga, &record, &meta).await {
                 // It moved on, by an earlier try of this or by news from elsewhere: read it again.
                 Ok(_) | Err(AskError::Fault(Fault::VersionConflict { .. })) => {}
                 Err(AskError::Fault(fault)) => return fault.into(),
@@ -111,13 +111,13 @@ impl Driver {
 
     /// Starts the checkout of an order that awaits one; success too where there is none to start.
     async fn start(&self, saga: &AggregateRef<Checkout>, id: AggregateId) -> Result<(), Ended> {
-        let order = patience::read(&self.engine.aggregate::<Order>(id)).await?;
+        let order = retry::read(&self.engine.aggregate::<Order>(id)).await?;
         if !order.state.status.awaits_checkout() {
             return Ok(());
         }
         let Some(command) = checkout::start(id, &order.state) else { return Ok(()) };
         let meta = self.meta(event_id(id, order.version), Some(id), None);
-        match patience::ask(saga, &command, &meta).await {
+        match retry::ask(saga, &command, &meta).await {
             Ok(_) => Ok(()),
             Err(AskError::Fault(fault)) => Err(fault.into()),
             Err(AskError::Refused(refusal)) => {
@@ -205,7 +205,7 @@ impl Driver {
         let cause = AggregateId::derived(&[b"payment_notice", reference.as_bytes()]).0;
         let mut meta = self.meta(cause, None, None);
         meta.causation_id = None;
-        match patience::ask(&saga, &command, &meta).await {
+        match retry::ask(&saga, &command, &meta).await {
             Ok(_) => {}
             // The driver asks the provider when it needs to know.
             Err(AskError::Fault(fault)) => tracing::warn!(%fault, reference, "notice not recorded"),
@@ -252,7 +252,7 @@ async fn ask<A: Aggregate>(
     command: A::Command,
     meta: CommandMeta,
 ) -> Result<(), Option<A::Refusal>> {
-    match patience::ask(aggregate, &command, &meta).await {
+    match retry::ask(aggregate, &command, &meta).await {
         Ok(_) => Ok(()),
         Err(AskError::Refused(refusal)) => Err(Some(refusal)),
         Err(AskError::Fault(fault)) => {

@@ -2,7 +2,7 @@
 //! number of them moving. Those that wait for a time or an operator take no place.
 //!
 //! What it knows is only in memory: after a crash it sees in the view what is open and goes on
-//! from what each checkout itself says. Nothing here polls; the view's bell, ended drivers and
+//! from what each checkout itself says. Nothing here polls; the view's notifier, ended drivers and
 //! timers are all that moves it.
 
 mod drive;
@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 use self::drive::{Driver, Ended};
 use super::aggregate_ref::Engine;
 use super::view::ViewRef;
-use crate::domain::id::AggregateId;
-use crate::payments::PaymentProvider;
-use crate::projections::checkouts::{OpenCheckouts, Row};
-use crate::sagas::checkout::Checkout;
+use domain::id::AggregateId;
+use payments::PaymentProvider;
+use projections::checkouts::{OpenCheckouts, Row};
+use sagas::checkout::Checkout;
 
 /// How checkouts are driven; configured under `[checkout]` by the same names.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -203,7 +203,7 @@ impl CheckoutState {
                 Ended::Failed { reason }
             });
             if matches!(ended, Ended::Over) {
-                driver.engine.aggregate::<Checkout>(checkout).let_go();
+                driver.engine.aggregate::<Checkout>(checkout).passivate();
             }
             // Without the actor nobody waits for it; what takes its place begins anew.
             let _ = myself.cast(CheckoutMessage::Ended(checkout, ended));

@@ -5,21 +5,22 @@
 //! reads no clock and sends nothing: replies come back to the caller as [`Released`] data. The
 //! simulator drives this very code.
 
-mod suffix;
+mod pending;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::actors::keys::{KeyIndex, Page, fingerprint};
-use crate::actors::recovery::Recovered;
-use crate::domain::aggregate::{Aggregate, Context};
-use crate::domain::id::AggregateId;
-use crate::persistence::codec::{self, Meta};
-use crate::persistence::journal::{Epoch, Seq, ShardId};
-use crate::persistence::writer::lane::{Cut, Dropped};
-use suffix::{Outcome, PendingKey, Suffix};
+use crate::keys::{self, KeyIndex, Page};
+use crate::recovery::Recovered;
+use domain::aggregate::{Aggregate, Context};
+use domain::id::AggregateId;
+use pending::{Outcome, Pending, PendingKey};
+use persistence::codec::{self, Meta};
+use persistence::journal::{Epoch, Seq, ShardId};
+use persistence::shortcut::{Planted, Shortcut};
+use persistence::writer::lane::{Cut, Dropped};
 
 /// Keys since the last snapshot that are held at most; beyond it keyed commands wait for one.
 const FRESH_KEYS_MAX: usize = 2 << 20;
@@ -128,9 +129,8 @@ pub struct AggregateCore<A: Aggregate, R> {
     fresh_keys: Vec<(u64, u64)>,
     snapshot_version: u64,
     /// What is tentative; nothing while the confirmed state is all there is.
-    suffix: Option<Box<Suffix<A, R>>>,
-    #[cfg(test)]
-    pub shortcut: Option<crate::simulator::Shortcut>,
+    pending: Option<Box<Pending<A, R>>>,
+    pub planted: Planted,
 }
 
 impl<A: Aggregate, R> AggregateCore<A, R> {
@@ -145,9 +145,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             keys: KeyIndex::default(),
             fresh_keys: Vec::new(),
             snapshot_version: 0,
-            suffix: None,
-            #[cfg(test)]
-            shortcut: None,
+            pending: None,
+            planted: Planted::default(),
         }
     }
 
@@ -157,8 +156,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     }
 
     /// Nothing waits for a commit.
-    pub fn is_settled(&self) -> bool {
-        self.suffix.as_ref().is_none_or(|suffix| suffix.entries.is_empty())
+    pub fn nothing_pending(&self) -> bool {
+        self.pending.as_ref().is_none_or(|pending| pending.entries.is_empty())
     }
 
     pub fn home(&self) -> &Home {
@@ -172,16 +171,17 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Takes what was recovered from snapshot and log as the truth. Only while nothing waits.
     pub fn install(&mut self, recovered: Recovered<A>) {
-        assert!(self.is_settled(), "recovery while entries wait");
-        #[cfg(test)]
-        let recovered = self.shorten(recovered);
+        assert!(self.nothing_pending(), "recovery while entries wait");
         self.confirmed = recovered.state;
         self.confirmed_version = recovered.version;
         self.confirmed_seq = recovered.seq;
         self.keys = recovered.keys;
+        if self.planted.is(Shortcut::ForgetKeys) {
+            self.keys = KeyIndex::default();
+        }
         self.fresh_keys = recovered.fresh_keys;
         self.snapshot_version = recovered.snapshot_version;
-        self.suffix = None;
+        self.pending = None;
         self.ready = true;
     }
 
@@ -198,23 +198,23 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     /// Decides one command. The caller has seen to it that the core is ready.
     pub fn decide(&mut self, request: Request<A, R>, now: DateTime<Utc>) -> Decided<A, R> {
         debug_assert!(self.ready, "decide before recovery");
-        let mut mark = None;
+        let mut fingerprint = None;
         if let Some(key) = &request.meta.key {
-            let mark_of_key = fingerprint(&request.meta.principal, key);
-            if let Some(suffix) = &mut self.suffix
-                && let Some(pending) = suffix.keys.get(&mark_of_key)
+            let fingerprint_of_key = keys::fingerprint(&request.meta.principal, key);
+            if let Some(pending) = &mut self.pending
+                && let Some(known) = pending.keys.get(&fingerprint_of_key)
             {
-                let same = pending.key == *key && pending.principal == request.meta.principal;
-                let outcome = if same && pending.input_hash == request.input_hash {
-                    Outcome::Done { version: pending.version }
+                let same = known.key == *key && known.principal == request.meta.principal;
+                let outcome = if same && known.input_hash == request.input_hash {
+                    Outcome::Done { version: known.version }
                 } else {
                     Outcome::Other(Verdict::KeyReused)
                 };
-                let entry = pending.entry;
-                suffix.wait_in(entry, request.reply, outcome);
+                let entry = known.entry;
+                pending.wait_in(entry, request.reply, outcome);
                 return Decided::Waits;
             }
-            let mut pages = self.keys.probe(mark_of_key);
+            let mut pages = self.keys.probe(fingerprint_of_key);
             // Only what is confirmed and was not searched before. What lies beyond may stand in the
             // log already: answered from there, it would be known before it can be read here.
             for (first, last) in &mut pages {
@@ -228,22 +228,22 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             if !self.keys.has_room() || self.fresh_keys.len() >= FRESH_KEYS_MAX {
                 return Decided::Answer(request.reply, Verdict::KeysFull);
             }
-            mark = Some(mark_of_key);
+            fingerprint = Some(fingerprint_of_key);
         }
         match self.judge(&request, now) {
-            Ok(events) if events.is_empty() && mark.is_none() => {
+            Ok(events) if events.is_empty() && fingerprint.is_none() => {
                 let (_, version) = self.tentative();
                 self.after_what_is_pending(request.reply, Outcome::Done { version })
             }
-            Ok(events) => self.record(request, events, mark, now),
+            Ok(events) => self.record(request, events, fingerprint, now),
             Err(verdict) => self.after_what_is_pending(request.reply, Outcome::Other(verdict)),
         }
     }
 
     /// The state that everything decided so far led to, and its version.
     fn tentative(&self) -> (&A::State, u64) {
-        match &self.suffix {
-            Some(suffix) => (&suffix.state, suffix.version),
+        match &self.pending {
+            Some(pending) => (&pending.state, pending.version),
             None => (&self.confirmed, self.confirmed_version),
         }
     }
@@ -274,19 +274,19 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         &mut self,
         request: Request<A, R>,
         events: Vec<A::Event>,
-        mark: Option<u64>,
+        fingerprint: Option<u64>,
         now: DateTime<Utc>,
     ) -> Decided<A, R> {
-        let suffix = self.suffix.get_or_insert_with(|| {
-            Box::new(Suffix::behind(&self.confirmed, self.confirmed_version))
+        let pending = self.pending.get_or_insert_with(|| {
+            Box::new(Pending::behind(&self.confirmed, self.confirmed_version))
         });
-        suffix.open();
-        let entry_number = suffix.last();
-        let first_version = suffix.version + 1;
+        pending.open();
+        let entry_number = pending.last();
+        let first_version = pending.version + 1;
         let meta = Meta {
             command_id: request.meta.command_id,
             key: request.meta.key,
-            input_hash: mark.map(|_| request.input_hash),
+            input_hash: fingerprint.map(|_| request.input_hash),
             correlation_id: request.meta.correlation_id,
             causation_id: request.meta.causation_id,
             principal: request.meta.principal,
@@ -294,7 +294,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             epoch: self.home.epoch,
             trace: request.meta.trace,
         };
-        let Suffix { state, version, keys, entries, .. } = &mut **suffix;
+        let Pending { state, version, keys, entries, .. } = &mut **pending;
         let entry = entries.back_mut().expect("one was just opened");
         for event in &events {
             A::apply(state, event);
@@ -307,20 +307,19 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         entry.count += count;
         *version += u64::from(count);
         let version = *version;
-        if let (Some(mark), Some(key)) = (mark, meta.key) {
-            self.keys.insert(mark, first_version, now.timestamp_micros());
-            entry.keys.push((mark, first_version));
-            let pending = PendingKey {
+        if let (Some(fingerprint), Some(key)) = (fingerprint, meta.key) {
+            self.keys.insert(fingerprint, first_version, now.timestamp_micros());
+            entry.keys.push((fingerprint, first_version));
+            let pending_key = PendingKey {
                 principal: meta.principal,
                 key,
                 input_hash: request.input_hash,
                 version,
                 entry: entry_number,
             };
-            keys.insert(mark, pending);
+            keys.insert(fingerprint, pending_key);
         }
-        #[cfg(test)]
-        if self.shortcut == Some(crate::simulator::Shortcut::ReplyBeforeCommit) {
+        if self.planted.is(Shortcut::ReplyBeforeCommit) {
             let committed = Committed { version, shard: self.home.shard, seq: self.confirmed_seq };
             return Decided::Answer(request.reply, Verdict::Done(committed));
         }
@@ -330,13 +329,12 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Answers when everything decided so far is durable; now, if it is.
     fn after_what_is_pending(&mut self, reply: R, outcome: Outcome<A::Refusal>) -> Decided<A, R> {
-        #[cfg(test)]
-        if self.shortcut == Some(crate::simulator::Shortcut::RefusalEarly) {
+        if self.planted.is(Shortcut::RefusalEarly) {
             return Decided::Answer(reply, self.placed(outcome, self.confirmed_seq));
         }
-        match &mut self.suffix {
-            Some(suffix) if !suffix.entries.is_empty() => {
-                suffix.wait_in(suffix.last(), reply, outcome);
+        match &mut self.pending {
+            Some(pending) if !pending.entries.is_empty() => {
+                pending.wait_in(pending.last(), reply, outcome);
                 Decided::Waits
             }
             _ => Decided::Answer(reply, self.placed(outcome, self.confirmed_seq)),
@@ -352,9 +350,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         }
     }
 
-    /// Hands out the oldest entry; see [`crate::persistence::writer::lane::Cell::cut`].
+    /// Hands out the oldest entry; see [`persistence::writer::lane::Cell::cut`].
     pub fn cut(&mut self) -> Option<Cut> {
-        let entry = self.suffix.as_mut()?.hand_out()?;
+        let entry = self.pending.as_mut()?.hand_out()?;
         Some(Cut {
             aggregate_type: A::TYPE.into(),
             aggregate_id: self.id.0,
@@ -366,14 +364,14 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// The entry handed out is durable: confirms it and releases what waited in it.
     pub fn committed(&mut self, seq: Seq) -> Released<A, R> {
-        let Some(suffix) = &mut self.suffix else {
+        let Some(pending) = &mut self.pending else {
             return Vec::new();
         };
-        let Some(entry) = suffix.take_committed() else {
+        let Some(entry) = pending.take_committed() else {
             return Vec::new();
         };
-        if suffix.entries.is_empty() {
-            self.suffix = None;
+        if pending.entries.is_empty() {
+            self.pending = None;
         }
         self.confirmed = entry.after.expect("a cut entry is sealed");
         self.confirmed_version = entry.first_version + u64::from(entry.count) - 1;
@@ -394,20 +392,19 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     pub fn dropped(&mut self, reason: &Dropped) -> Released<A, R> {
         self.ready = false;
         let mut released = Vec::new();
-        let Some(mut suffix) = self.suffix.take() else {
+        let Some(mut pending) = self.pending.take() else {
             return released;
         };
-        for entry in suffix.entries.drain(..) {
+        for entry in pending.entries.drain(..) {
             for (reply, _) in entry.waiters {
                 released.push((reply, Verdict::Dropped(reason.clone())));
             }
         }
-        #[cfg(test)]
-        if self.shortcut == Some(crate::simulator::Shortcut::KeepTentative) {
+        if self.planted.is(Shortcut::KeepTentative) {
             self.ready = true;
-            suffix.handed_out = false;
-            suffix.keys.clear();
-            self.suffix = Some(suffix);
+            pending.handed_out = false;
+            pending.keys.clear();
+            self.pending = Some(pending);
         }
         released
     }
@@ -416,10 +413,10 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     /// dropped; what is sealed goes its way. Nothing is decided before the next recovery.
     pub fn failed(&mut self) -> Released<A, R> {
         self.ready = false;
-        let Some(suffix) = &mut self.suffix else {
+        let Some(pending) = &mut self.pending else {
             return Vec::new();
         };
-        let Some(entry) = suffix.entries.pop_back_if(|entry| entry.after.is_none()) else {
+        let Some(entry) = pending.entries.pop_back_if(|entry| entry.after.is_none()) else {
             return Vec::new();
         };
         let reason = Verdict::Dropped(Dropped::Failed);
@@ -450,14 +447,6 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             let newer = std::mem::replace(&mut self.fresh_keys, job.keys);
             self.fresh_keys.extend(newer);
         }
-    }
-
-    #[cfg(test)]
-    fn shorten(&self, mut recovered: Recovered<A>) -> Recovered<A> {
-        if self.shortcut == Some(crate::simulator::Shortcut::ForgetKeys) {
-            recovered.keys = KeyIndex::default();
-        }
-        recovered
     }
 }
 

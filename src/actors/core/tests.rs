@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::domain::aggregate::{DomainEvent, Refusal};
+use domain::aggregate::{DomainEvent, Refusal};
 
 struct Counter;
 
@@ -118,14 +118,14 @@ fn what_is_dropped_takes_all_behind_it_along_and_needs_a_recovery() {
     waits(&mut core, request(2, 1, "b"));
     let released = core.dropped(&Dropped::ShutOut);
     assert_eq!(released.len(), 2);
-    assert!(!core.is_ready() && core.is_settled());
+    assert!(!core.is_ready() && core.nothing_pending());
     assert_eq!(core.read().version, 0);
 }
 
 #[test]
 fn a_false_hit_on_the_page_being_filled_is_searched_once() {
     let mut recovered = Recovered::<Counter> { version: 10, ..Recovered::default() };
-    recovered.keys.insert(fingerprint("p", "a"), 3, 0);
+    recovered.keys.insert(keys::fingerprint("p", "a"), 3, 0);
     let mut core = core(recovered);
     let decided = core.decide(request(1, 1, "a"), now());
     let Decided::Search { mut request, through, pages } = decided else {

@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::Failure;
 use super::output::Output;
 use super::progress::Progress;
-use crate::persistence::journal::{Journal, ShardId};
-use crate::persistence::snapshots::SnapshotStore;
+use persistence::journal::{Journal, ShardId};
+use persistence::snapshots::SnapshotStore;
 
 /// Findings kept for one JSON answer; further ones are counted.
 const FINDINGS_LISTED_MAX: usize = 10_000;

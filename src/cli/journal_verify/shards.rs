@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::Verifier;
-use crate::actors::aggregate_ref::shard_number;
-use crate::actors::facts::kind_named;
-use crate::cli::progress::Progress;
-use crate::domain::id::AggregateId;
-use crate::persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
+use crate::progress::Progress;
+use actors::aggregate_ref::shard_number;
+use actors::facts::kind_named;
+use domain::id::AggregateId;
+use persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
 
 /// The last version of each aggregate met, of those that this pass follows.
 struct Versions {

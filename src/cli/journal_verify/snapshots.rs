@@ -1,10 +1,10 @@
 //! The shortcuts through the logs: snapshots and what stands beside them.
 
 use super::Verifier;
-use crate::actors::facts::{KINDS, Kind};
-use crate::cli::progress::Progress;
-use crate::persistence::journal::{JournalError, PageLimit};
-use crate::persistence::snapshots::{Listed, Snapshot};
+use crate::progress::Progress;
+use actors::facts::{KINDS, Kind};
+use persistence::journal::{JournalError, PageLimit};
+use persistence::snapshots::{Listed, Snapshot};
 use uuid::Uuid;
 
 /// Snapshots read at a time; each may be large.

@@ -9,15 +9,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
-use crate::actors::aggregate_ref::shard_number;
-use crate::domain::aggregate::Aggregate;
-use crate::domain::id::AggregateId;
-use crate::domain::products::product::{self, Product};
-use crate::persistence::codec::{self, Meta};
-use crate::persistence::journal::{
+use actors::aggregate_ref::shard_number;
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use domain::products::product::{self, Product};
+use persistence::codec::{self, Meta};
+use persistence::journal::{
     Appender, Entry, JournalError, Owner, PageLimit, SHARD_RECORD, Seq, Taken, shard_record_id,
 };
-use crate::persistence::snapshots::{KeySegment, Listed, Snapshot};
+use persistence::snapshots::{KeySegment, Listed, Snapshot};
 
 const SHARDS: u16 = 4;
 

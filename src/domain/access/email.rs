@@ -8,7 +8,7 @@ use std::{fmt, hash};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
+use crate::{
     aggregate::{Aggregate, Context, DomainEvent, Refusal},
     id::AggregateId,
 };
@@ -332,7 +332,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::testing::{Given, given_events as given, golden};
+    use crate::testing::{Given, given_events as given, golden};
 
     fn address() -> EmailAddress {
         EmailAddress::parse("ada@example.com").expect("a valid address")

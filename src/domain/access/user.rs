@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
+use crate::{
     access::email::EmailAddress,
     aggregate::{Aggregate, Context, DomainEvent, Refusal},
 };
@@ -484,7 +484,7 @@ mod tests {
     use chrono::{TimeDelta, TimeZone};
 
     use super::*;
-    use crate::domain::testing::{given_events as given, golden};
+    use crate::testing::{given_events as given, golden};
 
     fn email(text: &str) -> EmailAddress {
         EmailAddress::parse(text).expect("a valid address")

@@ -12,10 +12,10 @@ use std::fmt;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::domain::id::VariantId;
-use crate::domain::money::{Currency, Money, Rate};
-use crate::domain::text::{InvalidText, TextRule};
+use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::id::VariantId;
+use crate::money::{Currency, Money, Rate};
+use crate::text::{InvalidText, TextRule};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -384,8 +384,8 @@ fn prices(state: &State) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::AggregateId;
-    use crate::domain::testing::{Given, given, golden, uuid};
+    use crate::id::AggregateId;
+    use crate::testing::{Given, given, golden, uuid};
 
     fn money(minor: i64, code: &str) -> Money {
         Money::new(minor, Currency::from_code(code).expect("a currency"))

@@ -21,7 +21,7 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::scheduling::{
+use crate::scheduling::{
     free_busy::{Interval, most_at_once},
     local_time::{self, NonexistentTime},
     recurrence::Rule,

@@ -10,7 +10,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
+use crate::{
     aggregate::{Aggregate, Context, DomainEvent, Refusal},
     scheduling::{
         agenda::{

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::testing::{given_events as given, golden};
+use crate::testing::{given_events as given, golden};
 
 const BERLIN: Tz = chrono_tz::Europe::Berlin;
 
@@ -716,11 +716,11 @@ fn minutes_from(start: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
 fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
     let mut state = CalendarState::default();
     Calendar::apply(&mut state, &exclusive());
-    let context = crate::domain::aggregate::Context {
+    let context = crate::aggregate::Context {
         now: utc("2026-03-01T00:00"),
         command_id: Uuid::nil(),
         principal: "tester".into(),
-        aggregate_id: crate::domain::id::AggregateId(Uuid::nil()),
+        aggregate_id: crate::id::AggregateId(Uuid::nil()),
         version: 1,
     };
     let mut naive = Naive::new();

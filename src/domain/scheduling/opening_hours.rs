@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::scheduling::{
+use crate::scheduling::{
     free_busy::{Interval, merge},
     local_time::{self, NonexistentTime},
 };

@@ -11,7 +11,7 @@ use chrono::{DateTime, Month, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc
 use chrono_tz::Tz;
 use rrule::{Frequency, NWeekday, RRule, RRuleSet, Unvalidated};
 
-use crate::domain::scheduling::local_time;
+use crate::scheduling::local_time;
 
 /// The longest rule, in bytes.
 pub const RULE_BYTES_MAX: usize = 512;

@@ -7,5 +7,5 @@ mod types;
 
 pub use mutation::AccessMutation;
 pub use query::AccessQuery;
-pub(in crate::graphql) use query::registered;
+pub(crate) use query::registered;
 pub use types::UserNode;

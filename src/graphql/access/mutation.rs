@@ -6,15 +6,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::UserNode;
-use crate::actors::core::Committed;
-use crate::domain::access::email::{EmailAddress, EmailReservation};
-use crate::domain::access::user::{User, UserCommand};
-use crate::domain::id::AggregateId;
-use crate::graphql::context::{Ask, Change, engine, payload};
-use crate::graphql::errors::{INTERNAL, UserError, coded};
-use crate::graphql::ids::PublicUserId;
-use crate::graphql::scalars::{Instant, Long};
-use crate::sagas::registration::{Acquisition, Answer, End, Next};
+use crate::context::{Ask, Change, engine, payload};
+use crate::errors::{INTERNAL, UserError, coded};
+use crate::ids::PublicUserId;
+use crate::scalars::{Instant, Long};
+use actors::core::Committed;
+use domain::access::email::{EmailAddress, EmailReservation};
+use domain::access::user::{User, UserCommand};
+use domain::id::AggregateId;
+use sagas::registration::{Acquisition, Answer, End, Next};
 
 payload! {
     UserPayload { user: UserNode = User }

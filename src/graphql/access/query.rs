@@ -5,15 +5,15 @@ use std::cmp::Reverse;
 use async_graphql::{Context, Object, Result};
 
 use super::UserNode;
-use crate::domain::access::email::{EmailAddress, EmailReservation};
-use crate::domain::access::user::User;
-use crate::domain::id::AggregateId;
-use crate::graphql::context::{AsOf, Loaded, load};
-use crate::graphql::errors::coded;
-use crate::graphql::ids::PublicUserId;
-use crate::graphql::lists::{Asked, connection, views};
-use crate::graphql::scalars::PositionToken;
-use crate::projections::people::Key;
+use crate::context::{AsOf, Loaded, load};
+use crate::errors::coded;
+use crate::ids::PublicUserId;
+use crate::lists::{Asked, connection, views};
+use crate::scalars::PositionToken;
+use domain::access::email::{EmailAddress, EmailReservation};
+use domain::access::user::User;
+use domain::id::AggregateId;
+use projections::users::Key;
 
 connection!(UserConnection, UserEdge, UserNode = User);
 
@@ -42,7 +42,7 @@ impl AccessQuery {
         at_least: Option<PositionToken>,
     ) -> Result<UserConnection> {
         let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
-        let page = asked.page(&views(context).people, |people, after, found| {
+        let page = asked.page(&views(context).users, |people, after, found| {
             let after = after.map(|(registered_us, id)| Key { registered_us, id });
             for row in people.recent(after) {
                 if !found((row.key().registered_us, row.id), row.id) {
@@ -76,7 +76,7 @@ impl AccessQuery {
 }
 
 /// A user who registered: a fenced reservation alone makes none.
-pub(in crate::graphql) async fn registered(
+pub(crate) async fn registered(
     context: &Context<'_>,
     id: AggregateId,
     as_of: Option<AsOf>,

@@ -1,9 +1,9 @@
 //! The refusals of users and of reservations of addresses as clients see them.
 
-use crate::domain::access::email::EmailReservationRefusal;
-use crate::domain::access::user::UserRefusal;
-use crate::domain::aggregate::Refusal;
-use crate::graphql::errors::UserError;
+use crate::errors::UserError;
+use domain::access::email::EmailReservationRefusal;
+use domain::access::user::UserRefusal;
+use domain::aggregate::Refusal;
 
 impl From<UserRefusal> for UserError {
     fn from(refusal: UserRefusal) -> Self {

@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
 
-use crate::domain::access::user::{User, UserStatus};
-use crate::graphql::context::{Loaded, engine};
-use crate::graphql::ids::PublicUserId;
-use crate::graphql::scalars::{Instant, Long, PositionToken};
+use crate::context::{Loaded, engine};
+use crate::ids::PublicUserId;
+use crate::scalars::{Instant, Long, PositionToken};
+use domain::access::user::{User, UserStatus};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(name = "UserStatus", remote = "UserStatus")]
@@ -21,15 +21,15 @@ pub struct UserNode(pub Loaded<User>);
 /// A user: profile, standing and roles.
 #[Object(name = "User")]
 impl UserNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicUserId {
+    pub(crate) async fn id(&self) -> PublicUserId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

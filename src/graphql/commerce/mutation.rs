@@ -6,20 +6,18 @@ use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 use serde::Serialize;
 
 use super::{CheckoutNode, OrderNode};
-use crate::actors::aggregate_ref::Fault;
-use crate::actors::core::Committed;
-use crate::domain::commerce::order::{self, Buyer, Command, Line, Order};
-use crate::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
-use crate::domain::money::{Currency, Money, Rate};
-use crate::domain::products::product::{self, Product};
-use crate::graphql::context::{Ask, engine, load, payload, wait_until};
-use crate::graphql::errors::{UserError, coded, fault};
-use crate::graphql::ids::{
-    PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId,
-};
-use crate::graphql::lists::views;
-use crate::graphql::scalars::Long;
-use crate::sagas::checkout::{self, Checkout, checkout_id};
+use crate::context::{Ask, engine, load, payload, wait_until};
+use crate::errors::{UserError, coded, fault};
+use crate::ids::{PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId};
+use crate::lists::views;
+use crate::scalars::Long;
+use actors::aggregate_ref::Fault;
+use actors::core::Committed;
+use domain::commerce::order::{self, Buyer, Command, Line, Order};
+use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
+use domain::money::{Currency, Money, Rate};
+use domain::products::product::{self, Product};
+use sagas::checkout::{self, Checkout, checkout_id};
 
 payload! {
     OrderPayload { order: OrderNode = Order }

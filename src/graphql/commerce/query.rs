@@ -5,14 +5,14 @@ use std::cmp::Reverse;
 use async_graphql::{Context, Object, Result};
 
 use super::{CheckoutNode, OrderNode, OrderStatus};
-use crate::domain::commerce::order::{Order, Status};
-use crate::domain::id::AggregateId;
-use crate::graphql::context::{AsOf, load};
-use crate::graphql::ids::{PublicOrderId, PublicUserId};
-use crate::graphql::lists::{Asked, connection, views};
-use crate::graphql::scalars::PositionToken;
-use crate::projections::orders::{Key, Row};
-use crate::sagas::checkout::{Checkout, checkout_id};
+use crate::context::{AsOf, load};
+use crate::ids::{PublicOrderId, PublicUserId};
+use crate::lists::{Asked, connection, views};
+use crate::scalars::PositionToken;
+use domain::commerce::order::{Order, Status};
+use domain::id::AggregateId;
+use projections::orders::{Key, Row};
+use sagas::checkout::{Checkout, checkout_id};
 
 connection!(OrderConnection, OrderEdge, OrderNode = Order);
 

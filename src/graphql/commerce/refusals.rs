@@ -1,10 +1,10 @@
 //! The refusals of orders and checkouts as clients see them.
 
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::commerce::order;
-use crate::graphql::errors::{QuantityOutOfRange, UserError, path_of};
-use crate::graphql::scalars::Long;
-use crate::sagas::checkout;
+use crate::errors::{QuantityOutOfRange, UserError, path_of};
+use crate::scalars::Long;
+use domain::aggregate::Refusal as _;
+use domain::commerce::order;
+use sagas::checkout;
 
 impl From<order::Refusal> for UserError {
     fn from(refusal: order::Refusal) -> Self {

@@ -2,15 +2,15 @@
 
 use async_graphql::{Enum, Object, SimpleObject};
 
-use crate::domain::commerce::order::{self, Buyer, Order};
-use crate::domain::id::AggregateId;
-use crate::graphql::context::Loaded;
-use crate::graphql::ids::{
+use crate::context::Loaded;
+use crate::ids::{
     PublicCheckoutId, PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId,
     PublicUserId, PublicVariantId,
 };
-use crate::graphql::scalars::{Instant, Long, MoneyOutput, PositionToken};
-use crate::sagas::checkout::{self, Checkout, Payment, hold_id};
+use crate::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use domain::commerce::order::{self, Buyer, Order};
+use domain::id::AggregateId;
+use sagas::checkout::{self, Checkout, Payment, hold_id};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "order::Status")]
@@ -29,15 +29,15 @@ pub struct OrderNode(pub Loaded<Order>);
 /// Lines at frozen prices, and how far the order has come.
 #[Object(name = "Order")]
 impl OrderNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicOrderId {
+    pub(crate) async fn id(&self) -> PublicOrderId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -194,15 +194,15 @@ pub struct CheckoutNode(pub Loaded<Checkout>);
 /// How an order becomes a confirmed one, step by step, or is undone.
 #[Object(name = "Checkout")]
 impl CheckoutNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicCheckoutId {
+    pub(crate) async fn id(&self) -> PublicCheckoutId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 

@@ -4,19 +4,19 @@ use async_graphql::{Context, Enum, InputObject, Object, Result};
 use uuid::Uuid;
 
 use super::query::ActorStatus;
-use crate::actors::shard::{SlotKey, SlotStatus};
-use crate::domain::access::email::EmailReservation;
-use crate::domain::access::user::User;
-use crate::domain::aggregate::Aggregate;
-use crate::domain::commerce::order::Order;
-use crate::domain::id::AggregateId;
-use crate::domain::products::product::Product;
-use crate::domain::products::stock_item::StockItem;
-use crate::domain::scheduling::calendar::Calendar;
-use crate::domain::text::TextRule;
-use crate::graphql::context::{engine, load};
-use crate::graphql::errors::UserError;
-use crate::sagas::checkout::Checkout;
+use crate::context::{engine, load};
+use crate::errors::UserError;
+use actors::shard::{ActivationKey, ActivationStatus};
+use domain::access::email::EmailReservation;
+use domain::access::user::User;
+use domain::aggregate::Aggregate;
+use domain::commerce::order::Order;
+use domain::id::AggregateId;
+use domain::products::product::Product;
+use domain::products::stock_item::StockItem;
+use domain::scheduling::calendar::Calendar;
+use domain::text::TextRule;
+use sagas::checkout::Checkout;
 
 #[derive(Default)]
 pub struct OperationsMutation;
@@ -134,16 +134,16 @@ impl OperationsMutation {
             return Ok(Some(ActorPayload(Err(UserError::text(&error)))));
         }
         let id = AggregateId(input.aggregate_id);
-        let key: SlotKey = (input.kind.aggregate_type(), id);
+        let key: ActivationKey = (input.kind.aggregate_type(), id);
         let shard = engine(context).shard_of(id);
         if shard.find(&key).is_none() && !input.kind.activate(context, id).await? {
             // Looking for it made it live.
             shard.forget(&key);
             return Ok(Some(unknown()));
         }
-        let Some(slot) = shard.find(&key) else { return Ok(Some(unknown())) };
-        slot.quarantine(&input.reason);
-        Ok(Some(ActorPayload(Ok(ActorStatus(slot.status())))))
+        let Some(activation) = shard.find(&key) else { return Ok(Some(unknown())) };
+        activation.quarantine(&input.reason);
+        Ok(Some(ActorPayload(Ok(ActorStatus(activation.status())))))
     }
 
     /// Puts a quarantined aggregate back into service; it is recovered from the log when it is
@@ -154,16 +154,18 @@ impl OperationsMutation {
         input: ReleaseActorInput,
     ) -> Result<Option<ActorPayload>> {
         let id = AggregateId(input.aggregate_id);
-        let key: SlotKey = (input.kind.aggregate_type(), id);
+        let key: ActivationKey = (input.kind.aggregate_type(), id);
         let shard = engine(context).shard_of(id);
-        let slot = shard.find(&key);
-        let Some(slot) = slot.filter(|slot| slot.status().quarantined.is_some()) else {
+        let activation = shard.find(&key);
+        let Some(activation) =
+            activation.filter(|activation| activation.status().quarantined.is_some())
+        else {
             let message = "no such actor is quarantined on this node";
             let error = UserError::plain("NOT_QUARANTINED", message, &["aggregateId"]);
             return Ok(Some(ActorPayload(Err(error))));
         };
         shard.forget(&key);
-        let released = SlotStatus { quarantined: None, ..slot.status() };
+        let released = ActivationStatus { quarantined: None, ..activation.status() };
         Ok(Some(ActorPayload(Ok(ActorStatus(released)))))
     }
 }

@@ -5,10 +5,10 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
-use crate::actors::shard::SlotStatus;
-use crate::domain::id::AggregateId;
-use crate::graphql::context::engine;
-use crate::graphql::scalars::Long;
+use crate::context::engine;
+use crate::scalars::Long;
+use actors::shard::ActivationStatus;
+use domain::id::AggregateId;
 
 #[derive(Default)]
 pub struct OperationsQuery;
@@ -44,9 +44,10 @@ impl Operations {
         context: &Context<'_>,
         #[graphql(default = 20)] first: i32,
     ) -> Result<Vec<ActorStatus>> {
-        let slots = engine(context).shards().iter().flat_map(|shard| shard.slots());
-        let quarantined =
-            slots.map(|slot| slot.status()).filter(|status| status.quarantined.is_some());
+        let activations = engine(context).shards().iter().flat_map(|shard| shard.activations());
+        let quarantined = activations
+            .map(|activation| activation.status())
+            .filter(|status| status.quarantined.is_some());
         Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
     }
 
@@ -58,8 +59,8 @@ impl Operations {
         aggregate_id: Uuid,
     ) -> Option<ActorStatus> {
         let id = AggregateId(aggregate_id);
-        let slot = engine(context).shard_of(id).find(&(kind.aggregate_type(), id));
-        slot.map(|slot| ActorStatus(slot.status()))
+        let activation = engine(context).shard_of(id).find(&(kind.aggregate_type(), id));
+        activation.map(|activation| ActorStatus(activation.status()))
     }
 
     /// The shards, in order, from number `from` on, at most `first`.
@@ -72,19 +73,19 @@ impl Operations {
     ) -> Vec<ShardStatus> {
         let first = usize::try_from(first).unwrap_or(0);
         let shards = engine(context).shards().iter().skip(from.into()).take(first);
-        let status = |shard: &std::sync::Arc<crate::actors::shard::Shard>| ShardStatus {
+        let status = |shard: &std::sync::Arc<actors::shard::Shard>| ShardStatus {
             id: shard.id,
             serving: shard.is_serving(),
             regressed: shard.regressed.load(std::sync::atomic::Ordering::Acquire),
             epoch: shard.epoch.load(std::sync::atomic::Ordering::Acquire).into(),
             head: shard.head.load(std::sync::atomic::Ordering::Acquire).into(),
-            live_actors: Long(shard.slots().len() as i64),
+            live_actors: Long(shard.activations().len() as i64),
         };
         shards.map(status).collect()
     }
 }
 
-pub struct ActorStatus(pub SlotStatus);
+pub struct ActorStatus(pub ActivationStatus);
 
 /// An actor that is live on this node.
 #[Object]

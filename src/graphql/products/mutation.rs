@@ -3,12 +3,12 @@
 use async_graphql::{Context, InputObject, Object, Result};
 
 use super::ProductNode;
-use crate::domain::money::{Currency, MoneyError, Rate};
-use crate::domain::products::product::{Command, Product};
-use crate::graphql::context::{Ask, payload};
-use crate::graphql::errors::UserError;
-use crate::graphql::ids::{PublicProductId, PublicVariantId};
-use crate::graphql::scalars::{Long, MoneyInput};
+use crate::context::{Ask, payload};
+use crate::errors::UserError;
+use crate::ids::{PublicProductId, PublicVariantId};
+use crate::scalars::{Long, MoneyInput};
+use domain::money::{Currency, MoneyError, Rate};
+use domain::products::product::{Command, Product};
 
 payload! {
     ProductPayload { product: ProductNode = Product }

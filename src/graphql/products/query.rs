@@ -3,14 +3,14 @@
 use async_graphql::{Context, Object, Result};
 
 use super::{ProductNode, StockItemNode};
-use crate::domain::id::{LocationId, VariantId};
-use crate::domain::products::product::Product;
-use crate::domain::products::stock_item::{StockItem, stock_item_id};
-use crate::graphql::context::{AsOf, load};
-use crate::graphql::ids::{PublicLocationId, PublicProductId, PublicVariantId};
-use crate::graphql::lists::{Asked, connection, views};
-use crate::graphql::scalars::PositionToken;
-use crate::projections::products::{Key, Row};
+use crate::context::{AsOf, load};
+use crate::ids::{PublicLocationId, PublicProductId, PublicVariantId};
+use crate::lists::{Asked, connection, views};
+use crate::scalars::PositionToken;
+use domain::id::{LocationId, VariantId};
+use domain::products::product::Product;
+use domain::products::stock_item::{StockItem, stock_item_id};
+use projections::products::{Key, Row};
 
 connection!(ProductConnection, ProductEdge, ProductNode = Product);
 connection!(StockItemConnection, StockItemEdge, StockItemNode = StockItem);

@@ -1,11 +1,11 @@
 //! The refusals of products and stock items as clients see them: where a number says more than
 //! the code, and which input is at fault.
 
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::products::{product, stock_item};
-use crate::graphql::errors::{
+use crate::errors::{
     CustomerLimitReached, InsufficientStock, QuantityOutOfRange, StaleCount, UserError, path_of,
 };
+use domain::aggregate::Refusal as _;
+use domain::products::{product, stock_item};
 
 impl From<product::Refusal> for UserError {
     fn from(refusal: product::Refusal) -> Self {
@@ -30,7 +30,7 @@ impl From<stock_item::Refusal> for UserError {
     fn from(refusal: stock_item::Refusal) -> Self {
         use stock_item::Refusal;
         let (code, message) = (refusal.code().to_owned(), refusal.to_string());
-        use crate::graphql::scalars::Long;
+        use crate::scalars::Long;
         let path: &[&str] = match &refusal {
             Refusal::InvalidText(text) => return Self::text(text),
             Refusal::InsufficientStock { available, requested } => {

@@ -3,15 +3,13 @@
 use async_graphql::{Context, InputObject, Object, Result};
 
 use super::StockItemNode;
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::id::{AggregateId, CustomerId, HoldId, TransferId};
-use crate::domain::products::stock_item::{Command, Refusal, StockItem, stock_item_id};
-use crate::graphql::context::{Ask, Change, load, payload};
-use crate::graphql::errors::{UserError, fault};
-use crate::graphql::ids::{
-    PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId,
-};
-use crate::graphql::scalars::{Duration, Long};
+use crate::context::{Ask, Change, load, payload};
+use crate::errors::{UserError, fault};
+use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
+use crate::scalars::{Duration, Long};
+use domain::aggregate::Refusal as _;
+use domain::id::{AggregateId, CustomerId, HoldId, TransferId};
+use domain::products::stock_item::{Command, Refusal, StockItem, stock_item_id};
 
 payload! {
     StockItemPayload { stock_item: StockItemNode = StockItem }
@@ -65,8 +63,8 @@ impl TransferStockPayload {
     }
 
     /// Where the arrival stands in the log.
-    async fn position(&self) -> Option<crate::graphql::scalars::PositionToken> {
-        self.change.as_ref().ok().map(crate::graphql::context::position_of)
+    async fn position(&self) -> Option<crate::scalars::PositionToken> {
+        self.change.as_ref().ok().map(crate::context::position_of)
     }
 }
 
@@ -369,7 +367,7 @@ impl Transfer<'_> {
         side: AggregateId,
         command: Command,
         name: &str,
-    ) -> Result<std::result::Result<crate::actors::core::Committed, Refusal>> {
+    ) -> Result<std::result::Result<actors::core::Committed, Refusal>> {
         let key = format!("transfer/{}/{name}", self.transfer.0.simple());
         self.ask.step::<StockItem>(side, command, Some(key.into())).await
     }
@@ -379,7 +377,7 @@ impl Transfer<'_> {
     async fn close(&self, side: AggregateId, command: Command, name: &str) -> Result<()> {
         match self.step(side, command, name).await? {
             Ok(_) | Err(Refusal::TransferNotFound) => Ok(()),
-            Err(_) => Err(fault(&crate::actors::aggregate_ref::Fault::OutcomeUnknown)),
+            Err(_) => Err(fault(&actors::aggregate_ref::Fault::OutcomeUnknown)),
         }
     }
 }
@@ -410,7 +408,7 @@ fn seconds_of(duration: Duration) -> std::result::Result<u32, UserError> {
     u32::try_from(duration.0.num_seconds()).map_err(|_| {
         let refusal = Refusal::InvalidDuration {
             seconds: u32::MAX,
-            max: crate::domain::products::stock_item::HOLD_SECONDS_MAX,
+            max: domain::products::stock_item::HOLD_SECONDS_MAX,
         };
         UserError::plain(refusal.code(), &refusal, &["duration"])
     })

@@ -3,15 +3,15 @@
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::DateTime;
 
-use crate::domain::id::{AggregateId, HoldId, VariantId};
-use crate::domain::products::product::{self, Product};
-use crate::domain::products::stock_item::{self, StockItem};
-use crate::graphql::context::{Loaded, engine};
-use crate::graphql::ids::{
+use crate::context::{Loaded, engine};
+use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicStockItemId,
     PublicTransferId, PublicVariantId,
 };
-use crate::graphql::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use crate::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use domain::id::{AggregateId, HoldId, VariantId};
+use domain::products::product::{self, Product};
+use domain::products::stock_item::{self, StockItem};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "product::Status")]
@@ -27,15 +27,15 @@ pub struct ProductNode(pub Loaded<Product>);
 /// What is sold, in which variants, at which list prices and tax rate.
 #[Object(name = "Product")]
 impl ProductNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicProductId {
+    pub(crate) async fn id(&self) -> PublicProductId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -113,15 +113,15 @@ pub struct StockItemNode(pub Loaded<StockItem>);
 /// hand + backorder limit.
 #[Object(name = "StockItem")]
 impl StockItemNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicStockItemId {
+    pub(crate) async fn id(&self) -> PublicStockItemId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -189,14 +189,13 @@ impl StockItemNode {
     ) -> Vec<OutgoingTransferNode> {
         let first = usize::try_from(first).unwrap_or(0);
         let outgoing = self.0.state().outgoing.iter().take(first);
-        let node =
-            |(id, transfer): (&crate::domain::id::TransferId, &stock_item::OutgoingTransfer)| {
-                OutgoingTransferNode {
-                    id: (*id).into(),
-                    to: transfer.to.into(),
-                    quantity: Long(transfer.quantity),
-                }
-            };
+        let node = |(id, transfer): (&domain::id::TransferId, &stock_item::OutgoingTransfer)| {
+            OutgoingTransferNode {
+                id: (*id).into(),
+                to: transfer.to.into(),
+                quantity: Long(transfer.quantity),
+            }
+        };
         outgoing.map(node).collect()
     }
 }

@@ -3,12 +3,12 @@
 use async_graphql::{Enum, InputObject, OneofObject};
 
 use super::types::Weekday;
-use crate::domain::scheduling::calendar::{
+use crate::scalars::{Duration, LocalDateTime};
+use domain::scheduling::calendar::{
     Availability, DURATION_MINUTES_MAX, EndRequest, RecurrenceRequest, TimingRequest,
 };
-use crate::domain::scheduling::local_time::NonexistentTime;
-use crate::domain::scheduling::opening_hours::{DayHours, Span};
-use crate::graphql::scalars::{Duration, LocalDateTime};
+use domain::scheduling::local_time::NonexistentTime;
+use domain::scheduling::opening_hours::{DayHours, Span};
 
 /// How many bookings may hold at once.
 #[derive(InputObject)]

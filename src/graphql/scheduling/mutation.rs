@@ -6,11 +6,11 @@ use super::CalendarNode;
 use super::inputs::{
     AvailabilityInput, DayHoursInput, LengthInput, OpeningSpanInput, TimingInput, spans, week,
 };
-use crate::domain::scheduling::agenda::EventId;
-use crate::domain::scheduling::calendar::{Calendar, CalendarCommand as Command};
-use crate::graphql::context::{Ask, payload};
-use crate::graphql::ids::{PublicCalendarId, PublicEventId};
-use crate::graphql::scalars::{Date, LocalDateTime, Long, TimeZone};
+use crate::context::{Ask, payload};
+use crate::ids::{PublicCalendarId, PublicEventId};
+use crate::scalars::{Date, LocalDateTime, Long, TimeZone};
+use domain::scheduling::agenda::EventId;
+use domain::scheduling::calendar::{Calendar, CalendarCommand as Command};
 
 payload! {
     CalendarPayload { calendar: CalendarNode = Calendar }

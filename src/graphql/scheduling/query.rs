@@ -4,14 +4,14 @@ use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
 use super::types::{FreeBusyNode, OccurrenceNode, OccurrencesNode};
-use crate::domain::aggregate::Refusal;
-use crate::domain::scheduling::calendar::{Calendar, CalendarRefusal};
-use crate::graphql::context::{AsOf, load};
-use crate::graphql::errors::coded;
-use crate::graphql::ids::PublicCalendarId;
-use crate::graphql::lists::{Asked, connection, views};
-use crate::graphql::scalars::{Instant, PositionToken, TimeZone};
-use crate::projections::calendars::Key;
+use crate::context::{AsOf, load};
+use crate::errors::coded;
+use crate::ids::PublicCalendarId;
+use crate::lists::{Asked, connection, views};
+use crate::scalars::{Instant, PositionToken, TimeZone};
+use domain::aggregate::Refusal;
+use domain::scheduling::calendar::{Calendar, CalendarRefusal};
+use projections::calendars::Key;
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
 

@@ -1,8 +1,8 @@
 //! The refusals of calendars as clients see them.
 
-use crate::domain::aggregate::Refusal;
-use crate::domain::scheduling::calendar::CalendarRefusal;
-use crate::graphql::errors::{SlotTaken, UserError, path_of};
+use crate::errors::{SlotTaken, UserError, path_of};
+use domain::aggregate::Refusal;
+use domain::scheduling::calendar::CalendarRefusal;
 
 impl From<CalendarRefusal> for UserError {
     fn from(refusal: CalendarRefusal) -> Self {

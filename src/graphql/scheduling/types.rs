@@ -2,12 +2,12 @@
 
 use async_graphql::{Enum, Object, SimpleObject};
 
-use crate::domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
-use crate::domain::scheduling::free_busy::Interval;
-use crate::domain::scheduling::opening_hours::Span;
-use crate::graphql::context::Loaded;
-use crate::graphql::ids::{PublicCalendarId, PublicEventId};
-use crate::graphql::scalars::{Date, Instant, LocalDateTime, Long, PositionToken, TimeZone};
+use crate::context::Loaded;
+use crate::ids::{PublicCalendarId, PublicEventId};
+use crate::scalars::{Date, Instant, LocalDateTime, Long, PositionToken, TimeZone};
+use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
+use domain::scheduling::free_busy::Interval;
+use domain::scheduling::opening_hours::Span;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "chrono::Weekday")]
@@ -42,15 +42,15 @@ pub struct CalendarNode(pub Loaded<Calendar>);
 /// The time of one resource, room or person.
 #[Object(name = "Calendar")]
 impl CalendarNode {
-    pub(in crate::graphql) async fn id(&self) -> PublicCalendarId {
+    pub(crate) async fn id(&self) -> PublicCalendarId {
         self.0.id.into()
     }
 
-    pub(in crate::graphql) async fn version(&self) -> Long {
+    pub(crate) async fn version(&self) -> Long {
         self.0.version()
     }
 
-    pub(in crate::graphql) async fn position(&self) -> PositionToken {
+    pub(crate) async fn position(&self) -> PositionToken {
         self.0.position()
     }
 
@@ -89,7 +89,7 @@ impl CalendarNode {
     #[graphql(complexity = "7 * child_complexity + 1")]
     async fn opening_hours(&self) -> Vec<DayHoursNode> {
         let days = self.0.state().opening_hours.weekly.iter();
-        let day = |day: &crate::domain::scheduling::opening_hours::DayHours| DayHoursNode {
+        let day = |day: &domain::scheduling::opening_hours::DayHours| DayHoursNode {
             weekday: day.weekday.into(),
             spans: spans(&day.spans),
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::model::{Done, State};
 use super::{History, Operation, Verdict, decide};
-use crate::load::run::Choices;
+use crate::run::Choices;
 
 fn operation(client: u32, invoked_us: i64, returned_us: i64, done: Done) -> Operation {
     let label = format!("k{client}-{invoked_us}").into();

@@ -10,11 +10,11 @@ use serde::Deserialize;
 
 use super::catalogue::Product;
 use super::stock::Item;
-use crate::load::LoadError;
-use crate::load::checks::Check;
-use crate::load::client::{Data, Template, Told};
-use crate::load::meter::Outcome;
-use crate::load::run::{Run, Scenario, Turn};
+use crate::LoadError;
+use crate::checks::Check;
+use crate::client::{Data, Template, Told};
+use crate::meter::Outcome;
+use crate::run::{Run, Scenario, Turn};
 
 /// Products of a run.
 const PRODUCTS: usize = 24;

@@ -12,13 +12,13 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::catalogue::mutate;
-use crate::load::LoadError;
-use crate::load::checks::{Check, distinct_versions, sample};
-use crate::load::client::{Data, Template, Told, UserError};
-use crate::load::history::{Event, Seen};
-use crate::load::meter::Outcome;
-use crate::load::options::WANTED_TIMES;
-use crate::load::run::{Run, Scenario, Turn};
+use crate::LoadError;
+use crate::checks::{Check, distinct_versions, sample};
+use crate::client::{Data, Template, Told, UserError};
+use crate::history::{Event, Seen};
+use crate::meter::Outcome;
+use crate::options::WANTED_TIMES;
+use crate::run::{Run, Scenario, Turn};
 
 /// The length of a slot, in minutes.
 const SLOT_MINUTES: i64 = 30;

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::stock::not_refused;
-use crate::load::LoadError;
-use crate::load::client::{Data, Payload, Template, UserError};
-use crate::load::run::Run;
+use crate::LoadError;
+use crate::client::{Data, Payload, Template, UserError};
+use crate::run::Run;
 
 /// A product for sale with one variant.
 #[derive(Clone, Debug)]

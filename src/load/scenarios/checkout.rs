@@ -13,11 +13,11 @@ use serde::Deserialize;
 
 use super::catalogue::Product;
 use super::stock::{Item, PLENTY, Standing, promised};
-use crate::load::LoadError;
-use crate::load::checks::{Check, sample};
-use crate::load::client::{Data, NOT_CONNECTED, OVERLOADED, Payload, Template, Told, UserError};
-use crate::load::meter::Outcome;
-use crate::load::run::{Run, Scenario, Turn};
+use crate::LoadError;
+use crate::checks::{Check, sample};
+use crate::client::{Data, NOT_CONNECTED, OVERLOADED, Payload, Template, Told, UserError};
+use crate::meter::Outcome;
+use crate::run::{Run, Scenario, Turn};
 
 /// Orders kept to be read back at the end; of more, as many chosen by chance.
 const READ_BACK_MAX: usize = 2_000;

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::stock::{Item, PLENTY, Standing, promised};
-use crate::load::LoadError;
-use crate::load::checks::{Check, distinct_versions, sample};
-use crate::load::client::{Data, Template, Told, UserError};
-use crate::load::history::{Event, Seen};
-use crate::load::meter::Outcome;
-use crate::load::run::{Run, Scenario, Turn};
+use crate::LoadError;
+use crate::checks::{Check, distinct_versions, sample};
+use crate::client::{Data, Template, Told, UserError};
+use crate::history::{Event, Seen};
+use crate::meter::Outcome;
+use crate::run::{Run, Scenario, Turn};
 
 /// Acknowledged sales that are asked for again at the end.
 const REPEATED_MAX: usize = 100;

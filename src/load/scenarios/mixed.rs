@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::load::LoadError;
-use crate::load::checks::Check;
-use crate::load::meter::Outcome;
-use crate::load::options::ScenarioName;
-use crate::load::run::{Run, Scenario, Turn};
+use crate::LoadError;
+use crate::checks::Check;
+use crate::meter::Outcome;
+use crate::options::ScenarioName;
+use crate::run::{Run, Scenario, Turn};
 
 /// What may be mixed, and how often it is chosen unless a file says otherwise: a shop has far more
 /// readers than buyers.

@@ -3,10 +3,10 @@
 use bytes::BytesMut;
 use serde::Deserialize;
 
-use crate::load::LoadError;
-use crate::load::checks::Check;
-use crate::load::client::{Data, Payload, Template};
-use crate::load::run::Run;
+use crate::LoadError;
+use crate::checks::Check;
+use crate::client::{Data, Payload, Template};
+use crate::run::Run;
 
 /// Far more units than any run sells.
 pub const PLENTY: u64 = 100_000_000_000;

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::persistence::journal::{
+use crate::journal::{
     Appended, ENTRIES_PER_APPEND_MAX, Entry, Epoch, SHARD_RECORD, Seq, ShardId, shard_record_id,
 };
+use crate::shortcut::{Planted, Shortcut};
 
 /// The bytes of one batch, about; a single entry may exceed it.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -95,7 +96,7 @@ pub enum Notice {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Tenure {
+struct OwnedShard {
     epoch: Epoch,
     head: Seq,
 }
@@ -129,7 +130,7 @@ enum Doing<C> {
 
 /// See the module.
 pub struct Lane<C: Cell> {
-    shards: BTreeMap<ShardId, Tenure>,
+    shards: BTreeMap<ShardId, OwnedShard>,
     /// The highest number acknowledged here, of closed shards too.
     acknowledged: BTreeMap<ShardId, Seq>,
     /// Shards whose log went backwards: nothing is appended to them any more, no barrier either.
@@ -150,8 +151,7 @@ pub struct Lane<C: Cell> {
     useless_tries: u32,
     pause: bool,
     notices: Vec<Notice>,
-    #[cfg(test)]
-    pub shortcut: Option<crate::simulator::Shortcut>,
+    pub planted: Planted,
 }
 
 impl<C: Cell> Default for Lane<C> {
@@ -172,8 +172,7 @@ impl<C: Cell> Default for Lane<C> {
             useless_tries: 0,
             pause: false,
             notices: Vec::new(),
-            #[cfg(test)]
-            shortcut: None,
+            planted: Planted::default(),
         }
     }
 }
@@ -183,19 +182,15 @@ impl<C: Cell> Lane<C> {
     /// that was acknowledged here means that the log went backwards: the shard stays closed.
     pub fn open(&mut self, shard: ShardId, epoch: Epoch, head: Seq) {
         let acknowledged = self.acknowledged.get(&shard).copied();
-        #[cfg(test)]
-        let acknowledged = match self.shortcut {
-            // Without a record behind it, the head is the one that was acknowledged.
-            Some(crate::simulator::Shortcut::NoTakeoverRecord) => None,
-            _ => acknowledged,
-        };
+        // Without a record behind it, the head is the one that was acknowledged.
+        let acknowledged = acknowledged.filter(|_| !self.planted.is(Shortcut::NoTakeoverRecord));
         if acknowledged.is_some_and(|acknowledged| head <= acknowledged)
             || self.regressed.contains(&shard)
         {
             let acknowledged = acknowledged.unwrap_or(0);
             return self.regress(shard, acknowledged, head);
         }
-        self.shards.insert(shard, Tenure { epoch, head });
+        self.shards.insert(shard, OwnedShard { epoch, head });
         self.acknowledged.insert(shard, head);
     }
 
@@ -212,7 +207,7 @@ impl<C: Cell> Lane<C> {
 
     /// The last acknowledged number of a shard that is open here, with its epoch.
     pub fn head(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
-        self.shards.get(&shard).map(|tenure| (tenure.epoch, tenure.head))
+        self.shards.get(&shard).map(|owned| (owned.epoch, owned.head))
     }
 
     /// An aggregate has something to be written. Each is to be announced once until it is cut.
@@ -367,8 +362,8 @@ impl<C: Cell> Lane<C> {
         let mut next: BTreeMap<ShardId, Seq> = BTreeMap::new();
         for part in parts {
             let shard = part.cell.shard();
-            let tenure = self.shards.get(&shard);
-            let Some(tenure) = tenure.filter(|tenure| tenure.epoch == part.cell.epoch()) else {
+            let owned = self.shards.get(&shard);
+            let Some(owned) = owned.filter(|owned| owned.epoch == part.cell.epoch()) else {
                 part.cell.dropped(if self.regressed.contains(&shard) {
                     Dropped::Regressed
                 } else {
@@ -376,12 +371,12 @@ impl<C: Cell> Lane<C> {
                 });
                 continue;
             };
-            let seq = next.entry(shard).or_insert(tenure.head);
+            let seq = next.entry(shard).or_insert(owned.head);
             *seq += 1;
             entries.push(Entry {
                 shard,
                 seq: *seq,
-                epoch: tenure.epoch,
+                epoch: owned.epoch,
                 attempt: self.attempt,
                 aggregate_type: Arc::clone(&part.cut.aggregate_type),
                 aggregate_id: part.cut.aggregate_id,
@@ -419,9 +414,10 @@ impl<C: Cell> Lane<C> {
             Appended::Refused(reason) => self.refused(batch, &reason),
             Appended::Unknown(_) => {
                 self.check_heads = true;
+                if self.planted.is(Shortcut::BelieveAbsent) {
+                    return self.drop_batch(batch, &Dropped::ShutOut);
+                }
                 self.doing = Doing::Barring(batch);
-                #[cfg(test)]
-                self.believe_absent();
             }
         }
     }
@@ -552,8 +548,7 @@ impl<C: Cell> Lane<C> {
     }
 
     fn is_ours(&self, batch: &Batch<C>, row: &Entry) -> bool {
-        #[cfg(test)]
-        if self.shortcut == Some(crate::simulator::Shortcut::CompareEpochsOnly) {
+        if self.planted.is(Shortcut::CompareEpochsOnly) {
             return batch.entries.iter().any(|entry| {
                 entry.shard == row.shard && entry.seq == row.seq && entry.epoch == row.epoch
             });
@@ -575,32 +570,20 @@ impl<C: Cell> Lane<C> {
 
     /// `own`: the epoch of the batch that met the fence; a later ownership is not touched by it.
     fn fenced(&mut self, shard: ShardId, own: Epoch, by: Epoch, found: &[Entry]) {
-        #[cfg(test)]
-        if self.shortcut == Some(crate::simulator::Shortcut::HeadAgainAfterDuplicate) {
+        if self.planted.is(Shortcut::HeadAgainAfterDuplicate) {
             let head = found.iter().filter(|row| row.shard == shard).map(|row| row.seq).max();
             return self.advance(shard, head.expect("a row was found"));
         }
-        let _ = found;
-        if self.shards.get(&shard).is_none_or(|tenure| tenure.epoch != own) {
+        if self.shards.get(&shard).is_none_or(|owned| owned.epoch != own) {
             return;
         }
         self.shards.remove(&shard);
         self.notices.push(Notice::Fenced { shard, by });
     }
 
-    #[cfg(test)]
-    fn believe_absent(&mut self) {
-        if self.shortcut != Some(crate::simulator::Shortcut::BelieveAbsent) {
-            return;
-        }
-        if let Doing::Barring(batch) = std::mem::replace(&mut self.doing, Doing::Idle) {
-            self.drop_batch(batch, &Dropped::ShutOut);
-        }
-    }
-
     fn advance(&mut self, shard: ShardId, seq: Seq) {
-        if let Some(tenure) = self.shards.get_mut(&shard) {
-            tenure.head = tenure.head.max(seq);
+        if let Some(owned) = self.shards.get_mut(&shard) {
+            owned.head = owned.head.max(seq);
         }
         let acknowledged = self.acknowledged.entry(shard).or_default();
         *acknowledged = (*acknowledged).max(seq);

@@ -11,9 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
-use crate::persistence::journal::{
-    Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId,
-};
+use crate::journal::{Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId};
 
 /// An aggregate as the shell sees it; [`Cell`] says what each call means.
 pub trait WriterCell: Send + Sync {

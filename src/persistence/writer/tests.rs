@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
-use crate::persistence::journal::{Appended, Entry, Epoch, SHARD_RECORD, Seq, ShardId};
+use crate::journal::{Appended, Entry, Epoch, SHARD_RECORD, Seq, ShardId};
 
 /// An aggregate with one entry to write, that remembers what it was told.
 #[derive(Clone)]

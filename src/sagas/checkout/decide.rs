@@ -7,12 +7,12 @@ use super::{
     PAUSE_SECONDS_MAX, Payment, PaymentOutcome, Phase, REASON_CHARACTERS_MAX, Refusal, State,
     checkout_id, payment_reference,
 };
-use crate::domain::aggregate::Context;
-use crate::domain::commerce::order::LINES_MAX;
-use crate::domain::id::{AggregateId, CustomerId};
-use crate::domain::money::Money;
-use crate::domain::products::stock_item::UNITS_MAX;
-use crate::domain::text::TextRule;
+use domain::aggregate::Context;
+use domain::commerce::order::LINES_MAX;
+use domain::id::{AggregateId, CustomerId};
+use domain::money::Money;
+use domain::products::stock_item::UNITS_MAX;
+use domain::text::TextRule;
 
 const CODE: TextRule = TextRule::line("code", REASON_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);

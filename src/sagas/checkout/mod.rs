@@ -22,12 +22,12 @@ mod tests;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::domain::commerce::order;
-use crate::domain::id::{AggregateId, CustomerId, HoldId, LocationId, VariantId};
-use crate::domain::money::Money;
-use crate::domain::products::stock_item::{self, stock_item_id};
-use crate::domain::text::InvalidText;
+use domain::aggregate::{self, Aggregate, Context, DomainEvent};
+use domain::commerce::order;
+use domain::id::{AggregateId, CustomerId, HoldId, LocationId, VariantId};
+use domain::money::Money;
+use domain::products::stock_item::{self, stock_item_id};
+use domain::text::InvalidText;
 
 pub use state::{Next, Payment, Phase, Reason, Request, State, Step, next};
 

@@ -7,8 +7,8 @@ use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Line, hold_id, order, payment_reference, stock_item};
-use crate::domain::id::{AggregateId, CustomerId};
-use crate::domain::money::Money;
+use domain::id::{AggregateId, CustomerId};
+use domain::money::Money;
 
 /// How far a checkout is. The order matters: a record of an earlier phase than the present one
 /// comes late and changes nothing.

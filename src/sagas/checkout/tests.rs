@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::commerce::order::{Buyer, Order};
-use crate::domain::money::{Currency, Rate};
-use crate::domain::products::stock_item::{self, StockItem};
-use crate::domain::testing::{Given, context, given, golden, noon, noon_plus, state_of, uuid};
+use domain::aggregate::Refusal as _;
+use domain::commerce::order::{Buyer, Order};
+use domain::money::{Currency, Rate};
+use domain::products::stock_item::{self, StockItem};
+use domain::testing::{Given, context, given, golden, noon, noon_plus, state_of, uuid};
 
 const HERE: LocationId = LocationId(uuid::Uuid::from_u128(2));
 

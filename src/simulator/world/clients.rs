@@ -1,9 +1,9 @@
 //! Between the clients and the nodes: tries, time-outs, looks, and what is heard.
 
 use super::{Attempt, Event, Place, World};
-use crate::persistence::journal::ShardId;
-use crate::simulator::cell::Told;
-use crate::simulator::client::{Look, Standing, want};
+use crate::cell::Told;
+use crate::client::{Look, Standing, want};
+use persistence::journal::ShardId;
 
 impl World {
     pub(super) fn told(&mut self, attempt: u64, told: &Told, version: u64) {
@@ -67,7 +67,7 @@ impl World {
     pub(super) fn believed_owner(&mut self, shard: ShardId) -> usize {
         let serves = |place: &Place| {
             let node = place.node.as_ref();
-            node.is_some_and(|node| node.tenancy.is_serving(shard))
+            node.is_some_and(|node| node.ownership.is_serving(shard))
         };
         let any = self.random.index(self.places.len());
         if self.random.chance(250) {

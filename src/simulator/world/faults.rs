@@ -1,10 +1,10 @@
 //! Crashes, pauses, restorations, and the end of all faults.
 
 use super::{Event, FAULTS_END_US, LEASE_US, World};
-use crate::persistence::journal::Seq;
-use crate::simulator::client::want;
-use crate::simulator::node::Node;
-use crate::simulator::stock::Command;
+use crate::client::want;
+use crate::node::Node;
+use crate::stock::Command;
+use persistence::journal::Seq;
 
 impl World {
     pub(super) fn schedule_faults(&mut self) {
@@ -79,8 +79,8 @@ impl World {
         for (number, place) in self.places.iter().enumerate() {
             let Some(node) = &place.node else { continue };
             for shard in 0..self.terms.shards {
-                let tenure = node.tenure(shard);
-                if tenure.is_some_and(|(_, head): (_, Seq)| head > backup.head(shard)) {
+                let ownership = node.ownership(shard);
+                if ownership.is_some_and(|(_, head): (_, Seq)| head > backup.head(shard)) {
                     self.doomed.insert((number, shard));
                 }
             }

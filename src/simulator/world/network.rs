@@ -1,11 +1,11 @@
 //! Between the nodes and the database: what is sent, lost, late, refused, executed and answered.
 
 use super::{Event, LEASE_US, OPERATIONS, World};
-use crate::actors::keys::fingerprint;
-use crate::persistence::journal::Appended;
-use crate::simulator::cell::Told;
-use crate::simulator::database::{Answer, Question};
-use crate::simulator::node::Effect;
+use crate::cell::Told;
+use crate::database::{Answer, Question};
+use crate::node::Effect;
+use actors::keys::fingerprint;
+use persistence::journal::Appended;
 
 impl World {
     /// Marks of keys in use, at versions where they need not be: a fingerprint proves nothing.
@@ -26,7 +26,7 @@ impl World {
             return Ok(());
         };
         let effects = living.pump(local, wall);
-        let due = living.tenancy.next_tick();
+        let due = living.ownership.next_tick();
         if due != u64::MAX {
             let due = place.global(due).max(self.now + 1);
             if due < place.tick_at {

@@ -195,9 +195,9 @@ async fn a_full_mailbox_answers_at_once_and_recovers() {
             .collect();
         let journal = Arc::clone(&node.journal);
         let shard = node.engine.shard_of(counter.id());
-        let slot = shard.find(&("test_counter", counter.id())).expect("it is live");
+        let activation = shard.find(&("test_counter", counter.id())).expect("it is live");
         eventually("a full mailbox", || async {
-            (journal.waiting() == 1 && slot.status().pending == 10).then_some(())
+            (journal.waiting() == 1 && activation.status().pending == 10).then_some(())
         })
         .await;
         let full = counter.ask(Command::Nothing, meta(None)).await;

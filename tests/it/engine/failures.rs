@@ -94,8 +94,11 @@ async fn a_panic_harms_one_command_and_three_quarantine_one_aggregate() {
         let counter = node.counter(1);
         counter.ask(add(), meta(None)).await.expect("added");
         let shard = node.engine.shard_of(counter.id());
-        let strikes =
-            || shard.find(&("test_counter", counter.id())).map_or(0, |slot| slot.status().strikes);
+        let strikes = || {
+            shard
+                .find(&("test_counter", counter.id()))
+                .map_or(0, |activation| activation.status().strikes)
+        };
         for (number, command) in (1..).zip([Command::Panic, Command::PanicLate, Command::Panic]) {
             // Asked of an actor that is failing just now, a command is lost before it is decided.
             eventually("another strike", || async {

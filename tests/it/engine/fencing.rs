@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
-use emporium::cluster::tenancy::LeaseTerms;
+use emporium::cluster::ownership::LeaseTerms;
 use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId, Taken};
-use emporium::persistence::mysql;
+use emporium::persistence_sql::mysql;
 use uuid::Uuid;
 
 use crate::support::counter::Command;
@@ -66,7 +66,7 @@ async fn a_second_owner_ends_our_writing_at_once(database: TestDatabase) {
         let events: u32 =
             log.iter().filter(|e| &*e.aggregate_type == "test_counter").map(|e| e.count).sum();
         assert_eq!(events, acknowledged, "what was acknowledged stands before the takeover");
-        // The thief's lease runs out, the keeper takes the shard again, the key has one outcome.
+        // The thief's lease runs out, the leases takes the shard again, the key has one outcome.
         eventually("the shard to come back", || async {
             counter.ask(add(), meta(Some(key))).await.ok()
         })

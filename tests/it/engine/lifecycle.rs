@@ -58,15 +58,15 @@ async fn an_aggregate_is_let_go_at_once_unless_it_is_in_use() {
         let node = TestNode::start(&database, limits()).await;
         let counter = node.counter(1);
         let adding = futures::future::join_all((0..200).map(|_| async {
-            counter.let_go();
+            counter.passivate();
             let added = counter.ask(add(), meta(None)).await;
-            counter.let_go();
+            counter.passivate();
             added.expect("added");
         }));
         adding.await;
         let live = || node.engine.services.live.load(Ordering::Relaxed);
         eventually("it to be let go", || async {
-            counter.let_go();
+            counter.passivate();
             (live() == 0).then_some(())
         })
         .await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emporium::persistence::journal::{Appended, Appender, Entry, Journal, JournalError, PageLimit};
-use emporium::persistence::mysql::{Database, Options};
+use emporium::persistence_sql::mysql::{Database, Options};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

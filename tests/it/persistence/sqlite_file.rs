@@ -1,7 +1,7 @@
 //! What only a database in a file can meet.
 
 use emporium::persistence::journal::{Appended, Journal};
-use emporium::persistence::sqlite::{Database, Options};
+use emporium::persistence_sql::sqlite::{Database, Options};
 
 use super::entries::{commit, entry, run_of, whole};
 use crate::support::database::on_sqlite;

@@ -20,9 +20,9 @@ use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::calendars::Calendars;
 use emporium::projections::checkouts::OpenCheckouts;
 use emporium::projections::orders::Orders;
-use emporium::projections::people::People;
 use emporium::projections::position::Position;
 use emporium::projections::products::Products;
+use emporium::projections::users::Users;
 use emporium::projections::{Place, Projection};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -142,7 +142,7 @@ fn products(view: &Products) -> Value {
     json!({ "rows": rows, "stocked": stocked })
 }
 
-fn people(view: &People) -> Value {
+fn people(view: &Users) -> Value {
     json!(view.recent(None).collect::<Vec<_>>())
 }
 
@@ -155,7 +155,7 @@ fn shown(life: &Life) -> [Value; 4] {
     [
         orders(&followers.orders.rows()),
         products(&followers.products.rows()),
-        people(&followers.people.rows()),
+        people(&followers.users.rows()),
         calendars(&followers.calendars.rows()),
     ]
 }

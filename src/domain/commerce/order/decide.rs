@@ -5,8 +5,8 @@ use super::{
     NAME_CHARACTERS_MAX, PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State,
     Status, Totals, UNIT_PRICE_MINOR_MAX,
 };
-use crate::domain::money::{Currency, MoneyError};
-use crate::domain::text::TextRule;
+use crate::money::{Currency, MoneyError};
+use crate::text::TextRule;
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);

@@ -16,10 +16,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::domain::id::{LocationId, VariantId};
-use crate::domain::money::{Currency, Money, MoneyError, Rate};
-use crate::domain::text::InvalidText;
+use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::id::{LocationId, VariantId};
+use crate::money::{Currency, Money, MoneyError, Rate};
+use crate::text::InvalidText;
 
 pub use state::{Buyer, Line, LineTotals, State, Status, Totals};
 

@@ -6,8 +6,8 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
-use crate::domain::money::{Currency, Money, MoneyError, Rate};
+use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
+use crate::money::{Currency, Money, MoneyError, Rate};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {

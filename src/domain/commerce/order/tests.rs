@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::id::{AggregateId, CustomerId};
-use crate::domain::testing::{Given, context, given, golden, noon, state_of, uuid};
+use crate::aggregate::Refusal as _;
+use crate::id::{AggregateId, CustomerId};
+use crate::testing::{Given, context, given, golden, noon, state_of, uuid};
 
 fn money(minor: i64, code: &str) -> Money {
     Money::new(minor, Currency::from_code(code).expect("a currency"))

@@ -13,9 +13,9 @@ use super::{
     OutgoingTransfer, Phase, REASON_CHARACTERS_MAX, Refusal, State, TRANSFERS_MAX, UNITS_MAX,
     stock_item_id,
 };
-use crate::domain::aggregate::Context;
-use crate::domain::id::{CustomerId, HoldId, LocationId, TransferId};
-use crate::domain::text::TextRule;
+use crate::aggregate::Context;
+use crate::id::{CustomerId, HoldId, LocationId, TransferId};
+use crate::text::TextRule;
 
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 
@@ -55,7 +55,7 @@ pub(super) fn decide(
         Command::Deallocate { hold } => decision.deallocate(*hold)?,
         Command::Abandon { hold } => decision.abandon(*hold),
         Command::Sell { quantity } => decision.sell(*quantity)?,
-        Command::Settle => decision.settle(),
+        Command::ExpireHolds => decision.settle(),
         Command::TransferOut { transfer, to, quantity } => {
             decision.transfer_out(*transfer, *to, *quantity)?
         }

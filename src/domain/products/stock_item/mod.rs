@@ -20,9 +20,9 @@ mod tests;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::domain::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
-use crate::domain::text::InvalidText;
+use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
+use crate::text::InvalidText;
 
 pub use state::{Ending, Hold, IncomingTransfer, OutgoingTransfer, Phase, State};
 
@@ -96,7 +96,7 @@ pub enum Command {
     Sell { quantity: i64 },
     /// Frees expired holds and fills backorders that earlier decisions had to leave, within the
     /// bounds of one decision. What a timer sends.
-    Settle,
+    ExpireHolds,
     /// Source: sends stock to another location. It leaves the shelf now.
     TransferOut { transfer: TransferId, to: LocationId, quantity: i64 },
     /// Destination: the goods arrived.

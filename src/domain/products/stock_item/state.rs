@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
 use super::{CUSTOMER_UNITS_DEFAULT, ENDINGS_REMEMBERED, Event};
-use crate::domain::id::{CustomerId, HoldId, LocationId, TransferId, VariantId};
+use crate::id::{CustomerId, HoldId, LocationId, TransferId, VariantId};
 
 /// Where a claim on stock stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ impl State {
         self.held - self.expired_units(now)
     }
 
-    /// When the next hold expires; the timer for [`Settle`](super::Command::Settle).
+    /// When the next hold expires; the timer for [`ExpireHolds`](super::Command::ExpireHolds).
     pub fn next_expiry(&self) -> Option<DateTime<Utc>> {
         let (second, _) = self.expiries.get_min()?;
         DateTime::from_timestamp(*second, 0)

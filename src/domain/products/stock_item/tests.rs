@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::aggregate::Refusal as _;
-use crate::domain::testing::{Given, context, given, golden, noon, noon_plus, state_of, uuid};
+use crate::aggregate::Refusal as _;
+use crate::testing::{Given, context, given, golden, noon, noon_plus, state_of, uuid};
 
 const VARIANT: VariantId = VariantId(uuid::Uuid::from_u128(1));
 const HERE: LocationId = LocationId(uuid::Uuid::from_u128(2));
@@ -427,9 +427,9 @@ fn a_decision_frees_a_bounded_number_of_expired_holds() {
     assert_eq!(needed.state.on_hand, holds - 100);
 
     let settled =
-        item().when(sell(holds)).refused("EXPIRY_BACKLOG").when(Command::Settle).accepted();
+        item().when(sell(holds)).refused("EXPIRY_BACKLOG").when(Command::ExpireHolds).accepted();
     assert_eq!(settled.state.holds.len(), 1);
-    settled.when(sell(holds)).accepted().when(Command::Settle).then([]);
+    settled.when(sell(holds)).accepted().when(Command::ExpireHolds).then([]);
 }
 
 #[test]
@@ -447,7 +447,8 @@ fn a_decision_fills_a_bounded_number_of_backorders_and_the_next_goes_on() {
         .when(Command::Receive { quantity: orders })
         .accepted();
     assert_eq!(item.state.backordered, 10);
-    let item = item.when(sell(1)).refused("INSUFFICIENT_STOCK").when(Command::Settle).accepted();
+    let item =
+        item.when(sell(1)).refused("INSUFFICIENT_STOCK").when(Command::ExpireHolds).accepted();
     assert_eq!((item.state.backordered, item.state.committed), (0, orders));
 }
 
@@ -598,7 +599,7 @@ impl Model {
                 Some(index) => drop(self.claims.remove(index)),
                 None => return true,
             },
-            Command::Settle => {}
+            Command::ExpireHolds => {}
             other => unreachable!("the test does not send {other:?}"),
         }
         if !matches!(command, Command::Sell { .. }) {
@@ -642,7 +643,7 @@ proptest! {
                 }
                 6 => Command::Commit { hold },
                 7 => Command::Ship { hold },
-                _ if pick == 0 => Command::Settle,
+                _ if pick == 0 => Command::ExpireHolds,
                 _ => Command::Abandon { hold },
             };
             if matches!(command, Command::Adjust { delta: 0, .. }) {

@@ -1,0 +1,21 @@
+//! The shells that run the rules, and the pure cores inside them. Sees domain, sagas, projections
+//! and the persistence traits; names no database, and of the aggregates only what is generic,
+//! except where stored facts of all kinds are decoded ([`facts`]) and in [`checkout`].
+
+pub mod aggregate_ref;
+pub mod shard;
+pub mod activation;
+mod activations;
+pub mod aggregate;
+pub mod core;
+pub mod keys;
+pub mod recovery;
+pub mod snapshot;
+pub mod feed;
+pub mod follower;
+pub mod retry;
+pub mod facts;
+pub mod checkpoint;
+pub mod view;
+pub mod checkout;
+pub mod registration;

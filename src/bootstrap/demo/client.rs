@@ -1,0 +1,132 @@
+//! A client of the API inside the process: the same documents, limits, guard and codes as over HTTP.
+
+use std::time::Duration;
+
+use async_graphql::{ServerError, Variables};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use auth::Principal;
+use graphql::{Call, GraphqlSchema};
+
+/// How often one thing is asked for at most.
+const TRIES_MAX: u32 = 60;
+
+/// What stands before each idempotency key.
+const KEY_PREFIX: &str = "demo-data-1";
+
+/// Why the demo data could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error("{mutation} ({key}) was refused: {reason}")]
+    Refused { mutation: String, key: String, reason: String },
+    #[error("an unexpected answer: {0}")]
+    Answer(String),
+}
+
+pub(super) struct Client<'a> {
+    schema: &'a GraphqlSchema,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(schema: &'a GraphqlSchema) -> Self {
+        Self { schema }
+    }
+
+    /// Sends a mutation, whose input type is named after it, under a key of its own; returns what
+    /// is selected of its payload.
+    pub(super) async fn mutate(
+        &self,
+        mutation: &str,
+        selection: &str,
+        key: &str,
+        mut input: Value,
+    ) -> Result<Value, DemoError> {
+        let key = self::key(mutation, key);
+        input["idempotencyKey"] = json!(key);
+        let input_type = input_type(mutation);
+        let document = format!(
+            "mutation($input: {input_type}!) {{ \
+             payload: {mutation}(input: $input) {{ {selection} userErrors {{ code message }} }} }}"
+        );
+        let refused = |reason: String| DemoError::Refused {
+            mutation: mutation.to_owned(),
+            key: key.clone(),
+            reason,
+        };
+        let mut data = self.send(document, json!({ "input": input })).await.map_err(refused)?;
+        let payload = data["payload"].take();
+        match payload["userErrors"].as_array() {
+            Some(errors) if errors.is_empty() => Ok(payload),
+            _ => Err(refused(payload["userErrors"].to_string())),
+        }
+    }
+
+    /// The id of the user who has an e-mail address.
+    pub(super) async fn user(&self, email: &str) -> Result<Option<String>, DemoError> {
+        let document = "query($email: String!) { userByEmail(email: $email) { id } }".to_owned();
+        let data =
+            self.send(document, json!({ "email": email })).await.map_err(DemoError::Answer)?;
+        Ok(data.pointer("/userByEmail/id").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    pub(super) async fn order_status(&self, order: &str) -> Result<String, DemoError> {
+        let document = "query($id: ID!) { order(id: $id) { status } }".to_owned();
+        let data = self.send(document, json!({ "id": order })).await.map_err(DemoError::Answer)?;
+        let status = data.pointer("/order/status").and_then(Value::as_str);
+        status.map(str::to_owned).ok_or_else(|| DemoError::Answer(data.to_string()))
+    }
+
+    /// Asks, and comes back when it is told to: whoever makes much at once may meet a bound.
+    async fn send(&self, query: String, variables: Value) -> Result<Value, String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let call = Call {
+                query: query.clone(),
+                operation_name: None,
+                variables: Variables::from_json(variables.clone()),
+                principal: Some(Principal::demo()),
+                correlation_id: Uuid::now_v7(),
+                trace: None,
+                read_only: false,
+            };
+            let response = self.schema.execute(call).await.response;
+            let Some(error) = response.errors.first() else {
+                return response.data.into_json().map_err(|error| error.to_string());
+            };
+            match retry_after(error) {
+                Some(pause) if tries < TRIES_MAX => tokio::time::sleep(pause).await,
+                _ => return Err(error.message.clone()),
+            }
+        }
+    }
+}
+
+/// When to come back, if that helps.
+fn retry_after(error: &ServerError) -> Option<Duration> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        async_graphql::Value::Number(pause) => pause.as_u64().map(Duration::from_millis),
+        _ => None,
+    }
+}
+
+/// The idempotency key of one thing that is done.
+pub(super) fn key(what: &str, to: &str) -> String {
+    format!("{KEY_PREFIX}-{what}-{to}")
+}
+
+/// `createProduct` takes a `CreateProductInput`; some that say nothing more than which aggregate
+/// they are about share one.
+fn input_type(mutation: &str) -> String {
+    match mutation {
+        "publishProduct" => "ProductInput".to_owned(),
+        "completeOrder" => "OrderInput".to_owned(),
+        "cancelOrder" => "EndOrderInput".to_owned(),
+        "suspendUser" => "UserReasonInput".to_owned(),
+        _ => {
+            let (first, rest) = mutation.split_at(1);
+            format!("{}{rest}Input", first.to_uppercase())
+        }
+    }
+}

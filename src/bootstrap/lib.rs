@@ -1,0 +1,124 @@
+//! The composition root: turns the command line into work, and is, with what lies below it, the
+//! one place that names databases, the payment provider and the entrance.
+
+mod demo;
+mod server;
+mod storage;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cli::{
+    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, StorageArguments,
+    actor, check, journal_read, journal_verify, output::Output,
+};
+use config::Settings;
+use graphql::Part;
+#[cfg(feature = "load")]
+use load::options::LoadArguments;
+use storage::Storage;
+use telemetry::LogOptions;
+
+/// Does what the command line says. Blocks until it is done.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::failed("starting the runtime", error).report(),
+    };
+    let status = match runtime.block_on(perform(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    };
+    // What still runs was given its time; a blocked thread must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    status
+}
+
+async fn perform(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(arguments) => {
+            let settings = config::load(&arguments.sources())?.settings;
+            telemetry::start(&settings.log);
+            server::serve(settings).await
+        }
+        Command::Migrate(arguments) => {
+            let settings = settings(&arguments)?;
+            Storage::open(&settings).await?;
+            Ok(())
+        }
+        Command::Schema { context } => {
+            let text = context.map_or_else(graphql::sdl, |context| graphql::sdl_of(part(context)));
+            let mut output = Output::default();
+            output.line(text.trim_end())?;
+            output.flush()
+        }
+        Command::Journal(JournalCommand::Read(arguments)) => {
+            let (storage, shards) = written(&settings(&arguments.storage)?).await?;
+            journal_read::print(&*storage.journal, shards, &arguments).await
+        }
+        Command::Journal(JournalCommand::Verify { storage, json }) => {
+            let (storage, shards) = written(&settings(&storage)?).await?;
+            journal_verify::print(&*storage.journal, &*storage.snapshots, shards, json).await
+        }
+        Command::Actor(command) => look_after(command).await,
+        #[cfg(feature = "load")]
+        Command::Load(arguments) => run_load(&arguments).await,
+        #[cfg(not(feature = "load"))]
+        Command::Load { .. } => Err(Failure::Usage(
+            "this build has no load generator; `make release` builds one that has".to_owned(),
+        )),
+        Command::Check { settings, json } => {
+            check::print(&config::load(&settings.sources())?, json)
+        }
+    }
+}
+
+fn settings(arguments: &StorageArguments) -> Result<Settings, Failure> {
+    let settings = config::load(&arguments.sources())?.settings;
+    telemetry::start(&settings.log);
+    Ok(settings)
+}
+
+/// A database that is there, for reading, and the number of its shards.
+async fn written(settings: &Settings) -> Result<(Storage, u16), Failure> {
+    let storage = Storage::open_to_read(settings).await?;
+    match storage.journal.shard_count().await {
+        Ok(0) => Err(Failure::Failed("nothing was ever served from this database".to_owned())),
+        Ok(shards) => Ok((storage, shards)),
+        Err(error) => {
+            let hint = "reading the database (`emporium migrate` makes its tables)";
+            Err(Failure::failed(hint, error))
+        }
+    }
+}
+
+async fn look_after(command: ActorCommand) -> Result<(), Failure> {
+    match command {
+        ActorCommand::Inspect { server, aggregate, json } => {
+            actor::inspect(&server, aggregate.as_ref(), json).await
+        }
+        ActorCommand::Quarantine { server, aggregate, reason, json } => {
+            actor::quarantine(&server, &aggregate, &reason, json).await
+        }
+        ActorCommand::Release { server, aggregate, json } => {
+            actor::release(&server, &aggregate, json).await
+        }
+    }
+}
+
+#[cfg(feature = "load")]
+async fn run_load(arguments: &LoadArguments) -> Result<(), Failure> {
+    telemetry::start(&LogOptions::default());
+    if load::run(arguments).await? { Ok(()) } else { Err(Failure::Found) }
+}
+
+fn part(context: SchemaContext) -> Part {
+    match context {
+        SchemaContext::Access => Part::Access,
+        SchemaContext::Products => Part::Products,
+        SchemaContext::Commerce => Part::Commerce,
+        SchemaContext::Scheduling => Part::Scheduling,
+        SchemaContext::Operations => Part::Operations,
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the logs are: the embedded database in the data directory, or a server. Knows what each
+//! needs before it may be used, and hides which of them it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cli::Failure;
+use config::Settings;
+use config::secret::DatabaseUrl;
+use persistence::journal::{Journal, JournalError};
+use persistence::snapshots::SnapshotStore;
+use persistence_sql::{mysql, sqlite};
+
+/// The embedded database within the data directory.
+const SQLITE_FILE: &str = "emporium.db";
+
+/// An open database.
+pub struct Storage {
+    pub journal: Arc<dyn Journal>,
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// Keeps other processes off an embedded database; `None` for a server, where leases decide.
+    lock: Option<sqlite::FileLock>,
+}
+
+impl Storage {
+    /// Opens it to serve from: makes what is missing, brings its tables up to date and, if it is
+    /// embedded, keeps every other process off.
+    pub async fn open(settings: &Settings) -> Result<Self, Failure> {
+        let failed = |error: JournalError| failed(settings, &error);
+        match &settings.general.database {
+            Some(url) => {
+                let database = connect(url).await.map_err(failed)?;
+                database.migrate().await.map_err(failed)?;
+                Ok(Self::over(database, None))
+            }
+            None => {
+                let directory = &settings.general.data;
+                std::fs::create_dir_all(directory).map_err(|error| {
+                    Failure::failed(&format!("making {}", directory.display()), error)
+                })?;
+                let lock = sqlite::FileLock::acquire(directory)
+                    .map_err(|error| Failure::Failed(error.to_string()))?;
+                let database = open_file(&directory.join(SQLITE_FILE)).await.map_err(failed)?;
+                database.migrate().await.map_err(failed)?;
+                Ok(Self::over(database, Some(lock)))
+            }
+        }
+    }
+
+    /// Opens what is there, beside a server that may be running on it. Changes nothing.
+    pub async fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
+        let failed = |error: JournalError| failed(settings, &error);
+        match &settings.general.database {
+            Some(url) => Ok(Self::over(connect(url).await.map_err(failed)?, None)),
+            None => {
+                let file = settings.general.data.join(SQLITE_FILE);
+                if !file.is_file() {
+                    let problem = format!("there is no database {}", file.display());
+                    return Err(Failure::Failed(problem));
+                }
+                Ok(Self::over(open_file(&file).await.map_err(failed)?, None))
+            }
+        }
+    }
+
+    /// No other process can write here while this one lives.
+    pub fn is_exclusive(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    fn over<D: Journal + SnapshotStore>(database: D, lock: Option<sqlite::FileLock>) -> Self {
+        let database = Arc::new(database);
+        Self { journal: database.clone(), snapshots: database, lock }
+    }
+}
+
+async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {
+    mysql::Database::connect(url.0.reveal(), mysql::Options::default()).await
+}
+
+async fn open_file(file: &Path) -> Result<sqlite::Database, JournalError> {
+    sqlite::Database::open(file, sqlite::Options::default()).await
+}
+
+fn failed(settings: &Settings, error: &JournalError) -> Failure {
+    let place = match &settings.general.database {
+        Some(url) => url.0.to_string(),
+        None => settings.general.data.join(SQLITE_FILE).display().to_string(),
+    };
+    Failure::failed(&format!("the database {place}"), error)
+}

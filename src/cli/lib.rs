@@ -1,0 +1,314 @@
+//! The command line: what can be asked of the program, and how the answers are printed. A contract
+//! that scripts rely on. Names no database and starts no node: `bootstrap` hands it what it works on.
+
+pub mod actor;
+pub mod check;
+pub mod journal_read;
+pub mod journal_verify;
+pub mod output;
+pub mod progress;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
+
+use config::{ConfigError, Flag, Sources};
+#[cfg(feature = "load")]
+use load::{LoadError, options::LoadArguments};
+
+/// An enterprise commerce backend: users, orders, stock and calendars as supervised actors.
+///
+/// Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
+#[derive(Debug, Parser)]
+#[command(name = "emporium", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve GraphQL until told to stop.
+    Serve(ServeArguments),
+    /// Bring the tables of the database to the shape that this program knows.
+    Migrate(StorageArguments),
+    /// Print the schema of the API.
+    Schema {
+        /// Only what one context adds to it.
+        #[arg(long)]
+        context: Option<SchemaContext>,
+    },
+    /// Read the log of events.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Look after the actors of a running server.
+    #[command(subcommand)]
+    Actor(ActorCommand),
+    #[cfg(feature = "load")]
+    Load(LoadArguments),
+    /// Load a running server and check it (this build has none of it: `make release`).
+    #[cfg(not(feature = "load"))]
+    Load {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        ignored: Vec<String>,
+    },
+    /// Print the configuration that holds, or what is wrong with it.
+    Check {
+        #[command(flatten)]
+        settings: ServeArguments,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where the configuration and the database are.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StorageArguments {
+    /// The configuration file; cluster.toml here, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The directory of the embedded database.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A MySQL or MariaDB database, mysql://user:password@host:port/database.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArguments {
+    #[command(flatten)]
+    pub storage: StorageArguments,
+    /// To try it out: makes demo data, and whoever asks may do everything.
+    #[arg(long)]
+    pub demo: bool,
+    /// Where to serve HTTP, such as 127.0.0.1:8080; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The Redis server of a cluster. One node alone does not use it.
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+}
+
+/// The contexts of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaContext {
+    Access,
+    Products,
+    Commerce,
+    Scheduling,
+    Operations,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Print events, oldest first within each shard.
+    Read(JournalReadArguments),
+    /// Re-read everything and say what is not as it must be.
+    Verify {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct JournalReadArguments {
+    #[command(flatten)]
+    pub storage: StorageArguments,
+    /// Only this shard.
+    #[arg(long, value_name = "N")]
+    pub shard: Option<u16>,
+    /// Only this aggregate, such as order/0192….
+    #[arg(long, value_name = "TYPE/ID", conflicts_with = "shard")]
+    pub aggregate: Option<AggregateName>,
+    /// Only entries behind this number of each shard.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub after: u64,
+    /// At most so many events.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ActorCommand {
+    /// List the aggregates that are quarantined, or show one.
+    Inspect {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// Show this one.
+        #[arg(value_name = "TYPE/ID")]
+        aggregate: Option<AggregateName>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take one aggregate out of service.
+    Quarantine {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[arg(value_name = "TYPE/ID")]
+        aggregate: AggregateName,
+        /// Why, for whoever looks later.
+        #[arg(long)]
+        reason: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a quarantined aggregate back into service.
+    Release {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[arg(value_name = "TYPE/ID")]
+        aggregate: AggregateName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ServerArguments {
+    /// The GraphQL address of the running server.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "EMPORIUM_URL",
+        default_value = "http://127.0.0.1:8080/graphql"
+    )]
+    pub url: String,
+}
+
+/// An aggregate as it is named on the command line: `order/0192…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregateName {
+    pub kind: String,
+    pub id: Uuid,
+}
+
+impl std::str::FromStr for AggregateName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected TYPE/ID, such as order/01926f3c-8b1e-7aa0-9a55-0c2f6d1e4b77";
+        let (kind, id) = text.split_once('/').ok_or(expected)?;
+        let id = Uuid::parse_str(id).map_err(|error| format!("{expected}: {error}"))?;
+        let known = actors::facts::KINDS.iter().map(|kind| kind.name);
+        if !known.clone().any(|name| name == kind) {
+            let known: Vec<_> = known.collect();
+            return Err(format!("no kind is called {kind}; there are {}", known.join(", ")));
+        }
+        Ok(Self { kind: kind.to_owned(), id })
+    }
+}
+
+impl std::fmt::Display for AggregateName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.kind, self.id)
+    }
+}
+
+impl StorageArguments {
+    pub fn sources(&self) -> Sources {
+        let mut flags = Vec::new();
+        let mut flag = |name, key, value: &Option<String>| {
+            flags.extend(value.clone().map(|text| Flag { name, key, text }));
+        };
+        flag("--data", "data", &self.data);
+        flag("--database", "database", &self.database);
+        Sources::of_process(self.config.clone(), flags)
+    }
+}
+
+impl ServeArguments {
+    pub fn sources(&self) -> Sources {
+        let mut sources = self.storage.sources();
+        let demo = self.demo.then(|| "true".to_owned());
+        let mut flag = |name, key, value: &Option<String>| {
+            sources.flags.extend(value.clone().map(|text| Flag { name, key, text }));
+        };
+        flag("--listen", "listen", &self.listen);
+        flag("--redis", "redis", &self.redis);
+        flag("--demo", "demo", &demo);
+        sources
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It was asked in a way that cannot work; exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It was tried and failed; exit status 1.
+    #[error("{0}")]
+    Failed(String),
+    /// It ran, and what it found is printed already; exit status 1.
+    #[error("findings")]
+    Found,
+}
+
+impl Failure {
+    pub fn failed(context: &str, error: impl std::fmt::Display) -> Self {
+        Self::Failed(format!("{context}: {error}"))
+    }
+
+    /// Says what is wrong on stderr, and the status to end with.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::Found => {}
+            Self::Usage(_) | Self::Failed(_) => eprintln!("emporium: {self}"),
+        }
+        ExitCode::from(if matches!(self, Self::Usage(_)) { 2 } else { 1 })
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+#[cfg(feature = "load")]
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Usage(problem) => Self::Usage(problem),
+            LoadError::Failed(problem) => Self::Failed(problem),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn aggregates_are_named_by_kind_and_id() {
+        let id = "01926f3c-8b1e-7aa0-9a55-0c2f6d1e4b77";
+        let name: AggregateName = format!("order/{id}").parse().expect("a known kind");
+        assert_eq!(name.to_string(), format!("order/{id}"));
+        for (wrong, hint) in
+            [("order", "TYPE/ID"), ("order/7", "TYPE/ID"), (&format!("cart/{id}"), "stock_item")]
+        {
+            let error = wrong.parse::<AggregateName>().expect_err(wrong);
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The rules of the shop. Pure: no async, SQL, HTTP, clock or randomness here; time and ids come
+//! in as arguments and events leave as data. Nothing in this room knows any other room.
+
+pub mod aggregate;
+pub mod id;
+pub mod money;
+pub mod text;
+
+pub mod access;
+pub mod commerce;
+pub mod products;
+pub mod scheduling;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

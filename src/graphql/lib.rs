@@ -1,0 +1,188 @@
+//! The API: one schema over the aggregates and views, a folder per context. Turns requests into
+//! messages to actors and their answers into data; holds no rules and knows no table.
+
+pub mod context;
+pub mod documents;
+pub mod errors;
+pub mod guard;
+pub mod ids;
+pub mod lists;
+pub mod node;
+pub mod scalars;
+
+pub mod access;
+pub mod products;
+pub mod commerce;
+pub mod scheduling;
+pub mod operations;
+
+mod parts;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{
+    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError,
+    Variables,
+};
+
+use actors::aggregate_ref::Engine;
+use auth::Principal;
+use context::Caller;
+use documents::{DocumentLimits, Documents};
+use domain::id::AggregateId;
+pub use lists::Views;
+pub use parts::{Part, sdl_of};
+
+#[derive(MergedObject, Default)]
+pub struct Query(
+    operations::OperationsQuery,
+    node::NodeQuery,
+    access::AccessQuery,
+    products::ProductsQuery,
+    commerce::CommerceQuery,
+    scheduling::SchedulingQuery,
+);
+
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    operations::OperationsMutation,
+    access::AccessMutation,
+    products::ProductsMutation,
+    products::StockMutation,
+    commerce::CommerceMutation,
+    scheduling::SchedulingMutation,
+);
+
+type Inner = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema with what stands before it: limits, remembered documents, the guard.
+pub struct GraphqlSchema {
+    schema: Inner,
+    documents: Documents,
+    limits: DocumentLimits,
+}
+
+/// One request, whatever it came by.
+pub struct Call {
+    pub query: String,
+    pub operation_name: Option<String>,
+    pub variables: Variables,
+    /// Nobody: refused.
+    pub principal: Option<Principal>,
+    pub correlation_id: uuid::Uuid,
+    /// The W3C `traceparent`, checked.
+    pub trace: Option<std::sync::Arc<str>>,
+    /// A mutation is refused: it came by a way that must not change anything.
+    pub read_only: bool,
+}
+
+impl Call {
+    /// What stands in the metadata of events for a client's name of a request: a UUID stands for
+    /// itself, any other text for a UUID that is derived from it.
+    pub fn correlation_of(text: &str) -> uuid::Uuid {
+        let derived = |_| AggregateId::derived(&[b"request", text.as_bytes()]).0;
+        uuid::Uuid::try_parse(text).unwrap_or_else(derived)
+    }
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran; there is data, if only null.
+    Executed,
+    /// It was refused before anything ran.
+    Refused,
+    Unauthenticated,
+    Forbidden,
+    /// A mutation that must not come by this way.
+    ReadOnly,
+}
+
+/// A response and how far the request came.
+pub struct Reply {
+    pub outcome: Outcome,
+    pub response: Response,
+}
+
+impl GraphqlSchema {
+    pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+        let schema = builder(&limits).data(engine).data(views).finish();
+        Self { schema, documents: Documents::default(), limits }
+    }
+
+    /// Checks a request against limits and guard, and runs it.
+    pub async fn execute(&self, call: Call) -> Reply {
+        let refused =
+            |outcome, error| Reply { outcome, response: Response::from_errors(vec![error]) };
+        let Some(principal) = call.principal else {
+            let message = "this needs somebody who is signed in";
+            let error = errors::refused_request(errors::UNAUTHENTICATED, message);
+            return refused(Outcome::Unauthenticated, error);
+        };
+        let prepared = match self.documents.prepare(&call.query, &self.limits) {
+            Ok(prepared) => prepared,
+            Err(error) => return refused(Outcome::Refused, error),
+        };
+        let checked = prepared.operation(call.operation_name.as_deref()).and_then(|operation| {
+            operation.check_pages(&call.variables, &self.limits)?;
+            Ok(operation)
+        });
+        let operation = match checked {
+            Ok(operation) => operation,
+            Err(error) => return refused(Outcome::Refused, error),
+        };
+        if call.read_only && operation.kind != OperationType::Query {
+            let error = errors::refused_request("READ_ONLY", "only queries come by this way");
+            return refused(Outcome::ReadOnly, error);
+        }
+        if let Err(error) = guard::admit(&principal, operation) {
+            return refused(Outcome::Forbidden, error);
+        }
+        let mut request = Request::new(call.query).variables(call.variables).data(Caller {
+            principal,
+            correlation_id: call.correlation_id,
+            trace: call.trace,
+        });
+        request.operation_name = call.operation_name;
+        request.set_parsed_query(prepared.document.clone());
+        let mut response = self.schema.execute(request).await;
+        let executed = response.data != async_graphql::Value::Null
+            || response.errors.iter().any(|error| !error.path.is_empty());
+        give_codes(&mut response.errors, executed);
+        let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
+        Reply { outcome, response }
+    }
+}
+
+/// The schema as text.
+pub fn sdl() -> String {
+    builder(&DocumentLimits::default()).finish().sdl_with_options(sdl_options())
+}
+
+fn sdl_options() -> SDLExportOptions {
+    SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items()
+}
+
+/// Limits that only the schema can count stand here, all others in [`documents`].
+fn builder(
+    limits: &DocumentLimits,
+) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_complexity(limits.complexity_max)
+        .disable_suggestions()
+}
+
+/// Every error has a code: those that the library raises get theirs here.
+fn give_codes(all: &mut [ServerError], executed: bool) {
+    for error in all {
+        if errors::code_of(error).is_some() {
+            continue;
+        }
+        let code = match error.message.as_str() {
+            "Query is too complex." => "TOO_COMPLEX",
+            // Inputs that have the right shape for the schema and no meaning for their type.
+            _ if executed => errors::INVALID_VALUE,
+            _ => errors::VALIDATION_FAILED,
+        };
+        error.extensions.get_or_insert_default().set("code", code);
+    }
+}

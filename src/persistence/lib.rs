@@ -1,0 +1,9 @@
+//! Keeps what was decided: the journal and the snapshots as traits, the codec of events, and the
+//! group-commit writer. Knows no particular aggregate and no particular database: adapters lie in
+//! `sql`, a crate of its own.
+
+pub mod codec;
+pub mod journal;
+pub mod snapshots;
+pub mod writer;
+pub mod shortcut;

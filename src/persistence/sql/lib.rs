@@ -1,0 +1,9 @@
+//! The journal and the snapshots in SQLite, MySQL and MariaDB. The one room that speaks SQL.
+
+pub mod mysql;
+pub mod sqlite;
+
+mod checksum;
+mod connections;
+mod page;
+mod statements;

@@ -1,0 +1,188 @@
+//! The journal and the snapshots in a database of MySQL 8 or 9, MariaDB 10.11 or later, or
+//! anything that speaks their protocol and keeps their promises.
+//!
+//! Owns sessions and what a server's answers mean. The tables keep to what all of these servers
+//! have in common.
+
+mod appender;
+mod errors;
+mod ownership;
+mod reading;
+mod session;
+mod snapshots;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::mysql::MySqlConnectOptions;
+use uuid::Uuid;
+
+use super::connections::{Borrowed, Connections};
+use super::page::Range;
+use errors::{from_migration, journal_error};
+use persistence::journal::{
+    Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
+};
+use session::{Opener, Server, within};
+
+/// How to use a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Connections beside the appenders, for reads, leases and snapshots; at least 1.
+    pub connections: usize,
+    /// How long an append may take before its outcome is called unknown; at least 1 s.
+    pub append_timeout: Duration,
+    /// How long any other call may take before the server is called unreachable.
+    pub call_timeout: Duration,
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            append_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One database of a server.
+pub struct Database {
+    connections: Connections<Opener>,
+    opener: Arc<Opener>,
+    server: Server,
+    options: Options,
+}
+
+/// The clock of this database, microseconds since 1970 UTC, as of the start of the statement.
+const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+
+impl Database {
+    /// Connects to the database that `url` (`mysql://user:password@host:port/database`) names,
+    /// which must exist. Warns of settings of the server that lose what was acknowledged.
+    pub async fn connect(url: &str, options: Options) -> Result<Self, JournalError> {
+        let connect = MySqlConnectOptions::from_str(url).map_err(journal_error)?;
+        if connect.get_database().is_none() {
+            return Err(JournalError::Refused("the database URL names no database".to_owned()));
+        }
+        let opener = Opener::new(connect, &options);
+        let connections = Connections::new(opener.clone(), options.connections);
+        let mut first = connections.acquire().await.map_err(journal_error)?;
+        let examine = Server::examine(first.connection());
+        let server = within(options.call_timeout, examine).await.map_err(journal_error)?;
+        first.give_back();
+        Ok(Self { connections, opener: Arc::new(opener), server, options })
+    }
+
+    /// Brings the tables to the shape this program knows; several nodes may do so at once. A
+    /// database that a newer program changed is refused.
+    pub async fn migrate(&self) -> Result<(), JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let migrations = vec![Migration::new(
+            1,
+            "journal".into(),
+            MigrationType::Simple,
+            include_str!("../../../../migrations/mysql/0001_journal.sql").into_sql_str(),
+            false,
+        )];
+        Migrator::with_migrations(migrations)
+            .run(borrowed.connection())
+            .await
+            .map_err(from_migration)?;
+        borrowed.give_back();
+        Ok(())
+    }
+
+    async fn acquire(&self) -> Result<Borrowed<'_, Opener>, JournalError> {
+        within(self.options.call_timeout, self.connections.acquire()).await.map_err(journal_error)
+    }
+
+    /// The answer of the server, or `Unreachable` when it does not come in time.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, JournalError> {
+        within(self.options.call_timeout, call).await.map_err(journal_error)
+    }
+}
+
+#[async_trait]
+impl Journal for Database {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        ownership::prepare(self, count).await
+    }
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        reading::shard_count(self).await
+    }
+
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
+        let connection = self.connections.fresh().await.map_err(journal_error)?;
+        Ok(Box::new(appender::Lane::new(
+            self.opener.clone(),
+            connection,
+            self.options.append_timeout,
+            self.server.statement_bytes_max,
+        )))
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        ownership::take(self, shards, owner, lease, force).await
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        ownership::renew(self, owner, lease).await
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        ownership::release(self, owner, shards).await
+    }
+
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        reading::heads(self, shards).await
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        reading::entries(self, Range::Shard { shard, after, through }, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
+        reading::entries(self, range, limit).await
+    }
+
+    async fn last_version(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        reading::last_version(self, aggregate_type, aggregate_id).await
+    }
+}

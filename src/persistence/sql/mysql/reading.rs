@@ -1,0 +1,184 @@
+//! Reads of the journal from a MySQL or MariaDB server.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection, Row};
+use uuid::Uuid;
+
+use super::Database;
+use super::errors::journal_error;
+use crate::page::{Page, Range};
+use crate::statements::{LAST_VERSION, READ_SHARD, SHARD_COUNT, id, journal_columns};
+use persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+
+pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
+    let mut borrowed = database.acquire().await?;
+    let query = sqlx::query_scalar(SHARD_COUNT);
+    let count: i64 = database.answer(query.fetch_one(borrowed.connection())).await?;
+    borrowed.give_back();
+    u16::try_from(count).map_err(|_| JournalError::Corrupt(format!("a table of {count} shards")))
+}
+
+pub(super) async fn heads(
+    database: &Database,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+    let mut connection = database.connections.fresh().await.map_err(journal_error)?;
+    database.answer(heads_on(&mut connection, shards)).await
+}
+
+/// The heads of the shards as this connection sees them, in the order asked for.
+pub(super) async fn heads_on(
+    connection: &mut MySqlConnection,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
+    let mut found = BTreeMap::new();
+    for part in shards.chunks(HEADS_PER_STATEMENT) {
+        for row in connection.fetch_all(sqlx::raw_sql(select_heads(part))).await? {
+            found.insert(row.try_get::<i64, _>(0)?, row.try_get::<Option<Seq>, _>(1)?);
+        }
+    }
+    Ok(shards
+        .iter()
+        .map(|shard| (*shard, found.get(&i64::from(*shard)).copied().flatten().unwrap_or(0)))
+        .collect())
+}
+
+/// Each shard of a statement opens the table once more.
+const HEADS_PER_STATEMENT: usize = 64;
+
+/// One step to the end of each log. A subquery for each row of `shards` would do on MariaDB, but
+/// MySQL walks the whole log for it; and a grouped `MAX` is a step only where statistics say so.
+fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
+    let steps: Vec<String> = shards
+        .iter()
+        .map(|shard| format!("SELECT {shard}, MAX(seq) FROM journal WHERE shard = {shard}"))
+        .collect();
+    AssertSqlSafe(steps.join(" UNION ALL "))
+}
+
+/// The entry that straddles a version. A statement of its own: within another one the servers walk
+/// the whole history for it, and this way it is one step down the unique index.
+const FIRST_VERSION: &str = "SELECT MAX(version) FROM journal \
+     WHERE aggregate_type = ? AND aggregate_id = ? AND version <= ?";
+
+/// Without the hint MariaDB walks the history from its first entry instead of from the version.
+const READ_AGGREGATE: &str = concat!(
+    "SELECT ",
+    journal_columns!(),
+    " FROM journal FORCE INDEX (journal_version) WHERE aggregate_type = ? AND aggregate_id = ? \
+     AND version >= ? AND version <= ? ORDER BY version LIMIT ?"
+);
+
+/// One page of the entries in `range`.
+pub(super) async fn entries(
+    database: &Database,
+    range: Range<'_>,
+    limit: PageLimit,
+) -> Result<Vec<Entry>, JournalError> {
+    let mut borrowed = database.acquire().await?;
+    let mut page = Page::new(range, limit);
+    let reading = fill(borrowed.connection(), &mut page);
+    if database.answer(reading).await? == Left::Clean {
+        borrowed.give_back();
+    }
+    Ok(page.into_entries())
+}
+
+pub(super) async fn last_version(
+    database: &Database,
+    aggregate_type: &str,
+    aggregate_id: Uuid,
+) -> Result<u64, JournalError> {
+    let mut borrowed = database.acquire().await?;
+    let query = sqlx::query_scalar(LAST_VERSION)
+        .bind(aggregate_type)
+        .bind(aggregate_id.as_bytes().as_slice())
+        .fetch_optional(borrowed.connection());
+    let last: Option<u64> = database.answer(query).await?;
+    borrowed.give_back();
+    Ok(last.unwrap_or(0))
+}
+
+/// In what state a connection was left.
+#[derive(PartialEq)]
+enum Left {
+    Clean,
+    /// Rows that nobody wants are still on their way: closing the connection costs less than
+    /// reading them.
+    WithRows,
+}
+
+async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<Left, sqlx::Error> {
+    let mut straddling = straddling(connection, page.range()).await?;
+    while let Some(rows) = page.next_chunk() {
+        let mut found = 0;
+        let from = straddling.take();
+        let mut stream = query(page.range(), from, rows).fetch(&mut *connection);
+        while let Some(row) = stream.try_next().await? {
+            found += 1;
+            let entry = decode(page, &row)?;
+            if !page.push(entry) && found < rows {
+                return Ok(Left::WithRows);
+            }
+        }
+        if found < rows {
+            break;
+        }
+    }
+    Ok(Left::Clean)
+}
+
+/// The version of the entry in which an aggregate's range begins.
+async fn straddling(
+    connection: &mut MySqlConnection,
+    range: Range<'_>,
+) -> Result<Option<u64>, sqlx::Error> {
+    match range {
+        Range::Aggregate { aggregate_type, aggregate_id, from, .. } if from > 1 => {
+            sqlx::query_scalar(FIRST_VERSION)
+                .bind(aggregate_type)
+                .bind(aggregate_id.into_bytes().to_vec())
+                .bind(from)
+                .fetch_one(connection)
+                .await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The next rows of a range; of an aggregate's those from version `first`, if it is given.
+fn query(
+    range: Range<'_>,
+    first: Option<u64>,
+    rows: u32,
+) -> sqlx::query::Query<'_, MySql, MySqlArguments> {
+    match range {
+        Range::Shard { shard, after, through } => {
+            sqlx::query(READ_SHARD).bind(shard).bind(after).bind(through).bind(rows)
+        }
+        Range::Aggregate { aggregate_type, aggregate_id, from, to } => sqlx::query(READ_AGGREGATE)
+            .bind(aggregate_type)
+            .bind(aggregate_id.into_bytes().to_vec())
+            .bind(first.unwrap_or(from))
+            .bind(to)
+            .bind(rows),
+    }
+}
+
+fn decode(page: &mut Page<'_>, row: &MySqlRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        shard: row.try_get(0)?,
+        seq: row.try_get(1)?,
+        epoch: row.try_get(2)?,
+        attempt: row.try_get(3)?,
+        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_id: id(row.try_get(5)?)?,
+        version: row.try_get(6)?,
+        count: row.try_get(7)?,
+        events: row.try_get(8)?,
+        recorded_us: row.try_get(9)?,
+    })
+}

@@ -1,0 +1,187 @@
+//! The journal and the snapshots in one SQLite file: the embedded database.
+//!
+//! Owns the file's settings (write-ahead log, a flush at each commit) and that there is one
+//! writer at a time. Several processes on one file are kept apart by [`FileLock`], which whoever
+//! opens the database takes first.
+
+mod appender;
+mod errors;
+mod lock;
+mod ownership;
+mod reading;
+mod snapshots;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr, SqliteConnection};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::connections::{Connections, Open};
+use super::page::Range;
+use errors::{from_migration, journal_error};
+use persistence::journal::{
+    Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
+};
+
+pub use lock::{FileLock, LockError};
+
+/// How to use a database file.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Connections for reads, each with a thread of its own; at least 1.
+    pub readers: usize,
+    /// How long a write waits for a writer of another process (a backup, an operator's shell)
+    /// before it is refused.
+    pub busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: 8, busy_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// One SQLite file.
+pub struct Database {
+    readers: Connections<Opener>,
+    /// For what is written beside the appends.
+    writer: Connections<Opener>,
+    /// Whoever writes holds this: SQLite has one writer at a time, and its own queue for that is
+    /// neither fair nor quick (it sleeps and tries again).
+    turn: Arc<Mutex<()>>,
+}
+
+/// The clock of this database, microseconds since 1970 UTC (whole milliseconds).
+const NOW_US: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+
+/// Batches come in few sizes; each is a prepared statement.
+const STATEMENTS_CACHED: usize = 128;
+
+#[derive(Clone)]
+struct Opener(SqliteConnectOptions);
+
+impl Open for Opener {
+    type Connection = SqliteConnection;
+
+    async fn open(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.0.connect().await
+    }
+}
+
+impl Database {
+    /// Opens the file at `path`, or makes it; its directory must exist.
+    pub async fn open(path: &Path, options: Options) -> Result<Self, JournalError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(options.busy_timeout)
+            .statement_cache_capacity(STATEMENTS_CACHED)
+            .disable_statement_logging();
+        let opener = Opener(connect);
+        let database = Self {
+            readers: Connections::new(opener.clone(), options.readers),
+            writer: Connections::new(opener, 1),
+            turn: Arc::default(),
+        };
+        database.readers.acquire().await.map_err(journal_error)?.give_back();
+        Ok(database)
+    }
+
+    /// Brings the tables to the shape this program knows. A database that a newer program
+    /// changed is refused.
+    pub async fn migrate(&self) -> Result<(), JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        let migrations = vec![Migration::new(
+            1,
+            "journal".into(),
+            MigrationType::Simple,
+            include_str!("../../../../migrations/sqlite/0001_journal.sql").into_sql_str(),
+            false,
+        )];
+        Migrator::with_migrations(migrations)
+            .run(writer.connection())
+            .await
+            .map_err(from_migration)?;
+        writer.give_back();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Journal for Database {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        ownership::prepare(self, count).await
+    }
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        reading::shard_count(self).await
+    }
+
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
+        let connection = self.writer.fresh().await.map_err(journal_error)?;
+        let opener = self.writer.opener().clone();
+        Ok(Box::new(appender::Lane::new(opener, connection, self.turn.clone())))
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        ownership::take(self, shards, owner, lease, force).await
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        ownership::renew(self, owner, lease).await
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        ownership::release(self, owner, shards).await
+    }
+
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        reading::heads(self, shards).await
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        reading::entries(self, Range::Shard { shard, after, through }, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
+        reading::entries(self, range, limit).await
+    }
+
+    async fn last_version(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        reading::last_version(self, aggregate_type, aggregate_id).await
+    }
+}

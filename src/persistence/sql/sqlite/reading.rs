@@ -1,0 +1,186 @@
+//! Reads of the journal in a SQLite file.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Row, Sqlite};
+use uuid::Uuid;
+
+use super::Database;
+use super::errors::{bound, journal_error, stored};
+use crate::page::{Page, Range};
+use crate::statements::{LAST_VERSION, READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list};
+use persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+
+pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let count: i64 = sqlx::query_scalar(SHARD_COUNT)
+        .fetch_one(reader.connection())
+        .await
+        .map_err(journal_error)?;
+    reader.give_back();
+    stored(count).map_err(journal_error)
+}
+
+pub(super) async fn heads(
+    database: &Database,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+    let mut connection = database.readers.fresh().await.map_err(journal_error)?;
+    heads_on(&mut connection, shards).await.map_err(journal_error)
+}
+
+/// The heads of the shards as this connection sees them, in the order asked for.
+pub(super) async fn heads_on(
+    connection: &mut sqlx::SqliteConnection,
+    shards: &[ShardId],
+) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
+    if shards.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(ShardId, Option<i64>)> =
+        sqlx::query_as(select_heads(shards)).persistent(false).fetch_all(connection).await?;
+    let mut found = BTreeMap::new();
+    for (shard, seq) in rows {
+        found.insert(shard, stored::<Seq>(seq.unwrap_or(0))?);
+    }
+    Ok(shards.iter().map(|shard| (*shard, found.get(shard).copied().unwrap_or(0))).collect())
+}
+
+/// The head of each shard: one step from the end of the primary key for each.
+fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT s.shard, (SELECT j.seq FROM journal AS j WHERE j.shard = s.shard \
+         ORDER BY j.seq DESC LIMIT 1) FROM shards AS s WHERE s.shard IN {} ORDER BY s.shard",
+        shard_list(shards)
+    ))
+}
+
+/// One page of the entries in `range`.
+pub(super) async fn entries(
+    database: &Database,
+    range: Range<'_>,
+    limit: PageLimit,
+) -> Result<Vec<Entry>, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let mut page = Page::new(range, limit);
+    while let Some(rows) = page.next_chunk() {
+        let mut found = 0;
+        let mut stream = query(page.range(), rows).fetch(reader.connection());
+        while let Some(row) = stream.try_next().await.map_err(journal_error)? {
+            found += 1;
+            let entry = decode(&mut page, &row).map_err(journal_error)?;
+            if !page.push(entry) {
+                break;
+            }
+        }
+        if found < rows {
+            break;
+        }
+    }
+    reader.give_back();
+    Ok(page.into_entries())
+}
+
+pub(super) async fn last_version(
+    database: &Database,
+    aggregate_type: &str,
+    aggregate_id: Uuid,
+) -> Result<u64, JournalError> {
+    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
+    let last: Option<i64> = sqlx::query_scalar(LAST_VERSION)
+        .bind(aggregate_type)
+        .bind(aggregate_id.as_bytes().as_slice())
+        .fetch_optional(reader.connection())
+        .await
+        .map_err(journal_error)?;
+    reader.give_back();
+    last.map_or(Ok(0), stored).map_err(journal_error)
+}
+
+fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
+    match range {
+        Range::Shard { shard, after, through } => {
+            sqlx::query(READ_SHARD).bind(shard).bind(bound(after)).bind(bound(through)).bind(rows)
+        }
+        Range::Aggregate { aggregate_type, aggregate_id, from, to } => sqlx::query(READ_AGGREGATE)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(bound(from))
+            .bind(bound(to))
+            .bind(rows),
+    }
+}
+
+fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+    Ok(Entry {
+        shard: stored(row.try_get(0)?)?,
+        seq: stored(row.try_get(1)?)?,
+        epoch: stored(row.try_get(2)?)?,
+        attempt: stored(row.try_get(3)?)?,
+        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_id: id(row.try_get(5)?)?,
+        version: stored(row.try_get(6)?)?,
+        count: stored(row.try_get(7)?)?,
+        events: row.try_get(8)?,
+        recorded_us: row.try_get(9)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::sqlite::Options;
+
+    async fn database(directory: &Path) -> Database {
+        let database = Database::open(&directory.join("emporium.db"), Options::default())
+            .await
+            .expect("a new file can be opened");
+        database.migrate().await.expect("a new file can be migrated");
+        database
+    }
+
+    #[tokio::test]
+    async fn an_aggregate_is_found_by_steps_down_the_unique_index() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut reader = database.readers.acquire().await.expect("a connection");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {READ_AGGREGATE}")))
+                .fetch_all(reader.connection())
+                .await
+                .expect("a plan");
+        let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+        assert_eq!(
+            steps,
+            [
+                "SEARCH journal USING INDEX sqlite_autoindex_journal_2 (aggregate_type=? AND \
+                 aggregate_id=? AND version>? AND version<?)",
+                "SCALAR SUBQUERY 1",
+                "SEARCH first USING COVERING INDEX sqlite_autoindex_journal_2 (aggregate_type=? \
+                 AND aggregate_id=? AND version<?)",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn each_commit_is_flushed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut writer = database.writer.acquire().await.expect("a connection");
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(writer.connection())
+            .await
+            .expect("a setting");
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(writer.connection())
+            .await
+            .expect("a setting");
+        assert_eq!((synchronous, mode.as_str()), (2, "wal"));
+    }
+}

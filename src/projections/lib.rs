@@ -1,0 +1,52 @@
+//! Read models as pure rules: facts in, changed rows out. One file a view. They know no journal
+//! and no clock; the view actor feeds them every fact exactly once, in shard order.
+
+pub mod position;
+
+pub mod calendars;
+pub mod checkouts;
+pub mod orders;
+pub mod users;
+pub mod products;
+
+#[cfg(test)]
+pub mod testing;
+
+use domain::id::AggregateId;
+
+/// Where a fact stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    pub aggregate_id: AggregateId,
+    /// The version that this event led to.
+    pub version: u64,
+    /// Microseconds since 1970 UTC.
+    pub recorded_us: i64,
+}
+
+/// A read model kept in memory by a view actor, rebuilt from the log or from a checkpoint.
+pub trait Projection:
+    Clone + Default + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static
+{
+    /// The stored name of its checkpoints: ASCII, at most 32 bytes.
+    const NAME: &'static str;
+    /// Raise it when the shape of the rows or the rules change: the view is rebuilt.
+    const SCHEMA: u32;
+
+    /// Whether an entry that holds events of this kind from this version on matters here.
+    /// Asked before anything is decoded.
+    fn wants(aggregate_type: &str, version: u64) -> bool;
+
+    fn apply(&mut self, place: Place, fact: &Fact);
+}
+
+/// An event of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    Product(domain::products::product::Event),
+    StockItem(domain::products::stock_item::Event),
+    Order(domain::commerce::order::Event),
+    Checkout(sagas::checkout::Event),
+    User(domain::access::user::UserEvent),
+    Calendar(domain::scheduling::calendar::CalendarEvent),
+}
