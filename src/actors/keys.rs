@@ -44,7 +44,7 @@ pub struct KeyIndex {
 
 #[derive(Clone, Debug)]
 struct Generation {
-    activations: Box<[u64]>,
+    places: Box<[u64]>,
     used: usize,
     base_page: u64,
     first_us: i64,
@@ -92,14 +92,14 @@ impl KeyIndex {
 
     /// Bytes held.
     pub fn weight(&self) -> usize {
-        self.generations.iter().map(|generation| generation.activations.len() * 8).sum()
+        self.generations.iter().map(|generation| generation.places.len() * 8).sum()
     }
 }
 
 impl Generation {
     fn new(base_page: u64, at_us: i64) -> Self {
-        let activations = vec![0; SLOTS_MIN].into_boxed_slice();
-        Self { activations, used: 0, base_page, first_us: at_us, newest_us: at_us }
+        let places = vec![0; SLOTS_MIN].into_boxed_slice();
+        Self { places, used: 0, base_page, first_us: at_us, newest_us: at_us }
     }
 
     fn has_room(&self) -> bool {
@@ -116,29 +116,29 @@ impl Generation {
     }
 
     fn insert(&mut self, fingerprint: u64, page: u64, at_us: i64) {
-        if self.used >= self.activations.len() * 7 / 8 {
+        if self.used >= self.places.len() * 7 / 8 {
             self.grow();
         }
         // The page counts from one, so that no place in use is zero.
         let value = (fingerprint & !((1 << PAGE_BITS) - 1)) | (page - self.base_page + 1);
-        place(&mut self.activations, value);
+        place(&mut self.places, value);
         self.used += 1;
         self.newest_us = self.newest_us.max(at_us);
     }
 
     fn grow(&mut self) {
-        let mut activations = vec![0; self.activations.len() * 2].into_boxed_slice();
-        for value in self.activations.iter().copied().filter(|value| *value != 0) {
-            place(&mut activations, value);
+        let mut places = vec![0; self.places.len() * 2].into_boxed_slice();
+        for value in self.places.iter().copied().filter(|value| *value != 0) {
+            place(&mut places, value);
         }
-        self.activations = activations;
+        self.places = places;
     }
 
     fn probe(&self, fingerprint: u64, pages: &mut Vec<Page>) {
-        let mask = self.activations.len() - 1;
+        let mask = self.places.len() - 1;
         let mut at = home(fingerprint, mask);
-        while self.activations[at] != 0 {
-            let value = self.activations[at];
+        while self.places[at] != 0 {
+            let value = self.places[at];
             if value >> PAGE_BITS == fingerprint >> PAGE_BITS {
                 let page = self.base_page + (value & ((1 << PAGE_BITS) - 1)) - 1;
                 let first = page << PAGE_SHIFT;
@@ -153,13 +153,13 @@ fn home(value: u64, mask: usize) -> usize {
     (value >> (64 - 20)) as usize & mask
 }
 
-fn place(activations: &mut [u64], value: u64) {
-    let mask = activations.len() - 1;
+fn place(places: &mut [u64], value: u64) {
+    let mask = places.len() - 1;
     let mut at = home(value, mask);
-    while activations[at] != 0 {
+    while places[at] != 0 {
         at = (at + 1) & mask;
     }
-    activations[at] = value;
+    places[at] = value;
 }
 
 #[cfg(test)]
