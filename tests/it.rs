@@ -12,6 +12,8 @@ mod engine;
 mod graphql;
 #[path = "it/http/mod.rs"]
 mod http;
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/persistence/mod.rs"]
 mod persistence;
 #[path = "it/sagas/mod.rs"]

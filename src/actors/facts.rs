@@ -1,16 +1,10 @@
-//! Stored events of all kinds, decoded for followers and for verification: the one table of the
-//! kinds of aggregates that there are.
+//! Stored events of all kinds, decoded for followers and for verification.
 
 use super::recovery::{Recovered, RecoveryError};
-use domain::access::{email::EmailReservation, user::User};
 use domain::aggregate::Aggregate;
-use domain::commerce::order::Order;
-use domain::products::{product::Product, stock_item::StockItem};
-use domain::scheduling::calendar::Calendar;
 use persistence::codec::{self, CodecError};
 use persistence::journal::Entry;
 use projections::Fact;
-use sagas::checkout::Checkout;
 
 /// A kind of aggregate, for whoever meets it by its stored name.
 pub struct Kind {
@@ -54,27 +48,31 @@ impl<A: Aggregate> Replay for Recovered<A> {
     }
 }
 
-macro_rules! kind {
-    ($kind:ty, $fact:expr) => {
-        Kind {
-            name: <$kind as Aggregate>::TYPE,
-            state_schema: <$kind as Aggregate>::STATE_SCHEMA,
-            decode: |events| decode_as::<$kind>(events, $fact),
-            replay: || Box::new(Recovered::<$kind>::default()),
-        }
+macro_rules! table {
+    ($($kind:ident = $aggregate:ty,
+        public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
+        /// Every kind that is stored.
+        pub static KINDS: &[Kind] = &[$(
+            Kind {
+                name: <$aggregate as Aggregate>::TYPE,
+                state_schema: <$aggregate as Aggregate>::STATE_SCHEMA,
+                decode: |events| decode_as::<$aggregate>(events, fact!($($fact)?)),
+                replay: || Box::new(Recovered::<$aggregate>::default()),
+            },
+        )+];
     };
 }
 
-/// Every kind that is stored.
-pub static KINDS: [Kind; 7] = [
-    kind!(User, |event| Some(Fact::User(event))),
-    kind!(EmailReservation, |_| None),
-    kind!(Product, |event| Some(Fact::Product(event))),
-    kind!(StockItem, |event| Some(Fact::StockItem(event))),
-    kind!(Order, |event| Some(Fact::Order(event))),
-    kind!(Checkout, |event| Some(Fact::Checkout(event))),
-    kind!(Calendar, |event| Some(Fact::Calendar(event))),
-];
+macro_rules! fact {
+    ($fact:ident) => {
+        |event| Some(Fact::$fact(event))
+    };
+    () => {
+        |_| None
+    };
+}
+
+sagas::kinds!(table);
 
 /// The kind of a stored name, if this program knows it.
 pub fn kind_named(name: &str) -> Option<&'static Kind> {

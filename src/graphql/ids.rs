@@ -90,17 +90,39 @@ macro_rules! public_ids {
     )+};
 }
 
+macro_rules! conversions {
+    ($($public:ident => $domain:ident),+ $(,)?) => {$(
+        impl From<$public> for $domain {
+            fn from(id: $public) -> Self {
+                Self(id.0)
+            }
+        }
+
+        impl From<$domain> for $public {
+            fn from(id: $domain) -> Self {
+                Self(id.0)
+            }
+        }
+    )+};
+}
+
+/// The ids of what has a kind: those of its aggregates.
+macro_rules! ids_of_kinds {
+    ($($kind:ident = $aggregate:ty,
+        public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
+        public_ids! { $($($id, $prefix;)?)+ }
+        conversions! { $($($id => AggregateId,)?)+ }
+    };
+}
+
+sagas::kinds!(ids_of_kinds);
+
+// The ids of what lies within an aggregate, or is none of ours.
 public_ids! {
-    PublicUserId, "user_";
-    PublicProductId, "product_";
     PublicVariantId, "variant_";
     PublicLocationId, "location_";
-    PublicStockItemId, "stock_";
     PublicHoldId, "hold_";
     PublicTransferId, "transfer_";
-    PublicOrderId, "order_";
-    PublicCheckoutId, "checkout_";
-    PublicCalendarId, "calendar_";
     PublicEventId, "event_";
     /// A buyer who need not be a user.
     PublicCustomerId, "customer_";
@@ -120,29 +142,7 @@ fn read(prefix: &str, text: &str) -> Option<Uuid> {
     (rest == &*id.as_hyphenated().encode_lower(&mut buffer)).then_some(id)
 }
 
-macro_rules! conversions {
-    ($($public:ident => $domain:ident),+ $(,)?) => {$(
-        impl From<$public> for $domain {
-            fn from(id: $public) -> Self {
-                Self(id.0)
-            }
-        }
-
-        impl From<$domain> for $public {
-            fn from(id: $domain) -> Self {
-                Self(id.0)
-            }
-        }
-    )+};
-}
-
 conversions! {
-    PublicUserId => AggregateId,
-    PublicProductId => AggregateId,
-    PublicStockItemId => AggregateId,
-    PublicOrderId => AggregateId,
-    PublicCheckoutId => AggregateId,
-    PublicCalendarId => AggregateId,
     PublicVariantId => VariantId,
     PublicLocationId => LocationId,
     PublicHoldId => HoldId,

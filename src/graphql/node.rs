@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 
-use super::access::{UserNode, registered};
+use super::access::UserNode;
 use super::commerce::{CheckoutNode, OrderNode};
 use super::context::load;
 use super::errors::{INVALID_ID, coded};
@@ -14,51 +14,55 @@ use super::products::{ProductNode, StockItemNode};
 use super::scalars::{Long, PositionToken};
 use super::scheduling::CalendarNode;
 
-/// An aggregate.
-#[derive(Interface)]
-#[graphql(
-    field(name = "id", ty = "ID"),
-    field(name = "version", ty = "Long", desc = "How many events led to it."),
-    field(name = "position", ty = "PositionToken", desc = "How far in the log it was read.")
-)]
-pub enum Node {
-    User(UserNode),
-    Product(ProductNode),
-    StockItem(StockItemNode),
-    Order(OrderNode),
-    Checkout(CheckoutNode),
-    Calendar(CalendarNode),
-}
-
 #[derive(Default)]
 pub struct NodeQuery;
+
+macro_rules! nodes {
+    ($($kind:ident = $aggregate:ty,
+        public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
+        nodes! { @ [] $($(($kind, $aggregate, $id, $node))?)+ }
+    };
+    (@ [] $(($kind:ident, $aggregate:ty, $id:ident, $node:ident))+) => {
+        /// An aggregate.
+        #[derive(Interface)]
+        #[graphql(
+            field(name = "id", ty = "ID"),
+            field(name = "version", ty = "Long", desc = "How many events led to it."),
+            field(name = "position", ty = "PositionToken", desc = "How far in the log it was read.")
+        )]
+        pub enum Node {
+            $($kind($node),)+
+        }
+
+        /// The aggregate of an id, of whatever kind; outside, nothing for what is no id.
+        async fn find(context: &Context<'_>, id: &str) -> Option<Result<Option<Node>>> {
+            $(
+                if let Some(id) = $id::read(id) {
+                    let loaded = load::<$aggregate>(context, id.into(), None).await;
+                    return Some(loaded.map(|loaded| loaded.map($node).map(Node::$kind)));
+                }
+            )+
+            None
+        }
+    };
+}
+
+sagas::kinds!(nodes);
 
 #[Object]
 impl NodeQuery {
     /// The aggregate of an id; null if there is none.
     async fn node(&self, context: &Context<'_>, id: ID) -> Result<Option<Node>> {
-        let id = id.as_str();
-        if let Some(id) = PublicUserId::read(id) {
-            return Ok(registered(context, id.into(), None).await?.map(UserNode).map(Node::User));
-        }
-        if let Some(id) = PublicProductId::read(id) {
-            return Ok(load(context, id.into(), None).await?.map(ProductNode).map(Node::Product));
-        }
-        if let Some(id) = PublicStockItemId::read(id) {
-            return Ok(load(context, id.into(), None)
-                .await?
-                .map(StockItemNode)
-                .map(Node::StockItem));
-        }
-        if let Some(id) = PublicOrderId::read(id) {
-            return Ok(load(context, id.into(), None).await?.map(OrderNode).map(Node::Order));
-        }
-        if let Some(id) = PublicCheckoutId::read(id) {
-            return Ok(load(context, id.into(), None).await?.map(CheckoutNode).map(Node::Checkout));
-        }
-        if let Some(id) = PublicCalendarId::read(id) {
-            return Ok(load(context, id.into(), None).await?.map(CalendarNode).map(Node::Calendar));
-        }
-        Err(coded(INVALID_ID, "an id as this server gave it was expected"))
+        let Some(found) = find(context, id.as_str()).await else {
+            return Err(coded(INVALID_ID, "an id as this server gave it was expected"));
+        };
+        Ok(found?.filter(Node::is_shown))
+    }
+}
+
+impl Node {
+    /// A fenced reservation alone makes a log, and no user.
+    fn is_shown(&self) -> bool {
+        !matches!(self, Self::User(user) if user.0.state().profile.is_none())
     }
 }

@@ -12,6 +12,7 @@ pub mod products;
 #[cfg(test)]
 pub mod testing;
 
+use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 
 /// Where a fact stands.
@@ -40,13 +41,15 @@ pub trait Projection:
     fn apply(&mut self, place: Place, fact: &Fact);
 }
 
-/// An event of any kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
-    Product(domain::products::product::Event),
-    StockItem(domain::products::stock_item::Event),
-    Order(domain::commerce::order::Event),
-    Checkout(sagas::checkout::Event),
-    User(domain::access::user::UserEvent),
-    Calendar(domain::scheduling::calendar::CalendarEvent),
+macro_rules! facts {
+    ($($kind:ident = $aggregate:ty,
+        public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
+        /// An event of any kind that is followed.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Fact {
+            $($($fact(<$aggregate as Aggregate>::Event),)?)+
+        }
+    };
 }
+
+sagas::kinds!(facts);

@@ -1,5 +1,7 @@
 //! Process managers as pure rules: what has to happen next across aggregates, and what to undo
 //! when it cannot. No IO, clock or randomness; what is to be done leaves as data.
 
+mod kinds;
+
 pub mod checkout;
 pub mod registration;

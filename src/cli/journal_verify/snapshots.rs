@@ -18,7 +18,7 @@ impl Verifier<'_> {
     /// Every snapshot of every kind, and the checkpoints of followers.
     pub(super) async fn shortcuts(&mut self) {
         let mut progress = Progress::new("events replayed for snapshots", 0);
-        for kind in &KINDS {
+        for kind in KINDS {
             self.each(kind.name, Some(kind), &mut progress).await;
         }
         for checkpoints in CHECKPOINT_KINDS {

@@ -7,5 +7,4 @@ mod types;
 
 pub use mutation::AccessMutation;
 pub use query::AccessQuery;
-pub(crate) use query::registered;
 pub use types::UserNode;

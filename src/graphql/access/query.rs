@@ -76,7 +76,7 @@ impl AccessQuery {
 }
 
 /// A user who registered: a fenced reservation alone makes none.
-pub(crate) async fn registered(
+async fn registered(
     context: &Context<'_>,
     id: AggregateId,
     as_of: Option<AsOf>,

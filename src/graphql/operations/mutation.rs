@@ -7,58 +7,40 @@ use super::query::ActorStatus;
 use crate::context::{engine, load};
 use crate::errors::UserError;
 use actors::shard::{ActivationKey, ActivationStatus};
-use domain::access::email::EmailReservation;
-use domain::access::user::User;
 use domain::aggregate::Aggregate;
-use domain::commerce::order::Order;
 use domain::id::AggregateId;
-use domain::products::product::Product;
-use domain::products::stock_item::StockItem;
-use domain::scheduling::calendar::Calendar;
 use domain::text::TextRule;
-use sagas::checkout::Checkout;
 
 #[derive(Default)]
 pub struct OperationsMutation;
 
-/// The kinds of aggregate.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActorKind {
-    User,
-    EmailReservation,
-    Product,
-    StockItem,
-    Order,
-    Checkout,
-    Calendar,
-}
-
-impl ActorKind {
-    pub(super) fn aggregate_type(self) -> &'static str {
-        match self {
-            Self::User => User::TYPE,
-            Self::EmailReservation => EmailReservation::TYPE,
-            Self::Product => Product::TYPE,
-            Self::StockItem => StockItem::TYPE,
-            Self::Order => Order::TYPE,
-            Self::Checkout => Checkout::TYPE,
-            Self::Calendar => Calendar::TYPE,
+macro_rules! actor_kinds {
+    ($($kind:ident = $aggregate:ty,
+        public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
+        /// The kinds of aggregate.
+        #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ActorKind {
+            $($kind,)+
         }
-    }
 
-    /// Sees to it that the actor is live.
-    async fn activate(self, context: &Context<'_>, id: AggregateId) -> Result<bool> {
-        Ok(match self {
-            Self::User => load::<User>(context, id, None).await?.is_some(),
-            Self::EmailReservation => load::<EmailReservation>(context, id, None).await?.is_some(),
-            Self::Product => load::<Product>(context, id, None).await?.is_some(),
-            Self::StockItem => load::<StockItem>(context, id, None).await?.is_some(),
-            Self::Order => load::<Order>(context, id, None).await?.is_some(),
-            Self::Checkout => load::<Checkout>(context, id, None).await?.is_some(),
-            Self::Calendar => load::<Calendar>(context, id, None).await?.is_some(),
-        })
-    }
+        impl ActorKind {
+            pub(super) fn aggregate_type(self) -> &'static str {
+                match self {
+                    $(Self::$kind => <$aggregate as Aggregate>::TYPE,)+
+                }
+            }
+
+            /// Sees to it that the actor is live.
+            async fn activate(self, context: &Context<'_>, id: AggregateId) -> Result<bool> {
+                Ok(match self {
+                    $(Self::$kind => load::<$aggregate>(context, id, None).await?.is_some(),)+
+                })
+            }
+        }
+    };
 }
+
+sagas::kinds!(actor_kinds);
 
 #[derive(InputObject)]
 pub struct NoOpInput {

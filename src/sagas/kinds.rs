@@ -1,0 +1,32 @@
+//! The table of the kinds of aggregates: all that other rooms must know of each, in one place. A
+//! room makes its own part from it by a macro of its own, so that a kind is known everywhere or
+//! nowhere. It stands here because this is the lowest room that sees domain and sagas.
+//!
+//! A row says: the name of the kind (in upper snake case it is what operators call it) and its
+//! aggregate; in `public` its id in the API with the prefix, and its node there; in `fact` the name
+//! under which followers see its events. Both may be empty: nobody outside names it, nobody follows
+//! it. The stored name and the state schema are constants of the aggregate, and
+//! `tests/golden/events/<stored name>.json` is its golden file.
+
+/// Gives the table to the macro `$then`.
+#[macro_export]
+macro_rules! kinds {
+    ($then:ident) => {
+        $then! {
+            User = domain::access::user::User,
+                public(PublicUserId "user_" UserNode), fact(User);
+            EmailReservation = domain::access::email::EmailReservation,
+                public(), fact();
+            Product = domain::products::product::Product,
+                public(PublicProductId "product_" ProductNode), fact(Product);
+            StockItem = domain::products::stock_item::StockItem,
+                public(PublicStockItemId "stock_" StockItemNode), fact(StockItem);
+            Order = domain::commerce::order::Order,
+                public(PublicOrderId "order_" OrderNode), fact(Order);
+            Checkout = sagas::checkout::Checkout,
+                public(PublicCheckoutId "checkout_" CheckoutNode), fact(Checkout);
+            Calendar = domain::scheduling::calendar::Calendar,
+                public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
+        }
+    };
+}
