@@ -19,5 +19,7 @@ mod persistence;
 #[path = "it/sagas/mod.rs"]
 mod sagas;
 mod support;
+#[path = "it/telemetry/mod.rs"]
+mod telemetry;
 #[path = "it/views/mod.rs"]
 mod views;

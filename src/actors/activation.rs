@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::aggregate::{AggregateActor, Message};
 use super::core::{AggregateCore, Decided, Home, Reading, Released, Request, SnapshotJob, Verdict};
+use super::metrics;
 use super::shard::{ActivationKey, ActivationStatus, AnyActivation, Shard};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -156,6 +157,7 @@ impl<A: Aggregate> Activation<A> {
             changed: Notify::new(),
         });
         Arc::clone(&activation).spawn_actor();
+        metrics::ACTIVATIONS.inc();
         activation
     }
 
@@ -193,13 +195,17 @@ impl<A: Aggregate> Activation<A> {
         let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
         let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
         let permit = Permit { activation: Arc::clone(self), bytes };
-        if of_slot >= limits.mailbox_max
-            || of_shard >= limits.shard_commands_max
-            || of_node + bytes > limits.node_bytes_max
-        {
-            return Err(NotAdmitted::Full);
-        }
-        Ok(permit)
+        let full = if of_slot >= limits.mailbox_max {
+            "mailbox"
+        } else if of_shard >= limits.shard_commands_max {
+            "shard"
+        } else if of_node + bytes > limits.node_bytes_max {
+            "node"
+        } else {
+            return Ok(permit);
+        };
+        metrics::TURNED_AWAY.with([full]).inc();
+        Err(NotAdmitted::Full)
     }
 
     /// Puts a message into the actor's mailbox. A failure drops the message and what it holds.
@@ -299,6 +305,7 @@ async fn snapshot_task<A: Aggregate>(
     began_us: u64,
 ) {
     let stored = super::snapshot::store::<A>(&activation, &job).await;
+    metrics::SNAPSHOTS.with([if stored { "stored" } else { "failed" }]).inc();
     let took = activation.shard.services.monotonic_us() - began_us;
     let mut inner = activation.inner.lock();
     inner.core.snapshot_ended(job, stored);
@@ -397,7 +404,9 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
         trouble.strikes.push(now);
         let strikes = u32::try_from(trouble.strikes.len()).expect("few strikes fit a window");
         tracing::error!(kind = A::TYPE, id = %self.id, strikes, reason, "aggregate actor failed");
+        metrics::FAILURES.with([A::TYPE]).inc();
         if strikes >= services.limits.strikes_max {
+            metrics::QUARANTINES.with([A::TYPE]).inc();
             trouble.quarantined = Some(format!("failed {strikes} times: {reason}"));
             return None;
         }
@@ -413,6 +422,7 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
     }
 
     fn quarantine(&self, reason: &str) {
+        metrics::QUARANTINES.with([A::TYPE]).inc();
         let mut life = self.life.write();
         life.trouble.get_or_insert_default().quarantined = Some(reason.to_owned());
     }

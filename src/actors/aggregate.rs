@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use futures::future::{Either, ready};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use super::activation::{Activation, ReplyTo};
 use super::core::{Committed, Decided, Request, Verdict};
 use super::keys::Page;
+use super::metrics::RECOVERY_SECONDS;
 use super::recovery::{FoundKey, Recovered, RecoveryError, find_key};
 use super::snapshot;
 use domain::aggregate::Aggregate;
@@ -90,7 +92,11 @@ async fn recover_and_act<A: Aggregate>(
     mut message: Message<A>,
 ) -> Result<(), ActorProcessingErr> {
     loop {
-        if let Err(error) = recover(activation).await {
+        let began = Instant::now();
+        let recovered = recover(activation).await;
+        let outcome = if recovered.is_ok() { "recovered" } else { "failed" };
+        RECOVERY_SECONDS.with([outcome]).observe_time(began.elapsed());
+        if let Err(error) = recovered {
             return not_recovered(message, error);
         }
         match act(activation, message) {

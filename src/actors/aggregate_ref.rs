@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
+use super::metrics;
 use super::recovery::Recovered;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use domain::aggregate::Aggregate;
@@ -102,7 +103,9 @@ pub struct Engine {
 impl Engine {
     /// `shards[i]` is shard `i`.
     pub fn new(services: Arc<NodeServices>, shards: Vec<Arc<Shard>>) -> Self {
-        Self { services, shards: Arc::new(shards) }
+        let shards = Arc::new(shards);
+        metrics::observe(&services, &shards);
+        Self { services, shards }
     }
 
     pub fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
@@ -168,7 +171,8 @@ impl<A: Aggregate> AggregateRef<A> {
         meta: CommandMeta,
     ) -> Result<Committed, AskError<A::Refusal>> {
         let (input_hash, bytes) = weigh(&command);
-        self.ask_weighed(command, meta, input_hash, bytes).await
+        let asked = self.ask_weighed(command, meta, input_hash, bytes).await;
+        asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
     }
 
     /// The same for a command to which the server added something that may differ at the next try,
@@ -182,7 +186,8 @@ impl<A: Aggregate> AggregateRef<A> {
     ) -> Result<Committed, AskError<A::Refusal>> {
         let (input_hash, _) = weigh(content);
         let (_, bytes) = weigh(&command);
-        self.ask_weighed(command, meta, input_hash, bytes).await
+        let asked = self.ask_weighed(command, meta, input_hash, bytes).await;
+        asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
     }
 
     async fn ask_weighed(

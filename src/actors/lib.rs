@@ -19,3 +19,4 @@ pub mod checkpoint;
 pub mod view;
 pub mod checkout;
 pub mod registration;
+pub mod metrics;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activations::Activations;
 use crate::feed::Feed;
+use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use domain::id::AggregateId;
 use persistence::journal::{Epoch, Journal, Seq, ShardId};
 use persistence::snapshots::SnapshotStore;
@@ -235,6 +236,7 @@ impl Shard {
         self.reads_until_us.store(0, Ordering::Release);
         let activations = std::mem::take(&mut *self.activations.write());
         self.services.live.fetch_sub(activations.len(), Ordering::Relaxed);
+        PASSIVATIONS.add(activations.len() as u64);
         for activation in activations.iter() {
             Arc::clone(activation).retire();
         }
@@ -284,12 +286,14 @@ impl Shard {
         for (_, key) in &idle[..count] {
             self.remove(activations, key);
         }
+        EVICTIONS.add(count as u64);
         count
     }
 
     fn remove(&self, activations: &mut Activations, key: &ActivationKey) {
         if let Some(activation) = activations.remove(key) {
             self.services.live.fetch_sub(1, Ordering::Relaxed);
+            PASSIVATIONS.inc();
             activation.retire();
         }
     }

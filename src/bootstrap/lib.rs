@@ -2,6 +2,7 @@
 //! one place that names databases, the payment provider and the entrance.
 
 mod demo;
+pub mod metrics;
 mod server;
 mod storage;
 

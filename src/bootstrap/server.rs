@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::demo;
+use super::metrics;
 use super::storage::Storage;
 use actors::shard::NodeServices;
 use cli::Failure;
@@ -89,11 +90,13 @@ async fn run(
         workers: settings.http.threads(),
         demo: settings.general.demo,
         limits: settings.http.limits(),
+        metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
     };
     let health = Arc::clone(running) as Arc<dyn Health>;
     let server = http::serve(options, schema(settings, running), health)
         .map_err(|error| Failure::failed("serving HTTP", error))?;
     let handle = server.handle();
+    serve_metrics(settings)?;
     let mut server = std::pin::pin!(server);
     let ended = tokio::select! {
         ended = &mut server => Some(ended),
@@ -130,6 +133,19 @@ async fn run(
     }
     running.node.drain(until.saturating_duration_since(Instant::now())).await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Serves `/metrics` on an address of its own, if it has one, until the process ends: a node that
+/// stops is looked at too.
+fn serve_metrics(settings: &Settings) -> Result<(), Failure> {
+    let Some(address) = settings.telemetry.metrics_listen else { return Ok(()) };
+    let listener = bind(address)?;
+    let address = local_address(&listener)?;
+    let server = http::serve_metrics(listener, metrics::page())
+        .map_err(|error| Failure::failed("serving metrics", error))?;
+    tokio::spawn(server);
+    tracing::info!("metrics on http://{address}/metrics");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::metrics::{LEASE_REQUESTS, LOSSES, TAKEOVERS};
 use super::ownership::{LeaseTerms, Ownership, Step};
 use persistence::journal::{Epoch, Journal, Owner, Seq, ShardId};
 
@@ -160,6 +161,7 @@ impl Running {
                 Step::Take(shards) => todo.extend(self.take(shards).await),
                 Step::Renew => todo.extend(self.renew().await),
                 Step::Open { shard, epoch, head } => {
+                    TAKEOVERS.inc();
                     self.host.open(shard, epoch, head).await;
                     self.publish_lease(shard);
                 }
@@ -167,6 +169,7 @@ impl Running {
                     if self.draining {
                         tracing::debug!(shard, "shard closed");
                     } else {
+                        LOSSES.inc();
                         tracing::warn!(shard, "shard closed");
                     }
                     self.host.close(shard).await;
@@ -185,6 +188,7 @@ impl Running {
         let began = Instant::now();
         let LeaseOptions { owner, terms, force, .. } = &self.options;
         let answer = self.journal.take(&shards, owner, terms.lease, *force).await;
+        LEASE_REQUESTS.with(["take", outcome(&answer)]).inc();
         if let Err(error) = &answer {
             tracing::warn!(%error, "shards cannot be taken");
             self.host.connection_lost();
@@ -196,6 +200,7 @@ impl Running {
     async fn renew(&mut self) -> Vec<Step> {
         let sent_at = self.host.monotonic_us();
         let answer = self.journal.renew(&self.options.owner, self.options.terms.lease).await;
+        LEASE_REQUESTS.with(["renew", outcome(&answer)]).inc();
         if let Err(error) = &answer {
             tracing::warn!(%error, "leases cannot be renewed");
             self.host.connection_lost();
@@ -212,4 +217,8 @@ impl Running {
             self.host.reads_until(shard, until_us);
         }
     }
+}
+
+fn outcome<T, E>(answer: &Result<T, E>) -> &'static str {
+    if answer.is_ok() { "answered" } else { "failed" }
 }

@@ -2,3 +2,4 @@
 
 pub mod lease_manager;
 pub mod ownership;
+pub mod metrics;

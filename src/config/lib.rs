@@ -18,7 +18,7 @@ use actors::checkout::CheckoutOptions;
 use actors::shard::Limits;
 use graphql::documents::DocumentLimits;
 use sections::{General, HttpSection, LeaseSection, NodeSection};
-use telemetry::LogOptions;
+use telemetry::{LogOptions, TelemetryOptions};
 
 pub use sources::{DEFAULT_FILE, Flag, Sources};
 
@@ -34,6 +34,7 @@ pub struct Settings {
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
+    pub telemetry: TelemetryOptions,
 }
 
 /// A value that cannot be used.
@@ -56,7 +57,8 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 8] = ["", "node", "http", "graphql", "checkout", "lease", "limits", "log"];
+const SECTIONS: [&str; 9] =
+    ["", "node", "http", "graphql", "checkout", "lease", "limits", "log", "telemetry"];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -115,7 +117,8 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "checkout" => alone::<CheckoutOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
-        _ => alone::<LogOptions>(table),
+        "log" => alone::<LogOptions>(table),
+        _ => alone::<TelemetryOptions>(table),
     }
 }
 
@@ -133,6 +136,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),
+        telemetry: section(take("telemetry")),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod ids;
 pub mod lists;
 pub mod node;
+pub mod metrics;
 pub mod scalars;
 
 pub mod access;
@@ -17,6 +18,8 @@ pub mod scheduling;
 pub mod operations;
 
 mod parts;
+
+use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
@@ -30,6 +33,7 @@ use context::Caller;
 use documents::{DocumentLimits, Documents};
 use domain::id::AggregateId;
 pub use lists::Views;
+use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
 
 #[derive(MergedObject, Default)]
@@ -111,6 +115,14 @@ impl GraphqlSchema {
 
     /// Checks a request against limits and guard, and runs it.
     pub async fn execute(&self, call: Call) -> Reply {
+        let began = Instant::now();
+        let mut counted = Counted::Other;
+        let reply = self.check_and_run(call, &mut counted).await;
+        count_operation(&counted, &reply, began.elapsed());
+        reply
+    }
+
+    async fn check_and_run(&self, call: Call, counted: &mut Counted) -> Reply {
         let refused =
             |outcome, error| Reply { outcome, response: Response::from_errors(vec![error]) };
         let Some(principal) = call.principal else {
@@ -137,6 +149,7 @@ impl GraphqlSchema {
         if let Err(error) = guard::admit(&principal, operation) {
             return refused(Outcome::Forbidden, error);
         }
+        *counted = Counted::of(operation);
         let mut request = Request::new(call.query).variables(call.variables).data(Caller {
             principal,
             correlation_id: call.correlation_id,

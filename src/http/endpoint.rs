@@ -1,7 +1,7 @@
 //! `/graphql`: GraphQL over HTTP. Owns status codes and headers; what a request means is the
 //! schema's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Shared;
 use super::accept::{self, MediaType};
 use super::body::{self, Parameters, Unreadable};
+use super::metrics::{REQUEST_BYTES, count_reply};
 use super::trace::{RequestId, traceparent};
 use auth::Principal;
 use graphql::errors::{overloaded, refused_request};
@@ -24,6 +25,13 @@ pub async fn post(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
+    let began = Instant::now();
+    let reply = answer_post(request, payload, &shared).await;
+    count_reply(&reply, began);
+    reply
+}
+
+async fn answer_post(request: HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
     let head = Head::of(&request);
     let Some(media_type) = head.media_type else { return head.not_acceptable() };
     let read = async {
@@ -42,20 +50,28 @@ pub async fn post(
         Ok(body) => body,
         Err(unreadable) => return head.refuse(media_type, &unreadable),
     };
+    REQUEST_BYTES.add(body.len() as u64);
     let Some(_place) = shared.place() else { return head.turn_away(media_type) };
     match body::parse(&body) {
-        Ok(parameters) => run(&shared, head, media_type, parameters, false).await,
+        Ok(parameters) => run(shared, head, media_type, parameters, false).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
     }
 }
 
 /// Queries only, in the URL.
 pub async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    let began = Instant::now();
+    let reply = answer_get(request, &shared).await;
+    count_reply(&reply, began);
+    reply
+}
+
+async fn answer_get(request: HttpRequest, shared: &Shared) -> HttpResponse {
     let head = Head::of(&request);
     let Some(media_type) = head.media_type else { return head.not_acceptable() };
     let Some(_place) = shared.place() else { return head.turn_away(media_type) };
     match body::parse_url(request.query_string()) {
-        Ok(parameters) => run(&shared, head, media_type, parameters, true).await,
+        Ok(parameters) => run(shared, head, media_type, parameters, true).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
     }
 }

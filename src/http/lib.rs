@@ -5,6 +5,8 @@ mod accept;
 mod body;
 mod explorer;
 mod endpoint;
+pub mod metrics;
+mod scraped;
 mod trace;
 
 use std::net::TcpListener;
@@ -16,6 +18,8 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use graphql::GraphqlSchema;
+pub use scraped::serve_metrics;
+use telemetry::metrics::Page;
 
 /// How the entrance is set up.
 pub struct HttpOptions {
@@ -26,6 +30,8 @@ pub struct HttpOptions {
     /// Requests run as the demo principal; without it every one is refused.
     pub demo: bool,
     pub limits: HttpLimits,
+    /// What `/metrics` shows here; elsewhere, if nothing: see [`serve_metrics`].
+    pub metrics: Option<Page>,
 }
 
 /// The bounds of the entrance; each can be configured under `[http]` by the same name.
@@ -75,7 +81,7 @@ struct Shared {
     demo: bool,
     limits: HttpLimits,
     /// Requests that are being answered.
-    answering: AtomicUsize,
+    answering: Arc<AtomicUsize>,
 }
 
 /// The place of a request among those that are being answered.
@@ -103,9 +109,11 @@ pub fn serve(
     schema: GraphqlSchema,
     health: Arc<dyn Health>,
 ) -> std::io::Result<Server> {
-    let HttpOptions { listener, workers, demo, limits } = options;
-    let shared =
-        web::Data::new(Shared { schema, health, demo, limits, answering: AtomicUsize::new(0) });
+    let HttpOptions { listener, workers, demo, limits, metrics } = options;
+    let answering = Arc::default();
+    metrics::observe(&answering);
+    let shared = web::Data::new(Shared { schema, health, demo, limits, answering });
+    let page = metrics.map(web::Data::new);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -113,6 +121,7 @@ pub fn serve(
             .route("/graphql", web::get().to(endpoint::get))
             .route("/graphql", web::route().to(endpoint::other_method))
             .configure(explorer::routes)
+            .configure(|routes| page.iter().for_each(|page| scraped::routes(routes, page)))
             .route("/livez", web::get().to(live))
             .route("/readyz", web::get().to(ready))
     })

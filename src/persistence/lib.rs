@@ -6,4 +6,5 @@ pub mod codec;
 pub mod journal;
 pub mod snapshots;
 pub mod writer;
+pub mod metrics;
 pub mod shortcut;

@@ -4,3 +4,4 @@
 pub mod node;
 pub mod shard;
 pub mod services;
+pub mod metrics;

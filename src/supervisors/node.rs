@@ -13,6 +13,7 @@ use super::shard::ShardSupervisor;
 use actors::aggregate_ref::Engine;
 use actors::shard::{NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
+use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::LeaseTerms;
 use persistence::journal::{Entry, Epoch, JournalError, Owner, Seq, ShardId};
 use persistence::writer::shell::{LaneHandle, LaneObserver};
@@ -67,6 +68,7 @@ impl Node {
             shards: shards.clone(),
             lanes: lanes.clone(),
         });
+        SHARDS_SERVED.observe(&host, NodeShards::served);
         let lease_options = LeaseOptions {
             owner: Owner { node: services.name.to_string(), incarnation: Uuid::new_v4() },
             terms: options.terms,
@@ -161,6 +163,11 @@ struct NodeShards {
 impl NodeShards {
     fn shard(&self, shard: ShardId) -> &Arc<Shard> {
         &self.shards[usize::from(shard)]
+    }
+
+    /// How many are served now.
+    fn served(&self) -> f64 {
+        self.shards.iter().filter(|shard| shard.is_serving()).count() as f64
     }
 }
 

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::{oneshot, watch};
 
+use super::metrics::RESTARTS;
 use super::node::Node;
 use actors::checkout::{CheckoutActor, CheckoutOptions, CheckoutSetup};
 use actors::registration::{RegistrationActor, RegistrationSetup};
@@ -239,7 +240,10 @@ impl Actor for ServicesSupervisor {
         state: &mut ServicesState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ServicesMessage::Restart(place) => state.start(place).await,
+            ServicesMessage::Restart(place) => {
+                RESTARTS.with([state.services[place].spec.name]).inc();
+                state.start(place).await;
+            }
             ServicesMessage::Stop(done) => {
                 for service in state.services.iter_mut().rev() {
                     let Some(running) = service.running.take() else { continue };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use crate::metrics::RESTARTS;
 use actors::shard::{ActivationKey, Shard};
 
 /// What a shard's supervisor is told.
@@ -44,6 +45,7 @@ impl Actor for ShardSupervisor {
         match message {
             ShardMessage::Restart(key) => {
                 if let Some(activation) = shard.find(&key) {
+                    RESTARTS.with(["aggregate"]).inc();
                     activation.restart();
                 }
             }

@@ -86,7 +86,8 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let schema = GraphqlSchema::new(node.engine.clone(), views, DocumentLimits::default());
-        let options = HttpOptions { listener, workers: 1, demo, limits };
+        let metrics = Some(emporium::bootstrap::metrics::page());
+        let options = HttpOptions { listener, workers: 1, demo, limits, metrics };
         let server = http::serve(options, schema, Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);

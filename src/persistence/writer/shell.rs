@@ -5,13 +5,14 @@
 //! telling a thousand callers costs the next batch no time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
 use crate::journal::{Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId};
+use crate::metrics;
 
 /// An aggregate as the shell sees it; [`Cell`] says what each call means.
 pub trait WriterCell: Send + Sync {
@@ -216,8 +217,12 @@ impl Shell {
         for notice in self.lane.take_notices() {
             match notice {
                 Notice::Committed(entries) => self.observer.committed(entries),
-                Notice::Fenced { shard, by } => self.observer.fenced(shard, by),
+                Notice::Fenced { shard, by } => {
+                    metrics::FENCES.inc();
+                    self.observer.fenced(shard, by);
+                }
                 Notice::Regressed { shard, acknowledged, found } => {
+                    metrics::REGRESSIONS.inc();
                     self.observer.regressed(shard, acknowledged, found);
                 }
             }
@@ -228,8 +233,10 @@ impl Shell {
         match action {
             Action::Append(entries) => {
                 let releases = &self.releases;
+                let began = Instant::now();
                 let (outcome, ()) =
                     tokio::join!(self.appender.append(&entries), async { releases.send_all() });
+                metrics::count_append(&entries, &outcome, began.elapsed());
                 drop(entries);
                 if let Appended::Refused(reason)
                 | Appended::NotSent(reason)

@@ -1,0 +1,20 @@
+//! Which rooms have metrics, in the order in which the page shows them.
+
+use telemetry::metrics::{Declared, Page};
+
+/// The page of `/metrics`.
+pub fn page() -> Page {
+    Page::of(&rooms())
+}
+
+/// What each room declares.
+pub fn rooms() -> [&'static [Declared]; 6] {
+    [
+        http::metrics::METRICS,
+        graphql::metrics::METRICS,
+        actors::metrics::METRICS,
+        supervisors::metrics::METRICS,
+        persistence::metrics::METRICS,
+        cluster::metrics::METRICS,
+    ]
+}

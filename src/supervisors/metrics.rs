@@ -1,0 +1,6 @@
+//! What is told of starting again what failed.
+
+telemetry::metrics! { "supervisors":
+    /// Actors that were started again after a failure: views, drivers of sagas, aggregates.
+    counter RESTARTS = "restarts" by "actor";
+}

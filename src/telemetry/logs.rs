@@ -1,0 +1,60 @@
+//! Logs: to standard error, for people on a terminal and as JSON elsewhere. The hot path opens no
+//! span; whoever serves a request writes its correlation id into each line that is about it.
+
+use std::io::IsTerminal;
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    Human,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogOptions {
+    /// What is logged, as `tracing` has it: `info,emporium_cluster=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::default() }
+    }
+}
+
+impl LogOptions {
+    /// What is wrong with the filter, if something is.
+    pub fn filter_problem(&self) -> Option<String> {
+        let error = EnvFilter::try_new(&self.filter).err()?;
+        Some(format!("expected a list such as info,sqlx=warn: {error}"))
+    }
+}
+
+/// Sets up logging for the life of the process. Called once, before anything that may log; a
+/// second call changes nothing.
+pub fn start(settings: &LogOptions) {
+    let filter = EnvFilter::new(&settings.filter);
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let human = match settings.format {
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal,
+    };
+    let started = if human {
+        builder.with_ansi(terminal).try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    };
+    // Somebody else set it up: their lines are as good.
+    drop(started);
+}

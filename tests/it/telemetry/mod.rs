@@ -1,0 +1,3 @@
+//! What can be seen of a running server from outside.
+
+mod metrics;
