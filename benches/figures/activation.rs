@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt as _};
 use uuid::Uuid;
 
 use crate::children::{self, Child};
-use crate::counting::CountingJournal;
+use crate::counting::{Counting, counted};
 use crate::engine::{self, PATIENCE, meta, sell, start, stocked};
 use crate::limits::events_text;
 use crate::place::{Kind, Place, Places, Stores};
@@ -115,8 +115,7 @@ fn now_us() -> i64 {
 /// The first answer of aggregates that are not live.
 pub async fn cold(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     let place = places.fresh(kind).await;
-    let counting = Arc::new(CountingJournal::around(place.open().await.journal));
-    let stores = Stores { journal: counting.clone(), snapshots: place.open().await.snapshots };
+    let (stores, counting) = counted(place.open().await);
     let node = start(&stores, kind, Limits::default()).await;
     let few = with_events(&node, 10).await;
     let many = with_events(&node, if settings.quick { 2_000 } else { 10_000 }).await;
@@ -149,7 +148,7 @@ async fn with_events(node: &Node, events: usize) -> Vec<AggregateRef<StockItem>>
 /// The median of the milliseconds that an activation takes, and the events that each reads.
 async fn activate_all(
     node: &Node,
-    counting: &CountingJournal,
+    counting: &Counting,
     items: &[AggregateRef<StockItem>],
 ) -> (f64, f64) {
     passivate(node).await;
@@ -195,8 +194,7 @@ async fn after_a_crash(settings: &Settings, places: &Places, kind: Kind, samples
         let id: Uuid =
             said.get("id").and_then(|id| id.parse().ok()).expect("the child says its id");
         let stores = place.open().await;
-        let counting = Arc::new(CountingJournal::around(stores.journal));
-        let stores = Stores { journal: counting.clone(), snapshots: stores.snapshots };
+        let (stores, counting) = counted(stores);
         let node = start(&stores, kind, Limits::default()).await;
         let item = node.engine.aggregate::<StockItem>(AggregateId(id));
         let before = counting.events();

@@ -42,7 +42,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
     let services = Arc::new(NodeServices::new(
         "node-1",
-        Arc::clone(&stores.journal),
+        stores.journal.clone(),
         Arc::clone(&stores.snapshots),
         limits,
         SHARDS,
@@ -50,7 +50,8 @@ pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
     ));
     let options =
         NodeOptions { lanes: kind.lanes(), terms: LeaseTerms::default(), exclusive: true };
-    let node = Node::start(services, options).await.expect("a node starts");
+    let node =
+        Node::start(services, Arc::clone(&stores.journal), options).await.expect("a node starts");
     assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     node
 }

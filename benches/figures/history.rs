@@ -1,17 +1,15 @@
 //! The price of history: a command on an aggregate that remembers much, against the same command
 //! on one that remembers little, in turns.
 
-use std::sync::Arc;
-
 use emporium::actors::aggregate_ref::AggregateRef;
 use emporium::actors::shard::Limits;
 use emporium::domain::aggregate::Aggregate as _;
 use emporium::domain::products::stock_item::StockItem;
 use emporium::supervisors::node::Node;
 
-use crate::counting::CountingJournal;
+use crate::counting::counted;
 use crate::engine::{PATIENCE, sell, start, stocked};
-use crate::place::{Kind, Places, Stores};
+use crate::place::{Kind, Places};
 use crate::samples::{Samples, Window};
 use crate::settings::Settings;
 
@@ -41,8 +39,7 @@ struct Names {
 pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     let place = places.fresh(kind).await;
     let stores = place.open().await;
-    let counting = Arc::new(CountingJournal::around(stores.journal));
-    let stores = Stores { journal: counting.clone(), snapshots: stores.snapshots };
+    let (stores, counting) = counted(stores);
     let node = start(&stores, kind, Limits::default()).await;
     let old = stocked(&node.engine).await;
 

@@ -16,8 +16,8 @@ use super::shard::{ActivationKey, ActivationStatus, AnyActivation, Shard};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::journal::{Epoch, Seq, ShardId};
-use persistence::writer::lane::{Cut, Dropped};
-use persistence::writer::shell::{CellRef, WriterCell};
+use persistence::writer::lane::{Cell, Cut, Dropped};
+use persistence::writer::shell::CellRef;
 
 /// Where a verdict goes, and the command's place in the bounds until then.
 pub struct ReplyTo<A: Aggregate> {
@@ -231,7 +231,7 @@ impl<A: Aggregate> Activation<A> {
     }
 
     fn tell_writer(self: &Arc<Self>) {
-        self.shard.lane.ready(CellRef(Arc::clone(self) as Arc<dyn WriterCell>));
+        self.shard.lane.ready(Arc::clone(self) as CellRef);
     }
 
     /// Decides a request, or gives it back if the core must be recovered first.
@@ -317,7 +317,7 @@ async fn snapshot_task<A: Aggregate>(
     }
 }
 
-impl<A: Aggregate> WriterCell for Activation<A> {
+impl<A: Aggregate> Cell for Activation<A> {
     fn shard(&self) -> ShardId {
         self.shard.id
     }

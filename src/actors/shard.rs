@@ -15,7 +15,7 @@ use crate::activations::Activations;
 use crate::feed::Feed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use domain::id::AggregateId;
-use persistence::journal::{Epoch, Journal, Seq, ShardId};
+use persistence::journal::{Epoch, LogReader, Seq, ShardId};
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
 
@@ -72,7 +72,7 @@ const WAITS_MAX: usize = 1_024;
 /// What every actor of a node may use.
 pub struct NodeServices {
     pub name: Arc<str>,
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn LogReader>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub limits: Limits,
     pub feed: Arc<Feed>,
@@ -94,7 +94,7 @@ pub struct NodeServices {
 impl NodeServices {
     pub fn new(
         name: &str,
-        journal: Arc<dyn Journal>,
+        journal: Arc<dyn LogReader>,
         snapshots: Arc<dyn SnapshotStore>,
         limits: Limits,
         shards: u16,

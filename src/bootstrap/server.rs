@@ -187,7 +187,7 @@ fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
 async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Failure> {
     let services = Arc::new(NodeServices::new(
         &settings.node.name,
-        Arc::clone(&storage.journal),
+        storage.journal.clone(),
         Arc::clone(&storage.snapshots),
         settings.limits.clone(),
         settings.node.shards,
@@ -198,7 +198,7 @@ async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Fail
         terms: settings.lease.terms(),
         exclusive: storage.is_exclusive(),
     };
-    Node::start(services, options)
+    Node::start(services, Arc::clone(&storage.journal), options)
         .await
         .map_err(|error| Failure::failed("starting the node", error))
 }

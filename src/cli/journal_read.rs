@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::output::Output;
 use super::{AggregateName, Failure, JournalReadArguments};
-use persistence::journal::{Entry, Journal, PageLimit, ShardId};
+use persistence::journal::{Entry, LogReader, PageLimit, ShardId};
 
 /// An event as it is stored; the texts are passed on as they are.
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ struct Line<'a> {
 
 /// Prints what the arguments ask for, of the shards `0..shards`.
 pub async fn print(
-    journal: &dyn Journal,
+    journal: &dyn LogReader,
     shards: u16,
     arguments: &JournalReadArguments,
 ) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ pub async fn print(
 }
 
 async fn read_shard(
-    journal: &dyn Journal,
+    journal: &dyn LogReader,
     shard: ShardId,
     mut after: u64,
     printer: &mut Printer,
@@ -84,7 +84,7 @@ async fn read_shard(
 }
 
 async fn read_aggregate(
-    journal: &dyn Journal,
+    journal: &dyn LogReader,
     name: &AggregateName,
     after: u64,
     printer: &mut Printer,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::metrics::{LEASE_REQUESTS, LOSSES, TAKEOVERS};
 use super::ownership::{LeaseTerms, Ownership, Step};
-use persistence::journal::{Epoch, Journal, Owner, Seq, ShardId};
+use persistence::journal::{Epoch, Owner, Seq, ShardId, ShardLeases};
 
 /// Who serves shards while this node has them.
 #[async_trait]
@@ -100,9 +100,14 @@ impl LeaseManager {
     }
 
     /// Starts it, on the current runtime.
-    pub fn start(self, options: LeaseOptions, journal: Arc<dyn Journal>, host: Arc<dyn ShardHost>) {
+    pub fn start(
+        self,
+        options: LeaseOptions,
+        leases: Arc<dyn ShardLeases>,
+        host: Arc<dyn ShardHost>,
+    ) {
         let ownership = Ownership::new(options.terms, options.shards.iter().copied());
-        let running = Running { ownership, options, journal, host, leases: self, draining: false };
+        let running = Running { ownership, options, leases, host, manager: self, draining: false };
         tokio::spawn(running.run());
     }
 }
@@ -110,9 +115,9 @@ impl LeaseManager {
 struct Running {
     ownership: Ownership,
     options: LeaseOptions,
-    journal: Arc<dyn Journal>,
+    leases: Arc<dyn ShardLeases>,
     host: Arc<dyn ShardHost>,
-    leases: LeaseManager,
+    manager: LeaseManager,
     /// Shards close because the node stops.
     draining: bool,
 }
@@ -124,13 +129,13 @@ impl Running {
             let steps = self.ownership.tick(now);
             let idle = steps.is_empty();
             self.perform(steps).await;
-            self.leases.served.send_replace(self.ownership.serves_all());
+            self.manager.served.send_replace(self.ownership.serves_all());
             if !idle {
                 continue;
             }
             let wait = self.ownership.next_tick().saturating_sub(now).clamp(1_000, 1_000_000);
             tokio::select! {
-                news = self.leases.news.recv() => match news {
+                news = self.manager.news.recv() => match news {
                     Some(News::Drain(done)) => {
                         self.draining = true;
                         let steps = self.ownership.drain();
@@ -175,7 +180,7 @@ impl Running {
                     self.host.close(shard).await;
                 }
                 Step::Release(shards) => {
-                    if let Err(error) = self.journal.release(&self.options.owner, &shards).await {
+                    if let Err(error) = self.leases.release(&self.options.owner, &shards).await {
                         tracing::warn!(%error, "leases not given up; they will run out");
                     }
                 }
@@ -187,7 +192,7 @@ impl Running {
         let sent_at = self.host.monotonic_us();
         let began = Instant::now();
         let LeaseOptions { owner, terms, force, .. } = &self.options;
-        let answer = self.journal.take(&shards, owner, terms.lease, *force).await;
+        let answer = self.leases.take(&shards, owner, terms.lease, *force).await;
         LEASE_REQUESTS.with(["take", outcome(&answer)]).inc();
         if let Err(error) = &answer {
             tracing::warn!(%error, "shards cannot be taken");
@@ -199,7 +204,7 @@ impl Running {
 
     async fn renew(&mut self) -> Vec<Step> {
         let sent_at = self.host.monotonic_us();
-        let answer = self.journal.renew(&self.options.owner, self.options.terms.lease).await;
+        let answer = self.leases.renew(&self.options.owner, self.options.terms.lease).await;
         LEASE_REQUESTS.with(["renew", outcome(&answer)]).inc();
         if let Err(error) = &answer {
             tracing::warn!(%error, "leases cannot be renewed");

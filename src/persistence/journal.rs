@@ -1,9 +1,10 @@
 //! The port to the log. A shard is a log with one writer; an *entry* is one row of it and holds
 //! the consecutive events of one aggregate that were committed together.
 //!
-//! This file owns the vocabulary (entry, position, owner, outcomes) and the two traits that each
-//! database implements. It decides nothing: who may write, what to batch, what a lost answer means
-//! is decided by the pure cores in `writer` and `cluster`.
+//! This file owns the vocabulary (entry, position, owner, outcomes) and what each database
+//! implements: [`LogReader`], [`ShardLeases`], [`AppenderSource`]. It decides nothing: who may
+//! write, what to batch, what a lost answer means is decided by the pure cores in `writer` and
+//! `cluster`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,38 +134,9 @@ pub enum JournalError {
     Corrupt(String),
 }
 
-/// One database that holds the logs of shards.
+/// Reads the logs. Changes nothing, and may be asked by anybody at any time.
 #[async_trait]
-pub trait Journal: Send + Sync + 'static {
-    /// Creates the rows of `shards` for the numbers `0..count`; keeps those that exist. A count
-    /// that differs from what the database was made with is refused.
-    async fn prepare(&self, count: u16) -> Result<(), JournalError>;
-
-    /// How many shards the database was made with; 0 before the first `prepare`.
-    async fn shard_count(&self) -> Result<u16, JournalError>;
-
-    /// A connection of its own for one writer lane.
-    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
-
-    /// Takes each of `shards` whose lease ran out by the database's clock, was given up, or is
-    /// held by the same node's former life — or every one if `force`, for callers who know by
-    /// other means that no other process lives (the lock on an embedded database's file).
-    /// For each: raise the epoch, set owner and lease, append the takeover record behind the head,
-    /// all in one transaction; begin again if the old owner appended meanwhile.
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError>;
-
-    /// Extends the leases that this very incarnation holds, and says which shards those are.
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError>;
-
-    /// Gives up what this incarnation holds of `shards`, so that others need not wait.
-    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError>;
-
+pub trait LogReader: Send + Sync + 'static {
     /// The highest sequence number of each shard (0 for an empty log), on a fresh connection.
     async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError>;
 
@@ -197,6 +169,49 @@ pub trait Journal: Send + Sync + 'static {
         aggregate_id: Uuid,
     ) -> Result<u64, JournalError>;
 }
+
+/// Says who owns which shard, and until when.
+#[async_trait]
+pub trait ShardLeases: Send + Sync + 'static {
+    /// Creates the rows of `shards` for the numbers `0..count`; keeps those that exist. A count
+    /// that differs from what the database was made with is refused.
+    async fn prepare(&self, count: u16) -> Result<(), JournalError>;
+
+    /// How many shards the database was made with; 0 before the first `prepare`.
+    async fn shard_count(&self) -> Result<u16, JournalError>;
+
+    /// Takes each of `shards` whose lease ran out by the database's clock, was given up, or is
+    /// held by the same node's former life — or every one if `force`, for callers who know by
+    /// other means that no other process lives (the lock on an embedded database's file).
+    /// For each: raise the epoch, set owner and lease, append the takeover record behind the head,
+    /// all in one transaction; begin again if the old owner appended meanwhile.
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError>;
+
+    /// Extends the leases that this very incarnation holds, and says which shards those are.
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError>;
+
+    /// Gives up what this incarnation holds of `shards`, so that others need not wait.
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError>;
+}
+
+/// Opens connections that append.
+#[async_trait]
+pub trait AppenderSource: Send + Sync + 'static {
+    /// A connection of its own for one writer lane.
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
+}
+
+/// One database that holds the logs of shards: all three ports in one, for those who start a node.
+/// Everybody else asks for the one port that they use.
+pub trait Journal: LogReader + ShardLeases + AppenderSource {}
+
+impl<J: LogReader + ShardLeases + AppenderSource> Journal for J {}
 
 /// One connection that appends. It reconnects by itself at the next append after a loss; the
 /// answer to the append that met the loss is `Unknown` unless it was certainly never sent.

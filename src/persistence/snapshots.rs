@@ -58,10 +58,35 @@ impl Listed {
     }
 }
 
+/// Reads what is stored and changes nothing: for verification.
+#[async_trait]
+pub trait SnapshotReader: Send + Sync + 'static {
+    /// The segments whose newest key was recorded at or after `since_us`, oldest first, one page
+    /// of at most `rows`, with `first_version` greater than `after_version`. `Err(Corrupt)` if
+    /// one is damaged: then the caller rebuilds keys from the log.
+    async fn key_segments(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        since_us: i64,
+        after_version: u64,
+        rows: u32,
+    ) -> Result<Vec<KeySegment>, JournalError>;
+
+    /// Every snapshot of one kind, damaged ones too, in order of id, `rows` at a time after
+    /// `after`.
+    async fn list(
+        &self,
+        aggregate_type: &str,
+        after: Option<Uuid>,
+        rows: u32,
+    ) -> Result<Vec<Listed>, JournalError>;
+}
+
 /// Where snapshots live. Both kinds of rows carry a CRC-32 over all of their columns; a row that
 /// fails it is never returned.
 #[async_trait]
-pub trait SnapshotStore: Send + Sync + 'static {
+pub trait SnapshotStore: SnapshotReader {
     /// Keeps `snapshot` in place of an older one of the same aggregate, and `segment`, if given,
     /// beside the earlier ones, in one transaction. An older snapshot never replaces a newer one;
     /// the same version in another schema does. Of two segments with the same `first_version` the
@@ -81,18 +106,6 @@ pub trait SnapshotStore: Send + Sync + 'static {
         state_schema: u32,
     ) -> Result<Option<Snapshot>, JournalError>;
 
-    /// The segments whose newest key was recorded at or after `since_us`, oldest first, one page
-    /// of at most `rows`, with `first_version` greater than `after_version`. `Err(Corrupt)` if
-    /// one is damaged: then the caller rebuilds keys from the log.
-    async fn key_segments(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        since_us: i64,
-        after_version: u64,
-        rows: u32,
-    ) -> Result<Vec<KeySegment>, JournalError>;
-
     /// Removes the segments of one aggregate that ended before `before_us`.
     async fn prune_key_segments(
         &self,
@@ -100,13 +113,4 @@ pub trait SnapshotStore: Send + Sync + 'static {
         aggregate_id: Uuid,
         before_us: i64,
     ) -> Result<(), JournalError>;
-
-    /// Every snapshot of one kind, damaged ones too, for verification, in order of id, `rows` at a
-    /// time after `after`. Removes nothing.
-    async fn list(
-        &self,
-        aggregate_type: &str,
-        after: Option<Uuid>,
-        rows: u32,
-    ) -> Result<Vec<Listed>, JournalError>;
 }

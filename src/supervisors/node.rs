@@ -15,7 +15,7 @@ use actors::shard::{NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::LeaseTerms;
-use persistence::journal::{Entry, Epoch, JournalError, Owner, Seq, ShardId};
+use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Seq, ShardId};
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
 /// How a node is set up.
@@ -41,15 +41,16 @@ impl Node {
     /// [`all_served`](Self::all_served).
     pub async fn start(
         services: Arc<NodeServices>,
+        journal: Arc<dyn Journal>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
-        services.journal.prepare(services.shards).await?;
+        journal.prepare(services.shards).await?;
         let (leases, manager) = LeaseManager::new();
         let observer =
             Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });
         let mut lanes = Vec::new();
         for _ in 0..options.lanes.clamp(1, services.shards) {
-            let appender = services.journal.appender().await?;
+            let appender = journal.appender().await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
             lanes.push(LaneHandle::start(Arc::clone(&services.journal), appender, observer));
         }
@@ -75,7 +76,7 @@ impl Node {
             shards: (0..services.shards).collect(),
             force: options.exclusive,
         };
-        manager.start(lease_options, Arc::clone(&services.journal), host);
+        manager.start(lease_options, journal, host);
         Ok(Self { engine: Engine::new(services, shards), leases, lanes, root })
     }
 

@@ -70,7 +70,7 @@ impl TestApp {
             tokio::runtime::Handle::current(),
         ));
         let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
-        let node = Node::start(services, options).await.expect("a node starts");
+        let node = Node::start(services, database.clone(), options).await.expect("a node starts");
         assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
         let payments = Arc::new(Gate::default());
         let started = Followers::start(&node, payments.clone(), checkout.clone()).await;

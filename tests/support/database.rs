@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use emporium::persistence::journal::Journal;
+use emporium::persistence::journal::{Journal, ShardLeases};
 use emporium::persistence::snapshots::SnapshotStore;
 use emporium::persistence_sql::{mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;

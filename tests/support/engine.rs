@@ -8,17 +8,18 @@ use emporium::actors::core::CommandMeta;
 use emporium::actors::shard::{Limits, NodeServices};
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::id::AggregateId;
+use emporium::persistence::intercept::Intercepted;
 use emporium::supervisors::node::{Node, NodeOptions};
 use uuid::Uuid;
 
 use super::counter::Counter;
 use super::database::{SHARDS, TestDatabase};
-use super::faults::FaultyJournal;
+use super::faults::Faults;
 
 pub struct TestNode {
     pub node: Node,
     pub engine: Engine,
-    pub journal: Arc<FaultyJournal>,
+    pub journal: Arc<Faults>,
 }
 
 /// Bounds that tests reach.
@@ -38,7 +39,9 @@ impl TestNode {
     }
 
     pub async fn start_with(database: &TestDatabase, limits: Limits, terms: LeaseTerms) -> Self {
-        let journal = Arc::new(FaultyJournal::over(Arc::clone(&database.journal)));
+        let faults = Arc::new(Faults::default());
+        let journal =
+            Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
         let services = Arc::new(NodeServices::new(
             "test-node",
             journal.clone(),
@@ -48,10 +51,10 @@ impl TestNode {
             tokio::runtime::Handle::current(),
         ));
         let options = NodeOptions { lanes: 2, terms, exclusive: true };
-        let node = Node::start(services, options).await.expect("a node starts");
+        let node = Node::start(services, journal, options).await.expect("a node starts");
         assert!(node.all_served(Duration::from_secs(20)).await, "every shard is taken");
         let engine = node.engine.clone();
-        Self { node, engine, journal }
+        Self { node, engine, journal: faults }
     }
 
     pub fn counter(&self, number: u128) -> AggregateRef<Counter> {

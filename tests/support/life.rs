@@ -15,9 +15,8 @@ use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
-use emporium::persistence::journal::{
-    Appended, Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
-};
+use emporium::persistence::intercept::{Call, Hooks, Intercepted};
+use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
 use emporium::persistence_sql::sqlite;
 use emporium::projections::position::Position;
 use emporium::supervisors::node::{Node, NodeOptions};
@@ -25,7 +24,6 @@ use emporium::supervisors::services::Followers;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::PATIENCE;
 use super::database::SHARDS;
@@ -62,17 +60,17 @@ impl World {
             let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
             let database = Arc::new(database.expect("the file can be opened"));
             database.migrate().await.expect("the file can be migrated");
-            let journal = CrashingJournal { inner: database.clone(), crash: Arc::clone(&crash) };
+            let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
             let services = Arc::new(NodeServices::new(
                 "test-node",
-                Arc::new(journal),
+                journal.clone(),
                 database,
                 self.limits.clone(),
                 SHARDS,
                 tokio::runtime::Handle::current(),
             ));
             let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
-            let node = Node::start(services, options).await.expect("a node starts");
+            let node = Node::start(services, journal, options).await.expect("a node starts");
             assert!(node.all_served(PATIENCE).await, "every shard is taken");
             let payments = Arc::clone(&self.payments);
             let followers = Followers::start(&node, payments, self.options.clone()).await;
@@ -197,95 +195,23 @@ impl Crash {
     }
 }
 
-struct CrashingJournal {
-    inner: Arc<dyn Journal>,
-    crash: Arc<Crash>,
-}
-
-struct CrashingAppender {
-    inner: Box<dyn Appender>,
-    crash: Arc<Crash>,
-}
-
 #[async_trait]
-impl Appender for CrashingAppender {
-    async fn append(&mut self, entries: &[Entry]) -> Appended {
-        if !self.crash.is_now() {
-            return self.inner.append(entries).await;
+impl Hooks for Crash {
+    async fn before(&self, call: Call<'_>) -> Result<(), JournalError> {
+        if let Call::ReadShard { after, .. } = call {
+            self.lowest_read.fetch_min(after, Ordering::SeqCst);
         }
-        if self.crash.executed.load(Ordering::SeqCst) == 1 {
-            assert_eq!(self.inner.append(entries).await, Appended::Committed);
+        Ok(())
+    }
+
+    async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {
+        if !self.is_now() {
+            return appender.append(entries).await;
         }
-        self.crash.happened.send_replace(true);
+        if self.executed.load(Ordering::SeqCst) == 1 {
+            assert_eq!(appender.append(entries).await, Appended::Committed);
+        }
+        self.happened.send_replace(true);
         std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl Journal for CrashingJournal {
-    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
-        self.inner.prepare(count).await
-    }
-
-    async fn shard_count(&self) -> Result<u16, JournalError> {
-        self.inner.shard_count().await
-    }
-
-    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
-        let inner = self.inner.appender().await?;
-        Ok(Box::new(CrashingAppender { inner, crash: Arc::clone(&self.crash) }))
-    }
-
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        self.inner.take(shards, owner, lease, force).await
-    }
-
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
-        self.inner.renew(owner, lease).await
-    }
-
-    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
-        self.inner.release(owner, shards).await
-    }
-
-    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-        self.inner.heads(shards).await
-    }
-
-    async fn read_shard(
-        &self,
-        shard: ShardId,
-        after: Seq,
-        through: Seq,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        self.crash.lowest_read.fetch_min(after, Ordering::SeqCst);
-        self.inner.read_shard(shard, after, through, limit).await
-    }
-
-    async fn read_aggregate(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        from_version: u64,
-        to_version: u64,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        let inner = &self.inner;
-        inner.read_aggregate(aggregate_type, aggregate_id, from_version, to_version, limit).await
-    }
-
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
-        self.inner.last_version(aggregate_type, aggregate_id).await
     }
 }

@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::Failure;
 use super::output::Output;
 use super::progress::Progress;
-use persistence::journal::{Journal, ShardId};
-use persistence::snapshots::SnapshotStore;
+use persistence::journal::{LogReader, ShardId};
+use persistence::snapshots::SnapshotReader;
 
 /// Findings kept for one JSON answer; further ones are counted.
 const FINDINGS_LISTED_MAX: usize = 10_000;
@@ -50,8 +50,8 @@ pub struct Tally {
 
 /// Reads it all, tells each finding to `report`, and says what was read.
 pub async fn verify(
-    journal: &dyn Journal,
-    snapshots: &dyn SnapshotStore,
+    journal: &dyn LogReader,
+    snapshots: &dyn SnapshotReader,
     shards: u16,
     report: &mut dyn FnMut(&Finding),
 ) -> Tally {
@@ -70,8 +70,8 @@ pub async fn verify(
 
 /// Verifies and prints; fails if anything was found.
 pub async fn print(
-    journal: &dyn Journal,
-    snapshots: &dyn SnapshotStore,
+    journal: &dyn LogReader,
+    snapshots: &dyn SnapshotReader,
     shards: u16,
     json: bool,
 ) -> Result<(), Failure> {
@@ -109,8 +109,8 @@ pub async fn print(
 }
 
 struct Verifier<'a> {
-    journal: &'a dyn Journal,
-    snapshots: &'a dyn SnapshotStore,
+    journal: &'a dyn LogReader,
+    snapshots: &'a dyn SnapshotReader,
     shard_count: u16,
     aggregates_per_pass: usize,
     tally: Tally,

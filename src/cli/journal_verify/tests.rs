@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
@@ -14,9 +13,7 @@ use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use domain::products::product::{self, Product};
 use persistence::codec::{self, Meta};
-use persistence::journal::{
-    Appender, Entry, JournalError, Owner, PageLimit, SHARD_RECORD, Seq, Taken, shard_record_id,
-};
+use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, Seq, shard_record_id};
 use persistence::snapshots::{KeySegment, Listed, Snapshot};
 
 const SHARDS: u16 = 4;
@@ -30,37 +27,7 @@ struct Shelf {
 }
 
 #[async_trait]
-impl Journal for Shelf {
-    async fn prepare(&self, _: u16) -> Result<(), JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
-    async fn shard_count(&self) -> Result<u16, JournalError> {
-        Ok(SHARDS)
-    }
-
-    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
-    async fn take(
-        &self,
-        _: &[ShardId],
-        _: &Owner,
-        _: Duration,
-        _: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
-    async fn renew(&self, _: &Owner, _: Duration) -> Result<Vec<ShardId>, JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
-    async fn release(&self, _: &Owner, _: &[ShardId]) -> Result<(), JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
+impl LogReader for Shelf {
     async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
         let entries = self.entries.lock();
         let head = |shard: &ShardId| {
@@ -104,15 +71,7 @@ impl Journal for Shelf {
 }
 
 #[async_trait]
-impl SnapshotStore for Shelf {
-    async fn save(&self, _: &Snapshot, _: Option<&KeySegment>) -> Result<(), JournalError> {
-        unreachable!("verification changes nothing")
-    }
-
-    async fn load(&self, _: &str, _: Uuid, _: u32) -> Result<Option<Snapshot>, JournalError> {
-        unreachable!("a damaged one would be removed")
-    }
-
+impl SnapshotReader for Shelf {
     async fn key_segments(
         &self,
         _: &str,
@@ -126,10 +85,6 @@ impl SnapshotStore for Shelf {
             Some(Err(damage)) => Err(JournalError::Corrupt(damage.clone())),
             _ => Ok(Vec::new()),
         }
-    }
-
-    async fn prune_key_segments(&self, _: &str, _: Uuid, _: i64) -> Result<(), JournalError> {
-        unreachable!("verification changes nothing")
     }
 
     async fn list(

@@ -25,7 +25,7 @@ const BATCH_SIZES: [usize; 18] =
 
 /// An aggregate as the writer sees it: where entries come from and where their fate is told.
 /// All calls are quick and never wait.
-pub trait Cell: Clone {
+pub trait Cell {
     /// Which shard it lives on.
     fn shard(&self) -> ShardId;
     /// In which ownership of the shard it was started. What it decides is written in that one or
@@ -40,6 +40,28 @@ pub trait Cell: Clone {
     /// The entry handed out, and all that was decided behind it, did not happen and never will by
     /// this try.
     fn dropped(&self, reason: Dropped);
+}
+
+impl<C: Cell + ?Sized> Cell for Arc<C> {
+    fn shard(&self) -> ShardId {
+        (**self).shard()
+    }
+
+    fn epoch(&self) -> Epoch {
+        (**self).epoch()
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        (**self).cut()
+    }
+
+    fn committed(&self, seq: Seq) -> bool {
+        (**self).committed(seq)
+    }
+
+    fn dropped(&self, reason: Dropped) {
+        (**self).dropped(reason);
+    }
 }
 
 /// What one aggregate contributes to a batch.

@@ -10,40 +10,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use super::lane::{Action, Cell, Cut, Dropped, Lane, Notice};
-use crate::journal::{Appended, Appender, Entry, Epoch, Journal, PageLimit, Seq, ShardId};
+use super::lane::{Action, Cell, Dropped, Lane, Notice};
+use crate::journal::{Appended, Appender, Entry, Epoch, LogReader, PageLimit, Seq, ShardId};
 use crate::metrics;
 
-/// An aggregate as the shell sees it; [`Cell`] says what each call means.
-pub trait WriterCell: Send + Sync {
-    fn shard(&self) -> ShardId;
-    fn epoch(&self) -> Epoch;
-    fn cut(&self) -> Option<Cut>;
-    fn committed(&self, seq: Seq) -> bool;
-    fn dropped(&self, reason: Dropped);
-}
-
-/// A shared [`WriterCell`].
-#[derive(Clone)]
-pub struct CellRef(pub Arc<dyn WriterCell>);
-
-impl Cell for CellRef {
-    fn shard(&self) -> ShardId {
-        self.0.shard()
-    }
-    fn epoch(&self) -> Epoch {
-        self.0.epoch()
-    }
-    fn cut(&self) -> Option<Cut> {
-        self.0.cut()
-    }
-    fn committed(&self, seq: Seq) -> bool {
-        self.0.committed(seq)
-    }
-    fn dropped(&self, reason: Dropped) {
-        self.0.dropped(reason);
-    }
-}
+/// A live aggregate, of whatever kind, that has something to write.
+pub type CellRef = Arc<dyn Cell + Send + Sync>;
 
 /// Replies that may go out, in the order of their commits.
 #[derive(Default)]
@@ -100,9 +72,9 @@ pub struct LaneHandle {
 }
 
 impl LaneHandle {
-    /// Starts a lane on the current runtime.
+    /// Starts a lane on the current runtime. It reads `log` where an answer was lost.
     pub fn start(
-        journal: Arc<dyn Journal>,
+        log: Arc<dyn LogReader>,
         appender: Box<dyn Appender>,
         observer: Arc<dyn LaneObserver>,
     ) -> Self {
@@ -110,7 +82,7 @@ impl LaneHandle {
         let releases = Arc::new(Releases::default());
         let shell = Shell {
             lane: Lane::default(),
-            journal,
+            log,
             appender,
             observer,
             inputs: receiver,
@@ -130,8 +102,8 @@ impl LaneHandle {
         if let Err(mpsc::error::SendError(Input::Ready(cell))) =
             self.inputs.send(Input::Ready(cell))
         {
-            let _ = cell.0.cut();
-            cell.0.dropped(Dropped::Fenced);
+            let _ = cell.cut();
+            cell.dropped(Dropped::Fenced);
         }
     }
 
@@ -162,7 +134,7 @@ impl LaneHandle {
 
 struct Shell {
     lane: Lane<CellRef>,
-    journal: Arc<dyn Journal>,
+    log: Arc<dyn LogReader>,
     appender: Box<dyn Appender>,
     observer: Arc<dyn LaneObserver>,
     inputs: mpsc::UnboundedReceiver<Input>,
@@ -247,11 +219,11 @@ impl Shell {
                 self.lane.appended(outcome);
             }
             Action::ReadBack(ranges) => {
-                let found = read(&*self.journal, &ranges).await;
+                let found = read(&*self.log, &ranges).await;
                 self.lane.read_back(found);
             }
             Action::Heads(shards) => {
-                let heads = self.journal.heads(&shards).await;
+                let heads = self.log.heads(&shards).await;
                 if let Err(error) = &heads {
                     tracing::warn!(%error, "heads cannot be read");
                 }
@@ -266,12 +238,12 @@ impl Shell {
     }
 }
 
-async fn read(journal: &dyn Journal, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec<Entry>> {
+async fn read(log: &dyn LogReader, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec<Entry>> {
     let mut found = Vec::new();
     for (shard, first, last) in ranges {
         let mut after = first - 1;
         while after < *last {
-            let page = journal.read_shard(*shard, after, *last, PageLimit::default()).await;
+            let page = log.read_shard(*shard, after, *last, PageLimit::default()).await;
             match page {
                 Ok(page) => {
                     let Some(entry) = page.last() else { break };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use emporium::persistence::journal::{Appended, Appender, Entry, Journal, JournalError, PageLimit};
+use emporium::persistence::journal::{
+    Appended, Appender, AppenderSource, Entry, JournalError, LogReader, PageLimit, ShardLeases,
+};
 use emporium::persistence_sql::mysql::{Database, Options};
 use tokio::sync::Mutex;
 use tokio::time::Instant;

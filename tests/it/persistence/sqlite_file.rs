@@ -1,6 +1,6 @@
 //! What only a database in a file can meet.
 
-use emporium::persistence::journal::{Appended, Journal};
+use emporium::persistence::journal::{Appended, AppenderSource, ShardLeases};
 use emporium::persistence_sql::sqlite::{Database, Options};
 
 use super::entries::{commit, entry, run_of, whole};

@@ -19,14 +19,10 @@ use async_trait::async_trait;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::mysql::MySqlConnectOptions;
-use uuid::Uuid;
 
 use super::connections::{Borrowed, Connections};
-use super::page::Range;
 use errors::{from_migration, journal_error};
-use persistence::journal::{
-    Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
-};
+use persistence::journal::{Appender, AppenderSource, JournalError};
 use session::{Opener, Server, within};
 
 /// How to use a server.
@@ -114,15 +110,7 @@ impl Database {
 }
 
 #[async_trait]
-impl Journal for Database {
-    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
-        ownership::prepare(self, count).await
-    }
-
-    async fn shard_count(&self) -> Result<u16, JournalError> {
-        reading::shard_count(self).await
-    }
-
+impl AppenderSource for Database {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         let connection = self.connections.fresh().await.map_err(journal_error)?;
         Ok(Box::new(appender::Lane::new(
@@ -131,58 +119,5 @@ impl Journal for Database {
             self.options.append_timeout,
             self.server.statement_bytes_max,
         )))
-    }
-
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        ownership::take(self, shards, owner, lease, force).await
-    }
-
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
-        ownership::renew(self, owner, lease).await
-    }
-
-    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
-        ownership::release(self, owner, shards).await
-    }
-
-    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-        reading::heads(self, shards).await
-    }
-
-    async fn read_shard(
-        &self,
-        shard: ShardId,
-        after: Seq,
-        through: Seq,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        reading::entries(self, Range::Shard { shard, after, through }, limit).await
-    }
-
-    async fn read_aggregate(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        from_version: u64,
-        to_version: u64,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        let range =
-            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
-        reading::entries(self, range, limit).await
-    }
-
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
-        reading::last_version(self, aggregate_type, aggregate_id).await
     }
 }

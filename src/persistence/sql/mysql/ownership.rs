@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::{Executor, MySqlConnection, Row};
 use tokio::time::sleep;
 
@@ -19,7 +20,7 @@ use crate::statements::{
     own_shards, release_shards, renew_shards, select_owners, takeover,
 };
 use persistence::journal::{
-    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, Taken,
+    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
 };
 
 /// How often all shards asked for are tried in one transaction that locks out nobody. Where an
@@ -29,16 +30,80 @@ const TRIES_TOGETHER: u32 = 3;
 /// How often one shard is tried by itself, holding up its appends for one round trip.
 const TRIES_ALONE: u32 = 50;
 
-pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), JournalError> {
-    let mut borrowed = database.acquire().await?;
-    let found = database.answer(prepare_on(borrowed.connection(), count)).await?;
-    borrowed.give_back();
-    if found == i64::from(count) {
-        return Ok(());
+#[async_trait]
+impl ShardLeases for Database {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let found = self.answer(prepare_on(borrowed.connection(), count)).await?;
+        borrowed.give_back();
+        if found == i64::from(count) {
+            return Ok(());
+        }
+        Err(JournalError::Refused(format!(
+            "this database was made with {found} shards and not with {count}"
+        )))
     }
-    Err(JournalError::Refused(format!(
-        "this database was made with {found} shards and not with {count}"
-    )))
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let query = sqlx::query_scalar(SHARD_COUNT);
+        let count: i64 = self.answer(query.fetch_one(borrowed.connection())).await?;
+        borrowed.give_back();
+        u16::try_from(count)
+            .map_err(|_| JournalError::Corrupt(format!("a table of {count} shards")))
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        let shards = in_lock_order(shards);
+        let together = Demand { owner, lease, force, heads: Heads::Read };
+        if let Some(taken) = together.take(self, &shards, TRIES_TOGETHER).await? {
+            return Ok(taken);
+        }
+        let alone = Demand { heads: Heads::Locked, ..together };
+        let mut taken = Vec::with_capacity(shards.len());
+        for shard in &shards {
+            let one = alone.take(self, std::slice::from_ref(shard), TRIES_ALONE).await?;
+            taken.extend(one.ok_or_else(|| {
+                JournalError::Unreachable(format!(
+                    "shard {shard} was appended to at each of {TRIES_ALONE} tries to take it"
+                ))
+            })?);
+        }
+        Ok(taken)
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let incarnation = owner.incarnation.as_bytes().as_slice();
+        let renewal = sqlx::query(renew_shards(NOW_US))
+            .bind(micros(lease))
+            .bind(incarnation)
+            .execute(borrowed.connection());
+        self.answer(renewal).await?;
+        let owned =
+            sqlx::query_scalar(OWNED_SHARDS).bind(incarnation).fetch_all(borrowed.connection());
+        let owned = self.answer(owned).await?;
+        borrowed.give_back();
+        Ok(owned)
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        if shards.is_empty() {
+            return Ok(());
+        }
+        let mut borrowed = self.acquire().await?;
+        let statement = release_shards(shards, &incarnation_literal(owner));
+        let release = borrowed.connection().execute(sqlx::raw_sql(statement));
+        self.answer(release).await?;
+        borrowed.give_back();
+        Ok(())
+    }
 }
 
 /// Makes the rows of an empty table in one statement, and says how many there are. Where two
@@ -56,31 +121,6 @@ async fn prepare_on(connection: &mut MySqlConnection, count: u16) -> Result<i64,
         }
         Err(error) => Err(error),
     }
-}
-
-pub(super) async fn take(
-    database: &Database,
-    shards: &[ShardId],
-    owner: &Owner,
-    lease: Duration,
-    force: bool,
-) -> Result<Vec<Taken>, JournalError> {
-    let shards = in_lock_order(shards);
-    let together = Demand { owner, lease, force, heads: Heads::Read };
-    if let Some(taken) = together.take(database, &shards, TRIES_TOGETHER).await? {
-        return Ok(taken);
-    }
-    let alone = Demand { heads: Heads::Locked, ..together };
-    let mut taken = Vec::with_capacity(shards.len());
-    for shard in &shards {
-        let one = alone.take(database, std::slice::from_ref(shard), TRIES_ALONE).await?;
-        taken.extend(one.ok_or_else(|| {
-            JournalError::Unreachable(format!(
-                "shard {shard} was appended to at each of {TRIES_ALONE} tries to take it"
-            ))
-        })?);
-    }
-    Ok(taken)
 }
 
 /// How the head of a shard is found.
@@ -242,40 +282,6 @@ async fn lock_heads(
         heads.push((*shard, head.unwrap_or(0)));
     }
     Ok(heads)
-}
-
-pub(super) async fn renew(
-    database: &Database,
-    owner: &Owner,
-    lease: Duration,
-) -> Result<Vec<ShardId>, JournalError> {
-    let mut borrowed = database.acquire().await?;
-    let incarnation = owner.incarnation.as_bytes().as_slice();
-    let renewal = sqlx::query(renew_shards(NOW_US))
-        .bind(micros(lease))
-        .bind(incarnation)
-        .execute(borrowed.connection());
-    database.answer(renewal).await?;
-    let owned = sqlx::query_scalar(OWNED_SHARDS).bind(incarnation).fetch_all(borrowed.connection());
-    let owned = database.answer(owned).await?;
-    borrowed.give_back();
-    Ok(owned)
-}
-
-pub(super) async fn release(
-    database: &Database,
-    owner: &Owner,
-    shards: &[ShardId],
-) -> Result<(), JournalError> {
-    if shards.is_empty() {
-        return Ok(());
-    }
-    let mut borrowed = database.acquire().await?;
-    let statement = release_shards(shards, &incarnation_literal(owner));
-    let release = borrowed.connection().execute(sqlx::raw_sql(statement));
-    database.answer(release).await?;
-    borrowed.give_back();
-    Ok(())
 }
 
 // Statements over lists of shards differ with each list. They are sent as text, with their values

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
 use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::{AssertSqlSafe, Executor, MySql, MySqlConnection, Row};
@@ -10,23 +11,53 @@ use uuid::Uuid;
 use super::Database;
 use super::errors::journal_error;
 use crate::page::{Page, Range};
-use crate::statements::{LAST_VERSION, READ_SHARD, SHARD_COUNT, id, journal_columns};
-use persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+use crate::statements::{LAST_VERSION, READ_SHARD, id, journal_columns};
+use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
 
-pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
-    let mut borrowed = database.acquire().await?;
-    let query = sqlx::query_scalar(SHARD_COUNT);
-    let count: i64 = database.answer(query.fetch_one(borrowed.connection())).await?;
-    borrowed.give_back();
-    u16::try_from(count).map_err(|_| JournalError::Corrupt(format!("a table of {count} shards")))
-}
+#[async_trait]
+impl LogReader for Database {
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        let mut connection = self.connections.fresh().await.map_err(journal_error)?;
+        self.answer(heads_on(&mut connection, shards)).await
+    }
 
-pub(super) async fn heads(
-    database: &Database,
-    shards: &[ShardId],
-) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-    let mut connection = database.connections.fresh().await.map_err(journal_error)?;
-    database.answer(heads_on(&mut connection, shards)).await
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        entries(self, Range::Shard { shard, after, through }, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
+        entries(self, range, limit).await
+    }
+
+    async fn last_version(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let query = sqlx::query_scalar(LAST_VERSION)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .fetch_optional(borrowed.connection());
+        let last: Option<u64> = self.answer(query).await?;
+        borrowed.give_back();
+        Ok(last.unwrap_or(0))
+    }
 }
 
 /// The heads of the shards as this connection sees them, in the order asked for.
@@ -73,7 +104,7 @@ const READ_AGGREGATE: &str = concat!(
 );
 
 /// One page of the entries in `range`.
-pub(super) async fn entries(
+async fn entries(
     database: &Database,
     range: Range<'_>,
     limit: PageLimit,
@@ -85,21 +116,6 @@ pub(super) async fn entries(
         borrowed.give_back();
     }
     Ok(page.into_entries())
-}
-
-pub(super) async fn last_version(
-    database: &Database,
-    aggregate_type: &str,
-    aggregate_id: Uuid,
-) -> Result<u64, JournalError> {
-    let mut borrowed = database.acquire().await?;
-    let query = sqlx::query_scalar(LAST_VERSION)
-        .bind(aggregate_type)
-        .bind(aggregate_id.as_bytes().as_slice())
-        .fetch_optional(borrowed.connection());
-    let last: Option<u64> = database.answer(query).await?;
-    borrowed.give_back();
-    Ok(last.unwrap_or(0))
 }
 
 /// In what state a connection was left.

@@ -16,7 +16,7 @@ use crate::statements::{
     REMOVE_SNAPSHOT, id, segment_columns, snapshot_columns,
 };
 use persistence::journal::JournalError;
-use persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotStore};
+use persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotReader, SnapshotStore};
 
 /// A newer version, or the same one in another schema, takes the place of what is there.
 macro_rules! newer {
@@ -61,6 +61,49 @@ const TRIES: u32 = 5;
 /// A connection that carried more than this gives its buffer back: it would stay as large as the
 /// largest snapshot, for as long as the connection lives.
 const BUFFER_BYTES_KEPT: usize = 64 << 10;
+
+#[async_trait]
+impl SnapshotReader for Database {
+    async fn key_segments(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        since_us: i64,
+        after_version: u64,
+        rows: u32,
+    ) -> Result<Vec<KeySegment>, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let query = sqlx::query(READ_SEGMENTS)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(after_version)
+            .bind(since_us)
+            .bind(rows)
+            .fetch_all(borrowed.connection());
+        let rows = self.answer(query).await?;
+        borrowed.give_back();
+        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
+    }
+
+    async fn list(
+        &self,
+        aggregate_type: &str,
+        after: Option<Uuid>,
+        rows: u32,
+    ) -> Result<Vec<Listed>, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let query = match after {
+            None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
+            Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
+                .bind(aggregate_type)
+                .bind(after.into_bytes().to_vec())
+                .bind(rows),
+        };
+        let found = self.answer(query.fetch_all(borrowed.connection())).await?;
+        borrowed.give_back();
+        found.iter().map(listed).collect::<Result<_, _>>().map_err(journal_error)
+    }
+}
 
 #[async_trait]
 impl SnapshotStore for Database {
@@ -126,27 +169,6 @@ impl SnapshotStore for Database {
         }
     }
 
-    async fn key_segments(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        since_us: i64,
-        after_version: u64,
-        rows: u32,
-    ) -> Result<Vec<KeySegment>, JournalError> {
-        let mut borrowed = self.acquire().await?;
-        let query = sqlx::query(READ_SEGMENTS)
-            .bind(aggregate_type)
-            .bind(aggregate_id.as_bytes().as_slice())
-            .bind(after_version)
-            .bind(since_us)
-            .bind(rows)
-            .fetch_all(borrowed.connection());
-        let rows = self.answer(query).await?;
-        borrowed.give_back();
-        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
-    }
-
     async fn prune_key_segments(
         &self,
         aggregate_type: &str,
@@ -162,25 +184,6 @@ impl SnapshotStore for Database {
         self.answer(query).await?;
         borrowed.give_back();
         Ok(())
-    }
-
-    async fn list(
-        &self,
-        aggregate_type: &str,
-        after: Option<Uuid>,
-        rows: u32,
-    ) -> Result<Vec<Listed>, JournalError> {
-        let mut borrowed = self.acquire().await?;
-        let query = match after {
-            None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
-            Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
-                .bind(aggregate_type)
-                .bind(after.into_bytes().to_vec())
-                .bind(rows),
-        };
-        let found = self.answer(query.fetch_all(borrowed.connection())).await?;
-        borrowed.give_back();
-        found.iter().map(listed).collect::<Result<_, _>>().map_err(journal_error)
     }
 }
 

@@ -20,14 +20,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlSafeStr, SqliteConnection};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use super::connections::{Connections, Open};
-use super::page::Range;
 use errors::{from_migration, journal_error};
-use persistence::journal::{
-    Appender, Entry, Journal, JournalError, Owner, PageLimit, Seq, ShardId, Taken,
-};
+use persistence::journal::{Appender, AppenderSource, JournalError};
 
 pub use lock::{FileLock, LockError};
 
@@ -117,71 +113,10 @@ impl Database {
 }
 
 #[async_trait]
-impl Journal for Database {
-    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
-        ownership::prepare(self, count).await
-    }
-
-    async fn shard_count(&self) -> Result<u16, JournalError> {
-        reading::shard_count(self).await
-    }
-
+impl AppenderSource for Database {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         let connection = self.writer.fresh().await.map_err(journal_error)?;
         let opener = self.writer.opener().clone();
         Ok(Box::new(appender::Lane::new(opener, connection, self.turn.clone())))
-    }
-
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        ownership::take(self, shards, owner, lease, force).await
-    }
-
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
-        ownership::renew(self, owner, lease).await
-    }
-
-    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
-        ownership::release(self, owner, shards).await
-    }
-
-    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-        reading::heads(self, shards).await
-    }
-
-    async fn read_shard(
-        &self,
-        shard: ShardId,
-        after: Seq,
-        through: Seq,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        reading::entries(self, Range::Shard { shard, after, through }, limit).await
-    }
-
-    async fn read_aggregate(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        from_version: u64,
-        to_version: u64,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        let range =
-            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
-        reading::entries(self, range, limit).await
-    }
-
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
-        reading::last_version(self, aggregate_type, aggregate_id).await
     }
 }

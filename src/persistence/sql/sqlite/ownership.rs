@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
 
 use super::appender::bind_entries;
@@ -14,22 +15,99 @@ use crate::statements::{
     own_shards, release_shards, renew_shards, select_owners, takeover,
 };
 use persistence::journal::{
-    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, Taken,
+    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
 };
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-pub(super) async fn prepare(database: &Database, count: u16) -> Result<(), JournalError> {
-    let _turn = database.turn.lock().await;
-    let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    let found = prepare_on(writer.connection(), count).await.map_err(journal_error)?;
-    writer.give_back();
-    if found == i64::from(count) {
-        return Ok(());
+#[async_trait]
+impl ShardLeases for Database {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        let found = prepare_on(writer.connection(), count).await.map_err(journal_error)?;
+        writer.give_back();
+        if found == i64::from(count) {
+            return Ok(());
+        }
+        Err(JournalError::Refused(format!(
+            "this database was made with {found} shards and not with {count}"
+        )))
     }
-    Err(JournalError::Refused(format!(
-        "this database was made with {found} shards and not with {count}"
-    )))
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let count: i64 = sqlx::query_scalar(SHARD_COUNT)
+            .fetch_one(reader.connection())
+            .await
+            .map_err(journal_error)?;
+        reader.give_back();
+        stored(count).map_err(journal_error)
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        let shards = in_lock_order(shards);
+        if shards.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        let taken = match take_on(writer.connection(), &shards, owner, lease, force).await {
+            Ok(taken) => taken,
+            // A writer holds the whole file: nobody can have appended meanwhile.
+            Err(error) if met_duplicate(&error) => {
+                return Err(JournalError::Corrupt(format!(
+                    "a takeover met its own number: {error}"
+                )));
+            }
+            Err(error) => return Err(journal_error(error)),
+        };
+        writer.give_back();
+        if taken.len() < shards.len() {
+            return Err(JournalError::Refused("a shard beyond those prepared".to_owned()));
+        }
+        Ok(taken)
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        sqlx::query(renew_shards(NOW_US))
+            .bind(micros(lease))
+            .bind(owner.incarnation.as_bytes().as_slice())
+            .execute(writer.connection())
+            .await
+            .map_err(journal_error)?;
+        let owned = sqlx::query_scalar(OWNED_SHARDS)
+            .bind(owner.incarnation.as_bytes().as_slice())
+            .fetch_all(writer.connection())
+            .await
+            .map_err(journal_error)?;
+        writer.give_back();
+        Ok(owned)
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        if shards.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        sqlx::query(release_shards(shards, "?"))
+            .bind(owner.incarnation.as_bytes().as_slice())
+            .persistent(false)
+            .execute(writer.connection())
+            .await
+            .map_err(journal_error)?;
+        writer.give_back();
+        Ok(())
+    }
 }
 
 /// Makes the rows of an empty table, and says how many there are.
@@ -42,34 +120,6 @@ async fn prepare_on(connection: &mut SqliteConnection, count: u16) -> Result<i64
     }
     transaction.commit().await?;
     Ok(found)
-}
-
-pub(super) async fn take(
-    database: &Database,
-    shards: &[ShardId],
-    owner: &Owner,
-    lease: Duration,
-    force: bool,
-) -> Result<Vec<Taken>, JournalError> {
-    let shards = in_lock_order(shards);
-    if shards.is_empty() {
-        return Ok(Vec::new());
-    }
-    let _turn = database.turn.lock().await;
-    let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    let taken = match take_on(writer.connection(), &shards, owner, lease, force).await {
-        Ok(taken) => taken,
-        // A writer holds the whole file: nobody can have appended meanwhile.
-        Err(error) if met_duplicate(&error) => {
-            return Err(JournalError::Corrupt(format!("a takeover met its own number: {error}")));
-        }
-        Err(error) => return Err(journal_error(error)),
-    };
-    writer.give_back();
-    if taken.len() < shards.len() {
-        return Err(JournalError::Refused("a shard beyond those prepared".to_owned()));
-    }
-    Ok(taken)
 }
 
 async fn take_on(
@@ -135,46 +185,4 @@ async fn own(
         .iter()
         .map(|record| Taken::Owned { shard: record.shard, epoch: record.epoch, head: record.seq })
         .collect())
-}
-
-pub(super) async fn renew(
-    database: &Database,
-    owner: &Owner,
-    lease: Duration,
-) -> Result<Vec<ShardId>, JournalError> {
-    let _turn = database.turn.lock().await;
-    let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    sqlx::query(renew_shards(NOW_US))
-        .bind(micros(lease))
-        .bind(owner.incarnation.as_bytes().as_slice())
-        .execute(writer.connection())
-        .await
-        .map_err(journal_error)?;
-    let owned = sqlx::query_scalar(OWNED_SHARDS)
-        .bind(owner.incarnation.as_bytes().as_slice())
-        .fetch_all(writer.connection())
-        .await
-        .map_err(journal_error)?;
-    writer.give_back();
-    Ok(owned)
-}
-
-pub(super) async fn release(
-    database: &Database,
-    owner: &Owner,
-    shards: &[ShardId],
-) -> Result<(), JournalError> {
-    if shards.is_empty() {
-        return Ok(());
-    }
-    let _turn = database.turn.lock().await;
-    let mut writer = database.writer.acquire().await.map_err(journal_error)?;
-    sqlx::query(release_shards(shards, "?"))
-        .bind(owner.incarnation.as_bytes().as_slice())
-        .persistent(false)
-        .execute(writer.connection())
-        .await
-        .map_err(journal_error)?;
-    writer.give_back();
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
@@ -10,25 +11,54 @@ use uuid::Uuid;
 use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::page::{Page, Range};
-use crate::statements::{LAST_VERSION, READ_AGGREGATE, READ_SHARD, SHARD_COUNT, id, shard_list};
-use persistence::journal::{Entry, JournalError, PageLimit, Seq, ShardId};
+use crate::statements::{LAST_VERSION, READ_AGGREGATE, READ_SHARD, id, shard_list};
+use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
 
-pub(super) async fn shard_count(database: &Database) -> Result<u16, JournalError> {
-    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
-    let count: i64 = sqlx::query_scalar(SHARD_COUNT)
-        .fetch_one(reader.connection())
-        .await
-        .map_err(journal_error)?;
-    reader.give_back();
-    stored(count).map_err(journal_error)
-}
+#[async_trait]
+impl LogReader for Database {
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        let mut connection = self.readers.fresh().await.map_err(journal_error)?;
+        heads_on(&mut connection, shards).await.map_err(journal_error)
+    }
 
-pub(super) async fn heads(
-    database: &Database,
-    shards: &[ShardId],
-) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-    let mut connection = database.readers.fresh().await.map_err(journal_error)?;
-    heads_on(&mut connection, shards).await.map_err(journal_error)
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        entries(self, Range::Shard { shard, after, through }, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from_version: u64,
+        to_version: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let range =
+            Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
+        entries(self, range, limit).await
+    }
+
+    async fn last_version(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let last: Option<i64> = sqlx::query_scalar(LAST_VERSION)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .fetch_optional(reader.connection())
+            .await
+            .map_err(journal_error)?;
+        reader.give_back();
+        last.map_or(Ok(0), stored).map_err(journal_error)
+    }
 }
 
 /// The heads of the shards as this connection sees them, in the order asked for.
@@ -58,7 +88,7 @@ fn select_heads(shards: &[ShardId]) -> AssertSqlSafe<String> {
 }
 
 /// One page of the entries in `range`.
-pub(super) async fn entries(
+async fn entries(
     database: &Database,
     range: Range<'_>,
     limit: PageLimit,
@@ -81,22 +111,6 @@ pub(super) async fn entries(
     }
     reader.give_back();
     Ok(page.into_entries())
-}
-
-pub(super) async fn last_version(
-    database: &Database,
-    aggregate_type: &str,
-    aggregate_id: Uuid,
-) -> Result<u64, JournalError> {
-    let mut reader = database.readers.acquire().await.map_err(journal_error)?;
-    let last: Option<i64> = sqlx::query_scalar(LAST_VERSION)
-        .bind(aggregate_type)
-        .bind(aggregate_id.as_bytes().as_slice())
-        .fetch_optional(reader.connection())
-        .await
-        .map_err(journal_error)?;
-    reader.give_back();
-    last.map_or(Ok(0), stored).map_err(journal_error)
 }
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {

@@ -13,7 +13,7 @@ use crate::statements::{
     REMOVE_SNAPSHOT, id, segment_columns, snapshot_columns,
 };
 use persistence::journal::JournalError;
-use persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotStore};
+use persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotReader, SnapshotStore};
 
 const SAVE_SNAPSHOT: &str = concat!(
     "INSERT INTO snapshots (",
@@ -34,6 +34,50 @@ const SAVE_SEGMENT: &str = concat!(
      fingerprints = excluded.fingerprints, crc = excluded.crc \
      WHERE excluded.last_version > key_segments.last_version"
 );
+
+#[async_trait]
+impl SnapshotReader for Database {
+    async fn key_segments(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        since_us: i64,
+        after_version: u64,
+        rows: u32,
+    ) -> Result<Vec<KeySegment>, JournalError> {
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let rows = sqlx::query(READ_SEGMENTS)
+            .bind(aggregate_type)
+            .bind(aggregate_id.as_bytes().as_slice())
+            .bind(bound(after_version))
+            .bind(since_us)
+            .bind(rows)
+            .fetch_all(reader.connection())
+            .await
+            .map_err(journal_error)?;
+        reader.give_back();
+        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
+    }
+
+    async fn list(
+        &self,
+        aggregate_type: &str,
+        after: Option<Uuid>,
+        rows: u32,
+    ) -> Result<Vec<Listed>, JournalError> {
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let query = match after {
+            None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
+            Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
+                .bind(aggregate_type)
+                .bind(after.as_bytes().as_slice())
+                .bind(rows),
+        };
+        let found = query.fetch_all(reader.connection()).await.map_err(journal_error)?;
+        reader.give_back();
+        found.iter().map(listed).collect::<Result<_, _>>().map_err(journal_error)
+    }
+}
 
 #[async_trait]
 impl SnapshotStore for Database {
@@ -76,28 +120,6 @@ impl SnapshotStore for Database {
         }
     }
 
-    async fn key_segments(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        since_us: i64,
-        after_version: u64,
-        rows: u32,
-    ) -> Result<Vec<KeySegment>, JournalError> {
-        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
-        let rows = sqlx::query(READ_SEGMENTS)
-            .bind(aggregate_type)
-            .bind(aggregate_id.as_bytes().as_slice())
-            .bind(bound(after_version))
-            .bind(since_us)
-            .bind(rows)
-            .fetch_all(reader.connection())
-            .await
-            .map_err(journal_error)?;
-        reader.give_back();
-        rows.iter().map(|row| decode_segment(row).map_err(JournalError::Corrupt)).collect()
-    }
-
     async fn prune_key_segments(
         &self,
         aggregate_type: &str,
@@ -115,25 +137,6 @@ impl SnapshotStore for Database {
             .map_err(journal_error)?;
         writer.give_back();
         Ok(())
-    }
-
-    async fn list(
-        &self,
-        aggregate_type: &str,
-        after: Option<Uuid>,
-        rows: u32,
-    ) -> Result<Vec<Listed>, JournalError> {
-        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
-        let query = match after {
-            None => sqlx::query(LIST_FIRST_SNAPSHOTS).bind(aggregate_type).bind(rows),
-            Some(after) => sqlx::query(LIST_NEXT_SNAPSHOTS)
-                .bind(aggregate_type)
-                .bind(after.as_bytes().as_slice())
-                .bind(rows),
-        };
-        let found = query.fetch_all(reader.connection()).await.map_err(journal_error)?;
-        reader.give_back();
-        found.iter().map(listed).collect::<Result<_, _>>().map_err(journal_error)
     }
 }
 

@@ -1,0 +1,164 @@
+//! A journal within a journal: every call passes a [`Hooks`] first, which may look, wait, refuse or
+//! answer in its stead. Tests lose answers and end nodes with it, benches count with it. What a hook
+//! does not mention passes through untouched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::journal::{
+    Appended, Appender, AppenderSource, Entry, Journal, JournalError, LogReader, Owner, PageLimit,
+    Seq, ShardId, ShardLeases, Taken,
+};
+
+/// A call that is about to be made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Call<'a> {
+    Heads { shards: &'a [ShardId] },
+    ReadShard { shard: ShardId, after: Seq, through: Seq },
+    ReadAggregate { aggregate_type: &'a str, aggregate_id: Uuid, from: u64, to: u64 },
+    LastVersion { aggregate_type: &'a str, aggregate_id: Uuid },
+    Prepare { count: u16 },
+    ShardCount,
+    Take { shards: &'a [ShardId], owner: &'a Owner },
+    Renew { owner: &'a Owner },
+    Release { shards: &'a [ShardId], owner: &'a Owner },
+    Appender,
+}
+
+/// What is done to the calls of a journal.
+#[async_trait]
+pub trait Hooks: Send + Sync + 'static {
+    /// Before a call that is not an append. It is made once this returns `Ok`; an error is what the
+    /// caller gets instead.
+    async fn before(&self, call: Call<'_>) -> Result<(), JournalError> {
+        let _ = call;
+        Ok(())
+    }
+
+    /// After a call that gave entries.
+    fn read(&self, call: Call<'_>, page: &[Entry]) {
+        let _ = (call, page);
+    }
+
+    /// In place of an append; whoever wants it executed calls `appender`.
+    async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {
+        appender.append(entries).await
+    }
+}
+
+/// See the module.
+pub struct Intercepted<H> {
+    journal: Arc<dyn Journal>,
+    hooks: Arc<H>,
+}
+
+impl<H: Hooks> Intercepted<H> {
+    pub fn new(journal: Arc<dyn Journal>, hooks: Arc<H>) -> Self {
+        Self { journal, hooks }
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> LogReader for Intercepted<H> {
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        self.hooks.before(Call::Heads { shards }).await?;
+        self.journal.heads(shards).await
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let call = Call::ReadShard { shard, after, through };
+        self.hooks.before(call).await?;
+        let page = self.journal.read_shard(shard, after, through, limit).await?;
+        self.hooks.read(call, &page);
+        Ok(page)
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from: u64,
+        to: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let call = Call::ReadAggregate { aggregate_type, aggregate_id, from, to };
+        self.hooks.before(call).await?;
+        let page =
+            self.journal.read_aggregate(aggregate_type, aggregate_id, from, to, limit).await?;
+        self.hooks.read(call, &page);
+        Ok(page)
+    }
+
+    async fn last_version(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<u64, JournalError> {
+        self.hooks.before(Call::LastVersion { aggregate_type, aggregate_id }).await?;
+        self.journal.last_version(aggregate_type, aggregate_id).await
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> ShardLeases for Intercepted<H> {
+    async fn prepare(&self, count: u16) -> Result<(), JournalError> {
+        self.hooks.before(Call::Prepare { count }).await?;
+        self.journal.prepare(count).await
+    }
+
+    async fn shard_count(&self) -> Result<u16, JournalError> {
+        self.hooks.before(Call::ShardCount).await?;
+        self.journal.shard_count().await
+    }
+
+    async fn take(
+        &self,
+        shards: &[ShardId],
+        owner: &Owner,
+        lease: Duration,
+        force: bool,
+    ) -> Result<Vec<Taken>, JournalError> {
+        self.hooks.before(Call::Take { shards, owner }).await?;
+        self.journal.take(shards, owner, lease, force).await
+    }
+
+    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+        self.hooks.before(Call::Renew { owner }).await?;
+        self.journal.renew(owner, lease).await
+    }
+
+    async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
+        self.hooks.before(Call::Release { shards, owner }).await?;
+        self.journal.release(owner, shards).await
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> AppenderSource for Intercepted<H> {
+    async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
+        self.hooks.before(Call::Appender).await?;
+        let appender = self.journal.appender().await?;
+        Ok(Box::new(InterceptedAppender { appender, hooks: Arc::clone(&self.hooks) }))
+    }
+}
+
+struct InterceptedAppender<H> {
+    appender: Box<dyn Appender>,
+    hooks: Arc<H>,
+}
+
+#[async_trait]
+impl<H: Hooks> Appender for InterceptedAppender<H> {
+    async fn append(&mut self, entries: &[Entry]) -> Appended {
+        self.hooks.append(&mut *self.appender, entries).await
+    }
+}
