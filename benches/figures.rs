@@ -54,6 +54,7 @@ use samples::Samples;
 use settings::{Part, Settings};
 
 /// What the program itself runs with.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
