@@ -22,7 +22,7 @@ use super::core::CommandMeta;
 use super::facts::decode;
 use super::follower::{Cursor, wake};
 use super::retry;
-use domain::access::email::{EmailReservation, EmailReservationCommand};
+use domain::access::email_reservation::{self, EmailReservation};
 use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -68,7 +68,7 @@ struct Reaction {
     cause: Uuid,
     place: u32,
     reservation: AggregateId,
-    command: EmailReservationCommand,
+    command: email_reservation::Command,
 }
 
 impl Actor for RegistrationActor {

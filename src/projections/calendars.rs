@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fact, Place, Projection};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
-use domain::scheduling::calendar::{Availability, Calendar, CalendarEvent};
+use domain::scheduling::calendar::{self, Availability, Calendar};
 
 /// Calendars that are kept.
 pub const ROWS_MAX: usize = 100_000;
@@ -114,7 +114,7 @@ impl Projection for Calendars {
     }
 
     fn apply(&mut self, place: Place, fact: &Fact) {
-        let Fact::Calendar(CalendarEvent::CalendarCreated { details }) = fact else { return };
+        let Fact::Calendar(calendar::Event::CalendarCreated { details }) = fact else { return };
         let row = Row {
             id: place.aggregate_id,
             name: details.name.clone(),
@@ -140,7 +140,7 @@ mod tests {
             availability: Availability::Exclusive {},
             within_opening_hours: true,
         };
-        Fact::Calendar(CalendarEvent::CalendarCreated { details })
+        Fact::Calendar(calendar::Event::CalendarCreated { details })
     }
 
     #[test]

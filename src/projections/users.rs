@@ -9,9 +9,9 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
-use domain::access::email::EmailAddress;
-use domain::access::user::{User, UserEvent, UserStatus};
+use domain::access::user::{self, User};
 use domain::aggregate::Aggregate;
+use domain::email::EmailAddress;
 use domain::id::AggregateId;
 
 /// Users who are kept.
@@ -25,7 +25,7 @@ pub struct Row {
     /// The last one, where the account is closed.
     pub email: EmailAddress,
     pub display_name: String,
-    pub status: UserStatus,
+    pub status: user::Status,
     /// Microseconds since 1970 UTC, like the other times.
     pub registered_us: i64,
     pub changed_us: i64,
@@ -46,7 +46,7 @@ impl Row {
 
     /// None once the account is closed: the address is free for another then.
     fn address_key(&self) -> Option<(String, AggregateId)> {
-        (self.status != UserStatus::Closed).then(|| (self.email.normalised(), self.id))
+        (self.status != user::Status::Closed).then(|| (self.email.normalised(), self.id))
     }
 }
 
@@ -128,7 +128,7 @@ impl Users {
         row.changed_us = place.recorded_us;
         row.version = place.version;
         let address = row.address_key();
-        let closed = (row.status == UserStatus::Closed).then_some((row.registered_us, row.id));
+        let closed = (row.status == user::Status::Closed).then_some((row.registered_us, row.id));
         if address != address_before {
             if let Some(key) = address_before {
                 self.by_email.remove(&key);
@@ -168,36 +168,36 @@ impl Projection for Users {
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::User(event) = fact else { return };
         match event {
-            UserEvent::UserRegistered { email, display_name, .. } => {
+            user::Event::UserRegistered { email, display_name, .. } => {
                 self.insert(Arc::new(Row {
                     id: place.aggregate_id,
                     email: email.clone(),
                     display_name: display_name.clone(),
-                    status: UserStatus::Active,
+                    status: user::Status::Active,
                     registered_us: place.recorded_us,
                     changed_us: place.recorded_us,
                     version: place.version,
                 }));
                 self.drop_surplus(ROWS_MAX);
             }
-            UserEvent::ProfileChanged { display_name, .. } => {
+            user::Event::ProfileChanged { display_name, .. } => {
                 self.change(place, |row| row.display_name.clone_from(display_name));
             }
-            UserEvent::EmailChanged { email, .. } => {
+            user::Event::EmailChanged { email, .. } => {
                 self.change(place, |row| row.email = email.clone());
             }
-            UserEvent::UserSuspended { .. } => {
-                self.change(place, |row| row.status = UserStatus::Suspended);
+            user::Event::UserSuspended { .. } => {
+                self.change(place, |row| row.status = user::Status::Suspended);
             }
-            UserEvent::UserReinstated {} => {
-                self.change(place, |row| row.status = UserStatus::Active);
+            user::Event::UserReinstated {} => {
+                self.change(place, |row| row.status = user::Status::Active);
             }
-            UserEvent::UserClosed { .. } => {
-                self.change(place, |row| row.status = UserStatus::Closed);
+            user::Event::UserClosed { .. } => {
+                self.change(place, |row| row.status = user::Status::Closed);
             }
-            UserEvent::ReservationFenced { .. }
-            | UserEvent::RoleAssigned { .. }
-            | UserEvent::RoleRevoked { .. } => self.change(place, |_| {}),
+            user::Event::ReservationFenced { .. }
+            | user::Event::RoleAssigned { .. }
+            | user::Event::RoleRevoked { .. } => self.change(place, |_| {}),
         }
     }
 }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn registered(email: &str) -> Fact {
-        Fact::User(UserEvent::UserRegistered {
+        Fact::User(user::Event::UserRegistered {
             email: address(email),
             reservation: noon(),
             display_name: "Ann".to_owned(),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn moved(email: &str, previous: &str) -> Fact {
-        Fact::User(UserEvent::EmailChanged {
+        Fact::User(user::Event::EmailChanged {
             email: address(email),
             reservation: noon(),
             previous: address(previous),
@@ -232,7 +232,7 @@ mod tests {
 
     fn closed(email: &str) -> Fact {
         let (reason, email) = ("asked to".to_owned(), address(email));
-        Fact::User(UserEvent::UserClosed { reason, email, reservation: noon() })
+        Fact::User(user::Event::UserClosed { reason, email, reservation: noon() })
     }
 
     fn ids(people: &Users, after: Option<Key>) -> Vec<AggregateId> {
@@ -268,7 +268,7 @@ mod tests {
         for people in [&history.view, &round_trip(&history.view)] {
             assert_eq!(holder(people, "ann@example.org"), None, "free again");
             assert_eq!(holder(people, "ann@example.com"), Some(id(2)));
-            assert_eq!(people.get(id(1)).map(|row| row.status), Some(UserStatus::Closed));
+            assert_eq!(people.get(id(1)).map(|row| row.status), Some(user::Status::Closed));
         }
     }
 

@@ -15,7 +15,7 @@ macro_rules! kinds {
         $then! {
             User = domain::access::user::User,
                 public(PublicUserId "user_" UserNode), fact(User);
-            EmailReservation = domain::access::email::EmailReservation,
+            EmailReservation = domain::access::email_reservation::EmailReservation,
                 public(), fact();
             Product = domain::products::product::Product,
                 public(PublicProductId "product_" ProductNode), fact(Product);

@@ -15,9 +15,10 @@ use chrono::{DateTime, Utc};
 
 use domain::{
     access::{
-        email::{EmailAddress, EmailReservationCommand, EmailReservationRefusal, ReservationName},
-        user::{UserCommand, UserEvent, UserRefusal},
+        email_reservation::{self, ReservationName, email_reservation_id},
+        user,
     },
+    email::EmailAddress,
     id::AggregateId,
 };
 
@@ -26,31 +27,35 @@ pub const SUPERSEDING_MAX: u8 = 3;
 
 /// What a user's event asks of the reservations of addresses, in this order. A refusal of any of
 /// them means that the user gave the address up since: it is final and needs no retry.
-pub fn react(user: AggregateId, event: &UserEvent) -> Vec<(AggregateId, EmailReservationCommand)> {
+pub fn react(
+    user: AggregateId,
+    event: &user::Event,
+) -> Vec<(AggregateId, email_reservation::Command)> {
     let confirm = |address: &EmailAddress| {
-        let command = EmailReservationCommand::Confirm { address: address.clone(), holder: user };
-        (address.reservation_id(), command)
+        let command =
+            email_reservation::Command::Confirm { address: address.clone(), holder: user };
+        (email_reservation_id(address), command)
     };
     let release = |address: &EmailAddress, reservation| {
-        let command = EmailReservationCommand::Release {
+        let command = email_reservation::Command::Release {
             address: address.clone(),
             holder: user,
             reservation,
         };
-        (address.reservation_id(), command)
+        (email_reservation_id(address), command)
     };
     match event {
-        UserEvent::UserRegistered { email, .. } => vec![confirm(email)],
-        UserEvent::EmailChanged { email, previous, previous_reservation, .. } => {
+        user::Event::UserRegistered { email, .. } => vec![confirm(email)],
+        user::Event::EmailChanged { email, previous, previous_reservation, .. } => {
             vec![confirm(email), release(previous, *previous_reservation)]
         }
-        UserEvent::UserClosed { email, reservation, .. } => vec![release(email, *reservation)],
-        UserEvent::ProfileChanged { .. }
-        | UserEvent::ReservationFenced { .. }
-        | UserEvent::UserSuspended { .. }
-        | UserEvent::UserReinstated {}
-        | UserEvent::RoleAssigned { .. }
-        | UserEvent::RoleRevoked { .. } => vec![],
+        user::Event::UserClosed { email, reservation, .. } => vec![release(email, *reservation)],
+        user::Event::ProfileChanged { .. }
+        | user::Event::ReservationFenced { .. }
+        | user::Event::UserSuspended { .. }
+        | user::Event::UserReinstated {}
+        | user::Event::RoleAssigned { .. }
+        | user::Event::RoleRevoked { .. } => vec![],
     }
 }
 
@@ -62,7 +67,7 @@ pub struct Acquisition {
     user: AggregateId,
     email: EmailAddress,
     reservation: DateTime<Utc>,
-    take: UserCommand,
+    take: user::Command,
     step: Step,
 }
 
@@ -71,16 +76,16 @@ enum Step {
     Reserve { superseding: Option<ReservationName>, superseded: u8 },
     FenceHolder { lapsed: ReservationName, superseded: u8 },
     Take,
-    FenceSelf { refusal: UserRefusal },
-    Release { refusal: UserRefusal },
+    FenceSelf { refusal: user::Refusal },
+    Release { refusal: user::Refusal },
     Ended(End),
 }
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    AskReservation(AggregateId, EmailReservationCommand),
-    AskUser(AggregateId, UserCommand),
+    AskReservation(AggregateId, email_reservation::Command),
+    AskUser(AggregateId, user::Command),
     End(End),
 }
 
@@ -90,23 +95,23 @@ pub enum End {
     /// The user has the address.
     Taken,
     /// The address could not be had.
-    AddressRefused(EmailReservationRefusal),
+    AddressRefused(email_reservation::Refusal),
     /// The user refused; the address is free again, unless the user has it already.
-    UserRefused(UserRefusal),
+    UserRefused(user::Refusal),
 }
 
 /// What came back from the aggregate asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Done,
-    ReservationRefused(EmailReservationRefusal),
-    UserRefused(UserRefusal),
+    ReservationRefused(email_reservation::Refusal),
+    UserRefused(user::Refusal),
 }
 
 impl Acquisition {
     /// Registers `user`, an id never used before, under a reservation that ends at `reservation`:
     /// later than now by what the caller gives itself, at most
-    /// [`RESERVATION_MINUTES_MAX`](domain::access::email::RESERVATION_MINUTES_MAX).
+    /// [`RESERVATION_MINUTES_MAX`](domain::access::email_reservation::RESERVATION_MINUTES_MAX).
     pub fn register(
         user: AggregateId,
         email: EmailAddress,
@@ -115,13 +120,13 @@ impl Acquisition {
         locale: String,
     ) -> Self {
         let take =
-            UserCommand::Register { email: email.clone(), reservation, display_name, locale };
+            user::Command::Register { email: email.clone(), reservation, display_name, locale };
         Self::new(user, email, reservation, take)
     }
 
     /// Changes the address of a registered user.
     pub fn change(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>) -> Self {
-        let take = UserCommand::ChangeEmail { email: email.clone(), reservation };
+        let take = user::Command::ChangeEmail { email: email.clone(), reservation };
         Self::new(user, email, reservation, take)
     }
 
@@ -129,7 +134,7 @@ impl Acquisition {
         user: AggregateId,
         email: EmailAddress,
         reservation: DateTime<Utc>,
-        take: UserCommand,
+        take: user::Command,
     ) -> Self {
         Self {
             user,
@@ -144,8 +149,8 @@ impl Acquisition {
         let address = || self.email.clone();
         match &self.step {
             Step::Reserve { superseding, .. } => Next::AskReservation(
-                self.email.reservation_id(),
-                EmailReservationCommand::Reserve {
+                email_reservation_id(&self.email),
+                email_reservation::Command::Reserve {
                     address: address(),
                     holder: self.user,
                     expires: self.reservation,
@@ -154,16 +159,16 @@ impl Acquisition {
             ),
             Step::FenceHolder { lapsed, .. } => Next::AskUser(
                 lapsed.holder,
-                UserCommand::FenceReservation { email: address(), through: lapsed.expires },
+                user::Command::FenceReservation { email: address(), through: lapsed.expires },
             ),
             Step::Take => Next::AskUser(self.user, self.take.clone()),
             Step::FenceSelf { .. } => Next::AskUser(
                 self.user,
-                UserCommand::FenceReservation { email: address(), through: self.reservation },
+                user::Command::FenceReservation { email: address(), through: self.reservation },
             ),
             Step::Release { .. } => Next::AskReservation(
-                self.email.reservation_id(),
-                EmailReservationCommand::Release {
+                email_reservation_id(&self.email),
+                email_reservation::Command::Release {
                     address: address(),
                     holder: self.user,
                     reservation: self.reservation,
@@ -180,13 +185,13 @@ impl Acquisition {
             (Step::Reserve { .. }, Answer::Done) => Step::Take,
             (Step::Reserve { superseded, .. }, Answer::ReservationRefused(refusal)) => {
                 match refusal {
-                    EmailReservationRefusal::Lapsed { reservation: lapsed }
+                    email_reservation::Refusal::Lapsed { reservation: lapsed }
                         if superseded < SUPERSEDING_MAX =>
                     {
                         Step::FenceHolder { lapsed, superseded }
                     }
-                    EmailReservationRefusal::Lapsed { .. } => {
-                        Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
+                    email_reservation::Refusal::Lapsed { .. } => {
+                        Step::Ended(End::AddressRefused(email_reservation::Refusal::Taken))
                     }
                     refusal => Step::Ended(End::AddressRefused(refusal)),
                 }
@@ -197,7 +202,7 @@ impl Acquisition {
             },
             // The holder has the address; only the confirmation is late.
             (Step::FenceHolder { .. }, Answer::UserRefused(_)) => {
-                Step::Ended(End::AddressRefused(EmailReservationRefusal::Taken))
+                Step::Ended(End::AddressRefused(email_reservation::Refusal::Taken))
             }
             (Step::Take, Answer::Done) => Step::Ended(End::Taken),
             // A refused command may be decided anew by a late retry: fence it before letting go.

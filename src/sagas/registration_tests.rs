@@ -12,10 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use domain::{
-    access::{
-        email::{EmailReservation, EmailReservationState},
-        user::{User, UserState, UserStatus},
-    },
+    access::{email_reservation::EmailReservation, user::User},
     aggregate::{Aggregate, Context},
 };
 
@@ -34,10 +31,10 @@ struct World {
     planted: Planted,
     now: DateTime<Utc>,
     lapses_left: u8,
-    addresses: BTreeMap<AggregateId, EmailReservationState>,
-    users: BTreeMap<AggregateId, UserState>,
+    addresses: BTreeMap<AggregateId, email_reservation::State>,
+    users: BTreeMap<AggregateId, user::State>,
     /// What the follower of each user has yet to send.
-    unsent: BTreeMap<AggregateId, VecDeque<(AggregateId, EmailReservationCommand)>>,
+    unsent: BTreeMap<AggregateId, VecDeque<(AggregateId, email_reservation::Command)>>,
     actors: Vec<Actor>,
     /// Commands of callers that died after sending, still on their way.
     late: Vec<Next>,
@@ -99,11 +96,11 @@ impl World {
     fn ask_reservation(
         &mut self,
         id: AggregateId,
-        command: &EmailReservationCommand,
-    ) -> Result<(), EmailReservationRefusal> {
+        command: &email_reservation::Command,
+    ) -> Result<(), email_reservation::Refusal> {
         let mut command = command.clone();
         if self.planted == Planted::ReleaseForgetsItsReservation
-            && let EmailReservationCommand::Release { reservation, .. } = &mut command
+            && let email_reservation::Command::Release { reservation, .. } = &mut command
         {
             *reservation = DateTime::<Utc>::MAX_UTC;
         }
@@ -115,9 +112,9 @@ impl World {
         Ok(())
     }
 
-    fn ask_user(&mut self, id: AggregateId, command: &UserCommand) -> Result<(), UserRefusal> {
+    fn ask_user(&mut self, id: AggregateId, command: &user::Command) -> Result<(), user::Refusal> {
         if self.planted == Planted::HolderNotFenced
-            && matches!(command, UserCommand::FenceReservation { .. })
+            && matches!(command, user::Command::FenceReservation { .. })
         {
             return Ok(());
         }
@@ -224,9 +221,9 @@ impl World {
     }
 
     fn owners(&self) -> usize {
-        let has = |state: &&UserState| {
+        let has = |state: &&user::State| {
             state.profile.as_ref().is_some_and(|profile| {
-                profile.status != UserStatus::Closed && profile.email == wanted()
+                profile.status != user::Status::Closed && profile.email == wanted()
             })
         };
         self.users.values().filter(has).count()
@@ -247,7 +244,7 @@ impl World {
         for _ in 0..20 {
             match newcomer.next() {
                 Next::End(End::Taken) => return !owned,
-                Next::End(End::AddressRefused(EmailReservationRefusal::Taken)) => return owned,
+                Next::End(End::AddressRefused(email_reservation::Refusal::Taken)) => return owned,
                 Next::End(_) => return false,
                 next => {
                     let answer = world.ask(&next);
@@ -362,29 +359,29 @@ fn a_refused_registration_frees_the_address_at_once() {
         }
     };
     // then the address is free without waiting
-    assert_eq!(end, End::UserRefused(UserRefusal::DisplayNameInvalid));
-    assert_eq!(world.addresses[&wanted().reservation_id()].hold, None);
+    assert_eq!(end, End::UserRefused(user::Refusal::DisplayNameInvalid));
+    assert_eq!(world.addresses[&email_reservation_id(&wanted())].hold, None);
     // and a late repetition of the command registers nobody
-    let late = UserCommand::Register {
+    let late = user::Command::Register {
         email: wanted(),
         reservation,
         display_name: "Ada".into(),
         locale: "en".into(),
     };
-    assert_eq!(world.ask_user(user(1), &late), Err(UserRefusal::ReservationLapsed));
+    assert_eq!(world.ask_user(user(1), &late), Err(user::Refusal::ReservationLapsed));
 }
 
 #[test]
 fn closing_an_account_frees_its_address() {
-    let event = UserEvent::UserClosed {
+    let event = user::Event::UserClosed {
         reason: "asked".into(),
         email: wanted(),
         reservation: DateTime::<Utc>::MIN_UTC,
     };
-    let command = EmailReservationCommand::Release {
+    let command = email_reservation::Command::Release {
         address: wanted(),
         holder: user(1),
         reservation: DateTime::<Utc>::MIN_UTC,
     };
-    assert_eq!(react(user(1), &event), [(wanted().reservation_id(), command)]);
+    assert_eq!(react(user(1), &event), [(email_reservation_id(&wanted()), command)]);
 }

@@ -1,4 +1,4 @@
 //! The context access: who there is, and what they may be.
 
-pub mod email;
+pub mod email_reservation;
 pub mod user;

@@ -11,8 +11,9 @@ use crate::errors::{INTERNAL, UserError, coded};
 use crate::ids::PublicUserId;
 use crate::scalars::{Instant, Long};
 use actors::core::Committed;
-use domain::access::email::{EmailAddress, EmailReservation};
-use domain::access::user::{User, UserCommand};
+use domain::access::email_reservation::EmailReservation;
+use domain::access::user::{self, User};
+use domain::email::EmailAddress;
 use domain::id::AggregateId;
 use sagas::registration::{Acquisition, Answer, End, Next};
 
@@ -121,7 +122,7 @@ impl AccessMutation {
         input: UpdateUserProfileInput,
     ) -> Payload<UserPayload> {
         let (display_name, locale) = (input.display_name, input.locale);
-        let command = UserCommand::ChangeProfile { display_name, locale };
+        let command = user::Command::ChangeProfile { display_name, locale };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
@@ -147,7 +148,7 @@ impl AccessMutation {
         context: &Context<'_>,
         input: UserReasonInput,
     ) -> Payload<UserPayload> {
-        let command = UserCommand::Suspend { reason: input.reason };
+        let command = user::Command::Suspend { reason: input.reason };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
@@ -156,7 +157,7 @@ impl AccessMutation {
         context: &Context<'_>,
         input: UserInput,
     ) -> Payload<UserPayload> {
-        let command = UserCommand::Reinstate {};
+        let command = user::Command::Reinstate {};
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
@@ -166,7 +167,7 @@ impl AccessMutation {
         context: &Context<'_>,
         input: UserReasonInput,
     ) -> Payload<UserPayload> {
-        let command = UserCommand::Close { reason: input.reason };
+        let command = user::Command::Close { reason: input.reason };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
@@ -178,7 +179,7 @@ impl AccessMutation {
     ) -> Payload<UserPayload> {
         let (role, scope) = (input.role, input.scope);
         let valid_until = input.valid_until.map(|until| until.0);
-        let command = UserCommand::AssignRole { role, scope, valid_until };
+        let command = user::Command::AssignRole { role, scope, valid_until };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 
@@ -187,7 +188,7 @@ impl AccessMutation {
         context: &Context<'_>,
         input: RevokeRoleInput,
     ) -> Payload<UserPayload> {
-        let command = UserCommand::RevokeRole { role: input.role, scope: input.scope };
+        let command = user::Command::RevokeRole { role: input.role, scope: input.scope };
         tell(context, input.user_id, input.expected_version, input.idempotency_key, command).await
     }
 }
@@ -197,7 +198,7 @@ async fn tell(
     user: PublicUserId,
     expected_version: Option<Long>,
     key: Option<String>,
-    command: UserCommand,
+    command: user::Command,
 ) -> Payload<UserPayload> {
     let ask = Ask::new(context, key, expected_version)?;
     let change = ask.send::<User>(user.into(), command).await?;
@@ -240,7 +241,7 @@ async fn take_address(
                     Err(refusal) => Answer::ReservationRefused(refusal),
                 }
             }
-            Next::AskUser(id, command @ UserCommand::FenceReservation { .. }) => {
+            Next::AskUser(id, command @ user::Command::FenceReservation { .. }) => {
                 match ask.step::<User>(id, command, None).await? {
                     Ok(_) => Answer::Done,
                     Err(refusal) => Answer::UserRefused(refusal),

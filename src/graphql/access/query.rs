@@ -10,8 +10,9 @@ use crate::errors::coded;
 use crate::ids::PublicUserId;
 use crate::lists::{Asked, connection, views};
 use crate::scalars::PositionToken;
-use domain::access::email::{EmailAddress, EmailReservation};
+use domain::access::email_reservation::{EmailReservation, email_reservation_id};
 use domain::access::user::User;
+use domain::email::EmailAddress;
 use domain::id::AggregateId;
 use projections::users::Key;
 
@@ -61,7 +62,8 @@ impl AccessQuery {
     ) -> Result<Option<UserNode>> {
         let email =
             EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
-        let reservation = load::<EmailReservation>(context, email.reservation_id(), None).await?;
+        let reservation =
+            load::<EmailReservation>(context, email_reservation_id(&email), None).await?;
         let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone())
         else {
             return Ok(None);

@@ -1,31 +1,30 @@
 //! The refusals of users and of reservations of addresses as clients see them.
 
 use crate::errors::UserError;
-use domain::access::email::EmailReservationRefusal;
-use domain::access::user::UserRefusal;
+use domain::access::{email_reservation, user};
 use domain::aggregate::Refusal;
 
-impl From<UserRefusal> for UserError {
-    fn from(refusal: UserRefusal) -> Self {
+impl From<user::Refusal> for UserError {
+    fn from(refusal: user::Refusal) -> Self {
         let path: &[&str] = match &refusal {
-            UserRefusal::NotRegistered => &["userId"],
-            UserRefusal::DisplayNameInvalid => &["displayName"],
-            UserRefusal::LocaleInvalid => &["locale"],
-            UserRefusal::ReasonInvalid => &["reason"],
-            UserRefusal::RoleInvalid | UserRefusal::RoleNotAssigned => &["role"],
-            UserRefusal::ScopeInvalid => &["scope"],
-            UserRefusal::RoleExpired => &["validUntil"],
-            UserRefusal::ReservationLapsed | UserRefusal::EmailInUse => &["email"],
-            UserRefusal::AlreadyRegistered
-            | UserRefusal::IllegalTransition { .. }
-            | UserRefusal::TooManyRoles => &[],
+            user::Refusal::NotRegistered => &["userId"],
+            user::Refusal::DisplayNameInvalid => &["displayName"],
+            user::Refusal::LocaleInvalid => &["locale"],
+            user::Refusal::ReasonInvalid => &["reason"],
+            user::Refusal::RoleInvalid | user::Refusal::RoleNotAssigned => &["role"],
+            user::Refusal::ScopeInvalid => &["scope"],
+            user::Refusal::RoleExpired => &["validUntil"],
+            user::Refusal::ReservationLapsed | user::Refusal::EmailInUse => &["email"],
+            user::Refusal::AlreadyRegistered
+            | user::Refusal::IllegalTransition { .. }
+            | user::Refusal::TooManyRoles => &[],
         };
         Self::plain(refusal.code(), &refusal, path)
     }
 }
 
-impl From<EmailReservationRefusal> for UserError {
-    fn from(refusal: EmailReservationRefusal) -> Self {
+impl From<email_reservation::Refusal> for UserError {
+    fn from(refusal: email_reservation::Refusal) -> Self {
         Self::plain(refusal.code(), &refusal, &["email"])
     }
 }

@@ -5,10 +5,10 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use crate::context::{Loaded, engine};
 use crate::ids::PublicUserId;
 use crate::scalars::{Instant, Long, PositionToken};
-use domain::access::user::{User, UserStatus};
+use domain::access::user::{self, User};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(name = "UserStatus", remote = "UserStatus")]
+#[graphql(name = "user::Status", remote = "user::Status")]
 pub enum UserStanding {
     Active,
     Suspended,

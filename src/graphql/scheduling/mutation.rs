@@ -10,7 +10,7 @@ use crate::context::{Ask, payload};
 use crate::ids::{PublicCalendarId, PublicEventId};
 use crate::scalars::{Date, LocalDateTime, Long, TimeZone};
 use domain::scheduling::agenda::EventId;
-use domain::scheduling::calendar::{Calendar, CalendarCommand as Command};
+use domain::scheduling::calendar::{Calendar, Command};
 
 payload! {
     CalendarPayload { calendar: CalendarNode = Calendar }

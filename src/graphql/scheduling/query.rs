@@ -10,7 +10,7 @@ use crate::ids::PublicCalendarId;
 use crate::lists::{Asked, connection, views};
 use crate::scalars::{Instant, PositionToken, TimeZone};
 use domain::aggregate::Refusal;
-use domain::scheduling::calendar::{Calendar, CalendarRefusal};
+use domain::scheduling::calendar::{self, Calendar};
 use projections::calendars::Key;
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
@@ -102,6 +102,6 @@ impl SchedulingQuery {
 }
 
 /// A question that cannot be answered, such as one about a range that is too long.
-fn refused(refusal: CalendarRefusal) -> async_graphql::Error {
+fn refused(refusal: calendar::Refusal) -> async_graphql::Error {
     coded(refusal.code(), refusal.to_string())
 }

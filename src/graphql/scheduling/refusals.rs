@@ -2,12 +2,12 @@
 
 use crate::errors::{SlotTaken, UserError, path_of};
 use domain::aggregate::Refusal;
-use domain::scheduling::calendar::CalendarRefusal;
+use domain::scheduling::calendar;
 
-impl From<CalendarRefusal> for UserError {
-    fn from(refusal: CalendarRefusal) -> Self {
+impl From<calendar::Refusal> for UserError {
+    fn from(refusal: calendar::Refusal) -> Self {
         let path: &[&str] = match &refusal {
-            CalendarRefusal::SlotTaken { by } => {
+            calendar::Refusal::SlotTaken { by } => {
                 return Self::SlotTaken(SlotTaken {
                     code: refusal.code().to_owned(),
                     message: refusal.to_string(),
@@ -15,24 +15,24 @@ impl From<CalendarRefusal> for UserError {
                     by: (*by).into(),
                 });
             }
-            CalendarRefusal::NotCreated => &["calendarId"],
-            CalendarRefusal::TitleInvalid => &["title"],
-            CalendarRefusal::ZoneUnknown => &["timeZone"],
-            CalendarRefusal::CapacityInvalid => &["availability", "capacity"],
-            CalendarRefusal::OpeningExceptionInvalid => &["date"],
-            CalendarRefusal::EventUnknown => &["eventId"],
-            CalendarRefusal::OccurrenceUnknown => &["recurrenceId"],
-            CalendarRefusal::TimeInvalid
-            | CalendarRefusal::TimeNonexistent
-            | CalendarRefusal::SlotFull
-            | CalendarRefusal::OutsideOpeningHours => &["timing", "start"],
-            CalendarRefusal::DurationInvalid => &["timing", "length"],
-            CalendarRefusal::Recurrence(_) => &["timing", "recurrence"],
-            CalendarRefusal::AlreadyCreated
-            | CalendarRefusal::OpeningHoursInvalid
-            | CalendarRefusal::EventAlreadyScheduled
-            | CalendarRefusal::CalendarFull
-            | CalendarRefusal::RangeInvalid => &[],
+            calendar::Refusal::NotCreated => &["calendarId"],
+            calendar::Refusal::TitleInvalid => &["title"],
+            calendar::Refusal::ZoneUnknown => &["timeZone"],
+            calendar::Refusal::CapacityInvalid => &["availability", "capacity"],
+            calendar::Refusal::OpeningExceptionInvalid => &["date"],
+            calendar::Refusal::EventUnknown => &["eventId"],
+            calendar::Refusal::OccurrenceUnknown => &["recurrenceId"],
+            calendar::Refusal::TimeInvalid
+            | calendar::Refusal::TimeNonexistent
+            | calendar::Refusal::SlotFull
+            | calendar::Refusal::OutsideOpeningHours => &["timing", "start"],
+            calendar::Refusal::DurationInvalid => &["timing", "length"],
+            calendar::Refusal::Recurrence(_) => &["timing", "recurrence"],
+            calendar::Refusal::AlreadyCreated
+            | calendar::Refusal::OpeningHoursInvalid
+            | calendar::Refusal::EventAlreadyScheduled
+            | calendar::Refusal::CalendarFull
+            | calendar::Refusal::RangeInvalid => &[],
         };
         Self::plain(refusal.code(), &refusal, path)
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::{AskError, Engine, Fault};
-use emporium::domain::access::email::{EmailAddress, EmailReservation, Hold};
-use emporium::domain::access::user::{User, UserCommand};
+use emporium::domain::access::email_reservation::{EmailReservation, Hold, email_reservation_id};
+use emporium::domain::access::user::{self, User};
+use emporium::domain::email::EmailAddress;
 use emporium::domain::id::AggregateId;
 use emporium::payments::test_provider::TestProvider;
 use emporium::projections::position::Position;
@@ -55,7 +56,7 @@ async fn acquire(engine: &Engine, mut acquisition: Acquisition, key: &str) -> Re
 }
 
 async fn hold(engine: &Engine, email: &str) -> Option<Hold> {
-    let reservation = engine.aggregate::<EmailReservation>(address(email).reservation_id());
+    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address(email)));
     reservation.read().await.expect("the reservation can be read").state.hold
 }
 
@@ -132,7 +133,7 @@ fn a_node_that_dies_at_any_append_frees_the_address_of_a_closed_account() {
             assert_eq!(end, Ok(End::Taken));
             life.crash.after(appends, executed);
             let died = life.run("an end or a death", async {
-                let close = UserCommand::Close { reason: "asked to".to_owned() };
+                let close = user::Command::Close { reason: "asked to".to_owned() };
                 let closed = position(done::<User>(&life.engine, user, close).await);
                 tokio::select! {
                     () = life.crash.happened() => true,

@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::Fault;
 use emporium::actors::facts::decode;
-use emporium::domain::access::email::EmailAddress;
-use emporium::domain::access::user::{User, UserCommand};
+use emporium::domain::access::user::{self, User};
 use emporium::domain::commerce::order::{self, Buyer, Order, Status};
+use emporium::domain::email::EmailAddress;
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
 use emporium::domain::products::product::{self, Product};
 use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
-use emporium::domain::scheduling::calendar::{Availability, Calendar, CalendarCommand};
+use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::calendars::Calendars;
@@ -55,14 +55,14 @@ async fn trade(life: &Life, round: u32) {
     let stock = stock_item_id(variant, location);
     life.done::<StockItem>(stock, stock_item::Command::Open { variant, location }).await;
     life.done::<StockItem>(stock, stock_item::Command::Receive { quantity: 5 }).await;
-    let register = UserCommand::Register {
+    let register = user::Command::Register {
         email: EmailAddress::parse(&format!("u{round}@example.com")).expect("a valid address"),
         reservation: Utc::now().trunc_subsecs(6) + TimeDelta::minutes(5),
         display_name: format!("User {round}"),
         locale: "en".to_owned(),
     };
     life.done::<User>(AggregateId(Uuid::now_v7()), register).await;
-    let create = CalendarCommand::CreateCalendar {
+    let create = calendar::Command::CreateCalendar {
         name: format!("Bay {round}"),
         zone: "Europe/Berlin".to_owned(),
         availability: Availability::Exclusive {},

@@ -362,5 +362,4 @@ fn read_until(text: &str) -> Result<Until, RecurrenceRefusal> {
 }
 
 #[cfg(test)]
-#[path = "recurrence_tests.rs"]
 mod tests;

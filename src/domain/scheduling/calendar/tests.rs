@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{TimeZone, Weekday};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc, Weekday};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::scheduling::agenda::{Agenda, SeriesTiming};
+use crate::scheduling::free_busy::Interval;
+use crate::scheduling::local_time::NonexistentTime;
 use crate::testing::{given_events as given, golden};
 
 const BERLIN: Tz = chrono_tz::Europe::Berlin;
@@ -27,7 +30,7 @@ fn details(availability: Availability) -> Details {
     Details { name: "Room 1".into(), zone: BERLIN, availability, within_opening_hours: false }
 }
 
-fn exclusive() -> CalendarEvent {
+fn exclusive() -> Event {
     Event::CalendarCreated { details: details(Availability::Exclusive {}) }
 }
 
@@ -45,7 +48,7 @@ fn recurring(start: &str, minutes: u32, rule: &str) -> TimingRequest {
     TimingRequest { recurrence: Some(recurrence), ..request(start, minutes) }
 }
 
-fn schedule(number: u128, timing: TimingRequest) -> CalendarCommand {
+fn schedule(number: u128, timing: TimingRequest) -> Command {
     Command::ScheduleEvent { event_id: id(number), title: "Haircut".into(), timing }
 }
 
@@ -53,7 +56,7 @@ fn timing(start: &str, minutes: u32) -> Timing {
     Timing { start: time(start), minutes, nonexistent: NonexistentTime::Shift, series: None }
 }
 
-fn scheduled(number: u128, timing: Timing) -> CalendarEvent {
+fn scheduled(number: u128, timing: Timing) -> Event {
     Event::EventScheduled { event_id: id(number), title: "Haircut".into(), zone: BERLIN, timing }
 }
 
@@ -64,7 +67,7 @@ fn series(start: &str, minutes: u32, rule: &str, occurrences: u32) -> Timing {
 }
 
 /// Every Monday at nine for an hour, four times from 2 March: the last after the clocks moved.
-fn four_mondays() -> CalendarEvent {
+fn four_mondays() -> Event {
     scheduled(1, series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", 4))
 }
 
@@ -129,7 +132,7 @@ fn an_exclusive_calendar_is_never_booked_twice() {
     given::<Calendar>(booked())
         .when(schedule(1, request("2026-03-03T09:00", 60)))
         .refused("EVENT_ALREADY_SCHEDULED");
-    let refusal = Refused::SlotTaken { by: id(1) };
+    let refusal = Refusal::SlotTaken { by: id(1) };
     assert!(!refusal.to_string().contains("Haircut"));
 }
 
@@ -478,10 +481,10 @@ fn the_number_of_series_is_bounded() {
 
 #[test]
 fn ranges_are_bounded() {
-    let mut state = CalendarState::default();
+    let mut state = State::default();
     assert_eq!(
         state.busy(utc("2026-03-01T00:00"), utc("2026-03-02T00:00")),
-        Err(Refused::NotCreated)
+        Err(Refusal::NotCreated)
     );
     Calendar::apply(&mut state, &exclusive());
     for (start, end) in [
@@ -490,8 +493,8 @@ fn ranges_are_bounded() {
         (utc("2026-03-01T00:00"), utc("2027-03-03T00:00")),
         (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC),
     ] {
-        assert_eq!(state.busy(start, end), Err(Refused::RangeInvalid));
-        assert_eq!(state.open(start, end), Err(Refused::RangeInvalid));
+        assert_eq!(state.busy(start, end), Err(Refusal::RangeInvalid));
+        assert_eq!(state.open(start, end), Err(Refusal::RangeInvalid));
         assert!(state.occurrences(start, end, 10).is_err());
     }
 }
@@ -683,7 +686,7 @@ fn naive_after(naive: &Naive, act: &Act) -> Option<Naive> {
     Some(after)
 }
 
-fn command(naive: &Naive, act: &Act) -> CalendarCommand {
+fn command(naive: &Naive, act: &Act) -> Command {
     let name = |number: &u128, index: usize| {
         let asked = naive.get(number).map(|(asked, _)| *asked);
         asked
@@ -714,7 +717,7 @@ fn minutes_from(start: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
 }
 
 fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
-    let mut state = CalendarState::default();
+    let mut state = State::default();
     Calendar::apply(&mut state, &exclusive());
     let context = crate::aggregate::Context {
         now: utc("2026-03-01T00:00"),
@@ -758,7 +761,7 @@ fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
         prop_assert!(listed.windows(2).all(|pair| pair[0].interval.end <= pair[1].interval.start));
     }
     let stored = serde_json::to_string(&state).expect("a state serializes");
-    let read: CalendarState = serde_json::from_str(&stored).expect("a stored state reads back");
+    let read: State = serde_json::from_str(&stored).expect("a stored state reads back");
     prop_assert_eq!(read, state);
     Ok(accepted)
 }
@@ -777,7 +780,7 @@ proptest! {
 #[test]
 fn booking_costs_what_is_near_and_not_what_there_is() {
     // given a state with tens of thousands of bookings, back to back
-    let mut state = CalendarState::default();
+    let mut state = State::default();
     Calendar::apply(&mut state, &exclusive());
     let first = time("2020-01-01T00:00");
     for number in 0..50_000_u32 {

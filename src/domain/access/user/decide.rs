@@ -1,0 +1,176 @@
+//! What a user decides: which command is legal where it stands, and what its texts look like.
+
+use chrono::{DateTime, Utc};
+
+use super::state::holds_at;
+use super::{
+    Command, DISPLAY_NAME_CHARACTERS_MAX, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX,
+    ROLE_BYTES_MAX, ROLES_MAX, Refusal, SCOPE_BYTES_MAX, State, Status,
+};
+use crate::aggregate::Context;
+
+pub(super) fn decide(
+    state: &State,
+    command: &Command,
+    context: &Context,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Register { email, reservation, display_name, locale } => {
+            if state.profile.is_some() {
+                return Err(Refusal::AlreadyRegistered);
+            }
+            let event = Event::UserRegistered {
+                email: email.clone(),
+                reservation: *reservation,
+                display_name: read_display_name(display_name)?,
+                locale: read_locale(locale)?,
+            };
+            require_unfenced(state, *reservation)?;
+            Ok(vec![event])
+        }
+        Command::FenceReservation { email, through } => {
+            if state.profile.as_ref().is_some_and(|profile| profile.email == *email) {
+                return Err(Refusal::EmailInUse);
+            }
+            if state.reservations_through.is_some_and(|known| known >= *through) {
+                return Ok(vec![]);
+            }
+            Ok(vec![Event::ReservationFenced { through: *through }])
+        }
+        command => {
+            let profile = state.profile.as_ref().ok_or(Refusal::NotRegistered)?;
+            decide_registered(state, profile, command, context)
+        }
+    }
+}
+
+fn decide_registered(
+    state: &State,
+    profile: &Profile,
+    command: &Command,
+    context: &Context,
+) -> Result<Vec<Event>, Refusal> {
+    let illegal = Err(Refusal::IllegalTransition { from: profile.status });
+    if profile.status == Status::Closed {
+        return match command {
+            Command::Close { .. } => Ok(vec![]),
+            _ => illegal,
+        };
+    }
+    match command {
+        Command::ChangeProfile { display_name, locale } => {
+            let display_name = display_name
+                .as_deref()
+                .map_or_else(|| Ok(profile.display_name.clone()), read_display_name)?;
+            let locale =
+                locale.as_deref().map_or_else(|| Ok(profile.locale.clone()), read_locale)?;
+            if display_name == profile.display_name && locale == profile.locale {
+                return Ok(vec![]);
+            }
+            Ok(vec![Event::ProfileChanged { display_name, locale }])
+        }
+        Command::ChangeEmail { email, reservation } => {
+            if profile.status != Status::Active {
+                return illegal;
+            }
+            if profile.email == *email {
+                return Ok(vec![]);
+            }
+            require_unfenced(state, *reservation)?;
+            Ok(vec![Event::EmailChanged {
+                email: email.clone(),
+                reservation: *reservation,
+                previous: profile.email.clone(),
+                previous_reservation: profile.email_reservation,
+            }])
+        }
+        Command::Suspend { reason } => match profile.status {
+            Status::Active => Ok(vec![Event::UserSuspended { reason: read_reason(reason)? }]),
+            _ => illegal,
+        },
+        Command::Reinstate {} => match profile.status {
+            Status::Suspended => Ok(vec![Event::UserReinstated {}]),
+            _ => illegal,
+        },
+        Command::Close { reason } => Ok(vec![Event::UserClosed {
+            reason: read_reason(reason)?,
+            email: profile.email.clone(),
+            reservation: profile.email_reservation,
+        }]),
+        Command::AssignRole { role, scope, valid_until } => {
+            let (role, scope) = (read_role(role)?, read_scope(scope)?);
+            if !holds_at(*valid_until, context.now) {
+                return Err(Refusal::RoleExpired);
+            }
+            match state.role(&role, &scope) {
+                Some(known) if known == valid_until => return Ok(vec![]),
+                None if state.role_count() >= ROLES_MAX => return Err(Refusal::TooManyRoles),
+                _ => {}
+            }
+            Ok(vec![Event::RoleAssigned { role, scope, valid_until: *valid_until }])
+        }
+        Command::RevokeRole { role, scope } => {
+            state.role(role, scope).ok_or(Refusal::RoleNotAssigned)?;
+            Ok(vec![Event::RoleRevoked { role: role.clone(), scope: scope.clone() }])
+        }
+        Command::Register { .. } | Command::FenceReservation { .. } => illegal,
+    }
+}
+
+fn require_unfenced(state: &State, reservation: DateTime<Utc>) -> Result<(), Refusal> {
+    if state.reservations_through.is_some_and(|through| reservation <= through) {
+        return Err(Refusal::ReservationLapsed);
+    }
+    Ok(())
+}
+
+/// The text without white space around it, if it then has 1 to `characters_max` characters and
+/// none of them is a control character.
+fn read_text(text: &str, characters_max: usize) -> Option<String> {
+    let text = text.trim();
+    // A character has at most four bytes: the first test keeps the second from counting megabytes.
+    let fits = !text.is_empty()
+        && text.len() <= 4 * characters_max
+        && text.chars().count() <= characters_max;
+    (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+fn read_display_name(text: &str) -> Result<String, Refusal> {
+    read_text(text, DISPLAY_NAME_CHARACTERS_MAX).ok_or(Refusal::DisplayNameInvalid)
+}
+
+fn read_reason(text: &str) -> Result<String, Refusal> {
+    read_text(text, REASON_CHARACTERS_MAX).ok_or(Refusal::ReasonInvalid)
+}
+
+fn read_locale(text: &str) -> Result<String, Refusal> {
+    let subtags_are_sane = text.split('-').enumerate().all(|(index, subtag)| {
+        (1..=8).contains(&subtag.len())
+            && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && (index > 0
+                || (subtag.len() >= 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic())))
+    });
+    if text.len() > LOCALE_BYTES_MAX || !subtags_are_sane {
+        return Err(Refusal::LocaleInvalid);
+    }
+    Ok(text.to_owned())
+}
+
+fn read_role(text: &str) -> Result<String, Refusal> {
+    let is_snake_case = text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if text.len() > ROLE_BYTES_MAX || !is_snake_case {
+        return Err(Refusal::RoleInvalid);
+    }
+    Ok(text.to_owned())
+}
+
+fn read_scope(text: &str) -> Result<String, Refusal> {
+    let fits = (1..=SCOPE_BYTES_MAX).contains(&text.len());
+    if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refusal::ScopeInvalid);
+    }
+    Ok(text.to_owned())
+}

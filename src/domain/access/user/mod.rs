@@ -1,0 +1,201 @@
+//! A user: profile, standing, and the roles it was given.
+//!
+//! This folder owns what one user is. It never knows whether an e-mail address is free: a user
+//! carries the name of the reservation under which it took its address, and refuses one that was
+//! fenced.
+//!
+//! ```text
+//! Active <-> Suspended        Active, Suspended -> Closed (for ever)
+//! ```
+
+mod decide;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::email::EmailAddress;
+
+pub use state::{Profile, State, Status};
+
+/// The marker of this kind of aggregate.
+#[derive(Debug)]
+pub struct User;
+
+/// The longest name to show, in characters.
+pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 120;
+/// The longest reason, in characters.
+pub const REASON_CHARACTERS_MAX: usize = 500;
+/// The longest locale, in bytes (RFC 5646, 4.4.1).
+pub const LOCALE_BYTES_MAX: usize = 35;
+/// The longest name of a role, in bytes.
+pub const ROLE_BYTES_MAX: usize = 64;
+/// The longest scope of a role, in bytes.
+pub const SCOPE_BYTES_MAX: usize = 128;
+/// How many roles one user may have, expired ones included until they are revoked.
+pub const ROLES_MAX: usize = 100;
+
+/// What may be asked of a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Registers with an address reserved for this user until `reservation`.
+    Register {
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        display_name: String,
+        locale: String,
+    },
+    /// Changes what is given; `None` leaves a field as it is.
+    ChangeProfile {
+        display_name: Option<String>,
+        locale: Option<String>,
+    },
+    /// Takes another address, reserved for this user until `reservation`.
+    ChangeEmail {
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+    },
+    /// Makes every reservation of the address that expires at `through` or before useless to this
+    /// user, for ever; refused if the user has that address. Needs no registered user.
+    FenceReservation {
+        email: EmailAddress,
+        through: DateTime<Utc>,
+    },
+    Suspend {
+        reason: String,
+    },
+    Reinstate {},
+    /// Closes for good.
+    Close {
+        reason: String,
+    },
+    /// Gives a role in a scope, or changes until when it holds.
+    AssignRole {
+        role: String,
+        scope: String,
+        valid_until: Option<DateTime<Utc>>,
+    },
+    RevokeRole {
+        role: String,
+        scope: String,
+    },
+}
+
+/// What has happened to a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+pub enum Event {
+    UserRegistered {
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        display_name: String,
+        locale: String,
+    },
+    ProfileChanged {
+        display_name: String,
+        locale: String,
+    },
+    EmailChanged {
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+        previous: EmailAddress,
+        previous_reservation: DateTime<Utc>,
+    },
+    ReservationFenced {
+        through: DateTime<Utc>,
+    },
+    UserSuspended {
+        reason: String,
+    },
+    UserReinstated {},
+    UserClosed {
+        reason: String,
+        email: EmailAddress,
+        reservation: DateTime<Utc>,
+    },
+    RoleAssigned {
+        role: String,
+        scope: String,
+        valid_until: Option<DateTime<Utc>>,
+    },
+    RoleRevoked {
+        role: String,
+        scope: String,
+    },
+}
+
+impl DomainEvent for Event {}
+
+/// Why a user will not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such user")]
+    NotRegistered,
+    #[error("this user is registered already")]
+    AlreadyRegistered,
+    #[error("a user who is {from:?} cannot do this")]
+    IllegalTransition { from: Status },
+    #[error(
+        "a display name has 1 to {DISPLAY_NAME_CHARACTERS_MAX} characters and no control characters"
+    )]
+    DisplayNameInvalid,
+    #[error("a locale is a language tag of at most {LOCALE_BYTES_MAX} bytes")]
+    LocaleInvalid,
+    #[error("a reason has 1 to {REASON_CHARACTERS_MAX} characters and no control characters")]
+    ReasonInvalid,
+    #[error("a role is named in lower snake case, at most {ROLE_BYTES_MAX} bytes")]
+    RoleInvalid,
+    #[error("a scope has 1 to {SCOPE_BYTES_MAX} visible ASCII characters")]
+    ScopeInvalid,
+    #[error("a role must end in the future")]
+    RoleExpired,
+    #[error("a user has at most {ROLES_MAX} roles")]
+    TooManyRoles,
+    #[error("the user does not have this role")]
+    RoleNotAssigned,
+    #[error("the reservation of the e-mail address lapsed")]
+    ReservationLapsed,
+    #[error("the user has this e-mail address")]
+    EmailInUse,
+}
+
+impl aggregate::Refusal for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotRegistered => "USER_NOT_FOUND",
+            Self::AlreadyRegistered => "USER_ALREADY_REGISTERED",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::DisplayNameInvalid => "DISPLAY_NAME_INVALID",
+            Self::LocaleInvalid => "LOCALE_INVALID",
+            Self::ReasonInvalid => "REASON_INVALID",
+            Self::RoleInvalid => "ROLE_INVALID",
+            Self::ScopeInvalid => "SCOPE_INVALID",
+            Self::RoleExpired => "ROLE_EXPIRED",
+            Self::TooManyRoles => "TOO_MANY_ROLES",
+            Self::RoleNotAssigned => "ROLE_NOT_ASSIGNED",
+            Self::ReservationLapsed => "EMAIL_RESERVATION_LAPSED",
+            Self::EmailInUse => "EMAIL_IN_USE",
+        }
+    }
+}
+
+impl Aggregate for User {
+    const TYPE: &'static str = "user";
+    const STATE_SCHEMA: u32 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command, context)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        state.apply(event);
+    }
+}

@@ -1,0 +1,141 @@
+//! The state of a user: profile, roles, and how each event moves it. Nothing here decides.
+
+use chrono::{DateTime, Utc};
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+use crate::email::EmailAddress;
+
+/// Where a user stands. `Closed` is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    Active,
+    Suspended,
+    Closed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// `None` until registered.
+    pub profile: Option<Profile>,
+    /// Role name, then scope, to the time until which it holds (`None`: no end).
+    pub roles: OrdMap<String, OrdMap<String, Option<DateTime<Utc>>>>,
+    /// The latest expiry of a reservation that was used or fenced. A command that carries a
+    /// reservation must carry a later one: see `sagas::registration`.
+    pub reservations_through: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    pub status: Status,
+    pub email: EmailAddress,
+    /// The expiry of the reservation under which the address was taken.
+    pub email_reservation: DateTime<Utc>,
+    pub display_name: String,
+    pub locale: String,
+    pub suspension_reason: Option<String>,
+}
+
+impl State {
+    pub fn status(&self) -> Option<Status> {
+        self.profile.as_ref().map(|profile| profile.status)
+    }
+
+    /// Whether the user has the role in exactly this scope at the time. Only active users have any.
+    pub fn has_role_at(&self, role: &str, scope: &str, time: DateTime<Utc>) -> bool {
+        self.status() == Some(Status::Active)
+            && self
+                .roles
+                .get(role)
+                .and_then(|scopes| scopes.get(scope))
+                .is_some_and(|until| holds_at(*until, time))
+    }
+
+    /// The roles, with their scopes, that the user has at the time, in order. Only active users have any.
+    pub fn roles_at(&self, time: DateTime<Utc>) -> Vec<(&str, &str)> {
+        if self.status() != Some(Status::Active) {
+            return vec![];
+        }
+        self.roles
+            .iter()
+            .flat_map(|(role, scopes)| {
+                scopes.iter().map(move |(scope, until)| (role, scope, until))
+            })
+            .filter(|(_, _, until)| holds_at(**until, time))
+            .map(|(role, scope, _)| (role.as_str(), scope.as_str()))
+            .collect()
+    }
+
+    pub(super) fn role_count(&self) -> usize {
+        self.roles.values().map(OrdMap::len).sum()
+    }
+
+    pub(super) fn role(&self, role: &str, scope: &str) -> Option<&Option<DateTime<Utc>>> {
+        self.roles.get(role).and_then(|scopes| scopes.get(scope))
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::UserRegistered { email, reservation, display_name, locale } => {
+                self.reservations_through = self.reservations_through.max(Some(*reservation));
+                self.profile = Some(Profile {
+                    status: Status::Active,
+                    email: email.clone(),
+                    email_reservation: *reservation,
+                    display_name: display_name.clone(),
+                    locale: locale.clone(),
+                    suspension_reason: None,
+                });
+            }
+            Event::ReservationFenced { through } => {
+                self.reservations_through = self.reservations_through.max(Some(*through));
+            }
+            Event::RoleAssigned { role, scope, valid_until } => {
+                self.roles.entry(role.clone()).or_default().insert(scope.clone(), *valid_until);
+            }
+            Event::RoleRevoked { role, scope } => {
+                if let Some(scopes) = self.roles.get_mut(role) {
+                    scopes.remove(scope);
+                    if scopes.is_empty() {
+                        self.roles.remove(role);
+                    }
+                }
+            }
+            Event::EmailChanged { email, reservation, .. } => {
+                self.reservations_through = self.reservations_through.max(Some(*reservation));
+                if let Some(profile) = &mut self.profile {
+                    profile.email = email.clone();
+                    profile.email_reservation = *reservation;
+                }
+            }
+            Event::ProfileChanged { display_name, locale } => {
+                if let Some(profile) = &mut self.profile {
+                    profile.display_name = display_name.clone();
+                    profile.locale = locale.clone();
+                }
+            }
+            Event::UserSuspended { reason } => {
+                if let Some(profile) = &mut self.profile {
+                    profile.status = Status::Suspended;
+                    profile.suspension_reason = Some(reason.clone());
+                }
+            }
+            Event::UserReinstated {} => {
+                if let Some(profile) = &mut self.profile {
+                    profile.status = Status::Active;
+                    profile.suspension_reason = None;
+                }
+            }
+            Event::UserClosed { .. } => {
+                if let Some(profile) = &mut self.profile {
+                    profile.status = Status::Closed;
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn holds_at(until: Option<DateTime<Utc>>, time: DateTime<Utc>) -> bool {
+    until.is_none_or(|until| time < until)
+}

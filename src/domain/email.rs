@@ -1,0 +1,177 @@
+//! An e-mail address: what one looks like, and when two are the same.
+//!
+//! This file knows nobody who has one; who holds an address is
+//! [`email_reservation`](crate::access::email_reservation)'s to say.
+
+use std::{fmt, hash};
+
+use serde::{Deserialize, Serialize};
+
+/// The longest address, in bytes (RFC 5321, 4.5.3.1.3, less the angle brackets).
+pub const ADDRESS_BYTES_MAX: usize = 254;
+/// The longest part before the `@`, in bytes (RFC 5321, 4.5.3.1.1).
+pub const LOCAL_PART_BYTES_MAX: usize = 64;
+
+/// An e-mail address: ASCII, dot-atom local part (RFC 5322), host name with at least one dot
+/// (an international domain in its `xn--` form). Written as given except that the domain is in
+/// lower case; compared without regard to case, because no two people share such a pair.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EmailAddress(String);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an e-mail address of at most {ADDRESS_BYTES_MAX} bytes")]
+pub struct EmailInvalid;
+
+impl EmailInvalid {
+    pub fn code(&self) -> &'static str {
+        "EMAIL_INVALID"
+    }
+}
+
+impl EmailAddress {
+    /// Reads an address, ignoring white space around it.
+    pub fn parse(text: &str) -> Result<Self, EmailInvalid> {
+        let text = text.trim();
+        if text.len() > ADDRESS_BYTES_MAX || !text.is_ascii() {
+            return Err(EmailInvalid);
+        }
+        let (local, domain) = text.split_once('@').ok_or(EmailInvalid)?;
+        if !is_local_part(local) || !is_domain(domain) {
+            return Err(EmailInvalid);
+        }
+        Ok(Self(format!("{local}@{}", domain.to_ascii_lowercase())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is the same for all spellings that count as one address.
+    pub fn normalised(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+fn is_local_part(local: &str) -> bool {
+    let is_atom = |atom: &str| {
+        !atom.is_empty()
+            && atom
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
+    };
+    local.len() <= LOCAL_PART_BYTES_MAX && local.split('.').all(is_atom)
+}
+
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    domain.contains('.')
+        && domain.split('.').all(is_label)
+        && domain
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl PartialEq for EmailAddress {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for EmailAddress {}
+
+impl hash::Hash for EmailAddress {
+    fn hash<H: hash::Hasher>(&self, hasher: &mut H) {
+        self.normalised().hash(hasher);
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for EmailAddress {
+    type Error = EmailInvalid;
+
+    fn try_from(text: String) -> Result<Self, EmailInvalid> {
+        Self::parse(&text)
+    }
+}
+
+impl From<EmailAddress> for String {
+    fn from(address: EmailAddress) -> Self {
+        address.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_or_refused() {
+        let longest = format!(
+            "a@{}.{}.{}.{}.com",
+            "b".repeat(63),
+            "c".repeat(63),
+            "d".repeat(63),
+            "e".repeat(56)
+        );
+        assert_eq!(longest.len(), ADDRESS_BYTES_MAX);
+        for (text, expected) in [
+            (" Ada.Lovelace+shop@Example.COM\n", "Ada.Lovelace+shop@example.com"),
+            ("o'hara@mail.example.co.uk", "o'hara@mail.example.co.uk"),
+            (longest.as_str(), longest.as_str()),
+        ] {
+            assert_eq!(EmailAddress::parse(text).map(String::from).as_deref(), Ok(expected));
+        }
+        let too_long = format!("a{longest}");
+        let local_too_long = format!("{}@example.com", "a".repeat(65));
+        for text in [
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b.com",
+            "a@b",
+            "a@@b.com",
+            "a@b@c.com",
+            "a b@c.com",
+            ".a@b.com",
+            "a.@b.com",
+            "a..b@c.com",
+            "a@-b.com",
+            "a@b-.com",
+            "a@b..com",
+            "a@.com",
+            "a@b.com.",
+            "a@1.2.3.4",
+            "a@b_c.com",
+            "é@example.com",
+            "a@bücher.example",
+            "a\0@b.com",
+            "\"a\"@b.com",
+            &too_long,
+            &local_too_long,
+        ] {
+            assert_eq!(EmailAddress::parse(text), Err(EmailInvalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_address_are_equal() {
+        let address = EmailAddress::parse("ada@example.com").expect("a valid address");
+        let shouted = EmailAddress::parse("ADA@EXAMPLE.COM").expect("a valid address");
+        assert_eq!(shouted, address);
+        assert_eq!(shouted.normalised(), address.normalised());
+        assert!(serde_json::from_str::<EmailAddress>("\"no address\"").is_err());
+    }
+}

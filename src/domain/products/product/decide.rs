@@ -1,0 +1,158 @@
+//! What a product decides: which command is legal in which status, and what may be sold.
+
+use super::{
+    Command, DESCRIPTION_CHARACTERS_MAX, Event, FAMILY_CHARACTERS_MAX, NAME_CHARACTERS_MAX,
+    PRICE_MINOR_MAX, PRICES_MAX, Refusal, SKU_CHARACTERS_MAX, State, Status, VARIANTS_MAX,
+};
+use crate::id::VariantId;
+use crate::money::{Currency, Money};
+use crate::text::{InvalidText, TextRule};
+
+const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
+const FAMILY: TextRule = TextRule::line("family", FAMILY_CHARACTERS_MAX);
+const DESCRIPTION: TextRule = TextRule::prose("description", DESCRIPTION_CHARACTERS_MAX);
+
+pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
+    if let Command::Create { name, family, description } = command {
+        return create(state, name, family, description);
+    }
+    if !state.created {
+        return Err(Refusal::NotFound);
+    }
+    if state.status == Status::Archived && !matches!(command, Command::Archive) {
+        return Err(Refusal::IllegalTransition { status: state.status, command: command.name() });
+    }
+    match command {
+        Command::Create { .. } => Ok(Vec::new()),
+        Command::Revise { name, family, description } => revise(state, name, family, description),
+        Command::AddVariant { variant, sku, name } => add_variant(state, *variant, sku, name),
+        Command::SetPrice { variant, price } => set_price(state, *variant, *price),
+        Command::RemovePrice { variant, currency } => remove_price(state, *variant, *currency),
+        Command::SetTaxRate { rate } if *rate == state.tax_rate => Ok(Vec::new()),
+        Command::SetTaxRate { rate } => {
+            Ok(vec![Event::TaxRateChanged { from: state.tax_rate, to: *rate }])
+        }
+        Command::Publish => publish(state),
+        Command::Unpublish if state.status == Status::Draft => Ok(Vec::new()),
+        Command::Unpublish => Ok(vec![Event::ProductUnpublished {}]),
+        Command::Archive if state.status == Status::Archived => Ok(Vec::new()),
+        Command::Archive => Ok(vec![Event::ProductArchived {}]),
+    }
+}
+
+impl Command {
+    /// How refusals call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Revise { .. } => "revise",
+            Self::AddVariant { .. } => "add variants",
+            Self::SetPrice { .. } => "set prices",
+            Self::RemovePrice { .. } => "remove prices",
+            Self::SetTaxRate { .. } => "set its tax rate",
+            Self::Publish => "publish",
+            Self::Unpublish => "unpublish",
+            Self::Archive => "archive",
+        }
+    }
+}
+
+fn create(
+    state: &State,
+    name: &str,
+    family: &str,
+    description: &str,
+) -> Result<Vec<Event>, Refusal> {
+    if state.created {
+        return match described_so(state, name, family, description) {
+            true => Ok(Vec::new()),
+            false => Err(Refusal::AlreadyExists),
+        };
+    }
+    check_description(name, family, description)?;
+    let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
+    Ok(vec![Event::ProductCreated { name, family, description }])
+}
+
+fn revise(
+    state: &State,
+    name: &str,
+    family: &str,
+    description: &str,
+) -> Result<Vec<Event>, Refusal> {
+    check_description(name, family, description)?;
+    if described_so(state, name, family, description) {
+        return Ok(Vec::new());
+    }
+    let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
+    Ok(vec![Event::ProductRevised { name, family, description }])
+}
+
+fn check_description(name: &str, family: &str, description: &str) -> Result<(), InvalidText> {
+    NAME.check(name)?;
+    FAMILY.check(family)?;
+    DESCRIPTION.check(description)
+}
+
+fn described_so(state: &State, name: &str, family: &str, description: &str) -> bool {
+    state.name == name && state.family == family && state.description == description
+}
+
+fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Vec<Event>, Refusal> {
+    let visible = sku.bytes().all(|byte| byte.is_ascii_graphic());
+    if sku.is_empty() || sku.len() > SKU_CHARACTERS_MAX || !visible {
+        return Err(Refusal::InvalidSku { max: SKU_CHARACTERS_MAX });
+    }
+    NAME.check(name)?;
+    if let Some(variant) = state.variants.get(&id) {
+        return match variant.sku == sku && variant.name == name {
+            true => Ok(Vec::new()),
+            false => Err(Refusal::VariantConflict),
+        };
+    }
+    if state.variants.values().any(|variant| variant.sku == sku) {
+        return Err(Refusal::SkuTaken { sku: sku.to_owned() });
+    }
+    if state.variants.len() >= VARIANTS_MAX {
+        return Err(Refusal::TooMany { max: VARIANTS_MAX });
+    }
+    Ok(vec![Event::VariantAdded { variant: id, sku: sku.to_owned(), name: name.to_owned() }])
+}
+
+fn set_price(state: &State, id: VariantId, price: Money) -> Result<Vec<Event>, Refusal> {
+    if !(0..=PRICE_MINOR_MAX).contains(&price.minor) {
+        return Err(Refusal::InvalidPrice { max: PRICE_MINOR_MAX });
+    }
+    let variant = state.variants.get(&id).ok_or(Refusal::VariantNotFound)?;
+    let from = variant.prices.get(&price.currency).copied();
+    if from == Some(price) {
+        return Ok(Vec::new());
+    }
+    if from.is_none() && variant.prices.len() >= PRICES_MAX {
+        return Err(Refusal::TooMany { max: PRICES_MAX });
+    }
+    Ok(vec![Event::PriceChanged { variant: id, from, to: price }])
+}
+
+fn remove_price(state: &State, id: VariantId, currency: Currency) -> Result<Vec<Event>, Refusal> {
+    let variant = state.variants.get(&id).ok_or(Refusal::VariantNotFound)?;
+    let Some(from) = variant.prices.get(&currency) else {
+        return Ok(Vec::new());
+    };
+    if state.status == Status::Published && prices(state) == 1 {
+        return Err(Refusal::LastPrice);
+    }
+    Ok(vec![Event::PriceRemoved { variant: id, from: *from }])
+}
+
+fn publish(state: &State) -> Result<Vec<Event>, Refusal> {
+    match state.status {
+        Status::Published => Ok(Vec::new()),
+        _ if prices(state) == 0 => Err(Refusal::NothingToSell),
+        _ => Ok(vec![Event::ProductPublished {}]),
+    }
+}
+
+fn prices(state: &State) -> usize {
+    state.variants.values().map(|variant| variant.prices.len()).sum()
+}

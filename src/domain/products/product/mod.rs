@@ -1,0 +1,161 @@
+//! A product: what is sold, in which variants, at which list prices and tax rate.
+//!
+//! This folder owns names, variants and prices. It knows no stock, and it does not say what an
+//! order costs: an order freezes the prices that it found.
+//!
+//! ```text
+//! Draft <-> Published        Draft, Published -> Archived (for ever)
+//! ```
+
+mod decide;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::id::VariantId;
+use crate::money::{Currency, Money, Rate};
+use crate::text::InvalidText;
+
+pub use state::{State, Status, Variant};
+
+/// The marker of this kind of aggregate.
+#[derive(Debug)]
+pub struct Product;
+
+/// The most variants of one product.
+pub const VARIANTS_MAX: usize = 250;
+/// The most currencies in which one variant has a price.
+pub const PRICES_MAX: usize = 50;
+/// The highest list price, in minor units.
+pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
+pub const NAME_CHARACTERS_MAX: usize = 200;
+pub const FAMILY_CHARACTERS_MAX: usize = 64;
+pub const DESCRIPTION_CHARACTERS_MAX: usize = 10_000;
+/// A stock keeping unit's name: this many visible ASCII characters at most.
+pub const SKU_CHARACTERS_MAX: usize = 64;
+
+/// What may be asked of a product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Command {
+    Create {
+        name: String,
+        family: String,
+        description: String,
+    },
+    /// Changes how the product is described.
+    Revise {
+        name: String,
+        family: String,
+        description: String,
+    },
+    /// Success too when the variant is there already, exactly so.
+    AddVariant {
+        variant: VariantId,
+        sku: String,
+        name: String,
+    },
+    /// Sets or changes the net list price of a variant in the currency of `price`.
+    SetPrice {
+        variant: VariantId,
+        price: Money,
+    },
+    /// Ends the sale of a variant in a currency.
+    RemovePrice {
+        variant: VariantId,
+        currency: Currency,
+    },
+    SetTaxRate {
+        rate: Rate,
+    },
+    /// Needs a variant with a price.
+    Publish,
+    Unpublish,
+    Archive,
+}
+
+/// What has happened to a product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+pub enum Event {
+    ProductCreated { name: String, family: String, description: String },
+    ProductRevised { name: String, family: String, description: String },
+    VariantAdded { variant: VariantId, sku: String, name: String },
+    PriceChanged { variant: VariantId, from: Option<Money>, to: Money },
+    PriceRemoved { variant: VariantId, from: Money },
+    TaxRateChanged { from: Rate, to: Rate },
+    ProductPublished {},
+    ProductUnpublished {},
+    ProductArchived {},
+}
+
+impl DomainEvent for Event {}
+
+/// Why a product will not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no such product")]
+    NotFound,
+    #[error("the product exists, with other particulars")]
+    AlreadyExists,
+    #[error("a product that is {status} does not {command}")]
+    IllegalTransition { status: Status, command: &'static str },
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
+    #[error("a sku is 1 to {max} visible ASCII characters without spaces")]
+    InvalidSku { max: usize },
+    #[error("the sku {sku} is taken by another variant")]
+    SkuTaken { sku: String },
+    #[error("the variant exists, with other particulars")]
+    VariantConflict,
+    #[error("no such variant")]
+    VariantNotFound,
+    #[error("a price is between 0 and {max} minor units")]
+    InvalidPrice { max: i64 },
+    #[error("nothing to publish: no variant has a price")]
+    NothingToSell,
+    #[error("a published product keeps at least one price")]
+    LastPrice,
+    #[error("too many variants or prices: at most {max}")]
+    TooMany { max: usize },
+}
+
+impl aggregate::Refusal for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "PRODUCT_NOT_FOUND",
+            Self::AlreadyExists => "PRODUCT_EXISTS",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::InvalidText(_) => "INVALID_TEXT",
+            Self::InvalidSku { .. } => "INVALID_SKU",
+            Self::SkuTaken { .. } => "SKU_TAKEN",
+            Self::VariantConflict => "VARIANT_CONFLICT",
+            Self::VariantNotFound => "VARIANT_NOT_FOUND",
+            Self::InvalidPrice { .. } => "INVALID_PRICE",
+            Self::NothingToSell => "NOTHING_TO_SELL",
+            Self::LastPrice => "LAST_PRICE",
+            Self::TooMany { .. } => "LIMIT_REACHED",
+        }
+    }
+}
+
+impl Aggregate for Product {
+    const TYPE: &'static str = "product";
+    const STATE_SCHEMA: u32 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        state.apply(event);
+    }
+}
