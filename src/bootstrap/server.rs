@@ -172,15 +172,7 @@ async fn become_ready(
 }
 
 fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
-    let followers = &running.followers;
-    let views = Views {
-        orders: followers.orders.clone(),
-        products: followers.products.clone(),
-        users: followers.users.clone(),
-        calendars: followers.calendars.clone(),
-        open_checkouts: followers.open_checkouts.clone(),
-        checkout: settings.checkout.clone(),
-    };
+    let views = Views::new(running.followers.views(), settings.checkout.clone());
     GraphqlSchema::new(running.node.engine.clone(), views, settings.graphql)
 }
 

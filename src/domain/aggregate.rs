@@ -60,7 +60,7 @@ pub trait Aggregate: Send + Sync + 'static {
 /// `#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]` whose variants are
 /// struct variants in the past tense; the variant's name is the stored type.
 pub trait DomainEvent:
-    Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync
+    Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// The version of the present shape of this event's data; 1 until it first changes.
     fn schema(&self) -> u32 {

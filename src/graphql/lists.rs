@@ -1,15 +1,13 @@
 //! Lists: what a view says stands where, by pages. A view names the rows and their order; the
 //! aggregates themselves say what is in them, so that a list shows nothing older than they are.
 
+use std::ops::Deref;
+
 use actors::checkout::CheckoutOptions;
+use actors::registry;
 use actors::view::ViewRef;
 use domain::id::AggregateId;
-use projections::calendars::Calendars;
-use projections::checkouts::OpenCheckouts;
-use projections::orders::Orders;
 use projections::position::Position;
-use projections::products::Products;
-use projections::users::Users;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
@@ -21,15 +19,23 @@ use super::scalars::PositionToken;
 /// The views that lists are read from, and what is let in by what they show.
 #[derive(Clone, Default)]
 pub struct Views {
-    pub orders: ViewRef<Orders>,
-    pub products: ViewRef<Products>,
-    pub users: ViewRef<Users>,
-    pub calendars: ViewRef<Calendars>,
-    pub open_checkouts: ViewRef<OpenCheckouts>,
-    pub checkout: CheckoutOptions,
+    rows: registry::Views,
+    checkout: CheckoutOptions,
+}
+
+impl Deref for Views {
+    type Target = registry::Views;
+
+    fn deref(&self) -> &registry::Views {
+        &self.rows
+    }
 }
 
 impl Views {
+    pub fn new(rows: &registry::Views, checkout: CheckoutOptions) -> Self {
+        Self { rows: rows.clone(), checkout }
+    }
+
     /// Whether another order may be placed: as many may wait as can be carried through soon.
     pub fn may_place(&self) -> bool {
         let open = self.open_checkouts.rows();

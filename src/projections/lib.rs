@@ -12,6 +12,8 @@ pub mod products;
 #[cfg(test)]
 pub mod testing;
 
+use std::any::Any;
+
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 
@@ -48,6 +50,16 @@ macro_rules! facts {
         #[derive(Clone, Debug, PartialEq)]
         pub enum Fact {
             $($($fact(<$aggregate as Aggregate>::Event),)?)+
+        }
+
+        impl Fact {
+            /// The event, if it is one of this kind of aggregate.
+            pub fn of<A: Aggregate>(&self) -> Option<&A::Event> {
+                let event: &dyn Any = match self {
+                    $($(Self::$fact(event) => event,)?)+
+                };
+                event.downcast_ref()
+            }
         }
     };
 }

@@ -3,5 +3,6 @@
 
 mod kinds;
 
+pub mod reaction;
 pub mod checkout;
 pub mod registration;

@@ -13,10 +13,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::reaction::Reaction;
 use domain::{
     access::{
-        email_reservation::{self, ReservationName, email_reservation_id},
-        user,
+        email_reservation::{self, EmailReservation, ReservationName, email_reservation_id},
+        user::{self, User},
     },
     email::EmailAddress,
     id::AggregateId,
@@ -56,6 +57,25 @@ pub fn react(
         | user::Event::UserReinstated {}
         | user::Event::RoleAssigned { .. }
         | user::Event::RoleRevoked { .. } => vec![],
+    }
+}
+
+/// What happens to users confirms and releases the reservations of their addresses.
+#[derive(Debug)]
+pub struct Registration;
+
+impl Reaction for Registration {
+    const NAME: &'static str = "registration";
+    const SCHEMA: u32 = 1;
+
+    type Cause = User;
+    type Target = EmailReservation;
+
+    fn react(
+        user: AggregateId,
+        event: &user::Event,
+    ) -> Vec<(AggregateId, email_reservation::Command)> {
+        react(user, event)
     }
 }
 

@@ -6,25 +6,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::metrics::RESTARTS;
 use super::node::Node;
-use actors::checkout::{CheckoutActor, CheckoutOptions, CheckoutSetup};
-use actors::registration::{RegistrationActor, RegistrationSetup};
+use actors::checkout::CheckoutOptions;
+use actors::registry::{FollowerStatus, Parts, Registry, Views};
+use actors::service::Service;
 use actors::shard::NodeServices;
-use actors::view::{ViewActor, ViewRef};
 use payments::PaymentProvider;
-use projections::Projection;
-use projections::calendars::Calendars;
-use projections::checkouts::OpenCheckouts;
-use projections::orders::Orders;
 use projections::position::Position;
-use projections::products::Products;
-use projections::users::Users;
 
 /// When a failed service is started again.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,73 +51,47 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// The views of a node and the drivers of its sagas, running.
 pub struct Followers {
-    pub orders: ViewRef<Orders>,
-    pub products: ViewRef<Products>,
-    pub users: ViewRef<Users>,
-    pub calendars: ViewRef<Calendars>,
-    pub open_checkouts: ViewRef<OpenCheckouts>,
-    settled: watch::Receiver<Position>,
+    registry: Registry,
     node: Arc<NodeServices>,
     supervisor: ActorRef<ServicesMessage>,
 }
 
 impl Followers {
-    /// Starts them under the node's root. The node serves its shards already ([`Node::settle`]):
-    /// a view that starts before reads the logs from their beginning.
+    /// Starts them under the node's root. The node serves its shards already
+    /// ([`Node::all_served`]): a view that starts before reads the logs from their beginning.
     pub async fn start(
         node: &Node,
         payments: Arc<dyn PaymentProvider>,
-        options: CheckoutOptions,
+        checkout: CheckoutOptions,
     ) -> Result<Self, SpawnErr> {
-        let services = &node.engine.services;
-        let mut specs = Vec::new();
-        let orders = view(services, &mut specs);
-        let products = view(services, &mut specs);
-        let users = view(services, &mut specs);
-        let calendars = view(services, &mut specs);
-        let open_checkouts = view(services, &mut specs);
-        let (sender, settled) = watch::channel(Position::default());
-        let registration = RegistrationSetup { engine: node.engine.clone(), settled: sender };
-        specs.push(Spec::new("registration", move |supervisor| {
-            spawn(RegistrationActor, registration.clone(), supervisor).boxed()
-        }));
-        let open = open_checkouts.clone();
-        let checkout = CheckoutSetup { engine: node.engine.clone(), payments, open, options };
-        specs.push(Spec::new("checkout", move |supervisor| {
-            spawn(CheckoutActor, checkout.clone(), supervisor).boxed()
-        }));
-        let arguments = (specs, RestartPolicy::default());
+        let registry = Registry::default();
+        let services =
+            registry.services(&Parts { engine: node.engine.clone(), payments, checkout });
+        let arguments = (services, RestartPolicy::default());
         let (supervisor, _) =
             Actor::spawn_linked(None, ServicesSupervisor, arguments, node.root()).await?;
-        Ok(Self {
-            orders,
-            products,
-            users,
-            calendars,
-            open_checkouts,
-            settled,
-            node: Arc::clone(services),
-            supervisor,
-        })
+        Ok(Self { registry, node: Arc::clone(&node.engine.services), supervisor })
     }
 
-    /// Waits until every view, and the settling of e-mail addresses, has come as far as the logs
-    /// reach at this moment.
+    /// What queries read.
+    pub fn views(&self) -> &Views {
+        &self.registry.views
+    }
+
+    /// Waits until every follower has come as far as the logs reach at this moment.
     pub async fn caught_up(&self) {
-        let heads = self.node.feed.heads();
-        self.orders.reached(&heads).await;
-        self.products.reached(&heads).await;
-        self.users.reached(&heads).await;
-        self.calendars.reached(&heads).await;
-        self.open_checkouts.reached(&heads).await;
-        self.addresses_settled(&heads).await;
+        self.registry.reached(&self.node.feed.heads()).await;
     }
 
     /// Waits until what happened to users up to this position has its consequences for the
     /// reservations of e-mail addresses.
     pub async fn addresses_settled(&self, position: &Position) {
-        let mut settled = self.settled.clone();
-        let _ = settled.wait_for(|settled| settled.reaches(position)).await;
+        self.registry.reactions.registration.reached(position).await;
+    }
+
+    /// How far each is, and what it has set aside.
+    pub fn status(&self) -> Vec<FollowerStatus> {
+        self.registry.status()
     }
 
     /// Stops them in order; the views store their checkpoints. Before the node drains.
@@ -134,51 +100,6 @@ impl Followers {
         if self.supervisor.cast(ServicesMessage::Stop(done)).is_ok() {
             let _ = stopped.await;
         }
-    }
-}
-
-fn view<P: Projection>(services: &Arc<NodeServices>, specs: &mut Vec<Spec>) -> ViewRef<P> {
-    let view = ViewRef::<P>::default();
-    let arguments = (Arc::clone(services), view.clone());
-    specs.push(Spec::new(P::NAME, move |supervisor| {
-        spawn(ViewActor::<P>::default(), arguments.clone(), supervisor).boxed()
-    }));
-    view
-}
-
-async fn spawn<A: Actor>(
-    actor: A,
-    arguments: A::Arguments,
-    supervisor: ActorCell,
-) -> Result<ActorCell, SpawnErr> {
-    let (actor, _) = Actor::spawn_linked(None, actor, arguments, supervisor).await?;
-    Ok(actor.get_cell())
-}
-
-type Start =
-    Box<dyn Fn(ActorCell) -> BoxFuture<'static, Result<ActorCell, SpawnErr>> + Send + Sync>;
-
-/// A service: its name for logs, and how it is started.
-pub struct Spec {
-    name: &'static str,
-    start: Start,
-}
-
-impl Spec {
-    pub fn new(
-        name: &'static str,
-        start: impl Fn(ActorCell) -> BoxFuture<'static, Result<ActorCell, SpawnErr>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        Self { name, start: Box::new(start) }
-    }
-}
-
-impl fmt::Debug for Spec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name)
     }
 }
 
@@ -192,8 +113,8 @@ pub enum ServicesMessage {
 /// See the module.
 pub struct ServicesSupervisor;
 
-struct Service {
-    spec: Spec,
+struct Running {
+    service: Service,
     running: Option<ActorCell>,
     started: Instant,
     failures: u32,
@@ -201,7 +122,7 @@ struct Service {
 
 /// What the supervisor works on.
 pub struct ServicesState {
-    services: Vec<Service>,
+    services: Vec<Running>,
     policy: RestartPolicy,
     myself: ActorRef<ServicesMessage>,
 }
@@ -209,16 +130,20 @@ pub struct ServicesState {
 impl Actor for ServicesSupervisor {
     type Msg = ServicesMessage;
     type State = ServicesState;
-    type Arguments = (Vec<Spec>, RestartPolicy);
+    type Arguments = (Vec<Service>, RestartPolicy);
 
     async fn pre_start(
         &self,
         myself: ActorRef<ServicesMessage>,
-        (specs, policy): (Vec<Spec>, RestartPolicy),
+        (services, policy): (Vec<Service>, RestartPolicy),
     ) -> Result<ServicesState, ActorProcessingErr> {
         let started = Instant::now();
-        let services =
-            specs.into_iter().map(|spec| Service { spec, running: None, started, failures: 0 });
+        let services = services.into_iter().map(|service| Running {
+            service,
+            running: None,
+            started,
+            failures: 0,
+        });
         Ok(ServicesState { services: services.collect(), policy, myself })
     }
 
@@ -241,14 +166,14 @@ impl Actor for ServicesSupervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ServicesMessage::Restart(place) => {
-                RESTARTS.with([state.services[place].spec.name]).inc();
+                RESTARTS.with([state.services[place].service.name]).inc();
                 state.start(place).await;
             }
             ServicesMessage::Stop(done) => {
-                for service in state.services.iter_mut().rev() {
-                    let Some(running) = service.running.take() else { continue };
+                for Running { service, running, .. } in state.services.iter_mut().rev() {
+                    let Some(running) = running.take() else { continue };
                     if running.stop_and_wait(None, Some(STOP_WITHIN)).await.is_err() {
-                        tracing::warn!(service = ?service.spec, "did not stop in time");
+                        tracing::warn!(?service, "did not stop in time");
                         running.kill();
                     }
                 }
@@ -266,7 +191,7 @@ impl Actor for ServicesSupervisor {
         state: &mut ServicesState,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(actor, error) = event {
-            let is_it = |service: &Service| {
+            let is_it = |service: &Running| {
                 service.running.as_ref().is_some_and(|running| running.get_id() == actor.get_id())
             };
             if let Some(place) = state.services.iter().position(is_it) {
@@ -280,7 +205,7 @@ impl Actor for ServicesSupervisor {
 impl ServicesState {
     async fn start(&mut self, place: usize) {
         let service = &mut self.services[place];
-        match (service.spec.start)(self.myself.get_cell()).await {
+        match service.service.start(self.myself.get_cell()).await {
             Ok(running) => {
                 service.running = Some(running);
                 service.started = Instant::now();
@@ -298,7 +223,7 @@ impl ServicesState {
         }
         service.failures = service.failures.saturating_add(1);
         let pause = self.policy.pause(service.failures);
-        tracing::error!(service = ?service.spec, %error, ?pause, "a service failed");
+        tracing::error!(service = ?service.service, %error, ?pause, "a service failed");
         self.myself.send_after(pause, move || ServicesMessage::Restart(place));
     }
 }
@@ -306,6 +231,7 @@ impl ServicesState {
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
+    use tokio::sync::watch;
 
     use super::*;
 
@@ -320,38 +246,43 @@ mod tests {
     type Log = Arc<Mutex<Vec<String>>>;
 
     /// Does not start the first time, fails at once the second time, lives the third time.
-    struct Weak {
-        name: &'static str,
-        log: Log,
-        starts: watch::Sender<u32>,
-    }
+    #[derive(Default)]
+    struct Weak;
 
     impl Actor for Weak {
         type Msg = ();
-        type State = ();
-        type Arguments = ();
+        type State = (&'static str, Log);
+        type Arguments = (&'static str, Log, watch::Sender<u32>);
 
-        async fn pre_start(&self, myself: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-            self.starts.send_modify(|starts| *starts += 1);
-            match *self.starts.borrow() {
+        async fn pre_start(
+            &self,
+            myself: ActorRef<()>,
+            (name, log, starts): Self::Arguments,
+        ) -> Result<Self::State, ActorProcessingErr> {
+            starts.send_modify(|starts| *starts += 1);
+            match *starts.borrow() {
                 1 => return Err("not yet".into()),
                 2 => myself.cast(())?,
                 _ => {}
             }
-            Ok(())
+            Ok((name, log))
         }
 
         async fn handle(
             &self,
             _: ActorRef<()>,
             (): (),
-            (): &mut (),
+            _: &mut Self::State,
         ) -> Result<(), ActorProcessingErr> {
             panic!("planted");
         }
 
-        async fn post_stop(&self, _: ActorRef<()>, (): &mut ()) -> Result<(), ActorProcessingErr> {
-            self.log.lock().push(format!("{} stopped", self.name));
+        async fn post_stop(
+            &self,
+            _: ActorRef<()>,
+            (name, log): &mut Self::State,
+        ) -> Result<(), ActorProcessingErr> {
+            log.lock().push(format!("{name} stopped"));
             Ok(())
         }
     }
@@ -360,16 +291,13 @@ mod tests {
     async fn what_fails_is_started_again_and_all_stop_in_the_opposite_order() {
         let log = Log::default();
         let starts = [watch::channel(0).0, watch::channel(0).0];
-        let specs = [("first", 0), ("second", 1)].map(|(name, place)| {
+        let services = [("first", 0), ("second", 1)].map(|(name, place)| {
             let (log, starts) = (Arc::clone(&log), starts[place].clone());
-            Spec::new(name, move |supervisor| {
-                let weak = Weak { name, log: Arc::clone(&log), starts: starts.clone() };
-                spawn(weak, (), supervisor).boxed()
-            })
+            Service::new::<Weak>(name, move || (name, Arc::clone(&log), starts.clone()))
         });
         let policy =
             RestartPolicy { pause_first: Duration::from_millis(1), ..RestartPolicy::default() };
-        let arguments = (specs.into_iter().collect(), policy);
+        let arguments = (services.into_iter().collect(), policy);
         let (supervisor, ended) =
             Actor::spawn(None, ServicesSupervisor, arguments).await.expect("it starts");
         for starts in &starts {

@@ -75,14 +75,7 @@ impl TestApp {
         let payments = Arc::new(Gate::default());
         let started = Followers::start(&node, payments.clone(), checkout.clone()).await;
         let followers = started.expect("the followers start");
-        let views = Views {
-            orders: followers.orders.clone(),
-            products: followers.products.clone(),
-            users: followers.users.clone(),
-            calendars: followers.calendars.clone(),
-            open_checkouts: followers.open_checkouts.clone(),
-            checkout,
-        };
+        let views = Views::new(followers.views(), checkout);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let schema = GraphqlSchema::new(node.engine.clone(), views, DocumentLimits::default());

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::aggregate_ref::{AggregateRef, AskError, Engine, Fault};
 use crate::core::{CommandMeta, Reading};
+use crate::reaction::event_id;
 use crate::retry;
 use domain::aggregate::{Aggregate, Refusal};
 use domain::commerce::order::{self, Order};
@@ -231,11 +232,6 @@ impl Driver {
     }
 }
 
-/// Names the event that led an aggregate to a version.
-fn event_id(aggregate: AggregateId, version: u64) -> Uuid {
-    AggregateId::derived(&[b"event", aggregate.as_bytes(), &version.to_be_bytes()]).0
-}
-
 /// Holds are taken one after the other, so that of two checkouts that need the same goods one
 /// gets all of them. What ends holds meets nobody: the rows of other lines may run beside it, and
 /// after a refusal all lines are undone, whichever of them had come so far.
@@ -333,13 +329,5 @@ mod tests {
         assert_eq!(code("a\u{7}b"), "ab");
         assert_eq!(code(&"x".repeat(5_000)).len(), REASON_CHARACTERS_MAX);
         assert_eq!(sane(PaymentOutcome::Unknown), PaymentOutcome::Unknown);
-    }
-
-    #[test]
-    fn events_of_one_version_have_one_name() {
-        let (one, other) = (AggregateId(Uuid::from_u128(1)), AggregateId(Uuid::from_u128(2)));
-        assert_eq!(event_id(one, 7), event_id(one, 7));
-        assert_ne!(event_id(one, 7), event_id(one, 8));
-        assert_ne!(event_id(one, 7), event_id(other, 7));
     }
 }

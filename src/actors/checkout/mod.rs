@@ -69,6 +69,7 @@ pub enum CheckoutMessage {
 }
 
 /// See the module.
+#[derive(Default)]
 pub struct CheckoutActor;
 
 /// A checkout that is being driven.

@@ -248,7 +248,7 @@ async fn checked_out(
     followers: &Followers,
     order: &str,
 ) -> Result<(), DemoError> {
-    let mut changes = followers.orders.changes();
+    let mut changes = followers.views().orders.changes();
     let ended = async {
         loop {
             changes.mark_unchanged();

@@ -58,7 +58,7 @@ pub async fn place(engine: &Engine, order: AggregateId) -> Position {
 
 /// Waits until nothing of an order's checkout is left to do.
 pub async fn over(followers: &Followers, order: AggregateId, since: &Position) {
-    let open = &followers.open_checkouts;
+    let open = &followers.views().open_checkouts;
     open.reached(since).await;
     let mut changes = open.changes();
     while open.rows().get(checkout_id(order)).is_some() {

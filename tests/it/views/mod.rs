@@ -1,6 +1,8 @@
 //! Views on a running node: what was written is read, restarts count nothing twice, and a view is
 //! what its log says.
 
+mod parking;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -89,7 +91,7 @@ async fn trade(life: &Life, round: u32) {
 
 /// Waits until no checkout is open and every view has read everything.
 async fn quiet(life: &Life) {
-    let open = &life.followers.open_checkouts;
+    let open = &life.followers.views().open_checkouts;
     life.followers.caught_up().await;
     let mut changes = open.changes();
     while !open.rows().is_empty() {
@@ -153,10 +155,10 @@ fn calendars(view: &Calendars) -> Value {
 fn shown(life: &Life) -> [Value; 4] {
     let followers = &life.followers;
     [
-        orders(&followers.orders.rows()),
-        products(&followers.products.rows()),
-        people(&followers.users.rows()),
-        calendars(&followers.calendars.rows()),
+        orders(&followers.views().orders.rows()),
+        products(&followers.views().products.rows()),
+        people(&followers.views().users.rows()),
+        calendars(&followers.views().calendars.rows()),
     ]
 }
 
@@ -179,7 +181,7 @@ fn what_was_written_is_read_at_its_position() {
             let draft =
                 order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() };
             let written = position(life.done::<Order>(id, draft).await);
-            let view = &life.followers.orders;
+            let view = &life.followers.views().orders;
             let query = |orders: &Orders| (orders.get(id).map(|row| row.status), orders.len());
             let (seen, at) = view.read(Some(&written), query).await.expect("it is not stale");
             assert_eq!(seen, (Some(Status::Draft), number));
@@ -194,8 +196,8 @@ fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
     let life = world().begin();
     life.run("a stale answer", async {
         let far = Position::of(0, u64::MAX);
-        let answer = life.followers.orders.read(Some(&far), Orders::len).await;
-        let at = life.followers.orders.position().to_string();
+        let answer = life.followers.views().orders.read(Some(&far), Orders::len).await;
+        let at = life.followers.views().orders.position().to_string();
         assert_eq!(answer, Err(Fault::Stale { position: at }));
     });
     life.drain();

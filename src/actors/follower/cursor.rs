@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ractor::{ActorRef, Message};
 use tokio::sync::oneshot;
 
-use super::feed::Behind;
-use super::shard::NodeServices;
+use super::FollowError;
+use crate::feed::Behind;
+use crate::shard::NodeServices;
 use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
 use projections::position::Position;
 
@@ -26,8 +27,11 @@ impl Cursor {
     }
 
     /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
-    /// the position. False: there was nothing.
-    pub async fn advance(&mut self, mut each: impl FnMut(&Entry)) -> Result<bool, JournalError> {
+    /// the position. False: there was nothing. After an error the position means nothing any more.
+    pub async fn advance(
+        &mut self,
+        mut each: impl FnMut(&Entry) -> Result<(), FollowError>,
+    ) -> Result<bool, FollowError> {
         let feed = Arc::clone(&self.services.feed);
         let ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
         for (shard, _) in &ahead {
@@ -36,7 +40,7 @@ impl Cursor {
                 Behind::Nothing => {}
                 Behind::Recent(recent) => {
                     for (list, index) in recent {
-                        self.take(*shard, &list[index], &mut each);
+                        self.take(*shard, &list[index], &mut each)?;
                     }
                 }
                 Behind::Journal { through } => {
@@ -46,10 +50,11 @@ impl Cursor {
                     if page.is_empty() {
                         return Err(JournalError::Corrupt(format!(
                             "shard {shard} has nothing behind {after}, but its head is {through}"
-                        )));
+                        ))
+                        .into());
                     }
                     for entry in &page {
-                        self.take(*shard, entry, &mut each);
+                        self.take(*shard, entry, &mut each)?;
                     }
                 }
             }
@@ -62,12 +67,15 @@ impl Cursor {
         self.services.feed.ahead_of(|shard| self.position.seq(shard)).next().is_some()
     }
 
-    fn take(&mut self, shard: ShardId, entry: &Entry, each: &mut impl FnMut(&Entry)) {
+    fn take(
+        &mut self,
+        shard: ShardId,
+        entry: &Entry,
+        each: &mut impl FnMut(&Entry) -> Result<(), FollowError>,
+    ) -> Result<(), FollowError> {
         debug_assert_eq!(entry.seq, self.position.seq(shard) + 1, "a follower never skips");
         self.position.set(shard, entry.seq);
-        if entry.aggregate_type.as_ref() != SHARD_RECORD {
-            each(entry);
-        }
+        if entry.aggregate_type.as_ref() == SHARD_RECORD { Ok(()) } else { each(entry) }
     }
 }
 

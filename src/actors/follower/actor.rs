@@ -1,0 +1,290 @@
+//! The actor under every follower: takes turns, publishes, stores checkpoints, parks what fails
+//! and tries it again.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use super::cursor::{Cursor, wake};
+use super::parked::{At, Parked, ParkedSet};
+use super::published::{FollowerRef, Moment};
+use super::{FollowError, Follower};
+use crate::checkpoint;
+use crate::facts::decode;
+use crate::shard::NodeServices;
+use domain::id::AggregateId;
+use persistence::journal::{Entry, PageLimit};
+use projections::Place;
+use projections::position::Position;
+
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// How often what is parked is tried again.
+const PARKED_AGAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// What a follower is told.
+pub enum FollowerMessage {
+    /// Something became durable; answered with whether it is still behind. One such message stands
+    /// for all that became durable while the actor was at work.
+    CatchUp(oneshot::Sender<bool>),
+    Checkpoint,
+    /// What is parked is tried again.
+    TryParked,
+}
+
+/// See the module.
+pub struct FollowerActor<F>(PhantomData<F>);
+
+impl<F> Default for FollowerActor<F> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What a follower's actor works on.
+pub struct FollowerState<F: Follower> {
+    services: Arc<NodeServices>,
+    published: FollowerRef<F::Content>,
+    follower: F,
+    cursor: Cursor,
+    content: F::Content,
+    parked: Arc<ParkedSet>,
+    /// Position and parked entries of the last checkpoint.
+    stored: (Position, Arc<ParkedSet>),
+}
+
+impl<F: Follower> Actor for FollowerActor<F> {
+    type Msg = FollowerMessage;
+    type State = FollowerState<F>;
+    type Arguments = (Arc<NodeServices>, FollowerRef<F::Content>, F);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<FollowerMessage>,
+        (services, published, follower): Self::Arguments,
+    ) -> Result<FollowerState<F>, ActorProcessingErr> {
+        let (begin, stored) = begin::<F>(&services, &published).await?;
+        published.publish(begin.clone());
+        wake(&services, myself.clone(), FollowerMessage::CatchUp);
+        myself.send_interval(CHECKPOINT_EVERY, || FollowerMessage::Checkpoint);
+        myself.send_interval(PARKED_AGAIN_EVERY, || FollowerMessage::TryParked);
+        // A newer program, or an operator's mending, may have made them readable.
+        myself.cast(FollowerMessage::TryParked)?;
+        let Moment { content, position, parked } = begin;
+        let cursor = Cursor::new(Arc::clone(&services), position);
+        Ok(FollowerState { services, published, follower, cursor, content, parked, stored })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<FollowerMessage>,
+        message: FollowerMessage,
+        state: &mut FollowerState<F>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            FollowerMessage::CatchUp(done) => {
+                state.catch_up().await?;
+                let _ = done.send(state.cursor.is_behind());
+            }
+            FollowerMessage::Checkpoint => state.checkpoint().await,
+            FollowerMessage::TryParked => state.try_parked().await?,
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<FollowerMessage>,
+        state: &mut FollowerState<F>,
+    ) -> Result<(), ActorProcessingErr> {
+        if F::READS_ON_AT_STOP {
+            let end = state.services.feed.heads();
+            while !state.cursor.position.reaches(&end) && state.catch_up().await? {}
+        }
+        state.checkpoint().await;
+        Ok(())
+    }
+}
+
+impl<F: Follower> FollowerState<F> {
+    /// Takes one turn of what became durable; false if there was nothing. Where something panics,
+    /// the turn is taken again entry by entry, so that the one at fault is found and parked.
+    async fn catch_up(&mut self) -> Result<bool, FollowError> {
+        match AssertUnwindSafe(self.turn(Care::Trusting)).catch_unwind().await {
+            Ok(taken) => taken,
+            Err(_) => {
+                let before = self.published.moment();
+                self.content = before.content.clone();
+                self.cursor.position = before.position.clone();
+                self.parked = Arc::clone(&before.parked);
+                self.turn(Care::EachEntry).await
+            }
+        }
+    }
+
+    async fn turn(&mut self, care: Care) -> Result<bool, FollowError> {
+        let Self { services, follower, cursor, content, parked, .. } = self;
+        follower.forget();
+        let now = services.now();
+        let taken =
+            cursor.advance(|entry| take(follower, content, parked, entry, care, now)).await?;
+        if taken {
+            self.settle(now).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Does what was noted, and shows others how far this is.
+    async fn settle(&mut self, now: DateTime<Utc>) -> Result<(), FollowError> {
+        for (at, reason) in self.follower.settle().await? {
+            park::<F>(&mut self.parked, at, &reason, now)?;
+        }
+        self.published.publish(Moment {
+            content: self.content.clone(),
+            position: self.cursor.position.clone(),
+            parked: Arc::clone(&self.parked),
+        });
+        Ok(())
+    }
+
+    async fn try_parked(&mut self) -> Result<(), FollowError> {
+        if self.parked.is_empty() {
+            return Ok(());
+        }
+        self.follower.forget();
+        let all: Vec<Parked> = self.parked.iter().cloned().collect();
+        for parked in &all {
+            self.take_up(parked).await?;
+        }
+        self.settle(self.services.now()).await
+    }
+
+    /// Takes what was held back of one aggregate, from the parked entry to the position.
+    async fn take_up(&mut self, parked: &Parked) -> Result<(), FollowError> {
+        let Parked { at, since, .. } = parked;
+        let through = self.cursor.position.seq(at.shard);
+        Arc::make_mut(&mut self.parked).release(at);
+        let (kind, id) = (at.aggregate_type.as_str(), at.aggregate_id.0);
+        let mut from = at.version;
+        loop {
+            let journal = &self.services.journal;
+            let page = journal.read_aggregate(kind, id, from, u64::MAX, PageLimit::default());
+            let page = page.await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            from = last.last_version() + 1;
+            for entry in &page {
+                if entry.seq > through || self.parked.holds_back(entry) {
+                    return Ok(());
+                }
+                let Self { follower, content, parked, .. } = self;
+                take(follower, content, parked, entry, Care::EachEntry, *since)?;
+            }
+        }
+    }
+
+    async fn checkpoint(&mut self) {
+        let now = (&self.cursor.position, &self.parked);
+        if now == (&self.stored.0, &self.stored.1) {
+            return;
+        }
+        let moment = self.published.moment();
+        if checkpoint::store(&self.services, F::NAME, Arc::clone(&moment)).await {
+            self.stored = (moment.position.clone(), Arc::clone(&moment.parked));
+        }
+    }
+}
+
+/// How an entry is taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Care {
+    /// A panic ends the turn, and nothing of the turn counts.
+    Trusting,
+    /// A panic ends this entry, and nothing of this entry counts.
+    EachEntry,
+}
+
+fn take<F: Follower>(
+    follower: &mut F,
+    content: &mut F::Content,
+    parked: &mut Arc<ParkedSet>,
+    entry: &Entry,
+    care: Care,
+    since: DateTime<Utc>,
+) -> Result<(), FollowError> {
+    if !F::wants(&entry.aggregate_type, entry.version) || parked.holds_back(entry) {
+        return Ok(());
+    }
+    if care == Care::Trusting {
+        return match take_facts(follower, content, entry) {
+            Ok(()) => Ok(()),
+            Err(reason) => park::<F>(parked, At::of(entry), &reason, since),
+        };
+    }
+    let before = content.clone();
+    let taking = AssertUnwindSafe(|| take_facts(follower, content, entry));
+    let reason = match catch_unwind(taking) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(reason)) => reason,
+        Err(panic) => format!("it panicked: {}", words_of(&*panic)),
+    };
+    *content = before;
+    park::<F>(parked, At::of(entry), &reason, since)
+}
+
+fn take_facts<F: Follower>(
+    follower: &mut F,
+    content: &mut F::Content,
+    entry: &Entry,
+) -> Result<(), String> {
+    let facts = decode(entry).map_err(|error| error.to_string())?;
+    for (version, fact) in (entry.version..).zip(facts) {
+        let place = Place {
+            aggregate_id: AggregateId(entry.aggregate_id),
+            version,
+            recorded_us: entry.recorded_us,
+        };
+        if let Some(fact) = fact {
+            follower.take(content, entry, place, &fact);
+        }
+    }
+    Ok(())
+}
+
+fn park<F: Follower>(
+    parked: &mut Arc<ParkedSet>,
+    at: At,
+    reason: &str,
+    since: DateTime<Utc>,
+) -> Result<(), FollowError> {
+    let (kind, id, shard, seq) = (&at.aggregate_type, at.aggregate_id, at.shard, at.seq);
+    let follower = F::NAME.name;
+    tracing::error!(follower, shard, seq, kind, %id, reason, "an entry is parked");
+    Arc::make_mut(parked).park(at, reason, since)
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
+}
+
+/// Where to begin: what an earlier life of this actor published, so that readers never see the
+/// follower go back; else the last checkpoint; else the first entry. With what is stored.
+async fn begin<F: Follower>(
+    services: &NodeServices,
+    published: &FollowerRef<F::Content>,
+) -> Result<(Moment<F::Content>, (Position, Arc<ParkedSet>)), FollowError> {
+    let published = Moment::clone(&published.moment());
+    let stored = checkpoint::load::<F::Content>(services, F::NAME).await?;
+    let Some(stored) = stored else { return Ok((published, <_>::default())) };
+    let of_stored = (stored.position.clone(), Arc::clone(&stored.parked));
+    if published.position.reaches(&stored.position) {
+        return Ok((published, of_stored));
+    }
+    Ok((stored, of_stored))
+}

@@ -1,0 +1,132 @@
+//! What a follower publishes: how far it has read, what it knows there, and what it has set aside.
+//! All three change together, so that whoever looks sees one moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::parked::{Parked, ParkedSet};
+use crate::aggregate_ref::Fault;
+use projections::position::Position;
+
+/// How long a query waits for a follower to reach the position it asks for.
+const AT_LEAST_WAIT: Duration = Duration::from_secs(2);
+
+/// One moment of a follower.
+#[derive(Clone, Default)]
+pub struct Moment<C> {
+    pub content: C,
+    pub position: Position,
+    pub parked: Arc<ParkedSet>,
+}
+
+struct Published<C> {
+    current: ArcSwap<Moment<C>>,
+    changed: watch::Sender<()>,
+}
+
+/// What others hold of a follower: it outlives failures and restarts of its actor.
+pub struct FollowerRef<C>(Arc<Published<C>>);
+
+impl<C> Clone for FollowerRef<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Default> Default for FollowerRef<C> {
+    fn default() -> Self {
+        let current = ArcSwap::from_pointee(Moment::default());
+        Self(Arc::new(Published { current, changed: watch::channel(()).0 }))
+    }
+}
+
+impl<C> FollowerRef<C> {
+    /// Answers from what is published, with the position it stands at. Waits, a little, for
+    /// `at_least`; then says that the follower is behind.
+    pub async fn read<T>(
+        &self,
+        at_least: Option<&Position>,
+        query: impl FnOnce(&C) -> T + Send,
+    ) -> Result<(T, Position), Fault>
+    where
+        C: Send + Sync,
+    {
+        if let Some(at_least) = at_least
+            && tokio::time::timeout(AT_LEAST_WAIT, self.reached(at_least)).await.is_err()
+        {
+            return Err(Fault::Stale { position: self.position().to_string() });
+        }
+        let moment = self.0.current.load_full();
+        Ok((query(&moment.content), moment.position.clone()))
+    }
+
+    /// The rows of a view as they are published now.
+    pub fn rows(&self) -> C
+    where
+        C: Clone,
+    {
+        self.0.current.load().content.clone()
+    }
+
+    /// How far it has read.
+    pub fn position(&self) -> Position {
+        self.0.current.load().position.clone()
+    }
+
+    /// Waits until it has read as far as this, however long that takes. What it has set aside it
+    /// has read.
+    pub async fn reached(&self, position: &Position) {
+        let mut changed = self.changes();
+        while !self.0.current.load().position.reaches(position) {
+            if changed.changed().await.is_err() {
+                // Whoever publishes is gone, and so is this follower: there is nothing to wait for.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Rings when something of it changed.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
+    pub(super) fn moment(&self) -> Arc<Moment<C>> {
+        self.0.current.load_full()
+    }
+
+    pub(super) fn publish(&self, moment: Moment<C>) {
+        self.0.current.store(Arc::new(moment));
+        self.0.changed.send_replace(());
+    }
+}
+
+/// A follower, whatever it knows.
+pub trait AnyFollower: Send + Sync {
+    /// How far it has read.
+    fn position(&self) -> Position;
+
+    /// Waits until it has read as far as this.
+    fn reached<'a>(&'a self, position: &'a Position) -> BoxFuture<'a, ()>;
+
+    /// What it has set aside.
+    fn parked(&self) -> Vec<Parked>;
+}
+
+impl<C: Send + Sync> AnyFollower for FollowerRef<C> {
+    fn position(&self) -> Position {
+        FollowerRef::position(self)
+    }
+
+    fn reached<'a>(&'a self, position: &'a Position) -> BoxFuture<'a, ()> {
+        FollowerRef::reached(self, position).boxed()
+    }
+
+    fn parked(&self) -> Vec<Parked> {
+        self.0.current.load().parked.iter().cloned().collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! The follower under every [`Reaction`]: what happened to one kind of aggregate becomes commands
+//! to another, each sent at least once. Decides nothing.
+//!
+//! The position moves only behind what was sent. A command that comes again means "already so",
+//! and a refusal is final: the rules of the reaction say what it means. One that cannot be sent at
+//! all parks the aggregate that caused it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use uuid::Uuid;
+
+use super::aggregate_ref::{AskError, Engine, Fault};
+use super::checkpoint;
+use super::core::CommandMeta;
+use super::follower::{At, Follower};
+use super::retry;
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use persistence::journal::Entry;
+use projections::{Fact, Place};
+use sagas::reaction::Reaction;
+
+/// Aggregates whose consequences are under way at one time.
+const CAUSES_AT_ONCE: usize = 32;
+
+/// See the module.
+pub struct Reactor<R: Reaction> {
+    engine: Engine,
+    principal: Arc<str>,
+    /// What is to be sent in this turn, by the aggregate that caused it. In the order of each one's
+    /// own log; those of others do not depend on it.
+    noted: HashMap<AggregateId, Vec<Noted<R>>>,
+}
+
+/// A command, and the event that caused it.
+struct Noted<R: Reaction> {
+    at: At,
+    cause: Uuid,
+    place: u32,
+    target: AggregateId,
+    command: <R::Target as Aggregate>::Command,
+}
+
+impl<R: Reaction> Reactor<R> {
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, principal: R::NAME.into(), noted: HashMap::new() }
+    }
+
+    /// Sends what one aggregate caused; stops at what cannot be sent.
+    async fn send_all(&self, noted: Vec<Noted<R>>) -> Result<Option<(At, String)>, Fault> {
+        for noted in noted {
+            let at = noted.at.clone();
+            if let Some(reason) = self.send(noted).await? {
+                return Ok(Some((at, reason)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why it cannot be sent, if it cannot; a fault that passes is the whole turn's.
+    async fn send(&self, noted: Noted<R>) -> Result<Option<String>, Fault> {
+        let Noted { cause, place, target, command, .. } = noted;
+        let command_id =
+            AggregateId::derived(&[R::NAME.as_bytes(), cause.as_bytes(), &place.to_be_bytes()]);
+        let meta = CommandMeta {
+            command_id: command_id.0,
+            // Done again, it changes nothing; a key would only be kept for nothing.
+            key: None,
+            correlation_id: cause,
+            causation_id: Some(cause),
+            principal: Arc::clone(&self.principal),
+            trace: None,
+            expected_version: None,
+        };
+        match retry::ask(&self.engine.aggregate::<R::Target>(target), &command, &meta).await {
+            Ok(_) => Ok(None),
+            Err(AskError::Refused(refusal)) => {
+                tracing::debug!(reaction = R::NAME, %refusal, %target, "a reaction was refused");
+                Ok(None)
+            }
+            Err(AskError::Fault(fault)) if fault.retry_after().is_some() => Err(fault),
+            Err(AskError::Fault(fault)) => Ok(Some(format!("{target}: {fault}"))),
+        }
+    }
+}
+
+impl<R: Reaction> Follower for Reactor<R> {
+    const NAME: checkpoint::Name =
+        checkpoint::Name { kind: "follower", name: R::NAME, schema: R::SCHEMA };
+
+    type Content = ();
+
+    fn wants(aggregate_type: &str, _: u64) -> bool {
+        aggregate_type == R::Cause::TYPE
+    }
+
+    fn take(&mut self, (): &mut (), entry: &Entry, at: Place, fact: &Fact) {
+        let Some(event) = fact.of::<R::Cause>() else { return };
+        let cause = event_id(at.aggregate_id, at.version);
+        let noted = self.noted.entry(at.aggregate_id).or_default();
+        for (place, (target, command)) in (0..).zip(R::react(at.aggregate_id, event)) {
+            noted.push(Noted { at: At::of(entry), cause, place, target, command });
+        }
+    }
+
+    fn forget(&mut self) {
+        self.noted.clear();
+    }
+
+    async fn settle(&mut self) -> Result<Vec<(At, String)>, Fault> {
+        let noted = std::mem::take(&mut self.noted);
+        let this = &*self;
+        let sending: Vec<_> = noted.into_values().map(|noted| this.send_all(noted)).collect();
+        let failed = stream::iter(sending).buffer_unordered(CAUSES_AT_ONCE);
+        let failed: Vec<Option<(At, String)>> = failed.try_collect().await?;
+        Ok(failed.into_iter().flatten().collect())
+    }
+}
+
+/// Names the event that led an aggregate to a version.
+pub(crate) fn event_id(aggregate: AggregateId, version: u64) -> Uuid {
+    AggregateId::derived(&[b"event", aggregate.as_bytes(), &version.to_be_bytes()]).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_one_version_have_one_name() {
+        let (one, other) = (AggregateId(Uuid::from_u128(1)), AggregateId(Uuid::from_u128(2)));
+        assert_eq!(event_id(one, 7), event_id(one, 7));
+        assert_ne!(event_id(one, 7), event_id(one, 8));
+        assert_ne!(event_id(one, 7), event_id(other, 7));
+    }
+}
