@@ -171,8 +171,7 @@ impl<A: Aggregate> AggregateRef<A> {
         meta: CommandMeta,
     ) -> Result<Committed, AskError<A::Refusal>> {
         let (input_hash, bytes) = weigh(&command);
-        let asked = self.ask_weighed(command, meta, input_hash, bytes).await;
-        asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
+        self.ask_weighed(command, meta, input_hash, bytes).await
     }
 
     /// The same for a command to which the server added something that may differ at the next try,
@@ -186,8 +185,7 @@ impl<A: Aggregate> AggregateRef<A> {
     ) -> Result<Committed, AskError<A::Refusal>> {
         let (input_hash, _) = weigh(content);
         let (_, bytes) = weigh(&command);
-        let asked = self.ask_weighed(command, meta, input_hash, bytes).await;
-        asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
+        self.ask_weighed(command, meta, input_hash, bytes).await
     }
 
     async fn ask_weighed(
@@ -197,11 +195,43 @@ impl<A: Aggregate> AggregateRef<A> {
         input_hash: u64,
         bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
+        let verdict = self.submit(Some(command), meta, input_hash, bytes).await;
+        let asked = verdict.map_err(AskError::Fault).and_then(outcome);
+        asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
+    }
+
+    /// What became of an idempotency key here: the outcome of the command that used it, waited for
+    /// while that is pending, or nothing, if none did. `content` is what [`ask_for`](Self::ask_for)
+    /// was given; other content is [`Fault::KeyReused`]. Decides nothing and writes nothing, and
+    /// heeds no expected version. A try that is still on its way here may use the key later.
+    pub async fn outcome_of(
+        &self,
+        content: &impl Serialize,
+        meta: CommandMeta,
+    ) -> Result<Option<Committed>, Fault> {
+        let (input_hash, bytes) = weigh(content);
+        match self.submit(None, meta, input_hash, bytes).await? {
+            Verdict::KeyUnused => Ok(None),
+            verdict => match outcome(verdict) {
+                Ok(committed) => Ok(Some(committed)),
+                Err(AskError::Fault(fault)) => Err(fault),
+                Err(AskError::Refused(_)) => unreachable!("nothing was to be decided"),
+            },
+        }
+    }
+
+    async fn submit(
+        &self,
+        command: Option<A::Command>,
+        meta: CommandMeta,
+        input_hash: u64,
+        bytes: usize,
+    ) -> Result<Verdict<A::Refusal>, Fault> {
         if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
-            return Err(Fault::InvalidKey.into());
+            return Err(Fault::InvalidKey);
         }
         if !self.engine.services.accepting.load(Ordering::Acquire) {
-            return Err(unavailable("this node is stopping").into());
+            return Err(unavailable("this node is stopping"));
         }
         let (activation, permit) = self.live(|activation| {
             activation.admit(bytes).map(|permit| (Arc::clone(activation), permit))
@@ -211,8 +241,8 @@ impl<A: Aggregate> AggregateRef<A> {
         activation.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
         drop(activation);
         match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
-            Ok(Ok(verdict)) => outcome(verdict),
-            Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown.into()),
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown),
         }
     }
 
@@ -393,6 +423,7 @@ fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
             Fault::VersionConflict { expected, actual }.into()
         }
         Verdict::KeyReused => Fault::KeyReused.into(),
+        Verdict::KeyUnused => unreachable!("a command was to be decided"),
         Verdict::KeysFull => Fault::Overloaded { retry_after: Duration::from_secs(1) }.into(),
         Verdict::Dropped(reason) => dropped(reason).into(),
     })

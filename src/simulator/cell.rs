@@ -38,8 +38,9 @@ impl Reply {
     /// What may be said, given where it was decided.
     pub fn honest(self, told: Told) -> Told {
         match told {
-            Told::Verdict(Verdict::Refused(_) | Verdict::VersionConflict { .. })
-                if !self.readable =>
+            Told::Verdict(
+                Verdict::Refused(_) | Verdict::VersionConflict { .. } | Verdict::KeyUnused,
+            ) if !self.readable =>
             {
                 Told::Unavailable
             }

@@ -186,6 +186,13 @@ impl Promises {
                 Some(done) if done.input_hash != message.input_hash => Ok(floor),
                 _ => Err("a key is said to be used for other content and is not".into()),
             },
+            Told::Verdict(Verdict::KeyUnused) => match of_key {
+                _ if message.command.is_some() => Err("a command is answered like a question".into()),
+                Some(done) if done.version <= floor => {
+                    Err("a key is said to be unused, and its use was heard of before".into())
+                }
+                _ => Ok(floor),
+            },
             Told::Verdict(Verdict::KeysFull) => Err("few keys fill no index".into()),
             Told::Verdict(Verdict::Dropped(_)) | Told::Unavailable => {
                 if self.commands.contains_key(&id) {

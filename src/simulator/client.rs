@@ -53,7 +53,8 @@ impl Items {
     }
 }
 
-/// What the next client wants. Now and then it uses a key of an earlier one for other content.
+/// What the next client wants. Now and then it uses a key of an earlier one, for the same or other
+/// content, or only asks what became of it.
 pub fn want(
     random: &mut Random,
     items: &Items,
@@ -63,16 +64,21 @@ pub fn want(
     let index = random.index(items.ids.len());
     let mut id = items.ids[index];
     let mut shard = items.shard(index);
-    let command = match random.below(10) {
+    let mut command = match random.below(10) {
         0..=5 => Command::Sell(1 + random.below(3) as i64),
         6..=8 => Command::Receive(1 + random.below(3) as i64),
         _ => Command::Look,
     };
     let mut key = Some(Arc::from(format!("key-{}", earlier.len())));
+    let mut only_asks = false;
     if random.chance(80) && !earlier.is_empty() {
         let other = &earlier[random.index(earlier.len())].message;
         (id, shard) = (other.id, other.shard);
         key.clone_from(&other.key);
+        only_asks = key.is_some() && random.chance(500);
+        if let (true, Some(wish)) = (random.chance(500), &other.command) {
+            command = wish.clone();
+        }
     } else if random.chance(80) {
         key = None;
     }
@@ -83,7 +89,7 @@ pub fn want(
             id,
             shard,
             input_hash: if key.is_some() { xxh3_64(&json) } else { 0 },
-            command,
+            command: (!only_asks).then_some(command),
             key,
             expected_version: random.chance(60).then(|| known_version(id)),
         },

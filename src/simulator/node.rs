@@ -52,7 +52,8 @@ pub struct Message {
     pub attempt: u64,
     pub id: Uuid,
     pub shard: ShardId,
-    pub command: Command,
+    /// Nothing: only the outcome of the key is asked for.
+    pub command: Option<Command>,
     pub key: Option<Arc<str>>,
     pub input_hash: u64,
     pub expected_version: Option<u64>,
@@ -61,7 +62,7 @@ pub struct Message {
 impl Message {
     /// It changes nothing and leaves no key.
     pub fn is_look(&self) -> bool {
-        self.key.is_none() && self.command == Command::Look
+        self.key.is_none() && self.command == Some(Command::Look)
     }
 }
 

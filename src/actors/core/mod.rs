@@ -43,9 +43,10 @@ pub struct CommandMeta {
 /// A command on its way through the core; `R` is what the reply goes to.
 #[derive(Debug)]
 pub struct Request<A: Aggregate, R> {
-    pub command: A::Command,
+    /// Nothing: only the outcome of the key is asked for.
+    pub command: Option<A::Command>,
     pub meta: CommandMeta,
-    /// XXH3-64 of the command's JSON.
+    /// XXH3-64 of the JSON of what the key guards: the command, or the part that the client sent.
     pub input_hash: u64,
     pub reply: R,
     /// Versions up to here were searched in the log and do not hold the key.
@@ -70,6 +71,8 @@ pub enum Verdict<X> {
         actual: u64,
     },
     KeyReused,
+    /// Told only to who asks for the outcome of a key: no command that is done or pending used it.
+    KeyUnused,
     /// No room to remember another key at present.
     KeysFull,
     Dropped(Dropped),
@@ -195,7 +198,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         }
     }
 
-    /// Decides one command. The caller has seen to it that the core is ready.
+    /// Decides one command, or tells the outcome of a key. The caller has seen to it that the core
+    /// is ready.
     pub fn decide(&mut self, request: Request<A, R>, now: DateTime<Utc>) -> Decided<A, R> {
         debug_assert!(self.ready, "decide before recovery");
         let mut fingerprint = None;
@@ -225,12 +229,16 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             if !pages.is_empty() {
                 return Decided::Search { request, pages, through: self.confirmed_version };
             }
-            if !self.keys.has_room() || self.fresh_keys.len() >= FRESH_KEYS_MAX {
-                return Decided::Answer(request.reply, Verdict::KeysFull);
-            }
             fingerprint = Some(fingerprint_of_key);
         }
-        match self.judge(&request, now) {
+        let Some(command) = &request.command else {
+            // Rests on nothing that is pending: whatever becomes of that, it did not use the key.
+            return Decided::Answer(request.reply, Verdict::KeyUnused);
+        };
+        if fingerprint.is_some() && !self.has_room_for_a_key() {
+            return Decided::Answer(request.reply, Verdict::KeysFull);
+        }
+        match self.judge(command, &request.meta, now) {
             Ok(events) if events.is_empty() && fingerprint.is_none() => {
                 let (_, version) = self.tentative();
                 self.after_what_is_pending(request.reply, Outcome::Done { version })
@@ -248,25 +256,30 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         }
     }
 
+    fn has_room_for_a_key(&self) -> bool {
+        self.keys.has_room() && self.fresh_keys.len() < FRESH_KEYS_MAX
+    }
+
     fn judge(
         &self,
-        request: &Request<A, R>,
+        command: &A::Command,
+        meta: &CommandMeta,
         now: DateTime<Utc>,
     ) -> Result<Vec<A::Event>, Verdict<A::Refusal>> {
         let (state, version) = self.tentative();
-        if let Some(expected) = request.meta.expected_version
+        if let Some(expected) = meta.expected_version
             && expected != version
         {
             return Err(Verdict::VersionConflict { expected, actual: version });
         }
         let context = Context {
             now,
-            command_id: request.meta.command_id,
-            principal: Arc::clone(&request.meta.principal),
+            command_id: meta.command_id,
+            principal: Arc::clone(&meta.principal),
             aggregate_id: self.id,
             version,
         };
-        A::decide(state, &request.command, &context).map_err(Verdict::Refused)
+        A::decide(state, command, &context).map_err(Verdict::Refused)
     }
 
     /// Applies what was decided to the tentative state and adds it to the entry being gathered.

@@ -59,7 +59,7 @@ fn core(recovered: Recovered<Counter>) -> AggregateCore<Counter, u32> {
 fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
     let command_id = Uuid::from_u128(u128::from(reply));
     Request {
-        command: by,
+        command: Some(by),
         meta: CommandMeta {
             command_id,
             key: Some(key.into()),
@@ -73,6 +73,11 @@ fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
         reply,
         examined: 0,
     }
+}
+
+/// Asks for the outcome of a key that guards this content.
+fn inquiry(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
+    Request { command: None, ..request(reply, by, key) }
 }
 
 fn now() -> DateTime<Utc> {
@@ -134,4 +139,49 @@ fn a_false_hit_on_the_page_being_filled_is_searched_once() {
     assert_eq!((through, &pages[..]), (10, &[(1, 10)][..]));
     request.examined = through;
     waits(&mut core, request);
+}
+
+#[test]
+fn the_outcome_of_a_key_is_told_and_nothing_is_decided() {
+    let mut core = core(Recovered::default());
+    let Decided::Answer(1, Verdict::KeyUnused) = core.decide(inquiry(1, 1, "a"), now()) else {
+        panic!("nobody used the key");
+    };
+    assert!(core.nothing_pending(), "asking leaves nothing behind");
+    waits(&mut core, request(2, 1, "a"));
+    waits(&mut core, inquiry(3, 1, "a"));
+    waits(&mut core, inquiry(4, 2, "a"));
+    let Decided::Answer(5, Verdict::KeyUnused) = core.decide(inquiry(5, 1, "b"), now()) else {
+        panic!("whatever becomes of what is pending, it did not use this key");
+    };
+    core.cut().expect("an entry is open");
+    let verdicts: Vec<_> = core.committed(7).into_iter().map(|(_, verdict)| verdict).collect();
+    let done = Verdict::Done(Committed { version: 1, shard: 0, seq: 7 });
+    assert_eq!(verdicts, [done.clone(), done, Verdict::KeyReused]);
+    let Decided::Search { pages, .. } = core.decide(inquiry(6, 1, "a"), now()) else {
+        panic!("the log has it");
+    };
+    assert_eq!(pages, [(1, 1)]);
+    assert_eq!(core.read().version, 1);
+}
+
+#[test]
+fn an_inquiry_shares_the_fate_of_the_command_it_asks_about() {
+    let mut core = core(Recovered::default());
+    waits(&mut core, request(1, 1, "a"));
+    core.cut().expect("an entry is open");
+    waits(&mut core, inquiry(2, 1, "a"));
+    let released = core.dropped(&Dropped::ShutOut);
+    assert_eq!(released.len(), 2);
+    assert!(released.iter().all(|(_, verdict)| *verdict == Verdict::Dropped(Dropped::ShutOut)));
+}
+
+#[test]
+fn a_key_that_fits_no_more_is_still_told_of() {
+    let full = vec![(0, 0); FRESH_KEYS_MAX];
+    let mut core = core(Recovered { fresh_keys: full, ..Recovered::default() });
+    let refused = core.decide(request(1, 1, "a"), now());
+    assert!(matches!(refused, Decided::Answer(1, Verdict::KeysFull)));
+    let told = core.decide(inquiry(2, 1, "a"), now());
+    assert!(matches!(told, Decided::Answer(2, Verdict::KeyUnused)));
 }

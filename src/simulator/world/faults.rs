@@ -97,7 +97,7 @@ impl World {
             let mut operation = want(&mut self.random, &self.items, &[], |_| 0);
             operation.message.id = *id;
             operation.message.shard = self.items.shard(index);
-            operation.message.command = Command::Receive(1);
+            operation.message.command = Some(Command::Receive(1));
             operation.message.expected_version = None;
             operation.message.key = Some(format!("after-{index}").into());
             self.operations.push(operation);

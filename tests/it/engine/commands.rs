@@ -112,6 +112,47 @@ async fn twins_in_flight_share_one_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outcome_of_a_key_is_told_while_pending_and_after_a_crash() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        let counter = node.counter(3);
+        let add = |amount| Command::Add { amount };
+        assert_eq!(counter.outcome_of(&add(3), meta(Some("k"))).await, Ok(None));
+        node.journal.let_through(false);
+        let asked = counter.clone();
+        let command = tokio::spawn(async move { asked.ask(add(3), meta(Some("k"))).await });
+        let journal = Arc::clone(&node.journal);
+        eventually("the append", || async { (journal.waiting() > 0).then_some(()) }).await;
+        let (mine, other) = (add(3), add(4));
+        let told = counter.outcome_of(&mine, meta(Some("k")));
+        let reused = counter.outcome_of(&other, meta(Some("k")));
+        let unused = counter.outcome_of(&other, meta(Some("n")));
+        let (told, reused, unused) = tokio::join!(told, reused, async {
+            // Rests on nothing that is being written, and so need not wait for it.
+            let unused = unused.await;
+            node.journal.let_through(true);
+            unused
+        });
+        let committed = command.await.expect("no panic").expect("added");
+        assert_eq!(told, Ok(Some(committed)));
+        assert_eq!(reused, Err(Fault::KeyReused));
+        assert_eq!(unused, Ok(None));
+        node.crash();
+
+        let node = TestNode::start(&database, limits()).await;
+        let counter = node.counter(3);
+        assert_eq!(counter.outcome_of(&add(3), meta(Some("k"))).await, Ok(Some(committed)));
+        assert_eq!(counter.outcome_of(&add(4), meta(Some("k"))).await, Err(Fault::KeyReused));
+        assert_eq!(counter.outcome_of(&add(4), meta(Some("n"))).await, Ok(None));
+        assert_eq!(counter.outcome_of(&add(4), meta(None)).await, Ok(None), "no key, no outcome");
+        let empty = counter.outcome_of(&add(4), meta(Some(""))).await;
+        assert_eq!(empty, Err(Fault::InvalidKey));
+        assert_eq!(counter.read().await.expect("read").version, committed.version);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_keys_read_nothing_from_the_database() {
     on_sqlite(|database| async move {
         let node = TestNode::start(&database, limits()).await;
