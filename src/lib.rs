@@ -12,8 +12,9 @@
 //! callers hold. [`cluster`] decides which node owns which shard, and [`supervisors`] puts a node
 //! together and starts again what fails.
 //!
-//! Then the ways in. [`auth`] says who asks, [`graphql`] turns requests into messages to actors, and
-//! [`http`] turns bytes into requests.
+//! Then the ways in. [`auth`] says who asks, [`application`] has the use cases, which every entrance
+//! asks alike, [`graphql`] turns requests into use cases and commands, and [`http`] turns bytes into
+//! requests.
 //!
 //! Last what surrounds the program. [`telemetry`] writes the log, [`config`] reads the settings,
 //! [`cli`] prints, [`load`] loads a running server and proves what it answered, and [`bootstrap`]
@@ -33,6 +34,7 @@ pub use persistence;
 pub use persistence_sql;
 pub use supervisors;
 
+pub use application;
 pub use auth;
 pub use graphql;
 pub use http;

@@ -1,38 +1,29 @@
-//! What resolvers share: who asks, and the few ways of asking an aggregate. Every query and every
-//! mutation goes through here to an actor.
+//! What resolvers share: the application they ask, how they read an aggregate, and how an outcome
+//! becomes data. Decides nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::{Context, OneofObject, Result};
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::errors::{UserError, coded, fault};
 use super::scalars::{Instant, Long, PositionToken};
-use actors::aggregate_ref::{AskError, Engine, Fault, KEY_BYTES_MAX};
-use actors::core::{CommandMeta, Committed, Reading};
-use auth::Principal;
+use actors::aggregate_ref::{AskError, Engine, Fault};
+use actors::core::{Committed, Reading};
+use application::Application;
+use application::caller::Caller;
+use application::request::Request;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use projections::position::Position;
 
-/// What is known of one request.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub principal: Principal,
-    pub correlation_id: Uuid,
-    /// The W3C `traceparent`, checked.
-    pub trace: Option<Arc<str>>,
+/// What resolvers ask for whatever they do not know themselves.
+pub fn application<'a>(context: &Context<'a>) -> &'a Application {
+    context.data_unchecked::<Application>()
 }
 
 /// The node's aggregates.
 pub fn engine<'a>(context: &Context<'a>) -> &'a Engine {
-    context.data_unchecked::<Engine>()
-}
-
-fn caller<'a>(context: &Context<'a>) -> &'a Caller {
-    context.data_unchecked::<Caller>()
+    &application(context).engine
 }
 
 /// Which state of an aggregate is meant.
@@ -84,53 +75,30 @@ pub async fn load<A: Aggregate>(
     Ok((reading.version > 0).then_some(Loaded { id, reading }))
 }
 
-/// Waits until an aggregate is as it is awaited, patience ends, or it cannot be waited for; it need
-/// not be said which, for whoever waits has done its own work.
-pub async fn wait_until<A: Aggregate>(
-    context: &Context<'_>,
-    id: AggregateId,
-    awaited: impl Fn(&A::State) -> bool + Send + Sync,
-    patience: Duration,
-) {
-    _ = engine(context).aggregate::<A>(id).wait_until(awaited, patience).await;
-}
-
-/// What comes with a mutation beside its content.
-pub struct Ask<'a> {
-    context: &'a Context<'a>,
-    pub key: Option<Arc<str>>,
-    expected_version: Option<u64>,
-}
-
 /// What became of a mutation.
 pub type Change = std::result::Result<Committed, UserError>;
 
+/// What comes with a mutation beside its content.
+pub struct Ask<'a>(pub Request<'a>);
+
 impl<'a> Ask<'a> {
     pub fn new(
-        context: &'a Context<'a>,
+        context: &Context<'a>,
         key: Option<String>,
         expected_version: Option<Long>,
     ) -> Result<Self> {
-        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
-            return Err(fault(&Fault::InvalidKey));
-        }
+        let caller = context.data_unchecked::<Caller>();
         let expected_version = expected_version
             .map(|version| u64::try_from(version.0))
             .transpose()
             .map_err(|_| coded("INVALID_VALUE", "a version is not negative"))?;
-        Ok(Self { context, key: key.map(Arc::from), expected_version })
+        let request = Request::new(application(context), caller, key, expected_version);
+        request.map(Self).map_err(|error| fault(&error))
     }
 
     /// The id of what this mutation creates: with a key the same one for each try.
     pub fn new_id(&self, mutation: &str) -> AggregateId {
-        match &self.key {
-            Some(key) => {
-                let principal = &caller(self.context).principal.id;
-                let parts = [b"created", mutation.as_bytes(), principal.as_bytes(), key.as_bytes()];
-                AggregateId::derived(&parts)
-            }
-            None => AggregateId(Uuid::now_v7()),
-        }
+        self.0.new_id(mutation)
     }
 
     /// Sends a command; what the rules refuse is data, a fault is an error.
@@ -138,24 +106,7 @@ impl<'a> Ask<'a> {
     where
         UserError: From<A::Refusal>,
     {
-        let asked = engine(self.context).aggregate::<A>(id).ask(command, self.meta()).await;
-        change(asked.map_err(|error| map_refusal(error, UserError::from)))
-    }
-
-    /// The same for a command that holds what the server added, a price or a time: the key guards
-    /// `content`, what the client sent, so that a retry is known though the price has changed.
-    pub async fn send_for<A: Aggregate>(
-        &self,
-        id: AggregateId,
-        command: A::Command,
-        content: &impl Serialize,
-    ) -> Result<std::result::Result<Committed, A::Refusal>> {
-        let aggregate = engine(self.context).aggregate::<A>(id);
-        match aggregate.ask_for(command, content, self.meta()).await {
-            Ok(committed) => Ok(Ok(committed)),
-            Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
-            Err(AskError::Fault(error)) => Err(fault(&error)),
-        }
+        change(self.0.send::<A>(id, command).await)
     }
 
     /// A step of a mutation that takes several: under a key of its own, and whatever the version.
@@ -165,40 +116,25 @@ impl<'a> Ask<'a> {
         command: A::Command,
         key: Option<Arc<str>>,
     ) -> Result<std::result::Result<Committed, A::Refusal>> {
-        let meta = CommandMeta { key, expected_version: None, ..self.meta() };
-        match engine(self.context).aggregate::<A>(id).ask(command, meta).await {
+        match self.0.step::<A>(id, command, key).await {
             Ok(committed) => Ok(Ok(committed)),
             Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
             Err(AskError::Fault(error)) => Err(fault(&error)),
         }
     }
-
-    fn meta(&self) -> CommandMeta {
-        let caller = caller(self.context);
-        CommandMeta {
-            command_id: Uuid::now_v7(),
-            key: self.key.clone(),
-            correlation_id: caller.correlation_id,
-            causation_id: None,
-            principal: Arc::clone(&caller.principal.id),
-            trace: caller.trace.clone(),
-            expected_version: self.expected_version,
-        }
-    }
 }
 
-fn map_refusal<X, Y>(error: AskError<X>, map: impl FnOnce(X) -> Y) -> AskError<Y> {
-    match error {
-        AskError::Refused(refusal) => AskError::Refused(map(refusal)),
-        AskError::Fault(fault) => AskError::Fault(fault),
-    }
-}
-
-/// A version that does not match is the client's to resolve, like a refusal.
-fn change(asked: std::result::Result<Committed, AskError<UserError>>) -> Result<Change> {
-    match asked {
-        Ok(committed) => Ok(Ok(committed)),
-        Err(AskError::Refused(error)) => Ok(Err(error)),
+/// An outcome as clients see it. A version that does not match is theirs to resolve, like a
+/// refusal.
+pub fn change<T, X>(
+    outcome: std::result::Result<T, AskError<X>>,
+) -> Result<std::result::Result<T, UserError>>
+where
+    UserError: From<X>,
+{
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(AskError::Refused(refusal)) => Ok(Err(refusal.into())),
         Err(AskError::Fault(Fault::VersionConflict { expected, actual })) => {
             Ok(Err(UserError::version_conflict(expected, actual)))
         }
@@ -227,6 +163,13 @@ macro_rules! payload {
             /// Whether it was done, by this try or an earlier one.
             pub fn is_done(&self) -> bool {
                 self.change.is_ok()
+            }
+        }
+
+        /// Nothing was done, whatever the aggregate.
+        impl From<$crate::errors::UserError> for $payload {
+            fn from(error: $crate::errors::UserError) -> Self {
+                Self { id: domain::id::AggregateId(uuid::Uuid::nil()), change: Err(error) }
             }
         }
 

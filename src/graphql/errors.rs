@@ -20,7 +20,6 @@ pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 pub const UNKNOWN_OPERATION: &str = "UNKNOWN_OPERATION";
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 pub const FORBIDDEN: &str = "FORBIDDEN";
-pub const INTERNAL: &str = "INTERNAL";
 
 /// An entry of `errors` with its code.
 pub fn coded(code: &str, message: impl Into<String>) -> Error {

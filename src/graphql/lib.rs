@@ -28,11 +28,12 @@ use async_graphql::{
 };
 
 use actors::aggregate_ref::Engine;
+use application::Application;
+use application::caller::Caller;
+pub use application::views::Views;
 use auth::Principal;
-use context::Caller;
 use documents::{DocumentLimits, Documents};
 use domain::id::AggregateId;
-pub use lists::Views;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
 
@@ -109,7 +110,7 @@ pub struct Reply {
 
 impl GraphqlSchema {
     pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
-        let schema = builder(&limits).data(engine).data(views).finish();
+        let schema = builder(&limits).data(Application { engine, views }).finish();
         Self { schema, documents: Documents::default(), limits }
     }
 

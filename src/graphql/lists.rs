@@ -1,64 +1,20 @@
 //! Lists: what a view says stands where, by pages. A view names the rows and their order; the
 //! aggregates themselves say what is in them, so that a list shows nothing older than they are.
 
-use std::ops::Deref;
-
-use actors::checkout::CheckoutOptions;
-use actors::registry;
 use actors::view::ViewRef;
 use domain::id::AggregateId;
 use projections::position::Position;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::context::application;
 use super::errors::{coded, fault};
 use super::scalars::PositionToken;
-
-/// The views that lists are read from, and what is let in by what they show.
-#[derive(Clone, Default)]
-pub struct Views {
-    rows: registry::Views,
-    checkout: CheckoutOptions,
-}
-
-impl Deref for Views {
-    type Target = registry::Views;
-
-    fn deref(&self) -> &registry::Views {
-        &self.rows
-    }
-}
-
-impl Views {
-    pub fn new(rows: &registry::Views, checkout: CheckoutOptions) -> Self {
-        Self { rows: rows.clone(), checkout }
-    }
-
-    /// Whether another order may be placed: as many may wait as can be carried through soon.
-    pub fn may_place(&self) -> bool {
-        let open = self.open_checkouts.rows();
-        open.len() < self.checkout.open_max && open.moving() < self.checkout.queue_max
-    }
-
-    /// Whether another order may be begun. Fewer may, the more are on their way: so no work is put
-    /// into what will be turned away when it is placed, and what is let in comes evenly.
-    pub fn may_draft(&self, key: &str, second: i64) -> bool {
-        let moving = self.open_checkouts.rows().moving();
-        moving < draft_limit(self.checkout.queue_max, key, second)
-    }
-}
-
-/// Each draft has a limit of its own, from half of `max` to all of it, drawn from its key anew each
-/// second: whoever comes back has another chance.
-fn draft_limit(max: usize, key: &str, second: i64) -> usize {
-    let drawn = xxh3_64_with_seed(key.as_bytes(), second.cast_unsigned()) % (max as u64 / 2 + 1);
-    max - drawn as usize
-}
+use application::views::Views;
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {
-    context.data_unchecked::<Views>()
+    &application(context).views
 }
 
 /// Which page of a list is meant.
@@ -230,21 +186,6 @@ mod tests {
         for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
         {
             assert_eq!(<(Reverse<i64>, AggregateId)>::read(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn drafts_have_limits_from_half_of_the_bound_to_all_of_it_and_new_ones_each_second() {
-        for (max, least) in [(0, 0), (1, 1), (2, 1), (3, 2), (1_024, 512)] {
-            let limits: Vec<_> = (0..2_000).map(|second| draft_limit(max, "key", second)).collect();
-            let (lowest, highest) = (limits.iter().min().copied(), limits.iter().max().copied());
-            let near =
-                |found: Option<usize>, end: usize| found.is_some_and(|at| at.abs_diff(end) < 5);
-            assert!(limits.iter().all(|limit| (least..=max).contains(limit)), "{max}");
-            assert!(near(lowest, least) && near(highest, max), "{max}: {lowest:?} {highest:?}");
-            let middle = (least + max) as f64 / 2.0;
-            let mean = limits.iter().sum::<usize>() as f64 / 2_000.0;
-            assert!((mean - middle).abs() <= middle / 20.0, "{max}: {mean}");
         }
     }
 }

@@ -40,10 +40,7 @@ impl Reply {
         match told {
             Told::Verdict(
                 Verdict::Refused(_) | Verdict::VersionConflict { .. } | Verdict::KeyUnused,
-            ) if !self.readable =>
-            {
-                Told::Unavailable
-            }
+            ) if !self.readable => Told::Unavailable,
             Told::Verdict(Verdict::Done(_)) if self.looks && !self.readable => Told::Unavailable,
             other => other,
         }

@@ -187,7 +187,9 @@ impl Promises {
                 _ => Err("a key is said to be used for other content and is not".into()),
             },
             Told::Verdict(Verdict::KeyUnused) => match of_key {
-                _ if message.command.is_some() => Err("a command is answered like a question".into()),
+                _ if message.command.is_some() => {
+                    Err("a command is answered like a question".into())
+                }
                 Some(done) if done.version <= floor => {
                     Err("a key is said to be unused, and its use was heard of before".into())
                 }

@@ -92,9 +92,10 @@ const OTHER_WORDS: [&str; 28] = [
 /// Codes that the sources give to clients: every text in upper snake case, tests aside.
 fn codes_in_sources() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for room in ["src/domain", "src/sagas", "src/actors", "src/graphql", "src/http", "src/payments"]
+    for room in ["domain", "sagas", "actors", "application", "graphql", "http", "payments"]
+        .map(|room| format!("src/{room}"))
     {
-        for path in files(Path::new(room), "rs") {
+        for path in files(Path::new(&room), "rs") {
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
             if name == "tests" || name.ends_with("_tests") {
                 continue;

@@ -1,21 +1,15 @@
-//! What may be done to users. Taking an e-mail address asks several aggregates, in the order that
-//! `sagas::registration` says.
+//! What may be done to users, as clients say it.
 
 use async_graphql::{Context, InputObject, Object, Result};
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
 use super::UserNode;
-use crate::context::{Ask, Change, engine, payload};
-use crate::errors::{INTERNAL, UserError, coded};
+use crate::context::{Ask, change, payload};
+use crate::errors::UserError;
 use crate::ids::PublicUserId;
 use crate::scalars::{Instant, Long};
-use actors::core::Committed;
-use domain::access::email_reservation::EmailReservation;
+use application::users::{self, Registration};
 use domain::access::user::{self, User};
 use domain::email::EmailAddress;
-use domain::id::AggregateId;
-use sagas::registration::{Acquisition, Answer, End, Next};
 
 payload! {
     UserPayload { user: UserNode = User }
@@ -101,18 +95,18 @@ impl AccessMutation {
         context: &Context<'_>,
         input: RegisterUserInput,
     ) -> Payload<UserPayload> {
-        let ask = Ask::new(context, input.idempotency_key, None)?;
-        let id = ask.new_id("registerUser");
         let email = match email(&input.email) {
             Ok(email) => email,
-            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(UserPayload::from(error))),
         };
-        let content = ("registerUser", &email, &input.display_name, &input.locale);
-        let (display_name, locale) = (input.display_name.clone(), input.locale.clone());
-        let until = reserved_until(context);
-        let way = Acquisition::register(id, email.clone(), until, display_name, locale);
-        let change = take_address(&ask, id, way, &content).await?;
-        Ok(Some(UserPayload::new(id, change)))
+        let (display_name, locale) = (input.display_name, input.locale);
+        let ask = Ask::new(context, input.idempotency_key, None)?;
+        let registered =
+            users::register(&ask.0, Registration { email, display_name, locale }).await;
+        Ok(Some(match change(registered)? {
+            Ok((id, committed)) => UserPayload::new(id, Ok(committed)),
+            Err(error) => UserPayload::from(error),
+        }))
     }
 
     /// Changes what is given of a user's profile.
@@ -132,15 +126,14 @@ impl AccessMutation {
         context: &Context<'_>,
         input: ChangeUserEmailInput,
     ) -> Payload<UserPayload> {
-        let ask = Ask::new(context, input.idempotency_key, input.expected_version)?;
-        let id = AggregateId::from(input.user_id);
         let email = match email(&input.email) {
             Ok(email) => email,
-            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(UserPayload::from(error))),
         };
-        let way = Acquisition::change(id, email.clone(), reserved_until(context));
-        let change = take_address(&ask, id, way, &("changeUserEmail", &email)).await?;
-        Ok(Some(UserPayload::new(id, change)))
+        let user = input.user_id.into();
+        let ask = Ask::new(context, input.idempotency_key, input.expected_version)?;
+        let changed = users::change_email(&ask.0, user, email).await;
+        Ok(Some(UserPayload::new(user, change(changed)?)))
     }
 
     async fn suspend_user(
@@ -207,57 +200,4 @@ async fn tell(
 
 fn email(text: &str) -> std::result::Result<EmailAddress, UserError> {
     EmailAddress::parse(text).map_err(|error| UserError::plain(error.code(), error, &["email"]))
-}
-
-/// How long the way to an address may take before another may ask whether it was given up.
-const RESERVED_MINUTES: i64 = 15;
-
-fn reserved_until(context: &Context<'_>) -> DateTime<Utc> {
-    engine(context).services.now() + TimeDelta::minutes(RESERVED_MINUTES)
-}
-
-/// The most steps of an acquisition, so that no answer can make it run on.
-const STEPS_MAX: usize = 16;
-
-/// Walks an acquisition to its end. The key guards the one step that takes the address; all other
-/// steps mean "already so" the second time.
-async fn take_address(
-    ask: &Ask<'_>,
-    user: AggregateId,
-    mut way: Acquisition,
-    content: &impl Serialize,
-) -> Result<Change> {
-    let mut taken: Option<Committed> = None;
-    for _ in 0..STEPS_MAX {
-        let answer = match way.next() {
-            Next::End(End::Taken) => {
-                return taken.map(Ok).ok_or_else(|| coded(INTERNAL, "taken by nobody"));
-            }
-            Next::End(End::AddressRefused(refusal)) => return Ok(Err(refusal.into())),
-            Next::End(End::UserRefused(refusal)) => return Ok(Err(refusal.into())),
-            Next::AskReservation(id, command) => {
-                match ask.step::<EmailReservation>(id, command, None).await? {
-                    Ok(_) => Answer::Done,
-                    Err(refusal) => Answer::ReservationRefused(refusal),
-                }
-            }
-            Next::AskUser(id, command @ user::Command::FenceReservation { .. }) => {
-                match ask.step::<User>(id, command, None).await? {
-                    Ok(_) => Answer::Done,
-                    Err(refusal) => Answer::UserRefused(refusal),
-                }
-            }
-            Next::AskUser(_, command) => {
-                match ask.send_for::<User>(user, command, content).await? {
-                    Ok(committed) => {
-                        taken = Some(committed);
-                        Answer::Done
-                    }
-                    Err(refusal) => Answer::UserRefused(refusal),
-                }
-            }
-        };
-        way.answered(answer);
-    }
-    Err(coded(INTERNAL, "the way to an e-mail address did not end"))
 }

@@ -1,6 +1,7 @@
 //! The refusals of users and of reservations of addresses as clients see them.
 
 use crate::errors::UserError;
+use application::users;
 use domain::access::{email_reservation, user};
 use domain::aggregate::Refusal;
 
@@ -26,5 +27,14 @@ impl From<user::Refusal> for UserError {
 impl From<email_reservation::Refusal> for UserError {
     fn from(refusal: email_reservation::Refusal) -> Self {
         Self::plain(refusal.code(), &refusal, &["email"])
+    }
+}
+
+impl From<users::Refusal> for UserError {
+    fn from(refusal: users::Refusal) -> Self {
+        match refusal {
+            users::Refusal::Address(refusal) => refusal.into(),
+            users::Refusal::User(refusal) => refusal.into(),
+        }
     }
 }

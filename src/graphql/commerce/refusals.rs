@@ -2,6 +2,8 @@
 
 use crate::errors::{QuantityOutOfRange, UserError, path_of};
 use crate::scalars::Long;
+use application::orders;
+use application::pricing::Unpriced;
 use domain::aggregate::Refusal as _;
 use domain::commerce::order;
 use sagas::checkout;
@@ -32,6 +34,29 @@ impl From<order::Refusal> for UserError {
             | Refusal::PaymentConflict => &[],
         };
         Self::plain(refusal.code(), &refusal, path)
+    }
+}
+
+impl From<orders::Refusal> for UserError {
+    fn from(refusal: orders::Refusal) -> Self {
+        match refusal {
+            orders::Refusal::Order(refusal) => refusal.into(),
+            orders::Refusal::Unpriced { line: None, reason } => reason.into(),
+            orders::Refusal::Unpriced { line: Some(line), reason } => {
+                Self::from(reason).within(&["lines", &line.to_string()])
+            }
+        }
+    }
+}
+
+impl From<Unpriced> for UserError {
+    fn from(refusal: Unpriced) -> Self {
+        let path = match &refusal {
+            Unpriced::Product(refusal) => return refusal.clone().into(),
+            Unpriced::NotForSale => "productId",
+            Unpriced::NotIn(_) => "variantId",
+        };
+        Self::plain(refusal.code(), &refusal, &[path])
     }
 }
 

@@ -1,0 +1,23 @@
+//! The application: what the API, and every entrance that comes after it, asks of the shop alike.
+//! A use case takes a [`Request`](request::Request) and typed input, asks aggregates and views, and
+//! gives a typed outcome. This room knows no transport and no table, and holds none of the rules
+//! of the aggregates; it knows in which order they are asked.
+
+pub mod caller;
+pub mod views;
+pub mod request;
+
+pub mod admission;
+pub mod pricing;
+pub mod orders;
+pub mod users;
+
+use actors::aggregate_ref::Engine;
+use views::Views;
+
+/// What all use cases share. A handle: cheap to clone.
+#[derive(Clone)]
+pub struct Application {
+    pub engine: Engine,
+    pub views: Views,
+}

@@ -1,0 +1,125 @@
+//! One request of one caller, and the few ways in which it asks an aggregate. Everything that
+//! changes something goes through here, whatever the use case and the entrance.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Application;
+use crate::caller::Caller;
+use actors::aggregate_ref::{AggregateRef, AskError, Fault, KEY_BYTES_MAX};
+use actors::core::{CommandMeta, Committed};
+use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+
+/// What came of a command: where it is committed, what the rules refused, or a fault.
+pub type Outcome<X> = Result<Committed, AskError<X>>;
+
+/// What comes with a use case beside its content.
+pub struct Request<'a> {
+    pub application: &'a Application,
+    caller: &'a Caller,
+    key: Option<Arc<str>>,
+    expected_version: Option<u64>,
+}
+
+impl<'a> Request<'a> {
+    /// A key of a length that is not allowed is [`Fault::InvalidKey`].
+    pub fn new(
+        application: &'a Application,
+        caller: &'a Caller,
+        key: Option<String>,
+        expected_version: Option<u64>,
+    ) -> Result<Self, Fault> {
+        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+            return Err(Fault::InvalidKey);
+        }
+        Ok(Self { application, caller, key: key.map(Arc::from), expected_version })
+    }
+
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The id of what this request creates: with a key the same one for each try. `what` tells
+    /// apart what one caller creates under one key.
+    pub fn new_id(&self, what: &str) -> AggregateId {
+        match &self.key {
+            Some(key) => {
+                let principal = &self.caller.principal.id;
+                let parts = [b"created", what.as_bytes(), principal.as_bytes(), key.as_bytes()];
+                AggregateId::derived(&parts)
+            }
+            None => AggregateId(Uuid::now_v7()),
+        }
+    }
+
+    /// Sends a command.
+    pub async fn send<A: Aggregate>(
+        &self,
+        id: AggregateId,
+        command: A::Command,
+    ) -> Outcome<A::Refusal> {
+        self.aggregate::<A>(id).ask(command, self.meta()).await
+    }
+
+    /// The same for a command that holds what the server added, a price or a time: the key guards
+    /// `content`, what the client sent, so that a retry is known though the price has changed.
+    pub async fn send_for<A: Aggregate>(
+        &self,
+        id: AggregateId,
+        command: A::Command,
+        content: &(impl Serialize + Sync),
+    ) -> Outcome<A::Refusal> {
+        self.aggregate::<A>(id).ask_for(command, content, self.meta()).await
+    }
+
+    /// What became of an earlier try of [`send_for`](Self::send_for) with the same key and content;
+    /// nothing, if there was none that did anything, or there is no key.
+    pub async fn outcome_of<A: Aggregate>(
+        &self,
+        id: AggregateId,
+        content: &(impl Serialize + Sync),
+    ) -> Result<Option<Committed>, Fault> {
+        if self.key.is_none() {
+            return Ok(None);
+        }
+        self.aggregate::<A>(id).outcome_of(content, self.meta()).await
+    }
+
+    /// A step of a use case that takes several: under a key of its own, and whatever the version.
+    pub async fn step<A: Aggregate>(
+        &self,
+        id: AggregateId,
+        command: A::Command,
+        key: Option<Arc<str>>,
+    ) -> Outcome<A::Refusal> {
+        let meta = CommandMeta { key, expected_version: None, ..self.meta() };
+        self.aggregate::<A>(id).ask(command, meta).await
+    }
+
+    pub(crate) fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
+        self.application.engine.aggregate(id)
+    }
+
+    fn meta(&self) -> CommandMeta {
+        CommandMeta {
+            command_id: Uuid::now_v7(),
+            key: self.key.clone(),
+            correlation_id: self.caller.correlation_id,
+            causation_id: None,
+            principal: Arc::clone(&self.caller.principal.id),
+            trace: self.caller.trace.clone(),
+            expected_version: self.expected_version,
+        }
+    }
+}
+
+/// The refusal of one aggregate as one of a use case that asks several.
+pub(crate) fn refused_as<X, Y: From<X>>(error: AskError<X>) -> AskError<Y> {
+    match error {
+        AskError::Refused(refusal) => AskError::Refused(refusal.into()),
+        AskError::Fault(fault) => AskError::Fault(fault),
+    }
+}

@@ -1,0 +1,108 @@
+//! Users: registered, and given another e-mail address. Taking an address asks several aggregates,
+//! in the order that [`sagas::registration`] says; this file only walks that way.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::request::{Outcome, Request};
+use actors::aggregate_ref::{AskError, Fault};
+use actors::core::Committed;
+use domain::access::email_reservation::{self, EmailReservation};
+use domain::access::user::{self, User};
+use domain::email::EmailAddress;
+use domain::id::AggregateId;
+use sagas::registration::{Acquisition, Answer, End, Next};
+
+/// How long the way to an address may take before another may ask whether it was given up.
+const RESERVED_MINUTES: i64 = 15;
+/// The most steps of an acquisition, so that no answer can make it run on.
+const STEPS_MAX: usize = 16;
+
+/// Whom to register.
+pub struct Registration {
+    pub email: EmailAddress,
+    pub display_name: String,
+    /// A language tag (`de-AT`).
+    pub locale: String,
+}
+
+/// Why somebody is not registered under an address, or does not get it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    Address(email_reservation::Refusal),
+    User(user::Refusal),
+}
+
+/// Registers a user under an e-mail address that nobody else has. The id follows from the key, if
+/// there is one.
+pub async fn register(
+    request: &Request<'_>,
+    registration: Registration,
+) -> Result<(AggregateId, Committed), AskError<Refusal>> {
+    let id = request.new_id("registerUser");
+    let Registration { email, display_name, locale } = registration;
+    let content = ("registerUser", email.clone(), display_name.clone(), locale.clone());
+    let way = Acquisition::register(id, email, reserved_until(request), display_name, locale);
+    Ok((id, take_address(request, id, way, &content).await?))
+}
+
+/// Gives a user another e-mail address; the one before becomes free.
+pub async fn change_email(
+    request: &Request<'_>,
+    user: AggregateId,
+    email: EmailAddress,
+) -> Outcome<Refusal> {
+    let content = ("changeUserEmail", email.clone());
+    let way = Acquisition::change(user, email, reserved_until(request));
+    take_address(request, user, way, &content).await
+}
+
+fn reserved_until(request: &Request<'_>) -> DateTime<Utc> {
+    request.application.engine.services.now() + TimeDelta::minutes(RESERVED_MINUTES)
+}
+
+/// Walks an acquisition to its end. The key guards the one step that takes the address; all other
+/// steps mean "already so" the second time.
+async fn take_address(
+    request: &Request<'_>,
+    user: AggregateId,
+    mut way: Acquisition,
+    content: &(impl Serialize + Sync),
+) -> Outcome<Refusal> {
+    let mut taken = None;
+    for _ in 0..STEPS_MAX {
+        let answer = match way.next() {
+            Next::End(End::Taken) => return taken.ok_or(Fault::OutcomeUnknown.into()),
+            Next::End(End::AddressRefused(refusal)) => {
+                return Err(AskError::Refused(Refusal::Address(refusal)));
+            }
+            Next::End(End::UserRefused(refusal)) => {
+                return Err(AskError::Refused(Refusal::User(refusal)));
+            }
+            Next::AskReservation(id, command) => {
+                let asked = request.step::<EmailReservation>(id, command, None).await;
+                heard(asked, Answer::ReservationRefused)?
+            }
+            Next::AskUser(id, command @ user::Command::FenceReservation { .. }) => {
+                heard(request.step::<User>(id, command, None).await, Answer::UserRefused)?
+            }
+            Next::AskUser(_, command) => {
+                let asked = request.send_for::<User>(user, command, content).await;
+                taken = asked.as_ref().ok().copied();
+                heard(asked, Answer::UserRefused)?
+            }
+        };
+        way.answered(answer);
+    }
+    tracing::error!(%user, "the way to an e-mail address did not end");
+    Err(Fault::OutcomeUnknown.into())
+}
+
+/// What came back as the acquisition hears of it; a fault ends the walk.
+fn heard<X>(asked: Outcome<X>, refused: impl FnOnce(X) -> Answer) -> Result<Answer, Fault> {
+    match asked {
+        Ok(_) => Ok(Answer::Done),
+        Err(AskError::Refused(refusal)) => Ok(refused(refusal)),
+        Err(AskError::Fault(fault)) => Err(fault),
+    }
+}
