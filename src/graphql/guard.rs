@@ -1,110 +1,49 @@
-//! What each root field of the schema needs: one table, and what is not in it is refused.
+//! What each root field of the schema needs. Each context says it of its own, beside its resolvers;
+//! here the tables are merged. A field that is in none, or in more than one, is open to nobody.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use async_graphql::ServerError;
 
 use super::documents::Operation;
 use super::errors::{FORBIDDEN, refused_request};
+use super::{access, commerce, operations, products, scheduling};
+use auth::Permission::Read;
 use auth::{Permission, Principal};
 
-use Permission::{Operate, Read, Write};
+/// Root fields by what they need.
+pub type Needs = &'static [(Permission, &'static [&'static str])];
 
-/// Root fields of queries and mutations by what they need.
-pub const NEEDS: &[(Permission, &[&str])] = &[
-    (
-        Read,
-        &[
-            "__schema",
-            "__type",
-            "__typename",
-            "serverInfo",
-            "node",
-            // access
-            "user",
-            "userByEmail",
-            "users",
-            // products
-            "product",
-            "products",
-            "stockItem",
-            "stock",
-            // commerce
-            "order",
-            "orders",
-            "checkout",
-            // scheduling
-            "calendar",
-            "calendars",
-            "calendarEvents",
-            "freeBusy",
-        ],
-    ),
-    (
-        Write,
-        &[
-            "noOp",
-            // access
-            "registerUser",
-            "updateUserProfile",
-            "changeUserEmail",
-            "suspendUser",
-            "reinstateUser",
-            "closeUser",
-            "assignRole",
-            "revokeRole",
-            // products
-            "createProduct",
-            "reviseProduct",
-            "addVariant",
-            "setPrice",
-            "removePrice",
-            "setTaxRate",
-            "publishProduct",
-            "unpublishProduct",
-            "archiveProduct",
-            "openStock",
-            "receiveStock",
-            "adjustStock",
-            "setStock",
-            "setBackorderLimit",
-            "setCustomerLimit",
-            "holdStock",
-            "extendHold",
-            "releaseHold",
-            "commitHold",
-            "shipHold",
-            "deallocateHold",
-            "sellStock",
-            "transferStock",
-            // commerce
-            "draftOrder",
-            "addOrderLine",
-            "changeOrderLine",
-            "removeOrderLine",
-            "placeOrder",
-            "cancelOrder",
-            "completeOrder",
-            "abortCheckout",
-            // scheduling
-            "createCalendar",
-            "setOpeningHours",
-            "setOpeningException",
-            "clearOpeningException",
-            "scheduleEvent",
-            "rescheduleEvent",
-            "retitleEvent",
-            "cancelEvent",
-            "cancelOccurrence",
-            "replaceOccurrence",
-        ],
-    ),
-    (Operate, &["operations", "quarantineActor", "releaseActor", "retryCheckout"]),
+/// The tables of all contexts, and that of what belongs to none.
+pub const TABLES: [Needs; 6] = [
+    &[(Read, &["__schema", "__type", "__typename", "node"])],
+    access::NEEDS,
+    products::NEEDS,
+    commerce::NEEDS,
+    scheduling::NEEDS,
+    operations::NEEDS,
 ];
+
+/// Nothing for a field that is listed twice.
+type Merged = HashMap<&'static str, Option<Permission>>;
+
+static MERGED: LazyLock<Merged> = LazyLock::new(|| merged(&TABLES));
+
+fn merged(tables: &[Needs]) -> Merged {
+    let mut merged = Merged::new();
+    for (need, fields) in tables.iter().copied().flatten() {
+        for field in *fields {
+            merged.entry(field).and_modify(|known| *known = None).or_insert(Some(*need));
+        }
+    }
+    merged
+}
 
 /// Lets an operation pass if the principal may use every one of its root fields.
 pub fn admit(principal: &Principal, operation: &Operation) -> Result<(), ServerError> {
     for field in &operation.root_fields {
-        let need = need_of(field);
-        if need.is_some_and(|need| principal.may(need)) {
+        if need_of(&MERGED, field).is_some_and(|need| principal.may(need)) {
             continue;
         }
         return Err(refused_request(FORBIDDEN, format!("{field} is no field that is open to you")));
@@ -112,6 +51,22 @@ pub fn admit(principal: &Principal, operation: &Operation) -> Result<(), ServerE
     Ok(())
 }
 
-fn need_of(field: &str) -> Option<Permission> {
-    NEEDS.iter().find(|(_, fields)| fields.contains(&field)).map(|(need, _)| *need)
+fn need_of(merged: &Merged, field: &str) -> Option<Permission> {
+    merged.get(field).copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Permission::{Operate, Write};
+
+    #[test]
+    fn a_field_in_no_table_or_in_two_is_open_to_nobody() {
+        let tables: [Needs; 2] = [&[(Read, &["a", "b"])], &[(Operate, &["b"]), (Write, &["c"])]];
+        let merged = merged(&tables);
+        assert_eq!(need_of(&merged, "a"), Some(Read));
+        assert_eq!(need_of(&merged, "b"), None, "two tables speak of it");
+        assert_eq!(need_of(&merged, "c"), Some(Write));
+        assert_eq!(need_of(&merged, "d"), None, "no table speaks of it");
+    }
 }

@@ -2,6 +2,7 @@
 //! messages to actors and their answers into data; holds no rules and knows no table.
 
 pub mod context;
+pub mod mutation;
 pub mod documents;
 pub mod errors;
 pub mod guard;
@@ -52,7 +53,6 @@ pub struct Mutation(
     operations::OperationsMutation,
     access::AccessMutation,
     products::ProductsMutation,
-    products::StockMutation,
     commerce::CommerceMutation,
     scheduling::SchedulingMutation,
 );

@@ -1,6 +1,6 @@
 //! The schema of one context alone, as text: what that context adds to the whole.
 
-use async_graphql::{EmptySubscription, MergedObject, ObjectType, Schema};
+use async_graphql::{EmptySubscription, ObjectType, Schema};
 
 use super::{access, commerce, operations, products, scheduling};
 
@@ -14,15 +14,11 @@ pub enum Part {
     Operations,
 }
 
-#[derive(MergedObject, Default)]
-#[graphql(name = "Mutation")]
-struct ProductsAndStock(products::ProductsMutation, products::StockMutation);
-
 /// The schema of one context as text.
 pub fn sdl_of(part: Part) -> String {
     match part {
         Part::Access => text::<access::AccessQuery, access::AccessMutation>(),
-        Part::Products => text::<products::ProductsQuery, ProductsAndStock>(),
+        Part::Products => text::<products::ProductsQuery, products::ProductsMutation>(),
         Part::Commerce => text::<commerce::CommerceQuery, commerce::CommerceMutation>(),
         Part::Scheduling => text::<scheduling::SchedulingQuery, scheduling::SchedulingMutation>(),
         Part::Operations => text::<operations::OperationsQuery, operations::OperationsMutation>(),

@@ -5,6 +5,33 @@ mod query;
 mod refusals;
 mod types;
 
-pub use mutation::AccessMutation;
 pub use query::AccessQuery;
 pub use types::UserNode;
+
+use async_graphql::MergedObject;
+
+use crate::guard::Needs;
+use auth::Permission::{Read, Write};
+use mutation::{UserCommands, UserUseCases};
+
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct AccessMutation(UserCommands, UserUseCases);
+
+/// What the root fields of this context need.
+pub const NEEDS: Needs = &[
+    (Read, &["user", "userByEmail", "users"]),
+    (
+        Write,
+        &[
+            "registerUser",
+            "updateUserProfile",
+            "changeUserEmail",
+            "suspendUser",
+            "reinstateUser",
+            "closeUser",
+            "assignRole",
+            "revokeRole",
+        ],
+    ),
+];

@@ -5,6 +5,34 @@ mod query;
 mod refusals;
 mod types;
 
-pub use mutation::CommerceMutation;
 pub use query::CommerceQuery;
 pub use types::{CheckoutNode, OrderNode, OrderStatus};
+
+use async_graphql::MergedObject;
+
+use crate::guard::Needs;
+use auth::Permission::{Operate, Read, Write};
+use mutation::{OrderCommands, OrderUseCases};
+
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct CommerceMutation(OrderCommands, OrderUseCases);
+
+/// What the root fields of this context need.
+pub const NEEDS: Needs = &[
+    (Read, &["order", "orders", "checkout"]),
+    (
+        Write,
+        &[
+            "draftOrder",
+            "addOrderLine",
+            "changeOrderLine",
+            "removeOrderLine",
+            "placeOrder",
+            "cancelOrder",
+            "completeOrder",
+            "abortCheckout",
+        ],
+    ),
+    (Operate, &["retryCheckout"]),
+];

@@ -5,3 +5,13 @@ mod query;
 
 pub use mutation::OperationsMutation;
 pub use query::OperationsQuery;
+
+use crate::guard::Needs;
+use auth::Permission::{Operate, Read, Write};
+
+/// What the root fields of this context need.
+pub const NEEDS: Needs = &[
+    (Read, &["serverInfo"]),
+    (Write, &["noOp"]),
+    (Operate, &["operations", "quarantineActor", "releaseActor"]),
+];

@@ -6,7 +6,49 @@ mod refusals;
 mod stock_mutation;
 mod types;
 
-pub use mutation::ProductsMutation;
 pub use query::ProductsQuery;
-pub use stock_mutation::StockMutation;
 pub use types::{ProductNode, StockItemNode};
+
+use async_graphql::MergedObject;
+
+use crate::guard::Needs;
+use auth::Permission::{Read, Write};
+use mutation::{ProductCommands, ProductCreation};
+use stock_mutation::{StockCommands, StockUseCases};
+
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct ProductsMutation(ProductCommands, ProductCreation, StockCommands, StockUseCases);
+
+/// What the root fields of this context need.
+pub const NEEDS: Needs = &[
+    (Read, &["product", "products", "stockItem", "stock"]),
+    (
+        Write,
+        &[
+            "createProduct",
+            "reviseProduct",
+            "addVariant",
+            "setPrice",
+            "removePrice",
+            "setTaxRate",
+            "publishProduct",
+            "unpublishProduct",
+            "archiveProduct",
+            "openStock",
+            "receiveStock",
+            "adjustStock",
+            "setStock",
+            "setBackorderLimit",
+            "setCustomerLimit",
+            "holdStock",
+            "extendHold",
+            "releaseHold",
+            "commitHold",
+            "shipHold",
+            "deallocateHold",
+            "sellStock",
+            "transferStock",
+        ],
+    ),
+];

@@ -1,11 +1,11 @@
 //! What may be done to products.
 
-use async_graphql::{Context, InputObject, Object, Result};
+use async_graphql::{Context, InputObject, Object};
 
 use super::ProductNode;
-use crate::context::{Ask, payload};
 use crate::errors::UserError;
 use crate::ids::{PublicProductId, PublicVariantId};
+use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
 use crate::scalars::{Long, MoneyInput};
 use domain::money::{Currency, MoneyError, Rate};
 use domain::products::product::{Command, Product};
@@ -14,23 +14,9 @@ payload! {
     ProductPayload { product: ProductNode = Product }
 }
 
-pub struct AddVariantPayload {
-    variant: PublicVariantId,
-    payload: ProductPayload,
-}
-
-/// Beside the product, the id of its new variant.
-#[Object]
-impl AddVariantPayload {
-    /// Null if nothing was done.
-    async fn variant_id(&self) -> Option<PublicVariantId> {
-        self.payload.is_done().then_some(self.variant)
-    }
-
-    #[graphql(flatten)]
-    async fn payload(&self) -> &ProductPayload {
-        &self.payload
-    }
+payload! {
+    /// Beside the product, the id of its new variant.
+    AddVariantPayload: ProductPayload { variant_id: PublicVariantId }
 }
 
 #[derive(InputObject)]
@@ -43,231 +29,123 @@ pub struct CreateProductInput {
     pub idempotency_key: Option<String>,
 }
 
-#[derive(InputObject)]
-pub struct ReviseProductInput {
-    pub product_id: PublicProductId,
-    pub name: String,
-    pub family: String,
-    pub description: String,
-    /// Required: a revision replaces what it has not seen otherwise.
-    pub expected_version: Long,
-    pub idempotency_key: Option<String>,
+inputs! {
+    { product_id: PublicProductId } |input| input.product_id.into();
+    {
+        /// Required: a revision replaces what it has not seen otherwise.
+        expected_version: Long, idempotency_key: Option<String>
+    };
+
+    ReviseProductInput {
+        name: String,
+        family: String,
+        description: String
+    }
 }
 
-#[derive(InputObject)]
-pub struct AddVariantInput {
-    pub product_id: PublicProductId,
-    /// 1 to 64 visible ASCII characters, unique within the product.
-    pub sku: String,
-    pub name: String,
-    pub expected_version: Option<Long>,
-    pub idempotency_key: Option<String>,
+inputs! {
+    { product_id: PublicProductId } |input| input.product_id.into();
+    { expected_version: Option<Long>, idempotency_key: Option<String> };
+
+    ProductInput {}
+    AddVariantInput {
+        /// 1 to 64 visible ASCII characters, unique within the product.
+        sku: String,
+        name: String
+    }
 }
 
-#[derive(InputObject)]
-pub struct SetPriceInput {
-    pub product_id: PublicProductId,
-    pub variant_id: PublicVariantId,
-    /// Net, of one unit.
-    pub price: MoneyInput,
-    pub expected_version: Option<Long>,
-    pub idempotency_key: String,
+inputs! {
+    { product_id: PublicProductId } |input| input.product_id.into();
+    { expected_version: Option<Long>, idempotency_key: String };
+
+    SetPriceInput {
+        variant_id: PublicVariantId,
+        /// Net, of one unit.
+        price: MoneyInput
+    }
+    RemovePriceInput {
+        variant_id: PublicVariantId,
+        /// ISO 4217, upper case.
+        currency: String
+    }
+    SetTaxRateInput {
+        /// 190000 is 19 %.
+        millionths: u32
+    }
 }
 
-#[derive(InputObject)]
-pub struct RemovePriceInput {
-    pub product_id: PublicProductId,
-    pub variant_id: PublicVariantId,
-    /// ISO 4217, upper case.
-    pub currency: String,
-    pub expected_version: Option<Long>,
-    pub idempotency_key: String,
+mutations! { ProductCommands {
+    /// Changes how a product is described.
+    fn revise_product(input: ReviseProductInput) -> ProductPayload = Command::Revise {
+        name: input.name,
+        family: input.family,
+        description: input.description,
+    };
+
+    /// Sets the net list price of a variant in the currency of the price.
+    fn set_price(input: SetPriceInput) -> ProductPayload = Command::SetPrice {
+        variant: input.variant_id.into(),
+        price: input.price.read().map_err(about("price"))?,
+    };
+
+    /// Ends the sale of a variant in a currency.
+    fn remove_price(input: RemovePriceInput) -> ProductPayload = Command::RemovePrice {
+        variant: input.variant_id.into(),
+        currency: Currency::from_code(&input.currency).map_err(about("currency"))?,
+    };
+
+    /// Sets the share of the net price that is tax, for all variants.
+    fn set_tax_rate(input: SetTaxRateInput) -> ProductPayload = Command::SetTaxRate {
+        rate: Rate::from_millionths(input.millionths).map_err(about("millionths"))?,
+    };
+
+    /// Offers a product for sale; a variant must have a price.
+    fn publish_product(input: ProductInput) -> ProductPayload = Command::Publish;
+
+    /// Takes a product out of sale; it can be published again.
+    fn unpublish_product(input: ProductInput) -> ProductPayload = Command::Unpublish;
+
+    /// Takes a product out of sale for ever.
+    fn archive_product(input: ProductInput) -> ProductPayload = Command::Archive;
+} }
+
+fn about(field: &'static str) -> impl Fn(MoneyError) -> UserError {
+    move |error| UserError::plain(error.code(), &error, &[field])
 }
 
-#[derive(InputObject)]
-pub struct SetTaxRateInput {
-    pub product_id: PublicProductId,
-    /// 190000 is 19 %.
-    pub millionths: u32,
-    pub expected_version: Option<Long>,
-    pub idempotency_key: String,
-}
-
-#[derive(InputObject)]
-pub struct ProductInput {
-    pub product_id: PublicProductId,
-    pub expected_version: Option<Long>,
-    pub idempotency_key: Option<String>,
-}
-
+/// The mutations that make something, under ids that follow from their keys.
 #[derive(Default)]
-pub struct ProductsMutation;
-
-type Payload<T> = Result<Option<T>>;
+pub struct ProductCreation;
 
 #[Object]
-impl ProductsMutation {
+impl ProductCreation {
     /// Creates a product, as a draft without variants.
     async fn create_product(
         &self,
         context: &Context<'_>,
         input: CreateProductInput,
-    ) -> Payload<ProductPayload> {
-        let ask = Ask::new(context, input.idempotency_key, None)?;
-        let id = ask.new_id("createProduct");
+    ) -> Answer<ProductPayload> {
+        let request = request(context, input.idempotency_key, None)?;
+        let id = request.new_id("createProduct");
         let (name, family, description) = (input.name, input.family, input.description);
-        let change = ask.send::<Product>(id, Command::Create { name, family, description }).await?;
-        Ok(Some(ProductPayload::new(id, change)))
-    }
-
-    /// Changes how a product is described.
-    async fn revise_product(
-        &self,
-        context: &Context<'_>,
-        input: ReviseProductInput,
-    ) -> Payload<ProductPayload> {
-        let (name, family, description) = (input.name, input.family, input.description);
-        let command = Command::Revise { name, family, description };
-        tell(
-            context,
-            input.product_id,
-            Some(input.expected_version),
-            input.idempotency_key,
-            command,
-        )
-        .await
+        let command = Command::Create { name, family, description };
+        Ok(Some(ProductPayload::new(id, send::<Product>(&request, id, command).await?)))
     }
 
     /// Adds a variant without a price.
     async fn add_variant(
         &self,
         context: &Context<'_>,
-        input: AddVariantInput,
-    ) -> Payload<AddVariantPayload> {
-        let ask = Ask::new(context, input.idempotency_key, input.expected_version)?;
-        let variant = PublicVariantId(ask.new_id("addVariant").0);
-        let (sku, name) = (input.sku, input.name);
-        let command = Command::AddVariant { variant: variant.into(), sku, name };
-        let change = ask.send::<Product>(input.product_id.into(), command).await?;
-        let payload = ProductPayload::new(input.product_id.into(), change);
-        Ok(Some(AddVariantPayload { variant, payload }))
+        mut input: AddVariantInput,
+    ) -> Answer<AddVariantPayload> {
+        let target = input.target();
+        let id = target.id;
+        let request = target.request(context)?;
+        let made = PublicVariantId(request.new_id("addVariant").0);
+        let (variant, sku, name) = (made.into(), input.sku, input.name);
+        let command = Command::AddVariant { variant, sku, name };
+        let payload = ProductPayload::new(id, send::<Product>(&request, id, command).await?);
+        Ok(Some(AddVariantPayload { made, payload }))
     }
-
-    /// Sets the net list price of a variant in the currency of the price.
-    async fn set_price(
-        &self,
-        context: &Context<'_>,
-        input: SetPriceInput,
-    ) -> Payload<ProductPayload> {
-        let price = match input.price.read() {
-            Ok(price) => price,
-            Err(error) => return refused(input.product_id, money_error(&error, "price")),
-        };
-        let command = Command::SetPrice { variant: input.variant_id.into(), price };
-        tell(
-            context,
-            input.product_id,
-            input.expected_version,
-            Some(input.idempotency_key),
-            command,
-        )
-        .await
-    }
-
-    /// Ends the sale of a variant in a currency.
-    async fn remove_price(
-        &self,
-        context: &Context<'_>,
-        input: RemovePriceInput,
-    ) -> Payload<ProductPayload> {
-        let currency = match Currency::from_code(&input.currency) {
-            Ok(currency) => currency,
-            Err(error) => return refused(input.product_id, money_error(&error, "currency")),
-        };
-        let command = Command::RemovePrice { variant: input.variant_id.into(), currency };
-        tell(
-            context,
-            input.product_id,
-            input.expected_version,
-            Some(input.idempotency_key),
-            command,
-        )
-        .await
-    }
-
-    /// Sets the share of the net price that is tax, for all variants.
-    async fn set_tax_rate(
-        &self,
-        context: &Context<'_>,
-        input: SetTaxRateInput,
-    ) -> Payload<ProductPayload> {
-        let rate = match Rate::from_millionths(input.millionths) {
-            Ok(rate) => rate,
-            Err(error) => return refused(input.product_id, money_error(&error, "millionths")),
-        };
-        let command = Command::SetTaxRate { rate };
-        tell(
-            context,
-            input.product_id,
-            input.expected_version,
-            Some(input.idempotency_key),
-            command,
-        )
-        .await
-    }
-
-    /// Offers a product for sale; a variant must have a price.
-    async fn publish_product(
-        &self,
-        context: &Context<'_>,
-        input: ProductInput,
-    ) -> Payload<ProductPayload> {
-        tell_plain(context, input, Command::Publish).await
-    }
-
-    /// Takes a product out of sale; it can be published again.
-    async fn unpublish_product(
-        &self,
-        context: &Context<'_>,
-        input: ProductInput,
-    ) -> Payload<ProductPayload> {
-        tell_plain(context, input, Command::Unpublish).await
-    }
-
-    /// Takes a product out of sale for ever.
-    async fn archive_product(
-        &self,
-        context: &Context<'_>,
-        input: ProductInput,
-    ) -> Payload<ProductPayload> {
-        tell_plain(context, input, Command::Archive).await
-    }
-}
-
-async fn tell_plain(
-    context: &Context<'_>,
-    input: ProductInput,
-    command: Command,
-) -> Payload<ProductPayload> {
-    tell(context, input.product_id, input.expected_version, input.idempotency_key, command).await
-}
-
-async fn tell(
-    context: &Context<'_>,
-    product: PublicProductId,
-    expected_version: Option<Long>,
-    key: Option<String>,
-    command: Command,
-) -> Payload<ProductPayload> {
-    let ask = Ask::new(context, key, expected_version)?;
-    let change = ask.send::<Product>(product.into(), command).await?;
-    Ok(Some(ProductPayload::new(product.into(), change)))
-}
-
-fn refused(product: PublicProductId, error: UserError) -> Payload<ProductPayload> {
-    Ok(Some(ProductPayload::new(product.into(), Err(error))))
-}
-
-fn money_error(error: &MoneyError, field: &str) -> UserError {
-    UserError::plain(error.code(), error, &[field])
 }

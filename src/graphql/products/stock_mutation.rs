@@ -3,35 +3,24 @@
 use async_graphql::{Context, InputObject, Object, Result};
 
 use super::StockItemNode;
-use crate::context::{Ask, Change, load, payload};
+use crate::context::load;
 use crate::errors::{UserError, fault};
 use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
+use crate::mutation::{Answer, Change, Payload, inputs, mutations, payload, request, send};
 use crate::scalars::{Duration, Long};
+use actors::aggregate_ref::{AskError, Fault};
+use application::request::Request;
 use domain::aggregate::Refusal as _;
-use domain::id::{AggregateId, CustomerId, HoldId, TransferId};
+use domain::id::{AggregateId, CustomerId, TransferId};
 use domain::products::stock_item::{Command, Refusal, StockItem, stock_item_id};
 
 payload! {
     StockItemPayload { stock_item: StockItemNode = StockItem }
 }
 
-pub struct HoldStockPayload {
-    hold: PublicHoldId,
-    payload: StockItemPayload,
-}
-
-/// Beside the stock item, the id of the hold.
-#[Object]
-impl HoldStockPayload {
-    /// Null if nothing was done.
-    async fn hold_id(&self) -> Option<PublicHoldId> {
-        self.payload.is_done().then_some(self.hold)
-    }
-
-    #[graphql(flatten)]
-    async fn payload(&self) -> &StockItemPayload {
-        &self.payload
-    }
+payload! {
+    /// Beside the stock item, the id of the hold.
+    HoldStockPayload: StockItemPayload { hold_id: PublicHoldId }
 }
 
 pub struct TransferStockPayload {
@@ -64,36 +53,15 @@ impl TransferStockPayload {
 
     /// Where the arrival stands in the log.
     async fn position(&self) -> Option<crate::scalars::PositionToken> {
-        self.change.as_ref().ok().map(crate::context::position_of)
+        self.change.as_ref().ok().map(crate::mutation::position_of)
     }
 }
 
-/// Inputs that name a stock item and say one thing more.
-macro_rules! stock_inputs {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })+) => {$(
-        $(#[$doc])*
-        #[derive(InputObject)]
-        pub struct $name {
-            pub variant_id: PublicVariantId,
-            pub location_id: PublicLocationId,
-            $($(#[$field_doc])* pub $field: $type,)*
-            pub expected_version: Option<Long>,
-            pub idempotency_key: String,
-        }
+inputs! {
+    { variant_id: PublicVariantId, location_id: PublicLocationId }
+    |input| stock_item_id(input.variant_id.into(), input.location_id.into());
+    { expected_version: Option<Long>, idempotency_key: String };
 
-        impl $name {
-            fn target(&self) -> Target {
-                Target {
-                    id: stock_item_id(self.variant_id.into(), self.location_id.into()),
-                    key: self.idempotency_key.clone(),
-                    expected_version: self.expected_version,
-                }
-            }
-        }
-    )+};
-}
-
-stock_inputs! {
     OpenStockInput {}
     ReceiveStockInput {
         quantity: Long
@@ -144,160 +112,84 @@ pub struct TransferStockInput {
     pub idempotency_key: String,
 }
 
-struct Target {
-    id: AggregateId,
-    key: String,
-    expected_version: Option<Long>,
-}
-
-#[derive(Default)]
-pub struct StockMutation;
-
-type Payload<T> = Result<Option<T>>;
-
-#[Object]
-impl StockMutation {
+mutations! { StockCommands {
     /// Begins to keep stock of a variant at a location.
-    async fn open_stock(
-        &self,
-        context: &Context<'_>,
-        input: OpenStockInput,
-    ) -> Payload<StockItemPayload> {
-        let (variant, location) = (input.variant_id.into(), input.location_id.into());
-        tell(context, input.target(), Command::Open { variant, location }).await
-    }
+    fn open_stock(input: OpenStockInput) -> StockItemPayload =
+        Command::Open { variant: input.variant_id.into(), location: input.location_id.into() };
 
     /// Goods came in; fills backorders, oldest first.
-    async fn receive_stock(
-        &self,
-        context: &Context<'_>,
-        input: ReceiveStockInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Receive { quantity: input.quantity.0 }).await
-    }
+    fn receive_stock(input: ReceiveStockInput) -> StockItemPayload =
+        Command::Receive { quantity: input.quantity.0 };
 
     /// Corrects what is on hand by a difference.
-    async fn adjust_stock(
-        &self,
-        context: &Context<'_>,
-        input: AdjustStockInput,
-    ) -> Payload<StockItemPayload> {
-        let command = Command::Adjust { delta: input.delta.0, reason: input.reason.clone() };
-        tell_about(context, input.target(), command, "delta").await
-    }
+    fn adjust_stock(input: AdjustStockInput) -> StockItemPayload =
+        Command::Adjust { delta: input.delta.0, reason: input.reason },
+        "quantity" is "delta";
 
     /// Corrects what is on hand after a recount.
-    async fn set_stock(
-        &self,
-        context: &Context<'_>,
-        input: SetStockInput,
-    ) -> Payload<StockItemPayload> {
-        let reason = input.reason.clone();
-        let command = Command::SetOnHand { from: input.from.0, to: input.to.0, reason };
-        tell_about(context, input.target(), command, "to").await
-    }
+    fn set_stock(input: SetStockInput) -> StockItemPayload =
+        Command::SetOnHand { from: input.from.0, to: input.to.0, reason: input.reason },
+        "quantity" is "to";
 
     /// Says how many more units may be claimed than are on hand.
-    async fn set_backorder_limit(
-        &self,
-        context: &Context<'_>,
-        input: SetBackorderLimitInput,
-    ) -> Payload<StockItemPayload> {
-        let command = Command::SetBackorderLimit { units: input.units.0 };
-        tell_about(context, input.target(), command, "units").await
-    }
+    fn set_backorder_limit(input: SetBackorderLimitInput) -> StockItemPayload =
+        Command::SetBackorderLimit { units: input.units.0 },
+        "quantity" is "units";
 
     /// Says how many units one customer may hold.
-    async fn set_customer_limit(
-        &self,
-        context: &Context<'_>,
-        input: SetCustomerLimitInput,
-    ) -> Payload<StockItemPayload> {
-        let command = Command::SetCustomerLimit { units: input.units.0 };
-        tell_about(context, input.target(), command, "units").await
-    }
+    fn set_customer_limit(input: SetCustomerLimitInput) -> StockItemPayload =
+        Command::SetCustomerLimit { units: input.units.0 },
+        "quantity" is "units";
 
+    /// Makes a hold last longer; a few times at most.
+    fn extend_hold(input: ExtendHoldInput) -> StockItemPayload =
+        Command::Extend { hold: input.hold_id.into(), seconds: seconds_of(input.duration)? };
+
+    /// Gives a hold back.
+    fn release_hold(input: HoldInput) -> StockItemPayload =
+        Command::Release { hold: input.hold_id.into() };
+
+    /// Turns a hold into a promise that does not expire.
+    fn commit_hold(input: HoldInput) -> StockItemPayload =
+        Command::Commit { hold: input.hold_id.into() };
+
+    /// The goods of a committed hold left.
+    fn ship_hold(input: HoldInput) -> StockItemPayload =
+        Command::Ship { hold: input.hold_id.into() };
+
+    /// Takes a committed or backordered promise back.
+    fn deallocate_hold(input: HoldInput) -> StockItemPayload =
+        Command::Deallocate { hold: input.hold_id.into() };
+
+    /// Sells over the counter: claimed, committed and shipped in one.
+    fn sell_stock(input: SellStockInput) -> StockItemPayload =
+        Command::Sell { quantity: input.quantity.0 };
+} }
+
+#[derive(Default)]
+pub struct StockUseCases;
+
+#[Object]
+impl StockUseCases {
     /// Claims stock for a while. The hold's id follows from the idempotency key.
     async fn hold_stock(
         &self,
         context: &Context<'_>,
-        input: HoldStockInput,
-    ) -> Payload<HoldStockPayload> {
+        mut input: HoldStockInput,
+    ) -> Answer<HoldStockPayload> {
         let target = input.target();
-        let seconds = match input.duration.map(seconds_of).transpose() {
-            Ok(seconds) => seconds,
-            Err(error) => {
-                let payload = StockItemPayload::new(target.id, Err(error));
-                return Ok(Some(HoldStockPayload { hold: PublicHoldId(target.id.0), payload }));
-            }
-        };
-        let ask = Ask::new(context, Some(target.key), target.expected_version)?;
-        let hold = HoldId(ask.new_id("holdStock").0);
-        let customer = CustomerId::from(input.customer_id);
-        let command = Command::Hold { hold, customer, quantity: input.quantity.0, seconds };
-        let change = ask.send::<StockItem>(target.id, command).await?;
-        let payload = StockItemPayload::new(target.id, change);
-        Ok(Some(HoldStockPayload { hold: hold.into(), payload }))
-    }
-
-    /// Makes a hold last longer; a few times at most.
-    async fn extend_hold(
-        &self,
-        context: &Context<'_>,
-        input: ExtendHoldInput,
-    ) -> Payload<StockItemPayload> {
-        match seconds_of(input.duration) {
+        let id = target.id;
+        let request = target.request(context)?;
+        let made = PublicHoldId(request.new_id("holdStock").0);
+        let change = match input.duration.map(seconds_of).transpose() {
             Ok(seconds) => {
-                let hold = input.hold_id.into();
-                tell(context, input.target(), Command::Extend { hold, seconds }).await
+                let (hold, customer) = (made.into(), CustomerId::from(input.customer_id));
+                let command = Command::Hold { hold, customer, quantity: input.quantity.0, seconds };
+                send::<StockItem>(&request, id, command).await?
             }
-            Err(error) => Ok(Some(StockItemPayload::new(input.target().id, Err(error)))),
-        }
-    }
-
-    /// Gives a hold back.
-    async fn release_hold(
-        &self,
-        context: &Context<'_>,
-        input: HoldInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Release { hold: input.hold_id.into() }).await
-    }
-
-    /// Turns a hold into a promise that does not expire.
-    async fn commit_hold(
-        &self,
-        context: &Context<'_>,
-        input: HoldInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Commit { hold: input.hold_id.into() }).await
-    }
-
-    /// The goods of a committed hold left.
-    async fn ship_hold(
-        &self,
-        context: &Context<'_>,
-        input: HoldInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Ship { hold: input.hold_id.into() }).await
-    }
-
-    /// Takes a committed or backordered promise back.
-    async fn deallocate_hold(
-        &self,
-        context: &Context<'_>,
-        input: HoldInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Deallocate { hold: input.hold_id.into() }).await
-    }
-
-    /// Sells over the counter: claimed, committed and shipped in one.
-    async fn sell_stock(
-        &self,
-        context: &Context<'_>,
-        input: SellStockInput,
-    ) -> Payload<StockItemPayload> {
-        tell(context, input.target(), Command::Sell { quantity: input.quantity.0 }).await
+            Err(error) => Err(error),
+        };
+        Ok(Some(HoldStockPayload { made, payload: StockItemPayload::new(id, change) }))
     }
 
     /// Moves stock to another location where it is kept already. Ask again with the same key if
@@ -306,12 +198,12 @@ impl StockMutation {
         &self,
         context: &Context<'_>,
         input: TransferStockInput,
-    ) -> Payload<TransferStockPayload> {
+    ) -> Answer<TransferStockPayload> {
         let source = stock_item_id(input.variant_id.into(), input.from_location_id.into());
         let destination = stock_item_id(input.variant_id.into(), input.to_location_id.into());
-        let ask = Ask::new(context, Some(input.idempotency_key.clone()), None)?;
-        let transfer = TransferId(ask.new_id("transferStock").0);
-        let sides = Transfer { ask, transfer, source, destination };
+        let request = request(context, Some(input.idempotency_key.clone()), None)?;
+        let transfer = TransferId(request.new_id("transferStock").0);
+        let sides = Transfer { request, transfer, source, destination };
         let change = sides.run(context, &input).await?;
         let transfer = transfer.into();
         Ok(Some(TransferStockPayload { transfer, source, destination, change }))
@@ -320,7 +212,7 @@ impl StockMutation {
 
 /// A move under way. Every step may be repeated: what crashed is finished by the next try.
 struct Transfer<'a> {
-    ask: Ask<'a>,
+    request: Request<'a>,
     transfer: TransferId,
     source: AggregateId,
     destination: AggregateId,
@@ -341,7 +233,7 @@ impl Transfer<'_> {
             return Ok(Err(UserError::plain(refusal.code(), &refusal, &["toLocationId"])));
         }
         let out = Command::TransferOut { transfer, to, quantity };
-        if let Err(error) = self.ask.send::<StockItem>(self.source, out).await? {
+        if let Err(error) = send::<StockItem>(&self.request, self.source, out).await? {
             return Ok(Err(error));
         }
         let arrive = Command::TransferIn { transfer, from, quantity };
@@ -369,7 +261,11 @@ impl Transfer<'_> {
         name: &str,
     ) -> Result<std::result::Result<actors::core::Committed, Refusal>> {
         let key = format!("transfer/{}/{name}", self.transfer.0.simple());
-        self.ask.step::<StockItem>(side, command, Some(key.into())).await
+        match self.request.step::<StockItem>(side, command, Some(key.into())).await {
+            Ok(committed) => Ok(Ok(committed)),
+            Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(AskError::Fault(error)) => Err(fault(&error)),
+        }
     }
 
     /// A step that the rules cannot refuse once the one before it stands, but in a race that they
@@ -377,30 +273,9 @@ impl Transfer<'_> {
     async fn close(&self, side: AggregateId, command: Command, name: &str) -> Result<()> {
         match self.step(side, command, name).await? {
             Ok(_) | Err(Refusal::TransferNotFound) => Ok(()),
-            Err(_) => Err(fault(&actors::aggregate_ref::Fault::OutcomeUnknown)),
+            Err(_) => Err(fault(&Fault::OutcomeUnknown)),
         }
     }
-}
-
-async fn tell(
-    context: &Context<'_>,
-    target: Target,
-    command: Command,
-) -> Payload<StockItemPayload> {
-    tell_about(context, target, command, "quantity").await
-}
-
-/// The same where the quantity is called otherwise.
-async fn tell_about(
-    context: &Context<'_>,
-    target: Target,
-    command: Command,
-    quantity: &str,
-) -> Payload<StockItemPayload> {
-    let ask = Ask::new(context, Some(target.key), target.expected_version)?;
-    let change = ask.send::<StockItem>(target.id, command).await?;
-    let change = change.map_err(|error| error.at("quantity", quantity));
-    Ok(Some(StockItemPayload::new(target.id, change)))
 }
 
 /// Whole seconds, as the rules take them; they say which are too many.

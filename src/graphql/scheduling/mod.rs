@@ -6,6 +6,35 @@ mod query;
 mod refusals;
 mod types;
 
-pub use mutation::SchedulingMutation;
 pub use query::SchedulingQuery;
 pub use types::CalendarNode;
+
+use async_graphql::MergedObject;
+
+use crate::guard::Needs;
+use auth::Permission::{Read, Write};
+use mutation::{CalendarCommands, CalendarCreation};
+
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
+
+/// What the root fields of this context need.
+pub const NEEDS: Needs = &[
+    (Read, &["calendar", "calendars", "calendarEvents", "freeBusy"]),
+    (
+        Write,
+        &[
+            "createCalendar",
+            "setOpeningHours",
+            "setOpeningException",
+            "clearOpeningException",
+            "scheduleEvent",
+            "rescheduleEvent",
+            "retitleEvent",
+            "cancelEvent",
+            "cancelOccurrence",
+            "replaceOccurrence",
+        ],
+    ),
+];

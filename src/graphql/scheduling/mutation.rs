@@ -1,38 +1,23 @@
 //! What may be done to calendars.
 
-use async_graphql::{Context, InputObject, Object, Result};
+use async_graphql::{Context, InputObject, Object};
 
 use super::CalendarNode;
 use super::inputs::{
     AvailabilityInput, DayHoursInput, LengthInput, OpeningSpanInput, TimingInput, spans, week,
 };
-use crate::context::{Ask, payload};
 use crate::ids::{PublicCalendarId, PublicEventId};
+use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
 use crate::scalars::{Date, LocalDateTime, Long, TimeZone};
-use domain::scheduling::agenda::EventId;
 use domain::scheduling::calendar::{Calendar, Command};
 
 payload! {
     CalendarPayload { calendar: CalendarNode = Calendar }
 }
 
-pub struct ScheduleEventPayload {
-    event: PublicEventId,
-    payload: CalendarPayload,
-}
-
-/// Beside the calendar, the id of the new event.
-#[Object]
-impl ScheduleEventPayload {
-    /// Null if nothing was done.
-    async fn event_id(&self) -> Option<PublicEventId> {
-        self.payload.is_done().then_some(self.event)
-    }
-
-    #[graphql(flatten)]
-    async fn payload(&self) -> &CalendarPayload {
-        &self.payload
-    }
+payload! {
+    /// Beside the calendar, the id of the new event.
+    ScheduleEventPayload: CalendarPayload { event_id: PublicEventId }
 }
 
 #[derive(InputObject)]
@@ -46,31 +31,10 @@ pub struct CreateCalendarInput {
     pub idempotency_key: Option<String>,
 }
 
-/// Inputs that name a calendar and say something more.
-macro_rules! calendar_inputs {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })+) => {$(
-        $(#[$doc])*
-        #[derive(InputObject)]
-        pub struct $name {
-            pub calendar_id: PublicCalendarId,
-            $($(#[$field_doc])* pub $field: $type,)*
-            pub expected_version: Option<Long>,
-            pub idempotency_key: Option<String>,
-        }
+inputs! {
+    { calendar_id: PublicCalendarId } |input| input.calendar_id.into();
+    { expected_version: Option<Long>, idempotency_key: Option<String> };
 
-        impl $name {
-            fn target(&mut self) -> Target {
-                Target {
-                    calendar: self.calendar_id,
-                    expected_version: self.expected_version,
-                    key: self.idempotency_key.take(),
-                }
-            }
-        }
-    )+};
-}
-
-calendar_inputs! {
     SetOpeningHoursInput {
         /// A weekday that is not named is closed.
         days: Vec<DayHoursInput>
@@ -114,62 +78,69 @@ calendar_inputs! {
     }
 }
 
-struct Target {
-    calendar: PublicCalendarId,
-    expected_version: Option<Long>,
-    key: Option<String>,
-}
+mutations! { CalendarCommands {
+    /// Replaces the hours of the whole week. What is booked already stays.
+    fn set_opening_hours(input: SetOpeningHoursInput) -> CalendarPayload =
+        Command::SetOpeningHours { weekly: week(&input.days) };
 
+    /// Says what one date's hours are whatever its weekday.
+    fn set_opening_exception(input: SetOpeningExceptionInput) -> CalendarPayload =
+        Command::SetOpeningException { date: input.date.0, spans: spans(&input.spans) };
+
+    fn clear_opening_exception(input: ClearOpeningExceptionInput) -> CalendarPayload =
+        Command::ClearOpeningException { date: input.date.0 };
+
+    /// Gives an event, or a whole series, another time. Exceptions of the series are forgotten.
+    fn reschedule_event(input: RescheduleEventInput) -> CalendarPayload =
+        Command::RescheduleEvent { event_id: input.event_id.into(), timing: input.timing.read() };
+
+    fn retitle_event(input: RetitleEventInput) -> CalendarPayload =
+        Command::RetitleEvent { event_id: input.event_id.into(), title: input.title };
+
+    /// Cancels an event, or a whole series.
+    fn cancel_event(input: CancelEventInput) -> CalendarPayload =
+        Command::CancelEvent { event_id: input.event_id.into() };
+
+    /// Cancels one occurrence of a series.
+    fn cancel_occurrence(input: CancelOccurrenceInput) -> CalendarPayload =
+        Command::CancelOccurrence {
+            event_id: input.event_id.into(),
+            recurrence_id: input.recurrence_id.0,
+        };
+
+    /// Moves or changes one occurrence of a series.
+    fn replace_occurrence(input: ReplaceOccurrenceInput) -> CalendarPayload =
+        Command::ReplaceOccurrence {
+            event_id: input.event_id.into(),
+            recurrence_id: input.recurrence_id.0,
+            start: input.start.0,
+            end: input.length.read(),
+            title: input.title,
+        },
+        // Its times stand beside the id, not within a timing.
+        "timing" is "";
+} }
+
+/// The mutations that make something, under ids that follow from their keys.
 #[derive(Default)]
-pub struct SchedulingMutation;
-
-type Payload<T> = Result<Option<T>>;
+pub struct CalendarCreation;
 
 #[Object]
-impl SchedulingMutation {
+impl CalendarCreation {
     async fn create_calendar(
         &self,
         context: &Context<'_>,
         input: CreateCalendarInput,
-    ) -> Payload<CalendarPayload> {
-        let ask = Ask::new(context, input.idempotency_key, None)?;
-        let id = ask.new_id("createCalendar");
+    ) -> Answer<CalendarPayload> {
+        let request = request(context, input.idempotency_key, None)?;
+        let id = request.new_id("createCalendar");
         let command = Command::CreateCalendar {
             name: input.name,
             zone: input.time_zone.0.name().to_owned(),
             availability: input.availability.read(),
             within_opening_hours: input.within_opening_hours,
         };
-        let change = ask.send::<Calendar>(id, command).await?;
-        Ok(Some(CalendarPayload::new(id, change)))
-    }
-
-    /// Replaces the hours of the whole week. What is booked already stays.
-    async fn set_opening_hours(
-        &self,
-        context: &Context<'_>,
-        mut input: SetOpeningHoursInput,
-    ) -> Payload<CalendarPayload> {
-        tell(context, input.target(), Command::SetOpeningHours { weekly: week(&input.days) }).await
-    }
-
-    /// Says what one date's hours are whatever its weekday.
-    async fn set_opening_exception(
-        &self,
-        context: &Context<'_>,
-        mut input: SetOpeningExceptionInput,
-    ) -> Payload<CalendarPayload> {
-        let command =
-            Command::SetOpeningException { date: input.date.0, spans: spans(&input.spans) };
-        tell(context, input.target(), command).await
-    }
-
-    async fn clear_opening_exception(
-        &self,
-        context: &Context<'_>,
-        mut input: ClearOpeningExceptionInput,
-    ) -> Payload<CalendarPayload> {
-        tell(context, input.target(), Command::ClearOpeningException { date: input.date.0 }).await
+        Ok(Some(CalendarPayload::new(id, send::<Calendar>(&request, id, command).await?)))
     }
 
     /// Books an event or a series. Its id follows from the idempotency key, if there is one.
@@ -177,82 +148,14 @@ impl SchedulingMutation {
         &self,
         context: &Context<'_>,
         mut input: ScheduleEventInput,
-    ) -> Payload<ScheduleEventPayload> {
+    ) -> Answer<ScheduleEventPayload> {
         let target = input.target();
-        let ask = Ask::new(context, target.key, target.expected_version)?;
-        let event_id = EventId(ask.new_id("scheduleEvent").0);
-        let (title, timing) = (input.title, input.timing.read());
+        let id = target.id;
+        let request = target.request(context)?;
+        let made = PublicEventId(request.new_id("scheduleEvent").0);
+        let (event_id, title, timing) = (made.into(), input.title, input.timing.read());
         let command = Command::ScheduleEvent { event_id, title, timing };
-        let change = ask.send::<Calendar>(target.calendar.into(), command).await?;
-        let payload = CalendarPayload::new(target.calendar.into(), change);
-        Ok(Some(ScheduleEventPayload { event: event_id.into(), payload }))
+        let payload = CalendarPayload::new(id, send::<Calendar>(&request, id, command).await?);
+        Ok(Some(ScheduleEventPayload { made, payload }))
     }
-
-    /// Gives an event, or a whole series, another time. Exceptions of the series are forgotten.
-    async fn reschedule_event(
-        &self,
-        context: &Context<'_>,
-        mut input: RescheduleEventInput,
-    ) -> Payload<CalendarPayload> {
-        let target = input.target();
-        let (event_id, timing) = (input.event_id.into(), input.timing.read());
-        tell(context, target, Command::RescheduleEvent { event_id, timing }).await
-    }
-
-    async fn retitle_event(
-        &self,
-        context: &Context<'_>,
-        mut input: RetitleEventInput,
-    ) -> Payload<CalendarPayload> {
-        let target = input.target();
-        let (event_id, title) = (input.event_id.into(), input.title);
-        tell(context, target, Command::RetitleEvent { event_id, title }).await
-    }
-
-    /// Cancels an event, or a whole series.
-    async fn cancel_event(
-        &self,
-        context: &Context<'_>,
-        mut input: CancelEventInput,
-    ) -> Payload<CalendarPayload> {
-        let event_id = input.event_id.into();
-        tell(context, input.target(), Command::CancelEvent { event_id }).await
-    }
-
-    /// Cancels one occurrence of a series.
-    async fn cancel_occurrence(
-        &self,
-        context: &Context<'_>,
-        mut input: CancelOccurrenceInput,
-    ) -> Payload<CalendarPayload> {
-        let (event_id, recurrence_id) = (input.event_id.into(), input.recurrence_id.0);
-        tell(context, input.target(), Command::CancelOccurrence { event_id, recurrence_id }).await
-    }
-
-    /// Moves or changes one occurrence of a series.
-    async fn replace_occurrence(
-        &self,
-        context: &Context<'_>,
-        mut input: ReplaceOccurrenceInput,
-    ) -> Payload<CalendarPayload> {
-        let target = input.target();
-        let command = Command::ReplaceOccurrence {
-            event_id: input.event_id.into(),
-            recurrence_id: input.recurrence_id.0,
-            start: input.start.0,
-            end: input.length.read(),
-            title: input.title,
-        };
-        let ask = Ask::new(context, target.key, target.expected_version)?;
-        let change = ask.send::<Calendar>(target.calendar.into(), command).await?;
-        // Its times stand beside the id, not within a timing.
-        let change = change.map_err(|error| error.at("timing", ""));
-        Ok(Some(CalendarPayload::new(target.calendar.into(), change)))
-    }
-}
-
-async fn tell(context: &Context<'_>, target: Target, command: Command) -> Payload<CalendarPayload> {
-    let ask = Ask::new(context, target.key, target.expected_version)?;
-    let change = ask.send::<Calendar>(target.calendar.into(), command).await?;
-    Ok(Some(CalendarPayload::new(target.calendar.into(), change)))
 }

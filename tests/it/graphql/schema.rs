@@ -1,6 +1,6 @@
 //! The schema is committed as `schema.graphql`; a change of it is seen.
 
-use emporium::graphql::guard::NEEDS;
+use emporium::graphql::guard::TABLES;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
 
@@ -35,9 +35,15 @@ fn fields_of(sdl: &str, name: &str) -> Vec<String> {
 fn every_root_field_has_its_guard_and_no_guard_lacks_its_field() {
     let sdl = emporium::graphql::sdl();
     let fields = [fields_of(&sdl, "Query"), fields_of(&sdl, "Mutation")].concat();
-    let guarded: Vec<&str> = NEEDS.iter().flat_map(|(_, fields)| fields.iter().copied()).collect();
+    let needs = TABLES.iter().copied().flatten();
+    let guarded: Vec<&str> = needs.flat_map(|(_, fields)| fields.iter().copied()).collect();
     let open: Vec<_> = fields.iter().filter(|field| !guarded.contains(&field.as_str())).collect();
-    assert!(open.is_empty(), "nobody may use {open:?}: add them to the guard");
+    assert!(open.is_empty(), "nobody may use {open:?}: add them to the NEEDS of their context");
+    let twice: Vec<_> = guarded
+        .iter()
+        .filter(|field| guarded.iter().filter(|other| other == field).count() > 1)
+        .collect();
+    assert!(twice.is_empty(), "more than one table speaks of {twice:?}: nobody may use them");
     let gone: Vec<_> = guarded
         .iter()
         .filter(|guarded| {
