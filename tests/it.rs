@@ -1,5 +1,7 @@
 //! The one integration binary: folders that mirror `src`, and `support`, which they share.
 
+#[path = "it/application/mod.rs"]
+mod application;
 #[path = "it/architecture.rs"]
 mod architecture;
 #[path = "it/cli/mod.rs"]

@@ -15,7 +15,6 @@ use auth::Permission::{Read, Write};
 use mutation::{UserCommands, UserUseCases};
 
 #[derive(MergedObject, Default)]
-#[graphql(name = "Mutation")]
 pub struct AccessMutation(UserCommands, UserUseCases);
 
 /// What the root fields of this context need.

@@ -8,7 +8,7 @@ use crate::scalars::{Instant, Long, PositionToken};
 use domain::access::user::{self, User};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(name = "user::Status", remote = "user::Status")]
+#[graphql(name = "UserStatus", remote = "user::Status")]
 pub enum UserStanding {
     Active,
     Suspended,

@@ -15,7 +15,6 @@ use auth::Permission::{Operate, Read, Write};
 use mutation::{OrderCommands, OrderUseCases};
 
 #[derive(MergedObject, Default)]
-#[graphql(name = "Mutation")]
 pub struct CommerceMutation(OrderCommands, OrderUseCases);
 
 /// What the root fields of this context need.

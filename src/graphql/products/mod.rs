@@ -17,7 +17,6 @@ use mutation::{ProductCommands, ProductCreation};
 use stock_mutation::{StockCommands, StockUseCases};
 
 #[derive(MergedObject, Default)]
-#[graphql(name = "Mutation")]
 pub struct ProductsMutation(ProductCommands, ProductCreation, StockCommands, StockUseCases);
 
 /// What the root fields of this context need.

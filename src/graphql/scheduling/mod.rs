@@ -16,7 +16,6 @@ use auth::Permission::{Read, Write};
 use mutation::{CalendarCommands, CalendarCreation};
 
 #[derive(MergedObject, Default)]
-#[graphql(name = "Mutation")]
 pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
 
 /// What the root fields of this context need.
