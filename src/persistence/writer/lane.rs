@@ -204,7 +204,9 @@ impl<C: Cell> Lane<C> {
     /// that was acknowledged here means that the log went backwards: the shard stays closed.
     pub fn open(&mut self, shard: ShardId, epoch: Epoch, head: Seq) {
         let acknowledged = self.acknowledged.get(&shard).copied();
-        // Without a record behind it, the head is the one that was acknowledged.
+        // Whoever takes a shard appends a record first, so the head must lie behind all that we
+        // acknowledged. If it does not, the database lost what clients were told is durable.
+        // (Without that record, the head is the one that was acknowledged.)
         let acknowledged = acknowledged.filter(|_| !self.planted.is(Shortcut::NoTakeoverRecord));
         if acknowledged.is_some_and(|acknowledged| head <= acknowledged)
             || self.regressed.contains(&shard)
@@ -327,7 +329,8 @@ impl<C: Cell> Lane<C> {
                 self.regress(shard, acknowledged, head);
             }
         }
-        // A batch that has numbers but was not sent must not leave a gap in a log that shrank.
+        // A batch that has numbers but was not sent must not leave a gap in a log that shrank, nor
+        // go to a shard that has just been stopped: number it anew.
         match std::mem::replace(&mut self.doing, Doing::Idle) {
             Doing::Appending(batch) => self.number(take_parts(batch)),
             other => self.doing = other,
@@ -366,6 +369,8 @@ impl<C: Cell> Lane<C> {
                 let Some(cell) = self.ready.pop_front() else {
                     break;
                 };
+                // Cut as late as possible: whatever the aggregate decided while the last batch was
+                // being written joins this row, so that a hot one pays for one row, not for many.
                 let Some(cut) = cell.cut() else { continue };
                 bytes += cut.events.len();
                 parts.push(Part { cell, cut });
@@ -393,6 +398,8 @@ impl<C: Cell> Lane<C> {
                 });
                 continue;
             };
+            // Numbers follow the head that we know from our own commits. The database is never asked
+            // for it: an answer could include a successor's entries, and we would write behind them.
             let seq = next.entry(shard).or_insert(owned.head);
             *seq += 1;
             entries.push(Entry {
@@ -439,6 +446,8 @@ impl<C: Cell> Lane<C> {
                 if self.planted.is(Shortcut::BelieveAbsent) {
                     return self.drop_batch(batch, &Dropped::ShutOut);
                 }
+                // The statement may still be running on the server, so that reading now proves nothing:
+                // first a row of ours has to take its place, or find it taken.
                 self.doing = Doing::Barring(batch);
             }
         }
@@ -465,6 +474,7 @@ impl<C: Cell> Lane<C> {
 
     fn commit(&mut self, batch: Batch<C>) {
         self.refused_in_a_row = 0;
+        // Heads move before replies go out: who is answered may send the next command at once.
         for entry in batch.entries.iter() {
             self.advance(entry.shard, entry.seq);
         }
@@ -532,6 +542,7 @@ impl<C: Cell> Lane<C> {
 
     /// Something stands at the batch's numbers, or nothing does: what does it mean?
     fn judge(&mut self, batch: Batch<C>, found: &[Entry], after_loss: bool) {
+        // The statement is atomic: one row of it in the log means that all of it is there.
         if found.iter().any(|row| self.is_ours(&batch, row)) {
             return self.commit(batch);
         }
@@ -575,6 +586,8 @@ impl<C: Cell> Lane<C> {
                 entry.shard == row.shard && entry.seq == row.seq && entry.epoch == row.epoch
             });
         }
+        // The epoch alone is not enough: an earlier try of ours, whose answer was lost, may have
+        // written other events under these very numbers.
         batch.attempts.contains(&row.attempt)
             && batch.entries.iter().any(|entry| {
                 entry.shard == row.shard
@@ -599,6 +612,7 @@ impl<C: Cell> Lane<C> {
         if self.shards.get(&shard).is_none_or(|owned| owned.epoch != own) {
             return;
         }
+        // For good: to read the head again and go on would mean two writers of one log.
         self.shards.remove(&shard);
         self.notices.push(Notice::Fenced { shard, by });
     }
