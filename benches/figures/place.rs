@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use clap::ValueEnum;
 use emporium::persistence::journal::Journal;
 use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence_sql::{mysql, sqlite};
+use emporium::persistence_sql::{Snapshots, mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, Row};
 
@@ -206,14 +206,14 @@ impl Place {
                 let database = opened.expect("the file can be opened");
                 database.migrate().await.expect("the tables can be made");
                 let database = Arc::new(database);
-                Stores { journal: database.clone(), snapshots: database }
+                Stores { journal: database.clone(), snapshots: Arc::new(Snapshots::of(database)) }
             }
             (None, Some(url)) => {
                 let connected = mysql::Database::connect(&url, mysql::Options::default()).await;
                 let database = connected.expect("the server answers");
                 database.migrate().await.expect("the tables can be made");
                 let database = Arc::new(database);
-                Stores { journal: database.clone(), snapshots: database }
+                Stores { journal: database.clone(), snapshots: Arc::new(Snapshots::of(database)) }
             }
             (None, None) => unreachable!("a place is a file or a database of a server"),
         }

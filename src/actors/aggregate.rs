@@ -17,6 +17,8 @@ use super::metrics::RECOVERY_SECONDS;
 use super::recovery::{FoundKey, Recovered, RecoveryError, find_key};
 use super::snapshot;
 use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
+use persistence::cause::chain;
 use persistence::journal::{JournalError, PageLimit};
 use persistence::writer::lane::Dropped;
 
@@ -26,7 +28,7 @@ pub enum Message<A: Aggregate> {
     /// A search of the log for the request's key came back.
     Searched {
         request: Request<A, ReplyTo<A>>,
-        found: Result<Option<FoundKey>, String>,
+        found: Result<Option<FoundKey>, Dropped>,
         through: u64,
     },
     /// Recover if need be, then say so.
@@ -138,7 +140,7 @@ fn decide<A: Aggregate>(
 fn searched<A: Aggregate>(
     activation: &Arc<Activation<A>>,
     mut request: Request<A, ReplyTo<A>>,
-    found: Result<Option<FoundKey>, String>,
+    found: Result<Option<FoundKey>, Dropped>,
     through: u64,
 ) -> Option<Message<A>> {
     match found {
@@ -152,7 +154,7 @@ fn searched<A: Aggregate>(
             request.reply.send(Verdict::Done(committed));
         }
         Ok(Some(_)) => request.reply.send(Verdict::KeyReused),
-        Err(reason) => request.reply.send(Verdict::Dropped(Dropped::Refused(reason.into()))),
+        Err(reason) => request.reply.send(Verdict::Dropped(reason)),
     }
     None
 }
@@ -162,7 +164,11 @@ async fn search<A: Aggregate>(
     activation: &Activation<A>,
     request: &Request<A, ReplyTo<A>>,
     pages: &[Page],
-) -> Result<Option<FoundKey>, String> {
+) -> Result<Option<FoundKey>, Dropped> {
+    let unread = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(error = %chain(error), kind = A::TYPE, id = %activation.id, "a key cannot be looked for");
+        Dropped::Unread
+    };
     let key = request.meta.key.as_deref().unwrap_or_default();
     for (first, last) in pages {
         let mut from = *first;
@@ -173,12 +179,12 @@ async fn search<A: Aggregate>(
                 .journal
                 .read_aggregate(A::TYPE, activation.id.0, from, *last, PageLimit::default())
                 .await
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| unread(&error))?;
             let Some(end) = page.last() else { break };
             from = end.last_version() + 1;
             for entry in &page {
                 let found = find_key(entry, &request.meta.principal, key);
-                if let Some(found) = found.map_err(|error| error.to_string())? {
+                if let Some(found) = found.map_err(|error| unread(&error))? {
                     return Ok(Some(found));
                 }
             }
@@ -229,11 +235,11 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     }
     let head = activation.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
-    let last =
-        services.journal.last_version(A::TYPE, activation.id.0).await.map_err(journal_failed)?;
+    let failed = |error: JournalError| journal_failed::<A>(activation.id, &error);
+    let last = services.journal.last_version(A::TYPE, activation.id.0).await.map_err(failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
-        _ => snapshot::load::<A>(services, activation.id, now_us).await.map_err(journal_failed)?,
+        _ => snapshot::load::<A>(services, activation.id, now_us).await.map_err(failed)?,
     };
     while recovered.version < last {
         let from = recovered.version + 1;
@@ -241,10 +247,11 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
             .journal
             .read_aggregate(A::TYPE, activation.id.0, from, u64::MAX, PageLimit::default())
             .await
-            .map_err(journal_failed)?;
+            .map_err(failed)?;
         if page.is_empty() {
-            let reason = format!("version {last} is gone, which was here a moment ago");
-            return Err(NotRecovered::Dropped(Dropped::Refused(reason.into())));
+            let id = activation.id;
+            tracing::error!(kind = A::TYPE, %id, last, "a version is gone that was here a moment ago");
+            return Err(NotRecovered::Dropped(Dropped::Unread));
         }
         let mut beyond = false;
         for entry in &page {
@@ -257,7 +264,7 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
                 Err(RecoveryError::Fenced(_)) => {
                     return Err(NotRecovered::Dropped(Dropped::Fenced));
                 }
-                Err(error) => return Err(NotRecovered::Poison(chain(&error))),
+                Err(error) => return Err(NotRecovered::Poison(chain(&error).to_string())),
             }
         }
         if beyond {
@@ -283,20 +290,11 @@ async fn wait_until_settled<A: Aggregate>(activation: &Arc<Activation<A>>) {
     }
 }
 
-fn journal_failed(error: JournalError) -> NotRecovered {
-    match error {
-        JournalError::Corrupt(reason) => NotRecovered::Poison(reason),
-        other => NotRecovered::Dropped(Dropped::Refused(other.to_string().into())),
+/// Here it is logged why a log cannot be read; what waits for it is told only that it cannot.
+fn journal_failed<A: Aggregate>(id: AggregateId, error: &JournalError) -> NotRecovered {
+    if matches!(error, JournalError::Corrupt(_)) {
+        return NotRecovered::Poison(chain(error).to_string());
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
+    tracing::warn!(error = %chain(error), kind = A::TYPE, %id, "the log cannot be read");
+    NotRecovered::Dropped(Dropped::Unread)
 }

@@ -18,8 +18,9 @@ use super::recovery::Recovered;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
+use persistence::cause::chain;
 pub use persistence::codec::KEY_BYTES_MAX;
-use persistence::journal::{PageLimit, ShardId};
+use persistence::journal::{JournalError, PageLimit, ShardId};
 use persistence::writer::lane::Dropped;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
@@ -358,7 +359,7 @@ impl<A: Aggregate> AggregateRef<A> {
                     PageLimit::default(),
                 )
                 .await
-                .map_err(|error| unavailable(&error.to_string()))?;
+                .map_err(|error| self.unread(&error))?;
             if page.is_empty() {
                 break;
             }
@@ -367,11 +368,21 @@ impl<A: Aggregate> AggregateRef<A> {
                     break 'pages;
                 }
                 let read = past.apply_until(entry, head, to_version);
-                read.map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+                read.map_err(|error| {
+                    let reason = chain(&error);
+                    tracing::error!(%reason, kind = A::TYPE, id = %self.id, "the log cannot be replayed");
+                    Fault::Unreadable { reason: error.to_string() }
+                })?;
             }
         }
         let shard = self.engine.shard_of(self.id).id;
         Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
+    }
+
+    /// Says in the log why a page cannot be read, and to the caller that it cannot.
+    fn unread(&self, error: &JournalError) -> Fault {
+        tracing::warn!(error = %chain(error), kind = A::TYPE, id = %self.id, "the log cannot be read");
+        dropped(Dropped::Unread)
     }
 
     /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
@@ -436,7 +447,9 @@ fn dropped(reason: Dropped) -> Fault {
         Dropped::ShutOut => unavailable("the database lost the answer and the write was shut out"),
         Dropped::Conflict => unavailable("its log had moved on"),
         Dropped::Failed => unavailable("its actor failed"),
-        Dropped::Refused(reason) => unavailable(&reason),
+        Dropped::Refused => unavailable("the database refused what was to be written"),
+        Dropped::Unreachable => unavailable("the database cannot be reached"),
+        Dropped::Unread => unavailable("its log cannot be read now"),
     }
 }
 

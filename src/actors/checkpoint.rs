@@ -13,6 +13,7 @@ use super::follower::parked::{Parked, ParkedSet};
 use super::follower::published::Moment;
 use super::shard::NodeServices;
 use domain::id::AggregateId;
+use persistence::cause::chain;
 use persistence::journal::JournalError;
 use persistence::snapshots::Snapshot;
 
@@ -61,7 +62,7 @@ where
     match services.snapshots.save(&snapshot, None).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(%error, name = name.name, "checkpoint not stored");
+            tracing::warn!(error = %chain(&error), name = name.name, "checkpoint not stored");
             false
         }
     }

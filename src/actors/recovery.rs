@@ -6,7 +6,7 @@
 use crate::keys::{KeyIndex, RETENTION, fingerprint};
 use domain::aggregate::Aggregate;
 use persistence::codec::{self, CodecError, Meta};
-use persistence::journal::{Entry, Epoch, Seq};
+use persistence::journal::{Entry, Epoch, Seq, ShardId};
 
 /// A state as the log has it.
 #[derive(Clone, Debug)]
@@ -27,8 +27,9 @@ pub enum RecoveryError {
     Fenced(Epoch),
     #[error("version {found} follows version {expected} in the log", expected = .after)]
     Gap { after: u64, found: u64 },
-    #[error("entry {seq}")]
-    Codec { seq: Seq, source: CodecError },
+    /// An entry cannot be read; `version` is that of its first event.
+    #[error("entry {seq} of shard {shard}, from version {version} on")]
+    Codec { shard: ShardId, seq: Seq, version: u64, source: CodecError },
 }
 
 impl<A: Aggregate> Default for Recovered<A> {
@@ -86,7 +87,7 @@ impl<A: Aggregate> Recovered<A> {
                 last_command = Some(stored.meta.command_id);
             }
         })
-        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
+        .map_err(|source| unreadable(entry, source))?;
         self.version = version;
         self.seq = entry.seq;
         Ok(true)
@@ -110,7 +111,7 @@ impl<A: Aggregate> Recovered<A> {
                 A::apply(state, &event);
             }
         })
-        .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
+        .map_err(|source| unreadable(entry, source))?;
         self.version = at.min(version);
         self.seq = entry.seq;
         Ok(())
@@ -132,8 +133,7 @@ impl<A: Aggregate> Recovered<A> {
         if !is_kept(entry.recorded_us, now_us) {
             return Ok(());
         }
-        let all = codec::decode_meta(&entry.events)
-            .map_err(|source| RecoveryError::Codec { seq: entry.seq, source })?;
+        let all = codec::decode_meta(&entry.events).map_err(|source| unreadable(entry, source))?;
         let mut last_command = None;
         for (version, meta) in (entry.version..).zip(&all) {
             if last_command != Some(meta.command_id)
@@ -146,6 +146,11 @@ impl<A: Aggregate> Recovered<A> {
         }
         Ok(())
     }
+}
+
+fn unreadable(entry: &Entry, source: CodecError) -> RecoveryError {
+    let Entry { shard, seq, version, .. } = *entry;
+    RecoveryError::Codec { shard, seq, version, source }
 }
 
 fn fingerprint_of(meta: &Meta) -> Option<u64> {
@@ -177,8 +182,12 @@ pub struct FoundKey {
 }
 
 /// Looks for a key in an entry.
-pub fn find_key(entry: &Entry, principal: &str, key: &str) -> Result<Option<FoundKey>, CodecError> {
-    let all = codec::decode_meta(&entry.events)?;
+pub fn find_key(
+    entry: &Entry,
+    principal: &str,
+    key: &str,
+) -> Result<Option<FoundKey>, RecoveryError> {
+    let all = codec::decode_meta(&entry.events).map_err(|source| unreadable(entry, source))?;
     let of_key =
         |meta: &&Meta| meta.key.as_deref() == Some(key) && meta.principal.as_ref() == principal;
     let Some(first) = all.iter().find(of_key) else {
@@ -191,4 +200,68 @@ pub fn find_key(entry: &Entry, principal: &str, key: &str) -> Result<Option<Foun
         version: entry.version + last,
         seq: entry.seq,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use domain::products::stock_item::{Event, StockItem};
+    use persistence::cause::chain;
+
+    fn entry(events: &[Event]) -> Entry {
+        let meta = Meta {
+            command_id: Uuid::nil(),
+            key: None,
+            input_hash: None,
+            correlation_id: Uuid::nil(),
+            causation_id: None,
+            principal: "tester".into(),
+            node: "node".into(),
+            epoch: 1,
+            trace: None,
+        };
+        let mut buffer = Vec::new();
+        for event in events {
+            codec::push_event(&mut buffer, Some(event), &meta);
+        }
+        Entry {
+            shard: 3,
+            seq: 17,
+            epoch: 1,
+            attempt: 1,
+            aggregate_type: Arc::from(StockItem::TYPE),
+            aggregate_id: Uuid::from_u128(7),
+            version: 1,
+            count: u32::try_from(events.len()).expect("few events"),
+            events: codec::finish(buffer),
+            recorded_us: 0,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where_it_stands_and_why() {
+        let received = Event::StockReceived { quantity: 1 };
+        let mut entry = entry(&[received.clone(), received]);
+        let second = entry.events.rfind("StockReceived").expect("it is there");
+        entry
+            .events
+            .replace_range(second.., &entry.events[second..].replacen("Received", "Eaten", 1));
+
+        let mut recovered = Recovered::<StockItem>::default();
+        let error = recovered.apply(&entry, 17, 1, 0).expect_err("an unknown event");
+        let text = chain(&error).to_string();
+        let place = "entry 17 of shard 3, from version 1 on: event 1 of the entry cannot be read: ";
+        assert!(text.starts_with(place), "{text}");
+        assert!(text.contains("StockEaten"), "{text}");
+
+        let meta = entry.events.rfind("\"meta\"").expect("it is there");
+        entry.events.replace_range(meta..=meta + 5, "\"mete\"");
+        let error = recovered.keys_from_entry(&entry, 0).expect_err("no metadata");
+        let text = chain(&error).to_string();
+        assert!(text.contains("event 1 of the entry") && text.contains("meta"), "{text}");
+    }
 }

@@ -8,6 +8,7 @@ use super::recovery::{Recovered, RecoveryError, is_kept, segment_bytes};
 use super::shard::NodeServices;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
+use persistence::cause::{Cause, chain};
 use persistence::journal::{JournalError, PageLimit};
 use persistence::snapshots::{KeySegment, Snapshot};
 
@@ -47,7 +48,7 @@ pub async fn store<A: Aggregate>(activation: &Activation<A>, job: &SnapshotJob<A
         fingerprints: segment_bytes(&job.keys),
     };
     if let Err(error) = services.snapshots.save(&snapshot, Some(&segment)).await {
-        tracing::warn!(%error, kind = A::TYPE, id = %activation.id, "snapshot not stored");
+        tracing::warn!(error = %chain(&error), kind = A::TYPE, id = %activation.id, "snapshot not stored");
         return false;
     }
     let twice_us = 2 * i64::try_from(RETENTION.as_micros()).expect("a day fits");
@@ -56,7 +57,7 @@ pub async fn store<A: Aggregate>(activation: &Activation<A>, job: &SnapshotJob<A
         .prune_key_segments(A::TYPE, activation.id.0, recorded_us - twice_us)
         .await;
     if let Err(error) = pruned {
-        tracing::warn!(%error, kind = A::TYPE, id = %activation.id, "old key segments not removed");
+        tracing::warn!(error = %chain(&error), kind = A::TYPE, id = %activation.id, "old key segments not removed");
     }
     true
 }
@@ -85,8 +86,8 @@ pub async fn load<A: Aggregate>(
     }
     let first_missing = match read_segments(services, id, now_us, &mut recovered).await {
         Ok(first_missing) => first_missing,
-        Err(JournalError::Corrupt(reason)) => {
-            tracing::warn!(reason, kind = A::TYPE, %id, "key segments damaged, reading keys from the log");
+        Err(JournalError::Corrupt(cause)) => {
+            tracing::warn!(cause = %chain(&cause), kind = A::TYPE, %id, "key segments damaged, reading keys from the log");
             recovered.keys = super::keys::KeyIndex::default();
             1
         }
@@ -115,7 +116,7 @@ async fn read_segments<A: Aggregate>(
         after = last.first_version;
         for segment in page {
             if covered.is_some_and(|covered| segment.first_version > covered + 1) {
-                return Err(JournalError::Corrupt("a key segment is missing".to_owned()));
+                return Err(JournalError::Corrupt("a key segment is missing".into()));
             }
             recovered.keys_from_segment(&segment.fingerprints, segment.recorded_us);
             covered = covered.max(Some(segment.last_version));
@@ -143,7 +144,7 @@ async fn read_keys_from_log<A: Aggregate>(
         for entry in &page {
             recovered
                 .keys_from_entry(entry, now_us)
-                .map_err(|error: RecoveryError| JournalError::Corrupt(error.to_string()))?;
+                .map_err(|error: RecoveryError| JournalError::Corrupt(Cause::of(error)))?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use config::Settings;
 use graphql::Part;
 #[cfg(feature = "load")]
 use load::options::LoadArguments;
+use persistence::cause::chain;
 use storage::Storage;
 use telemetry::LogOptions;
 
@@ -89,7 +90,7 @@ async fn written(settings: &Settings) -> Result<(Storage, u16), Failure> {
         Ok(shards) => Ok((storage, shards)),
         Err(error) => {
             let hint = "reading the database (`emporium migrate` makes its tables)";
-            Err(Failure::failed(hint, error))
+            Err(Failure::failed(hint, chain(&error)))
         }
     }
 }

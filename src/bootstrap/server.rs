@@ -19,6 +19,7 @@ use config::Settings;
 use graphql::{GraphqlSchema, Views};
 use http::{self, Health, HttpOptions};
 use payments::test_provider::TestProvider;
+use persistence::cause::chain;
 use supervisors::node::{Node, NodeOptions};
 use supervisors::services::Followers;
 
@@ -192,7 +193,7 @@ async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Fail
     };
     Node::start(services, Arc::clone(&storage.journal), options)
         .await
-        .map_err(|error| Failure::failed("starting the node", error))
+        .map_err(|error| Failure::failed("starting the node", chain(&error)))
 }
 
 async fn settled(node: &Node) {

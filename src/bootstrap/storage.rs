@@ -7,9 +7,10 @@ use std::sync::Arc;
 use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
+use persistence::cause::chain;
 use persistence::journal::{Journal, JournalError};
 use persistence::snapshots::SnapshotStore;
-use persistence_sql::{mysql, sqlite};
+use persistence_sql::{Snapshots, mysql, sqlite};
 
 /// The embedded database within the data directory.
 const SQLITE_FILE: &str = "emporium.db";
@@ -68,9 +69,14 @@ impl Storage {
         self.lock.is_some()
     }
 
-    fn over<D: Journal + SnapshotStore>(database: D, lock: Option<sqlite::FileLock>) -> Self {
+    fn over<D>(database: D, lock: Option<sqlite::FileLock>) -> Self
+    where
+        D: Journal,
+        Snapshots<D>: SnapshotStore,
+    {
         let database = Arc::new(database);
-        Self { journal: database.clone(), snapshots: database, lock }
+        let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
+        Self { journal: database, snapshots, lock }
     }
 }
 
@@ -87,5 +93,5 @@ fn failed(settings: &Settings, error: &JournalError) -> Failure {
         Some(url) => url.0.to_string(),
         None => settings.general.data.join(SQLITE_FILE).display().to_string(),
     };
-    Failure::failed(&format!("the database {place}"), error)
+    Failure::failed(&format!("the database {place}"), chain(error))
 }

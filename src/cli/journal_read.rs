@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::output::Output;
 use super::{AggregateName, Failure, JournalReadArguments};
+use persistence::cause::chain;
 use persistence::journal::{Entry, LogReader, PageLimit, ShardId};
 
 /// An event as it is stored; the texts are passed on as they are.
@@ -73,7 +74,7 @@ async fn read_shard(
 ) -> Result<(), Failure> {
     while !printer.is_done() {
         let page = journal.read_shard(shard, after, u64::MAX, printer.page()).await;
-        let page = page.map_err(|error| Failure::failed("reading the journal", error))?;
+        let page = page.map_err(|error| Failure::failed("reading the journal", chain(&error)))?;
         let Some(last) = page.last() else { break };
         after = last.seq;
         for entry in &page {
@@ -93,7 +94,7 @@ async fn read_aggregate(
     while !printer.is_done() {
         let page =
             journal.read_aggregate(&name.kind, name.id, from, u64::MAX, printer.page()).await;
-        let page = page.map_err(|error| Failure::failed("reading the journal", error))?;
+        let page = page.map_err(|error| Failure::failed("reading the journal", chain(&error)))?;
         let Some(last) = page.last() else { break };
         from = last.last_version() + 1;
         for entry in page.iter().filter(|entry| entry.seq > after) {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::metrics::{LEASE_REQUESTS, LOSSES, TAKEOVERS};
 use super::ownership::{LeaseTerms, Ownership, Step};
+use persistence::cause::chain;
 use persistence::journal::{Epoch, Owner, Seq, ShardId, ShardLeases};
 
 /// Who serves shards while this node has them.
@@ -181,7 +182,7 @@ impl Running {
                 }
                 Step::Release(shards) => {
                     if let Err(error) = self.leases.release(&self.options.owner, &shards).await {
-                        tracing::warn!(%error, "leases not given up; they will run out");
+                        tracing::warn!(error = %chain(&error), "leases not given up; they will run out");
                     }
                 }
             }
@@ -195,7 +196,7 @@ impl Running {
         let answer = self.leases.take(&shards, owner, terms.lease, *force).await;
         LEASE_REQUESTS.with(["take", outcome(&answer)]).inc();
         if let Err(error) = &answer {
-            tracing::warn!(%error, "shards cannot be taken");
+            tracing::warn!(error = %chain(error), "shards cannot be taken");
             self.host.connection_lost();
         }
         tracing::debug!(count = shards.len(), took = ?began.elapsed(), "asked for shards");
@@ -207,7 +208,7 @@ impl Running {
         let answer = self.leases.renew(&self.options.owner, self.options.terms.lease).await;
         LEASE_REQUESTS.with(["renew", outcome(&answer)]).inc();
         if let Err(error) = &answer {
-            tracing::warn!(%error, "leases cannot be renewed");
+            tracing::warn!(error = %chain(error), "leases cannot be renewed");
             self.host.connection_lost();
         }
         let steps = self.ownership.renewed(sent_at, self.host.monotonic_us(), answer.ok());

@@ -59,8 +59,12 @@ pub struct Stored<E> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("stored events cannot be read: {0}")]
-pub struct CodecError(#[from] serde_json::Error);
+#[error("event {index} of the entry cannot be read")]
+pub struct CodecError {
+    /// Which of the entry's events, counted from 0; their number where the text ends wrongly.
+    pub index: usize,
+    source: serde_json::Error,
+}
 
 /// Appends one event to an entry under construction: `buffer` is empty or holds `[` and events.
 pub fn push_event<E: DomainEvent>(buffer: &mut Vec<u8>, event: Option<&E>, meta: &Meta) {
@@ -108,23 +112,7 @@ pub fn decode_each<A: Aggregate>(
     events: &str,
     each: impl FnMut(Stored<A::Event>),
 ) -> Result<(), CodecError> {
-    struct Each<A, F>(F, PhantomData<A>);
-    impl<'de, A: Aggregate, F: FnMut(Stored<A::Event>)> Visitor<'de> for Each<A, F> {
-        type Value = ();
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an array of stored events")
-        }
-        fn visit_seq<S: SeqAccess<'de>>(mut self, mut sequence: S) -> Result<(), S::Error> {
-            while let Some(stored) = sequence.next_element_seed(OneEvent::<A>(PhantomData))? {
-                (self.0)(stored);
-            }
-            Ok(())
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(events);
-    deserializer.deserialize_seq(Each::<A, _>(each, PhantomData))?;
-    deserializer.end()?;
-    Ok(())
+    elements(events, || OneEvent::<A>(PhantomData), each)
 }
 
 /// Decodes only the metadata of an entry's events.
@@ -133,7 +121,45 @@ pub fn decode_meta(events: &str) -> Result<Vec<Meta>, CodecError> {
     struct OnlyMeta {
         meta: Meta,
     }
-    Ok(serde_json::from_str::<Vec<OnlyMeta>>(events)?.into_iter().map(|one| one.meta).collect())
+    let mut all = Vec::new();
+    elements(events, || PhantomData::<OnlyMeta>, |one| all.push(one.meta))?;
+    Ok(all)
+}
+
+/// Gives each element of a JSON array to `each`, as `seed` reads it.
+fn elements<'de, S: DeserializeSeed<'de>>(
+    events: &'de str,
+    seed: impl Fn() -> S,
+    each: impl FnMut(S::Value),
+) -> Result<(), CodecError> {
+    struct Elements<'a, N, F> {
+        seed: N,
+        each: F,
+        index: &'a mut usize,
+    }
+    impl<'de, S, N, F> Visitor<'de> for Elements<'_, N, F>
+    where
+        S: DeserializeSeed<'de>,
+        N: Fn() -> S,
+        F: FnMut(S::Value),
+    {
+        type Value = ();
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an array of stored events")
+        }
+        fn visit_seq<Q: SeqAccess<'de>>(mut self, mut sequence: Q) -> Result<(), Q::Error> {
+            while let Some(stored) = sequence.next_element_seed((self.seed)())? {
+                (self.each)(stored);
+                *self.index += 1;
+            }
+            Ok(())
+        }
+    }
+    let mut index = 0;
+    let mut deserializer = serde_json::Deserializer::from_str(events);
+    let elements = Elements { seed, each, index: &mut index };
+    let read = deserializer.deserialize_seq(elements).and_then(|()| deserializer.end());
+    read.map_err(|source| CodecError { index, source })
 }
 
 struct OneEvent<A>(PhantomData<A>);

@@ -6,11 +6,14 @@
 //! write, what to batch, what a lost answer means is decided by the pure cores in `writer` and
 //! `cluster`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
+
+use crate::cause::Cause;
 
 /// The number of a shard, `0..shards`.
 pub type ShardId = u16;
@@ -87,14 +90,22 @@ pub enum Appended {
     Duplicate,
     /// The database said no for another reason (full disk, too large, deadlock after bounded
     /// retries, read-only): nothing of this statement was written.
-    Refused(String),
+    Refused(Cause),
     /// The database could not be reached: nothing was sent. Heads are compared before the next.
-    NotSent(String),
+    NotSent(Cause),
     /// No answer: it may have committed, may still be running, or may never happen.
-    Unknown(String),
+    Unknown(Cause),
 }
 
 impl Appended {
+    /// Why it was not committed, where the database or what lies before it said so.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Committed | Self::Duplicate => None,
+            Self::Refused(cause) | Self::NotSent(cause) | Self::Unknown(cause) => Some(cause),
+        }
+    }
+
     /// For logs.
     pub fn name(&self) -> &'static str {
         match self {
@@ -121,17 +132,31 @@ impl Default for PageLimit {
     }
 }
 
+/// What a port says where it has no answer. Its text tells the kind of failure and nothing of the
+/// database; [`chain`](crate::cause::chain) has the rest.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// The database did not answer or could not be reached; the same call may succeed later.
-    #[error("the journal is unreachable: {0}")]
-    Unreachable(String),
+    #[error("the journal is unreachable")]
+    Unreachable(#[source] Cause),
     /// The database answered with an error that repeating will not cure.
-    #[error("the journal refused: {0}")]
-    Refused(String),
+    #[error("the journal refused")]
+    Refused(#[source] Cause),
     /// What was read cannot be what was written.
-    #[error("the journal is corrupt: {0}")]
-    Corrupt(String),
+    #[error("the journal is corrupt")]
+    Corrupt(#[source] Cause),
+}
+
+impl JournalError {
+    /// Adds where it was met.
+    #[must_use]
+    pub fn at(self, place: impl fmt::Display) -> Self {
+        match self {
+            Self::Unreachable(cause) => Self::Unreachable(cause.at(place)),
+            Self::Refused(cause) => Self::Refused(cause.at(place)),
+            Self::Corrupt(cause) => Self::Corrupt(cause.at(place)),
+        }
+    }
 }
 
 /// Reads the logs. Changes nothing, and may be asked by anybody at any time.

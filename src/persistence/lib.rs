@@ -4,6 +4,7 @@
 
 pub mod codec;
 pub mod journal;
+pub mod cause;
 pub mod intercept;
 pub mod snapshots;
 pub mod writer;

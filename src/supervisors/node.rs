@@ -15,6 +15,7 @@ use actors::shard::{NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::LeaseTerms;
+use persistence::cause::Cause;
 use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Seq, ShardId};
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
@@ -62,7 +63,7 @@ impl Node {
             .collect();
         let (root, _) =
             Actor::spawn(None, NodeSupervisor, shards.clone()).await.map_err(|error| {
-                JournalError::Refused(format!("the root actor did not start: {error}"))
+                JournalError::Refused(Cause::of(error).at("the root actor did not start"))
             })?;
         let host = Arc::new(NodeShards {
             services: Arc::clone(&services),

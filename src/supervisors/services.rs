@@ -16,6 +16,7 @@ use actors::registry::{FollowerStatus, Parts, Registry, Views};
 use actors::service::Service;
 use actors::shard::NodeServices;
 use payments::PaymentProvider;
+use persistence::cause::chain;
 use projections::position::Position;
 
 /// When a failed service is started again.
@@ -195,7 +196,7 @@ impl Actor for ServicesSupervisor {
                 service.running.as_ref().is_some_and(|running| running.get_id() == actor.get_id())
             };
             if let Some(place) = state.services.iter().position(is_it) {
-                state.failed(place, &error);
+                state.failed(place, &chain(&*error));
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use emporium::graphql::documents::DocumentLimits;
 use emporium::graphql::{GraphqlSchema, Views};
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::{Journal, PageLimit};
-use emporium::persistence_sql::sqlite;
+use emporium::persistence_sql::{Snapshots, sqlite};
 use emporium::supervisors::node::{Node, NodeOptions};
 use emporium::supervisors::services::Followers;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -64,7 +64,7 @@ impl TestApp {
         let services = Arc::new(NodeServices::new(
             "test",
             database.clone(),
-            database.clone(),
+            Arc::new(Snapshots::of(database.clone())),
             Limits::default(),
             SHARDS,
             tokio::runtime::Handle::current(),

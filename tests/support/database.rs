@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use emporium::persistence::journal::{Journal, ShardLeases};
 use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence_sql::{mysql, sqlite};
+use emporium::persistence_sql::{Snapshots, mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};
@@ -45,7 +45,7 @@ where
     let database = Arc::new(database);
     test(TestDatabase {
         journal: database.clone(),
-        snapshots: database,
+        snapshots: Arc::new(Snapshots::of(database)),
         location: Location::Sqlite(directory),
     })
     .await;
@@ -66,7 +66,7 @@ where
     let database = Arc::new(database);
     let running = tokio::spawn(test(TestDatabase {
         journal: database.clone(),
-        snapshots: database,
+        snapshots: Arc::new(Snapshots::of(database)),
         location,
     }));
     let result = running.await;

@@ -17,7 +17,7 @@ use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
-use emporium::persistence_sql::sqlite;
+use emporium::persistence_sql::{Snapshots, sqlite};
 use emporium::projections::position::Position;
 use emporium::supervisors::node::{Node, NodeOptions};
 use emporium::supervisors::services::Followers;
@@ -64,7 +64,7 @@ impl World {
             let services = Arc::new(NodeServices::new(
                 "test-node",
                 journal.clone(),
-                database,
+                Arc::new(Snapshots::of(database)),
                 self.limits.clone(),
                 SHARDS,
                 tokio::runtime::Handle::current(),

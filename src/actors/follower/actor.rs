@@ -20,6 +20,7 @@ use crate::checkpoint;
 use crate::facts::decode;
 use crate::shard::NodeServices;
 use domain::id::AggregateId;
+use persistence::cause::chain;
 use persistence::journal::{Entry, PageLimit};
 use projections::Place;
 use projections::position::Position;
@@ -242,7 +243,7 @@ fn take_facts<F: Follower>(
     content: &mut F::Content,
     entry: &Entry,
 ) -> Result<(), String> {
-    let facts = decode(entry).map_err(|error| error.to_string())?;
+    let facts = decode(entry).map_err(|error| chain(&error).to_string())?;
     for (version, fact) in (entry.version..).zip(facts) {
         let place = Place {
             aggregate_id: AggregateId(entry.aggregate_id),

@@ -48,10 +48,10 @@ impl Cursor {
                     let page =
                         journal.read_shard(*shard, after, through, PageLimit::default()).await?;
                     if page.is_empty() {
-                        return Err(JournalError::Corrupt(format!(
+                        let gap = format!(
                             "shard {shard} has nothing behind {after}, but its head is {through}"
-                        ))
-                        .into());
+                        );
+                        return Err(JournalError::Corrupt(gap.into()).into());
                     }
                     for entry in &page {
                         self.take(*shard, entry, &mut each)?;

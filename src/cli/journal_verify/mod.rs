@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::Failure;
 use super::output::Output;
 use super::progress::Progress;
+use persistence::cause::chain;
 use persistence::journal::{LogReader, ShardId};
 use persistence::snapshots::SnapshotReader;
 
@@ -133,7 +134,7 @@ impl Verifier<'_> {
         let heads = match self.journal.heads(&all).await {
             Ok(heads) => heads,
             Err(error) => {
-                return self.found("the heads of the shards".to_owned(), error.to_string());
+                return self.found("the heads of the shards".to_owned(), chain(&error).to_string());
             }
         };
         let total = heads.iter().map(|(_, head)| head).sum();

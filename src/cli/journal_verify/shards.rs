@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use actors::aggregate_ref::shard_number;
 use actors::facts::kind_named;
 use domain::id::AggregateId;
+use persistence::cause::chain;
 use persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
 
 /// The last version of each aggregate met, of those that this pass follows.
@@ -126,7 +127,7 @@ impl Verifier<'_> {
             }
             Ok(page) => Some(page),
             Err(error) => {
-                let problem = format!("it or one soon behind it cannot be read: {error}");
+                let problem = format!("it or one soon behind it cannot be read: {}", chain(&error));
                 self.found_in_entry(shard, after + 1, problem);
                 None
             }
@@ -182,7 +183,7 @@ impl Verifier<'_> {
             }
             Err(error) => {
                 let aggregate = entry.aggregate_id;
-                let problem = format!("{}/{aggregate}: {error}", kind.name);
+                let problem = format!("{}/{aggregate}: {}", kind.name, chain(&error));
                 self.found_in_entry(shard, seq, problem);
             }
         }

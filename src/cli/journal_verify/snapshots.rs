@@ -3,6 +3,7 @@
 use super::Verifier;
 use crate::progress::Progress;
 use actors::facts::{KINDS, Kind};
+use persistence::cause::chain;
 use persistence::journal::{JournalError, PageLimit};
 use persistence::snapshots::{Listed, Snapshot};
 use uuid::Uuid;
@@ -37,7 +38,7 @@ impl Verifier<'_> {
                     let from =
                         after.map_or_else(|| "the first".to_owned(), |id: Uuid| id.to_string());
                     let place = format!("snapshots of {name} from {from} on");
-                    return self.found(place, format!("they cannot be read: {error}"));
+                    return self.found(place, format!("they cannot be read: {}", chain(&error)));
                 }
             };
             for listed in page {
@@ -80,12 +81,14 @@ impl Verifier<'_> {
                 }
                 Ok(page) => page,
                 Err(error) => {
-                    return self.found(place(), format!("its log cannot be read: {error}"));
+                    return self
+                        .found(place(), format!("its log cannot be read: {}", chain(&error)));
                 }
             };
             for entry in &page {
                 if let Err(error) = replay.apply(entry) {
-                    return self.found(place(), format!("its log cannot be replayed: {error}"));
+                    return self
+                        .found(place(), format!("its log cannot be replayed: {}", chain(&error)));
                 }
                 progress.advance(entry.count.into());
                 last = (entry.shard, entry.seq);
@@ -118,8 +121,12 @@ impl Verifier<'_> {
             let page = match page.await {
                 Ok(page) if page.is_empty() => return,
                 Ok(page) => page,
-                Err(JournalError::Corrupt(reason)) => return self.found(place(), reason),
-                Err(error) => return self.found(place(), format!("they cannot be read: {error}")),
+                Err(JournalError::Corrupt(cause)) => {
+                    return self.found(place(), chain(&cause).to_string());
+                }
+                Err(error) => {
+                    return self.found(place(), format!("they cannot be read: {}", chain(&error)));
+                }
             };
             for segment in page {
                 self.tally.key_segments += 1;

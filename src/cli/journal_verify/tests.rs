@@ -82,7 +82,7 @@ impl SnapshotReader for Shelf {
     ) -> Result<Vec<KeySegment>, JournalError> {
         match self.segments.lock().get(&aggregate_id) {
             Some(Ok(segment)) if segment.first_version > after_version => Ok(vec![segment.clone()]),
-            Some(Err(damage)) => Err(JournalError::Corrupt(damage.clone())),
+            Some(Err(damage)) => Err(JournalError::Corrupt(damage.clone().into())),
             _ => Ok(Vec::new()),
         }
     }

@@ -6,4 +6,7 @@ pub mod sqlite;
 mod checksum;
 mod connections;
 mod page;
+mod snapshots;
 mod statements;
+
+pub use snapshots::Snapshots;

@@ -4,6 +4,7 @@
 //! long as the bytes left allow. So a page of 4 MiB never makes a database send 1,024 rows of
 //! 1 MiB, and a page of small rows costs one statement more.
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -111,6 +112,20 @@ impl Range<'_> {
         match self {
             Range::Shard { .. } => true,
             Range::Aggregate { from, .. } => entry.version + u64::from(entry.count) > from,
+        }
+    }
+}
+
+/// Where the next row was to be: for whoever looks for one that cannot be read.
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Range::Shard { shard, after, .. } => {
+                write!(formatter, "shard {shard}, behind entry {after}")
+            }
+            Range::Aggregate { aggregate_type, aggregate_id, from, .. } => {
+                write!(formatter, "{aggregate_type}/{aggregate_id}, from version {from} on")
+            }
         }
     }
 }

@@ -80,8 +80,12 @@ pub struct Cut {
 pub enum Dropped {
     /// The shard belongs to another owner now, or is not served here.
     Fenced,
-    /// The database refused the statement.
-    Refused(Arc<str>),
+    /// The database refused the statement; the log says why.
+    Refused,
+    /// The database could not be reached; the log says why.
+    Unreachable,
+    /// The log of the aggregate could not be read, and without it nothing is decided.
+    Unread,
     /// The answer was lost, and the statement has been shut out since.
     ShutOut,
     /// A version of this aggregate was already taken in the log.
@@ -435,12 +439,12 @@ impl<C: Cell> Lane<C> {
             Appended::Duplicate => {
                 self.doing = Doing::ReadingBack { batch, after_loss: false };
             }
-            Appended::NotSent(reason) => {
+            Appended::NotSent(_) => {
                 self.check_heads = true;
                 self.useless();
-                self.drop_batch(batch, &Dropped::Refused(reason.into()));
+                self.drop_batch(batch, &Dropped::Unreachable);
             }
-            Appended::Refused(reason) => self.refused(batch, &reason),
+            Appended::Refused(_) => self.refused(batch),
             Appended::Unknown(_) => {
                 self.check_heads = true;
                 if self.planted.is(Shortcut::BelieveAbsent) {
@@ -455,15 +459,14 @@ impl<C: Cell> Lane<C> {
 
     /// The statement was refused whole. Its parts are tried alone, so that the one at fault harms
     /// no other; two refusals in a row say that the fault is not in a part.
-    fn refused(&mut self, batch: Batch<C>, reason: &str) {
-        let reason = Dropped::Refused(reason.into());
+    fn refused(&mut self, batch: Batch<C>) {
         if batch.parts.len() == 1 {
             self.refused_in_a_row += 1;
-            self.drop_batch(batch, &reason);
+            self.drop_batch(batch, &Dropped::Refused);
             if self.refused_in_a_row >= 2 {
                 self.refused_in_a_row = 0;
                 for part in std::mem::take(&mut self.alone) {
-                    part.cell.dropped(reason.clone());
+                    part.cell.dropped(Dropped::Refused);
                 }
             }
         } else {

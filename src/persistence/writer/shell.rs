@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::lane::{Action, Cell, Dropped, Lane, Notice};
+use crate::cause::{Cause, chain};
 use crate::journal::{Appended, Appender, Entry, Epoch, LogReader, PageLimit, Seq, ShardId};
 use crate::metrics;
 
@@ -209,13 +210,10 @@ impl Shell {
                 let (outcome, ()) =
                     tokio::join!(self.appender.append(&entries), async { releases.send_all() });
                 metrics::count_append(&entries, &outcome, began.elapsed());
-                drop(entries);
-                if let Appended::Refused(reason)
-                | Appended::NotSent(reason)
-                | Appended::Unknown(reason) = &outcome
-                {
-                    tracing::warn!(%reason, outcome = outcome.name(), "append failed");
+                if let Some(cause) = outcome.cause() {
+                    log_failed_append(&entries, &outcome, cause);
                 }
+                drop(entries);
                 self.lane.appended(outcome);
             }
             Action::ReadBack(ranges) => {
@@ -225,7 +223,7 @@ impl Shell {
             Action::Heads(shards) => {
                 let heads = self.log.heads(&shards).await;
                 if let Err(error) = &heads {
-                    tracing::warn!(%error, "heads cannot be read");
+                    tracing::warn!(error = %chain(error), "heads cannot be read");
                 }
                 self.lane.heads(heads.ok());
             }
@@ -251,13 +249,22 @@ async fn read(log: &dyn LogReader, ranges: &[(ShardId, Seq, Seq)]) -> Option<Vec
                     found.extend(page);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, shard, "rows cannot be read back");
+                    tracing::warn!(error = %chain(&error), shard, "rows cannot be read back");
                     return None;
                 }
             }
         }
     }
     Some(found)
+}
+
+/// The one place where it is said why a commit failed: replies say only that it did.
+fn log_failed_append(entries: &[Entry], outcome: &Appended, cause: &Cause) {
+    let mut shards: Vec<ShardId> = entries.iter().map(|entry| entry.shard).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    let (cause, outcome) = (chain(cause), outcome.name());
+    tracing::warn!(%cause, outcome, entries = entries.len(), ?shards, "append failed");
 }
 
 fn now_us() -> i64 {

@@ -93,7 +93,7 @@ fn a_lost_answer_is_shut_out_before_anything_is_told() {
     let cell = one(0, 1, 1);
     lane.ready(cell.clone());
     append(&mut lane);
-    lane.appended(Appended::Unknown(String::new()));
+    lane.appended(Appended::Unknown("no answer".into()));
     heads(&mut lane, &[(0, 10), (1, 20)]);
     let barrier = append(&mut lane);
     assert_eq!(places(&barrier), [(0, 11)]);
@@ -110,7 +110,7 @@ fn a_lost_answer_whose_statement_had_committed_is_a_success() {
     let cell = one(0, 1, 1);
     lane.ready(cell.clone());
     let entries = append(&mut lane);
-    lane.appended(Appended::Unknown(String::new()));
+    lane.appended(Appended::Unknown("no answer".into()));
     heads(&mut lane, &[(0, 11), (1, 20)]);
     append(&mut lane);
     lane.appended(Appended::Duplicate);
@@ -179,7 +179,7 @@ fn a_log_that_went_backwards_gets_neither_entry_nor_barrier() {
     lane.ready(lost.clone());
     lane.ready(other.clone());
     append(&mut lane);
-    lane.appended(Appended::Unknown(String::new()));
+    lane.appended(Appended::Unknown("no answer".into()));
     heads(&mut lane, &[(0, 9), (1, 20)]);
     let regressed = Notice::Regressed { shard: 0, acknowledged: 10, found: 9 };
     assert_eq!(lane.take_notices(), [regressed]);
@@ -208,14 +208,14 @@ fn a_refused_batch_is_tried_part_by_part_and_two_refusals_end_it() {
     let cells = [one(0, 1, 1), one(0, 1, 2), one(0, 1, 3)];
     cells.iter().cloned().for_each(|cell| lane.ready(cell));
     append(&mut lane);
-    let full = || Appended::Refused("disk full".to_owned());
+    let full = || Appended::Refused("disk full".into());
     lane.appended(full());
     assert_eq!(places(&append(&mut lane)), [(0, 11)]);
     lane.appended(full());
     append(&mut lane);
     lane.appended(full());
     for cell in &cells {
-        assert!(matches!(cell.told.borrow()[..], [Err(Dropped::Refused(_))]));
+        assert!(matches!(cell.told.borrow()[..], [Err(Dropped::Refused)]));
     }
     assert_eq!(lane.next(0), None);
 }

@@ -30,6 +30,8 @@ async fn a_refused_append_is_told_and_leaves_nothing_behind() {
         node.journal.next(Fate::Instead(Appended::Refused("disk full".into())));
         let refused = counter.ask(add(), meta(Some("b"))).await;
         assert!(is_unavailable(&refused), "{refused:?}");
+        let told = format!("{refused:?}");
+        assert!(!told.contains("disk full"), "the database speaks to the log alone: {told}");
         assert_eq!(counter.read().await.expect("read").state.count, 1);
         counter.ask(add(), meta(Some("b"))).await.expect("the same key again");
         assert_eq!(counter.read().await.expect("read").state.count, 2);

@@ -1,5 +1,6 @@
 //! What a journal keeps, and how it is read.
 
+use emporium::persistence::cause::chain;
 use emporium::persistence::journal::{Appended, ENTRIES_PER_APPEND_MAX, Entry, PageLimit};
 use uuid::Uuid;
 
@@ -345,7 +346,8 @@ async fn a_second_count_of_shards_is_refused(database: TestDatabase) {
     database.journal.prepare(count).await.expect("the same count again");
     for other in [0, 1, count - 1, count + 1] {
         let error = database.journal.prepare(other).await.expect_err("another count");
-        assert!(error.to_string().contains(&count.to_string()), "{error}");
+        let told = chain(&error).to_string();
+        assert!(told.contains(&count.to_string()), "{told}");
     }
 }
 

@@ -235,7 +235,7 @@ async fn a_lock_that_is_never_released_is_a_refusal() {
         let mut appender = journal.appender().await.expect("the journal answers");
         let outcome = appender.append(&run_of(0, 1..=3, 1)).await;
         assert!(
-            matches!(&outcome, Appended::Refused(text) if text.contains("1205")),
+            matches!(&outcome, Appended::Refused(cause) if cause.to_string().contains("1205")),
             "{outcome:?}"
         );
 

@@ -13,6 +13,7 @@ use super::errors::{Verdict, appended, verdict};
 use super::session::Opener;
 use crate::connections::Open;
 use crate::statements::{JOURNAL_COLUMNS, insert_entries};
+use persistence::cause::Cause;
 use persistence::journal::{Appended, Appender, ENTRIES_PER_APPEND_MAX, Entry};
 
 /// How often a statement that met a deadlock or a lock is sent.
@@ -81,19 +82,20 @@ impl Lane {
 impl Appender for Lane {
     async fn append(&mut self, entries: &[Entry]) -> Appended {
         if entries.is_empty() || entries.len() > ENTRIES_PER_APPEND_MAX {
-            return Appended::Refused(format!("an append of {} entries", entries.len()));
+            return Appended::Refused(format!("an append of {} entries", entries.len()).into());
         }
         let bytes = weight(entries);
         if bytes > self.statement_bytes_max {
-            return Appended::Refused(format!(
+            let problem = format!(
                 "an append of {bytes} bytes, where the database's max_allowed_packet leaves {}",
                 self.statement_bytes_max
-            ));
+            );
+            return Appended::Refused(problem.into());
         }
         let deadline = Instant::now() + self.timeout;
         let mut link = match timeout_at(deadline, self.ready(entries.len())).await {
             Ok(Ok(link)) => link,
-            Ok(Err(error)) => return Appended::NotSent(error.to_string()),
+            Ok(Err(error)) => return Appended::NotSent(Cause::of(error)),
             Err(_) => return Appended::NotSent(self.no_answer()),
         };
         let outcome = match timeout_at(deadline, send(&mut link.connection, entries)).await {
@@ -111,8 +113,8 @@ impl Appender for Lane {
 }
 
 impl Lane {
-    fn no_answer(&self) -> String {
-        format!("no answer within {} ms", self.timeout.as_millis())
+    fn no_answer(&self) -> Cause {
+        format!("no answer within {} ms", self.timeout.as_millis()).into()
     }
 }
 
@@ -123,7 +125,7 @@ async fn send(connection: &mut MySqlConnection, entries: &[Entry]) -> Appended {
         tries += 1;
         let arguments = match bind_entries(entries) {
             Ok(arguments) => arguments,
-            Err(error) => return Appended::Refused(error.to_string()),
+            Err(error) => return Appended::Refused(Cause::of(error)),
         };
         let result = sqlx::query_with(insert_entries(entries.len()), arguments)
             .execute(&mut *connection)
@@ -132,7 +134,7 @@ async fn send(connection: &mut MySqlConnection, entries: &[Entry]) -> Appended {
             return Appended::Committed;
         };
         if tries == TRIES || verdict(&error) != Verdict::Again {
-            return appended(&error);
+            return appended(error);
         }
         sleep(Duration::from_millis(1 << tries)).await;
     }

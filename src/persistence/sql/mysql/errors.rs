@@ -4,6 +4,7 @@
 use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlDatabaseError;
 
+use persistence::cause::Cause;
 use persistence::journal::{Appended, JournalError};
 
 /// What to make of a failed statement that was its own transaction.
@@ -71,30 +72,26 @@ pub(super) fn verdict(error: &sqlx::Error) -> Verdict {
     }
 }
 
-pub(super) fn appended(error: &sqlx::Error) -> Appended {
-    match verdict(error) {
+pub(super) fn appended(error: sqlx::Error) -> Appended {
+    match verdict(&error) {
         Verdict::Duplicate => Appended::Duplicate,
-        Verdict::Again | Verdict::Refused => Appended::Refused(error.to_string()),
-        Verdict::Unknown => Appended::Unknown(error.to_string()),
+        Verdict::Again | Verdict::Refused => Appended::Refused(Cause::of(error)),
+        Verdict::Unknown => Appended::Unknown(Cause::of(error)),
     }
 }
 
 pub(super) fn journal_error(error: sqlx::Error) -> JournalError {
-    let text = error.to_string();
-    match (packet(&error), &error) {
+    let kind: fn(Cause) -> JournalError = match (packet(&error), &error) {
         (Some(packet), _) => match judge(packet.number(), packet.code()) {
-            Verdict::Again | Verdict::Unknown => JournalError::Unreachable(text),
-            _ if PASSING.contains(&packet.number()) => JournalError::Unreachable(text),
-            _ => JournalError::Refused(text),
+            Verdict::Again | Verdict::Unknown => JournalError::Unreachable,
+            _ if PASSING.contains(&packet.number()) => JournalError::Unreachable,
+            _ => JournalError::Refused,
         },
-        (None, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
-            JournalError::Corrupt(text)
-        }
-        (None, sqlx::Error::Encode(_) | sqlx::Error::Configuration(_)) => {
-            JournalError::Refused(text)
-        }
-        (None, _) => JournalError::Unreachable(text),
-    }
+        (None, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => JournalError::Corrupt,
+        (None, sqlx::Error::Encode(_) | sqlx::Error::Configuration(_)) => JournalError::Refused,
+        (None, _) => JournalError::Unreachable,
+    };
+    kind(Cause::of(error))
 }
 
 pub(super) fn from_migration(error: MigrateError) -> JournalError {
@@ -102,7 +99,7 @@ pub(super) fn from_migration(error: MigrateError) -> JournalError {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             journal_error(error)
         }
-        other => JournalError::Refused(other.to_string()),
+        other => JournalError::Refused(Cause::of(other)),
     }
 }
 

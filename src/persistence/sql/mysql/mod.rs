@@ -66,7 +66,7 @@ impl Database {
     pub async fn connect(url: &str, options: Options) -> Result<Self, JournalError> {
         let connect = MySqlConnectOptions::from_str(url).map_err(journal_error)?;
         if connect.get_database().is_none() {
-            return Err(JournalError::Refused("the database URL names no database".to_owned()));
+            return Err(JournalError::Refused("the database URL names no database".into()));
         }
         let opener = Opener::new(connect, &options);
         let connections = Connections::new(opener.clone(), options.connections);

@@ -19,6 +19,7 @@ use crate::statements::{
     OWNED_SHARDS, SHARD_COUNT, ShardRow, in_lock_order, insert_entries, insert_shards, micros,
     own_shards, release_shards, renew_shards, select_owners, takeover,
 };
+use persistence::cause::Cause;
 use persistence::journal::{
     ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
 };
@@ -39,9 +40,8 @@ impl ShardLeases for Database {
         if found == i64::from(count) {
             return Ok(());
         }
-        Err(JournalError::Refused(format!(
-            "this database was made with {found} shards and not with {count}"
-        )))
+        let problem = format!("this database was made with {found} shards and not with {count}");
+        Err(JournalError::Refused(problem.into()))
     }
 
     async fn shard_count(&self) -> Result<u16, JournalError> {
@@ -50,7 +50,7 @@ impl ShardLeases for Database {
         let count: i64 = self.answer(query.fetch_one(borrowed.connection())).await?;
         borrowed.give_back();
         u16::try_from(count)
-            .map_err(|_| JournalError::Corrupt(format!("a table of {count} shards")))
+            .map_err(|_| JournalError::Corrupt(format!("a table of {count} shards").into()))
     }
 
     async fn take(
@@ -70,9 +70,8 @@ impl ShardLeases for Database {
         for shard in &shards {
             let one = alone.take(self, std::slice::from_ref(shard), TRIES_ALONE).await?;
             taken.extend(one.ok_or_else(|| {
-                JournalError::Unreachable(format!(
-                    "shard {shard} was appended to at each of {TRIES_ALONE} tries to take it"
-                ))
+                let tries = format!("it was appended to at each of {TRIES_ALONE} tries to take it");
+                JournalError::Unreachable(Cause::from(tries).at(format_args!("shard {shard}")))
             })?);
         }
         Ok(taken)
@@ -163,9 +162,7 @@ impl Demand<'_> {
                 Ok(taken) => {
                     borrowed.give_back();
                     if taken.len() < shards.len() {
-                        return Err(JournalError::Refused(
-                            "a shard beyond those prepared".to_owned(),
-                        ));
+                        return Err(JournalError::Refused("a shard beyond those prepared".into()));
                     }
                     return Ok(Some(taken));
                 }

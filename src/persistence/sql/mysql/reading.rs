@@ -111,8 +111,8 @@ async fn entries(
 ) -> Result<Vec<Entry>, JournalError> {
     let mut borrowed = database.acquire().await?;
     let mut page = Page::new(range, limit);
-    let reading = fill(borrowed.connection(), &mut page);
-    if database.answer(reading).await? == Left::Clean {
+    let filled = database.answer(fill(borrowed.connection(), &mut page)).await;
+    if filled.map_err(|error| error.at(page.range()))? == Left::Clean {
         borrowed.give_back();
     }
     Ok(page.into_entries())

@@ -11,6 +11,7 @@ use super::Opener;
 use super::errors::{appended, signed};
 use crate::connections::Open;
 use crate::statements::{JOURNAL_COLUMNS, insert_entries};
+use persistence::cause::Cause;
 use persistence::journal::{Appended, Appender, ENTRIES_PER_APPEND_MAX, Entry};
 
 pub(super) struct Lane {
@@ -31,18 +32,18 @@ impl Lane {
 impl Appender for Lane {
     async fn append(&mut self, entries: &[Entry]) -> Appended {
         if entries.is_empty() || entries.len() > ENTRIES_PER_APPEND_MAX {
-            return Appended::Refused(format!("an append of {} entries", entries.len()));
+            return Appended::Refused(format!("an append of {} entries", entries.len()).into());
         }
         let arguments = match bind_entries(entries) {
             Ok(arguments) => arguments,
-            Err(error) => return Appended::Refused(error.to_string()),
+            Err(error) => return Appended::Refused(Cause::of(error)),
         };
         let _turn = self.turn.lock().await;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => match self.opener.open().await {
                 Ok(connection) => connection,
-                Err(error) => return Appended::NotSent(error.to_string()),
+                Err(error) => return Appended::NotSent(Cause::of(error)),
             },
         };
         let outcome = match sqlx::query_with(insert_entries(entries.len()), arguments)

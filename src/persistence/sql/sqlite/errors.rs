@@ -3,6 +3,7 @@
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
+use persistence::cause::Cause;
 use persistence::journal::{Appended, JournalError};
 
 /// Primary result codes: <https://www.sqlite.org/rescode.html>.
@@ -36,18 +37,16 @@ fn is_duplicate(code: i32) -> bool {
 /// What became of an `INSERT` that was its own transaction. A failed write or flush of the log
 /// (`IOERR`) may leave a commit that recovery finds later: nobody knows.
 pub(super) fn appended(error: sqlx::Error) -> Appended {
-    let text = error.to_string();
-    let sqlx::Error::Database(error) = error else {
-        return Appended::Unknown(text);
+    let Some(code) = error.as_database_error().map(code) else {
+        return Appended::Unknown(Cause::of(error));
     };
-    let code = code(&*error);
     if is_duplicate(code) {
         return Appended::Duplicate;
     }
     match code & 0xff {
         GENERIC | BUSY | LOCKED | READ_ONLY | FULL | CANNOT_OPEN | PROTOCOL | TOO_BIG
-        | CONSTRAINT => Appended::Refused(text),
-        _ => Appended::Unknown(text),
+        | CONSTRAINT => Appended::Refused(Cause::of(error)),
+        _ => Appended::Unknown(Cause::of(error)),
     }
 }
 
@@ -57,19 +56,19 @@ pub(super) fn met_duplicate(error: &sqlx::Error) -> bool {
 }
 
 pub(super) fn journal_error(error: sqlx::Error) -> JournalError {
-    let text = error.to_string();
-    match error {
-        sqlx::Error::Database(error) => match code(&*error) & 0xff {
+    let kind: fn(Cause) -> JournalError = match &error {
+        sqlx::Error::Database(error) => match code(&**error) & 0xff {
             BUSY | LOCKED | NO_MEMORY | IO | FULL | CANNOT_OPEN | PROTOCOL => {
-                JournalError::Unreachable(text)
+                JournalError::Unreachable
             }
-            CORRUPT | NOT_A_DATABASE => JournalError::Corrupt(text),
-            _ => JournalError::Refused(text),
+            CORRUPT | NOT_A_DATABASE => JournalError::Corrupt,
+            _ => JournalError::Refused,
         },
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => JournalError::Corrupt(text),
-        sqlx::Error::Encode(_) | sqlx::Error::Configuration(_) => JournalError::Refused(text),
-        _ => JournalError::Unreachable(text),
-    }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => JournalError::Corrupt,
+        sqlx::Error::Encode(_) | sqlx::Error::Configuration(_) => JournalError::Refused,
+        _ => JournalError::Unreachable,
+    };
+    kind(Cause::of(error))
 }
 
 pub(super) fn from_migration(error: MigrateError) -> JournalError {
@@ -77,7 +76,7 @@ pub(super) fn from_migration(error: MigrateError) -> JournalError {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             journal_error(error)
         }
-        other => JournalError::Refused(other.to_string()),
+        other => JournalError::Refused(Cause::of(other)),
     }
 }
 

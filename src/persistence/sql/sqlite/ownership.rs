@@ -14,6 +14,7 @@ use crate::statements::{
     OWNED_SHARDS, SHARD_COUNT, ShardRow, in_lock_order, insert_entries, insert_shards, micros,
     own_shards, release_shards, renew_shards, select_owners, takeover,
 };
+use persistence::cause::Cause;
 use persistence::journal::{
     ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
 };
@@ -30,9 +31,8 @@ impl ShardLeases for Database {
         if found == i64::from(count) {
             return Ok(());
         }
-        Err(JournalError::Refused(format!(
-            "this database was made with {found} shards and not with {count}"
-        )))
+        let problem = format!("this database was made with {found} shards and not with {count}");
+        Err(JournalError::Refused(problem.into()))
     }
 
     async fn shard_count(&self) -> Result<u16, JournalError> {
@@ -62,15 +62,14 @@ impl ShardLeases for Database {
             Ok(taken) => taken,
             // A writer holds the whole file: nobody can have appended meanwhile.
             Err(error) if met_duplicate(&error) => {
-                return Err(JournalError::Corrupt(format!(
-                    "a takeover met its own number: {error}"
-                )));
+                let cause = Cause::of(error).at("a takeover met its own number");
+                return Err(JournalError::Corrupt(cause));
             }
             Err(error) => return Err(journal_error(error)),
         };
         writer.give_back();
         if taken.len() < shards.len() {
-            return Err(JournalError::Refused("a shard beyond those prepared".to_owned()));
+            return Err(JournalError::Refused("a shard beyond those prepared".into()));
         }
         Ok(taken)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Row, Sqlite};
+use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::Database;
@@ -63,7 +63,7 @@ impl LogReader for Database {
 
 /// The heads of the shards as this connection sees them, in the order asked for.
 pub(super) async fn heads_on(
-    connection: &mut sqlx::SqliteConnection,
+    connection: &mut SqliteConnection,
     shards: &[ShardId],
 ) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
     if shards.is_empty() {
@@ -95,12 +95,19 @@ async fn entries(
 ) -> Result<Vec<Entry>, JournalError> {
     let mut reader = database.readers.acquire().await.map_err(journal_error)?;
     let mut page = Page::new(range, limit);
+    let filled = fill(reader.connection(), &mut page).await;
+    filled.map_err(|error| journal_error(error).at(page.range()))?;
+    reader.give_back();
+    Ok(page.into_entries())
+}
+
+async fn fill(connection: &mut SqliteConnection, page: &mut Page<'_>) -> Result<(), sqlx::Error> {
     while let Some(rows) = page.next_chunk() {
         let mut found = 0;
-        let mut stream = query(page.range(), rows).fetch(reader.connection());
-        while let Some(row) = stream.try_next().await.map_err(journal_error)? {
+        let mut stream = query(page.range(), rows).fetch(&mut *connection);
+        while let Some(row) = stream.try_next().await? {
             found += 1;
-            let entry = decode(&mut page, &row).map_err(journal_error)?;
+            let entry = decode(page, &row)?;
             if !page.push(entry) {
                 break;
             }
@@ -109,8 +116,7 @@ async fn entries(
             break;
         }
     }
-    reader.give_back();
-    Ok(page.into_entries())
+    Ok(())
 }
 
 fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
