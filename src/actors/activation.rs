@@ -129,7 +129,7 @@ pub struct Activation<A: Aggregate> {
     pub admitted: AtomicUsize,
     last_used_us: AtomicU64,
     retired: AtomicU32,
-    /// Rings when the writer has let go of the last entry.
+    /// Rings when nothing is pending any more: all of it is durable, or was dropped.
     pub changed: Notify,
 }
 
@@ -191,11 +191,13 @@ impl<A: Aggregate> Activation<A> {
             }
         }
         let limits = &services.limits;
-        let of_slot = self.admitted.fetch_add(1, Ordering::AcqRel);
+        // Count first, look afterwards: two callers who come at once cannot both take the last place.
+        // The permit gives back what was counted, also where it turns out to be too much.
+        let of_mailbox = self.admitted.fetch_add(1, Ordering::AcqRel);
         let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
         let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
         let permit = Permit { activation: Arc::clone(self), bytes };
-        let full = if of_slot >= limits.mailbox_max {
+        let full = if of_mailbox >= limits.mailbox_max {
             "mailbox"
         } else if of_shard >= limits.shard_commands_max {
             "shard"
@@ -223,6 +225,7 @@ impl<A: Aggregate> Activation<A> {
         let mut inner = self.inner.lock();
         let result = act(&mut inner.core);
         let announce = inner.announce();
+        // The writer comes back through `cut`, which takes this lock.
         drop(inner);
         if announce {
             self.tell_writer();
@@ -287,6 +290,8 @@ impl<A: Aggregate> Activation<A> {
         services.snapshot_tasks.spawn_on(task, &services.runtime);
     }
 
+    /// Hands the replies over: they go out while the next batch is on its way, so that callers who
+    /// wake up do not keep the database waiting.
     fn release(&self, released: Released<A, ReplyTo<A>>) {
         if released.is_empty() {
             return;
@@ -310,6 +315,8 @@ async fn snapshot_task<A: Aggregate>(
     let mut inner = activation.inner.lock();
     inner.core.snapshot_ended(job, stored);
     inner.snapshot_running = false;
+    // Writing the snapshot of a large state costs as much as many commands: at most a tenth of the
+    // time may go into it, however hot the aggregate is.
     inner.snapshot_earliest_us = began_us + took * 11;
     drop(inner);
     if stored && activation.retired.load(Ordering::Acquire) != 0 {
@@ -329,6 +336,8 @@ impl<A: Aggregate> Cell for Activation<A> {
     fn cut(&self) -> Option<Cut> {
         let mut inner = self.inner.lock();
         let cut = inner.core.cut();
+        // Still announced while the writer has it in hand: `committed` or `dropped` tells it what is
+        // next, so that an aggregate stands in the writer's queue at most once.
         inner.announced = cut.is_some();
         cut
     }

@@ -290,6 +290,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         fingerprint: Option<u64>,
         now: DateTime<Utc>,
     ) -> Decided<A, R> {
+        // Two versions of one persistent value: to hold both costs what differs, and nothing at all
+        // while nothing is pending.
         let pending = self.pending.get_or_insert_with(|| {
             Box::new(Pending::behind(&self.confirmed, self.confirmed_version))
         });
@@ -313,6 +315,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             A::apply(state, event);
             codec::push_event(&mut entry.events, Some(event), &meta);
         }
+        // A keyed command that changed nothing is an event of its own: its key must be remembered,
+        // and after a crash nothing but the log knows keys.
         if events.is_empty() {
             codec::push_event::<A::Event>(&mut entry.events, None, &meta);
         }
@@ -342,6 +346,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
 
     /// Answers when everything decided so far is durable; now, if it is.
     fn after_what_is_pending(&mut self, reply: R, outcome: Outcome<A::Refusal>) -> Decided<A, R> {
+        // A refusal may rest on events that are still being written ("sold out" by a sale that is
+        // lost a moment later): told early, it could have been false.
         if self.planted.is(Shortcut::RefusalEarly) {
             return Decided::Answer(reply, self.placed(outcome, self.confirmed_seq));
         }
@@ -408,6 +414,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         let Some(mut pending) = self.pending.take() else {
             return released;
         };
+        // What came behind it was decided on a state that never was, and goes with it.
         for entry in pending.entries.drain(..) {
             for (reply, _) in entry.waiters {
                 released.push((reply, Verdict::Dropped(reason.clone())));
