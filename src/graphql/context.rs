@@ -1,7 +1,9 @@
 //! What resolvers share: the application they ask, and how they read an aggregate. How they change
 //! one is in [`mutation`](crate::mutation).
 
-use async_graphql::{Context, OneofObject, Result};
+use std::borrow::Cow;
+
+use async_graphql::{Context, Object, OneofObject, OutputType, Result, TypeName};
 
 use super::errors::{INVALID_VALUE, coded, fault};
 use super::scalars::{Instant, Long, PositionToken};
@@ -42,12 +44,37 @@ impl<A: Aggregate> Loaded<A> {
         &self.reading.state
     }
 
-    pub fn version(&self) -> Long {
+    /// How far in the log it was read.
+    pub fn token(&self) -> PositionToken {
+        PositionToken(Position::of(self.reading.shard, self.reading.seq))
+    }
+}
+
+/// A kind of aggregate that clients see, under ids of its own.
+pub trait Shown: Aggregate {
+    type Id: From<AggregateId> + OutputType;
+}
+
+/// What every node flattens into itself.
+#[Object(name_type)]
+impl<A: Shown> Loaded<A> {
+    pub(crate) async fn id(&self) -> A::Id {
+        self.id.into()
+    }
+
+    pub(crate) async fn version(&self) -> Long {
         self.reading.version.into()
     }
 
-    pub fn position(&self) -> PositionToken {
-        PositionToken(Position::of(self.reading.shard, self.reading.seq))
+    pub(crate) async fn position(&self) -> PositionToken {
+        self.token()
+    }
+}
+
+/// Of what is flattened the schema shows no type; but two of them must not be taken for one.
+impl<A: Aggregate> TypeName for Loaded<A> {
+    fn type_name() -> Cow<'static, str> {
+        format!("aggregate_{}", A::TYPE).into()
     }
 }
 

@@ -112,6 +112,7 @@ macro_rules! ids_of_kinds {
         public($($id:ident $prefix:literal $node:ident)?), fact($($fact:ident)?);)+) => {
         public_ids! { $($($id, $prefix;)?)+ }
         conversions! { $($($id => AggregateId,)?)+ }
+        $($(impl super::context::Shown for $aggregate { type Id = $id; })?)+
     };
 }
 

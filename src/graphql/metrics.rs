@@ -48,7 +48,7 @@ impl Counted {
 pub(crate) fn count_operation(operation: &Counted, reply: &Reply, took: Duration) {
     let code = match reply.response.errors.first() {
         None => "OK",
-        Some(error) => code_of(error).unwrap_or("UNCODED"),
+        Some(error) => code_of(error).unwrap_or("none"),
     };
     OPERATIONS.with([operation.name(), code]).inc();
     OPERATION_SECONDS.with([operation.name()]).observe_time(took);

@@ -140,6 +140,11 @@ macro_rules! mutations {
         #[derive(Default)]
         pub struct $mutations;
 
+        impl $mutations {
+            /// Their names, for the guard.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($name)),+];
+        }
+
         #[async_graphql::Object]
         impl $mutations {$(
             $(#[$doc])*

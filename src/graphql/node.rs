@@ -34,6 +34,21 @@ macro_rules! nodes {
             $($kind($node),)+
         }
 
+        // What the interface asks each of them for; `Loaded` answers, as in the object itself.
+        $(impl $node {
+            async fn id(&self, context: &Context<'_>) -> Result<$id> {
+                self.0.id(context).await
+            }
+
+            async fn version(&self, context: &Context<'_>) -> Result<Long> {
+                self.0.version(context).await
+            }
+
+            async fn position(&self, context: &Context<'_>) -> Result<PositionToken> {
+                self.0.position(context).await
+            }
+        })+
+
         /// The aggregate of an id, of whatever kind; outside, nothing for what is no id.
         async fn find(context: &Context<'_>, id: &str) -> Option<Result<Option<Node>>> {
             $(

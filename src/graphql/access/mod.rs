@@ -20,17 +20,6 @@ pub struct AccessMutation(UserCommands, UserUseCases);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["user", "userByEmail", "users"]),
-    (
-        Write,
-        &[
-            "registerUser",
-            "updateUserProfile",
-            "changeUserEmail",
-            "suspendUser",
-            "reinstateUser",
-            "closeUser",
-            "assignRole",
-            "revokeRole",
-        ],
-    ),
+    (Write, &["registerUser", "changeUserEmail"]),
+    (Write, UserCommands::FIELDS),
 ];

@@ -3,8 +3,7 @@
 use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use crate::context::{Loaded, engine};
-use crate::ids::PublicUserId;
-use crate::scalars::{Instant, Long, PositionToken};
+use crate::scalars::Instant;
 use domain::access::user::{self, User};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,16 +20,9 @@ pub struct UserNode(pub Loaded<User>);
 /// A user: profile, standing and roles.
 #[Object(name = "User")]
 impl UserNode {
-    pub(crate) async fn id(&self) -> PublicUserId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<User> {
+        &self.0
     }
 
     async fn status(&self) -> Option<UserStanding> {

@@ -20,18 +20,7 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["order", "orders", "checkout"]),
-    (
-        Write,
-        &[
-            "draftOrder",
-            "addOrderLine",
-            "changeOrderLine",
-            "removeOrderLine",
-            "placeOrder",
-            "cancelOrder",
-            "completeOrder",
-            "abortCheckout",
-        ],
-    ),
+    (Write, &["draftOrder", "addOrderLine", "placeOrder", "abortCheckout"]),
     (Operate, &["retryCheckout"]),
+    (Write, OrderCommands::FIELDS),
 ];

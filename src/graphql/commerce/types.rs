@@ -4,10 +4,9 @@ use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::context::Loaded;
 use crate::ids::{
-    PublicCheckoutId, PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId,
-    PublicUserId, PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicUserId, PublicVariantId,
 };
-use crate::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use crate::scalars::{Instant, Long, MoneyOutput};
 use domain::commerce::order::{self, Buyer, Order};
 use domain::id::AggregateId;
 use sagas::checkout::{self, Checkout, Payment, hold_id};
@@ -29,16 +28,9 @@ pub struct OrderNode(pub Loaded<Order>);
 /// Lines at frozen prices, and how far the order has come.
 #[Object(name = "Order")]
 impl OrderNode {
-    pub(crate) async fn id(&self) -> PublicOrderId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<Order> {
+        &self.0
     }
 
     async fn status(&self) -> OrderStatus {
@@ -194,16 +186,9 @@ pub struct CheckoutNode(pub Loaded<Checkout>);
 /// How an order becomes a confirmed one, step by step, or is undone.
 #[Object(name = "Checkout")]
 impl CheckoutNode {
-    pub(crate) async fn id(&self) -> PublicCheckoutId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<Checkout> {
+        &self.0
     }
 
     async fn order_id(&self) -> Option<PublicOrderId> {

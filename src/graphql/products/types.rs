@@ -5,10 +5,10 @@ use chrono::DateTime;
 
 use crate::context::{Loaded, engine};
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicStockItemId,
-    PublicTransferId, PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicTransferId,
+    PublicVariantId,
 };
-use crate::scalars::{Instant, Long, MoneyOutput, PositionToken};
+use crate::scalars::{Instant, Long, MoneyOutput};
 use domain::id::{AggregateId, HoldId, VariantId};
 use domain::products::product::{self, Product};
 use domain::products::stock_item::{self, StockItem};
@@ -27,16 +27,9 @@ pub struct ProductNode(pub Loaded<Product>);
 /// What is sold, in which variants, at which list prices and tax rate.
 #[Object(name = "Product")]
 impl ProductNode {
-    pub(crate) async fn id(&self) -> PublicProductId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<Product> {
+        &self.0
     }
 
     async fn status(&self) -> ProductStatus {
@@ -113,16 +106,9 @@ pub struct StockItemNode(pub Loaded<StockItem>);
 /// hand + backorder limit.
 #[Object(name = "StockItem")]
 impl StockItemNode {
-    pub(crate) async fn id(&self) -> PublicStockItemId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<StockItem> {
+        &self.0
     }
 
     async fn variant_id(&self) -> Option<PublicVariantId> {

@@ -21,19 +21,6 @@ pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["calendar", "calendars", "calendarEvents", "freeBusy"]),
-    (
-        Write,
-        &[
-            "createCalendar",
-            "setOpeningHours",
-            "setOpeningException",
-            "clearOpeningException",
-            "scheduleEvent",
-            "rescheduleEvent",
-            "retitleEvent",
-            "cancelEvent",
-            "cancelOccurrence",
-            "replaceOccurrence",
-        ],
-    ),
+    (Write, &["createCalendar", "scheduleEvent"]),
+    (Write, CalendarCommands::FIELDS),
 ];

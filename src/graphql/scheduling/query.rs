@@ -72,7 +72,7 @@ impl SchedulingQuery {
             time_zone: TimeZone(details.zone),
             occurrences: listed.iter().map(OccurrenceNode::from).collect(),
             has_more,
-            position: calendar.position(),
+            position: calendar.token(),
         }))
     }
 
@@ -96,7 +96,7 @@ impl SchedulingQuery {
             time_zone: TimeZone(details.zone),
             busy: busy.into_iter().map(Into::into).collect(),
             open: open.into_iter().map(Into::into).collect(),
-            position: calendar.position(),
+            position: calendar.token(),
         }))
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::context::Loaded;
-use crate::ids::{PublicCalendarId, PublicEventId};
+use crate::ids::PublicEventId;
 use crate::scalars::{Date, Instant, LocalDateTime, Long, PositionToken, TimeZone};
 use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
 use domain::scheduling::free_busy::Interval;
@@ -42,16 +42,9 @@ pub struct CalendarNode(pub Loaded<Calendar>);
 /// The time of one resource, room or person.
 #[Object(name = "Calendar")]
 impl CalendarNode {
-    pub(crate) async fn id(&self) -> PublicCalendarId {
-        self.0.id.into()
-    }
-
-    pub(crate) async fn version(&self) -> Long {
-        self.0.version()
-    }
-
-    pub(crate) async fn position(&self) -> PositionToken {
-        self.0.position()
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<Calendar> {
+        &self.0
     }
 
     async fn name(&self) -> Option<&str> {
