@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use emporium::actors::aggregate_ref::{AggregateRef, Engine};
 use emporium::actors::core::CommandMeta;
-use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::ownership::LeaseTerms;
+use emporium::actors::shard::Limits;
+use emporium::bootstrap::node::NodeBuilder;
+use emporium::config;
+use emporium::config::sections::NodeSection;
 use emporium::domain::id::{LocationId, VariantId};
 use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
-use emporium::supervisors::node::{Node, NodeOptions};
+use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
 use crate::place::{Kind, Place, Places, SHARDS, Stores};
@@ -40,18 +42,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts a node as `serve` does, alone on its database.
 pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
-    let services = Arc::new(NodeServices::new(
-        "node-1",
-        stores.journal.clone(),
-        Arc::clone(&stores.snapshots),
-        limits,
-        SHARDS,
-        tokio::runtime::Handle::current(),
-    ));
-    let options =
-        NodeOptions { lanes: kind.lanes(), terms: LeaseTerms::default(), exclusive: true };
-    let node =
-        Node::start(services, Arc::clone(&stores.journal), options).await.expect("a node starts");
+    let node = NodeSection { shards: SHARDS, lanes: Some(kind.lanes()), ..NodeSection::default() };
+    let settings = config::Settings { node, limits, ..config::Settings::default() };
+    let (journal, snapshots) = (Arc::clone(&stores.journal), Arc::clone(&stores.snapshots));
+    let builder = NodeBuilder::new(&settings, journal, snapshots).exclusive(true);
+    let node = builder.start().await.expect("a node starts");
     assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     node
 }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use ractor::{ActorCell, ActorId};
 use tokio::sync::Semaphore;
@@ -15,6 +15,7 @@ use crate::activations::Activations;
 use crate::feed::Feed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use domain::id::AggregateId;
+use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
@@ -88,18 +89,26 @@ pub struct NodeServices {
     pub accepting: AtomicBool,
     /// The number of shards of the whole system.
     pub shards: u16,
-    started: Instant,
+    pub clock: Clock,
+}
+
+/// What a node's services are made of.
+pub struct NodeParts {
+    /// The configured name of the node.
+    pub name: String,
+    pub journal: Arc<dyn LogReader>,
+    pub snapshots: Arc<dyn SnapshotStore>,
+    pub limits: Limits,
+    /// The number of shards of the whole system.
+    pub shards: u16,
+    /// The runtime that actors live on.
+    pub runtime: tokio::runtime::Handle,
+    pub clock: Clock,
 }
 
 impl NodeServices {
-    pub fn new(
-        name: &str,
-        journal: Arc<dyn LogReader>,
-        snapshots: Arc<dyn SnapshotStore>,
-        limits: Limits,
-        shards: u16,
-        runtime: tokio::runtime::Handle,
-    ) -> Self {
+    pub fn new(parts: NodeParts) -> Self {
+        let NodeParts { name, journal, snapshots, limits, shards, runtime, clock } = parts;
         Self {
             name: name.into(),
             journal,
@@ -115,19 +124,19 @@ impl NodeServices {
             live: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
             shards,
-            started: Instant::now(),
+            clock,
         }
     }
 
     /// Whole microseconds, as events keep them.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now().trunc_subsecs(6)
+        DateTime::from_timestamp_micros(self.clock.wall_us())
+            .expect("the clock shows a year that can be written")
     }
 
     /// Microseconds of the node's monotonic clock.
     pub fn monotonic_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros())
-            .expect("a node lives less than 500,000 years")
+        self.clock.monotonic_us()
     }
 
     /// Counts one more live aggregate, unless the bound is reached.

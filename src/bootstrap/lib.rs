@@ -3,6 +3,7 @@
 
 mod demo;
 pub mod metrics;
+pub mod node;
 mod server;
 mod storage;
 

@@ -11,17 +11,13 @@ use tokio::time::{Instant, timeout};
 
 use super::demo;
 use super::metrics;
+use super::node::{NodeBuilder, Program};
 use super::storage::Storage;
-use actors::shard::NodeServices;
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
-use graphql::{GraphqlSchema, Views};
 use http::{self, Health, HttpOptions};
-use payments::test_provider::TestProvider;
-use persistence::cause::chain;
-use supervisors::node::{Node, NodeOptions};
-use supervisors::services::Followers;
+use supervisors::node::Node;
 
 /// How often a node that still waits for shards says so.
 const SETTLING_LOGGED_EVERY: Duration = Duration::from_secs(5);
@@ -32,7 +28,10 @@ pub async fn serve(settings: Settings) -> Result<(), Failure> {
     let listener = bind(settings.general.listen)?;
     let storage = Storage::open(&settings).await?;
     warn_of(&settings, &listener);
-    let node = start_node(&settings, &storage).await?;
+    let builder =
+        NodeBuilder::new(&settings, Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
+    let builder = builder.exclusive(storage.is_exclusive());
+    let node = builder.start().await?;
     tokio::select! {
         () = settled(&node) => {}
         () = signals.stop() => {
@@ -40,22 +39,15 @@ pub async fn serve(settings: Settings) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let payments = Arc::new(TestProvider::default());
-    let followers = Followers::start(&node, payments, settings.checkout.clone()).await;
-    let followers = followers.map_err(|error| Failure::failed("starting the views", error))?;
-    let running = Arc::new(Running {
-        node,
-        followers,
-        caught_up: AtomicBool::new(false),
-        stopping: AtomicBool::new(false),
-    });
+    let program = builder.complete(node).await?;
+    let (caught_up, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
+    let running = Arc::new(Running { program, caught_up, stopping });
     run(&settings, listener, &running, &mut signals).await
 }
 
 /// What runs behind the entrance.
 struct Running {
-    node: Node,
-    followers: Followers,
+    program: Program,
     caught_up: AtomicBool,
     stopping: AtomicBool,
 }
@@ -68,7 +60,7 @@ impl Health for Running {
     fn readiness(&self) -> Result<(), String> {
         let reason = if self.stopping.load(Ordering::Acquire) {
             "this node is stopping"
-        } else if !self.node.serves_all() {
+        } else if !self.program.node.serves_all() {
             "not every shard is served"
         } else if !self.caught_up.load(Ordering::Acquire) {
             "the views are catching up"
@@ -94,7 +86,7 @@ async fn run(
         metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
     };
     let health = Arc::clone(running) as Arc<dyn Health>;
-    let server = http::serve(options, schema(settings, running), health)
+    let server = http::serve(options, running.program.schema(), health)
         .map_err(|error| Failure::failed("serving HTTP", error))?;
     let handle = server.handle();
     serve_metrics(settings)?;
@@ -111,7 +103,7 @@ async fn run(
         () = signals.stop() => None,
     };
     if let Some(ended) = ended {
-        running.node.drain(drain_time(settings)).await;
+        running.program.node.drain(drain_time(settings)).await;
         let reason = ended.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
         return Err(Failure::failed("serving HTTP", reason));
     }
@@ -128,11 +120,7 @@ async fn run(
         Ok(Err(error)) => tracing::warn!(%error, "closing the entrance"),
         Err(_) => tracing::warn!("requests were still in flight when the time was over"),
     }
-    let left = until.saturating_duration_since(Instant::now());
-    if timeout(left, running.followers.stop()).await.is_err() {
-        tracing::warn!("the views did not stop in time; the next start reads what they had read");
-    }
-    running.node.drain(until.saturating_duration_since(Instant::now())).await;
+    running.program.stop(until.saturating_duration_since(Instant::now())).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -156,9 +144,10 @@ async fn become_ready(
     address: SocketAddr,
     running: &Arc<Running>,
 ) -> Result<(), Failure> {
-    running.followers.caught_up().await;
+    let program = &running.program;
+    program.followers.caught_up().await;
     if settings.general.demo {
-        demo::prepare(&schema(settings, running), &running.node.engine, &running.followers)
+        demo::prepare(&program.schema(), &program.node.engine, &program.followers)
             .await
             .map_err(|error| Failure::failed("making the demo data", error))?;
     }
@@ -170,30 +159,6 @@ async fn become_ready(
         demo::welcome(address);
     }
     Ok(())
-}
-
-fn schema(settings: &Settings, running: &Running) -> GraphqlSchema {
-    let views = Views::new(running.followers.views(), settings.checkout.clone());
-    GraphqlSchema::new(running.node.engine.clone(), views, settings.graphql)
-}
-
-async fn start_node(settings: &Settings, storage: &Storage) -> Result<Node, Failure> {
-    let services = Arc::new(NodeServices::new(
-        &settings.node.name,
-        storage.journal.clone(),
-        Arc::clone(&storage.snapshots),
-        settings.limits.clone(),
-        settings.node.shards,
-        tokio::runtime::Handle::current(),
-    ));
-    let options = NodeOptions {
-        lanes: settings.lanes(),
-        terms: settings.lease.terms(),
-        exclusive: storage.is_exclusive(),
-    };
-    Node::start(services, Arc::clone(&storage.journal), options)
-        .await
-        .map_err(|error| Failure::failed("starting the node", chain(&error)))
 }
 
 async fn settled(node: &Node) {

@@ -17,6 +17,7 @@ use toml::{Table, Value};
 use actors::checkout::CheckoutOptions;
 use actors::shard::Limits;
 use graphql::documents::DocumentLimits;
+use payments::providers::PaymentsOptions;
 use sections::{General, HttpSection, LeaseSection, NodeSection};
 use telemetry::{LogOptions, TelemetryOptions};
 
@@ -31,6 +32,7 @@ pub struct Settings {
     pub http: HttpSection,
     pub graphql: DocumentLimits,
     pub checkout: CheckoutOptions,
+    pub payments: PaymentsOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
@@ -57,8 +59,8 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 9] =
-    ["", "node", "http", "graphql", "checkout", "lease", "limits", "log", "telemetry"];
+const SECTIONS: [&str; 10] =
+    ["", "node", "http", "graphql", "checkout", "payments", "lease", "limits", "log", "telemetry"];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -115,6 +117,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
         "checkout" => alone::<CheckoutOptions>(table),
+        "payments" => alone::<PaymentsOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         "log" => alone::<LogOptions>(table),
@@ -133,6 +136,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         http: section(take("http")),
         graphql: section(take("graphql")),
         checkout: section(take("checkout")),
+        payments: section(take("payments")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),

@@ -172,6 +172,9 @@ impl Settings {
         if self.general.data.as_os_str().is_empty() {
             return Some(("data", "expected a directory".to_owned()));
         }
+        if let Some(problem) = self.payments.problem() {
+            return Some(problem);
+        }
         if let Some(problem) = self.log.filter_problem() {
             return Some(("log.filter", problem));
         }

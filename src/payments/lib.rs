@@ -1,6 +1,8 @@
 //! Who moves the money: the port to payment providers, and the built-in one for tests and
 //! demonstrations. Knows no order and no checkout, only references and amounts.
 
+pub mod providers;
+mod several;
 pub mod test_provider;
 
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use domain::money::Money;
-use sagas::checkout::PaymentOutcome;
+
+pub use domain::commerce::payment::PaymentOutcome;
 
 /// A payment provider.
 ///

@@ -18,9 +18,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use super::{Notice, PaymentProvider, Unanswered};
+use super::{Notice, PaymentOutcome, PaymentProvider, Unanswered};
 use domain::money::Money;
-use sagas::checkout::PaymentOutcome;
 
 /// References that are remembered; then the oldest is forgotten.
 pub const REFERENCES_MAX: usize = 200_000;

@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod journal;
 pub mod cause;
+pub mod clock;
 pub mod intercept;
 pub mod snapshots;
 pub mod writer;

@@ -53,7 +53,8 @@ impl Node {
         for _ in 0..options.lanes.clamp(1, services.shards) {
             let appender = journal.appender().await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
-            lanes.push(LaneHandle::start(Arc::clone(&services.journal), appender, observer));
+            let (log, clock) = (Arc::clone(&services.journal), services.clock.clone());
+            lanes.push(LaneHandle::start(log, appender, observer, clock));
         }
         let shards: Vec<_> = (0..services.shards)
             .map(|id| {

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
-use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::ownership::LeaseTerms;
-use emporium::graphql::documents::DocumentLimits;
-use emporium::graphql::{GraphqlSchema, Views};
+use emporium::bootstrap::node::{NodeBuilder, Program};
+use emporium::config::Settings;
+use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence_sql::{Snapshots, sqlite};
-use emporium::supervisors::node::{Node, NodeOptions};
-use emporium::supervisors::services::Followers;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -25,8 +22,7 @@ const SHARDS: u16 = 8;
 pub struct TestApp {
     pub client: Client,
     pub url: String,
-    pub node: Node,
-    pub followers: Followers,
+    pub program: Program,
     pub payments: Arc<Gate>,
     journal: Arc<dyn Journal>,
     server: actix_web::dev::ServerHandle,
@@ -61,34 +57,28 @@ impl TestApp {
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
         let database = Arc::new(opened.expect("a new database opens"));
         database.migrate().await.expect("a new database migrates");
-        let services = Arc::new(NodeServices::new(
-            "test",
-            database.clone(),
-            Arc::new(Snapshots::of(database.clone())),
-            Limits::default(),
-            SHARDS,
-            tokio::runtime::Handle::current(),
-        ));
-        let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
-        let node = Node::start(services, database.clone(), options).await.expect("a node starts");
-        assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
+        let node = NodeSection { name: "test".to_owned(), shards: SHARDS, lanes: Some(1) };
+        let settings = Settings { node, checkout, ..Settings::default() };
+        let snapshots = Arc::new(Snapshots::of(database.clone()));
         let payments = Arc::new(Gate::default());
-        let started = Followers::start(&node, payments.clone(), checkout.clone()).await;
-        let followers = started.expect("the followers start");
-        let views = Views::new(followers.views(), checkout);
+        let builder = NodeBuilder::new(&settings, database.clone(), snapshots)
+            .exclusive(true)
+            .payments(payments.clone());
+        let node = builder.start().await.expect("a node starts");
+        assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
+        let program = builder.complete(node).await.expect("the followers start");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
-        let schema = GraphqlSchema::new(node.engine.clone(), views, DocumentLimits::default());
         let metrics = Some(emporium::bootstrap::metrics::page());
         let options = HttpOptions { listener, workers: 1, demo, limits, metrics };
-        let server = http::serve(options, schema, Arc::new(AlwaysWell)).expect("it listens");
+        let server =
+            http::serve(options, program.schema(), Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);
         Self {
             client: Client::builder().no_proxy().build().expect("a client"),
             url,
-            node,
-            followers,
+            program,
             payments,
             journal: database,
             server: handle,
@@ -98,8 +88,7 @@ impl TestApp {
 
     pub async fn stop(self) {
         self.server.stop(true).await;
-        self.followers.stop().await;
-        self.node.drain(Duration::from_secs(10)).await;
+        self.program.stop(Duration::from_secs(10)).await;
     }
 
     pub fn post(&self) -> RequestBuilder {

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AggregateRef, Engine};
 use emporium::actors::core::CommandMeta;
-use emporium::actors::shard::{Limits, NodeServices};
+use emporium::actors::shard::Limits;
+use emporium::bootstrap::node::NodeBuilder;
 use emporium::cluster::ownership::LeaseTerms;
+use emporium::config::Settings;
+use emporium::config::sections::NodeSection;
 use emporium::domain::id::AggregateId;
+use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
-use emporium::supervisors::node::{Node, NodeOptions};
+use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
 use super::counter::Counter;
@@ -39,19 +43,26 @@ impl TestNode {
     }
 
     pub async fn start_with(database: &TestDatabase, limits: Limits, terms: LeaseTerms) -> Self {
+        Self::start_by(Clock::system(), database, limits, terms).await
+    }
+
+    /// One whose times a test gives.
+    pub async fn start_by(
+        clock: Clock,
+        database: &TestDatabase,
+        limits: Limits,
+        terms: LeaseTerms,
+    ) -> Self {
         let faults = Arc::new(Faults::default());
         let journal =
             Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
-        let services = Arc::new(NodeServices::new(
-            "test-node",
-            journal.clone(),
-            Arc::clone(&database.snapshots),
-            limits,
-            SHARDS,
-            tokio::runtime::Handle::current(),
-        ));
-        let options = NodeOptions { lanes: 2, terms, exclusive: true };
-        let node = Node::start(services, journal, options).await.expect("a node starts");
+        let node = NodeSection { name: "test-node".to_owned(), shards: SHARDS, lanes: Some(2) };
+        let settings = Settings { node, limits, ..Settings::default() };
+        let builder = NodeBuilder::new(&settings, journal, Arc::clone(&database.snapshots))
+            .exclusive(true)
+            .terms(terms)
+            .clock(clock);
+        let node = builder.start().await.expect("a node starts");
         assert!(node.all_served(Duration::from_secs(20)).await, "every shard is taken");
         let engine = node.engine.clone();
         Self { node, engine, journal: faults }

@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use emporium::actors::aggregate_ref::{AskError, Engine};
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::core::Committed;
-use emporium::actors::shard::{Limits, NodeServices};
-use emporium::cluster::ownership::LeaseTerms;
+use emporium::actors::shard::Limits;
+use emporium::bootstrap::node::NodeBuilder;
+use emporium::config::Settings;
+use emporium::config::sections::NodeSection;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
@@ -19,7 +21,7 @@ use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
 use emporium::persistence_sql::{Snapshots, sqlite};
 use emporium::projections::position::Position;
-use emporium::supervisors::node::{Node, NodeOptions};
+use emporium::supervisors::node::Node;
 use emporium::supervisors::services::Followers;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -61,22 +63,21 @@ impl World {
             let database = Arc::new(database.expect("the file can be opened"));
             database.migrate().await.expect("the file can be migrated");
             let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
-            let services = Arc::new(NodeServices::new(
-                "test-node",
-                journal.clone(),
-                Arc::new(Snapshots::of(database)),
-                self.limits.clone(),
-                SHARDS,
-                tokio::runtime::Handle::current(),
-            ));
-            let options = NodeOptions { lanes: 1, terms: LeaseTerms::default(), exclusive: true };
-            let node = Node::start(services, journal, options).await.expect("a node starts");
+            let node = NodeSection { name: "test-node".to_owned(), shards: SHARDS, lanes: Some(1) };
+            let settings = Settings {
+                node,
+                limits: self.limits.clone(),
+                checkout: self.options.clone(),
+                ..Settings::default()
+            };
+            let builder = NodeBuilder::new(&settings, journal, Arc::new(Snapshots::of(database)))
+                .exclusive(true)
+                .payments(Arc::clone(&self.payments));
+            let node = builder.start().await.expect("a node starts");
             assert!(node.all_served(PATIENCE).await, "every shard is taken");
-            let payments = Arc::clone(&self.payments);
-            let followers = Followers::start(&node, payments, self.options.clone()).await;
-            let followers = followers.expect("the followers start");
-            followers.caught_up().await;
-            (node, followers)
+            let program = builder.complete(node).await.expect("the followers start");
+            program.followers.caught_up().await;
+            (program.node, program.followers)
         };
         let (node, followers) = runtime.block_on(within("a start", starting));
         let engine = node.engine.clone();

@@ -1,3 +1,4 @@
 //! The context commerce: who buys what, and for how much.
 
 pub mod order;
+pub mod payment;

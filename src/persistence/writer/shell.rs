@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::lane::{Action, Cell, Dropped, Lane, Notice};
 use crate::cause::{Cause, chain};
+use crate::clock::Clock;
 use crate::journal::{Appended, Appender, Entry, Epoch, LogReader, PageLimit, Seq, ShardId};
 use crate::metrics;
 
@@ -78,6 +79,7 @@ impl LaneHandle {
         log: Arc<dyn LogReader>,
         appender: Box<dyn Appender>,
         observer: Arc<dyn LaneObserver>,
+        clock: Clock,
     ) -> Self {
         let (inputs, receiver) = mpsc::unbounded_channel();
         let releases = Arc::new(Releases::default());
@@ -86,6 +88,7 @@ impl LaneHandle {
             log,
             appender,
             observer,
+            clock,
             inputs: receiver,
             releases: Arc::clone(&releases),
             flushes: Vec::new(),
@@ -138,6 +141,7 @@ struct Shell {
     log: Arc<dyn LogReader>,
     appender: Box<dyn Appender>,
     observer: Arc<dyn LaneObserver>,
+    clock: Clock,
     inputs: mpsc::UnboundedReceiver<Input>,
     releases: Arc<Releases>,
     flushes: Vec<oneshot::Sender<()>>,
@@ -150,7 +154,7 @@ impl Shell {
             while let Ok(input) = self.inputs.try_recv() {
                 self.accept(input);
             }
-            let action = self.lane.next(now_us());
+            let action = self.lane.next(self.clock.wall_us());
             self.tell();
             let Some(action) = action else {
                 self.releases.send_all();
@@ -265,8 +269,4 @@ fn log_failed_append(entries: &[Entry], outcome: &Appended, cause: &Cause) {
     shards.dedup();
     let (cause, outcome) = (chain(cause), outcome.name());
     tracing::warn!(%cause, outcome, entries = entries.len(), ?shards, "append failed");
-}
-
-fn now_us() -> i64 {
-    chrono::Utc::now().timestamp_micros()
 }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::commerce::order;
+pub use domain::commerce::payment::PaymentOutcome;
 use domain::id::{AggregateId, CustomerId, HoldId, LocationId, VariantId};
 use domain::money::Money;
 use domain::products::stock_item::{self, stock_item_id};
@@ -83,22 +84,6 @@ impl Line {
     pub fn stock_item(&self) -> AggregateId {
         stock_item_id(self.variant, self.location)
     }
-}
-
-/// What a payment provider says of a reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all_fields = "camelCase")]
-pub enum PaymentOutcome {
-    Approved {
-        amount: Money,
-    },
-    Declined {
-        code: String,
-    },
-    /// No answer, or none yet: it may have happened.
-    Unknown,
-    /// The provider was asked and has never heard of the reference.
-    NotFound,
 }
 
 /// What the driver records, and what people may ask of a checkout.

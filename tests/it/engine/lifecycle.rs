@@ -1,9 +1,13 @@
 //! Passivation, recovery, snapshots, drain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::shard::Limits;
+use emporium::cluster::ownership::LeaseTerms;
+use emporium::persistence::clock::{Clock, Time};
+use emporium::persistence::journal::PageLimit;
 use emporium::persistence::snapshots::Listed;
 use std::sync::atomic::Ordering;
 
@@ -142,6 +146,34 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
         let node = TestNode::start(&database, limits()).await;
         let count = node.counter(1).read().await.expect("read").state.count;
         assert!(count >= added, "{added} were acknowledged, {count} are there");
+    })
+    .await;
+}
+
+/// A clock that stands still.
+struct Still;
+
+impl Time for Still {
+    fn wall_us(&self) -> i64 {
+        2_000_000_000_000_000
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_lives_by_the_clock_that_it_is_given() {
+    on_sqlite(|database| async move {
+        let clock = Clock::Given(Arc::new(Still));
+        let node = TestNode::start_by(clock, &database, limits(), LeaseTerms::default()).await;
+        let added = node.counter(1).ask(add(), meta(None)).await.expect("added");
+        let (after, page) = (added.seq - 1, PageLimit::default());
+        let read = database.journal.read_shard(added.shard, after, added.seq, page).await;
+        let entries = read.expect("the journal answers");
+        assert_eq!(entries[0].recorded_us, Still.wall_us());
+        assert_eq!(node.counter(1).read().await.expect("the lease runs").state.count, 1);
     })
     .await;
 }

@@ -49,7 +49,7 @@ async fn a_user_changes_address_and_is_suspended_and_closed() {
     let changed = app.done("changeUserEmail", input, "user { email version position }").await;
     assert_eq!(changed["user"]["email"], "lovelace@example.com");
     let position = changed["user"]["position"].as_str().expect("a position").parse();
-    app.followers.addresses_settled(&position.expect("a sound position")).await;
+    app.program.followers.addresses_settled(&position.expect("a sound position")).await;
     let input = json!({"email": "ada@example.com", "displayName": "Other"});
     app.done("registerUser", input, "user { id }").await;
     let input = json!({"userId": ada, "displayName": "Augusta", "locale": "en-GB"});

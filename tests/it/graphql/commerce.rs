@@ -131,7 +131,7 @@ async fn no_order_is_begun_or_placed_while_too_many_await_their_checkout() {
         let first = draft("first").await.expect("begun");
         let next = draft("next").await.expect("begun");
         let placed = place(&first, "place first").await.expect("placed");
-        app.followers.caught_up().await;
+        app.program.followers.caught_up().await;
 
         // When another is placed or begun, that is told to come back, and nothing is done
         let overloaded = json!({"code": "OVERLOADED", "retryAfter": 1_000});

@@ -69,7 +69,7 @@ async fn products_and_their_stock_are_listed() {
     }
     let other = json!({"name": "Lamp", "family": "light"});
     let position = app.done("createProduct", other, "position").await["position"].take();
-    app.followers.caught_up().await;
+    app.program.followers.caught_up().await;
     let names = async |arguments: &str| {
         let query = format!(
             "query($at: Position) {{ products(atLeast: $at{arguments}) {{ edges {{ node {{ name }} }} }} }}"

@@ -1,0 +1,126 @@
+//! A node with all that stands on it, made of parts: the settings, a database, and what else a caller
+//! has of its own (payment providers, clocks). The server, the tests and the benches start the same
+//! program here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::checkout::CheckoutOptions;
+use actors::shard::{NodeParts, NodeServices};
+use cli::Failure;
+use cluster::ownership::LeaseTerms;
+use config::Settings;
+use graphql::documents::DocumentLimits;
+use graphql::{GraphqlSchema, Views};
+use payments::PaymentProvider;
+use persistence::cause::chain;
+use persistence::clock::Clock;
+use persistence::journal::Journal;
+use persistence::snapshots::SnapshotStore;
+use supervisors::node::{Node, NodeOptions};
+use supervisors::services::Followers;
+
+/// What a node is made of. Whatever is not said is as the settings have it.
+#[derive(Clone)]
+pub struct NodeBuilder {
+    settings: Settings,
+    journal: Arc<dyn Journal>,
+    snapshots: Arc<dyn SnapshotStore>,
+    terms: LeaseTerms,
+    exclusive: bool,
+    payments: Option<Arc<dyn PaymentProvider>>,
+    clock: Option<Clock>,
+}
+
+impl NodeBuilder {
+    pub fn new(
+        settings: &Settings,
+        journal: Arc<dyn Journal>,
+        snapshots: Arc<dyn SnapshotStore>,
+    ) -> Self {
+        let (settings, terms) = (settings.clone(), settings.lease.terms());
+        Self { settings, journal, snapshots, terms, exclusive: false, payments: None, clock: None }
+    }
+
+    /// No other process can serve this database: leases need not run out.
+    #[must_use]
+    pub fn exclusive(self, exclusive: bool) -> Self {
+        Self { exclusive, ..self }
+    }
+
+    /// Leases that the settings cannot say.
+    #[must_use]
+    pub fn terms(self, terms: LeaseTerms) -> Self {
+        Self { terms, ..self }
+    }
+
+    /// A payment provider in place of those that are configured.
+    #[must_use]
+    pub fn payments(self, payments: Arc<dyn PaymentProvider>) -> Self {
+        Self { payments: Some(payments), ..self }
+    }
+
+    /// Times in place of the system's.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// Starts the node alone, on the current runtime. It begins to take shards and does not wait
+    /// for them.
+    pub async fn start(&self) -> Result<Node, Failure> {
+        let settings = &self.settings;
+        let services = Arc::new(NodeServices::new(NodeParts {
+            name: settings.node.name.clone(),
+            journal: self.journal.clone(),
+            snapshots: Arc::clone(&self.snapshots),
+            limits: settings.limits.clone(),
+            shards: settings.node.shards,
+            runtime: tokio::runtime::Handle::current(),
+            clock: self.clock.clone().unwrap_or_else(Clock::system),
+        }));
+        let options =
+            NodeOptions { lanes: settings.lanes(), terms: self.terms, exclusive: self.exclusive };
+        Node::start(services, Arc::clone(&self.journal), options)
+            .await
+            .map_err(|error| Failure::failed("starting the node", chain(&error)))
+    }
+
+    /// Starts what stands on a node, which serves its shards already.
+    pub async fn complete(&self, node: Node) -> Result<Program, Failure> {
+        let settings = &self.settings;
+        let payments = self.payments.clone().unwrap_or_else(|| settings.payments.open());
+        let followers = Followers::start(&node, payments, settings.checkout.clone())
+            .await
+            .map_err(|error| Failure::failed("starting the views", error))?;
+        let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
+        Ok(Program { node, followers, checkout, documents })
+    }
+}
+
+/// A node with its followers and its API; nothing listens yet.
+pub struct Program {
+    pub node: Node,
+    pub followers: Followers,
+    checkout: CheckoutOptions,
+    documents: DocumentLimits,
+}
+
+impl Program {
+    /// The API, for one who asks it. Each remembers the documents that it was sent.
+    pub fn schema(&self) -> GraphqlSchema {
+        let views = Views::new(self.followers.views(), self.checkout.clone());
+        GraphqlSchema::new(self.node.engine.clone(), views, self.documents)
+    }
+
+    /// Stops it in good order; what takes longer than `within` is left to the next start.
+    pub async fn stop(&self, within: Duration) {
+        let until = tokio::time::Instant::now() + within;
+        if tokio::time::timeout(within, self.followers.stop()).await.is_err() {
+            tracing::warn!(
+                "the views did not stop in time; the next start reads what they had read"
+            );
+        }
+        self.node.drain(until.saturating_duration_since(tokio::time::Instant::now())).await;
+    }
+}

@@ -1,0 +1,47 @@
+//! The two times of a node: the one on the wall, which events record, and the monotonic one, by which
+//! leases and idleness are measured. A test gives times of its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+
+/// Times that are given from outside.
+pub trait Time: Send + Sync + 'static {
+    /// Microseconds since 1970 UTC.
+    fn wall_us(&self) -> i64;
+    /// Microseconds since some moment; never less than before.
+    fn monotonic_us(&self) -> u64;
+}
+
+/// Where a node has its times from. It is asked several times for each command, so that the
+/// system's clocks are read without a call through a pointer.
+#[derive(Clone)]
+pub enum Clock {
+    System { started: Instant },
+    Given(Arc<dyn Time>),
+}
+
+impl Clock {
+    /// The system's clocks; the monotonic one begins now.
+    pub fn system() -> Self {
+        Self::System { started: Instant::now() }
+    }
+
+    #[inline]
+    pub fn wall_us(&self) -> i64 {
+        match self {
+            Self::System { .. } => Utc::now().timestamp_micros(),
+            Self::Given(time) => time.wall_us(),
+        }
+    }
+
+    #[inline]
+    pub fn monotonic_us(&self) -> u64 {
+        match self {
+            Self::System { started } => u64::try_from(started.elapsed().as_micros())
+                .expect("a node lives less than 500,000 years"),
+            Self::Given(time) => time.monotonic_us(),
+        }
+    }
+}
