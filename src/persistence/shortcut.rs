@@ -15,6 +15,7 @@ pub enum Shortcut {
     ReadAfterLease,
     ForgetKeys,
     CompareEpochsOnly,
+    UnusedUnlessPending,
 }
 
 /// The shortcut that a core takes: none, unless the simulator says so.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::world::{Plan, World};
 use persistence::shortcut::Shortcut;
 
-const SHORTCUTS: [Shortcut; 10] = [
+const SHORTCUTS: [Shortcut; 11] = [
     Shortcut::NoTakeoverRecord,
     Shortcut::BelieveAbsent,
     Shortcut::HeadAgainAfterDuplicate,
@@ -17,6 +17,7 @@ const SHORTCUTS: [Shortcut; 10] = [
     Shortcut::ReadAfterLease,
     Shortcut::ForgetKeys,
     Shortcut::CompareEpochsOnly,
+    Shortcut::UnusedUnlessPending,
 ];
 
 /// The number of steps, or what was broken: a promise, or an assertion of a core.

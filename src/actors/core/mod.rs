@@ -218,6 +218,9 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 pending.wait_in(entry, request.reply, outcome);
                 return Decided::Waits;
             }
+            if self.planted.is(Shortcut::UnusedUnlessPending) && request.command.is_none() {
+                return Decided::Answer(request.reply, Verdict::KeyUnused);
+            }
             let mut pages = self.keys.probe(fingerprint_of_key);
             // Only what is confirmed and was not searched before. What lies beyond may stand in the
             // log already: answered from there, it would be known before it can be read here.
