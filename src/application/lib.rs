@@ -11,6 +11,7 @@ pub mod admission;
 pub mod pricing;
 pub mod orders;
 pub mod users;
+pub mod operators;
 
 use actors::aggregate_ref::Engine;
 use views::Views;

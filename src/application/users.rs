@@ -5,9 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::request::{Outcome, Request};
-use actors::aggregate_ref::{AskError, Fault};
-use actors::core::Committed;
-use domain::access::email_reservation::{self, EmailReservation};
+use actors::aggregate_ref::{AskError, Engine, Fault};
+use actors::core::{Committed, Reading};
+use domain::access::email_reservation::{self, EmailReservation, email_reservation_id};
 use domain::access::user::{self, User};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
@@ -55,6 +55,20 @@ pub async fn change_email(
     let content = ("changeUserEmail", email.clone());
     let way = Acquisition::change(user, email, reserved_until(request));
     take_address(request, user, way, &content).await
+}
+
+/// The user who has an address, as they are now.
+pub async fn by_email(
+    engine: &Engine,
+    email: &EmailAddress,
+) -> Result<Option<(AggregateId, Reading<user::State>)>, Fault> {
+    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(email));
+    let Some(hold) = reservation.read().await?.state.hold else { return Ok(None) };
+    let user = engine.aggregate::<User>(hold.holder).read().await?;
+    // Who reserved an address need not have taken it.
+    let profile = user.state.profile.as_ref();
+    let has_it = profile.is_some_and(|profile| profile.email == *email);
+    Ok(has_it.then_some((hold.holder, user)))
 }
 
 fn reserved_until(request: &Request<'_>) -> DateTime<Utc> {

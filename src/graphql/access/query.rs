@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use async_graphql::{Context, Object, Result};
 
 use super::UserNode;
-use crate::context::{AsOf, Loaded, load};
-use crate::errors::coded;
+use crate::context::{AsOf, Loaded, engine, load};
+use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
 use crate::lists::{Asked, connection, views};
 use crate::scalars::PositionToken;
-use domain::access::email_reservation::{EmailReservation, email_reservation_id};
+use application::users;
 use domain::access::user::User;
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
@@ -62,18 +62,9 @@ impl AccessQuery {
     ) -> Result<Option<UserNode>> {
         let email =
             EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
-        let reservation =
-            load::<EmailReservation>(context, email_reservation_id(&email), None).await?;
-        let Some(hold) = reservation.and_then(|reservation| reservation.state().hold.clone())
-        else {
-            return Ok(None);
-        };
-        let user = registered(context, hold.holder, None).await?;
-        // Who reserved an address need not have taken it.
-        let has_it = |user: &Loaded<User>| {
-            user.state().profile.as_ref().is_some_and(|profile| profile.email == email)
-        };
-        Ok(user.filter(has_it).map(UserNode))
+        let found =
+            users::by_email(engine(context), &email).await.map_err(|error| fault(&error))?;
+        Ok(found.map(|(id, reading)| UserNode(Loaded { id, reading })))
     }
 }
 

@@ -4,12 +4,14 @@ use async_graphql::{Context, Enum, InputObject, Object, Result};
 use uuid::Uuid;
 
 use super::query::ActorStatus;
-use crate::context::{engine, load};
+use crate::context::application;
 use crate::errors::UserError;
-use actors::shard::{ActivationKey, ActivationStatus};
-use domain::aggregate::Aggregate;
+use crate::mutation::change;
+use actors::aggregate_ref::AskError;
+use actors::shard::ActivationStatus;
+use application::{Application, operators};
+use domain::aggregate::{Aggregate, Refusal};
 use domain::id::AggregateId;
-use domain::text::TextRule;
 
 #[derive(Default)]
 pub struct OperationsMutation;
@@ -30,15 +32,21 @@ macro_rules! actor_kinds {
                 }
             }
 
-            /// Sees to it that the actor is live.
-            async fn activate(self, context: &Context<'_>, id: AggregateId) -> Result<bool> {
-                Ok(match self {
-                    $(Self::$kind => load::<$aggregate>(context, id, None).await?.is_some(),)+
-                })
+            async fn quarantine(
+                self,
+                application: &Application,
+                id: AggregateId,
+                reason: &str,
+            ) -> Quarantined {
+                match self {
+                    $(Self::$kind => operators::quarantine::<$aggregate>(application, id, reason).await,)+
+                }
             }
         }
     };
 }
+
+type Quarantined = std::result::Result<ActivationStatus, AskError<operators::Refusal>>;
 
 sagas::kinds!(actor_kinds);
 
@@ -95,8 +103,6 @@ impl ActorPayload {
     }
 }
 
-const REASON: TextRule = TextRule::line("reason", 200);
-
 #[Object]
 impl OperationsMutation {
     /// Answers at once, for measuring: asks no actor and writes nothing.
@@ -112,20 +118,9 @@ impl OperationsMutation {
         context: &Context<'_>,
         input: QuarantineActorInput,
     ) -> Result<Option<ActorPayload>> {
-        if let Err(error) = REASON.check(&input.reason) {
-            return Ok(Some(ActorPayload(Err(UserError::text(&error)))));
-        }
         let id = AggregateId(input.aggregate_id);
-        let key: ActivationKey = (input.kind.aggregate_type(), id);
-        let shard = engine(context).shard_of(id);
-        if shard.find(&key).is_none() && !input.kind.activate(context, id).await? {
-            // Looking for it made it live.
-            shard.forget(&key);
-            return Ok(Some(unknown()));
-        }
-        let Some(activation) = shard.find(&key) else { return Ok(Some(unknown())) };
-        activation.quarantine(&input.reason);
-        Ok(Some(ActorPayload(Ok(ActorStatus(activation.status())))))
+        let quarantined = input.kind.quarantine(application(context), id, &input.reason).await;
+        Ok(Some(ActorPayload(change(quarantined)?.map(ActorStatus))))
     }
 
     /// Puts a quarantined aggregate back into service; it is recovered from the log when it is
@@ -135,24 +130,17 @@ impl OperationsMutation {
         context: &Context<'_>,
         input: ReleaseActorInput,
     ) -> Result<Option<ActorPayload>> {
-        let id = AggregateId(input.aggregate_id);
-        let key: ActivationKey = (input.kind.aggregate_type(), id);
-        let shard = engine(context).shard_of(id);
-        let activation = shard.find(&key);
-        let Some(activation) =
-            activation.filter(|activation| activation.status().quarantined.is_some())
-        else {
-            let message = "no such actor is quarantined on this node";
-            let error = UserError::plain("NOT_QUARANTINED", message, &["aggregateId"]);
-            return Ok(Some(ActorPayload(Err(error))));
-        };
-        shard.forget(&key);
-        let released = ActivationStatus { quarantined: None, ..activation.status() };
-        Ok(Some(ActorPayload(Ok(ActorStatus(released)))))
+        let key = (input.kind.aggregate_type(), AggregateId(input.aggregate_id));
+        let released = operators::release(application(context), &key);
+        Ok(Some(ActorPayload(released.map(ActorStatus).map_err(UserError::from))))
     }
 }
 
-fn unknown() -> ActorPayload {
-    let error = UserError::plain("AGGREGATE_NOT_FOUND", "no such aggregate", &["aggregateId"]);
-    ActorPayload(Err(error))
+impl From<operators::Refusal> for UserError {
+    fn from(refusal: operators::Refusal) -> Self {
+        match &refusal {
+            operators::Refusal::InvalidReason(error) => Self::text(error),
+            _ => Self::plain(refusal.code(), &refusal, &["aggregateId"]),
+        }
+    }
 }
