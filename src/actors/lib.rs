@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod view;
 pub mod reaction;
 pub mod checkout;
+pub mod saga;
 pub mod service;
 pub mod registry;
 pub mod metrics;

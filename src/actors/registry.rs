@@ -3,21 +3,31 @@
 //! shown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::aggregate_ref::Engine;
-use super::checkout::{CheckoutActor, CheckoutOptions, CheckoutSetup};
+use super::checkout::CheckoutOptions;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
 use super::reaction::Reactor;
+use super::saga::parties::Parties;
+use super::saga::{SagaActor, SagaSetup};
 use super::service::Service;
 use super::view::{View, ViewRef};
+use domain::aggregate::Aggregate;
 use payments::PaymentProvider;
 use projections::calendars::Calendars;
-use projections::checkouts::OpenCheckouts;
+use projections::open_sagas::{OpenSagas, Row};
 use projections::orders::Orders;
 use projections::position::Position;
 use projections::products::Products;
 use projections::users::Users;
+use sagas::checkout::Checkout;
 use sagas::registration::Registration;
+use sagas::saga::Saga;
+use sagas::transfer::Transfer;
+
+/// Transfers of stock that are under way at one time; the others wait their turn.
+const TRANSFERS_AT_ONCE: usize = 64;
 
 /// What followers and sagas are made of, beside their own rules.
 #[derive(Clone)]
@@ -40,11 +50,13 @@ macro_rules! registry {
     (
         views { $($view:ident: $projection:ty,)+ }
         reactions { $($reaction:ident: $rules:ty,)+ }
+        sagas { $($open:ident: $saga:ty, at once $drivers_max:expr;)+ }
     ) => {
         /// What queries read. The default is empty for ever.
         #[derive(Clone, Default)]
         pub struct Views {
             $(pub $view: ViewRef<$projection>,)+
+            $(pub $open: ViewRef<OpenSagas<$saga>>,)+
         }
 
         /// How far the consequences of what happened are drawn.
@@ -54,21 +66,35 @@ macro_rules! registry {
         }
 
         impl Registry {
-            fn start_followers(&self, parts: &Parts, services: &mut Vec<Service>) {
-                $(services.push(follower(parts, &self.views.$view, |_| {
-                    View::<$projection>::default()
-                }));)+
-                $(services.push(follower(parts, &self.reactions.$reaction, |parts| {
-                    Reactor::<$rules>::new(parts.engine.clone())
-                }));)+
+            /// What is to be started, in this order, and stopped in the opposite one: a saga's
+            /// driver ends before the view that it follows.
+            pub fn services(&self, parts: &Parts) -> Vec<Service> {
+                vec![
+                    $(follower(parts, &self.views.$view, |_| View::<$projection>::default()),)+
+                    $(follower(parts, &self.views.$open, |_| View::<OpenSagas<$saga>>::default()),)+
+                    $(follower(parts, &self.reactions.$reaction, |parts| {
+                        Reactor::<$rules>::new(parts.engine.clone())
+                    }),)+
+                    $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
+                ]
             }
 
             /// Each with its name, in the order in which they start.
             fn followers(&self) -> Vec<(&'static str, &dyn AnyFollower)> {
                 vec![
                     $((View::<$projection>::NAME.name, &self.views.$view),)+
+                    $((View::<OpenSagas<$saga>>::NAME.name, &self.views.$open),)+
                     $((Reactor::<$rules>::NAME.name, &self.reactions.$reaction),)+
                 ]
+            }
+
+            /// The sagas that are open, at most `first` of each kind, the longest first.
+            pub fn open_sagas(&self, first: usize) -> Vec<(&'static str, Row)> {
+                let mut all = Vec::new();
+                $(all.extend(
+                    self.views.$open.rows().after(0).take(first).map(|row| (<$saga>::TYPE, *row)),
+                );)+
+                all
             }
         }
     };
@@ -80,10 +106,13 @@ registry! {
         products: Products,
         users: Users,
         calendars: Calendars,
-        open_checkouts: OpenCheckouts,
     }
     reactions {
         registration: Registration,
+    }
+    sagas {
+        open_checkouts: Checkout, at once |parts| parts.checkout.drivers_max;
+        open_transfers: Transfer, at once |_| TRANSFERS_AT_ONCE;
     }
 }
 
@@ -95,21 +124,6 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// What is to be started, in this order, and stopped in the opposite one: a saga ends before
-    /// the view that it follows.
-    pub fn services(&self, parts: &Parts) -> Vec<Service> {
-        let mut services = Vec::new();
-        self.start_followers(parts, &mut services);
-        let (parts, open) = (parts.clone(), self.views.open_checkouts.clone());
-        services.push(Service::new::<CheckoutActor>("checkout", move || CheckoutSetup {
-            engine: parts.engine.clone(),
-            payments: Arc::clone(&parts.payments),
-            open: open.clone(),
-            options: parts.checkout.clone(),
-        }));
-        services
-    }
-
     /// Waits until every follower has read as far as this.
     pub async fn reached(&self, position: &Position) {
         for (_, follower) in self.followers() {
@@ -136,6 +150,23 @@ fn follower<F: Follower>(
     let (parts, published) = (parts.clone(), published.clone());
     Service::new::<FollowerActor<F>>(F::NAME.name, move || {
         (Arc::clone(&parts.engine.services), published.clone(), make(&parts))
+    })
+}
+
+fn driver<S: Saga>(
+    parts: &Parts,
+    open: &ViewRef<OpenSagas<S>>,
+    drivers_max: fn(&Parts) -> usize,
+) -> Service {
+    let (parts, open) = (parts.clone(), open.clone());
+    Service::new::<SagaActor<S>>(S::TYPE, move || SagaSetup {
+        parties: Parties {
+            engine: parts.engine.clone(),
+            payments: Arc::clone(&parts.payments),
+            payment_timeout: Duration::from_millis(parts.checkout.payment_timeout_ms),
+        },
+        open: open.clone(),
+        drivers_max: drivers_max(&parts),
     })
 }
 

@@ -4,7 +4,7 @@
 pub mod position;
 
 pub mod calendars;
-pub mod checkouts;
+pub mod open_sagas;
 pub mod orders;
 pub mod users;
 pub mod products;

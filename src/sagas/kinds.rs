@@ -25,6 +25,8 @@ macro_rules! kinds {
                 public(PublicOrderId "order_" OrderNode), fact(Order);
             Checkout = sagas::checkout::Checkout,
                 public(PublicCheckoutId "checkout_" CheckoutNode), fact(Checkout);
+            Transfer = sagas::transfer::Transfer,
+                public(), fact(Transfer);
             Calendar = domain::scheduling::calendar::Calendar,
                 public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
         }

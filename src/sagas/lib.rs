@@ -3,6 +3,11 @@
 
 mod kinds;
 
+pub mod saga;
 pub mod reaction;
 pub mod checkout;
 pub mod registration;
+pub mod transfer;
+
+#[cfg(test)]
+mod testing;

@@ -1,11 +1,10 @@
 //! What a checkout makes of what is recorded: late records change nothing, early ones are refused.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
-    ATTEMPTS_MAX, COMPENSATION_ATTEMPTS_MAX, COMPENSATION_PAUSE_SECONDS_MAX, Command, Event, Line,
-    PAUSE_SECONDS_MAX, Payment, PaymentOutcome, Phase, REASON_CHARACTERS_MAX, Refusal, State,
-    checkout_id, payment_reference,
+    COMPENSATION, Command, Event, FORWARD, Line, Payment, PaymentOutcome, Phase,
+    REASON_CHARACTERS_MAX, Refusal, State, checkout_id, payment_reference,
 };
 use domain::aggregate::Context;
 use domain::commerce::order::LINES_MAX;
@@ -191,23 +190,15 @@ fn payment(
     }
 }
 
-/// Another try after a pause that doubles up to its bound, or the end of trying.
+/// Another try after a pause, or the end of trying.
 fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) -> Event) -> Event {
-    let (attempts_max, pause_max) = match state.phase.is_compensating() {
-        true => (COMPENSATION_ATTEMPTS_MAX, COMPENSATION_PAUSE_SECONDS_MAX),
-        false => (ATTEMPTS_MAX, PAUSE_SECONDS_MAX),
-    };
-    let attempt = state.attempts.saturating_add(1);
-    if attempt >= attempts_max {
-        let phase = state.phase;
-        return match phase.is_compensating() {
-            true => Event::CheckoutStalled { phase },
-            false => Event::CheckoutGivenUp { phase },
-        };
+    let phase = state.phase;
+    let retries = if phase.is_compensating() { COMPENSATION } else { FORWARD };
+    match retries.again(state.attempts, now) {
+        Some((attempt, next_at)) => again(attempt, next_at),
+        None if phase.is_compensating() => Event::CheckoutStalled { phase },
+        None => Event::CheckoutGivenUp { phase },
     }
-    let seconds = (1_i64 << state.attempts.min(30)).min(pause_max);
-    let next_at = now.checked_add_signed(TimeDelta::seconds(seconds)).unwrap_or(now);
-    again(attempt, next_at)
 }
 
 impl State {

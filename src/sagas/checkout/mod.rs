@@ -1,7 +1,7 @@
 //! The checkout: from an order that awaits payment to one that is confirmed, or cancelled clean.
 //!
 //! This folder owns the order of the steps and of their undoing, as an event-sourced aggregate and
-//! a pure function [`next`] that says what to do now. It performs nothing: a driver does, and
+//! a pure function [`next`](Saga::next) that says what to do now. It performs nothing: a driver does, and
 //! records what came of it. Each step may be performed any number of times: holds and payments
 //! have ids derived from the order's, and every command that a step sends means "already so" the
 //! second time.
@@ -16,35 +16,34 @@
 
 mod decide;
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::saga::{Called, News, Next, Request, Retries, Saga};
 use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::commerce::order;
 pub use domain::commerce::payment::PaymentOutcome;
 use domain::id::{AggregateId, CustomerId, HoldId, LocationId, VariantId};
 use domain::money::Money;
-use domain::products::stock_item::{self, stock_item_id};
+use domain::products::stock_item::stock_item_id;
 use domain::text::InvalidText;
 
-pub use state::{Next, Payment, Phase, Reason, Request, State, Step, next};
+pub use state::{Payment, Phase, Reason, State};
+pub use steps::Step;
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
 pub struct Checkout;
 
-/// How often a forward step is tried before the checkout is given up. With the pauses between
-/// them, the three steps that need the holds take less than the 15 minutes that a hold lasts.
-pub const ATTEMPTS_MAX: u32 = 8;
-/// The longest pause between two tries of a forward step.
-pub const PAUSE_SECONDS_MAX: i64 = 60;
-/// How often a compensating step is tried, over some hours, before an operator is called for.
-pub const COMPENSATION_ATTEMPTS_MAX: u32 = 60;
-/// The longest pause between two tries of a compensating step.
-pub const COMPENSATION_PAUSE_SECONDS_MAX: i64 = 300;
+/// How a forward step is tried before the checkout is given up. With the pauses between them, the
+/// three steps that need the holds take less than the 15 minutes that a hold lasts.
+pub const FORWARD: Retries = Retries { attempts_max: 8, pause_seconds_max: 60 };
+/// How a compensating step is tried, over some hours, before an operator is called for.
+pub const COMPENSATION: Retries = Retries { attempts_max: 60, pause_seconds_max: 300 };
 /// The longest code or reason that is recorded.
 pub const REASON_CHARACTERS_MAX: usize = 100;
 
@@ -131,7 +130,7 @@ pub enum Command {
 }
 
 /// The command that starts the checkout of an order that was submitted; none for other orders.
-pub fn start(id: AggregateId, order: &order::State) -> Option<Command> {
+fn start(id: AggregateId, order: &order::State) -> Option<Command> {
     let lines = order.lines.iter().map(|(number, line)| Line {
         line: *number,
         variant: line.variant,
@@ -148,7 +147,7 @@ pub fn start(id: AggregateId, order: &order::State) -> Option<Command> {
 
 /// What to record when an order would not be cancelled: either it was confirmed after all, or it
 /// is at an end in which nobody expects the goods.
-pub fn cancel_refused(refusal: &order::Refusal) -> Command {
+fn cancel_refused(refusal: &order::Refusal) -> Command {
     use order::{Refusal::IllegalTransition, Status::Completed, Status::Confirmed};
     match refusal {
         IllegalTransition { status: Confirmed | Completed, .. } => Command::RecordOrderConfirmed,
@@ -274,5 +273,74 @@ impl Aggregate for Checkout {
 
     fn apply(state: &mut State, event: &Event) {
         state.apply(event);
+    }
+}
+
+impl Saga for Checkout {
+    type Step = Step;
+    type Cause = order::Order;
+
+    const OPEN: &'static str = "open_checkouts";
+    const OPEN_SCHEMA: u32 = 2;
+
+    fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
+        steps::next(state, now)
+    }
+
+    fn request(step: &Step) -> Request<Command> {
+        steps::request(step)
+    }
+
+    fn failed(state: &State) -> Command {
+        Command::RecordFailure { phase: state.phase }
+    }
+
+    fn retry() -> Command {
+        Command::Retry
+    }
+
+    fn abort(reason: String) -> Command {
+        Command::Abort { reason }
+    }
+
+    fn at_once(state: &State) -> usize {
+        steps::at_once(state)
+    }
+
+    fn business(state: &State) -> Option<AggregateId> {
+        state.order
+    }
+
+    fn news(event: &Event) -> News {
+        match event {
+            Event::CheckoutStarted { order, .. } => News::Started { cause: Some(*order) },
+            Event::CheckoutOrderConfirmed {} | Event::CheckoutStockReleased {} => News::Over,
+            Event::PaymentUnknown { .. }
+            | Event::PaymentNotFound { .. }
+            | Event::StepFailed { .. }
+            | Event::CheckoutStalled { .. } => News::Paused,
+            _ => News::Moved,
+        }
+    }
+
+    fn called_for(order: AggregateId, event: &order::Event) -> Option<(AggregateId, Called)> {
+        use order::Event as Order;
+        match event {
+            Order::OrderSubmitted { .. } => Some((checkout_id(order), Called::For)),
+            Order::OrderConfirmed {} | Order::OrderCancelled { .. } | Order::OrderExpired {} => {
+                Some((checkout_id(order), Called::NoMore))
+            }
+            _ => None,
+        }
+    }
+
+    fn start(order: AggregateId, state: &order::State) -> Option<Command> {
+        if state.status.awaits_checkout() { start(order, state) } else { None }
+    }
+
+    fn noticed(reference: &str, outcome: &PaymentOutcome) -> Option<(AggregateId, Command)> {
+        let checkout = checkout_of(reference)?;
+        let (reference, outcome) = (reference.to_owned(), outcome.clone());
+        Some((checkout, Command::RecordPayment { reference, outcome }))
     }
 }

@@ -1,4 +1,4 @@
-//! The state of a checkout, how each event moves it, and what is to be done next.
+//! The state of a checkout, and how each event moves it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Line, hold_id, order, payment_reference, stock_item};
+use super::{Event, Line};
 use domain::id::{AggregateId, CustomerId};
 use domain::money::Money;
 
@@ -197,143 +197,4 @@ impl State {
         self.attempts = attempt;
         self.next_at = Some(next_at);
     }
-}
-
-/// What a driver does now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// These steps, in this order. The first that is refused is recorded and ends the row; when
-    /// all succeeded, that is recorded once; when one fails otherwise, [`RecordFailure`] is.
-    ///
-    /// [`RecordFailure`]: super::Command::RecordFailure
-    Do(Vec<Step>),
-    /// Nothing before this time.
-    Wait { until: DateTime<Utc> },
-    /// A compensating step failed for so long that an operator has to look: see
-    /// [`Retry`](super::Command::Retry).
-    Stalled,
-    /// Nothing any more, or nothing yet.
-    Done,
-}
-
-/// One thing to do; safe to repeat.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    HoldStock {
-        order: AggregateId,
-        customer: CustomerId,
-        line: Line,
-    },
-    Authorize {
-        reference: String,
-        amount: Money,
-    },
-    QueryPayment {
-        reference: String,
-    },
-    CommitStock {
-        order: AggregateId,
-        line: Line,
-    },
-    ConfirmOrder {
-        order: AggregateId,
-        payment_reference: String,
-    },
-    CancelOrder {
-        order: AggregateId,
-        reason: String,
-    },
-    /// After this no authorisation of the reference stands, nor can one come to: the provider
-    /// remembers the void of a reference that it has not heard of.
-    VoidPayment {
-        reference: String,
-    },
-    ReleaseStock {
-        order: AggregateId,
-        line: Line,
-    },
-}
-
-/// To whom a step speaks, and what it says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    Stock(AggregateId, stock_item::Command),
-    Order(AggregateId, order::Command),
-    Authorize { reference: String, amount: Money },
-    QueryPayment { reference: String },
-    VoidPayment { reference: String },
-}
-
-impl Step {
-    pub fn request(&self) -> Request {
-        match self {
-            Self::HoldStock { order, customer, line } => {
-                let (hold, customer, quantity) =
-                    (hold_id(*order, line.line), *customer, line.quantity);
-                let command = stock_item::Command::Hold { hold, customer, quantity, seconds: None };
-                Request::Stock(line.stock_item(), command)
-            }
-            Self::CommitStock { order, line } => {
-                let hold = hold_id(*order, line.line);
-                Request::Stock(line.stock_item(), stock_item::Command::Commit { hold })
-            }
-            Self::ReleaseStock { order, line } => {
-                let hold = hold_id(*order, line.line);
-                Request::Stock(line.stock_item(), stock_item::Command::Abandon { hold })
-            }
-            Self::ConfirmOrder { order, payment_reference } => {
-                let payment_reference = payment_reference.clone();
-                Request::Order(*order, order::Command::Confirm { payment_reference })
-            }
-            Self::CancelOrder { order, reason } => {
-                Request::Order(*order, order::Command::Cancel { reason: reason.clone() })
-            }
-            Self::Authorize { reference, amount } => {
-                Request::Authorize { reference: reference.clone(), amount: *amount }
-            }
-            Self::QueryPayment { reference } => {
-                Request::QueryPayment { reference: reference.clone() }
-            }
-            Self::VoidPayment { reference } => {
-                Request::VoidPayment { reference: reference.clone() }
-            }
-        }
-    }
-}
-
-/// What is to be done at this time; the same for the same state and time, however often asked.
-pub fn next(state: &State, now: DateTime<Utc>) -> Next {
-    let (Some(order), Some(customer), Some(amount)) = (state.order, state.customer, state.amount)
-    else {
-        return Next::Done;
-    };
-    if state.phase.is_over() {
-        return Next::Done;
-    }
-    if state.stalled {
-        return Next::Stalled;
-    }
-    if let Some(until) = state.next_at
-        && now < until
-    {
-        return Next::Wait { until };
-    }
-    let reference = payment_reference(order);
-    let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();
-    Next::Do(match state.phase {
-        Phase::NotStarted | Phase::Completed | Phase::Compensated => return Next::Done,
-        Phase::HoldingStock => per_line(&|line| Step::HoldStock { order, customer, line }),
-        Phase::Authorizing if state.payment == Payment::Unknown => {
-            vec![Step::QueryPayment { reference }]
-        }
-        Phase::Authorizing => vec![Step::Authorize { reference, amount }],
-        Phase::CommittingStock => per_line(&|line| Step::CommitStock { order, line }),
-        Phase::ConfirmingOrder => vec![Step::ConfirmOrder { order, payment_reference: reference }],
-        Phase::Cancelling => {
-            let reason = state.reason.as_ref().expect("whatever undoes a checkout gives a reason");
-            vec![Step::CancelOrder { order, reason: reason.to_string() }]
-        }
-        Phase::Voiding => vec![Step::VoidPayment { reference }],
-        Phase::Releasing => per_line(&|line| Step::ReleaseStock { order, line }),
-    })
 }

@@ -7,19 +7,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::domain::aggregate::Aggregate;
+use emporium::domain::id::AggregateId;
 use emporium::domain::money::Money;
 use emporium::payments::test_provider::TestProvider;
 use emporium::payments::{Notice, PaymentProvider, Unanswered};
+use emporium::projections::position::Position;
 use emporium::sagas::checkout::{
     Checkout, Command, PaymentOutcome, Phase, checkout_id, payment_reference,
 };
 use tokio::sync::{broadcast, watch};
 
+use super::proof::{Proof, dies_at_each_append};
 use super::shop::{
     End, cancelled, checked_out, confirmed, counts, draft, end, euro, over, place, stock,
 };
 use crate::support::eventually;
-use crate::support::life::World;
+use crate::support::life::{Life, World};
 
 fn world() -> (World, Arc<TestProvider>) {
     let provider = Arc::new(TestProvider::default());
@@ -75,66 +78,71 @@ fn a_checkout_that_is_over_takes_no_memory() {
     life.drain();
 }
 
-/// Lets the node die at each append of the checkout in turn, before and after it is executed,
-/// until one comes to its end without.
-fn dies_at_each_append(variants: &[u128], minor: i64, expected: &End) {
-    let (world, provider) = world();
-    let mut life = world.begin();
-    life.run("stock", async {
-        stock(&life.engine, 1, 1_000).await;
-        stock(&life.engine, 2, 0).await;
-    });
-    let mut deaths = 0;
-    let mut promised = 0;
-    for executed in [false, true] {
-        // The order's own submission is let through.
-        for appends in 1.. {
-            let order = life.run("a draft", draft(&life.engine, variants, minor));
-            life.crash.after(appends, executed);
-            let placed = life.run("an order", place(&life.engine, order));
-            let died = life.run("an end or a death", async {
-                tokio::select! {
-                    () = life.crash.happened() => true,
-                    () = over(&life.followers, order, &placed) => life.crash.has_happened(),
-                }
-            });
-            if died {
-                deaths += 1;
-                life.crash();
-                life = world.begin();
-                life.run("the end of a checkout", over(&life.followers, order, &placed));
-            }
-            life.crash.disarm();
-            let how = format!("{} append {appends}", if executed { "after" } else { "before" });
-            assert_eq!(life.run("a look", end(&life.engine, order)), *expected, "{how}");
-            let stands = provider.authorized(&payment_reference(order));
-            let paid = (*expected == confirmed()).then(|| euro(minor));
-            assert_eq!(stands, paid, "{how}");
-            promised += i64::from(*expected == confirmed());
-            let shelf = life.run("a look", counts(&life.engine, 1));
-            assert_eq!(shelf, (1_000, 0, promised), "{how}");
-            if !died {
-                break;
-            }
+/// Checkouts of some variants, and how each is to end.
+struct Checkouts<'a> {
+    provider: &'a TestProvider,
+    variants: &'a [u128],
+    minor: i64,
+    expected: &'a End,
+    stocked: bool,
+    promised: i64,
+}
+
+impl Proof for Checkouts<'_> {
+    /// An order that is drafted.
+    type Subject = AggregateId;
+
+    /// The order's own submission.
+    const LET_THROUGH: i64 = 1;
+
+    async fn prepare(&mut self, life: &Life) -> AggregateId {
+        if !std::mem::replace(&mut self.stocked, true) {
+            stock(&life.engine, 1, 1_000).await;
+            stock(&life.engine, 2, 0).await;
         }
+        draft(&life.engine, self.variants, self.minor).await
     }
+
+    async fn carry_out(&self, life: &Life, order: &AggregateId) {
+        let placed = place(&life.engine, *order).await;
+        over(&life.followers, *order, &placed).await;
+    }
+
+    async fn goes_on(&self, life: &Life, order: &AggregateId) {
+        over(&life.followers, *order, &Position::default()).await;
+    }
+
+    async fn check(&mut self, life: &Life, order: &AggregateId, how: &str) {
+        assert_eq!(end(&life.engine, *order).await, *self.expected, "{how}");
+        let confirms = *self.expected == confirmed();
+        let stands = self.provider.authorized(&payment_reference(*order));
+        assert_eq!(stands, confirms.then(|| euro(self.minor)), "{how}");
+        self.promised += i64::from(confirms);
+        assert_eq!(counts(&life.engine, 1).await, (1_000, 0, self.promised), "{how}");
+    }
+}
+
+fn proved(variants: &[u128], minor: i64, expected: &End) {
+    let (world, provider) = world();
+    let (provider, stocked, promised) = (&*provider, false, 0);
+    let mut proof = Checkouts { provider, variants, minor, expected, stocked, promised };
+    let deaths = dies_at_each_append(&world, &mut proof);
     assert!(deaths >= 2 * 6, "only {deaths} deaths");
-    life.drain();
 }
 
 #[test]
 fn a_node_that_dies_at_any_append_of_a_good_checkout_completes_it_later() {
-    dies_at_each_append(&[1], 1_000, &confirmed());
+    proved(&[1], 1_000, &confirmed());
 }
 
 #[test]
 fn a_node_that_dies_at_any_append_of_a_declined_checkout_undoes_it_later() {
-    dies_at_each_append(&[1], 1_002, &cancelled("payment declined: CARD_DECLINED"));
+    proved(&[1], 1_002, &cancelled("payment declined: CARD_DECLINED"));
 }
 
 #[test]
 fn a_node_that_dies_at_any_append_of_a_checkout_without_stock_undoes_it_later() {
-    dies_at_each_append(&[1, 2], 1_000, &cancelled("no stock for line 2: INSUFFICIENT_STOCK"));
+    proved(&[1, 2], 1_000, &cancelled("no stock for line 2: INSUFFICIENT_STOCK"));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use emporium::projections::position::Position;
 use emporium::sagas::registration::{Acquisition, Answer, End, Next};
 use uuid::Uuid;
 
+use super::proof::{Proof, dies_at_each_append};
 use crate::support::engine::meta;
 use crate::support::life::{Life, World, done, position};
 
@@ -71,48 +72,44 @@ async fn settled(life: &Life, user: AggregateId) {
     life.followers.addresses_settled(&position).await;
 }
 
+/// Registrations of users; each client asks again, with the same keys, when its node has died.
+struct Registrations;
+
+impl Proof for Registrations {
+    type Subject = (AggregateId, String, Acquisition);
+
+    const LET_THROUGH: i64 = 0;
+
+    async fn prepare(&mut self, _: &Life) -> Self::Subject {
+        let user = AggregateId(Uuid::now_v7());
+        let email = format!("{}@example.com", user.0.simple());
+        let acquisition = registration(user, &email, soon());
+        (user, email, acquisition)
+    }
+
+    async fn carry_out(&self, life: &Life, (user, email, acquisition): &Self::Subject) {
+        let end = acquire(&life.engine, acquisition.clone(), email).await;
+        assert_eq!(end, Ok(End::Taken));
+        settled(life, *user).await;
+    }
+
+    async fn goes_on(&self, life: &Life, subject: &Self::Subject) {
+        self.carry_out(life, subject).await;
+    }
+
+    async fn check(&mut self, life: &Life, subject: &Self::Subject, how: &str) {
+        // Also where nobody's node has died.
+        self.carry_out(life, subject).await;
+        let (user, email, _) = subject;
+        assert!(is_confirmed(&life.engine, email, *user).await, "{how}");
+    }
+}
+
 #[test]
 fn a_node_that_dies_at_any_append_leaves_an_address_with_its_user() {
     let world = World::new(Arc::new(TestProvider::default()));
-    let mut life = world.begin();
-    let mut deaths = 0;
-    for executed in [false, true] {
-        for appends in 0.. {
-            let user = AggregateId(Uuid::now_v7());
-            let email = format!("{}@example.com", user.0.simple());
-            let acquisition = registration(user, &email, soon());
-            life.crash.after(appends, executed);
-            let died = life.run("an end or a death", async {
-                tokio::select! {
-                    () = life.crash.happened() => true,
-                    () = async {
-                        let end = acquire(&life.engine, acquisition.clone(), &email).await;
-                        assert_eq!(end, Ok(End::Taken));
-                        settled(&life, user).await;
-                    } => life.crash.has_happened(),
-                }
-            });
-            if died {
-                deaths += 1;
-                life.crash();
-                life = world.begin();
-            }
-            life.crash.disarm();
-            let how = format!("{} append {appends}", if executed { "after" } else { "before" });
-            life.run("a retry", async {
-                // The client asks again, with the same keys.
-                let end = acquire(&life.engine, acquisition, &email).await;
-                assert_eq!(end, Ok(End::Taken), "{how}");
-                settled(&life, user).await;
-                assert!(is_confirmed(&life.engine, &email, user).await, "{how}");
-            });
-            if !died {
-                break;
-            }
-        }
-    }
+    let deaths = dies_at_each_append(&world, &mut Registrations);
     assert_eq!(deaths, 2 * 3, "reserved, registered, confirmed");
-    life.drain();
 }
 
 #[test]

@@ -20,12 +20,13 @@ use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::calendars::Calendars;
-use emporium::projections::checkouts::OpenCheckouts;
+use emporium::projections::open_sagas::OpenSagas;
 use emporium::projections::orders::Orders;
 use emporium::projections::position::Position;
 use emporium::projections::products::Products;
 use emporium::projections::users::Users;
 use emporium::projections::{Place, Projection};
+use emporium::sagas::checkout::Checkout;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -232,6 +233,6 @@ fn a_view_is_what_its_log_says_after_a_drain_and_after_a_crash() {
     let life = world.begin();
     assert_eq!(shown(&life), before, "after a crash");
     assert_eq!(before, life.run("a rebuild", shown_anew(&life)));
-    assert!(life.run("a rebuild", rebuilt::<OpenCheckouts>(&life)).is_empty());
+    assert!(life.run("a rebuild", rebuilt::<OpenSagas<Checkout>>(&life)).is_empty());
     life.drain();
 }

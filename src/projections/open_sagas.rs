@@ -1,9 +1,10 @@
-//! The open checkouts: orders that were submitted and are not at an end, and checkouts that were
-//! started and are not over. Their driver follows this view, and it stays as small as what is open.
+//! The open sagas of one kind: those that were called for, and those that were started and are
+//! not over. Their driver follows this view, and it stays as small as what is open.
 //!
-//! The logs of an order and of its checkout may be read in either order, so each keeps its own
+//! The logs of a saga and of what calls for it may be read in either order, so each keeps its own
 //! half of a row: a row is gone when neither half is open.
 
+use std::marker::PhantomData;
 use std::ops::Bound;
 
 use imbl::{HashMap, OrdMap};
@@ -11,20 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fact, Place, Projection};
 use domain::aggregate::Aggregate;
-use domain::commerce::order::{self, Order};
 use domain::id::AggregateId;
-use sagas::checkout::{Checkout, Event, checkout_id};
+use sagas::saga::{Called, News, Saga};
 
-/// One open checkout.
+/// One open saga.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    pub checkout: AggregateId,
-    /// Its order; not known where only a late payment reopened the checkout.
-    pub order: Option<AggregateId>,
-    /// The order is submitted and neither confirmed nor at an end.
-    pub awaiting: bool,
-    /// The checkout is started and not over.
+    pub saga: AggregateId,
+    /// What called for it. Not known where nothing did, or only late news opened it again.
+    pub cause: Option<AggregateId>,
+    /// It is called for: an order is submitted, say, and neither confirmed nor at an end.
+    pub called_for: bool,
+    /// It is started and not over.
     pub started: bool,
     /// It waits: for the time to try again, or for an operator.
     pub paused: bool,
@@ -34,14 +34,15 @@ pub struct Row {
 }
 
 /// See the module.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
-pub struct OpenCheckouts {
+#[derive(Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored", bound = "")]
+pub struct OpenSagas<S> {
     rows: HashMap<AggregateId, Row>,
     queue: OrdMap<u64, AggregateId>,
     last: u64,
     /// Those that do not wait.
     moving: usize,
+    kind: PhantomData<fn() -> S>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +53,7 @@ struct Stored {
 
 impl Row {
     fn is_open(&self) -> bool {
-        self.awaiting || self.started
+        self.called_for || self.started
     }
 
     fn is_moving(&self) -> bool {
@@ -60,7 +61,7 @@ impl Row {
     }
 }
 
-impl OpenCheckouts {
+impl<S> OpenSagas<S> {
     /// Those that wait neither for a time nor for an operator: their driver has them, or will.
     pub fn moving(&self) -> usize {
         self.moving
@@ -79,23 +80,23 @@ impl OpenCheckouts {
         self.last
     }
 
-    pub fn get(&self, checkout: AggregateId) -> Option<&Row> {
-        self.rows.get(&checkout)
+    pub fn get(&self, saga: AggregateId) -> Option<&Row> {
+        self.rows.get(&saga)
     }
 
     /// By number, behind `after` (0 for all).
     pub fn after(&self, after: u64) -> impl Iterator<Item = &Row> {
         let numbers = self.queue.range((Bound::Excluded(after), Bound::Unbounded));
-        numbers.filter_map(|(_, checkout)| self.rows.get(checkout))
+        numbers.filter_map(|(_, saga)| self.rows.get(saga))
     }
 
-    /// Changes a row, which is made if there is none; `news` gives it a new number.
-    fn change(&mut self, checkout: AggregateId, news: bool, change: impl FnOnce(&mut Row)) {
-        let known = self.rows.get(&checkout).copied();
+    /// Changes a row, which is made if there is none; `unexpected` gives it a new number.
+    fn change(&mut self, saga: AggregateId, unexpected: bool, change: impl FnOnce(&mut Row)) {
+        let known = self.rows.get(&saga).copied();
         let mut row = known.unwrap_or(Row {
-            checkout,
-            order: None,
-            awaiting: false,
+            saga,
+            cause: None,
+            called_for: false,
             started: false,
             paused: false,
             number: 0,
@@ -104,57 +105,48 @@ impl OpenCheckouts {
         let is_open = row.is_open();
         self.moving += usize::from(row.is_moving());
         self.moving -= usize::from(known.is_some_and(|known| known.is_moving()));
-        if known.is_some() && (news || !is_open) {
+        if known.is_some() && (unexpected || !is_open) {
             self.queue.remove(&row.number);
         }
         if !is_open {
-            self.rows.remove(&checkout);
+            self.rows.remove(&saga);
             return;
         }
-        if known.is_none() || news {
+        if known.is_none() || unexpected {
             self.last += 1;
             row.number = self.last;
-            self.queue.insert(row.number, checkout);
+            self.queue.insert(row.number, saga);
         }
-        self.rows.insert(checkout, row);
+        self.rows.insert(saga, row);
     }
 
-    fn apply_order(&mut self, id: AggregateId, event: &order::Event) {
-        use order::Event as Order;
-        match event {
-            Order::OrderSubmitted { .. } => self.change(checkout_id(id), false, |row| {
-                row.order = Some(id);
-                row.awaiting = true;
+    fn called(&mut self, saga: AggregateId, cause: AggregateId, called: Called) {
+        match called {
+            Called::For => self.change(saga, false, |row| {
+                row.cause = Some(cause);
+                row.called_for = true;
             }),
-            Order::OrderConfirmed {} | Order::OrderCancelled { .. } | Order::OrderExpired {} => {
-                let checkout = checkout_id(id);
-                if self.rows.contains_key(&checkout) {
-                    self.change(checkout, false, |row| row.awaiting = false);
-                }
+            Called::NoMore if self.rows.contains_key(&saga) => {
+                self.change(saga, false, |row| row.called_for = false);
             }
-            _ => {}
+            Called::NoMore => {}
         }
     }
 
-    fn apply_checkout(&mut self, id: AggregateId, event: &Event) {
-        let waits = self.rows.get(&id).is_some_and(|row| row.paused);
-        match event {
-            Event::CheckoutStarted { order, .. } => self.change(id, false, |row| {
-                row.order = Some(*order);
+    fn heard(&mut self, saga: AggregateId, news: News) {
+        let waits = self.rows.get(&saga).is_some_and(|row| row.paused);
+        match news {
+            News::Started { cause } => self.change(saga, false, |row| {
+                row.cause = cause.or(row.cause);
                 row.started = true;
             }),
-            Event::CheckoutOrderConfirmed {} | Event::CheckoutStockReleased {} => {
-                self.change(id, false, |row| row.started = false);
-            }
-            Event::PaymentUnknown { .. }
-            | Event::PaymentNotFound { .. }
-            | Event::StepFailed { .. }
-            | Event::CheckoutStalled { .. } => self.change(id, false, |row| {
+            News::Over => self.change(saga, false, |row| row.started = false),
+            News::Paused => self.change(saga, false, |row| {
                 row.started = true;
                 row.paused = true;
             }),
             // Whoever waits for a time or an operator need not wait any more.
-            _ => self.change(id, waits, |row| {
+            News::Moved => self.change(saga, waits, |row| {
                 row.started = true;
                 row.paused = false;
             }),
@@ -162,34 +154,51 @@ impl OpenCheckouts {
     }
 }
 
-impl From<Stored> for OpenCheckouts {
-    fn from(stored: Stored) -> Self {
-        let queue = stored.rows.iter().map(|row| (row.number, row.checkout)).collect();
-        let moving = stored.rows.iter().filter(|row| row.is_moving()).count();
-        let rows = stored.rows.into_iter().map(|row| (row.checkout, row)).collect();
-        Self { rows, queue, last: stored.last, moving }
+impl<S> Default for OpenSagas<S> {
+    fn default() -> Self {
+        Stored { rows: Vec::new(), last: 0 }.into()
     }
 }
 
-impl From<OpenCheckouts> for Stored {
-    fn from(open: OpenCheckouts) -> Self {
+impl<S> Clone for OpenSagas<S> {
+    fn clone(&self) -> Self {
+        let (rows, queue) = (self.rows.clone(), self.queue.clone());
+        Self { rows, queue, last: self.last, moving: self.moving, kind: PhantomData }
+    }
+}
+
+impl<S> From<Stored> for OpenSagas<S> {
+    fn from(stored: Stored) -> Self {
+        let queue = stored.rows.iter().map(|row| (row.number, row.saga)).collect();
+        let moving = stored.rows.iter().filter(|row| row.is_moving()).count();
+        let rows = stored.rows.into_iter().map(|row| (row.saga, row)).collect();
+        Self { rows, queue, last: stored.last, moving, kind: PhantomData }
+    }
+}
+
+impl<S> From<OpenSagas<S>> for Stored {
+    fn from(open: OpenSagas<S>) -> Self {
         Self { rows: open.rows.values().copied().collect(), last: open.last }
     }
 }
 
-impl Projection for OpenCheckouts {
-    const NAME: &'static str = "open_checkouts";
-    const SCHEMA: u32 = 1;
+impl<S: Saga> Projection for OpenSagas<S> {
+    const NAME: &'static str = S::OPEN;
+    const SCHEMA: u32 = S::OPEN_SCHEMA;
 
     fn wants(aggregate_type: &str, _: u64) -> bool {
-        aggregate_type == Order::TYPE || aggregate_type == Checkout::TYPE
+        aggregate_type == S::TYPE || aggregate_type == S::Cause::TYPE
     }
 
     fn apply(&mut self, place: Place, fact: &Fact) {
-        match fact {
-            Fact::Order(event) => self.apply_order(place.aggregate_id, event),
-            Fact::Checkout(event) => self.apply_checkout(place.aggregate_id, event),
-            _ => {}
+        let id = place.aggregate_id;
+        if let Some(event) = fact.of::<S>() {
+            self.heard(id, S::news(event));
+        }
+        if let Some(event) = fact.of::<S::Cause>()
+            && let Some((saga, called)) = S::called_for(id, event)
+        {
+            self.called(saga, id, called);
         }
     }
 }
@@ -198,10 +207,13 @@ impl Projection for OpenCheckouts {
 mod tests {
     use super::*;
     use crate::testing::{History, euro, id, round_trip};
+    use domain::commerce::order;
     use domain::commerce::order::Totals;
     use domain::id::CustomerId;
     use domain::testing::noon;
-    use sagas::checkout::Phase;
+    use sagas::checkout::{Checkout, Event, Phase, checkout_id};
+
+    type OpenCheckouts = OpenSagas<Checkout>;
 
     fn submitted() -> Fact {
         let (net, tax, gross) = (euro(1), euro(0), euro(1));
@@ -227,7 +239,7 @@ mod tests {
     }
 
     fn open(view: &OpenCheckouts, after: u64) -> Vec<AggregateId> {
-        view.after(after).map(|row| row.checkout).collect()
+        view.after(after).map(|row| row.saga).collect()
     }
 
     #[test]
@@ -248,7 +260,7 @@ mod tests {
         history.happens(id(1), submitted()).happens(saga(1), started(1));
         history.happens(id(1), confirmed());
         assert_eq!(open(&history.view, 0), [saga(1)], "the checkout has still to record it");
-        assert_eq!(history.view.get(saga(1)).and_then(|row| row.order), Some(id(1)));
+        assert_eq!(history.view.get(saga(1)).and_then(|row| row.cause), Some(id(1)));
     }
 
     #[test]

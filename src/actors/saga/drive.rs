@@ -1,0 +1,161 @@
+//! Drives one saga: reads how far it is, performs what is next, records what came of it, and so
+//! on to its end, a pause, or a fault. Decides nothing: the rules are the [`Saga`]'s.
+//!
+//! It keeps no memory of its own. Whatever it sends is derived from the saga's last event: the id
+//! of the event that causes a command is in the command's metadata, and a command's id and its
+//! idempotency key come from that event and the place of the step in its row. So a driver that
+//! takes over after a crash says the very same, and what was done already is not done again. What
+//! came of a row is recorded only if the saga still stands at the version that was read.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use futures::stream;
+use uuid::Uuid;
+
+use super::parties::{Parties, sane};
+use crate::aggregate_ref::{AggregateRef, AskError, Fault};
+use crate::core::{CommandMeta, Reading};
+use crate::reaction::event_id;
+use crate::retry;
+use domain::id::AggregateId;
+use sagas::checkout::PaymentOutcome;
+use sagas::saga::{Next, Outcome, Saga};
+
+/// See the module. Shared by all sagas of a kind.
+pub struct Driver<S> {
+    pub parties: Parties,
+    pub principal: Arc<str>,
+    pub kind: PhantomData<fn() -> S>,
+}
+
+/// Why driving stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// There is nothing to do any more.
+    Over,
+    /// Nothing is to be done before this time.
+    Waits { until: DateTime<Utc> },
+    /// An operator has to look.
+    Stalled,
+    /// Something is wrong here, not in the saga; later it may go on.
+    Failed { reason: String },
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Failed { reason: fault.to_string() }
+    }
+}
+
+impl<S: Saga> Driver<S> {
+    /// Drives a saga as far as it goes now. Where it may not have been started, `cause` names what
+    /// calls for it.
+    pub async fn drive(&self, id: AggregateId, cause: Option<AggregateId>) -> Ended {
+        let saga = self.parties.engine.aggregate::<S>(id);
+        if let Some(cause) = cause
+            && let Err(ended) = self.start(&saga, cause).await
+        {
+            return ended;
+        }
+        loop {
+            let reading = match retry::read(&saga).await {
+                Ok(reading) => reading,
+                Err(fault) => return fault.into(),
+            };
+            let steps = match S::next(&reading.state, self.parties.engine.services.now()) {
+                Next::Done => return Ended::Over,
+                Next::Wait { until } => return Ended::Waits { until },
+                Next::Stalled => return Ended::Stalled,
+                Next::Do(steps) => steps,
+            };
+            let record = self.perform(id, &reading, &steps).await;
+            let cause = event_id(id, reading.version);
+            let mut meta = self.meta(cause, S::business(&reading.state), None);
+            meta.expected_version = Some(reading.version);
+            match retry::ask(&saga, &record, &meta).await {
+                // It moved on, by an earlier try of this or by news from elsewhere: read it again.
+                Ok(_) | Err(AskError::Fault(Fault::VersionConflict { .. })) => {}
+                Err(AskError::Fault(fault)) => return fault.into(),
+                Err(AskError::Refused(refusal)) => {
+                    return Ended::Failed { reason: format!("{record:?} was refused: {refusal}") };
+                }
+            }
+        }
+    }
+
+    /// Starts the saga that its cause calls for; success too where there is none to start.
+    async fn start(&self, saga: &AggregateRef<S>, cause: AggregateId) -> Result<(), Ended> {
+        let called = retry::read(&self.parties.engine.aggregate::<S::Cause>(cause)).await?;
+        let Some(command) = S::start(cause, &called.state) else { return Ok(()) };
+        let meta = self.meta(event_id(cause, called.version), Some(cause), None);
+        match retry::ask(saga, &command, &meta).await {
+            Ok(_) => Ok(()),
+            Err(AskError::Fault(fault)) => Err(fault.into()),
+            Err(AskError::Refused(refusal)) => {
+                Err(Ended::Failed { reason: format!("the start was refused: {refusal}") })
+            }
+        }
+    }
+
+    /// Performs a row of steps and says what to record.
+    async fn perform(
+        &self,
+        saga: AggregateId,
+        reading: &Reading<S::State>,
+        steps: &[S::Step],
+    ) -> S::Command {
+        let cause = event_id(saga, reading.version);
+        let outcomes: Vec<_> = (0_u32..)
+            .zip(steps)
+            .map(|(place, step)| {
+                let meta = self.meta(cause, S::business(&reading.state), Some(place));
+                self.parties.perform(S::request(step), meta)
+            })
+            .collect();
+        let mut outcomes = stream::iter(outcomes).buffered(S::at_once(&reading.state));
+        let mut record = S::failed(&reading.state);
+        while let Some(outcome) = outcomes.next().await {
+            match outcome {
+                Outcome::GoesOn(command) => record = command,
+                Outcome::EndsRow(command) => return command,
+                Outcome::Failed => return S::failed(&reading.state),
+            }
+        }
+        record
+    }
+
+    /// Records what the payment provider said of its own accord, if it concerns this kind.
+    pub async fn notice(&self, reference: &str, outcome: PaymentOutcome) {
+        let Some((saga, command)) = S::noticed(reference, &sane(outcome)) else { return };
+        let cause = AggregateId::derived(&[b"payment_notice", reference.as_bytes()]).0;
+        let mut meta = self.meta(cause, None, None);
+        meta.causation_id = None;
+        match retry::ask(&self.parties.engine.aggregate::<S>(saga), &command, &meta).await {
+            Ok(_) => {}
+            // The driver asks the provider when it needs to know.
+            Err(AskError::Fault(fault)) => tracing::warn!(%fault, reference, "notice not recorded"),
+            Err(AskError::Refused(refusal)) => {
+                tracing::error!(%refusal, reference, "a payment provider's notice was refused");
+            }
+        }
+    }
+
+    /// `place` is that of a step in its row; a record has none, and no key: it names its version.
+    fn meta(&self, cause: Uuid, business: Option<AggregateId>, place: Option<u32>) -> CommandMeta {
+        let part = place.map_or([0xFF; 4], u32::to_be_bytes);
+        let kind = format!("{}_command", S::TYPE);
+        let command = AggregateId::derived(&[kind.as_bytes(), cause.as_bytes(), &part]);
+        CommandMeta {
+            command_id: command.0,
+            key: place.map(|_| command.to_string().into()),
+            correlation_id: business.map_or(cause, |business| business.0),
+            causation_id: Some(cause),
+            principal: Arc::clone(&self.principal),
+            trace: None,
+            expected_version: None,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a saga is: an aggregate that remembers how far it is, and pure rules that say what to do
+//! next and what each answer means. Performs nothing; one driver runs them all.
+//!
+//! A saga always ends, whoever began it and whatever died meanwhile: what it knows is in its own
+//! log, and each of its steps may be performed any number of times. A step that fails is tried
+//! again after a pause; one that is refused turns the saga towards its undoing; an undoing that
+//! fails for long stalls it and calls for an operator.
+
+use std::fmt::Debug;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::checkout::PaymentOutcome;
+use domain::aggregate::Aggregate;
+use domain::commerce::order::Order;
+use domain::id::AggregateId;
+use domain::money::Money;
+use domain::products::stock_item::StockItem;
+
+/// A kind of saga.
+pub trait Saga: Aggregate<Command: PartialEq> {
+    /// One thing to do; safe to repeat.
+    type Step: Clone + Debug + PartialEq + Send + Sync + 'static;
+
+    /// The kind of aggregate whose events call for one of these; the saga itself where whoever
+    /// wants one starts it by a command.
+    type Cause: Aggregate;
+
+    /// The name of the view of those that are open: ASCII, at most 32 bytes.
+    const OPEN: &'static str;
+    /// Raise it when [`news`](Self::news) or [`called_for`](Self::called_for) change: the view of
+    /// those that are open is rebuilt.
+    const OPEN_SCHEMA: u32;
+
+    /// What is to be done at this time; the same for the same state and time, however often asked.
+    fn next(state: &Self::State, now: DateTime<Utc>) -> Next<Self::Step>;
+
+    /// To whom a step speaks, what it says, and what each answer means.
+    fn request(step: &Self::Step) -> Request<Self::Command>;
+
+    /// Records that a step of the present row could not be performed, or nobody knows.
+    fn failed(state: &Self::State) -> Self::Command;
+
+    /// An operator mended what a stalled one waits for.
+    fn retry() -> Self::Command;
+
+    /// Somebody wants it ended.
+    fn abort(reason: String) -> Self::Command;
+
+    /// What an event means to whoever follows the open ones.
+    fn news(event: &Self::Event) -> News;
+
+    /// Steps of the present row that may be under way at once. One: each waits for the one before.
+    fn at_once(state: &Self::State) -> usize {
+        let _ = state;
+        1
+    }
+
+    /// Whose business it does: everything that it sends carries this as its correlation.
+    fn business(state: &Self::State) -> Option<AggregateId> {
+        let _ = state;
+        None
+    }
+
+    /// Which saga an event of its cause calls for, or calls for no more.
+    fn called_for(
+        cause: AggregateId,
+        event: &<Self::Cause as Aggregate>::Event,
+    ) -> Option<(AggregateId, Called)> {
+        let _ = (cause, event);
+        None
+    }
+
+    /// The command that starts the saga that its cause calls for; none where it does so no more.
+    fn start(
+        cause: AggregateId,
+        state: &<Self::Cause as Aggregate>::State,
+    ) -> Option<Self::Command> {
+        let _ = (cause, state);
+        None
+    }
+
+    /// What to record when a payment provider says something of its own accord.
+    fn noticed(reference: &str, outcome: &PaymentOutcome) -> Option<(AggregateId, Self::Command)> {
+        let _ = (reference, outcome);
+        None
+    }
+}
+
+/// What a driver does now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next<S> {
+    /// This row of steps, in this order. The first whose answer [ends the row](Outcome::EndsRow)
+    /// is recorded; when all went on, that is recorded once; when one fails otherwise,
+    /// [`Saga::failed`] is.
+    Do(Vec<S>),
+    /// Nothing before this time.
+    Wait { until: DateTime<Utc> },
+    /// It was undone in vain for so long that an operator has to look: see [`Saga::retry`].
+    Stalled,
+    /// Nothing any more, or nothing yet.
+    Done,
+}
+
+/// What an answer means for its row, with what is to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome<C> {
+    /// If it was the last step of the row, this is recorded.
+    GoesOn(C),
+    /// The other steps of the row do not matter any more.
+    EndsRow(C),
+    /// It may have happened or not; the row is tried again.
+    Failed,
+}
+
+/// What one kind of answer means.
+pub type Then<T, C> = Box<dyn FnOnce(T) -> Outcome<C> + Send>;
+
+/// A command to an aggregate, and what success and refusal of it mean.
+pub struct Call<A: Aggregate, C> {
+    pub to: AggregateId,
+    pub command: A::Command,
+    pub then: Then<Result<(), A::Refusal>, C>,
+}
+
+/// All that sagas may ask for. No answer, or one that nobody knows, is [`Outcome::Failed`].
+pub enum Request<C> {
+    Stock(Call<StockItem, C>),
+    Order(Call<Order, C>),
+    /// Asks the payment provider to reserve an amount.
+    Authorize {
+        reference: String,
+        amount: Money,
+        then: Then<PaymentOutcome, C>,
+    },
+    /// Asks the payment provider what it knows.
+    QueryPayment {
+        reference: String,
+        then: Then<PaymentOutcome, C>,
+    },
+    /// After this no authorisation of the reference stands, nor can one come to: the provider
+    /// remembers the void of a reference that it has not heard of.
+    VoidPayment {
+        reference: String,
+        then: Then<(), C>,
+    },
+}
+
+/// What an event of a saga means to whoever follows the open ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum News {
+    /// It was started, by this cause if it has one.
+    Started {
+        cause: Option<AggregateId>,
+    },
+    /// It goes on. If it waited, it need not wait any more.
+    Moved,
+    /// It waits: for a time, or for an operator.
+    Paused,
+    Over,
+}
+
+/// Whether a saga is called for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Called {
+    For,
+    NoMore,
+}
+
+/// How often something is tried, and with which pauses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retries {
+    pub attempts_max: u32,
+    /// Pauses begin with a second and double up to this.
+    pub pause_seconds_max: i64,
+}
+
+impl Retries {
+    /// The number of failed tries and the time of the next one; nothing when it was tried often
+    /// enough.
+    pub fn again(&self, failed: u32, now: DateTime<Utc>) -> Option<(u32, DateTime<Utc>)> {
+        let attempt = failed.saturating_add(1);
+        if attempt >= self.attempts_max {
+            return None;
+        }
+        let seconds = (1_i64 << failed.min(30)).min(self.pause_seconds_max);
+        let next_at = now.checked_add_signed(TimeDelta::seconds(seconds)).unwrap_or(now);
+        Some((attempt, next_at))
+    }
+}

@@ -1,0 +1,259 @@
+//! A transfer of stock: from one location to another, or nothing at all.
+//!
+//! This folder owns the order of the steps and of their undoing, in the shape of the checkout. The
+//! goods are nowhere while they are on their way: they leave the source, then arrive. Where the
+//! destination will not have them, it first promises not to take them any more, and only then does
+//! the source take them back: so they never exist twice.
+//!
+//! ```text
+//! Sending -> Receiving -> Completing -> Completed
+//! Sending -> Refused                       (the source has not enough; nothing happened)
+//! Sending, Receiving -> Refusing -> Cancelling -> Cancelled
+//! Refusing -> Completing                   (they had arrived after all)
+//! ```
+
+mod decide;
+mod state;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::saga::{News, Next, Request, Retries, Saga};
+use domain::aggregate::{self, Aggregate, Context, DomainEvent};
+use domain::id::{AggregateId, LocationId, TransferId, VariantId};
+use domain::products::stock_item;
+use domain::text::InvalidText;
+
+pub use state::{Phase, State};
+pub use steps::Step;
+
+/// The marker of this kind of aggregate.
+#[derive(Debug)]
+pub struct Transfer;
+
+/// How sending and receiving are tried before the transfer is given up.
+pub const FORWARD: Retries = Retries { attempts_max: 8, pause_seconds_max: 60 };
+/// How what has to happen then is tried, over some hours, before an operator is called for.
+pub const FINAL: Retries = Retries { attempts_max: 60, pause_seconds_max: 300 };
+/// The longest code or reason that is recorded.
+pub const REASON_CHARACTERS_MAX: usize = 200;
+
+/// The saga of a transfer; there is one.
+pub fn saga_id(transfer: TransferId) -> AggregateId {
+    AggregateId(transfer.0)
+}
+
+/// What is moved, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Goods {
+    pub transfer: TransferId,
+    pub variant: VariantId,
+    pub from: LocationId,
+    pub to: LocationId,
+    pub quantity: i64,
+}
+
+/// Why goods were not moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Why {
+    /// The source has not so many.
+    InsufficientStock {
+        available: i64,
+        requested: i64,
+    },
+    /// One of the two sides refused otherwise.
+    Refused {
+        code: String,
+        message: String,
+    },
+    /// Nobody could say for long enough whether it happened.
+    GivenUp,
+    Aborted {
+        reason: String,
+    },
+}
+
+/// What the driver records, and what people may ask of a transfer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Success too when it was started with the same goods before. One that the source refused is
+    /// tried anew: the refusal changed nothing.
+    Start {
+        goods: Goods,
+    },
+    RecordSent,
+    RecordNotSent {
+        why: Why,
+    },
+    RecordReceived,
+    RecordNotReceived {
+        why: Why,
+    },
+    /// Both sides know that it is completed.
+    RecordCompleted,
+    /// The destination will not take it any more.
+    RecordDestinationRefused,
+    /// The source has it back.
+    RecordCancelled,
+    /// A step of this phase could not be performed, or nobody knows; it will be tried again.
+    RecordFailure {
+        phase: Phase,
+    },
+    /// Somebody wants it ended; success too when it is being undone already.
+    Abort {
+        reason: String,
+    },
+    /// An operator mended what a stalled transfer waits for.
+    Retry,
+}
+
+/// What has happened in a transfer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
+pub enum Event {
+    StockTransferStarted {
+        goods: Goods,
+    },
+    StockTransferSent {},
+    /// The source refused: nothing happened.
+    StockTransferNotSent {
+        why: Why,
+    },
+    StockTransferReceived {},
+    StockTransferNotReceived {
+        why: Why,
+    },
+    StockTransferCompleted {},
+    StockTransferDestinationRefused {},
+    StockTransferCancelled {},
+    StockTransferGivenUp {
+        phase: Phase,
+    },
+    StockTransferAborted {
+        reason: String,
+    },
+    StockTransferStepFailed {
+        phase: Phase,
+        attempt: u32,
+        next_at: DateTime<Utc>,
+    },
+    StockTransferStalled {
+        phase: Phase,
+    },
+    StockTransferResumed {},
+}
+
+impl DomainEvent for Event {}
+
+/// Why a transfer will not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no such transfer")]
+    NotFound,
+    #[error("the id is not that of this transfer")]
+    WrongIdentity,
+    #[error("the transfer was started with other goods")]
+    AlreadyStarted,
+    #[error("stock is moved to another location")]
+    SameLocation,
+    #[error("a quantity of {quantity} is not between {min} and {max}")]
+    InvalidQuantity { quantity: i64, min: i64, max: i64 },
+    #[error("a transfer in phase {phase:?} cannot {command}")]
+    IllegalTransition { phase: Phase, command: &'static str },
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
+}
+
+impl aggregate::Refusal for Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "TRANSFER_NOT_FOUND",
+            Self::WrongIdentity => "WRONG_IDENTITY",
+            Self::AlreadyStarted => "TRANSFER_CONFLICT",
+            Self::SameLocation => "SAME_LOCATION",
+            Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
+            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::InvalidText(_) => "INVALID_TEXT",
+        }
+    }
+}
+
+impl From<&stock_item::Refusal> for Why {
+    fn from(refusal: &stock_item::Refusal) -> Self {
+        use aggregate::Refusal as _;
+        match refusal {
+            stock_item::Refusal::InsufficientStock { available, requested } => {
+                Self::InsufficientStock { available: *available, requested: *requested }
+            }
+            other => {
+                let message = other.to_string().chars().take(REASON_CHARACTERS_MAX).collect();
+                Self::Refused { code: other.code().to_owned(), message }
+            }
+        }
+    }
+}
+
+impl Aggregate for Transfer {
+    const TYPE: &'static str = "transfer";
+    const STATE_SCHEMA: u32 = 1;
+
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Refusal = Refusal;
+
+    fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command, context)
+    }
+
+    fn apply(state: &mut State, event: &Event) {
+        state.apply(event);
+    }
+}
+
+impl Saga for Transfer {
+    type Step = Step;
+    type Cause = Self;
+
+    const OPEN: &'static str = "open_transfers";
+    const OPEN_SCHEMA: u32 = 1;
+
+    fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
+        steps::next(state, now)
+    }
+
+    fn request(step: &Step) -> Request<Command> {
+        steps::request(step)
+    }
+
+    fn failed(state: &State) -> Command {
+        Command::RecordFailure { phase: state.phase }
+    }
+
+    fn retry() -> Command {
+        Command::Retry
+    }
+
+    fn abort(reason: String) -> Command {
+        Command::Abort { reason }
+    }
+
+    fn news(event: &Event) -> News {
+        match event {
+            Event::StockTransferStarted { .. } => News::Started { cause: None },
+            Event::StockTransferNotSent { .. }
+            | Event::StockTransferCompleted {}
+            | Event::StockTransferCancelled {} => News::Over,
+            Event::StockTransferStepFailed { .. } | Event::StockTransferStalled { .. } => {
+                News::Paused
+            }
+            _ => News::Moved,
+        }
+    }
+}
