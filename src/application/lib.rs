@@ -12,6 +12,7 @@ pub mod pricing;
 pub mod orders;
 pub mod users;
 pub mod operators;
+pub mod transfers;
 
 use actors::aggregate_ref::Engine;
 use views::Views;

@@ -4,6 +4,7 @@
 use crate::errors::{
     CustomerLimitReached, InsufficientStock, QuantityOutOfRange, StaleCount, UserError, path_of,
 };
+use application::transfers;
 use domain::aggregate::Refusal as _;
 use domain::products::{product, stock_item};
 
@@ -86,5 +87,18 @@ impl From<stock_item::Refusal> for UserError {
             | Refusal::TransferArrived => &[],
         };
         Self::plain(&code, &message, path)
+    }
+}
+
+impl From<transfers::Refusal> for UserError {
+    fn from(refusal: transfers::Refusal) -> Self {
+        use transfers::Refusal;
+        match refusal {
+            Refusal::SameLocation | Refusal::DestinationNotOpen => {
+                Self::plain(refusal.code(), &refusal, &["toLocationId"])
+            }
+            Refusal::NotMoved { .. } => Self::plain(refusal.code(), &refusal, &[]),
+            Refusal::Stock(refusal) => refusal.into(),
+        }
     }
 }

@@ -4,12 +4,14 @@ use async_graphql::{Context, InputObject, Object, Result};
 
 use super::StockItemNode;
 use crate::context::load;
-use crate::errors::{UserError, fault};
+use crate::errors::UserError;
 use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
-use crate::mutation::{Answer, Change, Payload, inputs, mutations, payload, request, send};
+use crate::mutation::{
+    Answer, Payload, change, inputs, mutations, payload, position_of, request, send,
+};
 use crate::scalars::{Duration, Long};
-use actors::aggregate_ref::{AskError, Fault};
-use application::request::Request;
+use actors::core::Committed;
+use application::transfers::{self, Wanted};
 use domain::aggregate::Refusal as _;
 use domain::id::{AggregateId, CustomerId, TransferId};
 use domain::products::stock_item::{Command, Refusal, StockItem, stock_item_id};
@@ -24,10 +26,9 @@ payload! {
 }
 
 pub struct TransferStockPayload {
-    transfer: PublicTransferId,
     source: AggregateId,
     destination: AggregateId,
-    change: Change,
+    outcome: std::result::Result<(TransferId, Committed), UserError>,
 }
 
 /// Both sides of a transfer.
@@ -35,7 +36,7 @@ pub struct TransferStockPayload {
 impl TransferStockPayload {
     /// Null if nothing was done.
     async fn transfer_id(&self) -> Option<PublicTransferId> {
-        self.change.is_ok().then_some(self.transfer)
+        self.outcome.as_ref().ok().map(|(transfer, _)| (*transfer).into())
     }
 
     async fn source(&self, context: &Context<'_>) -> Result<Option<StockItemNode>> {
@@ -48,12 +49,13 @@ impl TransferStockPayload {
 
     /// Why nothing was done; empty if it was.
     async fn user_errors(&self) -> Vec<UserError> {
-        self.change.as_ref().err().cloned().into_iter().collect()
+        self.outcome.as_ref().err().cloned().into_iter().collect()
     }
 
     /// Where the arrival stands in the log.
     async fn position(&self) -> Option<crate::scalars::PositionToken> {
-        self.change.as_ref().ok().map(crate::mutation::position_of)
+        let (_, arrived) = self.outcome.as_ref().ok()?;
+        Some(position_of(arrived))
     }
 }
 
@@ -199,82 +201,17 @@ impl StockUseCases {
         context: &Context<'_>,
         input: TransferStockInput,
     ) -> Answer<TransferStockPayload> {
-        let source = stock_item_id(input.variant_id.into(), input.from_location_id.into());
-        let destination = stock_item_id(input.variant_id.into(), input.to_location_id.into());
-        let request = request(context, Some(input.idempotency_key.clone()), None)?;
-        let transfer = TransferId(request.new_id("transferStock").0);
-        let sides = Transfer { request, transfer, source, destination };
-        let change = sides.run(context, &input).await?;
-        let transfer = transfer.into();
-        Ok(Some(TransferStockPayload { transfer, source, destination, change }))
-    }
-}
-
-/// A move under way. Every step may be repeated: what crashed is finished by the next try.
-struct Transfer<'a> {
-    request: Request<'a>,
-    transfer: TransferId,
-    source: AggregateId,
-    destination: AggregateId,
-}
-
-impl Transfer<'_> {
-    async fn run(&self, context: &Context<'_>, input: &TransferStockInput) -> Result<Change> {
-        let (transfer, quantity) = (self.transfer, input.quantity.0);
-        let (from, to) = (input.from_location_id.into(), input.to_location_id.into());
-        if self.source == self.destination {
-            let message = "stock is moved to another location";
-            return Ok(Err(UserError::plain("SAME_LOCATION", message, &["toLocationId"])));
-        }
-        // What was opened stays open, so behind this the destination can only refuse for good.
-        let destination = load::<StockItem>(context, self.destination, None).await?;
-        if destination.is_none_or(|item| item.state().identity.is_none()) {
-            let refusal = Refusal::NotOpen;
-            return Ok(Err(UserError::plain(refusal.code(), &refusal, &["toLocationId"])));
-        }
-        let out = Command::TransferOut { transfer, to, quantity };
-        if let Err(error) = send::<StockItem>(&self.request, self.source, out).await? {
-            return Ok(Err(error));
-        }
-        let arrive = Command::TransferIn { transfer, from, quantity };
-        match self.step(self.destination, arrive, "in").await? {
-            Ok(arrived) => {
-                self.close(self.source, Command::CompleteTransfer { transfer }, "complete").await?;
-                self.close(self.destination, Command::ForgetTransfer { transfer }, "forget")
-                    .await?;
-                Ok(Ok(arrived))
-            }
-            Err(refusal) => {
-                // The refusal is not forgotten: another try of this mutation may be on its way.
-                let refuse = Command::RefuseTransfer { transfer, from };
-                self.close(self.destination, refuse, "refuse").await?;
-                self.close(self.source, Command::CancelTransfer { transfer }, "cancel").await?;
-                Ok(Err(UserError::from(refusal)))
-            }
-        }
-    }
-
-    async fn step(
-        &self,
-        side: AggregateId,
-        command: Command,
-        name: &str,
-    ) -> Result<std::result::Result<actors::core::Committed, Refusal>> {
-        let key = format!("transfer/{}/{name}", self.transfer.0.simple());
-        match self.request.step::<StockItem>(side, command, Some(key.into())).await {
-            Ok(committed) => Ok(Ok(committed)),
-            Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
-            Err(AskError::Fault(error)) => Err(fault(&error)),
-        }
-    }
-
-    /// A step that the rules cannot refuse once the one before it stands, but in a race that they
-    /// decide: then the other outcome is recorded and the next try reports it.
-    async fn close(&self, side: AggregateId, command: Command, name: &str) -> Result<()> {
-        match self.step(side, command, name).await? {
-            Ok(_) | Err(Refusal::TransferNotFound) => Ok(()),
-            Err(_) => Err(fault(&Fault::OutcomeUnknown)),
-        }
+        let wanted = Wanted {
+            variant: input.variant_id.into(),
+            from: input.from_location_id.into(),
+            to: input.to_location_id.into(),
+            quantity: input.quantity.0,
+        };
+        let source = stock_item_id(wanted.variant, wanted.from);
+        let destination = stock_item_id(wanted.variant, wanted.to);
+        let request = request(context, Some(input.idempotency_key), None)?;
+        let outcome = change(transfers::transfer(&request, wanted).await)?;
+        Ok(Some(TransferStockPayload { source, destination, outcome }))
     }
 }
 

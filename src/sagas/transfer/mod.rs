@@ -15,6 +15,7 @@
 mod decide;
 mod state;
 mod steps;
+mod why;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +25,11 @@ use serde::{Deserialize, Serialize};
 use crate::saga::{News, Next, Request, Retries, Saga};
 use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::id::{AggregateId, LocationId, TransferId, VariantId};
-use domain::products::stock_item;
 use domain::text::InvalidText;
 
 pub use state::{Phase, State};
 pub use steps::Step;
+pub use why::Why;
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -55,27 +56,6 @@ pub struct Goods {
     pub from: LocationId,
     pub to: LocationId,
     pub quantity: i64,
-}
-
-/// Why goods were not moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all_fields = "camelCase")]
-pub enum Why {
-    /// The source has not so many.
-    InsufficientStock {
-        available: i64,
-        requested: i64,
-    },
-    /// One of the two sides refused otherwise.
-    Refused {
-        code: String,
-        message: String,
-    },
-    /// Nobody could say for long enough whether it happened.
-    GivenUp,
-    Aborted {
-        reason: String,
-    },
 }
 
 /// What the driver records, and what people may ask of a transfer.
@@ -180,21 +160,6 @@ impl aggregate::Refusal for Refusal {
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
             Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
             Self::InvalidText(_) => "INVALID_TEXT",
-        }
-    }
-}
-
-impl From<&stock_item::Refusal> for Why {
-    fn from(refusal: &stock_item::Refusal) -> Self {
-        use aggregate::Refusal as _;
-        match refusal {
-            stock_item::Refusal::InsufficientStock { available, requested } => {
-                Self::InsufficientStock { available: *available, requested: *requested }
-            }
-            other => {
-                let message = other.to_string().chars().take(REASON_CHARACTERS_MAX).collect();
-                Self::Refused { code: other.code().to_owned(), message }
-            }
         }
     }
 }

@@ -67,7 +67,7 @@ impl State {
             Event::StockTransferCompleted {} => self.enter(Phase::Completed),
             Event::StockTransferDestinationRefused {} => self.enter(Phase::Cancelling),
             Event::StockTransferCancelled {} => self.enter(Phase::Cancelled),
-            Event::StockTransferGivenUp { .. } => self.turn(Phase::Refusing, Why::GivenUp),
+            Event::StockTransferGivenUp { .. } => self.turn(Phase::Refusing, Why::GivenUp {}),
             Event::StockTransferAborted { reason } => {
                 self.turn(Phase::Refusing, Why::Aborted { reason: reason.clone() });
             }

@@ -9,8 +9,9 @@ use crate::testing::{
     Fault, Parties, Trial, ask, lasting_faults_unwind_clean, single_faults_change_nothing,
     steps_repeat_harmlessly,
 };
+use domain::aggregate::Refusal as _;
 use domain::id::VariantId;
-use domain::products::stock_item::{StockItem, TRANSFERS_MAX, UNITS_MAX, stock_item_id};
+use domain::products::stock_item::{self, StockItem, TRANSFERS_MAX, UNITS_MAX, stock_item_id};
 use domain::testing::{given, golden, noon_plus, state_of, uuid};
 
 const FROM: LocationId = LocationId(uuid::Uuid::from_u128(1));
@@ -132,9 +133,12 @@ fn what_one_side_refuses_is_not_moved_and_says_why() {
     let [short, closed, full] = failing_worlds().map(|(world, _)| world.run_smoothly().saga);
     let why = Why::InsufficientStock { available: 10, requested: 11 };
     assert_eq!((short.phase, short.why), (Phase::Refused, Some(why)));
-    for (saga, expected) in [(closed, "STOCK_ITEM_NOT_OPEN"), (full, "INVALID_QUANTITY")] {
-        let Some(Why::Refused { code, .. }) = saga.why else { panic!("{saga:?}") };
-        assert_eq!((saga.phase, code.as_str()), (Phase::Cancelled, expected));
+    let (quantity, min, max) = (4, 0, 0);
+    let no_room = Why::InvalidQuantity { quantity, min, max };
+    for (saga, expected) in [(closed, Why::NotOpen {}), (full, no_room)] {
+        let refusal = expected.stock_refusal().expect("one of the stock");
+        assert_eq!((expected.code(), expected.to_string()), (refusal.code(), refusal.to_string()));
+        assert_eq!((saga.phase, saga.why), (Phase::Cancelled, Some(expected)));
     }
 }
 
@@ -265,6 +269,7 @@ fn as_many_transfers_may_be_open_as_a_side_remembers() {
 fn samples() -> Vec<Event> {
     let (attempt, next_at) = (3, noon_plus(4));
     let insufficient = Why::InsufficientStock { available: 1, requested: 4 };
+    let no_room = Why::InvalidQuantity { quantity: 4, min: 1, max: UNITS_MAX };
     let (code, message) = ("LIMIT_REACHED".to_owned(), "too many".to_owned());
     vec![
         Event::StockTransferStarted { goods: goods(4) },
@@ -272,7 +277,9 @@ fn samples() -> Vec<Event> {
         Event::StockTransferNotSent { why: insufficient },
         Event::StockTransferReceived {},
         Event::StockTransferNotReceived { why: Why::Refused { code, message } },
-        Event::StockTransferNotReceived { why: Why::GivenUp },
+        Event::StockTransferNotReceived { why: Why::NotOpen {} },
+        Event::StockTransferNotReceived { why: no_room },
+        Event::StockTransferNotReceived { why: Why::GivenUp {} },
         Event::StockTransferNotReceived { why: Why::Aborted { reason: "late".to_owned() } },
         Event::StockTransferCompleted {},
         Event::StockTransferDestinationRefused {},
