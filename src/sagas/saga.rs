@@ -10,9 +10,9 @@ use std::fmt::Debug;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::checkout::PaymentOutcome;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
+use domain::commerce::payment::PaymentOutcome;
 use domain::id::AggregateId;
 use domain::money::Money;
 use domain::products::stock_item::StockItem;

@@ -20,8 +20,8 @@ use crate::aggregate_ref::{AggregateRef, AskError, Fault};
 use crate::core::{CommandMeta, Reading};
 use crate::reaction::event_id;
 use crate::retry;
+use domain::commerce::payment::PaymentOutcome;
 use domain::id::AggregateId;
-use sagas::checkout::PaymentOutcome;
 use sagas::saga::{Next, Outcome, Saga};
 
 /// See the module. Shared by all sagas of a kind.

@@ -8,8 +8,9 @@ use crate::aggregate_ref::{AskError, Engine};
 use crate::core::CommandMeta;
 use crate::retry;
 use domain::aggregate::Aggregate;
+use domain::commerce::payment::PaymentOutcome;
 use payments::PaymentProvider;
-use sagas::checkout::{PaymentOutcome, REASON_CHARACTERS_MAX};
+use sagas::checkout::REASON_CHARACTERS_MAX;
 use sagas::saga::{Call, Outcome, Request};
 
 /// See the module. Shared by all drivers.
