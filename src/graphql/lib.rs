@@ -20,6 +20,7 @@ pub mod operations;
 
 mod parts;
 
+use std::pin::Pin;
 use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
@@ -115,7 +116,14 @@ impl GraphqlSchema {
     }
 
     /// Checks a request against limits and guard, and runs it.
-    pub async fn execute(&self, call: Call) -> Reply {
+    ///
+    /// Boxed here: what callers poll is compiled where it is polled, and the whole of the API would
+    /// be compiled again in each of their rooms.
+    pub fn execute(&self, call: Call) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
+        Box::pin(self.answer(call))
+    }
+
+    async fn answer(&self, call: Call) -> Reply {
         let began = Instant::now();
         let mut counted = Counted::Other;
         let reply = self.check_and_run(call, &mut counted).await;

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::BytesMut;
+use futures::future::LocalBoxFuture;
 use serde::Deserialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
@@ -54,8 +55,12 @@ pub enum LoadError {
 }
 
 /// Runs a scenario and reports, or checks a history. Whether all was well; if it was not, what was
-/// printed says why.
-pub async fn run(arguments: &LoadArguments) -> Result<bool, LoadError> {
+/// printed says why. Boxed, so that this room is compiled here and not where it is called.
+pub fn run(arguments: &LoadArguments) -> LocalBoxFuture<'_, Result<bool, LoadError>> {
+    Box::pin(run_or_check(arguments))
+}
+
+async fn run_or_check(arguments: &LoadArguments) -> Result<bool, LoadError> {
     if let Some(LoadCommand::Check(arguments)) = &arguments.command {
         return linearizable::check(arguments);
     }
