@@ -211,13 +211,14 @@ impl<A: Aggregate> AggregateRef<A> {
         meta: CommandMeta,
     ) -> Result<Option<Committed>, Fault> {
         let (input_hash, bytes) = weigh(content);
-        match self.submit(None, meta, input_hash, bytes).await? {
-            Verdict::KeyUnused => Ok(None),
-            verdict => match outcome(verdict) {
-                Ok(committed) => Ok(Some(committed)),
-                Err(AskError::Fault(fault)) => Err(fault),
-                Err(AskError::Refused(_)) => unreachable!("nothing was to be decided"),
-            },
+        let told = match self.submit(None, meta, input_hash, bytes).await {
+            Ok(Verdict::KeyUnused) => return Ok(None),
+            told => told.map_err(AskError::Fault).and_then(outcome),
+        };
+        match told.inspect_err(|error| metrics::count_failure(A::TYPE, error)) {
+            Ok(committed) => Ok(Some(committed)),
+            Err(AskError::Fault(fault)) => Err(fault),
+            Err(AskError::Refused(_)) => unreachable!("nothing was to be decided"),
         }
     }
 

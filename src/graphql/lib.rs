@@ -1,5 +1,5 @@
-//! The API: one schema over the aggregates and views, a folder per context. Turns requests into
-//! messages to actors and their answers into data; holds no rules and knows no table.
+//! The API: one schema over the aggregates and views, a folder per context. Turns requests into use
+//! cases and commands, and what came of them into data; holds no rules and knows no table.
 
 pub mod context;
 pub mod mutation;

@@ -30,6 +30,9 @@ pub trait Cursor: Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
+/// Rows in their order, each by its key and its aggregate.
+pub type Listed<'a, K> = &'a mut dyn Iterator<Item = (K, AggregateId)>;
+
 impl<K: Cursor + Send> Asked<K> {
     pub fn new(first: i32, after: Option<String>, at_least: Option<PositionToken>) -> Result<Self> {
         let after = after
@@ -40,23 +43,21 @@ impl<K: Cursor + Send> Asked<K> {
         Ok(Self { first, after, at_least: at_least.map(|token| token.0) })
     }
 
-    /// Reads the page: `rows` gives the keys of all rows behind one, in order.
+    /// Reads the page: `rows` lists the keys and aggregates of all rows behind one, in order.
     pub async fn page<P, R>(self, view: &ViewRef<P>, rows: R) -> Result<Page>
     where
         P: projections::Projection,
-        R: FnOnce(&P, Option<K>, &mut dyn FnMut(K, AggregateId) -> bool) + Send,
+        R: FnOnce(&P, Option<K>, &mut dyn FnMut(Listed<'_, K>)) + Send,
     {
         let Self { first, after, at_least } = self;
         let has_previous_page = after.is_some();
         let read = view.read(at_least.as_ref(), |projection| {
             let mut edges = Vec::with_capacity(first);
             let mut has_next_page = false;
-            rows(projection, after, &mut |key, id| {
-                has_next_page = edges.len() == first;
-                if !has_next_page {
-                    edges.push((key.write(), id));
-                }
-                !has_next_page
+            rows(projection, after, &mut |listed| {
+                let page = (&mut *listed).take(first);
+                edges.extend(page.map(|(key, id)| (key.write(), id)));
+                has_next_page = listed.next().is_some();
             });
             (edges, has_next_page)
         });

@@ -43,13 +43,9 @@ impl AccessQuery {
         at_least: Option<PositionToken>,
     ) -> Result<UserConnection> {
         let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
-        let page = asked.page(&views(context).users, |people, after, found| {
+        let page = asked.page(&views(context).users, |people, after, list| {
             let after = after.map(|(registered_us, id)| Key { registered_us, id });
-            for row in people.recent(after) {
-                if !found((row.key().registered_us, row.id), row.id) {
-                    return;
-                }
-            }
+            list(&mut people.recent(after).map(|row| ((row.key().registered_us, row.id), row.id)));
         });
         Ok(UserConnection(page.await?))
     }

@@ -44,7 +44,7 @@ impl CommerceQuery {
     ) -> Result<OrderConnection> {
         let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
         let status = status.map(Status::from);
-        let page = asked.page(&views(context).orders, |orders, after, found| {
+        let page = asked.page(&views(context).orders, |orders, after, list| {
             let after = after.map(|(drafted_us, id)| Key { drafted_us, id });
             let rows: Box<dyn Iterator<Item = &Row>> = match (user_id, status) {
                 (Some(user), None) => Box::new(orders.by_buyer(user.into(), after)),
@@ -55,11 +55,7 @@ impl CommerceQuery {
                 (None, Some(status)) => Box::new(orders.by_status(status, after)),
                 (None, None) => Box::new(orders.recent(after)),
             };
-            for row in rows {
-                if !found((row.key().drafted_us, row.id), row.id) {
-                    return;
-                }
-            }
+            list(&mut rows.map(|row| ((row.key().drafted_us, row.id), row.id)));
         });
         Ok(OrderConnection(page.await?))
     }

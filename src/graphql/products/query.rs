@@ -42,7 +42,7 @@ impl ProductsQuery {
         at_least: Option<PositionToken>,
     ) -> Result<ProductConnection> {
         let asked = Asked::<Key>::new(first, after, at_least)?;
-        let page = asked.page(&views(context).products, |products, after, found| {
+        let page = asked.page(&views(context).products, |products, after, list| {
             let prefix = name_prefix.unwrap_or_default();
             let rows: Box<dyn Iterator<Item = &Row>> = match &family {
                 Some(family) => {
@@ -52,11 +52,7 @@ impl ProductsQuery {
                 }
                 None => Box::new(products.named(&prefix, after)),
             };
-            for row in rows {
-                if !found(row.key(), row.id) {
-                    return;
-                }
-            }
+            list(&mut rows.map(|row| (row.key(), row.id)));
         });
         Ok(ProductConnection(page.await?))
     }
@@ -73,12 +69,9 @@ impl ProductsQuery {
     ) -> Result<StockItemConnection> {
         let asked = Asked::<LocationId>::new(first, after, at_least)?;
         let variant = VariantId::from(variant_id);
-        let page = asked.page(&views(context).products, |products, after, found| {
-            for location in products.locations_of(variant, after) {
-                if !found(location, stock_item_id(variant, location)) {
-                    return;
-                }
-            }
+        let page = asked.page(&views(context).products, |products, after, list| {
+            let locations = products.locations_of(variant, after);
+            list(&mut locations.map(|location| (location, stock_item_id(variant, location))));
         });
         Ok(StockItemConnection(page.await?))
     }

@@ -40,12 +40,8 @@ impl SchedulingQuery {
         at_least: Option<PositionToken>,
     ) -> Result<CalendarConnection> {
         let asked = Asked::<Key>::new(first, after, at_least)?;
-        let page = asked.page(&views(context).calendars, |calendars, after, found| {
-            for row in calendars.by_name(after) {
-                if !found(row.key(), row.id) {
-                    return;
-                }
-            }
+        let page = asked.page(&views(context).calendars, |calendars, after, list| {
+            list(&mut calendars.by_name(after).map(|row| (row.key(), row.id)));
         });
         Ok(CalendarConnection(page.await?))
     }
