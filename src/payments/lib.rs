@@ -3,7 +3,6 @@
 
 pub mod providers;
 mod several;
-pub mod test_provider;
 
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use tokio::sync::broadcast;
 use domain::money::Money;
 
 pub use domain::commerce::payment::PaymentOutcome;
+pub use providers::test_provider;
 
 /// A payment provider.
 ///

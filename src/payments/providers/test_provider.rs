@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use super::{Notice, PaymentOutcome, PaymentProvider, Unanswered};
+use crate::{Notice, PaymentOutcome, PaymentProvider, Unanswered};
 use domain::money::Money;
 
 /// References that are remembered; then the oldest is forgotten.
