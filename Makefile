@@ -7,7 +7,7 @@ SEEDS ?= 100000
 # What a first start needs: less optimising, no load generator.
 QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
-WHOLE = --workspace --no-default-features --features load
+WHOLE = --workspace --no-default-features --features load,otlp
 
 .PHONY: help run release test lint bench simulate
 

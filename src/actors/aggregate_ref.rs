@@ -13,9 +13,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
-use super::metrics;
 use super::recovery::Recovered;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
+use super::{metrics, spans};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::cause::chain;
@@ -190,6 +190,24 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     async fn ask_weighed(
+        &self,
+        command: A::Command,
+        mut meta: CommandMeta,
+        input_hash: u64,
+        bytes: usize,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        let span = spans::of_command::<A>(self.id, &command, &mut meta);
+        let asked = self.admit_and_wait(command, meta, input_hash, bytes).await;
+        if let Err(error) = &asked {
+            metrics::count_failure(A::TYPE, error);
+        }
+        if let Some(span) = span {
+            spans::answered(span, &asked);
+        }
+        asked
+    }
+
+    async fn admit_and_wait(
         &self,
         command: A::Command,
         meta: CommandMeta,

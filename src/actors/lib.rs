@@ -23,3 +23,4 @@ pub mod saga;
 pub mod service;
 pub mod registry;
 pub mod metrics;
+mod spans;

@@ -6,8 +6,12 @@ use std::sync::atomic::Ordering;
 use telemetry::metrics::SECONDS;
 
 use crate::aggregate_ref::AskError;
+use crate::follower::AnyFollower;
 use crate::shard::{NodeServices, Shard};
+use crate::view::ViewRef;
 use domain::aggregate::Refusal;
+use projections::open_sagas::OpenSagas;
+use sagas::saga::Saga;
 
 telemetry::metrics! { "actors":
     /// Commands and reads that were let in and are not answered yet.
@@ -37,6 +41,20 @@ telemetry::metrics! { "actors":
     /// Aggregates that were taken out of service, because they failed again and again or an
     /// operator said so.
     counter QUARANTINES = "quarantines" by "kind";
+    /// Entries that a view or reaction does not know yet.
+    gauge FOLLOWER_LAG = "follower_lag_entries" by "follower";
+    /// Aggregates that a view or reaction has set aside with their later entries.
+    gauge PARKED_AGGREGATES = "parked_aggregates" by "follower";
+    /// Entries that a view or reaction could not take and set aside.
+    counter PARKED = "parked_entries" by "follower";
+    /// Sagas that are not over.
+    gauge OPEN_SAGAS = "open_sagas" by "saga";
+    /// Those of them that wait neither for a time nor for an operator.
+    gauge MOVING_SAGAS = "moving_sagas" by "saga";
+    /// How often a saga could not be undone and had to wait for an operator.
+    counter STALLED_SAGAS = "stalled_sagas" by "saga";
+    /// How often a driver could not drive a saga on; it tries again after a pause.
+    counter SAGA_FAILURES = "saga_failures" by "saga";
     /// Snapshots that were written.
     counter SNAPSHOTS = "snapshots" by "outcome";
 }
@@ -48,6 +66,31 @@ pub(crate) fn observe(services: &Arc<NodeServices>, shards: &Arc<Vec<Arc<Shard>>
     BUSIEST_SHARD.observe(shards, move |shards| shards.iter().map(admitted).fold(0.0, f64::max));
     ADMITTED_BYTES.observe(services, |node| node.admitted_bytes.load(Ordering::Relaxed) as f64);
     LIVE.observe(services, |node| node.live.load(Ordering::Relaxed) as f64);
+}
+
+/// Tells how far a follower is behind the logs of a node.
+pub(crate) fn observe_follower(
+    name: &'static str,
+    services: &Arc<NodeServices>,
+    follower: Arc<dyn AnyFollower>,
+) {
+    let of = Arc::clone(&follower);
+    FOLLOWER_LAG.observe_as(name, services, move |node| {
+        let position = of.position();
+        let ahead = node.feed.ahead_of(|shard| position.seq(shard));
+        ahead.map(|(shard, head)| head - position.seq(shard)).sum::<u64>() as f64
+    });
+    PARKED_AGGREGATES.observe_as(name, services, move |_| follower.parked().len() as f64);
+}
+
+/// Tells of the sagas of a kind for as long as they have this driver.
+pub(crate) fn observe_sagas<S: Saga, D: Send + Sync + 'static>(
+    driver: &Arc<D>,
+    open: ViewRef<OpenSagas<S>>,
+) {
+    let of = open.clone();
+    OPEN_SAGAS.observe_as(S::TYPE, driver, move |_| of.rows().len() as f64);
+    MOVING_SAGAS.observe_as(S::TYPE, driver, move |_| open.rows().moving() as f64);
 }
 
 /// Counts why a command of this kind of aggregate has no success to show.

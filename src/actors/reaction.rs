@@ -15,7 +15,7 @@ use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkpoint;
 use super::core::CommandMeta;
 use super::follower::{At, Follower};
-use super::retry;
+use super::{retry, spans};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::journal::Entry;
@@ -41,6 +41,7 @@ struct Noted<R: Reaction> {
     place: u32,
     target: AggregateId,
     command: <R::Target as Aggregate>::Command,
+    trace: Option<Arc<str>>,
 }
 
 impl<R: Reaction> Reactor<R> {
@@ -61,7 +62,7 @@ impl<R: Reaction> Reactor<R> {
 
     /// Why it cannot be sent, if it cannot; a fault that passes is the whole turn's.
     async fn send(&self, noted: Noted<R>) -> Result<Option<String>, Fault> {
-        let Noted { cause, place, target, command, .. } = noted;
+        let Noted { cause, place, target, command, trace, .. } = noted;
         let command_id =
             AggregateId::derived(&[R::NAME.as_bytes(), cause.as_bytes(), &place.to_be_bytes()]);
         let meta = CommandMeta {
@@ -71,7 +72,7 @@ impl<R: Reaction> Reactor<R> {
             correlation_id: cause,
             causation_id: Some(cause),
             principal: Arc::clone(&self.principal),
-            trace: None,
+            trace,
             expected_version: None,
         };
         match retry::ask(&self.engine.aggregate::<R::Target>(target), &command, &meta).await {
@@ -101,7 +102,8 @@ impl<R: Reaction> Follower for Reactor<R> {
         let cause = event_id(at.aggregate_id, at.version);
         let noted = self.noted.entry(at.aggregate_id).or_default();
         for (place, (target, command)) in (0..).zip(R::react(at.aggregate_id, event)) {
-            noted.push(Noted { at: At::of(entry), cause, place, target, command });
+            let (at, trace) = (At::of(entry), spans::caused_by(entry));
+            noted.push(Noted { at, cause, place, target, command, trace });
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::aggregate_ref::Engine;
 use super::checkout::CheckoutOptions;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
+use super::metrics;
 use super::reaction::Reactor;
 use super::saga::parties::Parties;
 use super::saga::{SagaActor, SagaSetup};
@@ -147,6 +148,8 @@ fn follower<F: Follower>(
     published: &FollowerRef<F::Content>,
     make: fn(&Parts) -> F,
 ) -> Service {
+    let services = &parts.engine.services;
+    metrics::observe_follower(F::NAME.name, services, Arc::new(published.clone()));
     let (parts, published) = (parts.clone(), published.clone());
     Service::new::<FollowerActor<F>>(F::NAME.name, move || {
         (Arc::clone(&parts.engine.services), published.clone(), make(&parts))

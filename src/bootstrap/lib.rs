@@ -43,7 +43,11 @@ async fn perform(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => {
             let settings = config::load(&arguments.sources())?.settings;
             telemetry::start(&settings.log);
-            server::serve(settings).await
+            telemetry::trace::start(&settings.telemetry, &settings.node.name)
+                .map_err(|error| Failure::failed("sending traces", error))?;
+            let served = server::serve(settings).await;
+            telemetry::trace::stop().await;
+            served
         }
         Command::Migrate(arguments) => {
             let settings = settings(&arguments)?;

@@ -8,7 +8,7 @@ pub fn page() -> Page {
 }
 
 /// What each room declares.
-pub fn rooms() -> [&'static [Declared]; 6] {
+pub fn rooms() -> [&'static [Declared]; 7] {
     [
         http::metrics::METRICS,
         graphql::metrics::METRICS,
@@ -16,5 +16,6 @@ pub fn rooms() -> [&'static [Declared]; 6] {
         supervisors::metrics::METRICS,
         persistence::metrics::METRICS,
         cluster::metrics::METRICS,
+        telemetry::metrics_of_traces::METRICS,
     ]
 }

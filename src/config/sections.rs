@@ -178,6 +178,9 @@ impl Settings {
         if let Some(problem) = self.log.filter_problem() {
             return Some(("log.filter", problem));
         }
+        if let Some(problem) = self.telemetry.problem() {
+            return Some(problem);
+        }
         let margin_max = self.lease.seconds.saturating_mul(1_000) / 2;
         let out_of_range = |(key, value, range): &(&'static str, u64, (u64, u64))| {
             let (lowest, highest) = *range;

@@ -72,6 +72,8 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ("database = 'postgres://u:s3cret@h/d'", "database", "mysql://"),
         ("[log]\nformat = 'xml'", "log.format", "human"),
         ("[log]\nfilter = 'a=b=c'", "log.filter", "info,sqlx=warn"),
+        ("[telemetry]\nsample_ratio = 2.0", "telemetry.sample_ratio", "from 0 to 1"),
+        ("[telemetry]\notlp_endpoint = 'https://c'", "telemetry.otlp_endpoint", "http://"),
         ("[node]\nname = ''", "node.name", "1 to 64"),
         ("listen = ", "syntax", "not TOML"),
     ];

@@ -38,6 +38,7 @@ use documents::{DocumentLimits, Documents};
 use domain::id::AggregateId;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
+use telemetry::trace::sampled_trace_id;
 
 #[derive(MergedObject, Default)]
 pub struct Query(
@@ -105,6 +106,8 @@ pub enum Outcome {
 
 /// A response and how far the request came.
 pub struct Reply {
+    /// What it is called in metrics and traces.
+    pub operation: Counted,
     pub outcome: Outcome,
     pub response: Response,
 }
@@ -125,15 +128,17 @@ impl GraphqlSchema {
 
     async fn answer(&self, call: Call) -> Reply {
         let began = Instant::now();
-        let mut counted = Counted::Other;
-        let reply = self.check_and_run(call, &mut counted).await;
-        count_operation(&counted, &reply, began.elapsed());
+        let trace_id = sampled_trace_id(call.trace.as_deref());
+        let reply = self.check_and_run(call).await;
+        count_operation(&reply, began.elapsed(), trace_id);
         reply
     }
 
-    async fn check_and_run(&self, call: Call, counted: &mut Counted) -> Reply {
-        let refused =
-            |outcome, error| Reply { outcome, response: Response::from_errors(vec![error]) };
+    async fn check_and_run(&self, call: Call) -> Reply {
+        let refused = |outcome, error| {
+            let response = Response::from_errors(vec![error]);
+            Reply { operation: Counted::Other, outcome, response }
+        };
         let Some(principal) = call.principal else {
             let message = "this needs somebody who is signed in";
             let error = errors::refused_request(errors::UNAUTHENTICATED, message);
@@ -158,7 +163,7 @@ impl GraphqlSchema {
         if let Err(error) = guard::admit(&principal, operation) {
             return refused(Outcome::Forbidden, error);
         }
-        *counted = Counted::of(operation);
+        let operation = Counted::of(operation);
         let mut request = Request::new(call.query).variables(call.variables).data(Caller {
             principal,
             correlation_id: call.correlation_id,
@@ -171,7 +176,7 @@ impl GraphqlSchema {
             || response.errors.iter().any(|error| !error.path.is_empty());
         give_codes(&mut response.errors, executed);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
-        Reply { outcome, response }
+        Reply { operation, outcome, response }
     }
 }
 

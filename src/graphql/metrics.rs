@@ -8,7 +8,7 @@ use telemetry::metrics::SECONDS;
 
 use crate::Reply;
 use crate::documents::Operation;
-use crate::errors::code_of;
+use crate::errors::{INTERNAL, code_of};
 
 telemetry::metrics! { "graphql":
     /// Operations by the field at their root, `several` if there is more than one and `other` if
@@ -21,21 +21,22 @@ telemetry::metrics! { "graphql":
 
 /// What an operation is counted as. Only fields that passed the guard have a name here: what a
 /// client makes up must not fill the table.
-pub(crate) enum Counted {
+#[derive(Debug)]
+pub enum Counted {
     Other,
     Several,
     Field(Name),
 }
 
 impl Counted {
-    pub(crate) fn of(operation: &Operation) -> Self {
+    pub fn of(operation: &Operation) -> Self {
         match operation.root_fields.as_slice() {
             [field] => Self::Field(field.clone()),
             _ => Self::Several,
         }
     }
 
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Other => "other",
             Self::Several => "several",
@@ -44,12 +45,13 @@ impl Counted {
     }
 }
 
-/// Counts an operation that was answered.
-pub(crate) fn count_operation(operation: &Counted, reply: &Reply, took: Duration) {
+/// Counts an operation that was answered, with the sampled trace that it belongs to.
+pub(crate) fn count_operation(reply: &Reply, took: Duration, trace_id: Option<String>) {
+    let operation = reply.operation.name();
     let code = match reply.response.errors.first() {
         None => "OK",
-        Some(error) => code_of(error).unwrap_or("none"),
+        Some(error) => code_of(error).unwrap_or(INTERNAL),
     };
-    OPERATIONS.with([operation.name(), code]).inc();
-    OPERATION_SECONDS.with([operation.name()]).observe_time(took);
+    OPERATIONS.with([operation, code]).inc();
+    OPERATION_SECONDS.with([operation]).observe_in(took, trace_id);
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use async_graphql::{Response, ServerError, Value};
@@ -12,12 +13,16 @@ use super::Shared;
 use super::accept::{self, MediaType};
 use super::body::{self, Parameters, Unreadable};
 use super::metrics::{REQUEST_BYTES, count_reply};
-use super::trace::{RequestId, traceparent};
+use super::request_id::RequestId;
 use auth::Principal;
 use graphql::errors::{overloaded, refused_request};
 use graphql::{Call, Outcome, Reply};
+use telemetry::trace::Door;
 
 const REQUEST_ID: &str = "x-request-id";
+const TRACEPARENT: &str = "traceparent";
+/// Tells a client the trace of its request, where that is sampled (W3C Trace Context, level 2).
+const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// Queries and mutations, in a body of JSON.
 pub async fn post(
@@ -26,12 +31,18 @@ pub async fn post(
     shared: web::Data<Shared>,
 ) -> HttpResponse {
     let began = Instant::now();
-    let reply = answer_post(request, payload, &shared).await;
+    let mut door = enter(&request);
+    let reply = answer_post(request, payload, &shared, &mut door).await;
     count_reply(&reply, began);
-    reply
+    leave(door, reply)
 }
 
-async fn answer_post(request: HttpRequest, payload: web::Payload, shared: &Shared) -> HttpResponse {
+async fn answer_post(
+    request: HttpRequest,
+    payload: web::Payload,
+    shared: &Shared,
+    door: &mut Door,
+) -> HttpResponse {
     let head = Head::of(&request);
     let Some(media_type) = head.media_type else { return head.not_acceptable() };
     let read = async {
@@ -53,7 +64,7 @@ async fn answer_post(request: HttpRequest, payload: web::Payload, shared: &Share
     REQUEST_BYTES.add(body.len() as u64);
     let Some(_place) = shared.place() else { return head.turn_away(media_type) };
     match body::parse(&body) {
-        Ok(parameters) => run(shared, head, media_type, parameters, false).await,
+        Ok(parameters) => run(shared, head, media_type, (parameters, false), door).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
     }
 }
@@ -61,17 +72,18 @@ async fn answer_post(request: HttpRequest, payload: web::Payload, shared: &Share
 /// Queries only, in the URL.
 pub async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let began = Instant::now();
-    let reply = answer_get(request, &shared).await;
+    let mut door = enter(&request);
+    let reply = answer_get(request, &shared, &mut door).await;
     count_reply(&reply, began);
-    reply
+    leave(door, reply)
 }
 
-async fn answer_get(request: HttpRequest, shared: &Shared) -> HttpResponse {
+async fn answer_get(request: HttpRequest, shared: &Shared, door: &mut Door) -> HttpResponse {
     let head = Head::of(&request);
     let Some(media_type) = head.media_type else { return head.not_acceptable() };
     let Some(_place) = shared.place() else { return head.turn_away(media_type) };
     match body::parse_url(request.query_string()) {
-        Ok(parameters) => run(shared, head, media_type, parameters, true).await,
+        Ok(parameters) => run(shared, head, media_type, (parameters, true), door).await,
         Err(unreadable) => head.refuse(media_type, &unreadable),
     }
 }
@@ -85,12 +97,31 @@ pub async fn other_method(request: HttpRequest) -> HttpResponse {
     response
 }
 
+/// Decides whether the request is sampled.
+fn enter(request: &HttpRequest) -> Door {
+    let brought = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    Door::enter(brought, "request")
+}
+
+/// Ends the request's span, if it has one, and tells the client of it.
+fn leave(door: Door, mut reply: HttpResponse) -> HttpResponse {
+    let Some(mut span) = door.span else { return reply };
+    span.set("http.response.status_code", reply.status().as_u16());
+    if reply.status().is_server_error() {
+        span.fail(reply.status());
+    }
+    let told = HeaderValue::try_from(span.traceparent()).expect("digits, letters and dashes");
+    reply.headers_mut().insert(TRACERESPONSE, told);
+    span.end();
+    reply
+}
+
 async fn run(
     shared: &Shared,
     head: Head,
     media_type: MediaType,
-    parameters: Parameters,
-    read_only: bool,
+    (parameters, read_only): (Parameters, bool),
+    door: &mut Door,
 ) -> HttpResponse {
     let call = Call {
         query: parameters.query,
@@ -98,10 +129,14 @@ async fn run(
         variables: parameters.variables,
         principal: shared.demo.then(Principal::demo),
         correlation_id: head.request_id.correlation_id,
-        trace: head.trace.clone(),
+        trace: door.trace.clone(),
         read_only,
     };
-    let Reply { outcome, response } = shared.schema.execute(call).await;
+    let Reply { operation, outcome, response } = shared.schema.execute(call).await;
+    if let Some(span) = &mut door.span {
+        span.named(format!("graphql {}", operation.name()));
+        span.set("emporium.request.id", &head.request_id.text);
+    }
     let status = match (outcome, media_type) {
         (Outcome::Executed, _) => StatusCode::OK,
         (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
@@ -142,7 +177,6 @@ fn to_json(reply: &impl Serialize) -> Vec<u8> {
 struct Head {
     media_type: Option<MediaType>,
     request_id: RequestId,
-    trace: Option<std::sync::Arc<str>>,
 }
 
 impl Head {
@@ -151,7 +185,6 @@ impl Head {
         Self {
             media_type: accept::negotiate(text(request, header::ACCEPT)),
             request_id: RequestId::of(named(REQUEST_ID)),
-            trace: traceparent(named("traceparent")),
         }
     }
 

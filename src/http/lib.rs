@@ -7,7 +7,7 @@ mod explorer;
 mod endpoint;
 pub mod metrics;
 mod scraped;
-mod trace;
+mod request_id;
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -10,4 +10,5 @@ pub mod intercept;
 pub mod snapshots;
 pub mod writer;
 pub mod metrics;
+mod spans;
 pub mod shortcut;

@@ -2,6 +2,8 @@
 
 pub mod counter;
 pub mod app;
+#[cfg(feature = "otlp")]
+pub mod collector;
 pub mod database;
 pub mod engine;
 pub mod faults;

@@ -21,6 +21,7 @@ use persistence::codec::{self, Meta};
 use persistence::journal::{Epoch, Seq, ShardId};
 use persistence::shortcut::{Planted, Shortcut};
 use persistence::writer::lane::{Cut, Dropped};
+use telemetry::trace::is_sampled;
 
 /// Keys since the last snapshot that are held at most; beyond it keyed commands wait for one.
 const FRESH_KEYS_MAX: usize = 2 << 20;
@@ -314,6 +315,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         };
         let Pending { state, version, keys, entries, .. } = &mut **pending;
         let entry = entries.back_mut().expect("one was just opened");
+        entry.traced |= meta.trace.as_deref().is_some_and(is_sampled);
         for event in &events {
             A::apply(state, event);
             codec::push_event(&mut entry.events, Some(event), &meta);
@@ -381,6 +383,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             version: entry.first_version,
             count: entry.count,
             events: codec::finish(std::mem::take(&mut entry.events)),
+            traced: entry.traced,
         })
     }
 

@@ -38,6 +38,8 @@ pub(super) struct OpenEntry<A: Aggregate, R> {
     pub after: Option<A::State>,
     pub waiters: Vec<(R, Outcome<A::Refusal>)>,
     pub keys: Vec<(u64, u64)>,
+    /// A sampled command was decided in it.
+    pub traced: bool,
 }
 
 /// A verdict whose entry has no number yet.
@@ -108,6 +110,7 @@ impl<A: Aggregate, R> Pending<A, R> {
                 after: None,
                 waiters: Vec::new(),
                 keys: Vec::new(),
+                traced: false,
             };
             self.entries.push_back(Box::new(entry));
         }

@@ -18,7 +18,9 @@ use super::published::{FollowerRef, Moment};
 use super::{FollowError, Follower};
 use crate::checkpoint;
 use crate::facts::decode;
+use crate::metrics::PARKED;
 use crate::shard::NodeServices;
+use crate::spans;
 use domain::id::AggregateId;
 use persistence::cause::chain;
 use persistence::journal::{Entry, PageLimit};
@@ -243,6 +245,7 @@ fn take_facts<F: Follower>(
     content: &mut F::Content,
     entry: &Entry,
 ) -> Result<(), String> {
+    let _span = spans::of_follower(F::NAME, entry);
     let facts = decode(entry).map_err(|error| chain(&error).to_string())?;
     for (version, fact) in (entry.version..).zip(facts) {
         let place = Place {
@@ -266,6 +269,7 @@ fn park<F: Follower>(
     let (kind, id, shard, seq) = (&at.aggregate_type, at.aggregate_id, at.shard, at.seq);
     let follower = F::NAME.name;
     tracing::error!(follower, shard, seq, kind, %id, reason, "an entry is parked");
+    PARKED.with([follower]).inc();
     Arc::make_mut(parked).park(at, reason, since)
 }
 

@@ -19,7 +19,7 @@ use super::parties::{Parties, sane};
 use crate::aggregate_ref::{AggregateRef, AskError, Fault};
 use crate::core::{CommandMeta, Reading};
 use crate::reaction::event_id;
-use crate::retry;
+use crate::{retry, spans};
 use domain::commerce::payment::PaymentOutcome;
 use domain::id::AggregateId;
 use sagas::saga::{Next, Outcome, Saga};
@@ -154,7 +154,7 @@ impl<S: Saga> Driver<S> {
             correlation_id: business.map_or(cause, |business| business.0),
             causation_id: Some(cause),
             principal: Arc::clone(&self.principal),
-            trace: None,
+            trace: spans::of_this_saga(),
             expected_version: None,
         }
     }

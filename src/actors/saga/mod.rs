@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use self::drive::{Driver, Ended};
 use self::parties::Parties;
 use super::view::ViewRef;
+use super::{metrics, spans};
 use domain::id::AggregateId;
 use projections::open_sagas::{OpenSagas, Row};
 use sagas::saga::Saga;
@@ -96,6 +97,7 @@ impl<S: Saga> Actor for SagaActor<S> {
     ) -> Result<SagaState<S>, ActorProcessingErr> {
         let (parties, principal) = (setup.parties, S::TYPE.into());
         let driver = Arc::new(Driver { parties, principal, kind: PhantomData });
+        metrics::observe_sagas::<S, _>(&driver, setup.open.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(watch(Arc::clone(&driver), setup.open.clone(), myself.clone()));
         tasks.spawn(listen(Arc::clone(&driver)));
@@ -176,7 +178,8 @@ impl<S: Saga> SagaState<S> {
         self.running.insert(saga, Running { again: false, failures });
         let (driver, myself) = (Arc::clone(&self.driver), self.myself.clone());
         self.tasks.spawn(async move {
-            let driving = AssertUnwindSafe(driver.drive(saga, cause)).catch_unwind();
+            let driving = spans::of_saga(S::TYPE, saga, cause, driver.drive(saga, cause));
+            let driving = AssertUnwindSafe(driving).catch_unwind();
             let ended = driving.await.unwrap_or_else(|_| {
                 let reason = "its driver panicked".to_owned();
                 Ended::Failed { reason }
@@ -202,12 +205,14 @@ impl<S: Saga> SagaState<S> {
             }
             Ended::Stalled => {
                 let kind = S::TYPE;
+                metrics::STALLED_SAGAS.with([kind]).inc();
                 tracing::error!(kind, %saga, "a saga cannot be undone and waits for an operator");
             }
             Ended::Failed { reason } => {
                 let failures = running.failures.saturating_add(1);
                 let pause = Duration::from_secs(1 << failures.min(6));
                 let kind = S::TYPE;
+                metrics::SAGA_FAILURES.with([kind]).inc();
                 tracing::error!(kind, %saga, reason, failures, ?pause, "a saga was not driven on");
                 self.wait(saga, pause, failures);
             }

@@ -72,6 +72,8 @@ pub struct Cut {
     pub version: u64,
     pub count: u32,
     pub events: String,
+    /// A sampled command is in it: worth looking whose.
+    pub traced: bool,
 }
 
 /// Why decisions were dropped. In each case they did not take effect *by this try*; nothing is
@@ -289,6 +291,15 @@ impl<C: Cell> Lane<C> {
                 }
             }
         }
+    }
+
+    /// The places of those entries of the batch to be appended that hold sampled commands.
+    pub fn traced(&self) -> impl Iterator<Item = usize> {
+        let parts = match &self.doing {
+            Doing::Appending(batch) => batch.parts.as_slice(),
+            _ => &[],
+        };
+        parts.iter().enumerate().filter(|(_, part)| part.cut.traced).map(|(place, _)| place)
     }
 
     /// The answer to [`Action::Append`].

@@ -15,6 +15,7 @@ use crate::cause::{Cause, chain};
 use crate::clock::Clock;
 use crate::journal::{Appended, Appender, Entry, Epoch, LogReader, PageLimit, Seq, ShardId};
 use crate::metrics;
+use crate::spans::CommitSpan;
 
 /// A live aggregate, of whatever kind, that has something to write.
 pub type CellRef = Arc<dyn Cell + Send + Sync>;
@@ -210,10 +211,14 @@ impl Shell {
         match action {
             Action::Append(entries) => {
                 let releases = &self.releases;
+                let span = CommitSpan::begin(&self.lane);
                 let began = Instant::now();
                 let (outcome, ()) =
                     tokio::join!(self.appender.append(&entries), async { releases.send_all() });
                 metrics::count_append(&entries, &outcome, began.elapsed());
+                if let Some(span) = span {
+                    span.end(&entries, &outcome);
+                }
                 if let Some(cause) = outcome.cause() {
                     log_failed_append(&entries, &outcome, cause);
                 }

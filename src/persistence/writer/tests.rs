@@ -32,6 +32,7 @@ impl Cell for One {
             version: 1,
             count: 1,
             events: "[]".to_owned(),
+            traced: false,
         })
     }
     fn committed(&self, seq: Seq) -> bool {

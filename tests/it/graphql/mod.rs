@@ -4,6 +4,6 @@ mod access;
 mod bad_input;
 mod commerce;
 mod operations;
-mod products;
+pub mod products;
 mod scheduling;
 mod schema;
