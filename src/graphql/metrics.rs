@@ -8,7 +8,7 @@ use telemetry::metrics::SECONDS;
 
 use crate::Reply;
 use crate::documents::Operation;
-use crate::errors::{INTERNAL, code_of};
+use crate::errors::code_of;
 
 telemetry::metrics! { "graphql":
     /// Operations by the field at their root, `several` if there is more than one and `other` if
@@ -50,7 +50,7 @@ pub(crate) fn count_operation(reply: &Reply, took: Duration, trace_id: Option<St
     let operation = reply.operation.name();
     let code = match reply.response.errors.first() {
         None => "OK",
-        Some(error) => code_of(error).unwrap_or(INTERNAL),
+        Some(error) => code_of(error).unwrap_or("none"),
     };
     OPERATIONS.with([operation, code]).inc();
     OPERATION_SECONDS.with([operation]).observe_in(took, trace_id);
