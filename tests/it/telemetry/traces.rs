@@ -55,7 +55,7 @@ async fn sell(collector: Collector, otlp_protocol: OtlpProtocol, trace_id: u128)
         (data["checkout"]["phase"] == "COMPLETED").then_some(())
     })
     .await;
-    app.followers.caught_up().await;
+    app.program.followers.caught_up().await;
     app.stop().await;
     trace::stop().await;
     collector.spans()
