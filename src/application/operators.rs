@@ -38,7 +38,7 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::InvalidReason(_) => "INVALID_TEXT",
             Self::AggregateNotFound => "AGGREGATE_NOT_FOUND",
-            Self::NotQuarantined => "NOT_QUARANTINED",
+            Self::NotQuarantined => "AGGREGATE_NOT_QUARANTINED",
         }
     }
 }
@@ -50,7 +50,8 @@ pub async fn quarantine<A: Aggregate>(
     id: AggregateId,
     reason: &str,
 ) -> Result<ActivationStatus, AskError<Refusal>> {
-    REASON.check(reason).map_err(|error| AskError::Refused(Refusal::InvalidReason(error)))?;
+    let refused = |error| AskError::Refused(Refusal::InvalidReason(error));
+    let reason = REASON.read(reason).map_err(refused)?;
     let key: ActivationKey = (A::TYPE, id);
     let shard = application.engine.shard_of(id);
     if shard.find(&key).is_none() {
@@ -61,7 +62,7 @@ pub async fn quarantine<A: Aggregate>(
         }
     }
     let activation = shard.find(&key).ok_or(AskError::Refused(Refusal::AggregateNotFound))?;
-    activation.quarantine(reason);
+    activation.quarantine(&reason);
     Ok(activation.status())
 }
 

@@ -5,7 +5,7 @@
 
 use std::{fmt, hash};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest address, in bytes (RFC 5321, 4.5.3.1.3, less the angle brackets).
 pub const ADDRESS_BYTES_MAX: usize = 254;
@@ -21,24 +21,24 @@ pub struct EmailAddress(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an e-mail address of at most {ADDRESS_BYTES_MAX} bytes")]
-pub struct EmailInvalid;
+pub struct InvalidEmail;
 
-impl EmailInvalid {
+impl InvalidEmail {
     pub fn code(&self) -> &'static str {
-        "EMAIL_INVALID"
+        "INVALID_EMAIL"
     }
 }
 
 impl EmailAddress {
     /// Reads an address, ignoring white space around it.
-    pub fn parse(text: &str) -> Result<Self, EmailInvalid> {
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let text = text.trim();
         if text.len() > ADDRESS_BYTES_MAX || !text.is_ascii() {
-            return Err(EmailInvalid);
+            return Err(InvalidEmail);
         }
-        let (local, domain) = text.split_once('@').ok_or(EmailInvalid)?;
+        let (local, domain) = text.split_once('@').ok_or(InvalidEmail)?;
         if !is_local_part(local) || !is_domain(domain) {
-            return Err(EmailInvalid);
+            return Err(InvalidEmail);
         }
         Ok(Self(format!("{local}@{}", domain.to_ascii_lowercase())))
     }
@@ -49,8 +49,14 @@ impl EmailAddress {
 
     /// The form that is the same for all spellings that count as one address.
     pub fn normalised(&self) -> String {
-        self.0.to_ascii_lowercase()
+        self.0.to_lowercase()
     }
+}
+
+/// Takes an address out of the log as it was written: what was stored was decided, by rules that may
+/// have been wider than these.
+pub fn as_stored<'de, D: Deserializer<'de>>(stored: D) -> Result<EmailAddress, D::Error> {
+    String::deserialize(stored).map(EmailAddress)
 }
 
 fn is_local_part(local: &str) -> bool {
@@ -99,9 +105,9 @@ impl fmt::Display for EmailAddress {
 }
 
 impl TryFrom<String> for EmailAddress {
-    type Error = EmailInvalid;
+    type Error = InvalidEmail;
 
-    fn try_from(text: String) -> Result<Self, EmailInvalid> {
+    fn try_from(text: String) -> Result<Self, InvalidEmail> {
         Self::parse(&text)
     }
 }
@@ -162,7 +168,7 @@ mod tests {
             &too_long,
             &local_too_long,
         ] {
-            assert_eq!(EmailAddress::parse(text), Err(EmailInvalid), "{text:?}");
+            assert_eq!(EmailAddress::parse(text), Err(InvalidEmail), "{text:?}");
         }
     }
 

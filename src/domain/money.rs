@@ -140,12 +140,12 @@ impl MoneyError {
     /// The stable code that clients see.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownCurrency { .. } => "UNKNOWN_CURRENCY",
+            Self::UnknownCurrency { .. } => "INVALID_CURRENCY",
             Self::CurrencyMismatch { .. } => "CURRENCY_MISMATCH",
             Self::Overflow => "AMOUNT_OUT_OF_RANGE",
-            Self::Malformed { .. } => "AMOUNT_MALFORMED",
-            Self::RateTooHigh => "RATE_OUT_OF_RANGE",
-            Self::NoWeights => "NO_WEIGHTS",
+            Self::Malformed { .. } => "INVALID_AMOUNT",
+            Self::RateTooHigh => "INVALID_RATE",
+            Self::NoWeights => "INVALID_WEIGHTS",
         }
     }
 }
@@ -352,10 +352,10 @@ mod tests {
             "1e2.00", "١.٠٠", "--1.00",
         ] {
             let refused = Money::parse(text, currency("EUR")).map_err(|error| error.code());
-            assert_eq!(refused, Err("AMOUNT_MALFORMED"), "{text:?}");
+            assert_eq!(refused, Err("INVALID_AMOUNT"), "{text:?}");
         }
         let refused = Money::parse("1.0", currency("JPY")).map_err(|error| error.code());
-        assert_eq!(refused, Err("AMOUNT_MALFORMED"));
+        assert_eq!(refused, Err("INVALID_AMOUNT"));
         assert_eq!(
             Money::parse("92233720368547758.08", currency("EUR")),
             Err(MoneyError::Overflow)
@@ -375,7 +375,7 @@ mod tests {
         );
         for code in ["XAU", "CLF", "XXX", "eur", "EURO", ""] {
             let refused = Currency::from_code(code).map_err(|error| error.code());
-            assert_eq!(refused, Err("UNKNOWN_CURRENCY"), "{code:?}");
+            assert_eq!(refused, Err("INVALID_CURRENCY"), "{code:?}");
         }
     }
 

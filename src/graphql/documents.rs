@@ -12,7 +12,7 @@ use async_graphql::{Name, ServerError, Value, Variables};
 use parking_lot::RwLock;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
-use super::errors::{PARSE_FAILED, UNKNOWN_OPERATION, VALIDATION_FAILED, refused_request};
+use super::errors::{OPERATION_NOT_FOUND, PARSE_FAILED, VALIDATION_FAILED, refused_request};
 
 /// The bounds of one document; each is answered with a code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -103,7 +103,7 @@ impl Prepared {
             }
         };
         found.ok_or_else(|| {
-            refused_request(UNKNOWN_OPERATION, "operationName names no operation of the document")
+            refused_request(OPERATION_NOT_FOUND, "operationName names no operation of the document")
         })
     }
 }
@@ -168,7 +168,7 @@ fn count_tokens(text: &str, limits: &DocumentLimits) -> Result<(), ServerError> 
         tokens += 1;
         if tokens > limits.tokens_max {
             let message = format!("a document has at most {} tokens", limits.tokens_max);
-            return Err(refused_request("TOO_MANY_TOKENS", message));
+            return Err(refused_request("TOKENS_TOO_MANY", message));
         }
         if deep > BRACKETS_DEEP_MAX {
             return Err(too_deep(BRACKETS_DEEP_MAX));
@@ -196,7 +196,7 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 }
 
 fn too_deep(max: usize) -> ServerError {
-    refused_request("TOO_DEEP", format!("a document nests at most {max} deep"))
+    refused_request("DOCUMENT_TOO_DEEP", format!("a document nests at most {max} deep"))
 }
 
 fn measure(
@@ -262,12 +262,12 @@ impl<'a> Walk<'a> {
         for selection in &set.items {
             // Every selection counts, not only fields: fragments within fragments multiply too.
             self.fields += 1;
-            self.bound(self.fields, self.limits.fields_max, "TOO_MANY_FIELDS", "fields")?;
+            self.bound(self.fields, self.limits.fields_max, "FIELDS_TOO_MANY", "fields")?;
             self.directives += selection.node.directives().len();
             self.bound(
                 self.directives,
                 self.limits.directives_max,
-                "TOO_MANY_DIRECTIVES",
+                "DIRECTIVES_TOO_MANY",
                 "directives",
             )?;
             match &selection.node {
@@ -302,12 +302,12 @@ impl<'a> Walk<'a> {
         let name = &field.name.node;
         if field.alias.is_some() {
             self.aliases += 1;
-            self.bound(self.aliases, self.limits.aliases_max, "TOO_MANY_ALIASES", "aliases")?;
+            self.bound(self.aliases, self.limits.aliases_max, "ALIASES_TOO_MANY", "aliases")?;
         }
         if depth == 1 {
             self.root_fields += 1;
             let max = self.limits.root_fields_max;
-            self.bound(self.root_fields, max, "TOO_MANY_ROOT_FIELDS", "fields at its root")?;
+            self.bound(self.root_fields, max, "ROOT_FIELDS_TOO_MANY", "fields at its root")?;
             if !self.root_names.contains(name) {
                 self.root_names.push(name.clone());
             }
@@ -399,14 +399,14 @@ mod tests {
         let repeat =
             |part: &dyn Fn(usize) -> String, times| (0..times).map(part).collect::<String>();
         let aliases = format!("{{r{{{}}}}}", repeat(&|number| format!("a{number}: b "), 31));
-        assert_eq!(code(&aliases), "TOO_MANY_ALIASES");
+        assert_eq!(code(&aliases), "ALIASES_TOO_MANY");
         let deep = format!("{}{}", "{a".repeat(16), "}".repeat(16));
-        assert_eq!(code(&deep), "TOO_DEEP");
-        assert_eq!(code(&"{a".repeat(100_000)), "TOO_DEEP");
-        assert_eq!(code(&format!("{{a(b:{}", "[".repeat(100_000))), "TOO_DEEP");
-        assert_eq!(code(&"a ".repeat(5_001)), "TOO_MANY_TOKENS");
-        assert_eq!(code(&format!("{{{}}}", "a ".repeat(21))), "TOO_MANY_ROOT_FIELDS");
-        assert_eq!(code(&format!("{{a{}}}", " @b".repeat(31))), "TOO_MANY_DIRECTIVES");
+        assert_eq!(code(&deep), "DOCUMENT_TOO_DEEP");
+        assert_eq!(code(&"{a".repeat(100_000)), "DOCUMENT_TOO_DEEP");
+        assert_eq!(code(&format!("{{a(b:{}", "[".repeat(100_000))), "DOCUMENT_TOO_DEEP");
+        assert_eq!(code(&"a ".repeat(5_001)), "TOKENS_TOO_MANY");
+        assert_eq!(code(&format!("{{{}}}", "a ".repeat(21))), "ROOT_FIELDS_TOO_MANY");
+        assert_eq!(code(&format!("{{a{}}}", " @b".repeat(31))), "DIRECTIVES_TOO_MANY");
         assert_eq!(code("{a(first: 101)}"), "PAGE_TOO_LARGE");
         assert_eq!(code("{a(first: 99999999999999999999)}"), "PAGE_TOO_LARGE");
         assert_eq!(code("query($n: Int = 101) {a(first: $n)}"), "PAGE_TOO_LARGE");
@@ -425,7 +425,7 @@ mod tests {
             bomb.push_str(&format!(" fragment F{number} on Q {{...F{next} ...F{next}}}"));
         }
         bomb.push_str(" fragment F40 on Q {a}");
-        assert_eq!(code(&bomb), "TOO_MANY_FIELDS");
+        assert_eq!(code(&bomb), "FIELDS_TOO_MANY");
     }
 
     #[test]

@@ -157,7 +157,8 @@ impl GraphqlSchema {
             Err(error) => return refused(Outcome::Refused, error),
         };
         if call.read_only && operation.kind != OperationType::Query {
-            let error = errors::refused_request("READ_ONLY", "only queries come by this way");
+            let error =
+                errors::refused_request("MUTATION_NOT_ALLOWED", "only queries come by this way");
             return refused(Outcome::ReadOnly, error);
         }
         if let Err(error) = guard::admit(&principal, operation) {
@@ -205,7 +206,7 @@ fn give_codes(all: &mut [ServerError], executed: bool) {
             continue;
         }
         let code = match error.message.as_str() {
-            "Query is too complex." => "TOO_COMPLEX",
+            "Query is too complex." => "DOCUMENT_TOO_COMPLEX",
             // Inputs that have the right shape for the schema and no meaning for their type.
             _ if executed => errors::INVALID_VALUE,
             _ => errors::VALIDATION_FAILED,

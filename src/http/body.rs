@@ -70,7 +70,7 @@ pub async fn read(
         Ok(read) => read,
         Err(_) => {
             let message = "the body did not come in time";
-            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", message))
+            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMED_OUT", message))
         }
     }
 }

@@ -50,7 +50,7 @@ async fn answer_post(
             // Forms and plain text are what another site can make a browser send.
             let message = "a request is sent as application/json in UTF-8";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Unreadable::new(status, "UNSUPPORTED_MEDIA_TYPE", message));
+            return Err(Unreadable::new(status, "MEDIA_TYPE_UNSUPPORTED", message));
         }
         let declared =
             text(&request, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
@@ -214,7 +214,7 @@ impl Head {
     fn not_acceptable(&self) -> HttpResponse {
         let message = "replies come as application/graphql-response+json or application/json";
         let status = StatusCode::NOT_ACCEPTABLE;
-        self.refuse(MediaType::Json, &Unreadable::new(status, "NOT_ACCEPTABLE", message))
+        self.refuse(MediaType::Json, &Unreadable::new(status, "MEDIA_TYPE_NOT_ACCEPTABLE", message))
     }
 }
 

@@ -256,7 +256,7 @@ impl Template {
 #[derive(Clone, Debug, Deserialize)]
 pub struct UserError {
     pub code: String,
-    /// Of `INSUFFICIENT_STOCK`, where it was asked for.
+    /// Of `STOCK_INSUFFICIENT`, where it was asked for.
     #[serde(default)]
     pub available: Option<i64>,
     /// Of `SLOT_TAKEN`, where it was asked for.

@@ -89,6 +89,72 @@ const OTHER_WORDS: [&str; 28] = [
     "BYSETPOS",
 ];
 
+/// What is said of the server or the caller as a whole, without a noun.
+const WHOLE: [&str; 6] =
+    ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
+
+/// The states that a noun of a code may be in: a new code takes one of these where one fits.
+const STATES: [&str; 43] = [
+    "ABORTED",
+    "ARRIVED",
+    "CONFLICT",
+    "DECLINED",
+    "EMPTY",
+    "ENDED",
+    "EXISTS",
+    "EXPIRED",
+    "FAILED",
+    "FULL",
+    "GIVEN_UP",
+    "INSUFFICIENT",
+    "IN_USE",
+    "LAPSED",
+    "MISMATCH",
+    "NONEXISTENT",
+    "NOT_ACCEPTABLE",
+    "NOT_ALLOWED",
+    "NOT_ASSIGNED",
+    "NOT_FOR_SALE",
+    "NOT_FOUND",
+    "NOT_OPEN",
+    "NOT_QUARANTINED",
+    "OUTSIDE_OPENING_HOURS",
+    "OUT_OF_RANGE",
+    "OVERDUE",
+    "REACHED",
+    "REFUSED",
+    "REGRESSED",
+    "REQUIRED",
+    "REUSED",
+    "STALE",
+    "TAKEN",
+    "TIMED_OUT",
+    "TOO_COMPLEX",
+    "TOO_DEEP",
+    "TOO_LARGE",
+    "TOO_LONG",
+    "TOO_MANY",
+    "UNKNOWN",
+    "UNREADABLE",
+    "UNSUPPORTED",
+    "VOIDED",
+];
+
+/// Whether a code is `INVALID_` and a noun, or a noun and a state.
+fn follows_the_scheme(code: &str) -> bool {
+    let noun = |noun: &str| {
+        let words = ["INVALID", "UNKNOWN", "WRONG", "TOO", "NO", "NOT", "ILLEGAL", "ALREADY"];
+        !noun.is_empty() && noun.split('_').all(|word| !word.is_empty() && !words.contains(&word))
+    };
+    if let Some(what) = code.strip_prefix("INVALID_") {
+        return noun(what);
+    }
+    let ends = |state: &&str| {
+        code.strip_suffix(*state).and_then(|before| before.strip_suffix('_')).is_some_and(noun)
+    };
+    WHOLE.contains(&code) || STATES.iter().any(ends)
+}
+
 /// Codes that the sources give to clients: every text in upper snake case, tests aside.
 fn codes_in_sources() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -135,6 +201,13 @@ fn every_code_is_described_and_no_other() {
 }
 
 #[test]
+fn every_code_is_spelled_by_the_scheme() {
+    let strange: Vec<_> =
+        codes_in_sources().into_iter().filter(|code| !follows_the_scheme(code)).collect();
+    assert!(strange.is_empty(), "neither INVALID_NOUN nor NOUN_STATE: {strange:?}");
+}
+
+#[test]
 fn the_tests_that_prove_a_promise_exist() {
     let text = read(Path::new("docs/semantics.md"));
     let mut sources = String::new();
@@ -162,4 +235,10 @@ fn the_tests_that_prove_a_promise_exist() {
 fn the_checks_find_what_is_planted() {
     assert_eq!(links("[a](x.md#y) [b](https://z) [c](#d)"), ["x.md"]);
     assert_eq!(codes("A => \"NEW_CODE\", B => \"abc\"", "\"", "\""), BTreeSet::from(["NEW_CODE"]));
+    for code in ["INVALID_SKU", "SKU_TAKEN", "PRODUCT_NOT_FOR_SALE", "STALE"] {
+        assert!(follows_the_scheme(code), "{code}");
+    }
+    for code in ["SKU_INVALID", "INVALID_", "TOO_MANY_ROLES", "TAKEN", "NOT_FOUND", "SKU_GONE"] {
+        assert!(!follows_the_scheme(code), "{code}");
+    }
 }

@@ -67,7 +67,7 @@ pub(super) fn sane(outcome: PaymentOutcome) -> PaymentOutcome {
     let PaymentOutcome::Declined { code } = outcome else { return outcome };
     let visible = code.chars().filter(|character| !character.is_control());
     let code: String = visible.take(REASON_CHARACTERS_MAX).collect();
-    let code = if code.trim().is_empty() { "DECLINED".to_owned() } else { code };
+    let code = if code.trim().is_empty() { "PAYMENT_DECLINED".to_owned() } else { code };
     PaymentOutcome::Declined { code }
 }
 
@@ -82,7 +82,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(code("CARD_DECLINED"), "CARD_DECLINED");
-        assert_eq!(code(" \n"), "DECLINED");
+        assert_eq!(code(" \n"), "PAYMENT_DECLINED");
         assert_eq!(code("a\u{7}b"), "ab");
         assert_eq!(code(&"x".repeat(5_000)).len(), REASON_CHARACTERS_MAX);
         assert_eq!(sane(PaymentOutcome::Unknown), PaymentOutcome::Unknown);

@@ -8,15 +8,14 @@ use domain::aggregate::Refusal;
 impl From<user::Refusal> for UserError {
     fn from(refusal: user::Refusal) -> Self {
         let path: &[&str] = match &refusal {
-            user::Refusal::NotRegistered => &["userId"],
-            user::Refusal::DisplayNameInvalid => &["displayName"],
-            user::Refusal::LocaleInvalid => &["locale"],
-            user::Refusal::ReasonInvalid => &["reason"],
-            user::Refusal::RoleInvalid | user::Refusal::RoleNotAssigned => &["role"],
-            user::Refusal::ScopeInvalid => &["scope"],
+            user::Refusal::NotFound => &["userId"],
+            user::Refusal::InvalidText(text) => return Self::text(text),
+            user::Refusal::InvalidLocale => &["locale"],
+            user::Refusal::InvalidRole | user::Refusal::RoleNotAssigned => &["role"],
+            user::Refusal::InvalidScope => &["scope"],
             user::Refusal::RoleExpired => &["validUntil"],
             user::Refusal::ReservationLapsed | user::Refusal::EmailInUse => &["email"],
-            user::Refusal::AlreadyRegistered
+            user::Refusal::AlreadyExists
             | user::Refusal::IllegalTransition { .. }
             | user::Refusal::TooManyRoles => &[],
         };

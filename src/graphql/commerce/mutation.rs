@@ -13,6 +13,7 @@ use crate::mutation::{
 use crate::scalars::Long;
 use application::orders::{self, Draft, WantedLine};
 use domain::commerce::order::{Buyer, Command, Order};
+use domain::email::EmailAddress;
 use domain::id::CustomerId;
 use domain::money::Currency;
 use sagas::checkout::{self, Checkout, checkout_id};
@@ -120,7 +121,13 @@ impl OrderUseCases {
         };
         let buyer = match input.buyer {
             BuyerInput::UserId(user) => Buyer::Customer { id: CustomerId::from(user) },
-            BuyerInput::GuestEmail(email) => Buyer::Guest { email },
+            BuyerInput::GuestEmail(email) => match EmailAddress::parse(&email) {
+                Ok(email) => Buyer::Guest { email },
+                Err(error) => {
+                    let error = UserError::plain(error.code(), error, &["buyer", "guestEmail"]);
+                    return Ok(Some(OrderPayload::refused(error)));
+                }
+            },
         };
         let lines = input.lines.into_iter().map(OrderLineInput::read).collect();
         let request = request(context, Some(input.idempotency_key), None)?;

@@ -24,7 +24,6 @@ impl From<order::Refusal> for UserError {
             }
             Refusal::NotFound => &["orderId"],
             Refusal::LineNotFound => &["line"],
-            Refusal::InvalidEmail { .. } => &["buyer", "guestEmail"],
             Refusal::Money(_) => &["quantity"],
             Refusal::AlreadyExists
             | Refusal::IllegalTransition { .. }

@@ -59,7 +59,7 @@ impl OrderNode {
     async fn guest_email(&self) -> Option<&str> {
         match self.0.state().buyer()? {
             Buyer::Customer { .. } => None,
-            Buyer::Guest { email } => Some(email),
+            Buyer::Guest { email } => Some(email.as_str()),
         }
     }
 

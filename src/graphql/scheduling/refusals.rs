@@ -15,24 +15,24 @@ impl From<calendar::Refusal> for UserError {
                     by: (*by).into(),
                 });
             }
-            calendar::Refusal::NotCreated => &["calendarId"],
-            calendar::Refusal::TitleInvalid => &["title"],
-            calendar::Refusal::ZoneUnknown => &["timeZone"],
-            calendar::Refusal::CapacityInvalid => &["availability", "capacity"],
-            calendar::Refusal::OpeningExceptionInvalid => &["date"],
-            calendar::Refusal::EventUnknown => &["eventId"],
-            calendar::Refusal::OccurrenceUnknown => &["recurrenceId"],
-            calendar::Refusal::TimeInvalid
+            calendar::Refusal::NotFound => &["calendarId"],
+            calendar::Refusal::InvalidText(text) => return Self::text(text),
+            calendar::Refusal::InvalidTimeZone => &["timeZone"],
+            calendar::Refusal::InvalidCapacity => &["availability", "capacity"],
+            calendar::Refusal::InvalidOpeningException => &["date"],
+            calendar::Refusal::EventNotFound => &["eventId"],
+            calendar::Refusal::OccurrenceNotFound => &["recurrenceId"],
+            calendar::Refusal::InvalidTime
             | calendar::Refusal::TimeNonexistent
             | calendar::Refusal::SlotFull
             | calendar::Refusal::OutsideOpeningHours => &["timing", "start"],
-            calendar::Refusal::DurationInvalid => &["timing", "length"],
+            calendar::Refusal::InvalidDuration => &["timing", "length"],
             calendar::Refusal::Recurrence(_) => &["timing", "recurrence"],
-            calendar::Refusal::AlreadyCreated
-            | calendar::Refusal::OpeningHoursInvalid
-            | calendar::Refusal::EventAlreadyScheduled
+            calendar::Refusal::AlreadyExists
+            | calendar::Refusal::InvalidOpeningHours
+            | calendar::Refusal::EventExists
             | calendar::Refusal::CalendarFull
-            | calendar::Refusal::RangeInvalid => &[],
+            | calendar::Refusal::InvalidRange => &[],
         };
         Self::plain(refusal.code(), &refusal, path)
     }

@@ -21,7 +21,7 @@ use crate::run::{Run, Scenario, Turn};
 const REPEATED_MAX: usize = 100;
 /// Of 100 operations of a recorded run, those that read.
 const READS_PERCENT: u64 = 10;
-const INSUFFICIENT: &str = "INSUFFICIENT_STOCK";
+const INSUFFICIENT: &str = "STOCK_INSUFFICIENT";
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,12 +31,12 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             state.record(Phase::HoldingStock, command, || Event::CheckoutStockHeld {})
         }
         Command::RecordStockRefused { line, code } => {
-            CODE.check(code)?;
+            let code = CODE.read(code)?;
             let event = || Event::CheckoutStockRefused { line: *line, code: code.clone() };
             state.record(Phase::HoldingStock, command, event)
         }
         Command::RecordPayment { reference, .. } if *reference != payment_reference(order) => {
-            Err(Refusal::ForeignPayment)
+            Err(Refusal::PaymentMismatch)
         }
         Command::RecordPayment { outcome, .. } => {
             payment(state, command, amount, outcome, context.now)
@@ -45,7 +45,7 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             state.record(Phase::CommittingStock, command, || Event::CheckoutStockCommitted {})
         }
         Command::RecordCommitRefused { line, code } => {
-            CODE.check(code)?;
+            let code = CODE.read(code)?;
             let event = || Event::CheckoutCommitRefused { line: *line, code: code.clone() };
             state.record(Phase::CommittingStock, command, event)
         }
@@ -61,7 +61,7 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderConfirmed {})
         }
         Command::RecordOrderRefused { code } => {
-            CODE.check(code)?;
+            let code = CODE.read(code)?;
             state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderRefused {
                 code: code.clone(),
             })
@@ -88,11 +88,11 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             })])
         }
         Command::Abort { reason } => {
-            REASON.check(reason)?;
+            let reason = REASON.read(reason)?;
             match state.phase {
                 Phase::Completed => Err(state.illegal(command)),
                 phase if phase > Phase::Completed => Ok(Vec::new()),
-                _ => Ok(vec![Event::CheckoutAborted { reason: reason.clone() }]),
+                _ => Ok(vec![Event::CheckoutAborted { reason }]),
             }
         }
         Command::Retry if state.stalled => Ok(vec![Event::CheckoutResumed {}]),
@@ -170,8 +170,8 @@ fn payment(
             Err(Refusal::PaymentConflict)
         }
         (PaymentOutcome::Declined { code }, _) if waiting => {
-            CODE.check(code)?;
-            Ok(vec![Event::PaymentDeclined { code: code.clone() }])
+            let code = CODE.read(code)?;
+            Ok(vec![Event::PaymentDeclined { code }])
         }
         (PaymentOutcome::Unknown, _) if waiting => {
             Ok(vec![failed(state, now, |attempt, next_at| Event::PaymentUnknown {

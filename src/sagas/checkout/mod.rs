@@ -236,7 +236,7 @@ pub enum Refusal {
     #[error("a checkout in phase {phase:?} cannot {command}")]
     IllegalTransition { phase: Phase, command: &'static str },
     #[error("the payment is not of this checkout")]
-    ForeignPayment,
+    PaymentMismatch,
     #[error("the provider contradicts what it answered before")]
     PaymentConflict,
     #[error(transparent)]
@@ -248,10 +248,10 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::NotFound => "CHECKOUT_NOT_FOUND",
             Self::AlreadyStarted => "CHECKOUT_EXISTS",
-            Self::WrongIdentity => "WRONG_IDENTITY",
+            Self::WrongIdentity => "ID_MISMATCH",
             Self::InvalidStart { .. } => "INVALID_CHECKOUT",
-            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
-            Self::ForeignPayment => "FOREIGN_PAYMENT",
+            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
+            Self::PaymentMismatch => "PAYMENT_MISMATCH",
             Self::PaymentConflict => "PAYMENT_CONFLICT",
             Self::InvalidText(_) => "INVALID_TEXT",
         }

@@ -53,10 +53,10 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         }
         Command::RecordFailure { .. } => Ok(vec![failed(state, context)]),
         Command::Abort { reason } => {
-            REASON.check(reason)?;
+            let reason = REASON.read(reason)?;
             match state.phase {
                 Phase::Sending | Phase::Receiving => {
-                    Ok(vec![Event::StockTransferAborted { reason: reason.clone() }])
+                    Ok(vec![Event::StockTransferAborted { reason }])
                 }
                 Phase::Completing | Phase::Completed => Err(state.illegal(command)),
                 _ => Ok(Vec::new()),

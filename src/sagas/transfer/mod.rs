@@ -154,11 +154,11 @@ impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "TRANSFER_NOT_FOUND",
-            Self::WrongIdentity => "WRONG_IDENTITY",
+            Self::WrongIdentity => "ID_MISMATCH",
             Self::AlreadyStarted => "TRANSFER_CONFLICT",
-            Self::SameLocation => "SAME_LOCATION",
+            Self::SameLocation => "INVALID_TRANSFER",
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
-            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
             Self::InvalidText(_) => "INVALID_TEXT",
         }
     }

@@ -206,9 +206,9 @@ fn a_transfer_is_started_once_and_what_the_source_refused_is_tried_anew() {
     let fresh = || given::<Transfer>(id, []);
     fresh().when(Command::RecordSent).refused("TRANSFER_NOT_FOUND");
     fresh().when(start(0)).refused("INVALID_QUANTITY");
-    fresh().of(AggregateId(uuid(1))).when(start(4)).refused("WRONG_IDENTITY");
+    fresh().of(AggregateId(uuid(1))).when(start(4)).refused("ID_MISMATCH");
     let here = Goods { to: FROM, ..goods(4) };
-    fresh().when(Command::Start { goods: here }).refused("SAME_LOCATION");
+    fresh().when(Command::Start { goods: here }).refused("INVALID_TRANSFER");
     let why = Why::InsufficientStock { available: 1, requested: 4 };
     fresh()
         .when(start(4))
@@ -218,7 +218,7 @@ fn a_transfer_is_started_once_and_what_the_source_refused_is_tried_anew() {
         .when(start(5))
         .refused("TRANSFER_CONFLICT")
         .when(Command::RecordCompleted)
-        .refused("ILLEGAL_TRANSITION")
+        .refused("INVALID_TRANSITION")
         .when(Command::RecordNotSent { why: why.clone() })
         .then([Event::StockTransferNotSent { why }])
         .when(start(4))
@@ -235,7 +235,7 @@ fn a_transfer_may_be_aborted_until_it_has_arrived() {
     given::<Transfer>(id, [started]).when(abort()).then([aborted.clone()]);
     given::<Transfer>(id, sent.clone()).when(abort()).then([aborted]).when(abort()).then([]);
     let arrived = [&sent[..], &[Event::StockTransferReceived {}]].concat();
-    given::<Transfer>(id, arrived).when(abort()).refused("ILLEGAL_TRANSITION");
+    given::<Transfer>(id, arrived).when(abort()).refused("INVALID_TRANSITION");
     let mut world = world(4, Some(1));
     assert!(world.turn(&|_, _| None));
     world.record(&abort());

@@ -46,7 +46,8 @@ fn line(quantity: i64) -> WantedLine {
 }
 
 fn wanted(quantity: i64) -> Draft {
-    let buyer = Buyer::Guest { email: "guest@example.org".to_owned() };
+    let email = EmailAddress::parse("guest@example.org").expect("an address");
+    let buyer = Buyer::Guest { email };
     Draft { buyer, currency: euro(), lines: vec![line(quantity)] }
 }
 

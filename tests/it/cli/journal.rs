@@ -113,5 +113,5 @@ async fn operators_quarantine_and_release_one_aggregate() {
     server.data(&archive, Value::Null).await;
     let (status, _, errors) = actor(&["release", &name]);
     assert_eq!(status, 1, "{errors}");
-    assert!(errors.contains("NOT_QUARANTINED"), "{errors}");
+    assert!(errors.contains("AGGREGATE_NOT_QUARANTINED"), "{errors}");
 }

@@ -26,7 +26,7 @@ async fn a_quarantined_actor_answers_so_until_it_is_released() {
     assert_eq!(data["operations"]["shards"].as_array().map(Vec::len), Some(8));
     app.done("releaseActor", target.clone(), "actor { quarantined }").await;
     app.data(publish, json!({"id": product})).await;
-    assert_eq!(app.refused("releaseActor", target).await["code"], "NOT_QUARANTINED");
+    assert_eq!(app.refused("releaseActor", target).await["code"], "AGGREGATE_NOT_QUARANTINED");
     input["aggregateId"] = json!(uuid::Uuid::nil());
     assert_eq!(app.refused("quarantineActor", input).await["code"], "AGGREGATE_NOT_FOUND");
     app.stop().await;

@@ -165,7 +165,7 @@ async fn stock_moves_between_locations_once() {
     assert_eq!(app.done("transferStock", transfer("t1", 4), selection).await, moved);
     assert_eq!(app.heads().await, heads, "a second try changes nothing");
     let error = app.refused("transferStock", transfer("t2", 7)).await;
-    assert_eq!(error["code"], "INSUFFICIENT_STOCK");
+    assert_eq!(error["code"], "STOCK_INSUFFICIENT");
     app.stop().await;
 }
 
@@ -184,7 +184,7 @@ async fn stock_is_corrected_and_limited() {
     app.done("adjustStock", with("a", json!({"delta": -3, "reason": "broken"})), "").await;
     let error =
         app.refused("setStock", with("b", json!({"from": 10, "to": 8, "reason": "recount"}))).await;
-    assert_eq!((&error["code"], &error["actual"]), (&json!("STALE_COUNT"), &json!(7)));
+    assert_eq!((&error["code"], &error["actual"]), (&json!("COUNT_STALE"), &json!(7)));
     app.done("setStock", with("c", json!({"from": 7, "to": 8, "reason": "recount"})), "").await;
     app.done("setBackorderLimit", with("d", json!({"units": 2})), "").await;
     app.done("setCustomerLimit", with("e", json!({"units": 3})), "").await;
@@ -199,6 +199,6 @@ async fn stock_is_corrected_and_limited() {
     let expected = json!({"onHand": 7, "backorderLimit": 2, "customerLimit": 3, "available": 9, "availableNow": 7});
     assert_eq!(sold["stockItem"], expected);
     let hold = with("g", json!({"customerId": BUYER, "quantity": 4}));
-    assert_eq!(app.refused("holdStock", hold).await["code"], "CUSTOMER_LIMIT");
+    assert_eq!(app.refused("holdStock", hold).await["code"], "CUSTOMER_LIMIT_REACHED");
     app.stop().await;
 }

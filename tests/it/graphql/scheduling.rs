@@ -40,7 +40,7 @@ async fn opening_hours_bound_what_may_be_booked() {
     let app = TestApp::start().await;
     let room = calendar(&app, true).await;
     let error = app.refused("scheduleEvent", event(&room, "2026-03-02T09:00", 60, "a")).await;
-    assert_eq!(error["code"], "OUTSIDE_OPENING_HOURS");
+    assert_eq!(error["code"], "SLOT_OUTSIDE_OPENING_HOURS");
     let days = json!([{"weekday": "MONDAY", "spans": [{"opens": 540, "closes": 1020}]}]);
     let selection = "calendar { openingHours { weekday spans { opens closes } } }";
     let payload =
@@ -50,7 +50,7 @@ async fn opening_hours_bound_what_may_be_booked() {
     let closed = json!({"calendarId": room, "date": "2026-03-09", "spans": []});
     app.done("setOpeningException", closed, "").await;
     let error = app.refused("scheduleEvent", event(&room, "2026-03-09T09:00", 60, "b")).await;
-    assert_eq!(error["code"], "OUTSIDE_OPENING_HOURS");
+    assert_eq!(error["code"], "SLOT_OUTSIDE_OPENING_HOURS");
     app.done("clearOpeningException", json!({"calendarId": room, "date": "2026-03-09"}), "").await;
     app.done("scheduleEvent", event(&room, "2026-03-09T09:00", 60, "b"), "").await;
     app.stop().await;
@@ -112,10 +112,10 @@ async fn times_that_cannot_be_are_refused() {
     skipped["timing"]["nonexistent"] = json!("SKIP");
     assert_eq!(app.refused("scheduleEvent", skipped).await["code"], "LOCAL_TIME_NONEXISTENT");
     for (start, minutes, code) in [
-        ("1969-12-31T23:59", 60, "TIME_INVALID"),
-        ("2026-03-02T09:00:01", 60, "TIME_INVALID"),
-        ("2026-03-02T09:00", 0, "DURATION_INVALID"),
-        ("2026-03-02T09:00", 44_641, "DURATION_INVALID"),
+        ("1969-12-31T23:59", 60, "INVALID_TIME"),
+        ("2026-03-02T09:00:01", 60, "INVALID_TIME"),
+        ("2026-03-02T09:00", 0, "INVALID_DURATION"),
+        ("2026-03-02T09:00", 44_641, "INVALID_DURATION"),
     ] {
         let error = app.refused("scheduleEvent", event(&room, start, minutes, "b")).await;
         assert_eq!(error["code"], code, "{start} {minutes}");
@@ -125,12 +125,12 @@ async fn times_that_cannot_be_are_refused() {
         series["timing"]["recurrence"] = json!({"rule": rule});
         assert_eq!(
             app.refused("scheduleEvent", series).await["code"],
-            "RECURRENCE_INVALID",
+            "INVALID_RECURRENCE",
             "{rule}"
         );
     }
     let query = "query($id: ID!) { freeBusy(calendarId: $id, start: \"2026-03-02T00:00:00Z\", end: \"2030-03-03T00:00:00Z\") { position } }";
     let reply = app.reply(query, json!({"id": room})).await;
-    assert_eq!(reply["errors"][0]["extensions"]["code"], "RANGE_INVALID");
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_RANGE");
     app.stop().await;
 }

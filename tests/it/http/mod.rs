@@ -30,27 +30,27 @@ async fn requests_that_cannot_be_read_are_refused() {
     let put =
         app.client.request(Method::PUT, format!("{}/graphql", app.url)).body(mutation.clone());
     let cases: Vec<(RequestBuilder, u16, &str)> = vec![
-        (raw(&app, "text/plain", mutation.clone()), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (raw(&app, "text/plain", mutation.clone()), 415, "MEDIA_TYPE_UNSUPPORTED"),
         (
             raw(&app, "application/x-www-form-urlencoded", mutation.clone()),
             415,
-            "UNSUPPORTED_MEDIA_TYPE",
+            "MEDIA_TYPE_UNSUPPORTED",
         ),
         (
             raw(&app, "multipart/form-data; boundary=x", mutation.clone()),
             415,
-            "UNSUPPORTED_MEDIA_TYPE",
+            "MEDIA_TYPE_UNSUPPORTED",
         ),
         (
             raw(&app, "application/json; charset=utf-16", mutation.clone()),
             415,
-            "UNSUPPORTED_MEDIA_TYPE",
+            "MEDIA_TYPE_UNSUPPORTED",
         ),
-        (app.post().body(mutation.clone()), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (app.post().body(mutation.clone()), 415, "MEDIA_TYPE_UNSUPPORTED"),
         (
             raw(&app, "application/json", mutation.clone()).header("accept", "text/html"),
             406,
-            "NOT_ACCEPTABLE",
+            "MEDIA_TYPE_NOT_ACCEPTABLE",
         ),
         (raw(&app, "application/json", format!("[{mutation}]")), 400, "BATCHING_REFUSED"),
         (raw(&app, "application/json", &b"{\"query\": \"\xff\"}"[..]), 400, "INVALID_UTF8"),
@@ -64,7 +64,7 @@ async fn requests_that_cannot_be_read_are_refused() {
             "INVALID_REQUEST",
         ),
         (raw(&app, "application/json", vec![b' '; 10 << 20]), 413, "BODY_TOO_LARGE"),
-        (get(MUTATION), 405, "READ_ONLY"),
+        (get(MUTATION), 405, "MUTATION_NOT_ALLOWED"),
         (get(""), 400, "INVALID_REQUEST"),
         (put, 405, "METHOD_NOT_ALLOWED"),
     ];

@@ -45,7 +45,7 @@ fn the_amount_and_the_shelf_decide_how_a_checkout_ends() {
         (&[1], 1_004, confirmed()),
         (&[1], 1_005, confirmed()),
         (&[1], 0, confirmed()),
-        (&[1, 2], 1_000, cancelled("no stock for line 2: INSUFFICIENT_STOCK")),
+        (&[1, 2], 1_000, cancelled("no stock for line 2: STOCK_INSUFFICIENT")),
         (&[1, 3], 1_000, cancelled("no stock for line 2: STOCK_ITEM_NOT_OPEN")),
     ] {
         let (end, reference) = checked_out(&life, variants, minor);
@@ -142,7 +142,7 @@ fn a_node_that_dies_at_any_append_of_a_declined_checkout_undoes_it_later() {
 
 #[test]
 fn a_node_that_dies_at_any_append_of_a_checkout_without_stock_undoes_it_later() {
-    proved(&[1, 2], 1_000, &cancelled("no stock for line 2: INSUFFICIENT_STOCK"));
+    proved(&[1, 2], 1_000, &cancelled("no stock for line 2: STOCK_INSUFFICIENT"));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn as_many_orders_are_confirmed_as_there_is_stock_and_no_more() {
         }
         ends
     });
-    let out_of_stock = cancelled("no stock for line 1: INSUFFICIENT_STOCK");
+    let out_of_stock = cancelled("no stock for line 1: STOCK_INSUFFICIENT");
     assert_eq!(ends.iter().filter(|end| **end == confirmed()).count(), 25);
     assert_eq!(ends.iter().filter(|end| **end == out_of_stock).count(), 15);
     assert_eq!(life.run("a look", counts(&life.engine, 1)), (25, 0, 25));

@@ -2,6 +2,7 @@
 
 use emporium::actors::aggregate_ref::Engine;
 use emporium::domain::commerce::order::{self, Buyer, Order};
+use emporium::domain::email::EmailAddress;
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
 use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
@@ -35,7 +36,8 @@ pub async fn stock(engine: &Engine, number: u128, quantity: i64) {
 /// A draft of one line a variant, each of one unit; the first costs `minor`, the others nothing.
 pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateId {
     let id = AggregateId(Uuid::now_v7());
-    let buyer = Buyer::Guest { email: format!("{id}@example.org") };
+    let email = EmailAddress::parse(&format!("{id}@example.org")).expect("an address");
+    let buyer = Buyer::Guest { email };
     let currency = euro(0).currency;
     done::<Order>(engine, id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
     for (place, number) in variants.iter().enumerate() {

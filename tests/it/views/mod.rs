@@ -74,7 +74,8 @@ async fn trade(life: &Life, round: u32) {
     life.done::<Calendar>(AggregateId(Uuid::now_v7()), create).await;
     for last in [order::Command::Place, order::Command::Expire] {
         let id = AggregateId(Uuid::now_v7());
-        let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
+        let buyer =
+            Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
         let currency = euro(0).currency;
         life.done::<Order>(id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
         let line = order::Command::AddLine {
@@ -178,7 +179,8 @@ fn what_was_written_is_read_at_its_position() {
     life.run("fifty drafts", async {
         for number in 1..=50 {
             let id = AggregateId(Uuid::now_v7());
-            let buyer = Buyer::Guest { email: "ann@example.org".to_owned() };
+            let buyer =
+                Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
             let draft =
                 order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() };
             let written = position(life.done::<Order>(id, draft).await);

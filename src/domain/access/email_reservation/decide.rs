@@ -28,7 +28,7 @@ pub(super) fn decide(
             };
             let ahead = expires.signed_duration_since(context.now);
             if ahead <= TimeDelta::zero() || ahead > TimeDelta::minutes(RESERVATION_MINUTES_MAX) {
-                return Err(Refusal::ExpiryInvalid);
+                return Err(Refusal::InvalidExpiry);
             }
             let Some(hold) = &state.hold else {
                 return Ok(vec![reserved()]);
@@ -46,7 +46,7 @@ pub(super) fn decide(
             Ok(vec![reserved()])
         }
         Command::Confirm { holder, .. } => match &state.hold {
-            None => Err(Refusal::Missing),
+            None => Err(Refusal::NotFound),
             Some(hold) if hold.holder != *holder => Err(Refusal::Taken),
             Some(hold) if hold.confirmed => Ok(vec![]),
             Some(_) => Ok(vec![Event::EmailConfirmed { holder: *holder }]),

@@ -101,11 +101,11 @@ pub enum Refusal {
     #[error("the e-mail address is held by a reservation that lapsed")]
     Lapsed { reservation: ReservationName },
     #[error("the e-mail address is not reserved")]
-    Missing,
+    NotFound,
     #[error("this reservation is for another e-mail address")]
     AddressMismatch,
     #[error("a reservation must end within {RESERVATION_MINUTES_MAX} minutes from now")]
-    ExpiryInvalid,
+    InvalidExpiry,
 }
 
 impl aggregate::Refusal for Refusal {
@@ -113,9 +113,9 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::Taken => "EMAIL_TAKEN",
             Self::Lapsed { .. } => "EMAIL_RESERVATION_LAPSED",
-            Self::Missing => "EMAIL_RESERVATION_MISSING",
+            Self::NotFound => "EMAIL_RESERVATION_NOT_FOUND",
             Self::AddressMismatch => "EMAIL_ADDRESS_MISMATCH",
-            Self::ExpiryInvalid => "EMAIL_RESERVATION_EXPIRY_INVALID",
+            Self::InvalidExpiry => "INVALID_EMAIL_RESERVATION_EXPIRY",
         }
     }
 }

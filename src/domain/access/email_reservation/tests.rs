@@ -87,7 +87,7 @@ fn a_lapsed_reservation_is_given_away_only_by_its_name() {
 
 #[test]
 fn expiries_that_are_past_or_far_off_are_refused() {
-    history(vec![]).when(reserve(1, 0)).refused("EMAIL_RESERVATION_EXPIRY_INVALID");
+    history(vec![]).when(reserve(1, 0)).refused("INVALID_EMAIL_RESERVATION_EXPIRY");
     for expires in
         [minute(0) + TimeDelta::minutes(61), DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC]
     {
@@ -98,7 +98,7 @@ fn expiries_that_are_past_or_far_off_are_refused() {
                 expires,
                 superseding: None,
             })
-            .refused("EMAIL_RESERVATION_EXPIRY_INVALID");
+            .refused("INVALID_EMAIL_RESERVATION_EXPIRY");
     }
 }
 
@@ -108,7 +108,7 @@ fn only_the_holder_confirms() {
     history(vec![reserved(1, 15)]).at(minute(50)).when(confirm(1)).then(&[confirmed(1)]);
     history(vec![reserved(1, 15), confirmed(1)]).when(confirm(1)).then(&[]);
     history(vec![reserved(1, 15)]).when(confirm(2)).refused("EMAIL_TAKEN");
-    history(vec![]).when(confirm(1)).refused("EMAIL_RESERVATION_MISSING");
+    history(vec![]).when(confirm(1)).refused("EMAIL_RESERVATION_NOT_FOUND");
 }
 
 #[test]

@@ -8,6 +8,10 @@ use super::{
     ROLE_BYTES_MAX, ROLES_MAX, Refusal, SCOPE_BYTES_MAX, State, Status,
 };
 use crate::aggregate::Context;
+use crate::text::{TextRule, is_token};
+
+const DISPLAY_NAME: TextRule = TextRule::line("displayName", DISPLAY_NAME_CHARACTERS_MAX);
+const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 
 pub(super) fn decide(
     state: &State,
@@ -17,12 +21,12 @@ pub(super) fn decide(
     match command {
         Command::Register { email, reservation, display_name, locale } => {
             if state.profile.is_some() {
-                return Err(Refusal::AlreadyRegistered);
+                return Err(Refusal::AlreadyExists);
             }
             let event = Event::UserRegistered {
                 email: email.clone(),
                 reservation: *reservation,
-                display_name: read_display_name(display_name)?,
+                display_name: DISPLAY_NAME.read(display_name)?,
                 locale: read_locale(locale)?,
             };
             require_unfenced(state, *reservation)?;
@@ -38,7 +42,7 @@ pub(super) fn decide(
             Ok(vec![Event::ReservationFenced { through: *through }])
         }
         command => {
-            let profile = state.profile.as_ref().ok_or(Refusal::NotRegistered)?;
+            let profile = state.profile.as_ref().ok_or(Refusal::NotFound)?;
             decide_registered(state, profile, command, context)
         }
     }
@@ -59,11 +63,14 @@ fn decide_registered(
     }
     match command {
         Command::ChangeProfile { display_name, locale } => {
-            let display_name = display_name
-                .as_deref()
-                .map_or_else(|| Ok(profile.display_name.clone()), read_display_name)?;
-            let locale =
-                locale.as_deref().map_or_else(|| Ok(profile.locale.clone()), read_locale)?;
+            let display_name = match display_name {
+                Some(display_name) => DISPLAY_NAME.read(display_name)?,
+                None => profile.display_name.clone(),
+            };
+            let locale = match locale {
+                Some(locale) => read_locale(locale)?,
+                None => profile.locale.clone(),
+            };
             if display_name == profile.display_name && locale == profile.locale {
                 return Ok(vec![]);
             }
@@ -85,7 +92,7 @@ fn decide_registered(
             }])
         }
         Command::Suspend { reason } => match profile.status {
-            Status::Active => Ok(vec![Event::UserSuspended { reason: read_reason(reason)? }]),
+            Status::Active => Ok(vec![Event::UserSuspended { reason: REASON.read(reason)? }]),
             _ => illegal,
         },
         Command::Reinstate {} => match profile.status {
@@ -93,7 +100,7 @@ fn decide_registered(
             _ => illegal,
         },
         Command::Close { reason } => Ok(vec![Event::UserClosed {
-            reason: read_reason(reason)?,
+            reason: REASON.read(reason)?,
             email: profile.email.clone(),
             reservation: profile.email_reservation,
         }]),
@@ -124,25 +131,6 @@ fn require_unfenced(state: &State, reservation: DateTime<Utc>) -> Result<(), Ref
     Ok(())
 }
 
-/// The text without white space around it, if it then has 1 to `characters_max` characters and
-/// none of them is a control character.
-fn read_text(text: &str, characters_max: usize) -> Option<String> {
-    let text = text.trim();
-    // A character has at most four bytes: the first test keeps the second from counting megabytes.
-    let fits = !text.is_empty()
-        && text.len() <= 4 * characters_max
-        && text.chars().count() <= characters_max;
-    (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
-}
-
-fn read_display_name(text: &str) -> Result<String, Refusal> {
-    read_text(text, DISPLAY_NAME_CHARACTERS_MAX).ok_or(Refusal::DisplayNameInvalid)
-}
-
-fn read_reason(text: &str) -> Result<String, Refusal> {
-    read_text(text, REASON_CHARACTERS_MAX).ok_or(Refusal::ReasonInvalid)
-}
-
 fn read_locale(text: &str) -> Result<String, Refusal> {
     let subtags_are_sane = text.split('-').enumerate().all(|(index, subtag)| {
         (1..=8).contains(&subtag.len())
@@ -151,7 +139,7 @@ fn read_locale(text: &str) -> Result<String, Refusal> {
                 || (subtag.len() >= 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic())))
     });
     if text.len() > LOCALE_BYTES_MAX || !subtags_are_sane {
-        return Err(Refusal::LocaleInvalid);
+        return Err(Refusal::InvalidLocale);
     }
     Ok(text.to_owned())
 }
@@ -162,15 +150,14 @@ fn read_role(text: &str) -> Result<String, Refusal> {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if text.len() > ROLE_BYTES_MAX || !is_snake_case {
-        return Err(Refusal::RoleInvalid);
+        return Err(Refusal::InvalidRole);
     }
     Ok(text.to_owned())
 }
 
 fn read_scope(text: &str) -> Result<String, Refusal> {
-    let fits = (1..=SCOPE_BYTES_MAX).contains(&text.len());
-    if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::ScopeInvalid);
+    if !is_token(text, SCOPE_BYTES_MAX) {
+        return Err(Refusal::InvalidScope);
     }
     Ok(text.to_owned())
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::email::EmailAddress;
+use crate::text::InvalidText;
 
 pub use state::{Profile, State, Status};
 
@@ -133,23 +134,19 @@ impl DomainEvent for Event {}
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     #[error("there is no such user")]
-    NotRegistered,
+    NotFound,
     #[error("this user is registered already")]
-    AlreadyRegistered,
+    AlreadyExists,
     #[error("a user who is {from:?} cannot do this")]
     IllegalTransition { from: Status },
-    #[error(
-        "a display name has 1 to {DISPLAY_NAME_CHARACTERS_MAX} characters and no control characters"
-    )]
-    DisplayNameInvalid,
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
     #[error("a locale is a language tag of at most {LOCALE_BYTES_MAX} bytes")]
-    LocaleInvalid,
-    #[error("a reason has 1 to {REASON_CHARACTERS_MAX} characters and no control characters")]
-    ReasonInvalid,
+    InvalidLocale,
     #[error("a role is named in lower snake case, at most {ROLE_BYTES_MAX} bytes")]
-    RoleInvalid,
+    InvalidRole,
     #[error("a scope has 1 to {SCOPE_BYTES_MAX} visible ASCII characters")]
-    ScopeInvalid,
+    InvalidScope,
     #[error("a role must end in the future")]
     RoleExpired,
     #[error("a user has at most {ROLES_MAX} roles")]
@@ -165,16 +162,15 @@ pub enum Refusal {
 impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
-            Self::NotRegistered => "USER_NOT_FOUND",
-            Self::AlreadyRegistered => "USER_ALREADY_REGISTERED",
-            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
-            Self::DisplayNameInvalid => "DISPLAY_NAME_INVALID",
-            Self::LocaleInvalid => "LOCALE_INVALID",
-            Self::ReasonInvalid => "REASON_INVALID",
-            Self::RoleInvalid => "ROLE_INVALID",
-            Self::ScopeInvalid => "SCOPE_INVALID",
+            Self::NotFound => "USER_NOT_FOUND",
+            Self::AlreadyExists => "USER_EXISTS",
+            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
+            Self::InvalidText(_) => "INVALID_TEXT",
+            Self::InvalidLocale => "INVALID_LOCALE",
+            Self::InvalidRole => "INVALID_ROLE",
+            Self::InvalidScope => "INVALID_SCOPE",
             Self::RoleExpired => "ROLE_EXPIRED",
-            Self::TooManyRoles => "TOO_MANY_ROLES",
+            Self::TooManyRoles => "ROLES_TOO_MANY",
             Self::RoleNotAssigned => "ROLE_NOT_ASSIGNED",
             Self::ReservationLapsed => "EMAIL_RESERVATION_LAPSED",
             Self::EmailInUse => "EMAIL_IN_USE",

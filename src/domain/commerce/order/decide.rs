@@ -1,9 +1,9 @@
 //! What an order decides: which command is legal in which status, and that its sums are sums.
 
 use super::{
-    Buyer, Command, EMAIL_CHARACTERS_MAX, Event, LINE_UNITS_MAX, LINES_MAX, Line,
-    NAME_CHARACTERS_MAX, PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State,
-    Status, Totals, UNIT_PRICE_MINOR_MAX,
+    Buyer, Command, Event, LINE_UNITS_MAX, LINES_MAX, Line, NAME_CHARACTERS_MAX,
+    PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State, Status, Totals,
+    UNIT_PRICE_MINOR_MAX,
 };
 use crate::money::{Currency, MoneyError};
 use crate::text::TextRule;
@@ -60,8 +60,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         (Status::Completed, Command::Complete) => Ok(Vec::new()),
 
         (Status::Draft | Status::PendingPayment | Status::Placed, Command::Cancel { reason }) => {
-            REASON.check(reason)?;
-            Ok(vec![Event::OrderCancelled { reason: reason.clone() }])
+            Ok(vec![Event::OrderCancelled { reason: REASON.read(reason)? }])
         }
         (Status::Cancelled, Command::Cancel { .. }) => Ok(Vec::new()),
 
@@ -99,9 +98,6 @@ fn draft(
     currency: Currency,
     lines: &[Line],
 ) -> Result<Vec<Event>, Refusal> {
-    if let Buyer::Guest { email } = buyer {
-        check_email(email)?;
-    }
     match &state.drafted {
         Some((known, of)) if known == buyer && *of == currency && lines.is_empty() => {
             return Ok(Vec::new());
@@ -121,26 +117,8 @@ fn draft(
     Ok(events)
 }
 
-/// What can be said of an address without sending to it.
-fn check_email(email: &str) -> Result<(), Refusal> {
-    let invalid = Refusal::InvalidEmail { max: EMAIL_CHARACTERS_MAX };
-    if email.len() > EMAIL_CHARACTERS_MAX {
-        return Err(invalid);
-    }
-    let strange =
-        email.chars().any(|character| character.is_whitespace() || character.is_control());
-    match email.rsplit_once('@') {
-        Some((name, host))
-            if !strange && !name.is_empty() && !name.contains('@') && !host.is_empty() =>
-        {
-            Ok(())
-        }
-        _ => Err(invalid),
-    }
-}
-
 fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>, Refusal> {
-    NAME.check(&line.name)?;
+    let name = NAME.read(&line.name)?;
     check_quantity(line.quantity)?;
     if line.unit_price.currency != currency {
         let found = line.unit_price.currency;
@@ -154,7 +132,7 @@ fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>,
     }
     let number = state.last_line.checked_add(1).ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
     Totals::of(currency, state.lines.values().chain([&line]))?;
-    let Line { variant, location, quantity, name, unit_price, tax_rate } = line;
+    let Line { variant, location, quantity, unit_price, tax_rate, .. } = line;
     Ok(vec![Event::OrderLineAdded {
         line: number,
         variant,
@@ -201,12 +179,12 @@ fn place(state: &State, currency: Currency) -> Result<Vec<Event>, Refusal> {
 }
 
 fn placed(payment_reference: &str) -> Result<Event, Refusal> {
-    PAYMENT_REFERENCE.check(payment_reference)?;
-    Ok(Event::OrderPlaced { payment_reference: payment_reference.to_owned() })
+    let payment_reference = PAYMENT_REFERENCE.read(payment_reference)?;
+    Ok(Event::OrderPlaced { payment_reference })
 }
 
 fn paid_by(state: &State, payment_reference: &str) -> Result<(), Refusal> {
-    match state.payment_reference.as_deref() == Some(payment_reference) {
+    match state.payment_reference.as_deref() == Some(payment_reference.trim()) {
         true => Ok(()),
         false => Err(Refusal::PaymentConflict),
     }

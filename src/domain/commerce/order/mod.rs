@@ -35,8 +35,6 @@ pub const LINE_UNITS_MAX: i64 = 1_000_000;
 pub const UNIT_PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
 pub const NAME_CHARACTERS_MAX: usize = 200;
 pub const REASON_CHARACTERS_MAX: usize = 200;
-/// The longest e-mail address (RFC 5321, 4.5.3.1.3 less the angle brackets).
-pub const EMAIL_CHARACTERS_MAX: usize = 254;
 pub const PAYMENT_REFERENCE_CHARACTERS_MAX: usize = 100;
 
 /// What may be asked of an order.
@@ -145,8 +143,6 @@ pub enum Refusal {
     InvalidQuantity { quantity: i64, max: i64 },
     #[error("a price is between 0 and {max} minor units")]
     InvalidPrice { max: i64 },
-    #[error("an e-mail address looks like name@host, of at most {max} characters")]
-    InvalidEmail { max: usize },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
     #[error(transparent)]
@@ -162,12 +158,11 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::NotFound => "ORDER_NOT_FOUND",
             Self::AlreadyExists => "ORDER_EXISTS",
-            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
             Self::LineNotFound => "LINE_NOT_FOUND",
             Self::TooManyLines { .. } => "LIMIT_REACHED",
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
             Self::InvalidPrice { .. } => "INVALID_PRICE",
-            Self::InvalidEmail { .. } => "INVALID_EMAIL",
             Self::InvalidText(_) => "INVALID_TEXT",
             Self::Money(error) => error.code(),
             Self::Empty => "ORDER_EMPTY",

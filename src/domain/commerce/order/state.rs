@@ -6,6 +6,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
+use crate::email::{self, EmailAddress};
 use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
 use crate::money::{Currency, Money, MoneyError, Rate};
 
@@ -51,7 +52,8 @@ pub enum Buyer {
     },
     /// Somebody who did not register.
     Guest {
-        email: String,
+        #[serde(deserialize_with = "email::as_stored")]
+        email: EmailAddress,
     },
 }
 
@@ -62,7 +64,7 @@ impl Buyer {
         match self {
             Self::Customer { id } => *id,
             Self::Guest { email } => {
-                CustomerId(AggregateId::derived(&[b"guest", email.to_lowercase().as_bytes()]).0)
+                CustomerId(AggregateId::derived(&[b"guest", email.normalised().as_bytes()]).0)
             }
         }
     }

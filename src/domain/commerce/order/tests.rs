@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::aggregate::Refusal as _;
+use crate::email::EmailAddress;
 use crate::id::{AggregateId, CustomerId};
 use crate::testing::{Given, context, given, golden, noon, state_of, uuid};
 
@@ -17,6 +18,10 @@ fn euro() -> Currency {
 
 fn rate(basis_points: u32) -> Rate {
     Rate::from_basis_points(basis_points).expect("a rate")
+}
+
+fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).expect("an address")
 }
 
 fn buyer() -> Buyer {
@@ -151,17 +156,24 @@ fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
 
 #[test]
 fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
-    let guest = |email: &str| Buyer::Guest { email: email.to_owned() };
-    for email in ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", &format!("{}@b", "x".repeat(254))]
-    {
-        let command = Command::Draft { buyer: guest(email), currency: euro(), lines: Vec::new() };
-        order([]).when(command).refused("INVALID_EMAIL");
-    }
+    let guest = |email: &str| Buyer::Guest { email: address(email) };
     let command =
         Command::Draft { buyer: guest("ann@example.org"), currency: euro(), lines: Vec::new() };
     order([]).when(command).accepted();
     assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
     assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
+}
+
+#[test]
+fn a_guest_of_an_older_rule_is_read_as_it_was_stored() {
+    let stored = |email: &str| format!("{{\"kind\":\"guest\",\"email\":\"{email}\"}}");
+    for email in ["ann@localhost", "Änn@Example.org"] {
+        let buyer: Buyer = serde_json::from_str(&stored(email)).expect("it was stored");
+        assert_eq!(serde_json::to_string(&buyer).expect("it is stored again"), stored(email));
+        let lower = email.to_lowercase();
+        let derived = AggregateId::derived(&[b"guest", lower.as_bytes()]);
+        assert_eq!(buyer.customer_id(), CustomerId(derived.0), "its holds stay its own");
+    }
 }
 
 #[test]
@@ -321,7 +333,7 @@ fn the_whole_table_of_transitions() {
 #[test]
 fn an_illegal_transition_names_the_status_and_the_command() {
     let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be cancelled" };
-    assert_eq!(refusal.code(), "ILLEGAL_TRANSITION");
+    assert_eq!(refusal.code(), "INVALID_TRANSITION");
     assert_eq!(refusal.to_string(), "an order that is completed cannot be cancelled");
     order(history(Status::Completed)).when(cancel()).refused_as(refusal);
 }
@@ -329,7 +341,7 @@ fn an_illegal_transition_names_the_status_and_the_command() {
 fn samples() -> Vec<Event> {
     vec![
         Event::OrderDrafted {
-            buyer: Buyer::Guest { email: "ann@example.org".to_owned() },
+            buyer: Buyer::Guest { email: address("ann@example.org") },
             currency: euro(),
         },
         added(1, 3, money(108, "EUR"), rate(1_900)),

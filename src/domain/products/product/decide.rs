@@ -6,7 +6,7 @@ use super::{
 };
 use crate::id::VariantId;
 use crate::money::{Currency, Money};
-use crate::text::{InvalidText, TextRule};
+use crate::text::{InvalidText, TextRule, is_token};
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
 const FAMILY: TextRule = TextRule::line("family", FAMILY_CHARACTERS_MAX);
@@ -14,7 +14,7 @@ const DESCRIPTION: TextRule = TextRule::prose("description", DESCRIPTION_CHARACT
 
 pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
     if let Command::Create { name, family, description } = command {
-        return create(state, name, family, description);
+        return create(state, Description::read(name, family, description)?);
     }
     if !state.created {
         return Err(Refusal::NotFound);
@@ -24,7 +24,9 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
     }
     match command {
         Command::Create { .. } => Ok(Vec::new()),
-        Command::Revise { name, family, description } => revise(state, name, family, description),
+        Command::Revise { name, family, description } => {
+            revise(state, Description::read(name, family, description)?)
+        }
         Command::AddVariant { variant, sku, name } => add_variant(state, *variant, sku, name),
         Command::SetPrice { variant, price } => set_price(state, *variant, *price),
         Command::RemovePrice { variant, currency } => remove_price(state, *variant, *currency),
@@ -57,53 +59,53 @@ impl Command {
     }
 }
 
-fn create(
-    state: &State,
-    name: &str,
-    family: &str,
-    description: &str,
-) -> Result<Vec<Event>, Refusal> {
+/// How a product is described, read by the rules.
+struct Description {
+    name: String,
+    family: String,
+    description: String,
+}
+
+impl Description {
+    fn read(name: &str, family: &str, description: &str) -> Result<Self, InvalidText> {
+        Ok(Self {
+            name: NAME.read(name)?,
+            family: FAMILY.read(family)?,
+            description: DESCRIPTION.read(description)?,
+        })
+    }
+
+    fn is_of(&self, state: &State) -> bool {
+        state.name == self.name
+            && state.family == self.family
+            && state.description == self.description
+    }
+}
+
+fn create(state: &State, described: Description) -> Result<Vec<Event>, Refusal> {
     if state.created {
-        return match described_so(state, name, family, description) {
+        return match described.is_of(state) {
             true => Ok(Vec::new()),
             false => Err(Refusal::AlreadyExists),
         };
     }
-    check_description(name, family, description)?;
-    let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
+    let Description { name, family, description } = described;
     Ok(vec![Event::ProductCreated { name, family, description }])
 }
 
-fn revise(
-    state: &State,
-    name: &str,
-    family: &str,
-    description: &str,
-) -> Result<Vec<Event>, Refusal> {
-    check_description(name, family, description)?;
-    if described_so(state, name, family, description) {
+fn revise(state: &State, described: Description) -> Result<Vec<Event>, Refusal> {
+    if described.is_of(state) {
         return Ok(Vec::new());
     }
-    let (name, family, description) = (name.to_owned(), family.to_owned(), description.to_owned());
+    let Description { name, family, description } = described;
     Ok(vec![Event::ProductRevised { name, family, description }])
 }
 
-fn check_description(name: &str, family: &str, description: &str) -> Result<(), InvalidText> {
-    NAME.check(name)?;
-    FAMILY.check(family)?;
-    DESCRIPTION.check(description)
-}
-
-fn described_so(state: &State, name: &str, family: &str, description: &str) -> bool {
-    state.name == name && state.family == family && state.description == description
-}
-
 fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Vec<Event>, Refusal> {
-    let visible = sku.bytes().all(|byte| byte.is_ascii_graphic());
-    if sku.is_empty() || sku.len() > SKU_CHARACTERS_MAX || !visible {
+    if !is_token(sku, SKU_CHARACTERS_MAX) {
         return Err(Refusal::InvalidSku { max: SKU_CHARACTERS_MAX });
     }
-    NAME.check(name)?;
+    let name = NAME.read(name)?;
     if let Some(variant) = state.variants.get(&id) {
         return match variant.sku == sku && variant.name == name {
             true => Ok(Vec::new()),
@@ -116,7 +118,7 @@ fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Ve
     if state.variants.len() >= VARIANTS_MAX {
         return Err(Refusal::TooMany { max: VARIANTS_MAX });
     }
-    Ok(vec![Event::VariantAdded { variant: id, sku: sku.to_owned(), name: name.to_owned() }])
+    Ok(vec![Event::VariantAdded { variant: id, sku: sku.to_owned(), name }])
 }
 
 fn set_price(state: &State, id: VariantId, price: Money) -> Result<Vec<Event>, Refusal> {

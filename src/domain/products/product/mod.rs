@@ -128,15 +128,15 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::NotFound => "PRODUCT_NOT_FOUND",
             Self::AlreadyExists => "PRODUCT_EXISTS",
-            Self::IllegalTransition { .. } => "ILLEGAL_TRANSITION",
+            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
             Self::InvalidText(_) => "INVALID_TEXT",
             Self::InvalidSku { .. } => "INVALID_SKU",
             Self::SkuTaken { .. } => "SKU_TAKEN",
             Self::VariantConflict => "VARIANT_CONFLICT",
             Self::VariantNotFound => "VARIANT_NOT_FOUND",
             Self::InvalidPrice { .. } => "INVALID_PRICE",
-            Self::NothingToSell => "NOTHING_TO_SELL",
-            Self::LastPrice => "LAST_PRICE",
+            Self::NothingToSell => "PRICE_REQUIRED",
+            Self::LastPrice => "PRICE_REQUIRED",
             Self::TooMany { .. } => "LIMIT_REACHED",
         }
     }

@@ -132,7 +132,7 @@ fn prices_are_kept_per_currency_and_say_what_they_were() {
     let item = item.when(Command::RemovePrice { variant: small(), currency: euro }).accepted();
     assert_eq!(item.state.list_price(small(), euro), None);
     let yen = money(0, "JPY").currency;
-    item.when(Command::RemovePrice { variant: small(), currency: yen }).refused("LAST_PRICE");
+    item.when(Command::RemovePrice { variant: small(), currency: yen }).refused("PRICE_REQUIRED");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn the_life_of_a_product() {
         .when(Command::Unpublish)
         .then([])
         .when(Command::Publish)
-        .refused("NOTHING_TO_SELL")
+        .refused("PRICE_REQUIRED")
         .when(Command::SetPrice { variant: small(), price: money(1_999, "EUR") })
         .accepted()
         .when(Command::Publish)
@@ -166,7 +166,7 @@ fn the_life_of_a_product() {
         .when(Command::Publish)
         .refused_as(Refusal::IllegalTransition { status: Status::Archived, command: "publish" })
         .when(add(2, "TEA-L", "large"))
-        .refused("ILLEGAL_TRANSITION");
+        .refused("INVALID_TRANSITION");
 }
 
 #[test]

@@ -122,8 +122,8 @@ impl<'a> Decision<'a> {
 
     fn adjust(&mut self, delta: i64, reason: &str) -> Result<(), Refusal> {
         within(delta, -UNITS_MAX, UNITS_MAX)?;
-        REASON.check(reason)?;
-        let event = Event::StockAdjusted { delta, reason: reason.to_owned() };
+        let reason = REASON.read(reason)?;
+        let event = Event::StockAdjusted { delta, reason };
         match delta {
             0 => Err(Refusal::InvalidQuantity { quantity: 0, min: -UNITS_MAX, max: UNITS_MAX }),
             1.. => self.put(delta, event),
@@ -133,11 +133,11 @@ impl<'a> Decision<'a> {
 
     fn count(&mut self, from: i64, to: i64, reason: &str) -> Result<(), Refusal> {
         within(to, 0, UNITS_MAX)?;
-        REASON.check(reason)?;
+        let reason = REASON.read(reason)?;
         if from != self.on_hand {
             return Err(Refusal::StaleCount { expected: from, actual: self.on_hand });
         }
-        let event = Event::StockCounted { from, to, reason: reason.to_owned() };
+        let event = Event::StockCounted { from, to, reason };
         if to >= from { self.put(to - from, event) } else { self.write_off(from - to, event) }
     }
 

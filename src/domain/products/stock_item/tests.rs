@@ -63,7 +63,7 @@ fn an_item_is_opened_once_under_the_id_of_its_variant_and_location() {
         .when(Command::Receive { quantity: 1 })
         .refused("STOCK_ITEM_NOT_OPEN")
         .when(Command::Open { variant: VARIANT, location: THERE })
-        .refused("WRONG_IDENTITY")
+        .refused("ID_MISMATCH")
         .when(open.clone())
         .then([Event::StockItemOpened { variant: VARIANT, location: HERE }])
         .when(open)
@@ -78,7 +78,7 @@ fn the_last_unit_is_held_once() {
         .when(hold(2, 1))
         .refused_as(Refusal::InsufficientStock { available: 0, requested: 1 })
         .when(sell(1))
-        .refused("INSUFFICIENT_STOCK")
+        .refused("STOCK_INSUFFICIENT")
         .when(Command::Release { hold: hold_id(1) })
         .then([Event::HoldReleased { hold: hold_id(1), quantity: 1 }])
         .when(hold(2, 1))
@@ -107,7 +107,7 @@ fn the_same_hold_asked_for_twice_is_one_hold() {
 #[test]
 fn an_expired_hold_does_not_count_and_is_freed_by_whoever_needs_it() {
     let item = stocked(10).when(hold(1, 10)).accepted().at(noon_plus(899));
-    let item = item.when(hold(2, 1)).refused("INSUFFICIENT_STOCK").at(noon_plus(900));
+    let item = item.when(hold(2, 1)).refused("STOCK_INSUFFICIENT").at(noon_plus(900));
     assert_eq!(item.state.available(noon_plus(900)), 10, "no event was needed for it");
     assert_eq!(item.state.next_expiry(), Some(noon_plus(900)));
     item.when(Command::Commit { hold: hold_id(1) })
@@ -167,7 +167,7 @@ fn extensions_are_bounded_in_length_and_number() {
             expires_at: noon_plus(minute * 60 + 900),
         }]);
     }
-    item.at(noon_plus(600)).when(extend(900)).refused("TOO_MANY_EXTENSIONS");
+    item.at(noon_plus(600)).when(extend(900)).refused("EXTENSIONS_TOO_MANY");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_committed_hold_does_not_expire_and_ships_once() {
         .when(hold(1, 2))
         .accepted()
         .when(Command::Ship { hold: hold_id(1) })
-        .refused("ILLEGAL_TRANSITION")
+        .refused("INVALID_TRANSITION")
         .when(Command::Commit { hold: hold_id(1) })
         .then([Event::HoldCommitted { hold: hold_id(1), quantity: 2 }])
         .when(Command::Commit { hold: hold_id(1) })
@@ -209,7 +209,7 @@ fn a_committed_hold_does_not_expire_and_ships_once() {
         .refused_as(Refusal::WrongPhase { phase: Phase::Committed })
         .at(noon_plus(100_000))
         .when(sell(4))
-        .refused("INSUFFICIENT_STOCK")
+        .refused("STOCK_INSUFFICIENT")
         .when(Command::Ship { hold: hold_id(1) })
         .then([Event::HoldShipped { hold: hold_id(1), quantity: 2 }])
         .when(Command::Ship { hold: hold_id(1) })
@@ -235,13 +235,13 @@ fn backorders_are_filled_first_come_first_served() {
         .when(hold(3, 7))
         .refused_as(Refusal::InsufficientStock { available: 6, requested: 7 })
         .when(sell(1))
-        .refused("INSUFFICIENT_STOCK")
+        .refused("STOCK_INSUFFICIENT")
         .when(commit(1))
         .then([backordered(1, 5)])
         .when(commit(2))
         .then([backordered(2, 1)])
         .when(Command::Ship { hold: hold_id(1) })
-        .refused("ILLEGAL_TRANSITION");
+        .refused("INVALID_TRANSITION");
     let item = item
         .when(Command::Receive { quantity: 2 })
         .then([Event::StockReceived { quantity: 2 }])
@@ -265,7 +265,7 @@ fn taking_a_promise_away_lets_the_next_in() {
         .when(Command::Commit { hold: hold_id(2) })
         .then([Event::HoldBackordered { hold: hold_id(2), quantity: 3 }]);
     item.when(Command::SetBackorderLimit { units: 3 })
-        .refused("INSUFFICIENT_STOCK")
+        .refused("STOCK_INSUFFICIENT")
         .when(Command::Deallocate { hold: hold_id(1) })
         .then([
             Event::HoldDeallocated { hold: hold_id(1), quantity: 4 },
@@ -299,7 +299,7 @@ fn corrections_say_why_and_leave_promises_whole() {
         .when(count(5, 9))
         .refused_as(Refusal::StaleCount { expected: 5, actual: 3 })
         .when(count(3, 2))
-        .refused("INSUFFICIENT_STOCK")
+        .refused("STOCK_INSUFFICIENT")
         .when(count(3, 9))
         .then([Event::StockCounted { from: 3, to: 9, reason: "recount".to_owned() }]);
 }
@@ -426,8 +426,11 @@ fn a_decision_frees_a_bounded_number_of_expired_holds() {
     assert_eq!(needed.state.holds.len(), holds as usize - 100);
     assert_eq!(needed.state.on_hand, holds - 100);
 
-    let settled =
-        item().when(sell(holds)).refused("EXPIRY_BACKLOG").when(Command::ExpireHolds).accepted();
+    let settled = item()
+        .when(sell(holds))
+        .refused("HOLD_EXPIRY_OVERDUE")
+        .when(Command::ExpireHolds)
+        .accepted();
     assert_eq!(settled.state.holds.len(), 1);
     settled.when(sell(holds)).accepted().when(Command::ExpireHolds).then([]);
 }
@@ -448,7 +451,7 @@ fn a_decision_fills_a_bounded_number_of_backorders_and_the_next_goes_on() {
         .accepted();
     assert_eq!(item.state.backordered, 10);
     let item =
-        item.when(sell(1)).refused("INSUFFICIENT_STOCK").when(Command::ExpireHolds).accepted();
+        item.when(sell(1)).refused("STOCK_INSUFFICIENT").when(Command::ExpireHolds).accepted();
     assert_eq!((item.state.backordered, item.state.committed), (0, orders));
 }
 

@@ -12,43 +12,47 @@ use crate::scheduling::agenda::{
 };
 use crate::scheduling::local_time;
 use crate::scheduling::opening_hours::{EXCEPTIONS_MAX, are_spans_valid, is_week_valid};
+use crate::text::TextRule;
+
+const NAME: TextRule = TextRule::line("name", TITLE_CHARACTERS_MAX);
+const TITLE: TextRule = TextRule::line("title", TITLE_CHARACTERS_MAX);
 
 pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
     if let Command::CreateCalendar { name, zone, availability, within_opening_hours } = command {
         if state.details.is_some() {
-            return Err(Refusal::AlreadyCreated);
+            return Err(Refusal::AlreadyExists);
         }
         if let Availability::Capacity { bookings } = availability
             && !(1..=CAPACITY_MAX).contains(bookings)
         {
-            return Err(Refusal::CapacityInvalid);
+            return Err(Refusal::InvalidCapacity);
         }
         let details = Details {
-            name: read_title(name)?,
-            zone: zone.parse().map_err(|_| Refusal::ZoneUnknown)?,
+            name: NAME.read(name)?,
+            zone: zone.parse().map_err(|_| Refusal::InvalidTimeZone)?,
             availability: *availability,
             within_opening_hours: *within_opening_hours,
         };
         return Ok(vec![Event::CalendarCreated { details }]);
     }
-    let details = state.details.as_ref().ok_or(Refusal::NotCreated)?;
+    let details = state.details.as_ref().ok_or(Refusal::NotFound)?;
     let zone = details.zone;
     let event = match command {
-        Command::CreateCalendar { .. } => return Err(Refusal::AlreadyCreated),
+        Command::CreateCalendar { .. } => return Err(Refusal::AlreadyExists),
         Command::SetOpeningHours { weekly } => {
             if !is_week_valid(weekly) {
-                return Err(Refusal::OpeningHoursInvalid);
+                return Err(Refusal::InvalidOpeningHours);
             }
             Event::OpeningHoursSet { weekly: weekly.clone() }
         }
         Command::SetOpeningException { date, spans } => {
             if !are_spans_valid(spans) {
-                return Err(Refusal::OpeningHoursInvalid);
+                return Err(Refusal::InvalidOpeningHours);
             }
             let exceptions = &state.opening_hours.exceptions;
             let has_room = exceptions.len() < EXCEPTIONS_MAX || exceptions.contains_key(date);
             if !has_room || !local_time::YEARS.contains(&date.year()) {
-                return Err(Refusal::OpeningExceptionInvalid);
+                return Err(Refusal::InvalidOpeningException);
             }
             Event::OpeningExceptionSet { date: *date, spans: spans.clone() }
         }
@@ -60,9 +64,9 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         }
         Command::ScheduleEvent { event_id, title, timing } => {
             if state.agenda.get(*event_id).is_some() {
-                return Err(Refusal::EventAlreadyScheduled);
+                return Err(Refusal::EventExists);
             }
-            let title = read_title(title)?;
+            let title = TITLE.read(title)?;
             if state.agenda.event_count() >= EVENTS_MAX {
                 return Err(Refusal::CalendarFull);
             }
@@ -73,7 +77,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Event::EventScheduled { event_id: *event_id, title, zone, timing }
         }
         Command::RescheduleEvent { event_id, timing } => {
-            let entry = state.agenda.get(*event_id).ok_or(Refusal::EventUnknown)?;
+            let entry = state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;
             require_room_for_series(state, timing, entry.series.is_some())?;
             let timing = read_timing(zone, timing)?;
             if Entry::new(entry.title.clone(), &timing, entry.sequence) == *entry {
@@ -84,15 +88,15 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Event::EventRescheduled { event_id: *event_id, zone, timing }
         }
         Command::RetitleEvent { event_id, title } => {
-            let entry = state.agenda.get(*event_id).ok_or(Refusal::EventUnknown)?;
-            let title = read_title(title)?;
+            let entry = state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;
+            let title = TITLE.read(title)?;
             if entry.title == title {
                 return Ok(vec![]);
             }
             Event::EventRetitled { event_id: *event_id, title }
         }
         Command::CancelEvent { event_id } => {
-            state.agenda.get(*event_id).ok_or(Refusal::EventUnknown)?;
+            state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;
             Event::EventCancelled { event_id: *event_id }
         }
         Command::CancelOccurrence { event_id, recurrence_id } => {
@@ -102,7 +106,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         Command::ReplaceOccurrence { event_id, recurrence_id, start, end, title } => {
             let entry = require_occurrence(state, *event_id, *recurrence_id)?;
             let minutes = read_minutes(zone, *start, *end, entry.nonexistent)?;
-            let title = title.as_deref().map(read_title).transpose()?;
+            let title = title.as_deref().map(|title| TITLE.read(title)).transpose()?;
             let named = Some(*recurrence_id);
             let moved = occurrence(zone, *event_id, named, *start, minutes, entry.nonexistent)
                 .ok_or(Refusal::TimeNonexistent)?;
@@ -135,9 +139,9 @@ fn require_occurrence(
     event_id: EventId,
     recurrence_id: NaiveDateTime,
 ) -> Result<&Entry, Refusal> {
-    let entry = state.agenda.get(event_id).ok_or(Refusal::EventUnknown)?;
+    let entry = state.agenda.get(event_id).ok_or(Refusal::EventNotFound)?;
     if !entry.has_occurrence(recurrence_id) {
-        return Err(Refusal::OccurrenceUnknown);
+        return Err(Refusal::OccurrenceNotFound);
     }
     Ok(entry)
 }
@@ -165,14 +169,4 @@ fn require_bookable(
         Some(by) if limit == 1 => Err(Refusal::SlotTaken { by }),
         Some(_) => Err(Refusal::SlotFull),
     }
-}
-
-fn read_title(text: &str) -> Result<String, Refusal> {
-    let text = text.trim();
-    // A character has at most four bytes: the first test keeps the second from counting megabytes.
-    let fits = !text.is_empty()
-        && text.len() <= 4 * TITLE_CHARACTERS_MAX
-        && text.chars().count() <= TITLE_CHARACTERS_MAX
-        && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(Refusal::TitleInvalid) }
 }

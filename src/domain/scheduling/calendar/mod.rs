@@ -20,6 +20,7 @@ use super::agenda::{EventId, Replacement, Timing};
 use super::opening_hours::{DayHours, EXCEPTIONS_MAX, Span};
 use super::recurrence::RecurrenceRefusal;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
+use crate::text::InvalidText;
 
 pub use state::{Availability, Details, ListedOccurrence, State};
 pub use timing::{EndRequest, RecurrenceRequest, TimingRequest};
@@ -121,37 +122,37 @@ impl DomainEvent for Event {}
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     #[error("there is no such calendar")]
-    NotCreated,
+    NotFound,
     #[error("this calendar exists already")]
-    AlreadyCreated,
-    #[error("a name or title has 1 to {TITLE_CHARACTERS_MAX} characters and no control characters")]
-    TitleInvalid,
+    AlreadyExists,
+    #[error(transparent)]
+    InvalidText(#[from] InvalidText),
     #[error("not a time zone of the IANA database")]
-    ZoneUnknown,
+    InvalidTimeZone,
     #[error("a capacity is 1 to {CAPACITY_MAX} bookings")]
-    CapacityInvalid,
+    InvalidCapacity,
     #[error("opening hours are spans in order and apart, 0 to 1440 minutes after midnight")]
-    OpeningHoursInvalid,
+    InvalidOpeningHours,
     #[error(
         "a calendar has at most {EXCEPTIONS_MAX} dates with hours of their own, from 1970 to 2199"
     )]
-    OpeningExceptionInvalid,
+    InvalidOpeningException,
     #[error("there is no such event")]
-    EventUnknown,
+    EventNotFound,
     #[error("an event with this id is scheduled already")]
-    EventAlreadyScheduled,
+    EventExists,
     #[error("the calendar is full: {EVENTS_MAX} events, {SERIES_MAX} series")]
     CalendarFull,
     #[error("a time is a whole minute from 1970 to 2199")]
-    TimeInvalid,
+    InvalidTime,
     #[error("this local time does not exist: the clocks jump over it")]
     TimeNonexistent,
     #[error("an event lasts 1 to {DURATION_MINUTES_MAX} minutes")]
-    DurationInvalid,
+    InvalidDuration,
     #[error(transparent)]
     Recurrence(#[from] RecurrenceRefusal),
     #[error("the series has no such occurrence")]
-    OccurrenceUnknown,
+    OccurrenceNotFound,
     #[error("the time is taken by event {by}")]
     SlotTaken { by: EventId },
     #[error("there are as many bookings at that time as there may be")]
@@ -161,32 +162,32 @@ pub enum Refusal {
     #[error(
         "a range ends after its start, at most {RANGE_DAYS_MAX} days later, within 1970 to 2199"
     )]
-    RangeInvalid,
+    InvalidRange,
 }
 
 impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
-            Self::NotCreated => "CALENDAR_NOT_FOUND",
-            Self::AlreadyCreated => "CALENDAR_ALREADY_CREATED",
-            Self::TitleInvalid => "TITLE_INVALID",
-            Self::ZoneUnknown => "TIME_ZONE_UNKNOWN",
-            Self::CapacityInvalid => "CAPACITY_INVALID",
-            Self::OpeningHoursInvalid => "OPENING_HOURS_INVALID",
-            Self::OpeningExceptionInvalid => "OPENING_EXCEPTION_INVALID",
-            Self::EventUnknown => "EVENT_NOT_FOUND",
-            Self::EventAlreadyScheduled => "EVENT_ALREADY_SCHEDULED",
+            Self::NotFound => "CALENDAR_NOT_FOUND",
+            Self::AlreadyExists => "CALENDAR_EXISTS",
+            Self::InvalidText(_) => "INVALID_TEXT",
+            Self::InvalidTimeZone => "INVALID_TIME_ZONE",
+            Self::InvalidCapacity => "INVALID_CAPACITY",
+            Self::InvalidOpeningHours => "INVALID_OPENING_HOURS",
+            Self::InvalidOpeningException => "INVALID_OPENING_EXCEPTION",
+            Self::EventNotFound => "EVENT_NOT_FOUND",
+            Self::EventExists => "EVENT_EXISTS",
             Self::CalendarFull => "CALENDAR_FULL",
-            Self::TimeInvalid => "TIME_INVALID",
+            Self::InvalidTime => "INVALID_TIME",
             Self::TimeNonexistent => "LOCAL_TIME_NONEXISTENT",
-            Self::DurationInvalid => "DURATION_INVALID",
-            Self::Recurrence(RecurrenceRefusal::Invalid(_)) => "RECURRENCE_INVALID",
+            Self::InvalidDuration => "INVALID_DURATION",
+            Self::Recurrence(RecurrenceRefusal::Invalid(_)) => "INVALID_RECURRENCE",
             Self::Recurrence(RecurrenceRefusal::TooLong) => "RECURRENCE_TOO_LONG",
-            Self::OccurrenceUnknown => "OCCURRENCE_NOT_FOUND",
+            Self::OccurrenceNotFound => "OCCURRENCE_NOT_FOUND",
             Self::SlotTaken { .. } => "SLOT_TAKEN",
             Self::SlotFull => "SLOT_FULL",
-            Self::OutsideOpeningHours => "OUTSIDE_OPENING_HOURS",
-            Self::RangeInvalid => "RANGE_INVALID",
+            Self::OutsideOpeningHours => "SLOT_OUTSIDE_OPENING_HOURS",
+            Self::InvalidRange => "INVALID_RANGE",
         }
     }
 }

@@ -112,13 +112,13 @@ impl State {
         start: DateTime<Utc>,
         end: DateTime<Utc>,
     ) -> Result<(&Details, Interval), Refusal> {
-        let details = self.details.as_ref().ok_or(Refusal::NotCreated)?;
+        let details = self.details.as_ref().ok_or(Refusal::NotFound)?;
         let is_sane = local_time::YEARS.contains(&start.year())
             && local_time::YEARS.contains(&end.year())
             && start < end
             && end - start <= TimeDelta::days(RANGE_DAYS_MAX);
         if !is_sane {
-            return Err(Refusal::RangeInvalid);
+            return Err(Refusal::InvalidRange);
         }
         Ok((details, Interval { start, end }))
     }

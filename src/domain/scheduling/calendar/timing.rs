@@ -44,22 +44,22 @@ pub(super) fn read_minutes(
     nonexistent: NonexistentTime,
 ) -> Result<u32, Refusal> {
     if !local_time::is_storable(start) {
-        return Err(Refusal::TimeInvalid);
+        return Err(Refusal::InvalidTime);
     }
     let minutes = match end {
         EndRequest::Minutes(minutes) => minutes,
         EndRequest::Local(end) => {
             if !local_time::is_storable(end) {
-                return Err(Refusal::TimeInvalid);
+                return Err(Refusal::InvalidTime);
             }
             let start =
                 local_time::resolve(zone, start, nonexistent).ok_or(Refusal::TimeNonexistent)?;
             let end = local_time::resolve_end(zone, end).ok_or(Refusal::TimeNonexistent)?;
-            u32::try_from((end - start).num_minutes()).map_err(|_| Refusal::DurationInvalid)?
+            u32::try_from((end - start).num_minutes()).map_err(|_| Refusal::InvalidDuration)?
         }
     };
     if !(1..=DURATION_MINUTES_MAX).contains(&minutes) {
-        return Err(Refusal::DurationInvalid);
+        return Err(Refusal::InvalidDuration);
     }
     Ok(minutes)
 }

@@ -133,7 +133,7 @@ fn sell(shelf: &mut Shelf, key: &str, lie: Lie) -> Value {
         return json!({ "version": version, "userErrors": [] });
     }
     if shelf.on_hand < 1 && lie != Lie::Oversells {
-        let error = json!({ "code": "INSUFFICIENT_STOCK", "available": shelf.on_hand });
+        let error = json!({ "code": "STOCK_INSUFFICIENT", "available": shelf.on_hand });
         return json!({ "version": null, "userErrors": [error] });
     }
     shelf.sales += 1;

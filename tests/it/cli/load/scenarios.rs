@@ -61,7 +61,7 @@ fn every_scenario_is_run_and_checked() {
     }
     let report = good(directory.path(), &["flash-sale", "--units", "5", "--url", &server.url]);
     assert_eq!((&report["succeeded"], &report["refused"]), (&5.into(), &15.into()));
-    assert_eq!(report["errors"]["INSUFFICIENT_STOCK"], 15);
+    assert_eq!(report["errors"]["STOCK_INSUFFICIENT"], 15);
 }
 
 #[test]
