@@ -44,6 +44,8 @@ mod samples;
 mod settings;
 #[path = "figures/side.rs"]
 mod side;
+#[path = "figures/telemetry.rs"]
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -135,6 +137,9 @@ async fn limits_and_engine(
     }
     if settings.wants(Part::Limits) {
         limits::several_connections(settings, places, kind, samples).await;
+    }
+    if settings.wants(Part::Telemetry) {
+        telemetry::measure(settings, places, kind, samples).await;
     }
     if settings.wants(Part::Aggregates) {
         engine::many(settings, places, kind, samples).await;

@@ -20,6 +20,7 @@ use crate::limits::{
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
 use crate::place::Kind;
 use crate::samples::Samples;
+use crate::telemetry::{OFF, UNSAMPLED};
 
 /// What a figure is to reach.
 #[derive(Clone, Copy)]
@@ -88,6 +89,8 @@ const FIGURES: &[Figure] = &[
         RatioAtLeast(30.0),
     ),
     held(HOT_P99, Of(HOT_P99_LOADED), "ms", None, AtMost(20.0)),
+    plain(OFF, Of(OFF), "commands/s"),
+    held(UNSAMPLED, Of(UNSAMPLED), "commands/s", Some(Of(OFF)), RatioAtLeast(0.99)),
     held(MANY, Of(MANY), "commands/s", Some(Best(ROWS_ALL_CONNECTIONS)), RatioAtLeast(0.7)),
     plain(MANY_P99, Of(MANY_P99), "ms"),
     held(ALONE, Of(ALONE), "ms", Some(Of(ONE_ROW)), RatioAtMost(1.3)),

@@ -13,6 +13,7 @@ pub enum Part {
     Limits,
     Alone,
     Hot,
+    Telemetry,
     Aggregates,
     Replay,
     Activation,
