@@ -5,16 +5,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::aggregate_ref::Engine;
+use super::aggregate_ref::{AskError, Engine};
 use super::checkout::CheckoutOptions;
+use super::core::CommandMeta;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
 use super::metrics;
 use super::reaction::Reactor;
 use super::saga::parties::Parties;
+use super::saga::wish::{self, Told, Wish};
 use super::saga::{SagaActor, SagaSetup};
 use super::service::Service;
 use super::view::{View, ViewRef};
 use domain::aggregate::Aggregate;
+use domain::id::AggregateId;
 use payments::PaymentProvider;
 use projections::calendars::Calendars;
 use projections::open_sagas::{OpenSagas, Row};
@@ -87,6 +90,20 @@ macro_rules! registry {
                     $((View::<OpenSagas<$saga>>::NAME.name, &self.views.$open),)+
                     $((Reactor::<$rules>::NAME.name, &self.reactions.$reaction),)+
                 ]
+            }
+
+            /// Tells the saga of this kind, by its stored name, and this id.
+            pub async fn tell_saga(
+                engine: &Engine,
+                kind: &str,
+                id: AggregateId,
+                wish: Wish,
+                meta: CommandMeta,
+            ) -> Told {
+                $(if kind == <$saga>::TYPE {
+                    return wish::tell::<$saga>(engine, id, wish, meta).await;
+                })+
+                Err(AskError::Refused(wish::Refusal::NoSaga))
             }
 
             /// The sagas that are open, at most `first` of each kind, the longest first.

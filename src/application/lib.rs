@@ -13,6 +13,7 @@ pub mod orders;
 pub mod users;
 pub mod operators;
 pub mod transfers;
+pub mod sagas;
 
 use actors::aggregate_ref::Engine;
 use views::Views;

@@ -103,7 +103,7 @@ impl<'a> Request<'a> {
         self.application.engine.aggregate(id)
     }
 
-    fn meta(&self) -> CommandMeta {
+    pub(crate) fn meta(&self) -> CommandMeta {
         CommandMeta {
             command_id: Uuid::now_v7(),
             key: self.key.clone(),

@@ -3,12 +3,12 @@
 use std::ops::Deref;
 
 use actors::checkout::CheckoutOptions;
-use actors::registry;
+use actors::registry::{self, Registry};
 
 /// The views of a node, each by its name, and how checkouts are driven.
 #[derive(Clone, Default)]
 pub struct Views {
-    rows: registry::Views,
+    registry: Registry,
     pub(crate) checkout: CheckoutOptions,
 }
 
@@ -16,12 +16,17 @@ impl Deref for Views {
     type Target = registry::Views;
 
     fn deref(&self) -> &registry::Views {
-        &self.rows
+        &self.registry.views
     }
 }
 
 impl Views {
-    pub fn new(rows: &registry::Views, checkout: CheckoutOptions) -> Self {
-        Self { rows: rows.clone(), checkout }
+    pub fn new(registry: &Registry, checkout: CheckoutOptions) -> Self {
+        Self { registry: registry.clone(), checkout }
+    }
+
+    /// All that follows the logs on this node, for operators.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 }

@@ -109,7 +109,7 @@ pub struct Program {
 impl Program {
     /// The API, for one who asks it. Each remembers the documents that it was sent.
     pub fn schema(&self) -> GraphqlSchema {
-        let views = Views::new(self.followers.views(), self.checkout.clone());
+        let views = Views::new(self.followers.registry(), self.checkout.clone());
         GraphqlSchema::new(self.node.engine.clone(), views, self.documents)
     }
 

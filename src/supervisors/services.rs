@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::metrics::RESTARTS;
 use super::node::Node;
 use actors::checkout::CheckoutOptions;
-use actors::registry::{FollowerStatus, Parts, Registry, Views};
+use actors::registry::{Parts, Registry, Views};
 use actors::service::Service;
 use actors::shard::NodeServices;
 use payments::PaymentProvider;
@@ -79,6 +79,11 @@ impl Followers {
         &self.registry.views
     }
 
+    /// All of them, as others hold it.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Waits until every follower has come as far as the logs reach at this moment.
     pub async fn caught_up(&self) {
         self.registry.reached(&self.node.feed.heads()).await;
@@ -88,11 +93,6 @@ impl Followers {
     /// reservations of e-mail addresses.
     pub async fn addresses_settled(&self, position: &Position) {
         self.registry.reactions.registration.reached(position).await;
-    }
-
-    /// How far each is, and what it has set aside.
-    pub fn status(&self) -> Vec<FollowerStatus> {
-        self.registry.status()
     }
 
     /// Stops them in order; the views store their checkpoints. Before the node drains.

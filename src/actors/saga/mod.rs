@@ -7,6 +7,7 @@
 
 mod drive;
 pub mod parties;
+pub mod wish;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;

@@ -1,6 +1,7 @@
 //! What the API says of the server itself, and what operators do to actors.
 
 mod mutation;
+mod processes;
 mod query;
 
 pub use mutation::OperationsMutation;
@@ -13,5 +14,5 @@ use auth::Permission::{Operate, Read, Write};
 pub const NEEDS: Needs = &[
     (Read, &["serverInfo"]),
     (Write, &["noOp"]),
-    (Operate, &["operations", "quarantineActor", "releaseActor"]),
+    (Operate, &["operations", "quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
 ];

@@ -3,12 +3,14 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 use uuid::Uuid;
 
+use super::processes::{self, AbortSagaInput, RetrySagaInput, SagaPayload};
 use super::query::ActorStatus;
 use crate::context::application;
 use crate::errors::UserError;
 use crate::mutation::change;
 use actors::aggregate_ref::AskError;
 use actors::shard::ActivationStatus;
+use application::sagas::Wish;
 use application::{Application, operators};
 use domain::aggregate::{Aggregate, Refusal};
 use domain::id::AggregateId;
@@ -133,6 +135,26 @@ impl OperationsMutation {
         let key = (input.kind.aggregate_type(), AggregateId(input.aggregate_id));
         let released = operators::release(application(context), &key);
         Ok(Some(ActorPayload(released.map(ActorStatus).map_err(UserError::from))))
+    }
+
+    /// An operator mended what a stalled saga waits for: it goes on.
+    async fn retry_saga(
+        &self,
+        context: &Context<'_>,
+        input: RetrySagaInput,
+    ) -> Result<Option<SagaPayload>> {
+        let RetrySagaInput { kind, aggregate_id, idempotency_key } = input;
+        processes::tell(context, kind, aggregate_id, Wish::Retry, idempotency_key).await
+    }
+
+    /// Ends a saga: what it did is undone.
+    async fn abort_saga(
+        &self,
+        context: &Context<'_>,
+        input: AbortSagaInput,
+    ) -> Result<Option<SagaPayload>> {
+        let AbortSagaInput { kind, aggregate_id, reason, idempotency_key } = input;
+        processes::tell(context, kind, aggregate_id, Wish::Abort { reason }, idempotency_key).await
     }
 }
 

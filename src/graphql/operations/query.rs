@@ -5,6 +5,7 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
+use super::processes::{self, Follower, OpenSaga};
 use crate::context::engine;
 use crate::scalars::Long;
 use actors::shard::ActivationStatus;
@@ -61,6 +62,22 @@ impl Operations {
         let id = AggregateId(aggregate_id);
         let activation = engine(context).shard_of(id).find(&(kind.aggregate_type(), id));
         activation.map(|activation| ActorStatus(activation.status()))
+    }
+
+    /// What follows the logs on this node, with what it could not take.
+    #[graphql(complexity = "20 * child_complexity")]
+    async fn followers(&self, context: &Context<'_>) -> Vec<Follower> {
+        processes::followers(context)
+    }
+
+    /// What takes several steps and is not over, the longest first, at most `first` of each kind.
+    #[graphql(complexity = "2 * first as usize * child_complexity + 1")]
+    async fn open_sagas(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Vec<OpenSaga> {
+        processes::open_sagas(context, usize::try_from(first).unwrap_or(0))
     }
 
     /// The shards, in order, from number `from` on, at most `first`.

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::products::teapot;
+use super::products::{SHELF, teapot};
 use crate::support::app::TestApp;
+use crate::support::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantined_actor_answers_so_until_it_is_released() {
@@ -93,5 +94,55 @@ async fn products_and_their_stock_are_listed() {
     let query = "query($at: Position) { products(atLeast: $at) { position } }";
     let reply = app.reply(query, stale).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "STALE");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_what_follows_the_logs_and_end_what_is_under_way() {
+    let app = TestApp::start().await;
+    let (product, variant) = teapot(&app, 5).await;
+    let data =
+        app.data("{ operations { followers { name position parked { reason } } } }", json!({}));
+    let followers = data.await["operations"]["followers"].take();
+    let names: Vec<_> =
+        followers.as_array().expect("a list").iter().map(|row| &row["name"]).collect();
+    for name in ["orders", "open_checkouts", "open_transfers", "registration"] {
+        assert!(names.contains(&&json!(name)), "{names:?}");
+    }
+    assert!(followers.as_array().expect("a list").iter().all(|row| row["parked"] == json!([])));
+
+    // A checkout whose payment is not answered.
+    app.payments.answers(false);
+    let lines =
+        json!([{"productId": product, "variantId": variant, "locationId": SHELF, "quantity": 1}]);
+    let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                       "lines": lines, "idempotencyKey": "d"});
+    let order = app.done("draftOrder", input, "order { id }").await["order"]["id"].take();
+    app.done("placeOrder", json!({"orderId": order, "idempotencyKey": "p"}), "").await;
+    let open = "{ operations { openSagas { aggregateType aggregateId causeId started } } }";
+    let saga = eventually("an open checkout", async || {
+        let mut data = app.data(open, json!({})).await;
+        let saga = data["operations"]["openSagas"][0].take();
+        (saga["started"] == json!(true)).then_some(saga)
+    })
+    .await;
+    assert_eq!(saga["aggregateType"], "checkout");
+    assert_eq!(json!(format!("order_{}", saga["causeId"].as_str().expect("an id"))), order);
+    let target = json!({"kind": "CHECKOUT", "aggregateId": saga["aggregateId"]});
+    let mut abort = target.clone();
+    abort["reason"] = json!("shop closed");
+    app.done("abortSaga", abort, "position").await;
+    app.payments.answers(true);
+    let query = "query($id: ID!) { order(id: $id) { status } }";
+    eventually("a cancelled order", async || {
+        let data = app.data(query, json!({"id": order})).await;
+        (data["order"]["status"] == "CANCELLED").then_some(())
+    })
+    .await;
+    app.done("retrySaga", target, "").await;
+    let no_saga = json!({"kind": "PRODUCT", "aggregateId": saga["aggregateId"]});
+    assert_eq!(app.refused("retrySaga", no_saga).await["code"], "SAGA_NOT_FOUND");
+    let unknown = json!({"kind": "TRANSFER", "aggregateId": uuid::Uuid::nil()});
+    assert_eq!(app.refused("retrySaga", unknown).await["code"], "TRANSFER_NOT_FOUND");
     app.stop().await;
 }
