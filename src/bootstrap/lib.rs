@@ -20,7 +20,6 @@ use graphql::Part;
 use load::options::LoadArguments;
 use persistence::cause::chain;
 use storage::Storage;
-use telemetry::LogOptions;
 
 /// Does what the command line says. Blocks until it is done.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -116,7 +115,7 @@ async fn look_after(command: ActorCommand) -> Result<(), Failure> {
 
 #[cfg(feature = "load")]
 async fn run_load(arguments: &LoadArguments) -> Result<(), Failure> {
-    telemetry::start(&LogOptions::default());
+    telemetry::start(&telemetry::LogOptions::default());
     if load::run(arguments).await? { Ok(()) } else { Err(Failure::Found) }
 }
 
