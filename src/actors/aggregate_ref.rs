@@ -24,6 +24,9 @@ use persistence::journal::{JournalError, PageLimit, ShardId};
 use persistence::writer::lane::Dropped;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
+///
+/// Its text is what clients are told: sentences, numbers and positions of ours, and never what a
+/// database, a file or a library said. What only operators are told stands in fields beside it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
     /// A bound is reached. This try did nothing.
@@ -31,11 +34,12 @@ pub enum Fault {
     Overloaded { retry_after: Duration },
     /// This try did nothing; ask again with the same key.
     #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable { reason: String, retry_after: Duration },
+    Unavailable { reason: &'static str, retry_after: Duration },
     /// It may have happened or may still; ask again with the same key to learn which.
     #[error("the outcome is not known; ask again with the same key")]
     OutcomeUnknown,
-    #[error("this aggregate is quarantined: {reason}")]
+    /// `reason` is for operators: it may hold what a library said when the actor failed.
+    #[error("this aggregate is quarantined until an operator releases it")]
     Quarantined { reason: String },
     #[error("the log of this shard went backwards; an operator must decide")]
     Regressed,
@@ -45,7 +49,8 @@ pub enum Fault {
     VersionConflict { expected: u64, actual: u64 },
     #[error("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")]
     InvalidKey,
-    #[error("the log of this aggregate cannot be read: {reason}")]
+    /// `reason` is for operators.
+    #[error("the log of this aggregate cannot be read")]
     Unreadable { reason: String },
     #[error("the view has not come that far yet; it stands at {position}")]
     Stale { position: String },
@@ -439,7 +444,7 @@ fn not_admitted(why: NotAdmitted) -> Fault {
     match why {
         NotAdmitted::Full => Fault::Overloaded { retry_after: OVERLOAD_RETRY },
         NotAdmitted::Restarting(retry_after) => {
-            Fault::Unavailable { reason: "its actor is starting again".to_owned(), retry_after }
+            Fault::Unavailable { reason: "its actor is starting again", retry_after }
         }
         NotAdmitted::Quarantined(reason) => Fault::Quarantined { reason },
     }
@@ -472,8 +477,8 @@ fn dropped(reason: Dropped) -> Fault {
     }
 }
 
-fn unavailable(reason: &str) -> Fault {
-    Fault::Unavailable { reason: reason.to_owned(), retry_after: UNAVAILABLE_RETRY }
+fn unavailable(reason: &'static str) -> Fault {
+    Fault::Unavailable { reason, retry_after: UNAVAILABLE_RETRY }
 }
 
 /// Hash and length of a command's JSON, without keeping the text.

@@ -112,12 +112,15 @@ async fn a_panic_harms_one_command_and_three_quarantine_one_aggregate() {
         }
         let refused = eventually("the quarantine", || async {
             match counter.ask(add(), meta(None)).await {
-                Err(AskError::Fault(Fault::Quarantined { reason })) => Some(reason),
+                Err(AskError::Fault(fault @ Fault::Quarantined { .. })) => Some(fault),
                 _ => None,
             }
         })
         .await;
-        assert!(refused.contains("told to fail"), "{refused}");
+        let told = refused.to_string();
+        let Fault::Quarantined { reason } = refused else { panic!("{told}") };
+        assert!(reason.contains("told to fail"), "operators are told why: {reason}");
+        assert!(!told.contains("told to fail"), "clients are not: {told}");
         // Another of the same shard goes on.
         let neighbour = (2..)
             .map(|number| node.counter(number))
