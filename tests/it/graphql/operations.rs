@@ -139,6 +139,12 @@ async fn operators_see_what_follows_the_logs_and_end_what_is_under_way() {
         (data["order"]["status"] == "CANCELLED").then_some(())
     })
     .await;
+    // Nothing more is written then.
+    eventually("the end of the checkout", async || {
+        let data = app.data(open, json!({})).await;
+        (data["operations"]["openSagas"] == json!([])).then_some(())
+    })
+    .await;
     app.done("retrySaga", target, "").await;
     let no_saga = json!({"kind": "PRODUCT", "aggregateId": saga["aggregateId"]});
     assert_eq!(app.refused("retrySaga", no_saga).await["code"], "SAGA_NOT_FOUND");
