@@ -73,6 +73,31 @@ impl Fault {
         }
     }
 
+    /// What operators are told beyond what clients are: why an aggregate is quarantined or cannot be
+    /// read, in the words of whatever failed.
+    pub fn for_operators(&self) -> Option<&str> {
+        match self {
+            Self::Quarantined { reason } | Self::Unreadable { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether it says something of the server, and not of the client's own doing.
+    pub fn is_of_the_server(&self) -> bool {
+        match self {
+            Self::Unavailable { .. }
+            | Self::OutcomeUnknown
+            | Self::Quarantined { .. }
+            | Self::Regressed
+            | Self::Unreadable { .. } => true,
+            Self::Overloaded { .. }
+            | Self::KeyReused
+            | Self::VersionConflict { .. }
+            | Self::InvalidKey
+            | Self::Stale { .. } => false,
+        }
+    }
+
     /// When to ask again, where asking again helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

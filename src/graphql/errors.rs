@@ -2,11 +2,14 @@
 //! Faults, limits and bad requests are entries of `errors` with `extensions.code`. This file owns
 //! both shapes and the codes of the API itself; the codes of refusals are the domain's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{
     Enum, Error, ErrorExtensionValues, Interface, ServerError, SimpleObject, Value,
 };
+
+use uuid::Uuid;
 
 use super::ids::PublicEventId;
 use super::scalars::Long;
@@ -40,14 +43,27 @@ pub fn overloaded() -> ServerError {
     ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 
-/// The entry of `errors` for a fault; `retryAfter` is in milliseconds.
+/// The entry of `errors` for a fault; `retryAfter` is in milliseconds. The fault itself goes along,
+/// unseen by the client, for [`log_faults`].
 pub fn fault(fault: &Fault) -> Error {
     let mut error = coded(fault.code(), fault.to_string());
+    error.source = Some(Arc::new(fault.clone()));
     if let (Some(after), Some(extensions)) = (fault.retry_after(), &mut error.extensions) {
         let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         extensions.set("retryAfter", Value::from(milliseconds));
     }
     error
+}
+
+/// Tells operators, once for each, what went wrong in a request; an overload is in the metrics.
+pub fn log_faults(errors: &[ServerError], correlation_id: Uuid) {
+    for error in errors {
+        let Some(fault) = error.source::<Fault>().filter(|fault| fault.is_of_the_server()) else {
+            continue;
+        };
+        let reason = fault.for_operators().unwrap_or_default();
+        tracing::warn!(%correlation_id, code = fault.code(), reason, %fault, "a request met a fault");
+    }
 }
 
 /// The code of an error that came out of execution, if it has one.
@@ -204,5 +220,28 @@ pub fn path_of(fields: &[&str]) -> Vec<String> {
     match fields {
         [] => Vec::new(),
         fields => [INPUT].iter().chain(fields).map(|field| (*field).to_owned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_library_said_goes_to_operators_and_not_to_clients() {
+        let canary = "Duplicate entry '7-9' for key journal.PRIMARY";
+        let faults = [
+            Fault::Quarantined { reason: canary.to_owned() },
+            Fault::Unreadable { reason: canary.to_owned() },
+        ];
+        for told in faults {
+            let error = fault(&told).into_server_error(Default::default());
+            let reply = async_graphql::Response::from_errors(vec![error.clone()]);
+            let reply = serde_json::to_string(&reply).expect("a reply is JSON");
+            assert!(!reply.contains(canary) && reply.contains(told.code()), "{reply}");
+            let kept = error.source::<Fault>().expect("the fault goes along");
+            assert_eq!(kept.for_operators(), Some(canary));
+            assert!(kept.is_of_the_server());
+        }
     }
 }

@@ -176,6 +176,7 @@ impl GraphqlSchema {
         let executed = response.data != async_graphql::Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
         give_codes(&mut response.errors, executed);
+        errors::log_faults(&response.errors, call.correlation_id);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
         Reply { operation, outcome, response }
     }
