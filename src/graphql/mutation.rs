@@ -1,7 +1,7 @@
 //! Mutations as a mechanism: an input names the aggregate it is about, a declaration says which
 //! command it means, and a payload says what came of it. Decides nothing.
 //!
-//! A mutation that is one command is one declaration, in [`mutations!`]. One that asks for a use
+//! A mutation that is one command is one declaration, in `mutations!`. One that asks for a use
 //! case of `application` is written out.
 
 use async_graphql::{Context, Result};
@@ -179,7 +179,7 @@ macro_rules! inputs {
 }
 pub(crate) use inputs;
 
-/// One of [`inputs!`].
+/// One of `inputs!`.
 macro_rules! input {
     (
         $(#[$doc:meta])* $name:ident

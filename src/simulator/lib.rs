@@ -1,9 +1,9 @@
 //! A seeded simulation of several owners over a database that loses answers. Test only.
 //!
-//! It drives the production cores ([`Lane`](persistence::writer::lane::Lane),
-//! [`AggregateCore`](actors::core::AggregateCore),
-//! [`Recovered`](actors::recovery::Recovered),
-//! [`Ownership`](cluster::ownership::Ownership)) through lost answers, late statements, takeovers,
+//! It drives the production cores (`Lane`,
+//! `AggregateCore`,
+//! `Recovered`,
+//! `Ownership`) through lost answers, late statements, takeovers,
 //! crashes, pauses and retries elsewhere, and checks the promises at every step. Nothing here waits,
 //! reads a clock or draws chance from anywhere but the seed, so that every run can be replayed:
 //! `EMPORIUM_SEED=n cargo test -p emporium-simulator replay -- --nocapture`.

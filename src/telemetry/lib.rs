@@ -1,4 +1,4 @@
-//! What can be seen of a running program from outside: [`logs`], [`metrics`] for Prometheus,
+//! What can be seen of a running program from outside: [`logs`], [`mod@metrics`] for Prometheus,
 //! [`trace`] for a collector. Whoever has something to count declares it in the `metrics.rs` of its
 //! own room; this room keeps the means and knows none of the others.
 

@@ -180,8 +180,68 @@ fn every_file_says_what_it_owns() {
     assert!(silent.is_empty(), "no //! at the top of {silent:?}");
 }
 
+/// Whether the module of a file is declared where its folder's modules are.
+fn is_declared(path: &Path) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+    let folder = path.parent().expect("a file lies in a folder");
+    if matches!(name, "lib" | "main") {
+        return true;
+    }
+    let (name, folder) = match name {
+        "mod" => (
+            folder.file_name().and_then(|name| name.to_str()).expect("a name"),
+            folder.parent().expect("a room"),
+        ),
+        name => (name, folder),
+    };
+    let declared = format!("mod {name};");
+    let by_path = format!("#[path = \"{name}.rs\"]");
+    let parents = sources_of(folder).into_iter().chain([folder.with_extension("rs")]);
+    parents
+        .filter(|parent| parent.exists())
+        .map(read)
+        .any(|text| text.lines().any(|line| line.ends_with(&declared)) || text.contains(&by_path))
+}
+
+/// The sources that lie in this folder itself.
+fn sources_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the sources can be read");
+    let files = entries.map(|entry| entry.expect("the sources can be read").path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+#[test]
+fn no_file_is_left_out_of_its_room() {
+    let lost: Vec<_> = sources("src").into_iter().filter(|path| !is_declared(path)).collect();
+    assert!(lost.is_empty(), "nothing says `mod` of {lost:?}");
+}
+
+/// Whether a text names a crate.
+fn names(text: &str, name: &str) -> bool {
+    let part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part))
+}
+
+#[test]
+fn nothing_is_built_that_no_file_names() {
+    let mut unused = Vec::new();
+    for (room, folder) in rooms() {
+        let files = sources(&folder).into_iter();
+        // A room within another has a manifest of its own.
+        let own = files
+            .filter(|file| room == "persistence_sql" || !file.starts_with("src/persistence/sql"));
+        let text: String = own.map(read).collect();
+        let with = built_with(&folder).into_iter();
+        let idle = with.filter(|name| !names(&text, &name.replace('-', "_")));
+        unused.extend(idle.map(|name| format!("{folder}/Cargo.toml: {name}")));
+    }
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
 #[test]
 fn planted_violations_are_found() {
+    assert!(names("use serde::Serialize;", "serde") && !names("use serde_json::json;", "serde"));
     assert_eq!(impurities("let now = Utc::now();"), ["Utc::now"]);
     assert_eq!(impurities("let id = Uuid::now_v7();"), ["Uuid::now_v7"]);
     assert_eq!(impurities("// Utc::now\nlet s = \"Instant::now\";"), [""; 0]);

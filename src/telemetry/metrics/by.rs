@@ -28,7 +28,7 @@ impl<M, const L: usize> Place<M, L> {
     }
 }
 
-/// See the module. Bounded whatever is thrown at it: beyond [`VALUES_MAX`] sets of values all
+/// See the module. Bounded whatever is thrown at it: beyond `VALUES_MAX` sets of values all
 /// further ones are one, `other`.
 pub struct By<M: Cell, const L: usize> {
     labels: &'static [&'static str],

@@ -7,7 +7,7 @@
 //! command, and nothing travels with it but that text.
 //!
 //! What follows the log (commits, views, sagas) finds the spans that it belongs to by the entry or
-//! the aggregate ([`rode`]).
+//! the aggregate ([`rode()`]).
 
 mod context;
 mod door;

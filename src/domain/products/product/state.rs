@@ -33,7 +33,7 @@ impl fmt::Display for Status {
 pub struct Variant {
     pub sku: String,
     pub name: String,
-    /// The net list price of one unit in each currency; at most [`PRICES_MAX`].
+    /// The net list price of one unit in each currency; at most [`PRICES_MAX`](super::PRICES_MAX).
     pub prices: OrdMap<Currency, Money>,
 }
 
@@ -45,7 +45,7 @@ pub struct State {
     pub family: String,
     pub description: String,
     pub tax_rate: Rate,
-    /// At most [`VARIANTS_MAX`].
+    /// At most [`VARIANTS_MAX`](super::VARIANTS_MAX).
     pub variants: OrdMap<VariantId, Variant>,
 }
 

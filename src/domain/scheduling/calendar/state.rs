@@ -34,7 +34,7 @@ pub struct Details {
 pub enum Availability {
     /// One.
     Exclusive {},
-    /// As many as this, 1 to [`CAPACITY_MAX`].
+    /// As many as this, 1 to [`CAPACITY_MAX`](super::CAPACITY_MAX).
     Capacity {
         bookings: u32,
     },
