@@ -4,7 +4,7 @@ CARGO ?= cargo
 # How many seeds a long run of the simulator takes.
 SEEDS ?= 100000
 
-# What a first start needs: less optimising, no load generator.
+# What a first start needs: no optimising, no load generator, no traces.
 QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
