@@ -2,17 +2,16 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 
-use super::access::UserNode;
-use super::commerce::{CheckoutNode, OrderNode};
+// The nodes and ids that the table of kinds names, whichever these are.
+use super::access::*;
+use super::commerce::*;
+use super::ids::*;
+use super::products::*;
+use super::scheduling::*;
+
 use super::context::load;
 use super::errors::{INVALID_ID, coded};
-use super::ids::{
-    PublicCalendarId, PublicCheckoutId, PublicOrderId, PublicProductId, PublicStockItemId,
-    PublicUserId,
-};
-use super::products::{ProductNode, StockItemNode};
 use super::scalars::{Long, PositionToken};
-use super::scheduling::CalendarNode;
 
 #[derive(Default)]
 pub struct NodeQuery;
