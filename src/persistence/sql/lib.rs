@@ -5,6 +5,7 @@ pub mod sqlite;
 
 mod checksum;
 mod connections;
+mod migrations;
 mod page;
 mod snapshots;
 mod statements;

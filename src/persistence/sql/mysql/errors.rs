@@ -1,7 +1,6 @@
 //! What an error of a MySQL or MariaDB server says of the statement that met it. Where the text
 //! of the manuals leaves room, the answer is "unknown": a false refusal would be a lost update.
 
-use sqlx::migrate::MigrateError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use persistence::cause::Cause;
@@ -92,15 +91,6 @@ pub(super) fn journal_error(error: sqlx::Error) -> JournalError {
         (None, _) => JournalError::Unreachable,
     };
     kind(Cause::of(error))
-}
-
-pub(super) fn from_migration(error: MigrateError) -> JournalError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            journal_error(error)
-        }
-        other => JournalError::Refused(Cause::of(other)),
-    }
 }
 
 #[cfg(test)]

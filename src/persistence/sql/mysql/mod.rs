@@ -16,12 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::connections::{Borrowed, Connections};
-use errors::{from_migration, journal_error};
+use super::migrations::{MYSQL, failed, migrator};
+use errors::journal_error;
 use persistence::journal::{Appender, AppenderSource, JournalError};
 use session::{Opener, Server, within};
 
@@ -81,17 +80,10 @@ impl Database {
     /// database that a newer program changed is refused.
     pub async fn migrate(&self) -> Result<(), JournalError> {
         let mut borrowed = self.acquire().await?;
-        let migrations = vec![Migration::new(
-            1,
-            "journal".into(),
-            MigrationType::Simple,
-            include_str!("../../../../migrations/mysql/0001_journal.sql").into_sql_str(),
-            false,
-        )];
-        Migrator::with_migrations(migrations)
+        migrator(&MYSQL)
             .run(borrowed.connection())
             .await
-            .map_err(from_migration)?;
+            .map_err(|error| failed(error, journal_error))?;
         borrowed.give_back();
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! What an error of SQLite says of the statement that met it.
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::MigrateError;
 
 use persistence::cause::Cause;
 use persistence::journal::{Appended, JournalError};
@@ -69,15 +68,6 @@ pub(super) fn journal_error(error: sqlx::Error) -> JournalError {
         _ => JournalError::Unreachable,
     };
     kind(Cause::of(error))
-}
-
-pub(super) fn from_migration(error: MigrateError) -> JournalError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            journal_error(error)
-        }
-        other => JournalError::Refused(Cause::of(other)),
-    }
 }
 
 /// SQLite's integers are signed: numbers beyond them cannot be kept.

@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqliteConnection};
+use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::connections::{Connections, Open};
-use errors::{from_migration, journal_error};
+use super::migrations::{SQLITE, failed, migrator};
+use errors::journal_error;
 use persistence::journal::{Appender, AppenderSource, JournalError};
 
 pub use lock::{FileLock, LockError};
@@ -96,17 +96,10 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        let migrations = vec![Migration::new(
-            1,
-            "journal".into(),
-            MigrationType::Simple,
-            include_str!("../../../../migrations/sqlite/0001_journal.sql").into_sql_str(),
-            false,
-        )];
-        Migrator::with_migrations(migrations)
+        migrator(&SQLITE)
             .run(writer.connection())
             .await
-            .map_err(from_migration)?;
+            .map_err(|error| failed(error, journal_error))?;
         writer.give_back();
         Ok(())
     }

@@ -1,15 +1,5 @@
--- Each further index is paid at every append: the journal has the two that the fence and the
--- reload of one aggregate need, and no other.
-
-CREATE TABLE shards (
-    shard INTEGER NOT NULL PRIMARY KEY,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    -- NULL: given up, or never taken.
-    owner_node TEXT,
-    owner_incarnation BLOB,
-    -- Microseconds since 1970 UTC by the clock of this database.
-    lease_until_us INTEGER NOT NULL DEFAULT 0
-) STRICT;
+-- The logs. Each further index is paid at every append: the journal has the two that the fence and
+-- the reload of one aggregate need, and no other.
 
 CREATE TABLE journal (
     shard INTEGER NOT NULL,
@@ -24,30 +14,6 @@ CREATE TABLE journal (
     recorded_us INTEGER NOT NULL,
     PRIMARY KEY (shard, seq),
     UNIQUE (aggregate_type, aggregate_id, version)
-) STRICT;
-
-CREATE TABLE snapshots (
-    aggregate_type TEXT NOT NULL,
-    aggregate_id BLOB NOT NULL,
-    shard INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    recorded_us INTEGER NOT NULL,
-    state_schema INTEGER NOT NULL,
-    state BLOB NOT NULL,
-    crc INTEGER NOT NULL,
-    PRIMARY KEY (aggregate_type, aggregate_id)
-) STRICT;
-
-CREATE TABLE key_segments (
-    aggregate_type TEXT NOT NULL,
-    aggregate_id BLOB NOT NULL,
-    first_version INTEGER NOT NULL,
-    last_version INTEGER NOT NULL,
-    recorded_us INTEGER NOT NULL,
-    fingerprints BLOB NOT NULL,
-    crc INTEGER NOT NULL,
-    PRIMARY KEY (aggregate_type, aggregate_id, first_version)
 ) STRICT;
 
 -- A row per event, for operators and reports; nothing in the program reads it.

@@ -1,0 +1,51 @@
+//! The tables of both databases, made file by file: one for each subject, in this order. What a
+//! number made once stands as it is; a change of tables is a file with a number of its own.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+use persistence::cause::Cause;
+use persistence::journal::JournalError;
+
+/// The files of one database's folder.
+macro_rules! migrations {
+    ($folder:literal) => {
+        [
+            (2, "shards", include_str!(concat!(migrations!(@), $folder, "/0002_shards.sql"))),
+            (3, "journal", include_str!(concat!(migrations!(@), $folder, "/0003_journal.sql"))),
+            (4, "snapshots", include_str!(concat!(migrations!(@), $folder, "/0004_snapshots.sql"))),
+        ]
+    };
+    (@) => { "../../../migrations/" };
+}
+
+type File = (i64, &'static str, &'static str);
+
+pub(super) const MYSQL: [File; 3] = migrations!("mysql");
+pub(super) const SQLITE: [File; 3] = migrations!("sqlite");
+
+/// The number under which all tables were made once, before ids had slots.
+const BEFORE_THESE_FORMS: i64 = 1;
+
+pub(super) fn migrator(files: &[File]) -> Migrator {
+    let migration = |(number, subject, text): &File| {
+        let (subject, text) = ((*subject).into(), (*text).into_sql_str());
+        Migration::new(*number, subject, MigrationType::Simple, text, false)
+    };
+    Migrator::with_migrations(files.iter().map(migration).collect())
+}
+
+/// `statement` makes the answer of a statement that failed.
+pub(super) fn failed(
+    error: MigrateError,
+    statement: impl FnOnce(sqlx::Error) -> JournalError,
+) -> JournalError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => statement(error),
+        MigrateError::VersionMissing(BEFORE_THESE_FORMS) => JournalError::Refused(Cause::from(
+            "this database was made by a version of before ids had slots, and none reads both: \
+             begin with an empty database, or go on with the version that made this one",
+        )),
+        other => JournalError::Refused(Cause::of(other)),
+    }
+}
