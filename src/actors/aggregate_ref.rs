@@ -347,6 +347,11 @@ impl<A: Aggregate> AggregateRef<A> {
         tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
     }
 
+    /// Whether its shard is held here, so that no other node acts for it now.
+    pub fn may_read(&self) -> bool {
+        self.engine.shard_of(self.id).may_read()
+    }
+
     /// Whether it is in memory here.
     pub fn is_live(&self) -> bool {
         self.engine.shard_of(self.id).find(&(A::TYPE, self.id)).is_some()

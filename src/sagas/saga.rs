@@ -56,6 +56,15 @@ pub trait Saga: Aggregate<Command: PartialEq> {
         1
     }
 
+    /// Whether the row of `state` may be performed while the records that lead to it from `durable`
+    /// are being written. They may be lost, by a crash or because somebody ended the saga first:
+    /// then the saga goes on from `durable`, and from there everything that the row did must be
+    /// found done, or be undone. Asked only while no other driver can act.
+    fn runs_ahead(durable: &Self::State, state: &Self::State) -> bool {
+        let _ = (durable, state);
+        false
+    }
+
     /// Whose business it does: everything that it sends carries this as its correlation.
     fn business(state: &Self::State) -> Option<AggregateId> {
         let _ = state;

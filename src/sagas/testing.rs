@@ -47,16 +47,27 @@ pub enum Fault {
     Fails,
     /// It was performed; the driver hears of a failure.
     AnswerLost,
-    /// The driver dies before it; another goes on.
-    CrashBefore,
-    /// The driver dies after it, before anything was recorded.
-    CrashAfter,
+    /// The driver dies before it, and of the records that were on their way so many became durable;
+    /// another driver goes on.
+    CrashBefore { kept: usize },
+    /// The driver dies after it, before anything came of it.
+    CrashAfter { kept: usize },
+    /// It was performed, and somebody ended the saga meanwhile, when so many of the records on their
+    /// way had been taken: the others are not taken any more.
+    Abort { kept: usize },
     /// It was performed twice.
     Twice,
 }
 
-const FAULTS: [Fault; 5] =
-    [Fault::Fails, Fault::AnswerLost, Fault::CrashBefore, Fault::CrashAfter, Fault::Twice];
+/// Records that are on their way at once, at most, in what is tried here.
+const AHEAD_MAX: usize = 4;
+
+/// Those after which the saga is to come to the same end.
+fn faults() -> impl Iterator<Item = Fault> {
+    let crashes =
+        (0..=AHEAD_MAX).flat_map(|kept| [Fault::CrashBefore { kept }, Fault::CrashAfter { kept }]);
+    [Fault::Fails, Fault::AnswerLost, Fault::Twice].into_iter().chain(crashes)
+}
 
 pub type FaultOf<'a, S> = &'a dyn Fn(usize, &<S as Saga>::Step) -> Option<Fault>;
 
@@ -65,6 +76,7 @@ pub type FaultOf<'a, S> = &'a dyn Fn(usize, &<S as Saga>::Step) -> Option<Fault>
 pub struct Trial<S: Saga, P> {
     pub id: AggregateId,
     pub now: DateTime<Utc>,
+    /// As its driver foresees it.
     pub saga: S::State,
     pub events: Vec<S::Event>,
     pub parties: P,
@@ -72,37 +84,114 @@ pub struct Trial<S: Saga, P> {
     pub requests: usize,
     /// How often an operator had to help.
     pub stalls: usize,
+    start: S::Command,
+    durable: S::State,
+    /// The events of each record that is on its way.
+    ahead: Vec<usize>,
 }
 
 impl<S: Saga, P: Clone> Clone for Trial<S, P> {
     fn clone(&self) -> Self {
-        let (saga, events, parties) =
-            (self.saga.clone(), self.events.clone(), self.parties.clone());
-        Self { saga, events, parties, ..*self }
+        Self {
+            saga: self.saga.clone(),
+            events: self.events.clone(),
+            parties: self.parties.clone(),
+            start: self.start.clone(),
+            durable: self.durable.clone(),
+            ahead: self.ahead.clone(),
+            ..*self
+        }
     }
 }
 
 impl<S: Saga, P: Parties<S>> Trial<S, P> {
-    /// A saga that is started by this command.
+    /// A saga that was started by this command, durably.
     pub fn new(id: AggregateId, start: &S::Command, parties: P) -> Self {
-        let (saga, events) = (S::State::default(), Vec::new());
-        let mut trial = Self { id, now: noon(), saga, events, parties, requests: 0, stalls: 0 };
+        let mut trial = Self::called_for(id, start, parties);
+        trial.settle();
+        trial
+    }
+
+    /// A saga whose driver starts it by this command, as often as it finds it not started.
+    pub fn called_for(id: AggregateId, start: &S::Command, parties: P) -> Self {
+        let mut trial = Self {
+            id,
+            now: noon(),
+            saga: S::State::default(),
+            events: Vec::new(),
+            parties,
+            requests: 0,
+            stalls: 0,
+            start: start.clone(),
+            durable: S::State::default(),
+            ahead: Vec::new(),
+        };
         trial.record(start);
         trial
     }
 
     pub fn record(&mut self, command: &S::Command) {
-        let context = context(self.id, self.now, self.events.len() as u64);
-        let events = S::decide(&self.saga, command, &context).unwrap_or_else(|refusal| {
+        let events = self.decide(command).unwrap_or_else(|refusal| {
             panic!("{command:?} in {:?}: {refusal} ({})", self.saga, refusal.code())
         });
         events.iter().for_each(|event| S::apply(&mut self.saga, event));
+        self.ahead.push(events.len());
         self.events.extend(events);
+    }
+
+    fn decide(&self, command: &S::Command) -> Result<Vec<S::Event>, S::Refusal> {
+        S::decide(&self.saga, command, &context(self.id, self.now, self.events.len() as u64))
+    }
+
+    /// All that is on its way is durable.
+    pub fn settle(&mut self) {
+        self.durable = self.saga.clone();
+        self.ahead.clear();
+    }
+
+    /// So many of the records that are on their way become durable.
+    fn keep(&mut self, records: usize) {
+        let mut at = self.events.len() - self.ahead.iter().sum::<usize>();
+        for events in self.ahead.drain(..records.min(self.ahead.len())) {
+            for event in &self.events[at..at + events] {
+                S::apply(&mut self.durable, event);
+            }
+            at += events;
+        }
+    }
+
+    /// Only so many of the records that are on their way become durable; whoever drives it on knows
+    /// no more.
+    fn lose(&mut self, kept: usize) {
+        self.keep(kept);
+        let lost: usize = self.ahead.drain(..).sum();
+        self.events.truncate(self.events.len() - lost);
+        self.saga = self.durable.clone();
+        if self.events.is_empty() {
+            let start = self.start.clone();
+            self.record(&start);
+        }
+    }
+
+    /// Somebody wants it ended; who comes too late is told so.
+    fn abort(&mut self) {
+        if self.decide(&S::abort("enough".to_owned())).is_ok() {
+            self.record(&S::abort("enough".to_owned()));
+        }
+        self.settle();
     }
 
     /// Performs what is next, as a driver would; false when there is nothing any more.
     pub fn turn(&mut self, fault_of: FaultOf<'_, S>) -> bool {
-        let steps = match S::next(&self.saga, self.now) {
+        let next = S::next(&self.saga, self.now);
+        // No more of it is durable than has to be.
+        while !matches!(next, Next::Do(_)) || !S::runs_ahead(&self.durable, &self.saga) {
+            if self.ahead.is_empty() {
+                break;
+            }
+            self.keep(1);
+        }
+        let steps = match next {
             Next::Done => return false,
             Next::Wait { until } => {
                 self.now = until;
@@ -120,9 +209,19 @@ impl<S: Saga, P: Parties<S>> Trial<S, P> {
             let fault = fault_of(self.requests, step);
             self.requests += 1;
             let outcome = match fault {
-                Some(Fault::CrashBefore) => return true,
-                Some(Fault::CrashAfter) => {
+                Some(Fault::CrashBefore { kept }) => {
+                    self.lose(kept);
+                    return true;
+                }
+                Some(Fault::CrashAfter { kept }) => {
                     self.perform(step);
+                    self.lose(kept);
+                    return true;
+                }
+                Some(Fault::Abort { kept }) => {
+                    self.perform(step);
+                    self.lose(kept);
+                    self.abort();
                     return true;
                 }
                 Some(Fault::Fails) => Outcome::Failed,
@@ -182,7 +281,7 @@ pub fn single_faults_change_nothing<S: Saga, P: Parties<S>>(
     let smooth = trial.clone().run_smoothly();
     check_end(&smooth);
     for at in 0..smooth.requests {
-        for fault in FAULTS {
+        for fault in faults() {
             let end = trial.clone().run(&|request, _| (request == at).then_some(fault));
             check_end(&end);
         }
@@ -220,4 +319,20 @@ pub fn steps_repeat_harmlessly<S: Saga, P: Parties<S>>(trial: &Trial<S, P>) {
     let twice = trial.clone().run(&|_, _| Some(Fault::Twice));
     assert_eq!(twice.parties, once.parties);
     assert_eq!(twice.saga, once.saga);
+}
+
+/// Somebody ends it at any step, while a driver may have run ahead of what is durable: it comes to
+/// an end that `check_end` holds for one.
+pub fn an_abort_at_any_step_ends_it<S: Saga, P: Parties<S>>(
+    trial: &Trial<S, P>,
+    check_end: impl Fn(&Trial<S, P>),
+) {
+    let smooth = trial.clone().run_smoothly();
+    for at in 0..smooth.requests {
+        for kept in 0..=AHEAD_MAX {
+            let fault = Fault::Abort { kept };
+            let end = trial.clone().run(&|request, _| (request == at).then_some(fault));
+            check_end(&end);
+        }
+    }
 }

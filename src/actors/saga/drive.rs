@@ -5,7 +5,7 @@
 //! of the event that causes a command is in the command's metadata, and a command's id and its
 //! idempotency key come from that event and the place of the step in its row. So a driver that
 //! takes over after a crash says the very same, and what was done already is not done again. What
-//! came of a row is recorded only if the saga still stands at the version that was read.
+//! came of a row is recorded only if the saga still stands at the version that the row began at.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use futures::stream;
 use uuid::Uuid;
 
 use super::parties::{Parties, sane};
+use super::progress::{Broken, Progress};
 use crate::aggregate_ref::{AggregateRef, AskError, Fault};
-use crate::core::{CommandMeta, Reading};
+use crate::core::CommandMeta;
 use crate::reaction::event_id;
 use crate::{retry, spans};
 use domain::commerce::payment::PaymentOutcome;
@@ -54,74 +55,96 @@ impl<S: Saga> Driver<S> {
     /// Drives a saga as far as it goes now. Where it may not have been started, `cause` names what
     /// calls for it.
     pub async fn drive(&self, id: AggregateId, cause: Option<AggregateId>) -> Ended {
+        self.drive_on(id, cause).await.unwrap_or_else(|ended| ended)
+    }
+
+    async fn drive_on(&self, id: AggregateId, cause: Option<AggregateId>) -> Result<Ended, Ended> {
         let saga = self.parties.engine.aggregate::<S>(id);
-        if let Some(cause) = cause
-            && let Err(ended) = self.start(&saga, cause).await
-        {
-            return ended;
-        }
+        let mut progress = match cause {
+            Some(cause) => self.start(&saga, cause).await?,
+            None => Progress::at(retry::read(&saga).await?),
+        };
         loop {
-            let reading = match retry::read(&saga).await {
-                Ok(reading) => reading,
-                Err(fault) => return fault.into(),
-            };
-            let steps = match S::next(&reading.state, self.parties.engine.services.now()) {
-                Next::Done => return Ended::Over,
-                Next::Wait { until } => return Ended::Waits { until },
-                Next::Stalled => return Ended::Stalled,
-                Next::Do(steps) => steps,
-            };
-            let record = self.perform(id, &reading, &steps).await;
-            let cause = event_id(id, reading.version);
-            let mut meta = self.meta(cause, S::business(&reading.state), None);
-            meta.expected_version = Some(reading.version);
-            match retry::ask(&saga, &record, &meta).await {
-                // It moved on, by an earlier try of this or by news from elsewhere: read it again.
-                Ok(_) | Err(AskError::Fault(Fault::VersionConflict { .. })) => {}
-                Err(AskError::Fault(fault)) => return fault.into(),
-                Err(AskError::Refused(refusal)) => {
-                    return Ended::Failed { reason: format!("{record:?} was refused: {refusal}") };
+            let next = S::next(progress.state(), self.parties.engine.services.now());
+            let Next::Do(steps) = next else {
+                if !progress.is_settled() {
+                    progress = self.settle(&saga, progress).await?;
+                    continue;
                 }
+                return Ok(match next {
+                    Next::Wait { until } => Ended::Waits { until },
+                    Next::Stalled => Ended::Stalled,
+                    Next::Do(_) | Next::Done => Ended::Over,
+                });
+            };
+            // While the lease holds, nobody else drives it: nothing that was undone elsewhere is
+            // done here once more.
+            let may_go_on = progress.is_settled() || progress.may_run_ahead() && saga.may_read();
+            if !may_go_on {
+                progress = self.settle(&saga, progress).await?;
+                continue;
             }
+            let cause = event_id(id, progress.version());
+            let business = S::business(progress.state());
+            let performing = self.perform(cause, progress.state().clone(), &steps);
+            let record = progress.beside(performing).await;
+            let meta = self.meta(cause, business, None);
+            progress.record(&saga, record, meta, self.parties.engine.services.now());
         }
     }
 
-    /// Starts the saga that its cause calls for; success too where there is none to start.
-    async fn start(&self, saga: &AggregateRef<S>, cause: AggregateId) -> Result<(), Ended> {
+    /// Begins a saga that its cause calls for; one that was begun before is read.
+    async fn start(
+        &self,
+        saga: &AggregateRef<S>,
+        cause: AggregateId,
+    ) -> Result<Progress<S>, Ended> {
         let called = retry::read(&self.parties.engine.aggregate::<S::Cause>(cause)).await?;
-        let Some(command) = S::start(cause, &called.state) else { return Ok(()) };
+        let Some(command) = S::start(cause, &called.state) else {
+            return Ok(Progress::at(retry::read(saga).await?));
+        };
         let meta = self.meta(event_id(cause, called.version), Some(cause), None);
-        match retry::ask(saga, &command, &meta).await {
-            Ok(_) => Ok(()),
-            Err(AskError::Fault(fault)) => Err(fault.into()),
-            Err(AskError::Refused(refusal)) => {
-                Err(Ended::Failed { reason: format!("the start was refused: {refusal}") })
+        let mut progress = Progress::before_the_start();
+        progress.record(saga, command, meta, self.parties.engine.services.now());
+        Ok(progress)
+    }
+
+    /// Waits for a record on its way. Where the saga moved on otherwise, by an earlier try of this or
+    /// by news from elsewhere, it is read again.
+    async fn settle(
+        &self,
+        saga: &AggregateRef<S>,
+        mut progress: Progress<S>,
+    ) -> Result<Progress<S>, Ended> {
+        match progress.settle().await {
+            None => Ok(progress),
+            Some(
+                Broken::Unforeseen
+                | Broken::Answered(AskError::Fault(Fault::VersionConflict { .. })),
+            ) => Ok(Progress::at(retry::read(saga).await?)),
+            Some(Broken::Answered(AskError::Fault(fault))) => Err(fault.into()),
+            Some(Broken::Answered(AskError::Refused(refusal))) => {
+                Err(Ended::Failed { reason: format!("a record was refused: {refusal}") })
             }
         }
     }
 
     /// Performs a row of steps and says what to record.
-    async fn perform(
-        &self,
-        saga: AggregateId,
-        reading: &Reading<S::State>,
-        steps: &[S::Step],
-    ) -> S::Command {
-        let cause = event_id(saga, reading.version);
+    async fn perform(&self, cause: Uuid, state: S::State, steps: &[S::Step]) -> S::Command {
         let outcomes: Vec<_> = (0_u32..)
             .zip(steps)
             .map(|(place, step)| {
-                let meta = self.meta(cause, S::business(&reading.state), Some(place));
+                let meta = self.meta(cause, S::business(&state), Some(place));
                 self.parties.perform(S::request(step), meta)
             })
             .collect();
-        let mut outcomes = stream::iter(outcomes).buffered(S::at_once(&reading.state));
-        let mut record = S::failed(&reading.state);
+        let mut outcomes = stream::iter(outcomes).buffered(S::at_once(&state));
+        let mut record = S::failed(&state);
         while let Some(outcome) = outcomes.next().await {
             match outcome {
                 Outcome::GoesOn(command) => record = command,
                 Outcome::EndsRow(command) => return command,
-                Outcome::Failed => return S::failed(&reading.state),
+                Outcome::Failed => return S::failed(&state),
             }
         }
         record

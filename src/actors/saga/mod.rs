@@ -7,6 +7,7 @@
 
 mod drive;
 pub mod parties;
+mod progress;
 pub mod wish;
 
 use std::collections::{HashMap, VecDeque};

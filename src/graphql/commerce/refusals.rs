@@ -27,6 +27,7 @@ impl From<order::Refusal> for UserError {
             Refusal::Money(_) => &["quantity"],
             Refusal::AlreadyExists
             | Refusal::IllegalTransition { .. }
+            | Refusal::Confirmed { .. }
             | Refusal::TooManyLines { .. }
             | Refusal::InvalidPrice { .. }
             | Refusal::Empty

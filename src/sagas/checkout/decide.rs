@@ -30,9 +30,9 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordStockHeld => {
             state.record(Phase::HoldingStock, command, || Event::CheckoutStockHeld {})
         }
-        Command::RecordStockRefused { line, code } => {
-            let code = CODE.read(code)?;
-            let event = || Event::CheckoutStockRefused { line: *line, code: code.clone() };
+        Command::RecordStockRefused { line, code, held_before } => {
+            let (line, code, held_before) = (*line, CODE.read(code)?, *held_before);
+            let event = || Event::CheckoutStockRefused { line, code: code.clone(), held_before };
             state.record(Phase::HoldingStock, command, event)
         }
         Command::RecordPayment { reference, .. } if *reference != payment_reference(order) => {
@@ -50,12 +50,8 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
             state.record(Phase::CommittingStock, command, event)
         }
         // The order was confirmed by a try whose answer was lost: it stays so.
-        Command::RecordOrderConfirmed if state.phase == Phase::Cancelling && state.confirmable => {
-            Ok(vec![Event::CheckoutOrderConfirmed {}])
-        }
-        // Confirmed by someone else, with neither stock nor payment: ours is undone all the same.
         Command::RecordOrderConfirmed if state.phase == Phase::Cancelling => {
-            Ok(vec![Event::CheckoutOrderCancelled {}])
+            Ok(vec![Event::CheckoutOrderConfirmed {}])
         }
         Command::RecordOrderConfirmed => {
             state.record(Phase::ConfirmingOrder, command, || Event::CheckoutOrderConfirmed {})
@@ -148,8 +144,13 @@ fn payment(
     now: DateTime<Utc>,
 ) -> Decided {
     // Whatever is said of a payment that nobody asked for is wrong.
-    if state.phase == Phase::HoldingStock || !state.payment_due {
+    if !state.payment_due {
         return Err(state.illegal(command));
+    }
+    // A driver that runs ahead has asked, and records the answer in its turn; one that died asks
+    // again.
+    if state.phase == Phase::HoldingStock {
+        return Ok(Vec::new());
     }
     let waiting = state.phase == Phase::Authorizing;
     match (outcome, state.payment) {

@@ -13,6 +13,10 @@
 //!
 //! Compensation cancels the order *first*: the order decides alone whether it is confirmed or
 //! cancelled, so that a confirmation whose answer was lost is found out before anything is undone.
+//!
+//! The driver runs ahead of what it records as long as all goes well. So whatever is undone may have
+//! come further than the state tells: a payment may stand from the start on, and a confirmed order
+//! tells whose confirmation it has.
 
 mod decide;
 mod state;
@@ -99,6 +103,8 @@ pub enum Command {
     RecordStockRefused {
         line: u32,
         code: String,
+        /// The stock has heard of this hold: an earlier driver may have come further.
+        held_before: bool,
     },
     /// An answer of the provider, to a request or of its own accord, any number of times.
     RecordPayment {
@@ -145,12 +151,16 @@ fn start(id: AggregateId, order: &order::State) -> Option<Command> {
     })
 }
 
-/// What to record when an order would not be cancelled: either it was confirmed after all, or it
-/// is at an end in which nobody expects the goods.
-fn cancel_refused(refusal: &order::Refusal) -> Command {
-    use order::{Refusal::IllegalTransition, Status::Completed, Status::Confirmed};
+/// What to record when an order would not be cancelled. Either this checkout confirmed it after
+/// all: its own reference says so. Or it is at an end in which nobody expects these goods, or was
+/// confirmed by someone else, with neither this stock nor this payment.
+fn cancel_refused(order: AggregateId, refusal: &order::Refusal) -> Command {
     match refusal {
-        IllegalTransition { status: Confirmed | Completed, .. } => Command::RecordOrderConfirmed,
+        order::Refusal::Confirmed { payment_reference: by, .. }
+            if *by == payment_reference(order) =>
+        {
+            Command::RecordOrderConfirmed
+        }
         _ => Command::RecordOrderCancelled,
     }
 }
@@ -170,6 +180,8 @@ pub enum Event {
     CheckoutStockRefused {
         line: u32,
         code: String,
+        /// It was held once: a payment may have been asked for then.
+        held_before: bool,
     },
     PaymentAuthorized {
         amount: Money,
@@ -305,6 +317,10 @@ impl Saga for Checkout {
 
     fn at_once(state: &State) -> usize {
         steps::at_once(state)
+    }
+
+    fn runs_ahead(durable: &State, state: &State) -> bool {
+        steps::runs_ahead(durable, state)
     }
 
     fn business(state: &State) -> Option<AggregateId> {

@@ -91,10 +91,8 @@ pub struct State {
     pub lines: Vector<Line>,
     pub phase: Phase,
     pub payment: Payment,
-    /// Whether the provider may have been asked: the step was reached.
+    /// Whether the provider may have been asked: by a driver that ran ahead, from the start on.
     pub(super) payment_due: bool,
-    /// Whether stock and payment were certain: only then may a lost confirmation count.
-    pub(super) confirmable: bool,
     /// Failed tries of the present phase.
     pub attempts: u32,
     /// Not before this time is the present phase tried again.
@@ -111,15 +109,17 @@ impl State {
                 self.customer = Some(*customer);
                 self.amount = Some(*amount);
                 self.lines = lines.iter().copied().collect();
+                // Nothing to pay is nothing to authorise.
+                self.payment_due = !amount.is_zero();
                 self.enter(Phase::HoldingStock);
             }
             Event::CheckoutStockHeld {} => {
-                // Nothing to pay is nothing to authorise.
-                let free = self.amount.is_some_and(|amount| amount.is_zero());
-                self.payment_due = !free;
-                self.enter(if free { Phase::CommittingStock } else { Phase::Authorizing });
+                let due = self.payment_due;
+                self.enter(if due { Phase::Authorizing } else { Phase::CommittingStock });
             }
-            Event::CheckoutStockRefused { line, code } => {
+            Event::CheckoutStockRefused { line, code, held_before } => {
+                // Payment comes after all of the stock.
+                self.payment_due &= *held_before;
                 self.undo(Reason::StockRefused { line: *line, code: code.clone() });
             }
             Event::PaymentAuthorized { amount } => {
@@ -151,14 +151,17 @@ impl State {
                 self.payment = Payment::NotAsked;
                 self.pause(*attempt, *next_at);
             }
-            Event::CheckoutStockCommitted {} => {
-                self.confirmable = true;
-                self.enter(Phase::ConfirmingOrder);
-            }
+            Event::CheckoutStockCommitted {} => self.enter(Phase::ConfirmingOrder),
             Event::CheckoutCommitRefused { line, code } => {
                 self.undo(Reason::StockLost { line: *line, code: code.clone() });
             }
-            Event::CheckoutOrderConfirmed {} => self.enter(Phase::Completed),
+            Event::CheckoutOrderConfirmed {} => {
+                // An order is confirmed only with its payment, whoever recorded that.
+                if let (true, Some(amount)) = (self.payment_due, self.amount) {
+                    self.payment = Payment::Authorized { amount };
+                }
+                self.enter(Phase::Completed);
+            }
             Event::CheckoutOrderRefused { code } => {
                 self.undo(Reason::OrderRefused { code: code.clone() })
             }

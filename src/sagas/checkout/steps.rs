@@ -75,8 +75,11 @@ pub(super) fn request(step: &Step) -> Request<Command> {
             stock(&line, command, move |answer| match answer {
                 Ok(()) => GoesOn(Command::RecordStockHeld),
                 Err(refusal) => {
-                    let code = refusal.code().to_owned();
-                    EndsRow(Command::RecordStockRefused { line: line.line, code })
+                    use stock_item::Refusal::{HoldConflict, HoldEnded, HoldExpired};
+                    let held_before =
+                        matches!(refusal, HoldExpired | HoldEnded { .. } | HoldConflict);
+                    let (line, code) = (line.line, refusal.code().to_owned());
+                    EndsRow(Command::RecordStockRefused { line, code, held_before })
                 }
             })
         }
@@ -110,9 +113,9 @@ pub(super) fn request(step: &Step) -> Request<Command> {
             Request::Order(Call { to: order, command, then: Box::new(then) })
         }
         Step::CancelOrder { order, reason } => {
-            let then = |answer: Result<(), order::Refusal>| match answer {
+            let then = move |answer: Result<(), order::Refusal>| match answer {
                 Ok(()) => EndsRow(Command::RecordOrderCancelled),
-                Err(refusal) => EndsRow(cancel_refused(&refusal)),
+                Err(refusal) => EndsRow(cancel_refused(order, &refusal)),
             };
             let command = order::Command::Cancel { reason };
             Request::Order(Call { to: order, command, then: Box::new(then) })
@@ -152,4 +155,11 @@ pub(super) fn at_once(state: &State) -> usize {
         Phase::CommittingStock | Phase::Releasing => STEPS_AT_ONCE,
         _ => 1,
     }
+}
+
+/// As long as nothing failed. The start itself has to be durable before anything is asked for that
+/// does not lapse by itself, as holds do: without it, nobody would undo that.
+pub(super) fn runs_ahead(durable: &State, state: &State) -> bool {
+    let forward = !state.phase.is_compensating() && state.attempts == 0;
+    forward && (durable.order.is_some() || state.phase == Phase::HoldingStock)
 }

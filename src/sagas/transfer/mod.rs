@@ -209,6 +209,12 @@ impl Saga for Transfer {
         Command::Abort { reason }
     }
 
+    /// The goods may arrive before it is recorded that they left: whatever ends a transfer asks the
+    /// destination first. Both sides forget it only when it is recorded that they arrived.
+    fn runs_ahead(durable: &State, state: &State) -> bool {
+        durable.goods.is_some() && state.phase == Phase::Receiving && state.attempts == 0
+    }
+
     fn news(event: &Event) -> News {
         match event {
             Event::StockTransferStarted { .. } => News::Started { cause: None },

@@ -63,6 +63,10 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Ok(vec![Event::OrderCancelled { reason: REASON.read(reason)? }])
         }
         (Status::Cancelled, Command::Cancel { .. }) => Ok(Vec::new()),
+        (status @ (Status::Confirmed | Status::Completed), Command::Cancel { .. }) => {
+            let payment_reference = state.payment_reference.clone().unwrap_or_default();
+            Err(Refusal::Confirmed { status, payment_reference })
+        }
 
         (Status::Draft | Status::PendingPayment, Command::Expire) => {
             Ok(vec![Event::OrderExpired {}])

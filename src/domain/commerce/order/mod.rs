@@ -135,6 +135,9 @@ pub enum Refusal {
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
     IllegalTransition { status: Status, command: &'static str },
+    /// It was confirmed, under this reference.
+    #[error("an order that is {status} cannot be cancelled")]
+    Confirmed { status: Status, payment_reference: String },
     #[error("no such line")]
     LineNotFound,
     #[error("an order has at most {max} lines")]
@@ -158,7 +161,7 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::NotFound => "ORDER_NOT_FOUND",
             Self::AlreadyExists => "ORDER_EXISTS",
-            Self::IllegalTransition { .. } => "INVALID_TRANSITION",
+            Self::IllegalTransition { .. } | Self::Confirmed { .. } => "INVALID_TRANSITION",
             Self::LineNotFound => "LINE_NOT_FOUND",
             Self::TooManyLines { .. } => "LIMIT_REACHED",
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
