@@ -31,7 +31,7 @@ impl Counting {
 pub fn counted(stores: Stores) -> (Stores, Arc<Counting>) {
     let counting = Arc::new(Counting::default());
     let journal = Arc::new(Intercepted::new(stores.journal, Arc::clone(&counting)));
-    (Stores { journal, snapshots: stores.snapshots }, counting)
+    (Stores { journal, ..stores }, counting)
 }
 
 impl Hooks for Counting {

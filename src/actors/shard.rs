@@ -17,6 +17,7 @@ use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use domain::id::AggregateId;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
+use persistence::secrets::Vault;
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
 
@@ -90,6 +91,8 @@ pub struct NodeServices {
     /// The number of shards of the whole system.
     pub shards: u16,
     pub clock: Clock,
+    /// The keys that all nodes of this database share.
+    pub vault: Vault,
 }
 
 /// What a node's services are made of.
@@ -104,11 +107,12 @@ pub struct NodeParts {
     /// The runtime that actors live on.
     pub runtime: tokio::runtime::Handle,
     pub clock: Clock,
+    pub vault: Vault,
 }
 
 impl NodeServices {
     pub fn new(parts: NodeParts) -> Self {
-        let NodeParts { name, journal, snapshots, limits, shards, runtime, clock } = parts;
+        let NodeParts { name, journal, snapshots, limits, shards, runtime, clock, vault } = parts;
         Self {
             name: name.into(),
             journal,
@@ -125,6 +129,7 @@ impl NodeServices {
             accepting: AtomicBool::new(true),
             shards,
             clock,
+            vault,
         }
     }
 

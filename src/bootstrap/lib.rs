@@ -2,6 +2,7 @@
 //! one place that names databases, the payment provider and the entrance.
 
 mod demo;
+mod keys;
 pub mod metrics;
 pub mod node;
 mod server;

@@ -16,6 +16,7 @@ use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::journal::Journal;
+use persistence::secrets::Vault;
 use persistence::snapshots::SnapshotStore;
 use supervisors::node::{Node, NodeOptions};
 use supervisors::services::Followers;
@@ -26,6 +27,7 @@ pub struct NodeBuilder {
     settings: Settings,
     journal: Arc<dyn Journal>,
     snapshots: Arc<dyn SnapshotStore>,
+    vault: Vault,
     terms: LeaseTerms,
     exclusive: bool,
     payments: Option<Arc<dyn PaymentProvider>>,
@@ -37,9 +39,18 @@ impl NodeBuilder {
         settings: &Settings,
         journal: Arc<dyn Journal>,
         snapshots: Arc<dyn SnapshotStore>,
+        vault: Vault,
     ) -> Self {
-        let (settings, terms) = (settings.clone(), settings.lease.terms());
-        Self { settings, journal, snapshots, terms, exclusive: false, payments: None, clock: None }
+        Self {
+            settings: settings.clone(),
+            journal,
+            snapshots,
+            vault,
+            terms: settings.lease.terms(),
+            exclusive: false,
+            payments: None,
+            clock: None,
+        }
     }
 
     /// No other process can serve this database: leases need not run out.
@@ -78,6 +89,7 @@ impl NodeBuilder {
             shards: settings.node.shards,
             runtime: tokio::runtime::Handle::current(),
             clock: self.clock.clone().unwrap_or_else(Clock::system),
+            vault: self.vault.clone(),
         }));
         let options =
             NodeOptions { lanes: settings.lanes(), terms: self.terms, exclusive: self.exclusive };

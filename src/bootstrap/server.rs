@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::demo;
+use super::keys;
 use super::metrics;
 use super::node::{NodeBuilder, Program};
 use super::storage::Storage;
@@ -28,9 +29,10 @@ pub async fn serve(settings: Settings) -> Result<(), Failure> {
     let listener = bind(settings.general.listen)?;
     let storage = Storage::open(&settings).await?;
     warn_of(&settings, &listener);
+    let vault = keys::open(&settings, Arc::clone(&storage.secrets)).await?;
+    let (journal, snapshots) = (Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
     let builder =
-        NodeBuilder::new(&settings, Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
-    let builder = builder.exclusive(storage.is_exclusive());
+        NodeBuilder::new(&settings, journal, snapshots, vault).exclusive(storage.is_exclusive());
     let node = builder.start().await?;
     tokio::select! {
         () = settled(&node) => {}

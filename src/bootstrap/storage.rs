@@ -1,6 +1,8 @@
 //! Where the logs are: the embedded database in the data directory, or a server. Knows what each
 //! needs before it may be used, and hides which of them it is.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +11,9 @@ use config::Settings;
 use config::secret::DatabaseUrl;
 use persistence::cause::chain;
 use persistence::journal::{Journal, JournalError};
+use persistence::secrets::SecretStore;
 use persistence::snapshots::SnapshotStore;
-use persistence_sql::{Snapshots, mysql, sqlite};
+use persistence_sql::{Secrets, Snapshots, mysql, sqlite};
 
 /// The embedded database within the data directory.
 const SQLITE_FILE: &str = "emporium.db";
@@ -19,6 +22,7 @@ const SQLITE_FILE: &str = "emporium.db";
 pub struct Storage {
     pub journal: Arc<dyn Journal>,
     pub snapshots: Arc<dyn SnapshotStore>,
+    pub secrets: Arc<dyn SecretStore>,
     /// Keeps other processes off an embedded database; `None` for a server, where leases decide.
     lock: Option<sqlite::FileLock>,
 }
@@ -36,9 +40,7 @@ impl Storage {
             }
             None => {
                 let directory = &settings.general.data;
-                std::fs::create_dir_all(directory).map_err(|error| {
-                    Failure::failed(&format!("making {}", directory.display()), error)
-                })?;
+                make_private(directory)?;
                 let lock = sqlite::FileLock::acquire(directory)
                     .map_err(|error| Failure::Failed(error.to_string()))?;
                 let database = open_file(&directory.join(SQLITE_FILE)).await.map_err(failed)?;
@@ -73,11 +75,22 @@ impl Storage {
     where
         D: Journal,
         Snapshots<D>: SnapshotStore,
+        Secrets<D>: SecretStore,
     {
         let database = Arc::new(database);
         let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
-        Self { journal: database, snapshots, lock }
+        let secrets = Arc::new(Secrets::of(Arc::clone(&database)));
+        Self { journal: database, snapshots, secrets, lock }
     }
+}
+
+/// A directory that is made here is its owner's alone; one that is there stays as it is.
+pub fn make_private(directory: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| Failure::failed(&format!("making {}", directory.display()), error))
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {

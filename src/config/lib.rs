@@ -18,7 +18,7 @@ use actors::checkout::CheckoutOptions;
 use actors::shard::Limits;
 use graphql::documents::DocumentLimits;
 use payments::providers::PaymentsOptions;
-use sections::{General, HttpSection, LeaseSection, NodeSection};
+use sections::{General, HttpSection, LeaseSection, NodeSection, SecuritySection};
 use telemetry::{LogOptions, TelemetryOptions};
 
 pub use sources::{DEFAULT_FILE, Flag, Sources};
@@ -29,6 +29,7 @@ pub struct Settings {
     #[serde(flatten)]
     pub general: General,
     pub node: NodeSection,
+    pub security: SecuritySection,
     pub http: HttpSection,
     pub graphql: DocumentLimits,
     pub checkout: CheckoutOptions,
@@ -59,8 +60,19 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 10] =
-    ["", "node", "http", "graphql", "checkout", "payments", "lease", "limits", "log", "telemetry"];
+const SECTIONS: [&str; 11] = [
+    "",
+    "node",
+    "security",
+    "http",
+    "graphql",
+    "checkout",
+    "payments",
+    "lease",
+    "limits",
+    "log",
+    "telemetry",
+];
 
 /// Reads all sources, latest word last, and checks the result.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
@@ -114,6 +126,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
     match section {
         "" => alone::<General>(table),
         "node" => alone::<NodeSection>(table),
+        "security" => alone::<SecuritySection>(table),
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
         "checkout" => alone::<CheckoutOptions>(table),
@@ -133,6 +146,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
     Settings {
         general: section(take("")),
         node: section(take("node")),
+        security: section(take("security")),
         http: section(take("http")),
         graphql: section(take("graphql")),
         checkout: section(take("checkout")),

@@ -1,5 +1,5 @@
-//! Keeps what was decided: the journal and the snapshots as traits, the codec of events, and the
-//! group-commit writer. Knows no particular aggregate and no particular database: adapters lie in
+//! Keeps what was decided: the journal, the snapshots and the secrets as traits, the codec of events,
+//! and the group-commit writer. Knows no particular aggregate and no particular database: adapters lie in
 //! `sql`, a crate of its own.
 
 pub mod codec;
@@ -8,6 +8,7 @@ pub mod cause;
 pub mod clock;
 pub mod intercept;
 pub mod snapshots;
+pub mod secrets;
 pub mod writer;
 pub mod metrics;
 mod spans;

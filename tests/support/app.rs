@@ -10,10 +10,11 @@ use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::{Journal, PageLimit};
-use emporium::persistence_sql::{Snapshots, sqlite};
+use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use super::database::vault;
 use super::gate::Gate;
 
 /// Few, so that a test starts quickly, and more than one, so that aggregates spread.
@@ -60,8 +61,9 @@ impl TestApp {
         let node = NodeSection { name: "test".to_owned(), shards: SHARDS, lanes: Some(1) };
         let settings = Settings { node, checkout, ..Settings::default() };
         let snapshots = Arc::new(Snapshots::of(database.clone()));
+        let vault = vault(Arc::new(Secrets::of(database.clone()))).await;
         let payments = Arc::new(Gate::default());
-        let builder = NodeBuilder::new(&settings, database.clone(), snapshots)
+        let builder = NodeBuilder::new(&settings, database.clone(), snapshots, vault)
             .exclusive(true)
             .payments(payments.clone());
         let node = builder.start().await.expect("a node starts");

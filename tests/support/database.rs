@@ -5,9 +5,11 @@ use std::panic::resume_unwind;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use emporium::persistence::clock::Clock;
 use emporium::persistence::journal::{Journal, ShardLeases};
+use emporium::persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, Vault};
 use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence_sql::{Snapshots, mysql, sqlite};
+use emporium::persistence_sql::{Secrets, Snapshots, mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};
@@ -20,6 +22,7 @@ pub const SHARDS: u16 = 16;
 pub struct TestDatabase {
     pub journal: Arc<dyn Journal>,
     pub snapshots: Arc<dyn SnapshotStore>,
+    pub secrets: Arc<dyn SecretStore>,
     pub location: Location,
 }
 
@@ -28,6 +31,18 @@ pub struct TestDatabase {
 pub enum Location {
     Sqlite(Arc<TempDir>),
     Mysql { server: String, name: String },
+}
+
+impl TestDatabase {
+    pub async fn vault(&self) -> Vault {
+        vault(Arc::clone(&self.secrets)).await
+    }
+}
+
+/// The secrets of a test's database, under a master key that every test knows.
+pub async fn vault(secrets: Arc<dyn SecretStore>) -> Vault {
+    let master = MasterKey::new(&[7; KEY_BYTES]);
+    Vault::open(secrets, master, Clock::system()).await.expect("the secrets can be opened")
 }
 
 /// Runs `test` on a new SQLite file.
@@ -45,7 +60,8 @@ where
     let database = Arc::new(database);
     test(TestDatabase {
         journal: database.clone(),
-        snapshots: Arc::new(Snapshots::of(database)),
+        snapshots: Arc::new(Snapshots::of(database.clone())),
+        secrets: Arc::new(Secrets::of(database)),
         location: Location::Sqlite(directory),
     })
     .await;
@@ -66,7 +82,8 @@ where
     let database = Arc::new(database);
     let running = tokio::spawn(test(TestDatabase {
         journal: database.clone(),
-        snapshots: Arc::new(Snapshots::of(database)),
+        snapshots: Arc::new(Snapshots::of(database.clone())),
+        secrets: Arc::new(Secrets::of(database)),
         location,
     }));
     let result = running.await;

@@ -58,7 +58,8 @@ impl TestNode {
             Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
         let node = NodeSection { name: "test-node".to_owned(), shards: SHARDS, lanes: Some(2) };
         let settings = Settings { node, limits, ..Settings::default() };
-        let builder = NodeBuilder::new(&settings, journal, Arc::clone(&database.snapshots))
+        let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
+        let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
             .exclusive(true)
             .terms(terms)
             .clock(clock);

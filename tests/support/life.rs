@@ -19,7 +19,7 @@ use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
-use emporium::persistence_sql::{Snapshots, sqlite};
+use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
 use emporium::projections::position::Position;
 use emporium::supervisors::node::Node;
 use emporium::supervisors::services::Followers;
@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::PATIENCE;
-use super::database::SHARDS;
+use super::database::{SHARDS, vault};
 use super::engine::meta;
 
 /// A file and a payment provider that outlive nodes.
@@ -70,7 +70,9 @@ impl World {
                 checkout: self.options.clone(),
                 ..Settings::default()
             };
-            let builder = NodeBuilder::new(&settings, journal, Arc::new(Snapshots::of(database)))
+            let vault = vault(Arc::new(Secrets::of(Arc::clone(&database)))).await;
+            let snapshots = Arc::new(Snapshots::of(database));
+            let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
                 .exclusive(true)
                 .payments(Arc::clone(&self.payments));
             let node = builder.start().await.expect("a node starts");

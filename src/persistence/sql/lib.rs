@@ -1,4 +1,4 @@
-//! The journal and the snapshots in SQLite, MySQL and MariaDB. The one room that speaks SQL.
+//! The journal, the snapshots and the secrets in SQLite, MySQL and MariaDB. The one room that speaks SQL.
 
 pub mod mysql;
 pub mod sqlite;
@@ -7,7 +7,9 @@ mod checksum;
 mod connections;
 mod migrations;
 mod page;
+mod secrets;
 mod snapshots;
 mod statements;
 
+pub use secrets::Secrets;
 pub use snapshots::Snapshots;

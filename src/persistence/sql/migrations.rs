@@ -14,6 +14,7 @@ macro_rules! migrations {
             (2, "shards", include_str!(concat!(migrations!(@), $folder, "/0002_shards.sql"))),
             (3, "journal", include_str!(concat!(migrations!(@), $folder, "/0003_journal.sql"))),
             (4, "snapshots", include_str!(concat!(migrations!(@), $folder, "/0004_snapshots.sql"))),
+            (5, "secrets", include_str!(concat!(migrations!(@), $folder, "/0005_secrets.sql"))),
         ]
     };
     (@) => { "../../../migrations/" };
@@ -21,8 +22,8 @@ macro_rules! migrations {
 
 type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 3] = migrations!("mysql");
-pub(super) const SQLITE: [File; 3] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 4] = migrations!("mysql");
+pub(super) const SQLITE: [File; 4] = migrations!("sqlite");
 
 /// The number under which all tables were made once, before ids had slots.
 const BEFORE_THESE_FORMS: i64 = 1;

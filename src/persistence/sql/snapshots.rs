@@ -55,11 +55,12 @@ pub trait Tables: Send + Sync + 'static {
         statement: Statement<'_>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, JournalError>> + Send;
 
-    /// Runs the statements in one transaction. Numbers beyond what the database keeps are refused.
+    /// Runs the statements in one transaction, and says how many rows they changed. Numbers beyond
+    /// what the database keeps are refused.
     fn write(
         &self,
         statements: &[Statement<'_>],
-    ) -> impl Future<Output = Result<(), JournalError>> + Send;
+    ) -> impl Future<Output = Result<u64, JournalError>> + Send;
 
     /// What an error means that was met in a row.
     fn error(error: sqlx::Error) -> JournalError;
@@ -127,7 +128,7 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
     ) -> Result<(), JournalError> {
         let mut statements = vec![save_snapshot::<D>(snapshot)];
         statements.extend(segment.map(save_segment::<D>));
-        self.0.write(&statements).await
+        self.0.write(&statements).await.map(drop)
     }
 
     async fn load(
@@ -168,7 +169,7 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
             Value::Bytes(aggregate_id.as_bytes()),
             Value::Time(before_us),
         ];
-        self.0.write(&[Statement { sql: PRUNE_SEGMENTS, values }]).await
+        self.0.write(&[Statement { sql: PRUNE_SEGMENTS, values }]).await.map(drop)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId, Taken};
-use emporium::persistence_sql::{Snapshots, mysql};
+use emporium::persistence_sql::{Secrets, Snapshots, mysql};
 use uuid::Uuid;
 
 use crate::support::counter::Command;
@@ -145,7 +145,8 @@ async fn lost_packets_lose_nothing_and_double_nothing() {
         let through = Arc::new(through.expect("connected through the proxy"));
         let database = TestDatabase {
             journal: through.clone(),
-            snapshots: Arc::new(Snapshots::of(through)),
+            snapshots: Arc::new(Snapshots::of(through.clone())),
+            secrets: Arc::new(Secrets::of(through)),
             location: direct.location.clone(),
         };
         let node = TestNode::start(&database, limits()).await;

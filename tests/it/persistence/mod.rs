@@ -6,6 +6,7 @@ mod journal;
 mod mysql_faults;
 mod mysql_plans;
 mod ownership;
+mod secrets;
 mod snapshots;
 mod sqlite_file;
 

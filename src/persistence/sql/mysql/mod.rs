@@ -8,6 +8,7 @@ mod appender;
 mod errors;
 mod ownership;
 mod reading;
+mod secrets;
 mod session;
 mod snapshots;
 

@@ -71,7 +71,7 @@ impl Tables for Database {
         Ok(rows)
     }
 
-    async fn write(&self, statements: &[Statement<'_>]) -> Result<(), JournalError> {
+    async fn write(&self, statements: &[Statement<'_>]) -> Result<u64, JournalError> {
         let bytes = longest(statements);
         if bytes > self.server.statement_bytes_max {
             let problem = format!(
@@ -82,24 +82,24 @@ impl Tables for Database {
         }
         let mut borrowed = self.acquire().await?;
         let mut tries = 0;
-        loop {
+        let changed = loop {
             tries += 1;
             let transaction = run(borrowed.connection(), statements);
             let result = self.answer(async { Ok(transaction.await) }).await?;
             match result {
-                Ok(()) => break,
+                Ok(changed) => break changed,
                 Err(error) if tries < TRIES && verdict(&error) == Verdict::Again => {
                     self.answer(borrowed.connection().execute("ROLLBACK")).await?;
                     sleep(Duration::from_millis(1 << tries)).await;
                 }
                 Err(error) => return Err(journal_error(error)),
             }
-        }
+        };
         if bytes > BUFFER_BYTES_KEPT {
             borrowed.connection().shrink_buffers();
         }
         borrowed.give_back();
-        Ok(())
+        Ok(changed)
     }
 
     fn error(error: sqlx::Error) -> JournalError {
@@ -120,19 +120,21 @@ fn longest(statements: &[Statement<'_>]) -> usize {
 async fn run(
     connection: &mut MySqlConnection,
     statements: &[Statement<'_>],
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
+    let mut changed = 0;
     let alone = statements.len() == 1;
     if !alone {
         connection.execute("START TRANSACTION").await?;
     }
     for statement in statements {
         let arguments = bind(&statement.values)?;
-        sqlx::query_with(statement.sql, arguments).execute(&mut *connection).await?;
+        let done = sqlx::query_with(statement.sql, arguments).execute(&mut *connection).await?;
+        changed += done.rows_affected();
     }
     if !alone {
         connection.execute("COMMIT").await?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn bind(values: &[Value<'_>]) -> Result<MySqlArguments, sqlx::Error> {

@@ -9,6 +9,7 @@ mod errors;
 mod lock;
 mod ownership;
 mod reading;
+mod secrets;
 mod snapshots;
 
 use std::path::Path;

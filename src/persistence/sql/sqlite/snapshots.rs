@@ -44,12 +44,12 @@ impl Tables for Database {
         Ok(rows)
     }
 
-    async fn write(&self, statements: &[Statement<'_>]) -> Result<(), JournalError> {
+    async fn write(&self, statements: &[Statement<'_>]) -> Result<u64, JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        run(writer.connection(), statements).await.map_err(journal_error)?;
+        let changed = run(writer.connection(), statements).await.map_err(journal_error)?;
         writer.give_back();
-        Ok(())
+        Ok(changed)
     }
 
     fn error(error: sqlx::Error) -> JournalError {
@@ -60,13 +60,16 @@ impl Tables for Database {
 async fn run(
     connection: &mut SqliteConnection,
     statements: &[Statement<'_>],
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut changed = 0;
     for statement in statements {
         let arguments = bind(&statement.values, signed)?;
-        sqlx::query_with(statement.sql, arguments).execute(&mut *transaction).await?;
+        let done = sqlx::query_with(statement.sql, arguments).execute(&mut *transaction).await?;
+        changed += done.rows_affected();
     }
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(changed)
 }
 
 /// The parameters of a statement; `keep` makes a number one that SQLite has.

@@ -1,0 +1,9 @@
+-- Secrets of the whole installation, each wrapped by the master key, which is not in the database.
+
+CREATE TABLE secrets (
+    purpose VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    generation INT UNSIGNED NOT NULL,
+    wrapped VARBINARY(255) NOT NULL,
+    made_us BIGINT NOT NULL,
+    PRIMARY KEY (purpose, generation)
+) ENGINE = InnoDB;

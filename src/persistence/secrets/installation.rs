@@ -1,0 +1,201 @@
+//! The secrets of the whole installation: one for each [`Purpose`], made when the database is first
+//! served from, the same on every node. A purpose may have several generations: what was made under
+//! an older one can still be told, and what is made now is made under the newest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{KEY_BYTES, MasterKey, SecretStore, StoredSecret, master};
+use crate::clock::Clock;
+use crate::journal::JournalError;
+
+/// What a secret is for. Each has its own, so that what one tells says nothing of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Ids that follow from something: a key, an address.
+    Ids,
+    /// Hashes of what clients asked for, by which a used idempotency key is compared.
+    Inputs,
+    /// Blind indexes, by which sealed values are compared and found.
+    Index,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 3] = [Self::Ids, Self::Inputs, Self::Index];
+
+    /// Its stored name; never changed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ids => "ids",
+            Self::Inputs => "inputs",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// One generation of a secret. Never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret {
+    pub generation: u32,
+    pub key: [u8; KEY_BYTES],
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Secret(generation {})", self.generation)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    #[error(transparent)]
+    Store(#[from] JournalError),
+    #[error(
+        "the master key is not the one that wrapped the secrets of this database (purpose {purpose})"
+    )]
+    WrongMasterKey { purpose: &'static str },
+}
+
+/// All of them, opened. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// By purpose, in the order of [`Purpose::ALL`]; the newest generation last, and at least one.
+    secrets: Arc<[Vec<Secret>]>,
+}
+
+impl Installation {
+    /// Opens what there is and makes what there is not. Several nodes may do so at once: all of
+    /// them get the same.
+    pub async fn open(
+        store: &dyn SecretStore,
+        master: &MasterKey,
+        clock: &Clock,
+    ) -> Result<Self, SecretsError> {
+        let mut secrets = Vec::new();
+        for purpose in Purpose::ALL {
+            let mut stored = store.secrets(purpose.name()).await?;
+            if stored.is_empty() {
+                let first = made(purpose, 1, master, clock);
+                // Another node may have been quicker: what is stored is what holds.
+                store.add_secret(purpose.name(), &first).await?;
+                stored = store.secrets(purpose.name()).await?;
+            }
+            secrets.push(opened(purpose, &stored, master)?);
+        }
+        Ok(Self { secrets: secrets.into() })
+    }
+
+    /// Makes a new generation of a secret, which holds wherever secrets are opened from then on.
+    /// Gives its number.
+    pub async fn rotate(
+        purpose: Purpose,
+        store: &dyn SecretStore,
+        master: &MasterKey,
+        clock: &Clock,
+    ) -> Result<u32, SecretsError> {
+        loop {
+            let known = opened(purpose, &store.secrets(purpose.name()).await?, master)?;
+            let generation = known.last().map_or(1, |newest| newest.generation + 1);
+            if store.add_secret(purpose.name(), &made(purpose, generation, master, clock)).await? {
+                return Ok(generation);
+            }
+        }
+    }
+
+    /// The one to make something with.
+    pub fn secret(&self, purpose: Purpose) -> Secret {
+        *self.generations(purpose).last().expect("every purpose has a secret")
+    }
+
+    /// Every generation, the oldest first.
+    pub fn generations(&self, purpose: Purpose) -> &[Secret] {
+        &self.secrets[purpose as usize]
+    }
+
+    /// The same for ever, and known to everybody: for tests, benches, and whatever keeps nothing.
+    pub fn fixed() -> Self {
+        let secret =
+            |purpose: Purpose| vec![Secret { generation: 1, key: [purpose as u8 + 1; KEY_BYTES] }];
+        Self { secrets: Purpose::ALL.map(secret).into() }
+    }
+}
+
+fn made(purpose: Purpose, generation: u32, master: &MasterKey, clock: &Clock) -> StoredSecret {
+    let wrapped = master.wrap(&context(purpose, &generation.to_be_bytes()), &master::draw());
+    StoredSecret { generation, wrapped, made_us: clock.wall_us() }
+}
+
+fn opened(
+    purpose: Purpose,
+    stored: &[StoredSecret],
+    master: &MasterKey,
+) -> Result<Vec<Secret>, SecretsError> {
+    let open = |stored: &StoredSecret| {
+        let generation = stored.generation;
+        master
+            .unwrap(&context(purpose, &generation.to_be_bytes()), &stored.wrapped)
+            .map(|key| Secret { generation, key })
+            .ok_or(SecretsError::WrongMasterKey { purpose: purpose.name() })
+    };
+    stored.iter().map(open).collect()
+}
+
+fn context(purpose: Purpose, generation: &[u8; 4]) -> [&[u8]; 4] {
+    // The names have different lengths and no zero.
+    [b"secret\0", purpose.name().as_bytes(), b"\0", generation]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::memory::MemorySecrets;
+
+    fn master(byte: u8) -> MasterKey {
+        MasterKey::new(&[byte; KEY_BYTES])
+    }
+
+    #[tokio::test]
+    async fn secrets_are_made_once_and_opened_by_the_same_master_key_alone() {
+        let (store, clock) = (MemorySecrets::default(), Clock::system());
+        assert!(!store.has_secrets().await.expect("memory answers"));
+        let first = Installation::open(&store, &master(1), &clock).await.expect("it is made");
+        let second = Installation::open(&store, &master(1), &clock).await.expect("it is opened");
+        for purpose in Purpose::ALL {
+            assert_eq!(first.secret(purpose), second.secret(purpose));
+            let others = Purpose::ALL.iter().filter(|other| **other != purpose);
+            for other in others {
+                assert_ne!(first.secret(purpose).key, first.secret(*other).key);
+            }
+        }
+        let wrong = Installation::open(&store, &master(2), &clock).await;
+        assert!(matches!(wrong, Err(SecretsError::WrongMasterKey { purpose: "ids" })), "{wrong:?}");
+        assert!(store.has_secrets().await.expect("memory answers"));
+    }
+
+    #[tokio::test]
+    async fn nodes_that_start_at_once_have_one_secret() {
+        let store = MemorySecrets::default();
+        // Whoever is second finds nothing, and then that its own came too late.
+        let quicker = Installation::open(&store, &master(1), &Clock::system()).await;
+        let late = made(Purpose::Ids, 1, &master(1), &Clock::system());
+        assert!(!store.add_secret("ids", &late).await.expect("memory answers"));
+        let opened = Installation::open(&store, &master(1), &Clock::system()).await;
+        let ids = |opened: Result<Installation, SecretsError>| {
+            opened.expect("it is opened").secret(Purpose::Ids)
+        };
+        assert_eq!(ids(opened), ids(quicker));
+    }
+
+    #[tokio::test]
+    async fn a_new_generation_holds_and_the_old_one_is_still_known() {
+        let (store, clock) = (MemorySecrets::default(), Clock::system());
+        let before = Installation::open(&store, &master(1), &clock).await.expect("it is made");
+        let generation = Installation::rotate(Purpose::Inputs, &store, &master(1), &clock).await;
+        assert_eq!(generation.expect("it is kept"), 2);
+        let after = Installation::open(&store, &master(1), &clock).await.expect("it is opened");
+        assert_eq!(after.generations(Purpose::Inputs)[0], before.secret(Purpose::Inputs));
+        assert_eq!(after.secret(Purpose::Inputs).generation, 2);
+        assert_ne!(after.secret(Purpose::Inputs).key, before.secret(Purpose::Inputs).key);
+        assert_eq!(after.secret(Purpose::Ids), before.secret(Purpose::Ids));
+    }
+}

@@ -1,0 +1,46 @@
+//! What the tables of secrets keep, and that the first of two who make a secret wins.
+
+use emporium::persistence::clock::Clock;
+use emporium::persistence::secrets::{Installation, KEY_BYTES, MasterKey, Purpose, StoredSecret};
+
+use super::conformance;
+use crate::support::database::TestDatabase;
+
+conformance!(
+    a_secret_comes_back_as_it_was_kept_and_is_never_replaced,
+    nodes_that_start_at_once_share_every_secret,
+);
+
+async fn a_secret_comes_back_as_it_was_kept_and_is_never_replaced(database: TestDatabase) {
+    let secrets = &database.secrets;
+    assert!(!secrets.has_secrets().await.expect("the database answers"));
+    let secret = |generation, byte| StoredSecret {
+        generation,
+        wrapped: vec![byte; 61],
+        made_us: 1_700_000_000_123_456,
+    };
+    for (generation, byte, is_new) in [(2, 2, true), (1, 1, true), (2, 3, false)] {
+        let kept = secrets.add_secret("ids", &secret(generation, byte)).await;
+        assert_eq!(kept.expect("the database answers"), is_new, "{generation}");
+    }
+    assert!(secrets.add_secret("index", &secret(1, 9)).await.expect("the database answers"));
+    let ids = secrets.secrets("ids").await.expect("the database answers");
+    assert_eq!(ids, [secret(1, 1), secret(2, 2)]);
+    assert!(secrets.has_secrets().await.expect("the database answers"));
+}
+
+async fn nodes_that_start_at_once_share_every_secret(database: TestDatabase) {
+    let master = MasterKey::new(&[3; KEY_BYTES]);
+    let nodes = (0..8).map(|_| {
+        let (secrets, master) = (database.secrets.clone(), master.clone());
+        tokio::spawn(async move { Installation::open(&*secrets, &master, &Clock::system()).await })
+    });
+    let mut opened = Vec::new();
+    for node in nodes.collect::<Vec<_>>() {
+        opened.push(node.await.expect("it runs").expect("the secrets are opened"));
+    }
+    for purpose in Purpose::ALL {
+        let first = opened[0].secret(purpose);
+        assert!(opened.iter().all(|installation| installation.secret(purpose) == first));
+    }
+}
