@@ -236,7 +236,7 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     let head = activation.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
     let failed = |error: JournalError| journal_failed::<A>(activation.id, &error);
-    let last = services.journal.last_version(A::TYPE, activation.id.0).await.map_err(failed)?;
+    let last = services.last_versions.of((A::TYPE, activation.id.0)).await.map_err(failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
         _ => snapshot::load::<A>(services, activation.id, now_us).await.map_err(failed)?,

@@ -17,6 +17,7 @@ use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use domain::id::AggregateId;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
+use persistence::last_versions::LastVersions;
 use persistence::secrets::Vault;
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
@@ -75,6 +76,7 @@ const WAITS_MAX: usize = 1_024;
 pub struct NodeServices {
     pub name: Arc<str>,
     pub journal: Arc<dyn LogReader>,
+    pub last_versions: Arc<LastVersions>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub limits: Limits,
     pub feed: Arc<Feed>,
@@ -115,6 +117,7 @@ impl NodeServices {
         let NodeParts { name, journal, snapshots, limits, shards, runtime, clock, vault } = parts;
         Self {
             name: name.into(),
+            last_versions: LastVersions::new(Arc::clone(&journal)),
             journal,
             snapshots,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),

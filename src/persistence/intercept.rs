@@ -12,6 +12,7 @@ use crate::journal::{
     Appended, Appender, AppenderSource, Entry, Journal, JournalError, LogReader, Owner, PageLimit,
     Seq, ShardId, ShardLeases, Taken,
 };
+use crate::last_versions::LogName;
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub enum Call<'a> {
     Heads { shards: &'a [ShardId] },
     ReadShard { shard: ShardId, after: Seq, through: Seq },
     ReadAggregate { aggregate_type: &'a str, aggregate_id: Uuid, from: u64, to: u64 },
-    LastVersion { aggregate_type: &'a str, aggregate_id: Uuid },
+    LastVersions { names: &'a [LogName<'a>] },
     Prepare { count: u16 },
     ShardCount,
     Take { shards: &'a [ShardId], owner: &'a Owner },
@@ -98,13 +99,9 @@ impl<H: Hooks> LogReader for Intercepted<H> {
         Ok(page)
     }
 
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
-        self.hooks.before(Call::LastVersion { aggregate_type, aggregate_id }).await?;
-        self.journal.last_version(aggregate_type, aggregate_id).await
+    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
+        self.hooks.before(Call::LastVersions { names }).await?;
+        self.journal.last_versions(names).await
     }
 }
 

@@ -14,6 +14,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::cause::Cause;
+#[cfg(doc)]
+use crate::last_versions::LOGS_PER_QUESTION_MAX;
+use crate::last_versions::LogName;
 
 /// The number of a shard, `0..shards`.
 pub type ShardId = u16;
@@ -186,13 +189,9 @@ pub trait LogReader: Send + Sync + 'static {
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError>;
 
-    /// The version that an aggregate has come to; 0 if it has no entry. One step down the unique
-    /// index.
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError>;
+    /// The versions that aggregates have come to, in the order asked for; 0 for one without an
+    /// entry. One step down the unique index for each. At most [`LOGS_PER_QUESTION_MAX`] names.
+    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError>;
 }
 
 /// Says who owns which shard, and until when.

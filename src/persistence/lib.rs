@@ -7,6 +7,7 @@ pub mod journal;
 pub mod cause;
 pub mod clock;
 pub mod intercept;
+pub mod last_versions;
 pub mod snapshots;
 pub mod secrets;
 pub mod writer;

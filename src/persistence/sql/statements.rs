@@ -11,6 +11,7 @@ use uuid::Uuid;
 use persistence::journal::{
     ENTRIES_PER_APPEND_MAX, Entry, Epoch, Owner, SHARD_RECORD, Seq, ShardId, shard_record_id,
 };
+use persistence::last_versions::LOGS_PER_QUESTION_MAX;
 
 /// The columns of the journal in the order in which rows are written and read.
 macro_rules! journal_columns {
@@ -40,8 +41,37 @@ pub(super) const READ_AGGREGATE: &str = concat!(
      AND version <= ? ORDER BY version LIMIT ?"
 );
 
-pub(super) const LAST_VERSION: &str = "SELECT version + `count` - 1 FROM journal \
-     WHERE aggregate_type = ? AND aggregate_id = ? ORDER BY version DESC LIMIT 1";
+/// The place of each of `logs` logs in the question, and where it ends; no row for an empty one.
+/// Binds kind and id of each. The text of each size is built once in the life of the process.
+pub(super) fn select_last_versions(logs: usize) -> AssertSqlSafe<Arc<str>> {
+    static TEXTS: [OnceLock<Arc<str>>; LOGS_PER_QUESTION_MAX] =
+        [const { OnceLock::new() }; LOGS_PER_QUESTION_MAX];
+    let text = TEXTS[logs - 1].get_or_init(|| {
+        // In a derived table, because SQLite takes no ORDER BY in a part of a compound.
+        let steps: Vec<String> = (0..logs)
+            .map(|place| {
+                format!(
+                    "SELECT * FROM (SELECT {place} AS place, version + `count` - 1 AS last \
+                     FROM journal WHERE aggregate_type = ? AND aggregate_id = ? \
+                     ORDER BY version DESC LIMIT 1) AS log_{place}"
+                )
+            })
+            .collect();
+        steps.join(" UNION ALL ").into()
+    });
+    AssertSqlSafe(text.clone())
+}
+
+/// What [`select_last_versions`] found, one for each log that was asked for.
+pub(super) fn in_their_places(logs: usize, found: Vec<(i64, u64)>) -> Vec<u64> {
+    let mut last = vec![0; logs];
+    for (place, version) in found {
+        if let Some(log) = usize::try_from(place).ok().and_then(|place| last.get_mut(place)) {
+            *log = version;
+        }
+    }
+    last
+}
 
 macro_rules! snapshot_columns {
     () => {

@@ -2,6 +2,7 @@
 
 use emporium::persistence::cause::chain;
 use emporium::persistence::journal::{Appended, ENTRIES_PER_APPEND_MAX, Entry, PageLimit};
+use emporium::persistence::last_versions::LogName;
 use uuid::Uuid;
 
 use super::conformance;
@@ -265,9 +266,14 @@ async fn an_aggregate_is_read_from_the_entry_that_straddles(database: TestDataba
         let own: Vec<&Entry> = written.iter().filter(|e| e.aggregate_id == id).collect();
         assert_eq!(page.iter().collect::<Vec<_>>(), own[expected], "from {from} to {to}");
     }
-    for (id, last) in [(id, 15), (Uuid::new_v4(), 0)] {
-        let found = database.journal.last_version("order", id).await.expect("an answer");
-        assert_eq!(found, last);
+    let of = |id| ("order", id);
+    let names: Vec<LogName<'_>> = (0..64).map(|_| of(Uuid::new_v4())).collect();
+    for (at, many) in [(0, 1), (1, 2), (40, 64)] {
+        let mut names = names[..many].to_vec();
+        names[at] = of(id);
+        let mut expected = vec![0; many];
+        expected[at] = 15;
+        assert_eq!(database.journal.last_versions(&names).await.expect("an answer"), expected);
     }
 }
 
@@ -309,10 +315,11 @@ async fn aggregates_do_not_see_each_other(database: TestDatabase) {
             .await
             .expect("a page");
         assert_eq!(page, std::slice::from_ref(entry));
-        let last =
-            database.journal.last_version(&entry.aggregate_type, id).await.expect("a version");
-        assert_eq!(last, entry.last_version());
     }
+    let names: Vec<LogName<'_>> =
+        written.iter().map(|entry| (&*entry.aggregate_type, id)).collect();
+    let last: Vec<u64> = written.iter().map(Entry::last_version).collect();
+    assert_eq!(database.journal.last_versions(&names).await.expect("versions"), last);
 }
 
 async fn large_payloads_are_whole_or_absent(database: TestDatabase) {

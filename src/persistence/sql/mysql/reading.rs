@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::Database;
 use super::errors::journal_error;
 use crate::page::{Page, Range};
-use crate::statements::{LAST_VERSION, READ_SHARD, id, journal_columns};
+use crate::statements::{READ_SHARD, id, in_their_places, journal_columns, select_last_versions};
 use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
+use persistence::last_versions::LogName;
 
 #[async_trait]
 impl LogReader for Database {
@@ -44,19 +45,15 @@ impl LogReader for Database {
         entries(self, range, limit).await
     }
 
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
+    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
         let mut borrowed = self.acquire().await?;
-        let query = sqlx::query_scalar(LAST_VERSION)
-            .bind(aggregate_type)
-            .bind(aggregate_id.as_bytes().as_slice())
-            .fetch_optional(borrowed.connection());
-        let last: Option<u64> = self.answer(query).await?;
+        let mut query = sqlx::query_as(select_last_versions(names.len()));
+        for (kind, id) in names {
+            query = query.bind(*kind).bind(id.as_bytes().as_slice());
+        }
+        let found: Vec<(i64, u64)> = self.answer(query.fetch_all(borrowed.connection())).await?;
         borrowed.give_back();
-        Ok(last.unwrap_or(0))
+        Ok(in_their_places(names.len(), found))
     }
 }
 

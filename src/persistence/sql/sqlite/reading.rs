@@ -11,8 +11,11 @@ use uuid::Uuid;
 use super::Database;
 use super::errors::{bound, journal_error, stored};
 use crate::page::{Page, Range};
-use crate::statements::{LAST_VERSION, READ_AGGREGATE, READ_SHARD, id, shard_list};
+use crate::statements::{
+    READ_AGGREGATE, READ_SHARD, id, in_their_places, select_last_versions, shard_list,
+};
 use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
+use persistence::last_versions::LogName;
 
 #[async_trait]
 impl LogReader for Database {
@@ -44,20 +47,18 @@ impl LogReader for Database {
         entries(self, range, limit).await
     }
 
-    async fn last_version(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<u64, JournalError> {
+    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
         let mut reader = self.readers.acquire().await.map_err(journal_error)?;
-        let last: Option<i64> = sqlx::query_scalar(LAST_VERSION)
-            .bind(aggregate_type)
-            .bind(aggregate_id.as_bytes().as_slice())
-            .fetch_optional(reader.connection())
-            .await
-            .map_err(journal_error)?;
+        let mut query = sqlx::query_as(select_last_versions(names.len()));
+        for (kind, id) in names {
+            query = query.bind(*kind).bind(id.as_bytes().as_slice());
+        }
+        let found: Vec<(i64, i64)> =
+            query.fetch_all(reader.connection()).await.map_err(journal_error)?;
         reader.give_back();
-        last.map_or(Ok(0), stored).map_err(journal_error)
+        let found = found.into_iter().map(|(place, last)| Ok((place, stored(last)?)));
+        let found: Result<Vec<_>, sqlx::Error> = found.collect();
+        Ok(in_their_places(names.len(), found.map_err(journal_error)?))
     }
 }
 
