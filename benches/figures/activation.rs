@@ -8,7 +8,7 @@ use emporium::actors::aggregate_ref::AggregateRef;
 use emporium::actors::recovery::Recovered;
 use emporium::actors::shard::Limits;
 use emporium::domain::aggregate::Aggregate;
-use emporium::domain::id::AggregateId;
+use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::products::stock_item::{Command, StockItem};
 use emporium::persistence::journal::{Appended, Entry, PageLimit};
 use emporium::supervisors::node::Node;
@@ -46,7 +46,7 @@ pub async fn replay(settings: &Settings, places: &Places, kind: Kind, samples: &
     for (name, events_per_entry, events) in cases {
         let place = places.fresh(kind).await;
         let stores = place.open().await;
-        let id = AggregateId(Uuid::now_v7());
+        let id = AggregateId::drawn(0, Slot::new(1), 1);
         write_log(&stores, id, events_per_entry, events).await;
         for _ in 0..settings.rounds() {
             let began = Instant::now();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
@@ -16,8 +17,8 @@ use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
 use super::recovery::Recovered;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
-use domain::aggregate::Aggregate;
-use domain::id::AggregateId;
+use domain::aggregate::{Aggregate, Context};
+use domain::id::{AggregateId, Slot};
 use persistence::cause::chain;
 pub use persistence::codec::KEY_BYTES_MAX;
 use persistence::journal::{JournalError, PageLimit, ShardId};
@@ -49,6 +50,9 @@ pub enum Fault {
     VersionConflict { expected: u64, actual: u64 },
     #[error("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")]
     InvalidKey,
+    /// It has not the form of an id that was given here, and nothing begins under it.
+    #[error("no id of this server")]
+    InvalidId,
     /// `reason` is for operators.
     #[error("the log of this aggregate cannot be read")]
     Unreadable { reason: String },
@@ -68,6 +72,7 @@ impl Fault {
             Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::VersionConflict { .. } => "VERSION_CONFLICT",
             Self::InvalidKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::InvalidId => "INVALID_ID",
             Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
             Self::Stale { .. } => "STALE",
         }
@@ -94,6 +99,7 @@ impl Fault {
             | Self::KeyReused
             | Self::VersionConflict { .. }
             | Self::InvalidKey
+            | Self::InvalidId
             | Self::Stale { .. } => false,
         }
     }
@@ -143,9 +149,17 @@ impl Engine {
         AggregateRef { engine: self.clone(), id, kind: PhantomData }
     }
 
-    /// The shard that an id hashes onto.
+    /// The id of something new that belongs to nothing else: when it was drawn, and a slot and bits
+    /// that nobody can tell beforehand.
+    pub fn new_id(&self) -> AggregateId {
+        let (slot, random) = Uuid::new_v4().as_u64_pair();
+        let at_ms = u64::try_from(self.services.now().timestamp_millis()).unwrap_or(0);
+        AggregateId::drawn(at_ms, Slot::new((slot >> 48) as u16), random)
+    }
+
+    /// The shard that has the slot of an id.
     pub fn shard_of(&self, id: AggregateId) -> &Arc<Shard> {
-        &self.shards[usize::from(shard_number(id, self.services.shards))]
+        &self.shards[usize::from(self.services.slots.shard_of(id))]
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {
@@ -157,12 +171,6 @@ impl Engine {
         let (before, from) = self.shards.split_at(usize::from(shard));
         from.iter().chain(before).any(|shard| shard.make_room())
     }
-}
-
-/// The number of the shard that an id hashes onto: XXH3-64 of its sixteen bytes, modulo the count.
-pub fn shard_number(id: AggregateId, shards: u16) -> ShardId {
-    let shard = xxh3_64(id.as_bytes()) % u64::from(shards);
-    ShardId::try_from(shard).expect("less than a number of shards")
 }
 
 /// One aggregate, wherever it is.
@@ -244,9 +252,38 @@ impl<A: Aggregate> AggregateRef<A> {
         input_hash: u64,
         bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
+        if !self.id.is_well_formed() {
+            return self.never_was(&command, meta);
+        }
         let verdict = self.submit(Some(command), meta, input_hash, bytes).await;
         let asked = verdict.map_err(AskError::Fault).and_then(outcome);
         asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
+    }
+
+    /// What the rules say of what never was: an id that was not given here costs no actor.
+    fn never_was(
+        &self,
+        command: &A::Command,
+        meta: CommandMeta,
+    ) -> Result<Committed, AskError<A::Refusal>> {
+        if let Some(expected) = meta.expected_version.filter(|expected| *expected != 0) {
+            return Err(Fault::VersionConflict { expected, actual: 0 }.into());
+        }
+        let context = Context {
+            now: self.engine.services.now(),
+            command_id: meta.command_id,
+            principal: meta.principal,
+            aggregate_id: self.id,
+            version: 0,
+        };
+        match A::decide(&A::State::default(), command, &context) {
+            Ok(events) if events.is_empty() => {
+                let shard = self.engine.shard_of(self.id).id;
+                Ok(Committed { version: 0, shard, seq: 0 })
+            }
+            Ok(_) => Err(Fault::InvalidId.into()),
+            Err(refusal) => Err(AskError::Refused(refusal)),
+        }
     }
 
     /// What became of an idempotency key here: the outcome of the command that used it, waited for
@@ -258,6 +295,9 @@ impl<A: Aggregate> AggregateRef<A> {
         content: &impl Serialize,
         meta: CommandMeta,
     ) -> Result<Option<Committed>, Fault> {
+        if !self.id.is_well_formed() {
+            return Ok(None);
+        }
         let (input_hash, bytes) = weigh(content);
         let told = match self.submit(None, meta, input_hash, bytes).await {
             Ok(Verdict::KeyUnused) => return Ok(None),
@@ -298,6 +338,10 @@ impl<A: Aggregate> AggregateRef<A> {
 
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
+        if !self.id.is_well_formed() {
+            let shard = self.engine.shard_of(self.id).id;
+            return Ok(Reading { state: A::State::default(), version: 0, shard, seq: 0 });
+        }
         for _ in 0..3 {
             let found = self.live(|activation| match activation.read() {
                 Some(reading) => Ok(Found::Reading(reading)),
@@ -329,6 +373,9 @@ impl<A: Aggregate> AggregateRef<A> {
         awaited: impl Fn(&A::State) -> bool + Send + Sync,
         patience: Duration,
     ) -> Result<(), Fault> {
+        if !self.id.is_well_formed() {
+            return Ok(());
+        }
         let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
         let (activation, _permit) = self.live(|activation| {
             activation.admit(0).map(|permit| (Arc::clone(activation), permit))

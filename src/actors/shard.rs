@@ -19,6 +19,8 @@ use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
 use persistence::last_versions::LastVersions;
 use persistence::secrets::Vault;
+pub use persistence::slots::SHARDS_MAX;
+use persistence::slots::Slots;
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
 
@@ -92,6 +94,8 @@ pub struct NodeServices {
     pub accepting: AtomicBool,
     /// The number of shards of the whole system.
     pub shards: u16,
+    /// Which of them has which ids.
+    pub slots: Slots,
     pub clock: Clock,
     /// The keys that all nodes of this database share.
     pub vault: Vault,
@@ -106,6 +110,8 @@ pub struct NodeParts {
     pub limits: Limits,
     /// The number of shards of the whole system.
     pub shards: u16,
+    /// Which of them has which ids.
+    pub slots: Slots,
     /// The runtime that actors live on.
     pub runtime: tokio::runtime::Handle,
     pub clock: Clock,
@@ -114,7 +120,8 @@ pub struct NodeParts {
 
 impl NodeServices {
     pub fn new(parts: NodeParts) -> Self {
-        let NodeParts { name, journal, snapshots, limits, shards, runtime, clock, vault } = parts;
+        let NodeParts { name, journal, snapshots, limits, shards, slots, runtime, clock, vault } =
+            parts;
         Self {
             name: name.into(),
             last_versions: LastVersions::new(Arc::clone(&journal)),
@@ -131,6 +138,7 @@ impl NodeServices {
             live: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
             shards,
+            slots,
             clock,
             vault,
         }

@@ -51,7 +51,7 @@ impl<'a> Request<'a> {
                 let parts = [b"created", what.as_bytes(), principal.as_bytes(), key.as_bytes()];
                 AggregateId::derived(&parts)
             }
-            None => AggregateId(Uuid::now_v7()),
+            None => self.application.engine.new_id(),
         }
     }
 

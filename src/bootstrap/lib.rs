@@ -20,6 +20,7 @@ use graphql::Part;
 #[cfg(feature = "load")]
 use load::options::LoadArguments;
 use persistence::cause::chain;
+use persistence::journal::JournalError;
 use storage::Storage;
 
 /// Does what the command line says. Blocks until it is done.
@@ -66,7 +67,10 @@ async fn perform(command: Command) -> Result<(), Failure> {
         }
         Command::Journal(JournalCommand::Verify { storage, json }) => {
             let (storage, shards) = written(&settings(&storage)?).await?;
-            journal_verify::print(&*storage.journal, &*storage.snapshots, shards, json).await
+            let slots = storage.journal.slots().await.map_err(unread)?;
+            let slots = slots.ok_or_else(never_served)?;
+            let (journal, snapshots) = (&*storage.journal, &*storage.snapshots);
+            journal_verify::print(journal, snapshots, shards, &slots, json).await
         }
         Command::Actor(command) => look_after(command).await,
         #[cfg(feature = "load")]
@@ -91,13 +95,19 @@ fn settings(arguments: &StorageArguments) -> Result<Settings, Failure> {
 async fn written(settings: &Settings) -> Result<(Storage, u16), Failure> {
     let storage = Storage::open_to_read(settings).await?;
     match storage.journal.shard_count().await {
-        Ok(0) => Err(Failure::Failed("nothing was ever served from this database".to_owned())),
+        Ok(0) => Err(never_served()),
         Ok(shards) => Ok((storage, shards)),
-        Err(error) => {
-            let hint = "reading the database (`emporium migrate` makes its tables)";
-            Err(Failure::failed(hint, chain(&error)))
-        }
+        Err(error) => Err(unread(error)),
     }
+}
+
+fn never_served() -> Failure {
+    Failure::Failed("nothing was ever served from this database".to_owned())
+}
+
+fn unread(error: JournalError) -> Failure {
+    let hint = "reading the database (`emporium migrate` makes its tables)";
+    Failure::failed(hint, chain(&error))
 }
 
 async fn look_after(command: ActorCommand) -> Result<(), Failure> {

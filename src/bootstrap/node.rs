@@ -15,8 +15,9 @@ use graphql::{GraphqlSchema, Views};
 use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
-use persistence::journal::Journal;
+use persistence::journal::{Journal, JournalError};
 use persistence::secrets::Vault;
+use persistence::slots::Slots;
 use persistence::snapshots::SnapshotStore;
 use supervisors::node::{Node, NodeOptions};
 use supervisors::services::Followers;
@@ -81,12 +82,14 @@ impl NodeBuilder {
     /// for them.
     pub async fn start(&self) -> Result<Node, Failure> {
         let settings = &self.settings;
+        let slots = self.prepare().await?;
         let services = Arc::new(NodeServices::new(NodeParts {
             name: settings.node.name.clone(),
             journal: self.journal.clone(),
             snapshots: Arc::clone(&self.snapshots),
             limits: settings.limits.clone(),
             shards: settings.node.shards,
+            slots,
             runtime: tokio::runtime::Handle::current(),
             clock: self.clock.clone().unwrap_or_else(Clock::system),
             vault: self.vault.clone(),
@@ -96,6 +99,14 @@ impl NodeBuilder {
         Node::start(services, Arc::clone(&self.journal), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))
+    }
+
+    /// Makes the shards and the map of their slots in a new database.
+    async fn prepare(&self) -> Result<Slots, Failure> {
+        let shards = self.settings.node.shards;
+        let failed = |error: JournalError| Failure::failed("preparing the shards", chain(&error));
+        self.journal.prepare(shards).await.map_err(failed)?;
+        self.journal.prepare_slots(shards).await.map_err(failed)
     }
 
     /// Starts what stands on a node, which serves its shards already.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::secret::{DatabaseUrl, RedisUrl};
+use actors::shard::SHARDS_MAX;
 use cluster::ownership::LeaseTerms;
 use http::HttpLimits;
 
@@ -55,7 +56,7 @@ impl Default for General {
 pub struct NodeSection {
     /// The name of this node; a node that starts again under its name takes its shards back.
     pub name: String,
-    /// The number of shards of the whole system; fixed when the database is made.
+    /// The number of shards of the whole system, 1,024 at most; fixed when the database is made.
     pub shards: u16,
     /// Writer connections; each shard is pinned to one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,7 +205,7 @@ impl Settings {
         let limits = &self.limits;
         let many = u64::MAX;
         vec![
-            ("node.shards", self.node.shards.into(), (1, u16::MAX.into())),
+            ("node.shards", self.node.shards.into(), (1, SHARDS_MAX.into())),
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),

@@ -13,6 +13,7 @@ use crate::journal::{
     Seq, ShardId, ShardLeases, Taken,
 };
 use crate::last_versions::LogName;
+use crate::slots::{SlotMap, Slots};
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Call<'a> {
     LastVersions { names: &'a [LogName<'a>] },
     Prepare { count: u16 },
     ShardCount,
+    Slots,
+    PrepareSlots { shards: u16 },
     Take { shards: &'a [ShardId], owner: &'a Owner },
     Renew { owner: &'a Owner },
     Release { shards: &'a [ShardId], owner: &'a Owner },
@@ -136,6 +139,19 @@ impl<H: Hooks> ShardLeases for Intercepted<H> {
     async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
         self.hooks.before(Call::Release { shards, owner }).await?;
         self.journal.release(owner, shards).await
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> SlotMap for Intercepted<H> {
+    async fn slots(&self) -> Result<Option<Slots>, JournalError> {
+        self.hooks.before(Call::Slots).await?;
+        self.journal.slots().await
+    }
+
+    async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
+        self.hooks.before(Call::PrepareSlots { shards }).await?;
+        self.journal.prepare_slots(shards).await
     }
 }
 

@@ -17,6 +17,7 @@ use crate::cause::Cause;
 #[cfg(doc)]
 use crate::last_versions::LOGS_PER_QUESTION_MAX;
 use crate::last_versions::LogName;
+use crate::slots::SlotMap;
 
 /// The number of a shard, `0..shards`.
 pub type ShardId = u16;
@@ -231,11 +232,11 @@ pub trait AppenderSource: Send + Sync + 'static {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
 }
 
-/// One database that holds the logs of shards: all three ports in one, for those who start a node.
+/// One database that holds the logs of shards: all ports in one, for those who start a node.
 /// Everybody else asks for the one port that they use.
-pub trait Journal: LogReader + ShardLeases + AppenderSource {}
+pub trait Journal: LogReader + ShardLeases + SlotMap + AppenderSource {}
 
-impl<J: LogReader + ShardLeases + AppenderSource> Journal for J {}
+impl<J: LogReader + ShardLeases + SlotMap + AppenderSource> Journal for J {}
 
 /// One connection that appends. It reconnects by itself at the next append after a loss; the
 /// answer to the append that met the loss is `Unknown` unless it was certainly never sent.

@@ -45,7 +45,6 @@ impl Node {
         journal: Arc<dyn Journal>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
-        journal.prepare(services.shards).await?;
         let (leases, manager) = LeaseManager::new();
         let observer =
             Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });

@@ -10,7 +10,7 @@ use emporium::bootstrap::node::NodeBuilder;
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
-use emporium::domain::id::AggregateId;
+use emporium::domain::id::{AggregateId, Slot};
 use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
 use emporium::supervisors::node::Node;
@@ -70,13 +70,19 @@ impl TestNode {
     }
 
     pub fn counter(&self, number: u128) -> AggregateRef<Counter> {
-        self.engine.aggregate(AggregateId(Uuid::from_u128(number)))
+        self.engine.aggregate(counter_id(number))
     }
 
     /// Ends it as a crash would: nothing is flushed, nothing given up.
     pub fn crash(self) {
         self.node.kill();
     }
+}
+
+/// The id of a counter of this number.
+pub fn counter_id(number: u128) -> AggregateId {
+    let number = u64::try_from(number).expect("a small number");
+    AggregateId::drawn(0, Slot::new(number as u16), number)
 }
 
 pub fn meta(key: Option<&str>) -> CommandMeta {

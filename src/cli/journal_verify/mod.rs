@@ -2,7 +2,7 @@
 //! be. Changes nothing and stops at nothing it finds. Memory is bounded, however long the logs are.
 //!
 //! What it holds to be true: the numbers of each shard are contiguous; epochs never decrease, and
-//! a new one begins with a takeover; each aggregate lives on the shard that its id hashes onto,
+//! a new one begins with a takeover; each aggregate lives on the shard that has its slot,
 //! its versions follow each other in the order of the log, and each of its events decodes; every
 //! snapshot and key segment passes its checksum; every snapshot equals its replay.
 //!
@@ -19,6 +19,7 @@ use super::output::Output;
 use super::progress::Progress;
 use persistence::cause::chain;
 use persistence::journal::{LogReader, ShardId};
+use persistence::slots::Slots;
 use persistence::snapshots::SnapshotReader;
 
 /// Findings kept for one JSON answer; further ones are counted.
@@ -54,12 +55,14 @@ pub async fn verify(
     journal: &dyn LogReader,
     snapshots: &dyn SnapshotReader,
     shards: u16,
+    slots: &Slots,
     report: &mut dyn FnMut(&Finding),
 ) -> Tally {
     let mut verifier = Verifier {
         journal,
         snapshots,
         shard_count: shards,
+        slots,
         aggregates_per_pass: AGGREGATES_PER_PASS,
         tally: Tally::default(),
         report,
@@ -74,12 +77,13 @@ pub async fn print(
     journal: &dyn LogReader,
     snapshots: &dyn SnapshotReader,
     shards: u16,
+    slots: &Slots,
     json: bool,
 ) -> Result<(), Failure> {
     let mut listed = Vec::new();
     let mut output = Output::default();
     let mut printed = Ok(());
-    let tally = verify(journal, snapshots, shards, &mut |finding| {
+    let tally = verify(journal, snapshots, shards, slots, &mut |finding| {
         if !json {
             let line = format!("{}: {}", finding.place, finding.problem);
             let line = output.line(&line).and_then(|()| output.flush());
@@ -113,6 +117,7 @@ struct Verifier<'a> {
     journal: &'a dyn LogReader,
     snapshots: &'a dyn SnapshotReader,
     shard_count: u16,
+    slots: &'a Slots,
     aggregates_per_pass: usize,
     tally: Tally,
     report: &'a mut dyn FnMut(&Finding),

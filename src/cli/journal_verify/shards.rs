@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::Verifier;
 use crate::progress::Progress;
-use actors::aggregate_ref::shard_number;
 use actors::facts::kind_named;
 use domain::id::AggregateId;
 use persistence::cause::chain;
@@ -167,7 +166,7 @@ impl Verifier<'_> {
             self.found_in_entry(shard, seq, problem);
             return None;
         };
-        let home = shard_number(AggregateId(entry.aggregate_id), self.shard_count);
+        let home = self.slots.shard_of(AggregateId(entry.aggregate_id));
         if home != shard {
             let aggregate = entry.aggregate_id;
             let problem = format!("{}/{aggregate} belongs on shard {home}", kind.name);

@@ -8,9 +8,8 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::*;
-use actors::aggregate_ref::shard_number;
 use domain::aggregate::Aggregate;
-use domain::id::AggregateId;
+use domain::id::{AggregateId, SLOTS, Slot};
 use domain::products::product::{self, Product};
 use persistence::codec::{self, Meta};
 use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, Seq, shard_record_id};
@@ -18,6 +17,10 @@ use persistence::last_versions::LogName;
 use persistence::snapshots::{KeySegment, Listed, Snapshot};
 
 const SHARDS: u16 = 4;
+
+fn slots() -> Slots {
+    Slots::even(SHARDS).expect("a map")
+}
 
 /// A journal and a snapshot store that hold what a test puts into them.
 #[derive(Default)]
@@ -145,7 +148,7 @@ fn entry(id: AggregateId, seq: Seq, version: u64, count: u32) -> Entry {
         codec::push_event(&mut buffer, Some(&event(number)), &meta);
     }
     Entry {
-        shard: shard_number(id, SHARDS),
+        shard: slots().shard_of(id),
         seq,
         epoch: 1,
         attempt: 1,
@@ -160,8 +163,7 @@ fn entry(id: AggregateId, seq: Seq, version: u64, count: u32) -> Entry {
 
 /// The `number`-th id that lives on shard 0.
 fn id(number: usize) -> AggregateId {
-    let ids = (1u128..).map(|number| AggregateId(Uuid::from_u128(number)));
-    ids.filter(|id| shard_number(*id, SHARDS) == 0).nth(number).expect("ids do not end")
+    AggregateId::drawn(0, Slot::new(0), number as u64)
 }
 
 /// Two aggregates on shard 0, of three versions each, and a snapshot of the first.
@@ -205,10 +207,12 @@ fn sound() -> Shelf {
 async fn findings(shelf: &Shelf, aggregates_per_pass: usize) -> (Tally, Vec<Finding>) {
     let found = Arc::new(Mutex::new(Vec::new()));
     let mut report = |finding: &Finding| found.lock().push(finding.clone());
+    let slots = slots();
     let mut verifier = Verifier {
         journal: shelf,
         snapshots: shelf,
         shard_count: SHARDS,
+        slots: &slots,
         aggregates_per_pass,
         tally: Tally::default(),
         report: &mut report,
@@ -265,9 +269,7 @@ async fn each_damage_is_found_at_its_place() {
             entries[2].aggregate_type = "cart".into();
         }),
         ("entry 3", "belongs on shard", |entries, _, _| {
-            let elsewhere = (1u128..).map(Uuid::from_u128);
-            let mut elsewhere = elsewhere.filter(|id| shard_number(AggregateId(*id), SHARDS) != 0);
-            entries[2].aggregate_id = elsewhere.next().expect("ids do not end");
+            entries[2].aggregate_id = AggregateId::drawn(0, Slot::new(SLOTS - 1), 1).0;
         }),
         ("entry 3", "cannot be read", |entries, _, _| {
             entries[2].events = entries[2].events.replace("ProductRevised", "ProductEaten");

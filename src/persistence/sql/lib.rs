@@ -8,6 +8,7 @@ mod connections;
 mod migrations;
 mod page;
 mod secrets;
+mod slots;
 mod snapshots;
 mod statements;
 

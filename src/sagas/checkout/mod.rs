@@ -51,9 +51,9 @@ pub const COMPENSATION: Retries = Retries { attempts_max: 60, pause_seconds_max:
 /// The longest code or reason that is recorded.
 pub const REASON_CHARACTERS_MAX: usize = 100;
 
-/// The id of the checkout of an order; there is one.
+/// The id of the checkout of an order; there is one, and it lives where the order does.
 pub fn checkout_id(order: AggregateId) -> AggregateId {
-    AggregateId::derived(&[b"checkout", order.as_bytes()])
+    AggregateId::derived_beside(order, &[b"checkout", order.as_bytes()])
 }
 
 /// The reference under which the provider knows the payment of an order's checkout.

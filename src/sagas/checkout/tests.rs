@@ -11,6 +11,7 @@ use crate::testing::{
 };
 use domain::commerce::order::{Buyer, Order};
 use domain::email::EmailAddress;
+use domain::id::Slot;
 use domain::money::{Currency, Rate};
 use domain::products::stock_item::{self, StockItem};
 use domain::testing::{Given, given, golden, noon, noon_plus, state_of, uuid};
@@ -462,6 +463,18 @@ fn a_payment_answered_twice_is_one_payment_and_a_contradiction_is_an_error() {
             outcome: PaymentOutcome::Unknown,
         })
         .refused("PAYMENT_MISMATCH");
+}
+
+/// So that both are written by one lane, in one statement.
+#[test]
+fn a_checkout_lives_where_its_order_does() {
+    for number in 0..1_000 {
+        let order = AggregateId::drawn(number, Slot::new(number as u16 * 17), number);
+        let checkout = checkout_id(order);
+        assert_eq!(checkout.slot(), order.slot());
+        assert!(checkout.is_well_formed());
+        assert_ne!(checkout, order);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use emporium::domain::access::email_reservation;
 use emporium::domain::access::user::User;
 use emporium::domain::commerce::order::{self, Buyer};
 use emporium::domain::email::EmailAddress;
-use emporium::domain::id::{AggregateId, LocationId, VariantId};
+use emporium::domain::id::{AggregateId, LocationId, Slot, VariantId};
 use emporium::domain::money::{Currency, Money};
 use emporium::domain::products::product::{Command, Product};
 use uuid::Uuid;
@@ -25,8 +25,12 @@ use crate::support::database::on_sqlite;
 use crate::support::engine::{TestNode, limits};
 use crate::support::life::done;
 
-const PRODUCT: AggregateId = AggregateId(Uuid::from_u128(1));
 const VARIANT: VariantId = VariantId(Uuid::from_u128(2));
+
+/// The product of this shop.
+fn teapot() -> AggregateId {
+    AggregateId::drawn(0, Slot::new(1), 1)
+}
 
 fn caller() -> Caller {
     Caller { principal: Principal::demo(), correlation_id: Uuid::now_v7(), trace: None }
@@ -42,7 +46,7 @@ fn euro() -> Currency {
 
 fn line(quantity: i64) -> WantedLine {
     let location = LocationId(Uuid::from_u128(3));
-    WantedLine { product: PRODUCT, variant: VARIANT, location, quantity }
+    WantedLine { product: teapot(), variant: VARIANT, location, quantity }
 }
 
 fn wanted(quantity: i64) -> Draft {
@@ -60,7 +64,7 @@ async fn shop(node: &TestNode) -> Application {
         Command::SetPrice { variant: VARIANT, price },
         Command::Publish,
     ] {
-        done::<Product>(&node.engine, PRODUCT, command).await;
+        done::<Product>(&node.engine, teapot(), command).await;
     }
     Application { engine: node.engine.clone(), views: Views::default() }
 }
@@ -74,7 +78,7 @@ async fn what_was_ordered_is_told_again_though_it_is_not_for_sale_any_more() {
         let (id, committed) = drafted.clone().expect("drafted");
         let added = orders::add_line(&keyed(&shop, &caller, "add"), id, &line(1)).await;
         assert!(added.is_ok(), "{added:?}");
-        done::<Product>(&node.engine, PRODUCT, Command::Unpublish).await;
+        done::<Product>(&node.engine, teapot(), Command::Unpublish).await;
 
         assert_eq!(orders::draft(&keyed(&shop, &caller, "draft"), &wanted(2)).await, drafted);
         assert_eq!(orders::add_line(&keyed(&shop, &caller, "add"), id, &line(1)).await, added);

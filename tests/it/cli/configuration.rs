@@ -22,12 +22,7 @@ fn mistakes_name_the_key_and_end_with_status_2() {
             &["serve"],
             &["limits.mailbox", "cluster.toml", "mailbox_max"],
         ),
-        (
-            "[node]\nshards = 0",
-            &[],
-            &["check"],
-            &["node.shards", "cluster.toml", "from 1 to 65535"],
-        ),
+        ("[node]\nshards = 0", &[], &["check"], &["node.shards", "cluster.toml", "from 1 to 1024"]),
         (
             "",
             &[("EMPORIUM_LISTEN", "here")],

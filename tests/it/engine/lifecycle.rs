@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
+use emporium::actors::core::CommandMeta;
 use emporium::actors::shard::Limits;
 use emporium::cluster::ownership::LeaseTerms;
+use emporium::domain::id::AggregateId;
 use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::journal::PageLimit;
 use emporium::persistence::snapshots::Listed;
 use std::sync::atomic::Ordering;
+use uuid::Uuid;
 
-use crate::support::counter::Command;
+use crate::support::counter::{CEILING, Command, Counter, TooMuch};
 use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
 use crate::support::engine::{TestNode, limits, meta};
 use crate::support::eventually;
@@ -91,6 +94,35 @@ async fn a_new_aggregate_reads_no_entry_and_a_short_log_is_read_once() {
         let node = TestNode::start(&database, limits()).await;
         assert_eq!(node.counter(1).read().await.expect("read").state.count, 3);
         assert_eq!(node.journal.aggregate_reads(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_never_given_costs_no_actor() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        for id in [Uuid::nil(), Uuid::max(), Uuid::now_v7(), Uuid::new_v4()] {
+            let nobody = node.engine.aggregate::<Counter>(AggregateId(id));
+            let reading = nobody.read().await.expect("nothing is read");
+            assert_eq!((reading.version, reading.seq, reading.state.count), (0, 0, 0));
+            assert_eq!(nobody.read_at_version(7).await.expect("nothing is read").version, 0);
+            let key = meta(Some("k"));
+            let too_much = Command::Add { amount: CEILING + 1 };
+            let refused = nobody.ask(too_much, key.clone()).await;
+            assert_eq!(refused, Err(AskError::Refused(TooMuch)));
+            let begun = nobody.ask(add(), key.clone()).await;
+            assert_eq!(begun, Err(AskError::Fault(Fault::InvalidId)));
+            let idle = nobody.ask(Command::Nothing, key.clone()).await;
+            assert_eq!(idle.expect("it is so already").version, 0);
+            assert_eq!(nobody.outcome_of(&add(), key.clone()).await, Ok(None));
+            let later = CommandMeta { expected_version: Some(3), ..key };
+            let conflict = Fault::VersionConflict { expected: 3, actual: 0 };
+            assert_eq!(nobody.ask(add(), later).await, Err(AskError::Fault(conflict)));
+            nobody.wait_until(|_| false, Duration::MAX).await.expect("nobody is waited for");
+        }
+        assert_eq!(node.engine.services.live.load(Ordering::Relaxed), 0, "live actors");
+        assert_eq!(node.journal.aggregate_reads(), 0, "reads of the journal");
     })
     .await;
 }

@@ -7,6 +7,7 @@ mod mysql_faults;
 mod mysql_plans;
 mod ownership;
 mod secrets;
+mod slots;
 mod snapshots;
 mod sqlite_file;
 

@@ -11,7 +11,6 @@ use emporium::domain::id::AggregateId;
 use emporium::payments::test_provider::TestProvider;
 use emporium::projections::position::Position;
 use emporium::sagas::registration::{Acquisition, Answer, End, Next};
-use uuid::Uuid;
 
 use super::proof::{Proof, dies_at_each_append};
 use crate::support::engine::meta;
@@ -80,8 +79,8 @@ impl Proof for Registrations {
 
     const LET_THROUGH: i64 = 0;
 
-    async fn prepare(&mut self, _: &Life) -> Self::Subject {
-        let user = AggregateId(Uuid::now_v7());
+    async fn prepare(&mut self, life: &Life) -> Self::Subject {
+        let user = life.engine.new_id();
         let email = format!("{}@example.com", user.0.simple());
         let acquisition = registration(user, &email, soon());
         (user, email, acquisition)
@@ -120,7 +119,7 @@ fn a_node_that_dies_at_any_append_frees_the_address_of_a_closed_account() {
     for executed in [false, true] {
         // The closing itself is let through.
         for appends in 1.. {
-            let user = AggregateId(Uuid::now_v7());
+            let user = life.engine.new_id();
             let email = format!("{}@example.com", user.0.simple());
             let end = life.run("a registration", async {
                 let end = acquire(&life.engine, registration(user, &email, soon()), &email).await;
@@ -162,7 +161,7 @@ fn a_changed_address_is_confirmed_and_the_one_before_is_free() {
     let world = World::new(Arc::new(TestProvider::default()));
     let life = world.begin();
     life.run("two users", async {
-        let (ann, ben) = (AggregateId(Uuid::now_v7()), AggregateId(Uuid::now_v7()));
+        let (ann, ben) = (life.engine.new_id(), life.engine.new_id());
         let register = registration(ann, "ann@example.com", soon());
         assert_eq!(acquire(&life.engine, register, "a").await, Ok(End::Taken));
         settled(&life, ann).await;

@@ -35,7 +35,7 @@ pub async fn stock(engine: &Engine, number: u128, quantity: i64) {
 
 /// A draft of one line a variant, each of one unit; the first costs `minor`, the others nothing.
 pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateId {
-    let id = AggregateId(Uuid::now_v7());
+    let id = engine.new_id();
     let email = EmailAddress::parse(&format!("{id}@example.org")).expect("an address");
     let buyer = Buyer::Guest { email };
     let currency = euro(0).currency;

@@ -50,7 +50,7 @@ impl Proof for Transfers {
             let open = stock_item::Command::Open { variant, location };
             done::<StockItem>(&life.engine, stock_item_id(variant, location), open).await;
         }
-        let transfer = TransferId(Uuid::now_v7());
+        let transfer = TransferId(life.engine.new_id().0);
         Goods { transfer, variant: variant(1), from: HERE, to: THERE, quantity: self.quantity }
     }
 

@@ -42,7 +42,7 @@ fn euro(minor: i64) -> Money {
 
 /// A product, its stock, a user, a calendar and orders in several states, numbered `round`.
 async fn trade(life: &Life, round: u32) {
-    let product = AggregateId(Uuid::now_v7());
+    let product = life.engine.new_id();
     let (variant, location) = (VariantId(Uuid::now_v7()), LocationId(Uuid::from_u128(7)));
     let create = product::Command::Create {
         name: format!("Teapot {round}"),
@@ -64,16 +64,16 @@ async fn trade(life: &Life, round: u32) {
         display_name: format!("User {round}"),
         locale: "en".to_owned(),
     };
-    life.done::<User>(AggregateId(Uuid::now_v7()), register).await;
+    life.done::<User>(life.engine.new_id(), register).await;
     let create = calendar::Command::CreateCalendar {
         name: format!("Bay {round}"),
         zone: "Europe/Berlin".to_owned(),
         availability: Availability::Exclusive {},
         within_opening_hours: false,
     };
-    life.done::<Calendar>(AggregateId(Uuid::now_v7()), create).await;
+    life.done::<Calendar>(life.engine.new_id(), create).await;
     for last in [order::Command::Place, order::Command::Expire] {
-        let id = AggregateId(Uuid::now_v7());
+        let id = life.engine.new_id();
         let buyer =
             Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
         let currency = euro(0).currency;
@@ -178,7 +178,7 @@ fn what_was_written_is_read_at_its_position() {
     let life = world().begin();
     life.run("fifty drafts", async {
         for number in 1..=50 {
-            let id = AggregateId(Uuid::now_v7());
+            let id = life.engine.new_id();
             let buyer =
                 Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
             let draft =

@@ -15,7 +15,6 @@ use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::Entry;
 use emporium::projections::{Fact, Place};
 use ractor::{Actor, ActorRef};
-use uuid::Uuid;
 
 use crate::support::eventually;
 use crate::support::life::{Life, World};
@@ -63,7 +62,7 @@ fn of(seen: &Seen, product: AggregateId) -> Vec<u64> {
 fn what_a_follower_cannot_take_waits_in_order_and_all_else_goes_on() {
     let life = World::new(Arc::new(TestProvider::default())).begin();
     life.run("parking", async {
-        let [bad, good] = [AggregateId(Uuid::now_v7()), AggregateId(Uuid::now_v7())];
+        let [bad, good] = [life.engine.new_id(), life.engine.new_id()];
         let fussy = Fussy { dislikes: bad, mended: Arc::default() };
         let (seen, actor) = start(&life, &fussy).await;
         for product in [bad, good] {

@@ -10,6 +10,7 @@ mod ownership;
 mod reading;
 mod secrets;
 mod session;
+mod slots;
 mod snapshots;
 
 use std::str::FromStr;

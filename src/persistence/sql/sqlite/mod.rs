@@ -10,6 +10,7 @@ mod lock;
 mod ownership;
 mod reading;
 mod secrets;
+mod slots;
 mod snapshots;
 
 use std::path::Path;
