@@ -12,6 +12,10 @@
 mod activation;
 #[path = "figures/baseline.rs"]
 mod baseline;
+#[path = "figures/begin.rs"]
+mod begin;
+#[path = "figures/checkout.rs"]
+mod checkout;
 #[path = "figures/children.rs"]
 mod children;
 #[path = "figures/counting.rs"]
@@ -32,6 +36,8 @@ mod limits;
 mod machine;
 #[path = "figures/memory.rs"]
 mod memory;
+#[path = "figures/past.rs"]
+mod past;
 #[path = "figures/place.rs"]
 mod place;
 #[path = "figures/raw.rs"]
@@ -101,6 +107,12 @@ async fn run(settings: &Settings) -> bool {
         if settings.wants(Part::History) {
             history::measure(settings, &places, kind, &mut samples).await;
         }
+        if settings.wants(Part::Past) {
+            past::measure(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Start) {
+            begin::measure(settings, &places, kind, &mut samples).await;
+        }
         if settings.wants(Part::Memory) {
             memory::measure(settings, &places, kind, &mut samples).await;
         }
@@ -108,6 +120,11 @@ async fn run(settings: &Settings) -> bool {
     if settings.wants(Part::Graphql) {
         for kind in places.kinds() {
             graphql::measure(settings, &places, kind, &mut samples).await;
+        }
+    }
+    if settings.wants(Part::Checkout) {
+        for kind in places.kinds() {
+            checkout::measure(settings, &places, kind, &mut samples).await;
         }
     }
     if settings.wants(Part::Side) && places.kinds().contains(&Kind::Mariadb) {

@@ -17,6 +17,7 @@ use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
 use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
+use crate::machine::processor_seconds;
 use crate::place::{Kind, Place, Places, SHARDS, Stores};
 use crate::samples::{Samples, Tally, Window};
 use crate::settings::Settings;
@@ -25,6 +26,7 @@ use crate::settings::Settings;
 pub const PRINCIPAL: &str = "user_0192a5c8-7e6f-7c3a-9b5d-2f4e6a8c0d1e";
 
 pub const HOT: &str = "one hot stock item";
+pub const PROCESSOR: &str = "processor time of a command on one hot stock item";
 pub const HOT_P50: &str = "one hot stock item, p50";
 pub const HOT_P99: &str = "one hot stock item, p99";
 pub const MANY: &str = "1,000 aggregates";
@@ -72,8 +74,13 @@ pub async fn hot(settings: &Settings, places: &Places, kind: Kind, samples: &mut
         let (place, node) = start_fresh(places, kind).await;
         let items = [stocked(&node.engine).await];
         let window = Window::after(settings.warm_up(), settings.window());
+        let used = processor_seconds(std::process::id());
         let tally = sell(&items, callers, window).await;
+        let used = processor_seconds(std::process::id()) - used;
         samples.push(kind, &format!("{HOT}: {callers} callers"), tally.rate(&window));
+        // The warm-up counts on both sides.
+        let commands = version_of(&items[0]).await as f64;
+        samples.push(kind, &format!("{PROCESSOR}: {callers} callers"), used * 1e6 / commands);
         for (name, quantile) in [(HOT_P50, 0.5), (HOT_P99, 0.99)] {
             let name = format!("{name}: {callers} callers");
             samples.push(kind, &name, tally.quantile_ms(quantile));
@@ -169,4 +176,16 @@ pub async fn sell(items: &[AggregateRef<StockItem>], callers: usize, window: Win
         all.merge(task.await.expect("a caller ends by itself"));
     }
     all
+}
+
+/// Sells until the aggregate has so many events.
+pub async fn grow(item: &AggregateRef<StockItem>, events: u64) {
+    while version_of(item).await < events {
+        let window = Window::after(Duration::ZERO, Duration::from_secs(1));
+        sell(std::slice::from_ref(item), 1_000, window).await;
+    }
+}
+
+pub async fn version_of(item: &AggregateRef<StockItem>) -> u64 {
+    item.read().await.expect("it is live").version
 }

@@ -1,14 +1,17 @@
 //! The same through the door: the real server as a process of its own, GraphQL over HTTP on kept
 //! connections. What is compared was sent to the same server within the same minute.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::http::{Ask, Connection, find, load};
-use crate::place::{Kind, Place, Places};
+use crate::place::{Kind, MASTER_KEY, Place, Places};
 use crate::samples::{Samples, Window};
 use crate::settings::Settings;
 
@@ -109,6 +112,8 @@ async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
 pub struct Server {
     process: Child,
     pub address: String,
+    /// Goes with it.
+    home: Option<TempDir>,
 }
 
 impl Server {
@@ -116,12 +121,22 @@ impl Server {
     pub async fn of_program(place: &Place) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
         command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
-        match (place.directory(), place.url()) {
-            (Some(directory), _) => command.arg("--data").arg(directory.join("server")),
-            (None, Some(url)) => command.args(["--database", &url]),
-            (None, None) => unreachable!("a place is a file or a database of a server"),
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let data = match place.for_program().directory() {
+            Some(directory) => directory.to_owned(),
+            None => home.path().to_owned(),
         };
-        Self::start(command.env("RUST_LOG", "warn")).await
+        let digits: String = MASTER_KEY.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (key, owner) = (data.join("master.key"), Permissions::from_mode(0o600));
+        std::fs::write(&key, digits).expect("the directory can be written");
+        std::fs::set_permissions(&key, owner).expect("the file is ours");
+        command.arg("--data").arg(data);
+        if let Some(url) = place.url() {
+            command.args(["--database", &url]);
+        }
+        let mut server = Self::start(command.env("RUST_LOG", "warn")).await;
+        server.home = Some(home);
+        server
     }
 
     /// A child of this program that serves.
@@ -131,6 +146,22 @@ impl Server {
         command.args(["--child", name, "--address", &place.address()]);
         command.args(["--connections", &connections.to_string()]);
         Self::start(&mut command).await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub async fn stop(mut self) {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.pid().to_string()]);
+        let told = kill.status().expect("a process can be told to stop");
+        assert!(told.success(), "it runs");
+        let waiting = tokio::task::spawn_blocking(move || {
+            self.process.wait().expect("it was started here").success()
+        });
+        assert!(waiting.await.expect("waiting does not fail"), "it stops in good order");
     }
 
     async fn start(command: &mut Command) -> Self {
@@ -150,7 +181,7 @@ impl Server {
             let _ = process.kill();
             panic!("the server ended without saying where it listens");
         };
-        Self { process, address }
+        Self { process, address, home: None }
     }
 }
 

@@ -8,7 +8,7 @@ use emporium::domain::products::stock_item::StockItem;
 use emporium::supervisors::node::Node;
 
 use crate::counting::counted;
-use crate::engine::{PATIENCE, sell, start, stocked};
+use crate::engine::{PATIENCE, grow, sell, start, stocked, version_of};
 use crate::place::{Kind, Places};
 use crate::samples::{Samples, Window};
 use crate::settings::Settings;
@@ -70,18 +70,6 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
 
     node.drain(PATIENCE).await;
     place.remove().await;
-}
-
-/// Sells until the aggregate has so many events.
-async fn grow(item: &AggregateRef<StockItem>, events: u64) {
-    while version_of(item).await < events {
-        let window = Window::after(std::time::Duration::ZERO, std::time::Duration::from_secs(1));
-        sell(std::slice::from_ref(item), 1_000, window).await;
-    }
-}
-
-async fn version_of(item: &AggregateRef<StockItem>) -> u64 {
-    item.read().await.expect("it is live").version
 }
 
 /// Takes turns between new aggregates and the old one; the number of new ones.

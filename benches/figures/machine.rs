@@ -21,6 +21,16 @@ pub fn resident_bytes() -> u64 {
     kib << 10
 }
 
+/// The processor time that a process has used so far, in the program and in the system for it.
+pub fn processor_seconds(pid: u32) -> f64 {
+    let file = format!("/proc/{pid}/stat");
+    let text = std::fs::read_to_string(file).expect("Linux tells what a process used");
+    // The name of the program may hold anything, and ends with the last parenthesis.
+    let (_, fields) = text.rsplit_once(')').expect("the name of the program");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().expect("a number of ticks")).sum::<f64>() / 100.0
+}
+
 /// The kind of file system that holds a path.
 pub fn file_system(path: &Path) -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/mounts").ok()?;

@@ -14,6 +14,7 @@ use emporium::persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, Vault};
 use emporium::persistence::snapshots::SnapshotStore;
 use emporium::persistence_sql::{Secrets, Snapshots, mysql, sqlite};
 use sqlx::mysql::MySqlConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, Row};
 
 use crate::machine::file_system;
@@ -47,6 +48,9 @@ impl fmt::Display for Kind {
         formatter.write_str(self.name())
     }
 }
+
+/// The master key of every database here.
+pub const MASTER_KEY: [u8; KEY_BYTES] = [7; KEY_BYTES];
 
 /// Shards of every database here: the default of a node.
 pub const SHARDS: u16 = 256;
@@ -171,7 +175,7 @@ impl Stores {
 
     /// What is secret here, under a master key that every bench knows.
     pub async fn vault(&self) -> Vault {
-        let master = MasterKey::new(&[7; KEY_BYTES]);
+        let master = MasterKey::new(&MASTER_KEY);
         let opened = Vault::open(Arc::clone(&self.secrets), master, Clock::system()).await;
         opened.expect("the secrets can be opened")
     }
@@ -239,6 +243,48 @@ impl Place {
             }
             (None, None) => unreachable!("a place is a file or a database of a server"),
         }
+    }
+
+    /// The same database where the program itself has it.
+    pub fn for_program(&self) -> Self {
+        match self {
+            Self::Sqlite { directory } => {
+                let directory = directory.join("server");
+                std::fs::create_dir_all(&directory).expect("the directory can be written");
+                Self::Sqlite { directory }
+            }
+            Self::Mariadb { .. } => self.clone(),
+        }
+    }
+
+    /// The numbers in the one row that a statement gives, read beside whoever uses the database.
+    pub async fn numbers(&self, sql: &str) -> Vec<f64> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match (self.file(), self.url()) {
+            (Some(file), _) => {
+                let file = SqliteConnectOptions::new().filename(file).read_only(true);
+                let mut connection = file.connect().await.expect("the file can be read");
+                let row = connection.fetch_one(sql).await.expect("a row");
+                (0..row.len()).map(|column| row.get::<i64, _>(column) as f64).collect()
+            }
+            (None, Some(url)) => {
+                let server = MySqlConnectOptions::from_str(&url).expect("the URL was made here");
+                let mut connection = server.connect().await.expect("the server answers");
+                let row = connection.fetch_one(sql).await.expect("a row");
+                let number = |column| row.get_unchecked::<f64, _>(column);
+                (0..row.len()).map(number).collect()
+            }
+            (None, None) => unreachable!("a place is a file or a database of a server"),
+        }
+    }
+
+    /// What a server has counted under this name since it started.
+    pub async fn status(&self, name: &str) -> f64 {
+        let sql = format!(
+            "SELECT CAST(VARIABLE_VALUE AS DOUBLE) FROM information_schema.GLOBAL_STATUS \
+             WHERE VARIABLE_NAME = '{name}'"
+        );
+        self.numbers(&sql).await[0]
     }
 
     /// Removes it with all that is in it.
