@@ -14,7 +14,7 @@ use super::activation::{Activation, ReplyTo};
 use super::core::{Committed, Decided, Request, Verdict};
 use super::keys::Page;
 use super::metrics::RECOVERY_SECONDS;
-use super::recovery::{FoundKey, Recovered, RecoveryError, find_key};
+use super::recovery::{FoundKey, Recovered, RecoveryError, SHORT, find_key};
 use super::snapshot;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -220,10 +220,6 @@ fn not_recovered<A: Aggregate>(
     }
 }
 
-/// A log that ends before this version is read from its beginning: looking for a snapshot would
-/// cost more. A new aggregate, as most that are begun, costs one step in an index.
-const SHORT: u64 = 64;
-
 /// Brings the core to what the log says, up to the head that the writer acknowledged.
 async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), NotRecovered> {
     wait_until_settled(activation).await;
@@ -239,7 +235,10 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     let last = services.last_versions.of((A::TYPE, activation.id.0)).await.map_err(failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
-        _ => snapshot::load::<A>(services, activation.id, now_us).await.map_err(failed)?,
+        _ => {
+            let loading = snapshot::load::<A>(services, activation.id, (last, head), now_us);
+            loading.await.map_err(failed)?
+        }
     };
     while recovered.version < last {
         let from = recovered.version + 1;

@@ -14,14 +14,12 @@ use xxhash_rust::xxh3::Xxh3;
 use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
-use super::recovery::Recovered;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
 use domain::aggregate::{Aggregate, Context};
 use domain::id::{AggregateId, Slot};
-use persistence::cause::chain;
 pub use persistence::codec::KEY_BYTES_MAX;
-use persistence::journal::{JournalError, PageLimit, ShardId};
+use persistence::journal::ShardId;
 use persistence::writer::lane::Dropped;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
@@ -175,8 +173,8 @@ impl Engine {
 
 /// One aggregate, wherever it is.
 pub struct AggregateRef<A> {
-    engine: Engine,
-    id: AggregateId,
+    pub(super) engine: Engine,
+    pub(super) id: AggregateId,
     kind: PhantomData<fn() -> A>,
 }
 
@@ -427,65 +425,6 @@ impl<A: Aggregate> AggregateRef<A> {
         }
     }
 
-    /// The state as it was when `version` was reached, or, where the log ends before, now.
-    pub async fn read_at_version(&self, version: u64) -> Result<Reading<A::State>, Fault> {
-        let now = self.read().await?;
-        if version >= now.version {
-            return Ok(now);
-        }
-        self.replay(|entry_version, _| entry_version <= version, version, now.seq).await
-    }
-
-    /// The state as it was at a time, by the recorded time of entries (microseconds since 1970).
-    pub async fn read_at_time(&self, at_us: i64) -> Result<Reading<A::State>, Fault> {
-        let now = self.read().await?;
-        self.replay(|_, recorded_us| recorded_us <= at_us, now.version, now.seq).await
-    }
-
-    async fn replay(
-        &self,
-        include: impl Fn(u64, i64) -> bool,
-        to_version: u64,
-        head: u64,
-    ) -> Result<Reading<A::State>, Fault> {
-        let journal = &self.engine.services.journal;
-        let mut past = Recovered::<A>::default();
-        'pages: while past.version < to_version {
-            let page = journal
-                .read_aggregate(
-                    A::TYPE,
-                    self.id.0,
-                    past.version + 1,
-                    to_version,
-                    PageLimit::default(),
-                )
-                .await
-                .map_err(|error| self.unread(&error))?;
-            if page.is_empty() {
-                break;
-            }
-            for entry in &page {
-                if !include(entry.version, entry.recorded_us) {
-                    break 'pages;
-                }
-                let read = past.apply_until(entry, head, to_version);
-                read.map_err(|error| {
-                    let reason = chain(&error);
-                    tracing::error!(%reason, kind = A::TYPE, id = %self.id, "the log cannot be replayed");
-                    Fault::Unreadable { reason: error.to_string() }
-                })?;
-            }
-        }
-        let shard = self.engine.shard_of(self.id).id;
-        Ok(Reading { state: past.state, version: past.version, shard, seq: past.seq })
-    }
-
-    /// Says in the log why a page cannot be read, and to the caller that it cannot.
-    fn unread(&self, error: &JournalError) -> Fault {
-        tracing::warn!(error = %chain(error), kind = A::TYPE, id = %self.id, "the log cannot be read");
-        dropped(Dropped::Unread)
-    }
-
     /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
     fn live<T>(
         &self,
@@ -541,7 +480,7 @@ fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
     })
 }
 
-fn dropped(reason: Dropped) -> Fault {
+pub(super) fn dropped(reason: Dropped) -> Fault {
     match reason {
         Dropped::Regressed => Fault::Regressed,
         Dropped::Fenced => unavailable("its shard moved"),

@@ -15,7 +15,9 @@ use super::shard::NodeServices;
 use domain::id::AggregateId;
 use persistence::cause::chain;
 use persistence::journal::JournalError;
-use persistence::snapshots::Snapshot;
+use persistence::snapshots::packing::Packing;
+use persistence::snapshots::thinning::Thinning;
+use persistence::snapshots::{Reach, SnapshotHead};
 
 /// What names a follower's checkpoints.
 #[derive(Clone, Copy, Debug)]
@@ -33,33 +35,27 @@ impl Name {
     }
 }
 
-/// Stores one; true if it is stored. Building the JSON of a large one takes a while and does not
-/// hold up others of this thread.
+/// How many are kept: the one before is there where the last one is damaged, or ahead of a log that
+/// lost its end.
+const KEPT: Thinning = Thinning { newest: 2, apart: None };
+
+/// Stores one; true if it is stored. It is made into JSON chunk by chunk, on a thread of its own:
+/// however large it is, it holds up nobody and takes little memory.
 pub async fn store<C>(services: &NodeServices, name: Name, moment: Arc<Moment<C>>) -> bool
 where
     C: Serialize + Send + Sync + 'static,
 {
-    let version = moment.position.total();
-    let json = tokio::task::spawn_blocking(move || serde_json::to_vec(&*moment)).await;
-    let state = match json {
-        Ok(Ok(state)) => state,
-        other => {
-            tracing::error!(name = name.name, ?other, "checkpoint cannot be written as JSON");
-            return false;
-        }
-    };
-    let snapshot = Snapshot {
+    let head = SnapshotHead {
         aggregate_type: name.kind.to_owned(),
         aggregate_id: name.id().0,
+        state_schema: name.schema,
+        // Grows with each entry read, so that the newest is the one that has read furthest.
+        version: moment.position.total(),
         shard: 0,
-        // Grows with each entry read, so that an older checkpoint never replaces a newer one.
-        version,
         seq: 0,
         recorded_us: services.now().timestamp_micros(),
-        state_schema: name.schema,
-        state,
     };
-    match services.snapshots.save(&snapshot, None).await {
+    match services.snapshots.save(&head, Packing::of(moment), &[], KEPT).await {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!(error = %chain(&error), name = name.name, "checkpoint not stored");
@@ -68,26 +64,28 @@ where
     }
 }
 
-/// The last one, if it is of this shape and the log still reaches as far.
-pub async fn load<C: DeserializeOwned>(
-    services: &NodeServices,
-    name: Name,
-) -> Result<Option<Moment<C>>, JournalError> {
-    let stored = services.snapshots.load(name.kind, name.id().0, name.schema).await?;
-    let Some(stored) = stored else { return Ok(None) };
-    match serde_json::from_slice::<Moment<C>>(&stored.state) {
-        Ok(moment) if services.feed.reaches(&moment.position) => Ok(Some(moment)),
-        Ok(_) => {
-            tracing::error!(
-                name = name.name,
-                "checkpoint is ahead of the log; reading from the start"
-            );
-            Ok(None)
+/// The newest one that can be read and is not ahead of the log.
+pub async fn load<C>(services: &NodeServices, name: Name) -> Result<Option<Moment<C>>, JournalError>
+where
+    C: DeserializeOwned + Send + 'static,
+    Moment<C>: Send,
+{
+    let mut reach = Reach::ANY;
+    loop {
+        let stored = services.snapshots.newest(name.kind, name.id().0, name.schema, reach).await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let version = stored.head.version;
+        match stored.state.open_aside::<Moment<C>>().await {
+            Ok(moment) if services.feed.reaches(&moment.position) => return Ok(Some(moment)),
+            Ok(_) => {
+                tracing::error!(name = name.name, version, "checkpoint is ahead of the log");
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), name = name.name, version, "checkpoint unreadable");
+            }
         }
-        Err(error) => {
-            tracing::warn!(%error, name = name.name, "checkpoint unreadable; reading from the start");
-            Ok(None)
-        }
+        let Some(before) = version.checked_sub(1) else { return Ok(None) };
+        reach = Reach::version(before);
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Kind {
 pub trait Replay: Send {
     fn apply(&mut self, entry: &Entry) -> Result<(), RecoveryError>;
     fn version(&self) -> u64;
-    /// Whether this JSON is the state reached.
-    fn equals(&self, state: &[u8]) -> bool;
+    /// Whether this is the state reached.
+    fn equals(&self, state: serde_json::Value) -> bool;
     /// The state reached, as JSON.
     fn to_json(&self) -> serde_json::Value;
 }
@@ -39,8 +39,8 @@ impl<A: Aggregate> Replay for Recovered<A> {
         self.version
     }
 
-    fn equals(&self, state: &[u8]) -> bool {
-        serde_json::from_slice::<A::State>(state).is_ok_and(|state| state == self.state)
+    fn equals(&self, state: serde_json::Value) -> bool {
+        serde_json::from_value::<A::State>(state).is_ok_and(|state| state == self.state)
     }
 
     fn to_json(&self) -> serde_json::Value {

@@ -11,6 +11,7 @@ pub mod core;
 pub mod keys;
 pub mod recovery;
 pub mod snapshot;
+pub mod past;
 pub mod feed;
 pub mod follower;
 pub mod retry;

@@ -36,6 +36,8 @@ telemetry::metrics! { "actors":
     counter EVICTIONS = "evictions";
     /// How long it took to read a state from its log and snapshot.
     histogram RECOVERY_SECONDS = "recovery_seconds" by "outcome" with SECONDS;
+    /// Events that were replayed to read the past.
+    counter PAST_EVENTS = "past_events";
     /// Actors that failed; each is started again, unless it is quarantined.
     counter FAILURES = "failures" by "kind";
     /// Aggregates that were taken out of service, because they failed again and again or an

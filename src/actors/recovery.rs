@@ -7,6 +7,11 @@ use crate::keys::{KeyIndex, RETENTION, fingerprint};
 use domain::aggregate::Aggregate;
 use persistence::codec::{self, CodecError, Meta};
 use persistence::journal::{Entry, Epoch, Seq, ShardId};
+use persistence::snapshots::{KeySegment, SEGMENT_KEYS_MAX, SnapshotHead};
+
+/// A log that ends before this version is read from its beginning: looking for a snapshot would
+/// cost more. A new aggregate, as most that are begun, costs one step in an index.
+pub const SHORT: u64 = 64;
 
 /// A state as the log has it.
 #[derive(Clone, Debug)]
@@ -162,8 +167,33 @@ pub fn is_kept(recorded_us: i64, now_us: i64) -> bool {
     now_us - recorded_us < i64::try_from(RETENTION.as_micros()).expect("a day fits")
 }
 
-/// The stored form of keys, for a segment.
-pub fn segment_bytes(keys: &[(u64, u64)]) -> Vec<u8> {
+/// The stored form of the keys between `first_version` and a snapshot: segments that follow each
+/// other without a gap, one where the keys are few.
+pub fn segments(head: &SnapshotHead, first_version: u64, keys: &[(u64, u64)]) -> Vec<KeySegment> {
+    let mut parts: Vec<&[(u64, u64)]> = keys.chunks(SEGMENT_KEYS_MAX).collect();
+    if parts.is_empty() {
+        parts.push(&[]);
+    }
+    let mut first = first_version;
+    let last_part = parts.len() - 1;
+    let segment = |(place, part): (usize, &[(u64, u64)])| {
+        let end = part.last().filter(|_| place < last_part).map(|(_, version)| *version);
+        let first_version = first;
+        let last_version = end.unwrap_or(head.version);
+        first = last_version + 1;
+        KeySegment {
+            aggregate_type: head.aggregate_type.clone(),
+            aggregate_id: head.aggregate_id,
+            first_version,
+            last_version,
+            recorded_us: head.recorded_us,
+            fingerprints: segment_bytes(part),
+        }
+    };
+    parts.into_iter().enumerate().map(segment).collect()
+}
+
+fn segment_bytes(keys: &[(u64, u64)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(keys.len() * 16);
     for (fingerprint, version) in keys {
         bytes.extend_from_slice(&fingerprint.to_le_bytes());
@@ -240,6 +270,32 @@ mod tests {
             events: codec::finish(buffer),
             recorded_us: 0,
         }
+    }
+
+    #[test]
+    fn many_keys_become_several_segments_without_a_gap_and_none_become_one() {
+        let head = SnapshotHead {
+            aggregate_type: StockItem::TYPE.to_owned(),
+            aggregate_id: Uuid::from_u128(7),
+            state_schema: 1,
+            version: 100_000,
+            shard: 3,
+            seq: 17,
+            recorded_us: 0,
+        };
+        let spans = |keys: &[(u64, u64)]| {
+            let all = segments(&head, 11, keys);
+            let span = |segment: &KeySegment| {
+                (segment.first_version, segment.last_version, segment.fingerprints.len() / 16)
+            };
+            all.iter().map(span).collect::<Vec<_>>()
+        };
+        assert_eq!(spans(&[]), [(11, 100_000, 0)]);
+        assert_eq!(spans(&[(1, 12)]), [(11, 100_000, 1)]);
+        let keys: Vec<_> = (0..40_000).map(|number| (number, 11 + 2 * number)).collect();
+        let end = 11 + 2 * (SEGMENT_KEYS_MAX as u64 - 1);
+        let rest = keys.len() - SEGMENT_KEYS_MAX;
+        assert_eq!(spans(&keys), [(11, end, SEGMENT_KEYS_MAX), (end + 1, 100_000, rest)]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::activations::Activations;
 use crate::feed::Feed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
+use crate::past::PastReads;
 use domain::id::AggregateId;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
@@ -40,6 +41,8 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// Recoveries from the log at one time.
     pub recoveries_max: usize,
+    /// Places for reading the past; a replay takes one for each 4,096 events.
+    pub past_reads_max: usize,
     /// Events between two snapshots.
     pub snapshot_interval: u64,
     /// A caller waits at most this long; then the outcome is unknown.
@@ -60,6 +63,7 @@ impl Default for Limits {
             live_max: 250_000,
             idle_seconds: 60,
             recoveries_max: 32,
+            past_reads_max: 16,
             snapshot_interval: 1_000,
             deadline_ms: 10_000,
             strikes_max: 3,
@@ -85,6 +89,7 @@ pub struct NodeServices {
     /// The runtime that actors live on, whatever thread asks for one.
     pub runtime: tokio::runtime::Handle,
     pub recoveries: Semaphore,
+    pub past_reads: PastReads,
     pub snapshot_writes: Semaphore,
     pub waits: Semaphore,
     /// Snapshots being written, for a node that drains.
@@ -129,6 +134,7 @@ impl NodeServices {
             snapshots,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Semaphore::new(limits.recoveries_max),
+            past_reads: PastReads::new(limits.past_reads_max),
             snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
             waits: Semaphore::new(WAITS_MAX),
             snapshot_tasks: TaskTracker::new(),

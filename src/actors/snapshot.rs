@@ -3,51 +3,44 @@
 
 use super::activation::Activation;
 use super::core::SnapshotJob;
-use super::keys::RETENTION;
-use super::recovery::{Recovered, RecoveryError, is_kept, segment_bytes};
+use super::keys::{KeyIndex, RETENTION};
+use super::recovery::{Recovered, RecoveryError, is_kept, segments};
 use super::shard::NodeServices;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::cause::{Cause, chain};
-use persistence::journal::{JournalError, PageLimit};
-use persistence::snapshots::{KeySegment, Snapshot};
+use persistence::journal::{JournalError, PageLimit, Seq};
+use persistence::snapshots::packing::Packing;
+use persistence::snapshots::thinning::Thinning;
+use persistence::snapshots::{Reach, SnapshotHead};
 
 /// Key segments read at a time.
 const SEGMENTS_PER_PAGE: u32 = 64;
+/// The newest snapshots, which are never thinned out.
+const NEWEST_KEPT: usize = 2;
+/// Older ones stand so many intervals apart: a past state is replayed from the one before it, and
+/// some two thousand events take a few milliseconds.
+const INTERVALS_APART: u64 = 2;
 
 /// Stores what the job holds; true if it is stored.
 pub async fn store<A: Aggregate>(activation: &Activation<A>, job: &SnapshotJob<A::State>) -> bool {
     let services = &activation.shard.services;
     let _turn = services.snapshot_writes.acquire().await.expect("the semaphore is never closed");
-    let state = job.state.clone();
-    let state = tokio::task::spawn_blocking(move || serde_json::to_vec(&state)).await;
-    let state = match state {
-        Ok(Ok(state)) => state,
-        other => {
-            tracing::error!(kind = A::TYPE, id = %activation.id, ?other, "state cannot be written as JSON");
-            return false;
-        }
-    };
     let recorded_us = services.now().timestamp_micros();
-    let snapshot = Snapshot {
+    let head = SnapshotHead {
         aggregate_type: A::TYPE.to_owned(),
         aggregate_id: activation.id.0,
-        shard: activation.shard.id,
+        state_schema: A::STATE_SCHEMA,
         version: job.version,
+        shard: activation.shard.id,
         seq: job.seq,
         recorded_us,
-        state_schema: A::STATE_SCHEMA,
-        state,
     };
-    let segment = KeySegment {
-        aggregate_type: A::TYPE.to_owned(),
-        aggregate_id: activation.id.0,
-        first_version: job.first_key_version,
-        last_version: job.version,
-        recorded_us,
-        fingerprints: segment_bytes(&job.keys),
-    };
-    if let Err(error) = services.snapshots.save(&snapshot, Some(&segment)).await {
+    let segments = segments(&head, job.first_key_version, &job.keys);
+    let apart = services.limits.snapshot_interval.saturating_mul(INTERVALS_APART);
+    let thinning = Thinning { newest: NEWEST_KEPT, apart: Some(apart) };
+    let state = Packing::of(job.state.clone());
+    if let Err(error) = services.snapshots.save(&head, state, &segments, thinning).await {
         tracing::warn!(error = %chain(&error), kind = A::TYPE, id = %activation.id, "snapshot not stored");
         return false;
     }
@@ -62,23 +55,17 @@ pub async fn store<A: Aggregate>(activation: &Activation<A>, job: &SnapshotJob<A
     true
 }
 
-/// The newest usable snapshot with the keys up to it; the state before the first event if there
-/// is none.
+/// The newest usable snapshot of what the log holds up to this version and this entry, with the
+/// keys up to it; the state before the first event if there is none.
 pub async fn load<A: Aggregate>(
     services: &NodeServices,
     id: AggregateId,
+    (version, head): (u64, Seq),
     now_us: i64,
 ) -> Result<Recovered<A>, JournalError> {
-    let found = services.snapshots.load(A::TYPE, id.0, A::STATE_SCHEMA).await?;
-    let Some(snapshot) = found else {
+    let Some((snapshot, state)) = newest::<A>(services, id, Reach::version(version), head).await?
+    else {
         return Ok(Recovered::default());
-    };
-    let state = match serde_json::from_slice(&snapshot.state) {
-        Ok(state) => state,
-        Err(error) => {
-            tracing::warn!(%error, kind = A::TYPE, %id, "snapshot unreadable, replaying the log");
-            return Ok(Recovered::default());
-        }
     };
     let mut recovered = Recovered::from_snapshot(state, snapshot.version, snapshot.seq);
     if !is_kept(snapshot.recorded_us, now_us) {
@@ -88,13 +75,38 @@ pub async fn load<A: Aggregate>(
         Ok(first_missing) => first_missing,
         Err(JournalError::Corrupt(cause)) => {
             tracing::warn!(cause = %chain(&cause), kind = A::TYPE, %id, "key segments damaged, reading keys from the log");
-            recovered.keys = super::keys::KeyIndex::default();
+            recovered.keys = KeyIndex::default();
             1
         }
         Err(error) => return Err(error),
     };
     read_keys_from_log(services, id, first_missing, now_us, &mut recovered).await?;
     Ok(recovered)
+}
+
+/// The newest snapshot within reach that can be read and names no entry behind `head`: one that
+/// does was stored by a new owner of the shard, of which this one knows nothing yet.
+pub async fn newest<A: Aggregate>(
+    services: &NodeServices,
+    id: AggregateId,
+    mut reach: Reach,
+    head: Seq,
+) -> Result<Option<(SnapshotHead, A::State)>, JournalError> {
+    loop {
+        let found = services.snapshots.newest(A::TYPE, id.0, A::STATE_SCHEMA, reach).await?;
+        let Some(snapshot) = found else { return Ok(None) };
+        let version = snapshot.head.version;
+        if snapshot.head.seq <= head {
+            match snapshot.state.open_aside().await {
+                Ok(state) => return Ok(Some((snapshot.head, state))),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), kind = A::TYPE, %id, version, "snapshot unreadable, taking the one before or the log");
+                }
+            }
+        }
+        let Some(before) = version.checked_sub(1) else { return Ok(None) };
+        reach.version_max = before;
+    }
 }
 
 /// Reads the stored segments; returns the first version from which keys must come from the log.

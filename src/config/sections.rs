@@ -229,6 +229,7 @@ impl Settings {
             ("limits.live_max", limits.live_max as u64, (1, many)),
             ("limits.idle_seconds", limits.idle_seconds, (1, 86_400)),
             ("limits.recoveries_max", limits.recoveries_max as u64, (1, 10_000)),
+            ("limits.past_reads_max", limits.past_reads_max as u64, (1, 10_000)),
             ("limits.snapshot_interval", limits.snapshot_interval, (10, 1_000_000)),
             ("limits.deadline_ms", limits.deadline_ms, (10, 600_000)),
             ("limits.strikes_max", limits.strikes_max.into(), (1, 1_000)),

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::database::Question;
+use crate::database::{Question, Stored};
 use crate::stock::{Shelf, SoldOut, Stock};
 use actors::core::{AggregateCore, Decided, Home, Request, SnapshotJob, Verdict};
 use actors::recovery::{self, Recovered, RecoveryError};
 use domain::id::AggregateId;
 use persistence::journal::{Entry, Epoch, Seq, ShardId};
 use persistence::shortcut::{Planted, Shortcut};
-use persistence::snapshots::{KeySegment, Snapshot};
+use persistence::snapshots::{KeySegment, SnapshotHead};
 use persistence::writer::lane::{Cell, Cut, Dropped};
 
 /// Entries in a page of recovery: few, so that the world changes between pages.
@@ -58,13 +58,28 @@ pub enum Told {
 pub type Outbox = Rc<RefCell<Vec<(Reply, Told)>>>;
 pub type StockRequest = Request<Stock, Reply>;
 
+/// A log that ends before this version is read from its beginning. Few, so that a run sees both.
+const SHORT: u64 = 8;
+
 enum Stage {
     Asleep,
-    Loading,
+    /// It is asked where the log ends.
+    Last(Begun),
+    /// A snapshot is asked for.
+    Loading(Begun),
     /// Keys are rebuilt from the log up to the snapshot's version.
-    Keys(Recovered<Stock>, u64),
-    Log(Recovered<Stock>),
+    Keys(Begun, Recovered<Stock>, u64),
+    Log(Begun, Recovered<Stock>),
     Awake,
+}
+
+/// What was known when a recovery began.
+#[derive(Clone, Copy)]
+struct Begun {
+    /// What the lane had acknowledged: nothing behind it is believed.
+    head: Seq,
+    /// The version at which the log ended then.
+    last: u64,
 }
 
 struct Search {
@@ -173,12 +188,17 @@ impl Inner {
         outbox.extend(waiting.map(|request| (request.reply, Told::Unavailable)));
     }
 
-    /// Does what can be done without an answer from elsewhere; returns what is to be asked.
-    pub fn work(&mut self, readable: bool, wall_us: i64) -> Vec<Question> {
+    /// Does what can be done without an answer from elsewhere; returns what is to be asked. `head` is
+    /// what the lane acknowledged last, while the shard is open in this cell's epoch.
+    pub fn work(&mut self, head: Option<Seq>, readable: bool, wall_us: i64) -> Vec<Question> {
         let mut questions = Vec::new();
-        if matches!(self.stage, Stage::Asleep) && self.wanted {
-            self.stage = Stage::Loading;
-            questions.push(self.load());
+        if let Some(head) = head
+            && matches!(self.stage, Stage::Asleep)
+            && self.wanted
+            && self.core.nothing_pending()
+        {
+            self.stage = Stage::Last(Begun { head, last: 0 });
+            questions.push(self.last());
         }
         while matches!(self.stage, Stage::Awake) && self.core.is_ready() {
             let Some(mut request) = self.mailbox.pop_front() else {
@@ -206,8 +226,12 @@ impl Inner {
         questions
     }
 
-    fn load(&self) -> Question {
-        Question::Load { cell: self.token, id: self.id }
+    fn last(&self) -> Question {
+        Question::Last { cell: self.token, shard: self.shard, id: self.id }
+    }
+
+    fn load(&self, begun: Begun) -> Question {
+        Question::Load { cell: self.token, id: self.id, last: begun.last, head: begun.head }
     }
 
     fn page(&self, from: u64) -> Question {
@@ -226,26 +250,19 @@ impl Inner {
 
     fn save(&mut self, wall_us: i64) -> Question {
         let job = self.core.snapshot();
-        let snapshot = Snapshot {
+        let head = SnapshotHead {
             aggregate_type: "stock".to_owned(),
             aggregate_id: self.id,
-            shard: self.shard,
+            state_schema: 1,
             version: job.version,
+            shard: self.shard,
             seq: job.seq,
             recorded_us: wall_us,
-            state_schema: 1,
-            state: serde_json::to_vec(&job.state).expect("a shelf serializes"),
         };
-        let segment = KeySegment {
-            aggregate_type: "stock".to_owned(),
-            aggregate_id: self.id,
-            first_version: job.first_key_version,
-            last_version: job.version,
-            recorded_us: wall_us,
-            fingerprints: recovery::segment_bytes(&job.keys),
-        };
+        let segments = recovery::segments(&head, job.first_key_version, &job.keys);
+        let state = serde_json::to_vec(&job.state).expect("a shelf serializes");
         self.saving = Some(job);
-        Question::Save { cell: self.token, snapshot, segment }
+        Question::Save { cell: self.token, snapshot: Stored { head, state }, segments }
     }
 
     pub fn saved(&mut self, stored: bool) {
@@ -254,24 +271,34 @@ impl Inner {
         }
     }
 
+    /// The answer to [`Question::Last`].
+    pub fn ends(&mut self, last: Option<u64>) -> Option<Question> {
+        let Stage::Last(begun) = self.stage else { return None };
+        let Some(last) = last else { return Some(self.last()) };
+        let begun = Begun { last, ..begun };
+        if last < SHORT {
+            return self.read_on(begun, Recovered::default());
+        }
+        self.stage = Stage::Loading(begun);
+        Some(self.load(begun))
+    }
+
     /// The answer to [`Question::Load`]. `false_hits` are fingerprints of keys that were never used here.
     pub fn loaded(
         &mut self,
-        stored: Option<(Option<Snapshot>, Vec<KeySegment>)>,
+        stored: Option<(Option<Stored>, Vec<KeySegment>)>,
         false_hits: &[(u64, u64)],
         wall_us: i64,
     ) -> Option<Question> {
-        if !matches!(self.stage, Stage::Loading) {
-            return None;
-        }
+        let Stage::Loading(begun) = self.stage else { return None };
         let Some((snapshot, segments)) = stored else {
-            return Some(self.load());
+            return Some(self.load(begun));
         };
         let mut recovered = match &snapshot {
             None => Recovered::default(),
-            Some(snapshot) => {
-                let state = serde_json::from_slice(&snapshot.state).expect("written above");
-                Recovered::from_snapshot(state, snapshot.version, snapshot.seq)
+            Some(Stored { head, state }) => {
+                let state = serde_json::from_slice(state).expect("written above");
+                Recovered::from_snapshot(state, head.version, head.seq)
             }
         };
         for (fingerprint, version) in false_hits {
@@ -286,25 +313,41 @@ impl Inner {
             }
         }
         if covered < version {
-            self.stage = Stage::Keys(recovered, 0);
+            self.stage = Stage::Keys(begun, recovered, 0);
             return Some(self.page(1));
         }
-        self.stage = Stage::Log(recovered);
-        Some(self.page(version + 1))
+        self.read_on(begun, recovered)
     }
 
-    /// The answer to [`Question::Page`]. `ownership` is what the lane says of the shard.
+    /// Reads the log on from what was recovered, or is awake where there is no more.
+    fn read_on(&mut self, begun: Begun, recovered: Recovered<Stock>) -> Option<Question> {
+        if recovered.version < begun.last {
+            let from = recovered.version + 1;
+            self.stage = Stage::Log(begun, recovered);
+            return Some(self.page(from));
+        }
+        self.wake(recovered);
+        None
+    }
+
+    fn wake(&mut self, recovered: Recovered<Stock>) {
+        self.core.install(recovered);
+        self.installed = true;
+        self.stage = Stage::Awake;
+    }
+
+    /// The answer to [`Question::Page`]. `believed` is epoch and head in place of those in which the
+    /// recovery began: a shortcut.
     pub fn paged(
         &mut self,
         page: Option<Vec<Entry>>,
-        ownership: (Epoch, Seq),
+        believed: Option<(Epoch, Seq)>,
         wall_us: i64,
     ) -> Result<Option<Question>, RecoveryError> {
-        let (epoch, head) = ownership;
         match std::mem::replace(&mut self.stage, Stage::Asleep) {
-            Stage::Keys(mut recovered, through) => {
+            Stage::Keys(begun, mut recovered, through) => {
                 let Some(page) = page else {
-                    self.stage = Stage::Keys(recovered, through);
+                    self.stage = Stage::Keys(begun, recovered, through);
                     return Ok(Some(self.page(through + 1)));
                 };
                 let mut through = through;
@@ -315,30 +358,20 @@ impl Inner {
                     }
                 }
                 if page.len() < PAGE_ROWS || through >= recovered.version {
-                    let from = recovered.version + 1;
-                    self.stage = Stage::Log(recovered);
-                    return Ok(Some(self.page(from)));
+                    return Ok(self.read_on(begun, recovered));
                 }
-                self.stage = Stage::Keys(recovered, through);
+                self.stage = Stage::Keys(begun, recovered, through);
                 Ok(Some(self.page(through + 1)))
             }
-            Stage::Log(mut recovered) => {
-                let mut more = true;
-                if let Some(page) = page {
-                    more = page.len() == PAGE_ROWS;
-                    for entry in &page {
-                        more &= recovered.apply(entry, head, epoch, wall_us)?;
+            Stage::Log(begun, mut recovered) => {
+                let (epoch, head) = believed.unwrap_or((self.epoch, begun.head));
+                for entry in page.iter().flatten() {
+                    if !recovered.apply(entry, head, epoch, wall_us)? {
+                        self.wake(recovered);
+                        return Ok(None);
                     }
                 }
-                if more {
-                    let from = recovered.version + 1;
-                    self.stage = Stage::Log(recovered);
-                    return Ok(Some(self.page(from)));
-                }
-                self.core.install(recovered);
-                self.installed = true;
-                self.stage = Stage::Awake;
-                Ok(None)
+                Ok(self.read_on(begun, recovered))
             }
             other => {
                 self.stage = other;

@@ -13,7 +13,7 @@ use crate::random::Random;
 use persistence::journal::{
     Appended, Entry, Epoch, Owner, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
 };
-use persistence::snapshots::{KeySegment, Snapshot};
+use persistence::snapshots::{KeySegment, SnapshotHead};
 
 /// What a node asks; `lane`, `cell` and `search` say who in the node waits for the answer.
 #[derive(Clone, Debug)]
@@ -43,9 +43,18 @@ pub enum Question {
         owner: Owner,
         shards: Vec<ShardId>,
     },
+    /// The version at which an aggregate's log ends.
+    Last {
+        cell: u64,
+        shard: ShardId,
+        id: Uuid,
+    },
+    /// A snapshot of no more than this version and this entry.
     Load {
         cell: u64,
         id: Uuid,
+        last: u64,
+        head: Seq,
     },
     /// Entries of an aggregate from this version on, `rows` at most.
     Page {
@@ -64,8 +73,8 @@ pub enum Question {
     },
     Save {
         cell: u64,
-        snapshot: Snapshot,
-        segment: KeySegment,
+        snapshot: Stored,
+        segments: Vec<KeySegment>,
     },
 }
 
@@ -93,9 +102,13 @@ pub enum Answer {
         sent_at: u64,
         ours: Option<Vec<ShardId>>,
     },
+    Ends {
+        cell: u64,
+        last: Option<u64>,
+    },
     Loaded {
         cell: u64,
-        stored: Option<(Option<Snapshot>, Vec<KeySegment>)>,
+        stored: Option<(Option<Stored>, Vec<KeySegment>)>,
     },
     /// The page, and the head of the shard as the log had it then.
     Page {
@@ -128,6 +141,7 @@ impl Question {
             }
             Self::Renew { sent_at, .. } => Answer::Renewed { sent_at, ours: None },
             Self::Release { .. } => Answer::Released,
+            Self::Last { cell, .. } => Answer::Ends { cell, last: None },
             Self::Load { cell, .. } => Answer::Loaded { cell, stored: None },
             Self::Page { cell, .. } => Answer::Page { cell, page: None },
             Self::Search { cell, search, .. } => Answer::Found { cell, search, entries: None },
@@ -143,9 +157,16 @@ struct Row {
     lease_until: u64,
 }
 
+/// A snapshot as it lies here.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub head: SnapshotHead,
+    pub state: Vec<u8>,
+}
+
 #[derive(Clone, Default)]
 struct Saved {
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<Stored>,
     segments: Vec<KeySegment>,
 }
 
@@ -239,8 +260,12 @@ impl Database {
                 }
                 Answer::Released
             }
-            Question::Load { cell, id } => {
-                let stored = Some(self.load(id, random));
+            Question::Last { cell, shard, id } => {
+                let last = Some(self.of(shard, id).last().map_or(0, Entry::last_version));
+                Answer::Ends { cell, last }
+            }
+            Question::Load { cell, id, last, head } => {
+                let stored = Some(self.load(id, last, head, random));
                 Answer::Loaded { cell, stored }
             }
             Question::Page { cell, shard, id, from, rows } => {
@@ -259,10 +284,10 @@ impl Database {
                 let entries = Some(self.of(shard, id).filter(within).cloned().collect());
                 Answer::Found { cell, search, entries }
             }
-            Question::Save { cell, snapshot, segment } => {
-                let saved = self.saved.entry(snapshot.aggregate_id).or_default();
+            Question::Save { cell, snapshot, segments } => {
+                let saved = self.saved.entry(snapshot.head.aggregate_id).or_default();
                 saved.snapshots.push(snapshot);
-                saved.segments.push(segment);
+                saved.segments.extend(segments);
                 Answer::Saved { cell, stored: true }
             }
         };
@@ -329,20 +354,29 @@ impl Database {
         (Taken::Owned { shard, epoch, head }, Some(record))
     }
 
-    fn load(&self, id: Uuid, random: &mut Random) -> (Option<Snapshot>, Vec<KeySegment>) {
+    /// The newest snapshot within bounds, unless it is damaged: then an older one, or none.
+    fn load(
+        &self,
+        id: Uuid,
+        last: u64,
+        head: Seq,
+        random: &mut Random,
+    ) -> (Option<Stored>, Vec<KeySegment>) {
         let Some(saved) = self.saved.get(&id) else {
             return (None, Vec::new());
         };
-        let mut snapshot = saved.snapshots.iter().max_by_key(|s| s.version);
-        let mut segments = saved.segments.clone();
+        let within = |stored: &&Stored| stored.head.version <= last && stored.head.seq <= head;
+        let mut snapshots: Vec<_> = saved.snapshots.iter().filter(within).collect();
+        snapshots.sort_by_key(|stored| stored.head.version);
         if self.forgets_snapshots && random.chance(200) {
-            snapshot = saved.snapshots.get(random.index(saved.snapshots.len() + 1));
+            snapshots.truncate(random.index(snapshots.len() + 1));
         }
+        let mut segments = saved.segments.clone();
         if self.forgets_snapshots && random.chance(200) {
             segments.remove(random.index(segments.len()));
         }
         segments.sort_by_key(|segment| segment.first_version);
-        (snapshot.cloned(), segments)
+        (snapshots.pop().cloned(), segments)
     }
 }
 

@@ -206,6 +206,7 @@ impl Node {
                 self.perform(steps, now);
             }
             Answer::Released => {}
+            Answer::Ends { cell, last } => self.with_cell(cell, |inner| inner.ends(last)),
             Answer::Loaded { cell, stored } => {
                 self.with_cell(cell, |inner| inner.loaded(stored, false_hits, wall_us));
             }
@@ -236,23 +237,20 @@ impl Node {
         };
         let (shard, epoch) = (cell.0.borrow().shard, cell.0.borrow().epoch);
         let (page, log_head) = page.map_or((None, 0), |(page, head)| (Some(page), head));
-        let mut ownership = self.ownership(shard);
+        let mut believed = None;
         if self.shortcut == Some(Shortcut::ReloadPastBarrier)
-            && let Some((_, head)) = ownership
+            && let Some((_, head)) = self.ownership(shard)
         {
             if log_head > head {
                 let lane = self.lane_of(shard);
                 self.lanes[lane].open(shard, epoch, log_head);
             }
-            ownership = Some((Epoch::MAX, log_head.max(head)));
-        } else {
-            ownership = ownership.filter(|(of, _)| *of == epoch);
+            believed = Some((Epoch::MAX, log_head.max(head)));
         }
-        let Some(ownership) = ownership else { return };
         if cell.0.borrow().closed {
             return;
         }
-        let next = cell.0.borrow_mut().paged(page, ownership, wall_us);
+        let next = cell.0.borrow_mut().paged(page, believed, wall_us);
         match next {
             Ok(question) => self.effects.extend(question.map(Effect::Ask)),
             Err(RecoveryError::Fenced(by)) => {
@@ -337,7 +335,9 @@ impl Node {
                 continue;
             }
             let readable = self.ownership.serves_reads(inner.shard, now);
-            for question in inner.work(readable, wall_us) {
+            let open = self.lanes[usize::from(inner.shard) % self.lanes.len()].head(inner.shard);
+            let head = open.filter(|(epoch, _)| *epoch == inner.epoch).map(|(_, head)| head);
+            for question in inner.work(head, readable, wall_us) {
                 moved = true;
                 self.effects.push(Effect::Ask(question));
             }

@@ -1,7 +1,7 @@
 //! Hooks of a journal that do as a test says: hold appends back, answer them as told, count reads.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use emporium::persistence::intercept::{Call, Hooks};
@@ -24,6 +24,7 @@ pub struct Faults {
     open: watch::Sender<bool>,
     waiting: AtomicUsize,
     aggregate_reads: AtomicUsize,
+    aggregate_events: AtomicU64,
 }
 
 impl Default for Faults {
@@ -33,6 +34,7 @@ impl Default for Faults {
             open: watch::channel(true).0,
             waiting: AtomicUsize::new(0),
             aggregate_reads: AtomicUsize::new(0),
+            aggregate_events: AtomicU64::new(0),
         }
     }
 }
@@ -56,6 +58,11 @@ impl Faults {
     pub fn aggregate_reads(&self) -> usize {
         self.aggregate_reads.load(Ordering::SeqCst)
     }
+
+    /// How many events were in the entries of aggregates that were read.
+    pub fn aggregate_events(&self) -> u64 {
+        self.aggregate_events.load(Ordering::SeqCst)
+    }
 }
 
 #[async_trait]
@@ -65,6 +72,13 @@ impl Hooks for Faults {
             self.aggregate_reads.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    fn read(&self, call: Call<'_>, page: &[Entry]) {
+        if matches!(call, Call::ReadAggregate { .. }) {
+            let events = page.iter().map(|entry| u64::from(entry.count)).sum();
+            self.aggregate_events.fetch_add(events, Ordering::SeqCst);
+        }
     }
 
     async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {

@@ -449,9 +449,10 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         entry.waiters.into_iter().map(|(reply, _)| (reply, reason.clone())).collect()
     }
 
-    /// How many events the confirmed state is ahead of the last snapshot.
+    /// How many events the confirmed state is ahead of the last snapshot; none where a log that went
+    /// backwards was read again while a snapshot of what is gone was being written.
     pub fn events_since_snapshot(&self) -> u64 {
-        self.confirmed_version - self.snapshot_version
+        self.confirmed_version.saturating_sub(self.snapshot_version)
     }
 
     /// What a snapshot of the confirmed state would store. O(1) in the size of the state.

@@ -2,18 +2,28 @@
 
 use super::Verifier;
 use crate::progress::Progress;
-use actors::facts::{KINDS, Kind};
+use actors::facts::{KINDS, Kind, Replay};
 use persistence::cause::chain;
-use persistence::journal::{JournalError, PageLimit};
-use persistence::snapshots::{Listed, Snapshot};
+use persistence::journal::{JournalError, PageLimit, Seq, ShardId};
+use persistence::snapshots::{Listed, Snapshot, SnapshotPlace};
 use uuid::Uuid;
 
-/// Snapshots read at a time; each may be large.
-const SNAPSHOTS_PER_PAGE: u32 = 16;
+/// Places of snapshots read at a time.
+const PLACES_PER_PAGE: u32 = 256;
 /// Key segments read at a time.
 const SEGMENTS_PER_PAGE: u32 = 64;
 /// One key in a segment.
 const KEY_BYTES: usize = 16;
+
+/// The replay of the aggregate whose snapshots come one after another, each later than the one
+/// before: its log is read once, however many there are.
+struct Running {
+    id: Uuid,
+    replay: Box<dyn Replay>,
+    last: (ShardId, Seq),
+    /// It was found that the log cannot be replayed any further.
+    stuck: bool,
+}
 
 impl Verifier<'_> {
     /// Every snapshot of every kind, and the checkpoints of followers.
@@ -30,85 +40,120 @@ impl Verifier<'_> {
 
     async fn each(&mut self, name: &str, kind: Option<&Kind>, progress: &mut Progress) {
         let mut after = None;
+        let mut running: Option<Running> = None;
         loop {
-            let page = match self.snapshots.list(name, after, SNAPSHOTS_PER_PAGE).await {
+            let page = match self.snapshots.places(name, after, PLACES_PER_PAGE).await {
                 Ok(page) if page.is_empty() => return,
                 Ok(page) => page,
                 Err(error) => {
-                    let from =
-                        after.map_or_else(|| "the first".to_owned(), |id: Uuid| id.to_string());
+                    let from = after.map_or_else(
+                        || "the first".to_owned(),
+                        |place: SnapshotPlace| place.aggregate_id.to_string(),
+                    );
                     let place = format!("snapshots of {name} from {from} on");
                     return self.found(place, format!("they cannot be read: {}", chain(&error)));
                 }
             };
-            for listed in page {
-                self.tally.snapshots += 1;
-                let id = listed.aggregate_id();
-                after = Some(id);
-                match (listed, kind) {
-                    (Listed::Damaged { reason, .. }, _) => {
-                        self.found(format!("snapshot of {name}/{id}"), reason);
-                    }
-                    (Listed::Sound(snapshot), Some(kind)) => {
-                        self.replay(kind, &snapshot, progress).await;
-                        self.segments(kind, id).await;
-                    }
-                    (Listed::Sound(_), None) => {}
+            for place in page {
+                let id = place.aggregate_id;
+                let is_new = after.is_none_or(|after: SnapshotPlace| after.aggregate_id != id);
+                after = Some(place);
+                if let Some(kind) = kind.filter(|_| is_new) {
+                    self.segments(kind, id).await;
                 }
+                self.snapshot(name, kind, place, &mut running, progress).await;
             }
         }
     }
 
-    /// Whether a snapshot is the state that its aggregate's log leads to.
-    async fn replay(&mut self, kind: &Kind, snapshot: &Snapshot, progress: &mut Progress) {
-        if snapshot.state_schema != kind.state_schema {
-            self.tally.snapshots_outdated += 1;
-            return;
+    async fn snapshot(
+        &mut self,
+        name: &str,
+        kind: Option<&Kind>,
+        place: SnapshotPlace,
+        running: &mut Option<Running>,
+        progress: &mut Progress,
+    ) {
+        let at = format!("snapshot of {name}/{} at version {}", place.aggregate_id, place.version);
+        let listed = match self.snapshots.at(name, place).await {
+            // A server beside us has thinned it out.
+            Ok(None) => return,
+            Ok(Some(listed)) => listed,
+            Err(error) => return self.found(at, format!("it cannot be read: {}", chain(&error))),
+        };
+        self.tally.snapshots += 1;
+        match (listed, kind) {
+            (Listed::Damaged { reason }, _) => self.found(at, reason),
+            (Listed::Sound(snapshot), Some(kind)) if place.state_schema == kind.state_schema => {
+                let begin =
+                    |id| Running { id, replay: (kind.replay)(), last: (0, 0), stuck: false };
+                let id = place.aggregate_id;
+                let behind = |one: &Running| one.id != id || one.replay.version() > place.version;
+                if running.as_ref().is_none_or(behind) {
+                    *running = Some(begin(id));
+                }
+                let running = running.as_mut().expect("it was just begun");
+                if let Err(problem) = self.replay(kind, &snapshot, running, progress).await {
+                    self.found(at, problem);
+                }
+            }
+            (Listed::Sound(_), Some(_)) => self.tally.snapshots_outdated += 1,
+            (Listed::Sound(_), None) => {}
         }
-        let (id, end) = (snapshot.aggregate_id, snapshot.version);
-        let place = || format!("snapshot of {}/{id}", kind.name);
-        let mut replay = (kind.replay)();
-        let mut last = (0, 0);
-        while replay.version() < end {
+    }
+
+    /// Whether a snapshot is the state that its aggregate's log leads to; if not, why.
+    async fn replay(
+        &self,
+        kind: &Kind,
+        snapshot: &Snapshot,
+        running: &mut Running,
+        progress: &mut Progress,
+    ) -> Result<(), String> {
+        let (head, end) = (&snapshot.head, snapshot.head.version);
+        let Running { id, replay, last, stuck } = running;
+        while replay.version() < end && !*stuck {
             let from = replay.version() + 1;
             let page =
-                self.journal.read_aggregate(kind.name, id, from, end, PageLimit::default()).await;
-            let page = match page {
-                Ok(page) if page.is_empty() => {
-                    let problem =
-                        format!("it stands at version {end}, the log ends at {}", replay.version());
-                    return self.found(place(), problem);
-                }
-                Ok(page) => page,
-                Err(error) => {
-                    return self
-                        .found(place(), format!("its log cannot be read: {}", chain(&error)));
-                }
-            };
+                self.journal.read_aggregate(kind.name, *id, from, end, PageLimit::default()).await;
+            let page =
+                page.map_err(|error| format!("its log cannot be read: {}", chain(&error)))?;
+            if page.is_empty() {
+                return Err(format!(
+                    "it stands at version {end}, the log ends at {}",
+                    replay.version()
+                ));
+            }
             for entry in &page {
                 if let Err(error) = replay.apply(entry) {
-                    return self
-                        .found(place(), format!("its log cannot be replayed: {}", chain(&error)));
+                    *stuck = true;
+                    return Err(format!("its log cannot be replayed: {}", chain(&error)));
                 }
                 progress.advance(entry.count.into());
-                last = (entry.shard, entry.seq);
+                *last = (entry.shard, entry.seq);
             }
         }
         if replay.version() != end {
-            let problem = format!("it stands at version {end}, in the middle of an entry");
-            return self.found(place(), problem);
+            return Err(if *stuck {
+                format!("its log cannot be replayed beyond version {}", replay.version())
+            } else {
+                format!("it stands at version {end}, in the middle of an entry")
+            });
         }
-        if (snapshot.shard, snapshot.seq) != last {
+        if (head.shard, head.seq) != *last {
             let (shard, seq) = last;
-            let problem = format!(
+            return Err(format!(
                 "it names entry {} of shard {}, but version {end} is entry {seq} of shard {shard}",
-                snapshot.seq, snapshot.shard
-            );
-            self.found(place(), problem);
+                head.seq, head.shard
+            ));
         }
-        if !replay.equals(&snapshot.state) {
-            self.found(place(), format!("it is not what the log leads to at version {end}"));
+        let state = snapshot.state.open();
+        let state =
+            state.map_err(|error| format!("its state cannot be read: {}", chain(&error)))?;
+        if replay.equals(state) {
+            return Ok(());
         }
+        Err(format!("it is not what the log leads to at version {end}"))
     }
 
     /// Whether the remembered keys of an aggregate can be read and lie where they say.

@@ -14,7 +14,8 @@ use domain::products::product::{self, Product};
 use persistence::codec::{self, Meta};
 use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, Seq, shard_record_id};
 use persistence::last_versions::LogName;
-use persistence::snapshots::{KeySegment, Listed, Snapshot};
+use persistence::snapshots::packing::{Form, Packed};
+use persistence::snapshots::{KeySegment, Listed, Snapshot, SnapshotHead, SnapshotPlace};
 
 const SHARDS: u16 = 4;
 
@@ -26,7 +27,8 @@ fn slots() -> Slots {
 #[derive(Default)]
 struct Shelf {
     entries: Mutex<Vec<Entry>>,
-    snapshots: Mutex<Vec<Listed>>,
+    /// Of products, in order.
+    snapshots: Mutex<Vec<(SnapshotPlace, Listed)>>,
     segments: Mutex<BTreeMap<Uuid, Result<KeySegment, String>>>,
 }
 
@@ -91,19 +93,24 @@ impl SnapshotReader for Shelf {
         }
     }
 
-    async fn list(
+    async fn places(
         &self,
         aggregate_type: &str,
-        after: Option<Uuid>,
+        after: Option<SnapshotPlace>,
         _: u32,
-    ) -> Result<Vec<Listed>, JournalError> {
+    ) -> Result<Vec<SnapshotPlace>, JournalError> {
         let snapshots = self.snapshots.lock();
-        let of_kind = |listed: &&Listed| match listed {
-            Listed::Sound(snapshot) => snapshot.aggregate_type == aggregate_type,
-            Listed::Damaged { .. } => aggregate_type == Product::TYPE,
+        let places = snapshots.iter().map(|(place, _)| *place);
+        let behind = |place: &SnapshotPlace| {
+            aggregate_type == Product::TYPE && after.is_none_or(|after| *place > after)
         };
-        let behind = |listed: &&Listed| after.is_none_or(|after| listed.aggregate_id() > after);
-        Ok(snapshots.iter().filter(of_kind).filter(behind).take(1).cloned().collect())
+        Ok(places.filter(behind).take(1).collect())
+    }
+
+    async fn at(&self, _: &str, wanted: SnapshotPlace) -> Result<Option<Listed>, JournalError> {
+        let snapshots = self.snapshots.lock();
+        let found = snapshots.iter().find(|(place, _)| *place == wanted);
+        Ok(found.map(|(_, listed)| listed.clone()))
     }
 }
 
@@ -166,7 +173,28 @@ fn id(number: usize) -> AggregateId {
     AggregateId::drawn(0, Slot::new(0), number as u64)
 }
 
-/// Two aggregates on shard 0, of three versions each, and a snapshot of the first.
+fn snapshot(
+    id: AggregateId,
+    version: u64,
+    seq: Seq,
+    state: &product::State,
+) -> (SnapshotPlace, Listed) {
+    let head = SnapshotHead {
+        aggregate_type: Product::TYPE.to_owned(),
+        aggregate_id: id.0,
+        state_schema: Product::STATE_SCHEMA,
+        version,
+        shard: 0,
+        seq,
+        recorded_us: 0,
+    };
+    let json = serde_json::to_vec(state).expect("states serialize");
+    let state = Packed { form: Form::Json, bytes: json.len() as u64, chunks: vec![json] };
+    let place = SnapshotPlace { aggregate_id: id.0, state_schema: Product::STATE_SCHEMA, version };
+    (place, Listed::Sound(Snapshot { head, state }))
+}
+
+/// Two aggregates on shard 0, of three versions each, and two snapshots of the first.
 fn sound() -> Shelf {
     let (a, b) = (id(0), id(1));
     let entries = vec![
@@ -178,19 +206,13 @@ fn sound() -> Shelf {
     ];
     let shelf = Shelf { entries: Mutex::new(entries), ..Shelf::default() };
     let mut state = product::State::default();
-    for number in [0, 0, 1] {
+    for (version, seq, number) in [(1, 2, 0), (3, 4, 1)] {
+        if version == 3 {
+            Product::apply(&mut state, &event(0));
+        }
         Product::apply(&mut state, &event(number));
+        shelf.snapshots.lock().push(snapshot(a, version, seq, &state));
     }
-    let snapshot = Snapshot {
-        aggregate_type: Product::TYPE.to_owned(),
-        aggregate_id: a.0,
-        shard: 0,
-        version: 3,
-        seq: 4,
-        recorded_us: 0,
-        state_schema: Product::STATE_SCHEMA,
-        state: serde_json::to_vec(&state).expect("states serialize"),
-    };
     let segment = KeySegment {
         aggregate_type: Product::TYPE.to_owned(),
         aggregate_id: a.0,
@@ -199,7 +221,6 @@ fn sound() -> Shelf {
         recorded_us: 0,
         fingerprints: [7u64.to_le_bytes(), 2u64.to_le_bytes()].concat(),
     };
-    shelf.snapshots.lock().push(Listed::Sound(snapshot));
     shelf.segments.lock().insert(a.0, Ok(segment));
     shelf
 }
@@ -234,7 +255,7 @@ async fn sound_logs_have_no_findings_in_one_pass_or_in_several() {
             entries: 5,
             events: 6,
             aggregates: 2,
-            snapshots: 1,
+            snapshots: 2,
             snapshots_outdated: 0,
             key_segments: 1,
             findings: 0,
@@ -243,13 +264,12 @@ async fn sound_logs_have_no_findings_in_one_pass_or_in_several() {
     }
 }
 
-type Damage =
-    fn(&mut Vec<Entry>, &mut Vec<Listed>, &mut BTreeMap<Uuid, Result<KeySegment, String>>);
+type Damage = fn(&mut Vec<Entry>, &mut Listed, &mut BTreeMap<Uuid, Result<KeySegment, String>>);
 
 #[tokio::test]
 async fn each_damage_is_found_at_its_place() {
-    fn snapshot(listed: &mut [Listed]) -> &mut Snapshot {
-        let Listed::Sound(snapshot) = &mut listed[0] else { unreachable!("it was sound") };
+    fn snapshot(listed: &mut Listed) -> &mut Snapshot {
+        let Listed::Sound(snapshot) = listed else { unreachable!("it was sound") };
         snapshot
     }
     let damages: [(&str, &str, Damage); 16] = [
@@ -276,16 +296,16 @@ async fn each_damage_is_found_at_its_place() {
         }),
         ("entry 3", "it holds 3 events and says 2", |entries, _, _| entries[2].count = 2),
         ("snapshot of product", "its checksum", |_, listed, _| {
-            let aggregate_id = listed[0].aggregate_id();
-            listed[0] =
-                Listed::Damaged { aggregate_id, reason: "it fails its checksum".to_owned() };
+            *listed = Listed::Damaged { reason: "it fails its checksum".to_owned() };
         }),
         ("snapshot of product", "not what the log leads to", |_, listed, _| {
             let snapshot = snapshot(listed);
-            let text = String::from_utf8(snapshot.state.clone()).expect("JSON is UTF-8");
-            snapshot.state = text.replace("name 1", "name 2").into_bytes();
+            let text = String::from_utf8(snapshot.state.chunks.remove(0)).expect("JSON is UTF-8");
+            snapshot.state.chunks.push(text.replace("name 1", "name 2").into_bytes());
         }),
-        ("snapshot of product", "the log ends at 3", |_, listed, _| snapshot(listed).version = 4),
+        ("snapshot of product", "the log ends at 3", |_, listed, _| {
+            snapshot(listed).head.version = 4;
+        }),
         ("keys of product", "flipped", |_, _, segments| {
             segments.insert(id(0).0, Err("a bit is flipped".to_owned()));
         }),
@@ -299,7 +319,7 @@ async fn each_damage_is_found_at_its_place() {
         {
             let (mut entries, mut snapshots, mut segments) =
                 (shelf.entries.lock(), shelf.snapshots.lock(), shelf.segments.lock());
-            damage(&mut entries, &mut snapshots, &mut segments);
+            damage(&mut entries, &mut snapshots[1].1, &mut segments);
         }
         for aggregates_per_pass in [100, 1] {
             let (tally, found) = findings(&shelf, aggregates_per_pass).await;

@@ -3,7 +3,6 @@
 pub mod mysql;
 pub mod sqlite;
 
-mod checksum;
 mod connections;
 mod migrations;
 mod page;

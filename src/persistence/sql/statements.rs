@@ -73,49 +73,7 @@ pub(super) fn in_their_places(logs: usize, found: Vec<(i64, u64)>) -> Vec<u64> {
     last
 }
 
-macro_rules! snapshot_columns {
-    () => {
-        "aggregate_type, aggregate_id, shard, version, seq, recorded_us, state_schema, state, crc"
-    };
-}
-macro_rules! segment_columns {
-    () => {
-        "aggregate_type, aggregate_id, first_version, last_version, recorded_us, fingerprints, crc"
-    };
-}
-pub(super) use {journal_columns, segment_columns, snapshot_columns};
-
-pub(super) const LOAD_SNAPSHOT: &str = concat!(
-    "SELECT ",
-    snapshot_columns!(),
-    " FROM snapshots WHERE aggregate_type = ? AND aggregate_id = ?"
-);
-
-/// Removes what was read and found damaged, and not what may have replaced it since.
-pub(super) const REMOVE_SNAPSHOT: &str =
-    "DELETE FROM snapshots WHERE aggregate_type = ? AND aggregate_id = ? AND crc = ?";
-
-pub(super) const LIST_FIRST_SNAPSHOTS: &str = concat!(
-    "SELECT ",
-    snapshot_columns!(),
-    " FROM snapshots WHERE aggregate_type = ? ORDER BY aggregate_id LIMIT ?"
-);
-
-pub(super) const LIST_NEXT_SNAPSHOTS: &str = concat!(
-    "SELECT ",
-    snapshot_columns!(),
-    " FROM snapshots WHERE aggregate_type = ? AND aggregate_id > ? ORDER BY aggregate_id LIMIT ?"
-);
-
-pub(super) const READ_SEGMENTS: &str = concat!(
-    "SELECT ",
-    segment_columns!(),
-    " FROM key_segments WHERE aggregate_type = ? AND aggregate_id = ? AND first_version > ? \
-     AND recorded_us >= ? ORDER BY first_version LIMIT ?"
-);
-
-pub(super) const PRUNE_SEGMENTS: &str = "DELETE FROM key_segments WHERE aggregate_type = ? \
-     AND aggregate_id = ? AND recorded_us < ?";
+pub(super) use journal_columns;
 
 pub(super) const SHARD_COUNT: &str = "SELECT COUNT(*) FROM shards";
 

@@ -200,25 +200,6 @@ async fn refusals_and_version_conflicts_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_past_can_be_read() {
-    on_sqlite(|database| async move {
-        let node = TestNode::start(&database, limits()).await;
-        let counter = node.counter(1);
-        for _ in 0..120 {
-            counter.ask(Command::Add { amount: 2 }, meta(None)).await.expect("added");
-        }
-        for version in [0, 1, 60, 119, 120, 500] {
-            let past = counter.read_at_version(version).await.expect("read");
-            assert_eq!(past.version, version.min(120));
-            assert_eq!(past.state.count, 2 * version.min(120));
-        }
-        assert_eq!(counter.read_at_time(0).await.expect("read").version, 0);
-        assert_eq!(counter.read_at_time(i64::MAX).await.expect("read").version, 120);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_mailbox_answers_at_once_and_recovers() {
     on_sqlite(|database| async move {
         let limits = Limits { mailbox_max: 10, deadline_ms: 20_000, ..limits() };

@@ -4,3 +4,4 @@ mod commands;
 mod failures;
 mod fencing;
 mod lifecycle;
+mod past;

@@ -1,5 +1,5 @@
-//! The tables of snapshots in a MySQL or MariaDB database: what keeps the newer of two, and how
-//! statements run.
+//! The tables of snapshots in a MySQL or MariaDB database: what becomes of a row that is there
+//! already, and how statements run.
 
 use std::time::Duration;
 
@@ -9,17 +9,9 @@ use tokio::time::sleep;
 
 use super::Database;
 use super::errors::{Verdict, journal_error, verdict};
+use crate::snapshots::statements::{chunk_columns, segment_columns, snapshot_columns};
 use crate::snapshots::{Columns, Statement, Tables, Value};
-use crate::statements::{segment_columns, snapshot_columns};
 use persistence::journal::JournalError;
-
-/// A newer version, or the same one in another schema, takes the place of what is there.
-macro_rules! newer {
-    () => {
-        "VALUES(version) > version OR (VALUES(version) = version \
-         AND VALUES(state_schema) <> state_schema)"
-    };
-}
 
 /// How often a transaction that met a deadlock or a lock is made.
 const TRIES: u32 = 5;
@@ -30,26 +22,21 @@ const BUFFER_BYTES_KEPT: usize = 64 << 10;
 impl Tables for Database {
     type Row = MySqlRow;
 
-    /// Assignments are made from left to right and see those before them: what the condition
-    /// reads is assigned last.
     const SAVE_SNAPSHOT: &'static str = concat!(
         "INSERT INTO snapshots (",
         snapshot_columns!(),
-        ") VALUES (?,?,?,?,?,?,?,?,?) ON DUPLICATE KEY UPDATE shard = IF(",
-        newer!(),
-        ", VALUES(shard), shard), seq = IF(",
-        newer!(),
-        ", VALUES(seq), seq), recorded_us = IF(",
-        newer!(),
-        ", VALUES(recorded_us), recorded_us), state = IF(",
-        newer!(),
-        ", VALUES(state), state), crc = IF(",
-        newer!(),
-        ", VALUES(crc), crc), state_schema = IF(",
-        newer!(),
-        ", VALUES(state_schema), state_schema), version = GREATEST(version, VALUES(version))"
+        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON DUPLICATE KEY UPDATE crc = crc"
     );
 
+    const SAVE_CHUNK: &'static str = concat!(
+        "INSERT INTO snapshot_chunks (",
+        chunk_columns!(),
+        ") VALUES (?,?,?,?,?,?,?) ON DUPLICATE KEY UPDATE crc = VALUES(crc), \
+         content = VALUES(content)"
+    );
+
+    /// Assignments are made from left to right and see those before them: what the condition
+    /// reads is assigned last.
     const SAVE_SEGMENT: &'static str = concat!(
         "INSERT INTO key_segments (",
         segment_columns!(),

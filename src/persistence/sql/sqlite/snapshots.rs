@@ -1,12 +1,13 @@
-//! The tables of snapshots in a SQLite file: what keeps the newer of two, and how statements run.
+//! The tables of snapshots in a SQLite file: what becomes of a row that is there already, and how
+//! statements run.
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Connection, Row, SqliteConnection};
 
 use super::Database;
 use super::errors::{bound, journal_error, signed, stored};
+use crate::snapshots::statements::{chunk_columns, segment_columns, snapshot_columns};
 use crate::snapshots::{Columns, Statement, Tables, Value};
-use crate::statements::{segment_columns, snapshot_columns};
 use persistence::journal::JournalError;
 
 impl Tables for Database {
@@ -15,12 +16,14 @@ impl Tables for Database {
     const SAVE_SNAPSHOT: &'static str = concat!(
         "INSERT INTO snapshots (",
         snapshot_columns!(),
-        ") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET \
-         shard = excluded.shard, version = excluded.version, seq = excluded.seq, \
-         recorded_us = excluded.recorded_us, state_schema = excluded.state_schema, \
-         state = excluded.state, crc = excluded.crc \
-         WHERE excluded.version > snapshots.version OR (excluded.version = snapshots.version \
-         AND excluded.state_schema <> snapshots.state_schema)"
+        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+    );
+
+    const SAVE_CHUNK: &'static str = concat!(
+        "INSERT INTO snapshot_chunks (",
+        chunk_columns!(),
+        ") VALUES (?,?,?,?,?,?,?) ON CONFLICT (aggregate_type, aggregate_id, state_schema, \
+         version, chunk) DO UPDATE SET crc = excluded.crc, content = excluded.content"
     );
 
     const SAVE_SEGMENT: &'static str = concat!(

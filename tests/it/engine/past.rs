@@ -1,0 +1,146 @@
+//! Reading the past: it is right, it costs the way from the nearest snapshot, and it is bounded.
+
+use std::sync::Arc;
+
+use emporium::actors::aggregate_ref::Fault;
+use emporium::actors::shard::Limits;
+use emporium::persistence::clock::{Clock, Time};
+use emporium::persistence::journal::PageLimit;
+use parking_lot::Mutex;
+
+use crate::support::counter::Command;
+use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
+use crate::support::engine::{TestNode, limits, meta};
+use crate::support::eventually;
+
+/// Events between two snapshots in these tests.
+const INTERVAL: u64 = 50;
+
+/// Adds one, so many times, each in an entry of its own.
+async fn add(node: &TestNode, times: u64) {
+    for _ in 0..times {
+        node.counter(1).ask(Command::Add { amount: 1 }, meta(None)).await.expect("added");
+    }
+}
+
+async fn any_past_is_a_few_intervals_from_a_snapshot(database: TestDatabase) {
+    let node = TestNode::start(&database, limits()).await;
+    let counter = node.counter(1);
+    for end in (25..=900).step_by(25) {
+        add(&node, 25).await;
+        // The last snapshot of a life is written whatever the one before cost.
+        eventually("the snapshot to be stored", || async {
+            counter.passivate();
+            let places = database.snapshots.places("test_counter", None, 100).await;
+            let newest = places.expect("listed").last().map_or(0, |place| place.version);
+            (newest == end).then_some(())
+        })
+        .await;
+    }
+    let places = database.snapshots.places("test_counter", None, 100).await.expect("listed");
+    assert!(places.len() <= 900 / 50, "it thins out: {places:?}");
+    let mut versions: Vec<u64> = (0..=900).step_by(37).collect();
+    versions.extend([1, 49, 50, 51, 899, 900, 1_000]);
+    for version in versions {
+        let before = node.journal.aggregate_events();
+        let past = counter.read_at_version(version).await.expect("read");
+        assert_eq!((past.version, past.state.count), (version.min(900), version.min(900)));
+        let read = node.journal.aggregate_events() - before;
+        assert!(read <= 3 * INTERVAL, "{read} events were read for version {version}");
+    }
+    // By time, the same way.
+    for version in (1..=900).step_by(61) {
+        let at = counter.read_at_version(version).await.expect("read");
+        let limit = PageLimit::default();
+        let entry = database.journal.read_shard(at.shard, at.seq - 1, at.seq, limit).await;
+        let recorded_us = entry.expect("the journal answers")[0].recorded_us;
+        let before = node.journal.aggregate_events();
+        let past = counter.read_at_time(recorded_us).await.expect("read");
+        assert!(past.version >= version, "{} at the time of {version}", past.version);
+        assert!(counter.read_at_time(recorded_us - 1).await.expect("read").version < version);
+        let read = node.journal.aggregate_events() - before;
+        // Two reads, each with a page that may reach beyond the time.
+        assert!(read <= 2 * (1_024 + 3 * INTERVAL), "{read} events were read for {version}");
+    }
+    assert_eq!(counter.read_at_time(0).await.expect("read").version, 0);
+    assert_eq!(counter.read_at_time(i64::MAX).await.expect("read").version, 900);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_past_is_a_few_intervals_from_a_snapshot_on_sqlite() {
+    on_sqlite(any_past_is_a_few_intervals_from_a_snapshot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_past_is_a_few_intervals_from_a_snapshot_on_mysql() {
+    on_mysql(any_past_is_a_few_intervals_from_a_snapshot).await;
+}
+
+/// A wall clock that shows what a test says.
+struct Shown(Mutex<i64>);
+
+impl Time for Shown {
+    fn wall_us(&self) -> i64 {
+        *self.0.lock()
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_stored_by_a_clock_that_went_back_does_not_lie() {
+    on_sqlite(|database| async move {
+        const THEN_US: i64 = 2_000_000_000_000_000;
+        let clock = Arc::new(Shown(Mutex::new(THEN_US)));
+        let given = Clock::Given(Arc::clone(&clock) as Arc<dyn Time>);
+        let node = TestNode::start_by(given, &database, limits(), Default::default()).await;
+        add(&node, INTERVAL - 1).await;
+        *clock.0.lock() = THEN_US + 1_000;
+        add(&node, 1).await;
+        // The snapshot says that it is older than what it holds.
+        *clock.0.lock() = THEN_US - 1_000;
+        node.node.drain(std::time::Duration::from_secs(10)).await;
+        let places = database.snapshots.places("test_counter", None, 9).await.expect("listed");
+        assert_eq!(places.len(), 1, "{places:?}");
+
+        let node = TestNode::start(&database, limits()).await;
+        let past = node.counter(1).read_at_time(THEN_US).await.expect("read");
+        assert_eq!((past.version, past.state.count), (INTERVAL - 1, INTERVAL - 1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_of_the_past_are_bounded_and_say_so() {
+    on_sqlite(|database| async move {
+        let bounds = Limits { past_reads_max: 1, snapshot_interval: 1_000_000, ..limits() };
+        let node = TestNode::start(&database, bounds).await;
+        add(&node, 200).await;
+        let counter = node.counter(1);
+        let reads = (0..64).map(|_| {
+            let counter = counter.clone();
+            tokio::spawn(async move { counter.read_at_version(199).await })
+        });
+        let (mut answered, mut turned_away) = (0, 0);
+        for read in futures::future::join_all(reads).await {
+            match read.expect("no panic") {
+                Ok(past) => {
+                    assert_eq!(past.state.count, 199);
+                    answered += 1;
+                }
+                Err(fault) => {
+                    assert_eq!(fault.code(), "OVERLOADED");
+                    assert!(
+                        matches!(fault, Fault::Overloaded { .. }) && fault.retry_after().is_some()
+                    );
+                    turned_away += 1;
+                }
+            }
+        }
+        assert!(answered > 0 && turned_away > 0, "{answered} answered, {turned_away} turned away");
+        counter.read_at_version(7).await.expect("there is room again");
+    })
+    .await;
+}
