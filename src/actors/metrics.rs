@@ -10,6 +10,8 @@ use crate::follower::AnyFollower;
 use crate::shard::{NodeServices, Shard};
 use crate::view::ViewRef;
 use domain::aggregate::Refusal;
+use persistence::clock::Clock;
+use projections::Projection;
 use projections::open_sagas::OpenSagas;
 use sagas::saga::Saga;
 
@@ -49,10 +51,16 @@ telemetry::metrics! { "actors":
     gauge PARKED_AGGREGATES = "parked_aggregates" by "follower";
     /// Entries that a view or reaction could not take and set aside.
     counter PARKED = "parked_entries" by "follower";
+    /// Rows that a view holds in memory.
+    gauge VIEW_ROWS = "view_rows" by "view";
+    /// Rows that a view had no room for: its lists lack them.
+    gauge VIEW_ROWS_LEFT_OUT = "view_rows_left_out" by "view";
     /// Sagas that are not over.
     gauge OPEN_SAGAS = "open_sagas" by "saga";
     /// Those of them that wait neither for a time nor for an operator.
     gauge MOVING_SAGAS = "moving_sagas" by "saga";
+    /// How long the oldest of them has been open, in seconds.
+    gauge OLDEST_SAGA_SECONDS = "oldest_saga_seconds" by "saga";
     /// How often a saga could not be undone and had to wait for an operator.
     counter STALLED_SAGAS = "stalled_sagas" by "saga";
     /// How often a driver could not drive a saga on; it tries again after a pause.
@@ -85,14 +93,28 @@ pub(crate) fn observe_follower(
     PARKED_AGGREGATES.observe_as(name, services, move |_| follower.parked().len() as f64);
 }
 
+/// Tells how large a view is.
+pub(crate) fn observe_view<P: Projection>(services: &Arc<NodeServices>, view: &ViewRef<P>) {
+    let of = view.clone();
+    VIEW_ROWS.observe_as(P::NAME, services, move |_| of.rows().rows() as f64);
+    let of = view.clone();
+    VIEW_ROWS_LEFT_OUT.observe_as(P::NAME, services, move |_| of.rows().left_out() as f64);
+}
+
 /// Tells of the sagas of a kind for as long as they have this driver.
 pub(crate) fn observe_sagas<S: Saga, D: Send + Sync + 'static>(
     driver: &Arc<D>,
     open: ViewRef<OpenSagas<S>>,
+    clock: Clock,
 ) {
     let of = open.clone();
     OPEN_SAGAS.observe_as(S::TYPE, driver, move |_| of.rows().len() as f64);
-    MOVING_SAGAS.observe_as(S::TYPE, driver, move |_| open.rows().moving() as f64);
+    let of = open.clone();
+    MOVING_SAGAS.observe_as(S::TYPE, driver, move |_| of.rows().moving() as f64);
+    OLDEST_SAGA_SECONDS.observe_as(S::TYPE, driver, move |_| {
+        let age_us = |since_us| clock.wall_us().saturating_sub(since_us).max(0);
+        open.rows().oldest_us().map_or(0.0, |since_us| age_us(since_us) as f64 / 1e6)
+    });
 }
 
 /// Counts why a command of this kind of aggregate has no success to show.

@@ -19,6 +19,7 @@ use super::view::{View, ViewRef};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use payments::PaymentProvider;
+use projections::Projection;
 use projections::calendars::Calendars;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::orders::Orders;
@@ -74,8 +75,8 @@ macro_rules! registry {
             /// driver ends before the view that it follows.
             pub fn services(&self, parts: &Parts) -> Vec<Service> {
                 vec![
-                    $(follower(parts, &self.views.$view, |_| View::<$projection>::default()),)+
-                    $(follower(parts, &self.views.$open, |_| View::<OpenSagas<$saga>>::default()),)+
+                    $(view(parts, &self.views.$view),)+
+                    $(view(parts, &self.views.$open),)+
                     $(follower(parts, &self.reactions.$reaction, |parts| {
                         Reactor::<$rules>::new(parts.engine.clone())
                     }),)+
@@ -158,6 +159,11 @@ impl Registry {
         };
         self.followers().into_iter().map(status).collect()
     }
+}
+
+fn view<P: Projection>(parts: &Parts, published: &ViewRef<P>) -> Service {
+    metrics::observe_view(&parts.engine.services, published);
+    follower(parts, published, |_| View::<P>::default())
 }
 
 fn follower<F: Follower>(

@@ -113,6 +113,14 @@ impl Projection for Calendars {
         aggregate_type == Calendar::TYPE && version == 1
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::Calendar(calendar::Event::CalendarCreated { details }) = fact else { return };
         let row = Row {

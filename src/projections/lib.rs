@@ -41,6 +41,14 @@ pub trait Projection:
     fn wants(aggregate_type: &str, version: u64) -> bool;
 
     fn apply(&mut self, place: Place, fact: &Fact);
+
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+
+    /// How many more there would be, were there room for them.
+    fn left_out(&self) -> u64 {
+        0
+    }
 }
 
 macro_rules! facts {

@@ -28,6 +28,8 @@ pub struct Row {
     pub started: bool,
     /// It waits: for the time to try again, or for an operator.
     pub paused: bool,
+    /// When it was first heard of, microseconds since 1970 UTC.
+    pub since_us: i64,
     /// Its place in the queue. It gets a new one when there is news that its driver did not
     /// expect, so that whoever follows the queue sees it again.
     pub number: u64,
@@ -84,6 +86,11 @@ impl<S> OpenSagas<S> {
         self.rows.get(&saga)
     }
 
+    /// When the one that has been open the longest was first heard of, microseconds since 1970 UTC.
+    pub fn oldest_us(&self) -> Option<i64> {
+        self.rows.values().map(|row| row.since_us).min()
+    }
+
     /// By number, behind `after` (0 for all).
     pub fn after(&self, after: u64) -> impl Iterator<Item = &Row> {
         let numbers = self.queue.range((Bound::Excluded(after), Bound::Unbounded));
@@ -91,7 +98,13 @@ impl<S> OpenSagas<S> {
     }
 
     /// Changes a row, which is made if there is none; `unexpected` gives it a new number.
-    fn change(&mut self, saga: AggregateId, unexpected: bool, change: impl FnOnce(&mut Row)) {
+    fn change(
+        &mut self,
+        saga: AggregateId,
+        at_us: i64,
+        unexpected: bool,
+        change: impl FnOnce(&mut Row),
+    ) {
         let known = self.rows.get(&saga).copied();
         let mut row = known.unwrap_or(Row {
             saga,
@@ -99,6 +112,7 @@ impl<S> OpenSagas<S> {
             called_for: false,
             started: false,
             paused: false,
+            since_us: at_us,
             number: 0,
         });
         change(&mut row);
@@ -120,33 +134,33 @@ impl<S> OpenSagas<S> {
         self.rows.insert(saga, row);
     }
 
-    fn called(&mut self, saga: AggregateId, cause: AggregateId, called: Called) {
+    fn called(&mut self, saga: AggregateId, cause: AggregateId, at_us: i64, called: Called) {
         match called {
-            Called::For => self.change(saga, false, |row| {
+            Called::For => self.change(saga, at_us, false, |row| {
                 row.cause = Some(cause);
                 row.called_for = true;
             }),
             Called::NoMore if self.rows.contains_key(&saga) => {
-                self.change(saga, false, |row| row.called_for = false);
+                self.change(saga, at_us, false, |row| row.called_for = false);
             }
             Called::NoMore => {}
         }
     }
 
-    fn heard(&mut self, saga: AggregateId, news: News) {
+    fn heard(&mut self, saga: AggregateId, at_us: i64, news: News) {
         let waits = self.rows.get(&saga).is_some_and(|row| row.paused);
         match news {
-            News::Started { cause } => self.change(saga, false, |row| {
+            News::Started { cause } => self.change(saga, at_us, false, |row| {
                 row.cause = cause.or(row.cause);
                 row.started = true;
             }),
-            News::Over => self.change(saga, false, |row| row.started = false),
-            News::Paused => self.change(saga, false, |row| {
+            News::Over => self.change(saga, at_us, false, |row| row.started = false),
+            News::Paused => self.change(saga, at_us, false, |row| {
                 row.started = true;
                 row.paused = true;
             }),
             // Whoever waits for a time or an operator need not wait any more.
-            News::Moved => self.change(saga, waits, |row| {
+            News::Moved => self.change(saga, at_us, waits, |row| {
                 row.started = true;
                 row.paused = false;
             }),
@@ -190,15 +204,19 @@ impl<S: Saga> Projection for OpenSagas<S> {
         aggregate_type == S::TYPE || aggregate_type == S::Cause::TYPE
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
     fn apply(&mut self, place: Place, fact: &Fact) {
-        let id = place.aggregate_id;
+        let (id, at_us) = (place.aggregate_id, place.recorded_us);
         if let Some(event) = fact.of::<S>() {
-            self.heard(id, S::news(event));
+            self.heard(id, at_us, S::news(event));
         }
         if let Some(event) = fact.of::<S::Cause>()
             && let Some((saga, called)) = S::called_for(id, event)
         {
-            self.called(saga, id, called);
+            self.called(saga, id, at_us, called);
         }
     }
 }
@@ -291,6 +309,9 @@ mod tests {
         let aborted = Event::CheckoutAborted { reason: "shop closed".to_owned() };
         history.happens(saga(1), Fact::Checkout(aborted));
         assert_eq!(open(&history.view, 2), [saga(1)]);
+        let heard = |number| history.view.get(saga(number)).map(|row| row.since_us);
+        assert_eq!(history.view.oldest_us(), heard(1));
+        assert!(heard(1) < heard(2));
         assert_eq!(open(&history.view, 0), [saga(2), saga(1)]);
         assert_eq!(history.view.moving(), 2);
         history.happens(saga(2), over());

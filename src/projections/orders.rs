@@ -175,6 +175,10 @@ impl Projection for Orders {
         aggregate_type == Order::TYPE
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::Order(event) = fact else { return };
         match event {

@@ -253,6 +253,14 @@ impl Projection for Products {
         aggregate_type == Product::TYPE || (aggregate_type == StockItem::TYPE && version == 1)
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     fn apply(&mut self, place: Place, fact: &Fact) {
         match fact {
             Fact::Product(event @ Event::ProductCreated { .. }) => {

@@ -165,6 +165,10 @@ impl Projection for Users {
         aggregate_type == User::TYPE
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::User(event) = fact else { return };
         match event {

@@ -99,7 +99,8 @@ impl<S: Saga> Actor for SagaActor<S> {
     ) -> Result<SagaState<S>, ActorProcessingErr> {
         let (parties, principal) = (setup.parties, S::TYPE.into());
         let driver = Arc::new(Driver { parties, principal, kind: PhantomData });
-        metrics::observe_sagas::<S, _>(&driver, setup.open.clone());
+        let clock = driver.parties.engine.services.clock.clone();
+        metrics::observe_sagas::<S, _>(&driver, setup.open.clone(), clock);
         let mut tasks = JoinSet::new();
         tasks.spawn(watch(Arc::clone(&driver), setup.open.clone(), myself.clone()));
         tasks.spawn(listen(Arc::clone(&driver)));

@@ -293,7 +293,7 @@ impl Saga for Checkout {
     type Cause = order::Order;
 
     const OPEN: &'static str = "open_checkouts";
-    const OPEN_SCHEMA: u32 = 2;
+    const OPEN_SCHEMA: u32 = 3;
 
     fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
         steps::next(state, now)

@@ -187,7 +187,7 @@ impl Saga for Transfer {
     type Cause = Self;
 
     const OPEN: &'static str = "open_transfers";
-    const OPEN_SCHEMA: u32 = 1;
+    const OPEN_SCHEMA: u32 = 2;
 
     fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
         steps::next(state, now)
