@@ -47,8 +47,7 @@ pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
     let node = NodeSection { shards: SHARDS, lanes: Some(kind.lanes()), ..NodeSection::default() };
     let settings = config::Settings { node, limits, ..config::Settings::default() };
     let (journal, snapshots) = (Arc::clone(&stores.journal), Arc::clone(&stores.snapshots));
-    let builder =
-        NodeBuilder::new(&settings, journal, snapshots, stores.vault().await).exclusive(true);
+    let builder = NodeBuilder::new(&settings, journal, snapshots, stores.vault().await).alone();
     let node = builder.start().await.expect("a node starts");
     assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     node

@@ -2,10 +2,12 @@
 //! one place that names databases, the payment provider and the entrance.
 
 mod demo;
+pub mod identity;
 mod keys;
 pub mod metrics;
 pub mod node;
-mod server;
+pub mod server;
+pub mod signals;
 mod storage;
 
 use std::process::ExitCode;
@@ -17,11 +19,15 @@ use cli::{
 };
 use config::Settings;
 use graphql::Part;
+use identity::DataDirectory;
 #[cfg(feature = "load")]
 use load::options::LoadArguments;
 use persistence::cause::chain;
 use persistence::journal::JournalError;
 use storage::Storage;
+
+/// How long the last traces may take to be sent.
+const TRACES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Does what the command line says. Blocks until it is done.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -44,14 +50,21 @@ async fn perform(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => {
             let settings = config::load(&arguments.sources())?.settings;
             telemetry::start(&settings.log);
-            telemetry::trace::start(&settings.telemetry, &settings.node.name)
+            let home = DataDirectory::open(&settings)?;
+            telemetry::trace::start(&settings.telemetry, &home.identity.name)
                 .map_err(|error| Failure::failed("sending traces", error))?;
-            let served = server::serve(settings).await;
-            telemetry::trace::stop().await;
+            let served = server::serve(settings, &home.identity).await;
+            let traces = telemetry::trace::stop();
+            if tokio::time::timeout(TRACES_WITHIN, traces).await.is_err() {
+                tracing::warn!("not every trace was sent in time");
+            }
             served
         }
         Command::Migrate(arguments) => {
             let settings = settings(&arguments)?;
+            let embedded = settings.general.database.is_none();
+            let _lock =
+                embedded.then(|| DataDirectory::lock(&settings.general.data)).transpose()?;
             Storage::open(&settings).await?;
             Ok(())
         }

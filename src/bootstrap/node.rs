@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::identity::Identity;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
 use cli::Failure;
@@ -30,7 +31,7 @@ pub struct NodeBuilder {
     snapshots: Arc<dyn SnapshotStore>,
     vault: Vault,
     terms: LeaseTerms,
-    exclusive: bool,
+    identity: Identity,
     payments: Option<Arc<dyn PaymentProvider>>,
     clock: Option<Clock>,
 }
@@ -48,16 +49,23 @@ impl NodeBuilder {
             snapshots,
             vault,
             terms: settings.lease.terms(),
-            exclusive: false,
+            identity: Identity::named(settings.node.name.as_deref().unwrap_or("node")),
             payments: None,
             clock: None,
         }
     }
 
-    /// No other process can serve this database: leases need not run out.
+    /// Who this node is, and what is known of its former lives.
     #[must_use]
-    pub fn exclusive(self, exclusive: bool) -> Self {
-        Self { exclusive, ..self }
+    pub fn identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// No other process can serve this database: nobody is waited for.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.identity.alone = true;
+        self
     }
 
     /// Leases that the settings cannot say.
@@ -84,7 +92,7 @@ impl NodeBuilder {
         let settings = &self.settings;
         let slots = self.prepare().await?;
         let services = Arc::new(NodeServices::new(NodeParts {
-            name: settings.node.name.clone(),
+            name: self.identity.name.clone(),
             journal: self.journal.clone(),
             snapshots: Arc::clone(&self.snapshots),
             limits: settings.limits.clone(),
@@ -94,8 +102,8 @@ impl NodeBuilder {
             clock: self.clock.clone().unwrap_or_else(Clock::system),
             vault: self.vault.clone(),
         }));
-        let options =
-            NodeOptions { lanes: settings.lanes(), terms: self.terms, exclusive: self.exclusive };
+        let standing = self.identity.standing();
+        let options = NodeOptions { lanes: settings.lanes(), terms: self.terms, standing };
         Node::start(services, Arc::clone(&self.journal), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))

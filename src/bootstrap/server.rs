@@ -1,18 +1,20 @@
 //! `emporium serve`: starts everything in order, says when it is ready, and takes it down in the
-//! opposite order when it is told to stop, within a bounded time.
+//! opposite order when it is told to stop, within a bounded time. Where something ends without which
+//! the node must not go on, the process ends at once, and another takes over.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::demo;
+use super::identity::Identity;
 use super::keys;
 use super::metrics;
 use super::node::{NodeBuilder, Program};
+use super::signals::Signals;
 use super::storage::Storage;
 use cli::Failure;
 use cli::output::Output;
@@ -23,28 +25,59 @@ use supervisors::node::Node;
 /// How often a node that still waits for shards says so.
 const SETTLING_LOGGED_EVERY: Duration = Duration::from_secs(5);
 
+/// What is left to end by itself when a node should have stopped.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Serves until a signal says stop.
-pub async fn serve(settings: Settings) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
-    let listener = bind(settings.general.listen)?;
-    let storage = Storage::open(&settings).await?;
+pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failure> {
+    let signals = Signals::listen(drain_time(&settings) + GRACE)?;
+    let opening = async {
+        let listener = bind(settings.general.listen)?;
+        let storage = Storage::open(&settings).await?;
+        let vault = keys::open(&settings, Arc::clone(&storage.secrets)).await?;
+        Ok::<_, Failure>((listener, storage, vault))
+    };
+    let (listener, storage, vault) = tokio::select! {
+        opened = opening => opened?,
+        () = signals.stop() => return Ok(()),
+    };
     warn_of(&settings, &listener);
-    let vault = keys::open(&settings, Arc::clone(&storage.secrets)).await?;
+    tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
     let (journal, snapshots) = (Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
-    let builder =
-        NodeBuilder::new(&settings, journal, snapshots, vault).exclusive(storage.is_exclusive());
-    let node = builder.start().await?;
+    let builder = NodeBuilder::new(&settings, journal, snapshots, vault).identity(identity.clone());
+    serve_with(&settings, listener, &builder, &signals).await
+}
+
+/// The same for what has its database and its entrance already.
+pub async fn serve_with(
+    settings: &Settings,
+    listener: TcpListener,
+    builder: &NodeBuilder,
+    signals: &Signals,
+) -> Result<(), Failure> {
+    let node = tokio::select! {
+        node = builder.start() => node?,
+        () = signals.stop() => return Ok(()),
+    };
     tokio::select! {
         () = settled(&node) => {}
+        reason = node.ended() => return Err(died(&reason)),
         () = signals.stop() => {
-            node.drain(drain_time(&settings)).await;
+            node.drain(drain_time(settings)).await;
             return Ok(());
         }
     }
     let program = builder.complete(node).await?;
     let (caught_up, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
     let running = Arc::new(Running { program, caught_up, stopping });
-    run(&settings, listener, &running, &mut signals).await
+    run(settings, listener, &running, signals).await
+}
+
+/// The node must end, and does so without another word: whatever it holds is free for another as
+/// soon as its leases have run out.
+fn died(reason: &str) -> Failure {
+    tracing::error!(reason, "this node ends, so that another takes over");
+    Failure::failed("this node cannot go on", reason)
 }
 
 /// What runs behind the entrance.
@@ -56,7 +89,7 @@ struct Running {
 
 impl Health for Running {
     fn is_live(&self) -> bool {
-        true
+        self.program.node.is_live()
     }
 
     fn readiness(&self) -> Result<(), String> {
@@ -77,7 +110,7 @@ async fn run(
     settings: &Settings,
     listener: TcpListener,
     running: &Arc<Running>,
-    signals: &mut Signals,
+    signals: &Signals,
 ) -> Result<(), Failure> {
     let address = local_address(&listener)?;
     let options = HttpOptions {
@@ -93,15 +126,14 @@ async fn run(
     let handle = server.handle();
     serve_metrics(settings)?;
     let mut server = std::pin::pin!(server);
+    let working = async {
+        become_ready(settings, address, running).await?;
+        std::future::pending().await
+    };
     let ended = tokio::select! {
         ended = &mut server => Some(ended),
-        ready = become_ready(settings, address, running) => {
-            ready?;
-            tokio::select! {
-                ended = &mut server => Some(ended),
-                () = signals.stop() => None,
-            }
-        }
+        failed = working => return failed,
+        reason = running.program.node.ended() => return Err(died(&reason)),
         () = signals.stop() => None,
     };
     if let Some(ended) = ended {
@@ -110,7 +142,6 @@ async fn run(
         return Err(Failure::failed("serving HTTP", reason));
     }
     tracing::info!("stopping: finishing what is in flight");
-    signals.end_at_the_next();
     running.stopping.store(true, Ordering::Release);
     let until = Instant::now() + drain_time(settings);
     let closed = async {
@@ -195,38 +226,4 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 
 fn drain_time(settings: &Settings) -> Duration {
     Duration::from_secs(settings.http.drain_seconds)
-}
-
-/// The signals that mean stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::failed("listening for signals", error));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// From here on whoever asks again is not kept waiting.
-    fn end_at_the_next(&mut self) {
-        let Ok(mut signals) = Self::listen() else { return };
-        tokio::spawn(async move {
-            signals.stop().await;
-            eprintln!("emporium: told to stop again; ending at once");
-            std::process::exit(1);
-        });
-    }
 }

@@ -23,29 +23,24 @@ pub struct Storage {
     pub journal: Arc<dyn Journal>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub secrets: Arc<dyn SecretStore>,
-    /// Keeps other processes off an embedded database; `None` for a server, where leases decide.
-    lock: Option<sqlite::FileLock>,
 }
 
 impl Storage {
-    /// Opens it to serve from: makes what is missing, brings its tables up to date and, if it is
-    /// embedded, keeps every other process off.
+    /// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
+    /// opens an embedded one has locked the data directory before.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: JournalError| failed(settings, &error);
         match &settings.general.database {
             Some(url) => {
                 let database = connect(url).await.map_err(failed)?;
                 database.migrate().await.map_err(failed)?;
-                Ok(Self::over(database, None))
+                Ok(Self::over(database))
             }
             None => {
-                let directory = &settings.general.data;
-                make_private(directory)?;
-                let lock = sqlite::FileLock::acquire(directory)
-                    .map_err(|error| Failure::Failed(error.to_string()))?;
-                let database = open_file(&directory.join(SQLITE_FILE)).await.map_err(failed)?;
+                let file = settings.general.data.join(SQLITE_FILE);
+                let database = open_file(&file).await.map_err(failed)?;
                 database.migrate().await.map_err(failed)?;
-                Ok(Self::over(database, Some(lock)))
+                Ok(Self::over(database))
             }
         }
     }
@@ -54,24 +49,19 @@ impl Storage {
     pub async fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: JournalError| failed(settings, &error);
         match &settings.general.database {
-            Some(url) => Ok(Self::over(connect(url).await.map_err(failed)?, None)),
+            Some(url) => Ok(Self::over(connect(url).await.map_err(failed)?)),
             None => {
                 let file = settings.general.data.join(SQLITE_FILE);
                 if !file.is_file() {
                     let problem = format!("there is no database {}", file.display());
                     return Err(Failure::Failed(problem));
                 }
-                Ok(Self::over(open_file(&file).await.map_err(failed)?, None))
+                Ok(Self::over(open_file(&file).await.map_err(failed)?))
             }
         }
     }
 
-    /// No other process can write here while this one lives.
-    pub fn is_exclusive(&self) -> bool {
-        self.lock.is_some()
-    }
-
-    fn over<D>(database: D, lock: Option<sqlite::FileLock>) -> Self
+    fn over<D>(database: D) -> Self
     where
         D: Journal,
         Snapshots<D>: SnapshotStore,
@@ -80,7 +70,7 @@ impl Storage {
         let database = Arc::new(database);
         let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
         let secrets = Arc::new(Secrets::of(Arc::clone(&database)));
-        Self { journal: database, snapshots, secrets, lock }
+        Self { journal: database, snapshots, secrets }
     }
 }
 

@@ -1,37 +1,48 @@
 //! The shell of [`Ownership`]: asks the database for shards and leases, opens and closes them here,
 //! and tells how long reads may be served. Decides nothing.
+//!
+//! It waits for nothing but news: every question to the database is a task of its own, so that a
+//! renewal stands behind no taking, and no writer is waited for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::metrics::{LEASE_REQUESTS, LOSSES, TAKEOVERS};
-use super::ownership::{LeaseTerms, Ownership, Step};
+use super::ownership::{Because, LeaseTerms, Loss, Ownership, Standing, Step};
 use persistence::cause::chain;
-use persistence::journal::{Epoch, Owner, Seq, ShardId, ShardLeases};
+use persistence::journal::{
+    Claim, Epoch, Holding, JournalError, Owner, Regression, Seq, ShardId, ShardLeases, Taken,
+};
 
-/// Who serves shards while this node has them.
-#[async_trait]
+/// Who serves shards while this node has them. All calls are quick and never wait.
 pub trait ShardHost: Send + Sync + 'static {
     /// Microseconds of the clock that leases are timed by here.
     fn monotonic_us(&self) -> u64;
-    /// The shard is ours; entries follow `head`.
-    async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq);
+    /// The shard is ours; entries follow `head`, none of them recorded before `recorded_us`.
+    fn open(&self, shard: ShardId, epoch: Epoch, head: Seq, recorded_us: i64);
     /// The shard is not ours any more.
-    async fn close(&self, shard: ShardId);
+    fn close(&self, shard: ShardId);
     /// Reads of the shard may be served until then.
     fn reads_until(&self, shard: ShardId, until_us: u64);
     /// The database did not answer: a connection to it was lost.
     fn connection_lost(&self);
-    /// The shard's log went backwards: it is closed and stays so.
-    fn regressed(&self, shard: ShardId);
+    /// The shard's log went backwards: it is closed and stays so, or an operator has accepted that.
+    fn regressed(&self, shard: ShardId, regressed: bool);
+    /// What was acknowledged last in each shard that is served here.
+    fn acknowledged(&self) -> Vec<(ShardId, Seq)>;
+    /// The database has been told of these; for whoever remembers them elsewhere.
+    fn remember(&self, acknowledged: &BTreeMap<ShardId, Seq>);
+    /// Another living process has the name of this node.
+    fn twin(&self, twin: &Owner);
 }
 
 enum News {
     Fenced(ShardId),
-    Regressed(ShardId),
+    Regressed(Regression),
     Drain(oneshot::Sender<()>),
     Abandon,
 }
@@ -48,8 +59,8 @@ impl LeaseHandle {
         let _ = self.news.send(News::Fenced(shard));
     }
 
-    pub fn regressed(&self, shard: ShardId) {
-        let _ = self.news.send(News::Regressed(shard));
+    pub fn regressed(&self, regression: Regression) {
+        let _ = self.news.send(News::Regressed(regression));
     }
 
     /// Every wanted shard is served, or stopped for an operator.
@@ -80,11 +91,9 @@ impl LeaseHandle {
 
 /// What a lease manager is started with.
 pub struct LeaseOptions {
-    pub owner: Owner,
+    pub standing: Standing,
     pub terms: LeaseTerms,
     pub shards: Vec<ShardId>,
-    /// No other process can live: former leases need not run out.
-    pub force: bool,
 }
 
 /// The news that arrived before the leases ran: made first, because its lanes need the handle.
@@ -100,27 +109,55 @@ impl LeaseManager {
         (LeaseHandle { news, served: watch }, Self { news: receiver, served })
     }
 
-    /// Starts it, on the current runtime.
+    /// Starts it, on the current runtime. Its end before a drain is the end of the node.
     pub fn start(
         self,
         options: LeaseOptions,
         leases: Arc<dyn ShardLeases>,
         host: Arc<dyn ShardHost>,
-    ) {
-        let ownership = Ownership::new(options.terms, options.shards.iter().copied());
-        let running = Running { ownership, options, leases, host, manager: self, draining: false };
-        tokio::spawn(running.run());
+    ) -> JoinHandle<()> {
+        let LeaseOptions { standing, terms, shards } = options;
+        let owner = standing.owner.clone();
+        let running = Running {
+            ownership: Ownership::new(terms, standing, shards.iter().copied()),
+            owner,
+            renewal_timeout: terms.lease / 3,
+            shards,
+            leases,
+            host,
+            manager: self,
+            questions: JoinSet::new(),
+            told: BTreeMap::new(),
+            lost: BTreeMap::new(),
+        };
+        tokio::spawn(running.run())
     }
+}
+
+/// An answer of the database, with when its question was sent.
+enum Answer {
+    Looked(u64, Result<Vec<Holding>, JournalError>),
+    Taken(u64, Result<Vec<Taken>, JournalError>),
+    Renewed(u64, Vec<(ShardId, Seq)>, Result<Vec<ShardId>, JournalError>),
+    Recorded(Regression, Result<(), JournalError>),
+    Released(Result<(), JournalError>),
 }
 
 struct Running {
     ownership: Ownership,
-    options: LeaseOptions,
+    owner: Owner,
+    /// A renewal that takes longer is asked again on another connection.
+    renewal_timeout: Duration,
+    shards: Vec<ShardId>,
     leases: Arc<dyn ShardLeases>,
     host: Arc<dyn ShardHost>,
     manager: LeaseManager,
-    /// Shards close because the node stops.
-    draining: bool,
+    /// One renewal and one other question at most, and what is given up.
+    questions: JoinSet<Answer>,
+    /// What the database was told to be acknowledged.
+    told: BTreeMap<ShardId, Seq>,
+    /// Shards that were lost, and why: until it is seen to whom.
+    lost: BTreeMap<ShardId, Loss>,
 }
 
 impl Running {
@@ -128,94 +165,203 @@ impl Running {
         loop {
             let now = self.host.monotonic_us();
             let steps = self.ownership.tick(now);
-            let idle = steps.is_empty();
-            self.perform(steps).await;
+            self.perform(steps);
             self.manager.served.send_replace(self.ownership.serves_all());
-            if !idle {
-                continue;
-            }
             let wait = self.ownership.next_tick().saturating_sub(now).clamp(1_000, 1_000_000);
             tokio::select! {
                 news = self.manager.news.recv() => match news {
                     Some(News::Drain(done)) => {
-                        self.draining = true;
-                        let steps = self.ownership.drain();
-                        self.perform(steps).await;
+                        self.drain().await;
                         let _ = done.send(());
                         return;
                     }
                     Some(News::Fenced(shard)) => {
                         let steps = self.ownership.fenced(shard, self.host.monotonic_us());
-                        self.perform(steps).await;
+                        self.perform(steps);
                     }
-                    Some(News::Regressed(shard)) => {
-                        self.host.regressed(shard);
-                        let steps = self.ownership.regressed(shard);
-                        self.perform(steps).await;
+                    Some(News::Regressed(regression)) => {
+                        let steps = self.ownership.regressed(regression);
+                        self.perform(steps);
                     }
                     Some(News::Abandon) | None => return,
                 },
+                Some(answer) = self.questions.join_next() => {
+                    self.hear(answer.expect("a question does not panic, and is not given up"));
+                }
                 () = tokio::time::sleep(Duration::from_micros(wait)) => {}
             }
         }
     }
 
-    async fn perform(&mut self, steps: Vec<Step>) {
-        let mut todo = std::collections::VecDeque::from(steps);
-        while let Some(step) = todo.pop_front() {
+    /// Gives everything up, what is being taken just now included.
+    async fn drain(&mut self) {
+        let steps = self.ownership.drain();
+        self.perform(steps);
+        while let Some(answer) = self.questions.join_next().await {
+            self.hear(answer.expect("a question does not panic, and is not given up"));
+        }
+    }
+
+    fn perform(&mut self, steps: Vec<Step>) {
+        let mut taken = BTreeMap::<Because, Vec<ShardId>>::new();
+        for step in steps {
             match step {
-                Step::Take(shards) => todo.extend(self.take(shards).await),
-                Step::Renew => todo.extend(self.renew().await),
-                Step::Open { shard, epoch, head } => {
-                    TAKEOVERS.inc();
-                    self.host.open(shard, epoch, head).await;
+                Step::Look(shards) => self.look(shards),
+                Step::Take(claims) => self.take(claims),
+                Step::Renew => self.renew(),
+                Step::Record(regression) => self.record(regression),
+                Step::Release(shards) => self.release(shards),
+                Step::Open { shard, epoch, head, recorded_us, because } => {
+                    TAKEOVERS.with([because.name()]).inc();
+                    taken.entry(because).or_default().push(shard);
+                    self.lost.remove(&shard);
+                    self.host.open(shard, epoch, head, recorded_us);
                     self.publish_lease(shard);
                 }
-                Step::Close { shard } => {
-                    if self.draining {
-                        tracing::debug!(shard, "shard closed");
-                    } else {
-                        LOSSES.inc();
-                        tracing::warn!(shard, "shard closed");
-                    }
-                    self.host.close(shard).await;
+                Step::Close { shard, loss } => {
+                    self.note_loss(shard, loss);
+                    self.host.close(shard);
                 }
-                Step::Release(shards) => {
-                    if let Err(error) = self.leases.release(&self.options.owner, &shards).await {
-                        tracing::warn!(error = %chain(&error), "leases not given up; they will run out");
-                    }
+                Step::Stopped(Regression { shard, acknowledged, found }) => {
+                    tracing::error!(
+                        shard,
+                        acknowledged,
+                        found,
+                        "JOURNAL_REGRESSED: the log lost entries that were acknowledged; the shard \
+                         is stopped until an operator accepts the loss (emporium shard list)"
+                    );
+                    self.host.regressed(shard, true);
                 }
+                Step::Resumed(shard) => {
+                    tracing::warn!(shard, "an operator has accepted the loss of entries");
+                    self.host.regressed(shard, false);
+                }
+                Step::Twin(twin) => self.host.twin(&twin),
+            }
+        }
+        for (because, shards) in taken {
+            let (because, count) = (because.name(), shards.len());
+            tracing::info!(because, count, shards = %ranges(&shards), "shards taken");
+        }
+    }
+
+    fn note_loss(&mut self, shard: ShardId, loss: Loss) {
+        if loss == Loss::Draining {
+            return tracing::debug!(shard, "shard closed");
+        }
+        LOSSES.with([loss.name()]).inc();
+        tracing::warn!(shard, because = loss.name(), "shard lost");
+        self.lost.insert(shard, loss);
+    }
+
+    /// Says to whom shards went that were lost here.
+    fn note_holders(&mut self, holdings: &[Holding]) {
+        for Holding { shard, owner, pulse, .. } in holdings {
+            if let Some(owner) = owner
+                && *owner != self.owner
+                && self.lost.remove(shard).is_some()
+            {
+                let (node, epoch) = (&owner.node, pulse.epoch);
+                tracing::info!(shard, node, epoch, "the lost shard has another owner");
             }
         }
     }
 
-    async fn take(&mut self, shards: Vec<ShardId>) -> Vec<Step> {
-        let sent_at = self.host.monotonic_us();
-        let began = Instant::now();
-        let LeaseOptions { owner, terms, force, .. } = &self.options;
-        let answer = self.leases.take(&shards, owner, terms.lease, *force).await;
-        LEASE_REQUESTS.with(["take", outcome(&answer)]).inc();
-        if let Err(error) = &answer {
-            tracing::warn!(error = %chain(error), "shards cannot be taken");
-            self.host.connection_lost();
+    fn hear(&mut self, answer: Answer) {
+        let now = self.host.monotonic_us();
+        match answer {
+            Answer::Looked(sent_at, answer) => {
+                let answer = self.heard("look", "shards cannot be looked at", answer);
+                self.note_holders(answer.as_deref().unwrap_or_default());
+                let steps = self.ownership.looked(sent_at, now, answer);
+                self.perform(steps);
+            }
+            Answer::Taken(sent_at, answer) => {
+                let answer = self.heard("take", "shards cannot be taken", answer);
+                let steps = self.ownership.taken(sent_at, now, answer);
+                self.perform(steps);
+            }
+            Answer::Renewed(sent_at, acknowledged, answer) => {
+                let answer = self.heard("renew", "leases cannot be renewed", answer);
+                if answer.is_some() {
+                    self.told.extend(acknowledged);
+                    self.host.remember(&self.told);
+                }
+                let steps = self.ownership.renewed(sent_at, now, answer);
+                self.perform(steps);
+                for shard in self.shards.clone() {
+                    self.publish_lease(shard);
+                }
+            }
+            Answer::Recorded(regression, answer) => {
+                let answer = self.heard("record", "a loss cannot be recorded", answer);
+                self.ownership.recorded(regression.shard, now, answer.is_some());
+            }
+            Answer::Released(Ok(())) => {}
+            Answer::Released(Err(error)) => {
+                tracing::warn!(error = %chain(&error), "leases not given up; they will run out");
+            }
         }
-        tracing::debug!(count = shards.len(), took = ?began.elapsed(), "asked for shards");
-        self.ownership.taken(&shards, sent_at, self.host.monotonic_us(), answer.ok())
     }
 
-    async fn renew(&mut self) -> Vec<Step> {
-        let sent_at = self.host.monotonic_us();
-        let answer = self.leases.renew(&self.options.owner, self.options.terms.lease).await;
-        LEASE_REQUESTS.with(["renew", outcome(&answer)]).inc();
-        if let Err(error) = &answer {
-            tracing::warn!(error = %chain(error), "leases cannot be renewed");
-            self.host.connection_lost();
-        }
-        let steps = self.ownership.renewed(sent_at, self.host.monotonic_us(), answer.ok());
-        for shard in self.options.shards.clone() {
-            self.publish_lease(shard);
-        }
-        steps
+    fn heard<T>(
+        &self,
+        request: &'static str,
+        failed: &str,
+        answer: Result<T, JournalError>,
+    ) -> Option<T> {
+        let outcome = if answer.is_ok() { "answered" } else { "failed" };
+        LEASE_REQUESTS.with([request, outcome]).inc();
+        answer
+            .inspect_err(|error| {
+                tracing::warn!(error = %chain(error), "{failed}");
+                self.host.connection_lost();
+            })
+            .ok()
+    }
+
+    fn look(&mut self, shards: Vec<ShardId>) {
+        let (leases, sent_at) = (Arc::clone(&self.leases), self.host.monotonic_us());
+        self.questions.spawn(async move { Answer::Looked(sent_at, leases.look(&shards).await) });
+    }
+
+    fn take(&mut self, claims: Vec<Claim>) {
+        let (leases, sent_at) = (Arc::clone(&self.leases), self.host.monotonic_us());
+        let (owner, began) = (self.owner.clone(), Instant::now());
+        self.questions.spawn(async move {
+            let answer = leases.take(&claims, &owner).await;
+            tracing::debug!(count = claims.len(), took = ?began.elapsed(), "asked for shards");
+            Answer::Taken(sent_at, answer)
+        });
+    }
+
+    fn renew(&mut self) {
+        let mut news = self.host.acknowledged();
+        news.retain(|(shard, seq)| self.told.get(shard) != Some(seq));
+        let (leases, sent_at) = (Arc::clone(&self.leases), self.host.monotonic_us());
+        let (owner, timeout) = (self.owner.clone(), self.renewal_timeout);
+        self.questions.spawn(async move {
+            let answer = match tokio::time::timeout(timeout, leases.renew(&owner, &news)).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    let silence = format!("no answer within {} ms", timeout.as_millis());
+                    Err(JournalError::Unreachable(silence.into()))
+                }
+            };
+            Answer::Renewed(sent_at, news, answer)
+        });
+    }
+
+    fn record(&mut self, regression: Regression) {
+        let leases = Arc::clone(&self.leases);
+        self.questions
+            .spawn(async move { Answer::Recorded(regression, leases.stop(&regression).await) });
+    }
+
+    fn release(&mut self, shards: Vec<ShardId>) {
+        let (leases, owner) = (Arc::clone(&self.leases), self.owner.clone());
+        self.questions
+            .spawn(async move { Answer::Released(leases.release(&owner, &shards).await) });
     }
 
     fn publish_lease(&self, shard: ShardId) {
@@ -225,6 +371,27 @@ impl Running {
     }
 }
 
-fn outcome<T, E>(answer: &Result<T, E>) -> &'static str {
-    if answer.is_ok() { "answered" } else { "failed" }
+/// `0-254, 256`: sorted numbers for people.
+fn ranges(shards: &[ShardId]) -> String {
+    let mut runs: Vec<(ShardId, ShardId)> = Vec::new();
+    for shard in shards {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *shard => *last = *shard,
+            _ => runs.push((*shard, *shard)),
+        }
+    }
+    let text = |(first, last): (ShardId, ShardId)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    runs.into_iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn runs_of_shards_are_said_as_runs() {
+        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2, 5, 7-8");
+    }
 }

@@ -1,12 +1,15 @@
 //! What is told of the hold on shards.
 
 telemetry::metrics! { "cluster":
-    /// Questions to the database for leases: `renew` and `take`; `failed` where it did not answer.
+    /// Questions to the database about shards: `look`, `take`, `renew`, `record` (of a log that
+    /// went backwards); `failed` where it did not answer.
     counter LEASE_REQUESTS = "lease_requests" by "request", "outcome";
-    /// Shards that this node took, the first time after its start included.
-    counter TAKEOVERS = "takeovers";
-    /// Shards that this node lost while it was not stopping.
-    counter LOSSES = "losses";
+    /// Shards that this node took, the first time after its start included: `free`, `silent` (its
+    /// holder was not heard of for a lease), `own` (a life of this node that ended), `alone` (an
+    /// embedded database). Shards that go to and fro show as `silent` here and in `losses` there.
+    counter TAKEOVERS = "takeovers" by "because";
+    /// Shards that this node lost while it was not stopping: `fenced`, `not_ours`, `regressed`.
+    counter LOSSES = "losses" by "because";
     /// Shards that this node serves now.
     gauge SHARDS_SERVED = "shards_served";
 }

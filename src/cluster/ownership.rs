@@ -1,76 +1,183 @@
 //! The pure core of ownership: which shards this node holds, until when it may serve reads, when
-//! to renew and when to take again. No IO and no clock: times are microseconds of a monotonic clock
-//! of the node's own, answers of the database come in, [`Step`]s go out.
+//! to renew, whom to watch and when to take. No IO and no clock: times are microseconds of a
+//! monotonic clock of the node's own, answers of the database come in, [`Step`]s go out.
 //!
-//! Leases decide who serves reads; only the log decides who writes.
+//! Leases decide who serves reads; only the log decides who writes. A taker believes nobody's
+//! clock but its own: it takes a shard whose [`Pulse`] it saw stand still for one whole lease. The
+//! pulse that it saw was sent before its first look was answered; it waits a lease from that answer,
+//! and the owner reads for less than a lease from that sending.
 
-use std::collections::BTreeMap;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use persistence::journal::{Epoch, Seq, ShardId, Taken};
+use uuid::Uuid;
+
+use persistence::journal::{Claim, Epoch, Holding, Owner, Regression, Seq, ShardId, Taken};
 use persistence::shortcut::{Planted, Shortcut};
+use watch::Watch;
 
 /// How a lease is timed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeaseTerms {
-    /// What the database is asked for.
+    /// How long a holder must be silent before another takes its shard.
     pub lease: Duration,
-    /// Reads end this much before the lease, for clocks that run at different speeds.
-    pub margin: Duration,
 }
 
 impl Default for LeaseTerms {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(5), margin: Duration::from_millis(500) }
+        Self { lease: Duration::from_secs(5) }
+    }
+}
+
+impl LeaseTerms {
+    /// Reads end this much before the lease: a tenth of it, which is how far the rates of two
+    /// nodes' monotonic clocks may lie apart.
+    pub fn margin(&self) -> Duration {
+        self.lease / 10
+    }
+
+    /// Between two looks at the shards of others.
+    fn look_interval_us(&self) -> u64 {
+        (micros(self.lease) / 10).clamp(1_000, 500_000)
+    }
+}
+
+/// Who this node is among those that may hold shards, and what it knows of its own past.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub owner: Owner,
+    /// No other process can serve this database: nobody is to be waited for, and reads never end.
+    pub alone: bool,
+    /// Former lives that have ended for certain.
+    pub ended: Vec<Uuid>,
+    /// What former lives are known to have acknowledged.
+    pub acknowledged: BTreeMap<ShardId, Seq>,
+}
+
+/// Why a shard could be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Because {
+    /// It was given up, or never taken.
+    Free,
+    /// Its holder was silent for a whole lease.
+    Silent,
+    /// Its holder was a life of this node that has ended, or is this very one.
+    Own,
+    /// Nobody else can hold anything.
+    Alone,
+}
+
+impl Because {
+    /// For logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Silent => "silent",
+            Self::Own => "own",
+            Self::Alone => "alone",
+        }
+    }
+}
+
+/// Why a shard was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The log says that another writes here now.
+    Fenced,
+    /// A renewal was answered, and the shard was not among those that are ours.
+    NotOurs,
+    /// The log went backwards.
+    Regressed,
+    /// This node stops.
+    Draining,
+}
+
+impl Loss {
+    /// For logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fenced => "fenced",
+            Self::NotOurs => "not_ours",
+            Self::Regressed => "regressed",
+            Self::Draining => "draining",
+        }
     }
 }
 
 /// What the shell is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Look at these; answer with [`Ownership::looked`].
+    Look(Vec<ShardId>),
     /// Take these; answer with [`Ownership::taken`].
-    Take(Vec<ShardId>),
+    Take(Vec<Claim>),
     /// Renew all leases of this incarnation; answer with [`Ownership::renewed`].
     Renew,
-    /// Begin to serve.
-    Open { shard: ShardId, epoch: Epoch, head: Seq },
+    /// Record that this log went backwards; answer with [`Ownership::recorded`].
+    Record(Regression),
+    /// Begin to serve. Entries follow `head`, none of them recorded before `recorded_us`.
+    Open { shard: ShardId, epoch: Epoch, head: Seq, recorded_us: i64, because: Because },
     /// Stop serving at once; what is pending is answered with the truth.
-    Close { shard: ShardId },
+    Close { shard: ShardId, loss: Loss },
+    /// The shard is stopped until an operator accepts the loss.
+    Stopped(Regression),
+    /// An operator has accepted the loss.
+    Resumed(ShardId),
     /// Give these up in the database.
     Release(Vec<ShardId>),
+    /// Another living process has this node's name: this one must end.
+    Twin(Owner),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum ShardState {
-    /// Not ours; to be taken from `at` on.
-    Vacant {
-        at: u64,
-    },
-    Serving {
-        reads_until: u64,
-    },
-    /// Its log went backwards: not to be touched until an operator says so.
-    Stopped,
+    /// Not ours.
+    Vacant(Watch),
+    /// Ours since an answer that came at `since`.
+    Serving { since: u64, reads_until: u64 },
+    /// Its log went backwards: not to be touched until an operator says so; and never again in
+    /// this life where it was this node's writer that remembers what was lost.
+    Stopped { for_good: bool },
 }
 
 /// See the module.
 pub struct Ownership {
     terms: LeaseTerms,
+    standing: Standing,
     shards: BTreeMap<ShardId, ShardState>,
+    /// A look, a taking or a record awaits its answer.
     asking: bool,
+    /// A renewal awaits its answer.
+    renewing: bool,
     renew_at: u64,
+    look_at: u64,
+    /// Nothing is taken or recorded before, after an answer that did not come.
+    ask_at: u64,
+    unrecorded: BTreeMap<ShardId, Regression>,
     draining: bool,
     pub planted: Planted,
 }
 
 impl Ownership {
     /// Wants every one of `shards`.
-    pub fn new(terms: LeaseTerms, shards: impl IntoIterator<Item = ShardId>) -> Self {
+    pub fn new(
+        terms: LeaseTerms,
+        standing: Standing,
+        shards: impl IntoIterator<Item = ShardId>,
+    ) -> Self {
+        let vacant = |shard| (shard, ShardState::Vacant(Watch::default()));
         Self {
             terms,
-            shards: shards.into_iter().map(|shard| (shard, ShardState::Vacant { at: 0 })).collect(),
+            standing,
+            shards: shards.into_iter().map(vacant).collect(),
             asking: false,
+            renewing: false,
             renew_at: 0,
+            look_at: 0,
+            ask_at: 0,
+            unrecorded: BTreeMap::new(),
             draining: false,
             planted: Planted::default(),
         }
@@ -79,15 +186,15 @@ impl Ownership {
     /// Whether this node may answer reads of the shard from memory at `now`.
     pub fn serves_reads(&self, shard: ShardId, now: u64) -> bool {
         if self.planted.is(Shortcut::ReadAfterLease) {
-            return matches!(self.shards.get(&shard), Some(ShardState::Serving { .. }));
+            return self.is_serving(shard);
         }
-        matches!(self.shards.get(&shard), Some(ShardState::Serving { reads_until }) if now < *reads_until)
+        self.reads_until(shard).is_some_and(|until| now < until)
     }
 
     /// Until when reads are served, for a shell that checks without asking here.
     pub fn reads_until(&self, shard: ShardId) -> Option<u64> {
         match self.shards.get(&shard) {
-            Some(ShardState::Serving { reads_until }) => Some(*reads_until),
+            Some(ShardState::Serving { reads_until, .. }) => Some(*reads_until),
             _ => None,
         }
     }
@@ -98,148 +205,290 @@ impl Ownership {
 
     /// Every wanted shard is served or stopped.
     pub fn serves_all(&self) -> bool {
-        !self.shards.values().any(|state| matches!(state, ShardState::Vacant { .. }))
+        !self.shards.values().any(|state| matches!(state, ShardState::Vacant(_)))
     }
 
-    /// What is due. One question to the database at a time.
+    /// What is due. A renewal waits for no other question; of the others one is asked at a time.
     pub fn tick(&mut self, now: u64) -> Vec<Step> {
-        if self.asking || self.draining {
-            return Vec::new();
+        let mut steps = Vec::new();
+        if self.draining {
+            return steps;
         }
-        if now >= self.renew_at
-            && self.shards.values().any(|state| !matches!(state, ShardState::Vacant { .. }))
-        {
+        if self.renews() && now >= self.renew_at {
+            self.renewing = true;
+            steps.push(Step::Renew);
+        }
+        if let Some(question) = self.question(now) {
             self.asking = true;
-            return vec![Step::Renew];
+            steps.push(question);
         }
-        let due = |state: &ShardState| matches!(state, ShardState::Vacant { at } if *at <= now);
-        let vacant: Vec<_> =
-            self.shards.iter().filter(|(_, state)| due(state)).map(|(shard, _)| *shard).collect();
-        if vacant.is_empty() {
-            return Vec::new();
+        steps
+    }
+
+    fn question(&self, now: u64) -> Option<Step> {
+        if self.asking {
+            return None;
         }
-        self.asking = true;
-        vec![Step::Take(vacant)]
+        if now >= self.ask_at {
+            if let Some(regression) = self.unrecorded.values().next() {
+                return Some(Step::Record(*regression));
+            }
+            let claims = self.claims(now);
+            if !claims.is_empty() {
+                return Some(Step::Take(claims));
+            }
+        }
+        let watched: Vec<_> = self.watched().collect();
+        (now >= self.look_at && !watched.is_empty()).then_some(Step::Look(watched))
+    }
+
+    /// The shards that are free to be taken now.
+    fn claims(&self, now: u64) -> Vec<Claim> {
+        let claim = |(shard, state): (&ShardId, &ShardState)| {
+            let ShardState::Vacant(watch) = state else { return None };
+            let free_at = watch.free_at(&self.standing, self.terms, self.planted)?;
+            let acknowledged = self.standing.acknowledged.get(shard).copied();
+            let acknowledged =
+                acknowledged.filter(|_| !self.planted.is(Shortcut::ForgetAcknowledged));
+            (now >= free_at).then(|| Claim {
+                shard: *shard,
+                seen: watch.pulse(),
+                acknowledged: acknowledged.unwrap_or(0),
+            })
+        };
+        self.shards.iter().filter_map(claim).collect()
+    }
+
+    /// The shards that somebody else may hold or release.
+    fn watched(&self) -> impl Iterator<Item = ShardId> {
+        self.shards.iter().filter_map(|(shard, state)| match state {
+            ShardState::Vacant(_) | ShardState::Stopped { for_good: false } => Some(*shard),
+            ShardState::Serving { .. } | ShardState::Stopped { for_good: true } => None,
+        })
+    }
+
+    /// There is something to renew, and no renewal under way. A shard that is stopped and not yet
+    /// recorded as such stays held, so that no other node carries on with its log.
+    fn renews(&self) -> bool {
+        let serves = |state| matches!(state, &ShardState::Serving { .. });
+        let holds = self.shards.values().any(serves) || !self.unrecorded.is_empty();
+        holds && !self.renewing && !self.standing.alone
     }
 
     /// When [`tick`](Self::tick) has something to do next, as far as is known.
     pub fn next_tick(&self) -> u64 {
-        if self.asking || self.draining {
+        if self.draining {
             return u64::MAX;
         }
-        let due = self.shards.values().map(|state| match state {
-            ShardState::Vacant { at } => *at,
-            // A stopped shard stays held, so that no other node carries on with its log.
-            ShardState::Serving { .. } | ShardState::Stopped => self.renew_at,
-        });
-        due.min().unwrap_or(u64::MAX)
+        let renewal = if self.renews() { self.renew_at } else { u64::MAX };
+        if self.asking {
+            return renewal;
+        }
+        let record = if self.unrecorded.is_empty() { u64::MAX } else { self.ask_at };
+        let look = if self.watched().next().is_some() { self.look_at } else { u64::MAX };
+        let free_at = |state: &ShardState| match state {
+            ShardState::Vacant(watch) => watch.free_at(&self.standing, self.terms, self.planted),
+            _ => None,
+        };
+        let free = self.shards.values().filter_map(free_at).min();
+        let take = free.map_or(u64::MAX, |at| at.max(self.ask_at));
+        renewal.min(record).min(look).min(take)
+    }
+
+    /// The answer to [`Step::Look`], which was sent at `sent_at`; `None` if there was none.
+    pub fn looked(&mut self, sent_at: u64, now: u64, answer: Option<Vec<Holding>>) -> Vec<Step> {
+        self.asking = false;
+        self.look_at = now + self.terms.look_interval_us();
+        let seen_at = if self.planted.is(Shortcut::CountFromSending) { sent_at } else { now };
+        let mut steps = Vec::new();
+        for holding in answer.into_iter().flatten() {
+            steps.extend(self.see(holding, seen_at));
+        }
+        steps
+    }
+
+    /// Takes note of what stands in a shard's row; what is not moving has stood still since then
+    /// at the latest.
+    fn see(&mut self, holding: Holding, now: u64) -> Vec<Step> {
+        let shard = holding.shard;
+        let serves_none = !self.shards.keys().any(|shard| self.is_serving(*shard));
+        let Some(state) = self.shards.get_mut(&shard) else { return Vec::new() };
+        if let Some(regression) = holding.regression() {
+            return match state {
+                ShardState::Vacant(_) => {
+                    *state = ShardState::Stopped { for_good: false };
+                    vec![Step::Stopped(regression)]
+                }
+                _ => Vec::new(),
+            };
+        }
+        let mut steps = Vec::new();
+        if *state == (ShardState::Stopped { for_good: false }) {
+            *state = ShardState::Vacant(Watch::default());
+            steps.push(Step::Resumed(shard));
+        }
+        if let ShardState::Vacant(watch) = state
+            && let Some(twin) = watch.see(holding, now, &self.standing)
+            // Of two that hold shards both, one goes on.
+            && (serves_none || twin.incarnation < self.standing.owner.incarnation)
+        {
+            steps.push(Step::Twin(twin));
+        }
+        steps
     }
 
     /// The answer to [`Step::Take`], which was sent at `sent_at`; `None` if there was none. The
     /// lease counts from before it was asked for.
-    pub fn taken(
-        &mut self,
-        asked: &[ShardId],
-        sent_at: u64,
-        now: u64,
-        answer: Option<Vec<Taken>>,
-    ) -> Vec<Step> {
+    pub fn taken(&mut self, sent_at: u64, now: u64, answer: Option<Vec<Taken>>) -> Vec<Step> {
         self.asking = false;
         let Some(answer) = answer else {
-            let at = now + self.third();
-            for shard in asked {
-                self.end(*shard, ShardState::Vacant { at });
-            }
+            self.ask_at = now + self.pause();
+            self.look_at = self.look_at.min(self.ask_at);
             return Vec::new();
         };
-        let mut steps = Vec::new();
         // Renewals that are due already are not put off by what is taken beside them.
         if !self.shards.keys().any(|shard| self.is_serving(*shard)) {
             self.renew_at = sent_at + self.third();
         }
+        let mut steps = Vec::new();
         for taken in answer {
-            match taken {
-                Taken::Owned { shard, .. }
-                    if self.shards.get(&shard) == Some(&ShardState::Stopped) => {}
-                Taken::Owned { shard, .. } if self.draining => {
-                    steps.push(Step::Release(vec![shard]));
-                }
-                Taken::Owned { shard, epoch, head } => {
-                    self.shards.insert(
-                        shard,
-                        ShardState::Serving { reads_until: self.reads_end(sent_at) },
-                    );
-                    steps.push(Step::Open { shard, epoch, head });
-                }
-                Taken::Held { shard, remaining, .. } => {
-                    let wait = micros(remaining).clamp(1_000, micros(self.terms.lease));
-                    self.end(shard, ShardState::Vacant { at: now + wait });
-                }
-            }
+            steps.extend(self.take(taken, sent_at, now));
         }
         steps
+    }
+
+    fn take(&mut self, taken: Taken, sent_at: u64, now: u64) -> Vec<Step> {
+        match taken {
+            Taken::Owned { shard, .. } if self.draining => vec![Step::Release(vec![shard])],
+            Taken::Owned { shard, epoch, head, recorded_us } => {
+                let reads_until = self.reads_end(sent_at, now);
+                let Some(state @ ShardState::Vacant(_)) = self.shards.get_mut(&shard) else {
+                    return Vec::new();
+                };
+                let ShardState::Vacant(watch) = &*state else { unreachable!("just seen") };
+                let because = watch.because(&self.standing);
+                *state = ShardState::Serving { since: now, reads_until };
+                vec![Step::Open { shard, epoch, head, recorded_us, because }]
+            }
+            Taken::Held(holding) => self.see(holding, now),
+            Taken::Regressed(regression) => match self.shards.get_mut(&regression.shard) {
+                Some(state @ ShardState::Vacant(_)) => {
+                    *state = ShardState::Stopped { for_good: false };
+                    vec![Step::Stopped(regression)]
+                }
+                _ => Vec::new(),
+            },
+        }
     }
 
     /// The answer to [`Step::Renew`]: the shards that are still this incarnation's.
     pub fn renewed(&mut self, sent_at: u64, now: u64, answer: Option<Vec<ShardId>>) -> Vec<Step> {
-        self.asking = false;
+        self.renewing = false;
+        let reads_until = self.reads_end(sent_at, now);
         let Some(ours) = answer else {
             // Ask again soon; until then the lease runs down and reads end by themselves.
-            self.renew_at = now + self.third() / 4;
+            self.renew_at = now + self.pause();
+            if self.planted.is(Shortcut::SilenceExtends) {
+                self.extend(|_| true, reads_until);
+            }
             return Vec::new();
         };
         self.renew_at = sent_at + self.third();
-        let reads_until = self.reads_end(sent_at);
+        let ours: BTreeSet<_> = ours.into_iter().collect();
+        self.extend(|shard| ours.contains(&shard), reads_until);
         let mut steps = Vec::new();
         for (shard, state) in &mut self.shards {
-            if let ShardState::Serving { reads_until: until } = state {
-                if ours.contains(shard) {
-                    *until = (*until).max(reads_until);
-                } else {
-                    *state = ShardState::Vacant { at: now };
-                    steps.push(Step::Close { shard: *shard });
-                }
+            // What was taken after the renewal was sent need not be in its answer.
+            if let ShardState::Serving { since, .. } = state
+                && *since < sent_at
+                && !ours.contains(shard)
+            {
+                *state = ShardState::Vacant(Watch::default());
+                self.look_at = self.look_at.min(now);
+                steps.push(Step::Close { shard: *shard, loss: Loss::NotOurs });
             }
         }
         steps
     }
 
-    /// The log says that another writes here now.
-    pub fn fenced(&mut self, shard: ShardId, now: u64) -> Vec<Step> {
-        self.end(shard, ShardState::Vacant { at: now + micros(self.terms.lease) })
+    fn extend(&mut self, which: impl Fn(ShardId) -> bool, until: u64) {
+        for (shard, state) in &mut self.shards {
+            if let ShardState::Serving { reads_until, .. } = state
+                && which(*shard)
+            {
+                *reads_until = (*reads_until).max(until);
+            }
+        }
     }
 
-    /// The log went backwards: stop, loudly, and do not take it again.
-    pub fn regressed(&mut self, shard: ShardId) -> Vec<Step> {
-        self.end(shard, ShardState::Stopped)
+    /// The answer to [`Step::Record`]: whether it was recorded.
+    pub fn recorded(&mut self, shard: ShardId, now: u64, done: bool) {
+        self.asking = false;
+        if done {
+            self.unrecorded.remove(&shard);
+        } else {
+            self.ask_at = now + self.pause();
+        }
+    }
+
+    /// The log says that another writes here now.
+    pub fn fenced(&mut self, shard: ShardId, now: u64) -> Vec<Step> {
+        if !self.is_serving(shard) {
+            return Vec::new();
+        }
+        self.shards.insert(shard, ShardState::Vacant(Watch::default()));
+        self.look_at = self.look_at.min(now);
+        vec![Step::Close { shard, loss: Loss::Fenced }]
+    }
+
+    /// The log went backwards, as this node's own writer knows: stop, loudly, and do not take the
+    /// shard again.
+    pub fn regressed(&mut self, regression: Regression) -> Vec<Step> {
+        let shard = regression.shard;
+        let before = self.shards.insert(shard, ShardState::Stopped { for_good: true });
+        if before == Some(ShardState::Stopped { for_good: true }) {
+            return Vec::new();
+        }
+        self.unrecorded.insert(shard, regression);
+        let mut steps = Vec::new();
+        if matches!(before, Some(ShardState::Serving { .. })) {
+            steps.push(Step::Close { shard, loss: Loss::Regressed });
+        }
+        steps.push(Step::Stopped(regression));
+        steps
     }
 
     /// Serve nothing more and give everything up. The caller has flushed what was pending.
     pub fn drain(&mut self) -> Vec<Step> {
         self.draining = true;
         let serving: Vec<_> = self.shards.keys().copied().filter(|s| self.is_serving(*s)).collect();
-        let mut steps: Vec<_> = serving.iter().map(|shard| Step::Close { shard: *shard }).collect();
+        let close = |shard: &ShardId| Step::Close { shard: *shard, loss: Loss::Draining };
+        let mut steps: Vec<_> = serving.iter().map(close).collect();
         for shard in &serving {
-            self.shards.insert(*shard, ShardState::Vacant { at: u64::MAX });
+            self.shards.insert(*shard, ShardState::Vacant(Watch::default()));
         }
         steps.push(Step::Release(serving));
         steps
-    }
-
-    fn end(&mut self, shard: ShardId, then: ShardState) -> Vec<Step> {
-        let served = self.is_serving(shard);
-        if self.shards.get(&shard) != Some(&ShardState::Stopped) {
-            self.shards.insert(shard, then);
-        }
-        if served { vec![Step::Close { shard }] } else { Vec::new() }
     }
 
     fn third(&self) -> u64 {
         micros(self.terms.lease) / 3
     }
 
-    fn reads_end(&self, sent_at: u64) -> u64 {
-        sent_at + micros(self.terms.lease.saturating_sub(self.terms.margin))
+    /// Before a question is asked again that was not answered.
+    fn pause(&self) -> u64 {
+        self.third() / 4
+    }
+
+    /// An answer extends reads from when its question was sent.
+    fn reads_end(&self, sent_at: u64, answered_at: u64) -> u64 {
+        if self.standing.alone {
+            return u64::MAX;
+        }
+        let from = if self.planted.is(Shortcut::ReadsFromAnswer) { answered_at } else { sent_at };
+        let margin =
+            if self.planted.is(Shortcut::NoMargin) { Duration::ZERO } else { self.terms.margin() };
+        from + micros(self.terms.lease.saturating_sub(margin))
     }
 }
 
@@ -248,78 +497,4 @@ fn micros(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEASE_US: u64 = 5_000_000;
-
-    fn owned(shard: ShardId) -> Taken {
-        Taken::Owned { shard, epoch: 1, head: 1 }
-    }
-
-    fn held(shard: ShardId) -> Taken {
-        Taken::Held { shard, node: "other".into(), remaining: Duration::from_millis(1) }
-    }
-
-    /// Shard 0 taken at 0, shard 1 held by another.
-    fn serving() -> Ownership {
-        let mut ownership = Ownership::new(LeaseTerms::default(), [0, 1]);
-        assert_eq!(ownership.tick(0), [Step::Take(vec![0, 1])]);
-        let steps = ownership.taken(&[0, 1], 0, 10, Some(vec![owned(0), held(1)]));
-        assert!(matches!(steps[..], [Step::Open { shard: 0, .. }]));
-        ownership
-    }
-
-    #[test]
-    fn reads_end_before_the_lease_counted_from_before_it_was_asked_for() {
-        let ownership = serving();
-        assert!(ownership.serves_reads(0, 4_499_999));
-        assert!(!ownership.serves_reads(0, 4_500_000));
-        assert!(!ownership.serves_reads(1, 10));
-    }
-
-    #[test]
-    fn asking_for_a_held_shard_again_and_again_puts_off_no_renewal() {
-        let mut ownership = serving();
-        let mut now = 10;
-        while now < LEASE_US / 3 {
-            now = ownership.next_tick().max(now + 1);
-            let steps = ownership.tick(now);
-            if steps == [Step::Renew] {
-                break;
-            }
-            assert_eq!(steps, [Step::Take(vec![1])]);
-            ownership.taken(&[1], now, now + 1, Some(vec![held(1)]));
-        }
-        assert!(now <= LEASE_US / 3 + 10_000, "renewed only at {now}");
-    }
-
-    #[test]
-    fn nothing_is_due_while_an_answer_is_awaited() {
-        let mut ownership = serving();
-        ownership.tick(LEASE_US / 3);
-        assert_eq!(ownership.next_tick(), u64::MAX);
-        ownership.renewed(LEASE_US / 3, LEASE_US / 3 + 5, None);
-        assert!(ownership.next_tick() < LEASE_US);
-    }
-
-    #[test]
-    fn what_is_taken_while_draining_is_given_back() {
-        let mut ownership = Ownership::new(LeaseTerms::default(), [0]);
-        ownership.tick(0);
-        ownership.drain();
-        let steps = ownership.taken(&[0], 0, 10, Some(vec![owned(0)]));
-        assert_eq!(steps, [Step::Release(vec![0])]);
-        assert!(!ownership.is_serving(0));
-    }
-
-    #[test]
-    fn a_regressed_shard_stays_stopped_and_stays_held() {
-        let mut ownership = serving();
-        assert_eq!(ownership.regressed(0), [Step::Close { shard: 0 }]);
-        assert_eq!(ownership.fenced(0, 20), []);
-        assert_eq!(ownership.taken(&[0], 20, 30, Some(vec![owned(0)])), []);
-        assert!(!ownership.is_serving(0));
-        assert_eq!(ownership.tick(2 * LEASE_US), [Step::Renew]);
-    }
-}
+mod tests;

@@ -54,8 +54,10 @@ impl Default for General {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeSection {
-    /// The name of this node; a node that starts again under its name takes its shards back.
-    pub name: String,
+    /// The name of this node; no two that live may have the same. Without one it is the host's,
+    /// with a random part that is kept in the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The number of shards of the whole system, 1,024 at most; fixed when the database is made.
     pub shards: u16,
     /// Writer connections; each shard is pinned to one.
@@ -65,7 +67,7 @@ pub struct NodeSection {
 
 impl Default for NodeSection {
     fn default() -> Self {
-        Self { name: "node-1".to_owned(), shards: 256, lanes: None }
+        Self { name: None, shards: 256, lanes: None }
     }
 }
 
@@ -137,26 +139,19 @@ pub struct SecuritySection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LeaseSection {
-    /// How long a shard is held before it must be renewed.
+    /// How long the holder of a shard must be silent before another takes it.
     pub seconds: u64,
-    /// Reads end this much before the lease.
-    pub margin_ms: u64,
 }
 
 impl Default for LeaseSection {
     fn default() -> Self {
-        let terms = LeaseTerms::default();
-        let margin_ms = terms.margin.as_millis().try_into().expect("a margin is short");
-        Self { seconds: terms.lease.as_secs(), margin_ms }
+        Self { seconds: LeaseTerms::default().lease.as_secs() }
     }
 }
 
 impl LeaseSection {
     pub fn terms(&self) -> LeaseTerms {
-        LeaseTerms {
-            lease: Duration::from_secs(self.seconds),
-            margin: Duration::from_millis(self.margin_ms),
-        }
+        LeaseTerms { lease: Duration::from_secs(self.seconds) }
     }
 }
 
@@ -171,11 +166,11 @@ impl Settings {
 
     /// The first key whose value is of the right type and of no use, with what would be right.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
-        let name = &self.node.name;
-        if name.is_empty()
-            || name.len() > NODE_NAME_BYTES_MAX
-            || !name.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        let is_name = |name: &String| {
+            (1..=NODE_NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if self.node.name.as_ref().is_some_and(|name| !is_name(name)) {
             let right = format!("expected 1 to {NODE_NAME_BYTES_MAX} visible ASCII characters");
             return Some(("node.name", right));
         }
@@ -191,17 +186,16 @@ impl Settings {
         if let Some(problem) = self.telemetry.problem() {
             return Some(problem);
         }
-        let margin_max = self.lease.seconds.saturating_mul(1_000) / 2;
         let out_of_range = |(key, value, range): &(&'static str, u64, (u64, u64))| {
             let (lowest, highest) = *range;
             (*value < lowest || *value > highest)
                 .then(|| (*key, format!("{value} is not from {lowest} to {highest}")))
         };
-        self.ranges(margin_max).iter().find_map(out_of_range)
+        self.ranges().iter().find_map(out_of_range)
     }
 
     /// Every number with the range that makes sense for it, both ends included.
-    fn ranges(&self, margin_max: u64) -> Vec<(&'static str, u64, (u64, u64))> {
+    fn ranges(&self) -> Vec<(&'static str, u64, (u64, u64))> {
         let limits = &self.limits;
         let many = u64::MAX;
         vec![
@@ -215,7 +209,6 @@ impl Settings {
             ("http.head_timeout_ms", self.http.head_timeout_ms, (100, 600_000)),
             ("http.body_timeout_ms", self.http.body_timeout_ms, (100, 600_000)),
             ("lease.seconds", self.lease.seconds, (1, 600)),
-            ("lease.margin_ms", self.lease.margin_ms, (1, margin_max)),
             ("graphql.tokens_max", self.graphql.tokens_max as u64, (1, 1_000_000)),
             ("graphql.depth_max", self.graphql.depth_max as u64, (1, 1_000)),
             ("graphql.page_max", self.graphql.page_max.try_into().unwrap_or(0), (1, 10_000)),

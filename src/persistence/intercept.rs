@@ -3,14 +3,13 @@
 //! does not mention passes through untouched.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::journal::{
-    Appended, Appender, AppenderSource, Entry, Journal, JournalError, LogReader, Owner, PageLimit,
-    Seq, ShardId, ShardLeases, Taken,
+    Appended, Appender, AppenderSource, Claim, Entry, Holding, Journal, JournalError, LogReader,
+    Owner, PageLimit, Regression, Seq, ShardId, ShardLeases, Taken,
 };
 use crate::last_versions::LogName;
 use crate::slots::{SlotMap, Slots};
@@ -26,9 +25,11 @@ pub enum Call<'a> {
     ShardCount,
     Slots,
     PrepareSlots { shards: u16 },
-    Take { shards: &'a [ShardId], owner: &'a Owner },
+    Look { shards: &'a [ShardId] },
+    Take { claims: &'a [Claim], owner: &'a Owner },
     Renew { owner: &'a Owner },
     Release { shards: &'a [ShardId], owner: &'a Owner },
+    Stop { regression: &'a Regression },
     Appender,
 }
 
@@ -120,25 +121,33 @@ impl<H: Hooks> ShardLeases for Intercepted<H> {
         self.journal.shard_count().await
     }
 
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        self.hooks.before(Call::Take { shards, owner }).await?;
-        self.journal.take(shards, owner, lease, force).await
+    async fn look(&self, shards: &[ShardId]) -> Result<Vec<Holding>, JournalError> {
+        self.hooks.before(Call::Look { shards }).await?;
+        self.journal.look(shards).await
     }
 
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+    async fn take(&self, claims: &[Claim], owner: &Owner) -> Result<Vec<Taken>, JournalError> {
+        self.hooks.before(Call::Take { claims, owner }).await?;
+        self.journal.take(claims, owner).await
+    }
+
+    async fn renew(
+        &self,
+        owner: &Owner,
+        acknowledged: &[(ShardId, Seq)],
+    ) -> Result<Vec<ShardId>, JournalError> {
         self.hooks.before(Call::Renew { owner }).await?;
-        self.journal.renew(owner, lease).await
+        self.journal.renew(owner, acknowledged).await
     }
 
     async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError> {
         self.hooks.before(Call::Release { shards, owner }).await?;
         self.journal.release(owner, shards).await
+    }
+
+    async fn stop(&self, regression: &Regression) -> Result<(), JournalError> {
+        self.hooks.before(Call::Stop { regression }).await?;
+        self.journal.stop(regression).await
     }
 }
 

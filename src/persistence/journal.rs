@@ -8,7 +8,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -76,13 +75,73 @@ pub struct Owner {
     pub incarnation: Uuid,
 }
 
+/// How often a shard has been taken, and how often its owner has said since then that it lives. It
+/// moves as long as the owner does; nobody's clock is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    pub epoch: Epoch,
+    pub beat: u64,
+}
+
+/// What the database says of one shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holding {
+    pub shard: ShardId,
+    pub pulse: Pulse,
+    /// Nobody where it was given up or never taken.
+    pub owner: Option<Owner>,
+    /// The highest number that an owner is known to have acknowledged.
+    pub acknowledged: Seq,
+    /// The log was found to end here, below what was acknowledged: nobody takes the shard until an
+    /// operator accepts the loss.
+    pub regressed: Option<Seq>,
+}
+
+impl Holding {
+    /// The loss for which the shard is stopped, if it is.
+    pub fn regression(&self) -> Option<Regression> {
+        let Self { shard, acknowledged, .. } = *self;
+        self.regressed.map(|found| Regression { shard, acknowledged, found })
+    }
+}
+
+/// A wish to take a shard that was seen to be free.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    pub shard: ShardId,
+    /// What stood there. Where it has moved since, its owner lives.
+    pub seen: Pulse,
+    /// What the taker knows to have been acknowledged, from elsewhere than this database.
+    pub acknowledged: Seq,
+}
+
+/// A log that ends at `found`, although entries up to `acknowledged` had been acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Regression {
+    pub shard: ShardId,
+    pub acknowledged: Seq,
+    pub found: Seq,
+}
+
 /// What became of taking one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Taken {
-    /// Ours: entries follow `head`, which is the takeover record just written.
-    Owned { shard: ShardId, epoch: Epoch, head: Seq },
-    /// Another node's lease still runs for `remaining` by the database's clock.
-    Held { shard: ShardId, node: String, remaining: Duration },
+    /// Ours: entries follow `head`, which is the takeover record just written, at `recorded_us`.
+    Owned { shard: ShardId, epoch: Epoch, head: Seq, recorded_us: i64 },
+    /// Not what was seen: its owner lives, or another was quicker.
+    Held(Holding),
+    /// The log is shorter than what was acknowledged, and the shard is stopped for it.
+    Regressed(Regression),
+}
+
+impl Taken {
+    pub fn shard(&self) -> ShardId {
+        match self {
+            Self::Owned { shard, .. } => *shard,
+            Self::Held(holding) => holding.shard,
+            Self::Regressed(regression) => regression.shard,
+        }
+    }
 }
 
 /// What is known of an append. The one `INSERT` is the whole transaction, so that it happened
@@ -195,7 +254,8 @@ pub trait LogReader: Send + Sync + 'static {
     async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError>;
 }
 
-/// Says who owns which shard, and until when.
+/// Says who owns which shard. Times nothing: whoever wants a shard watches its [`Pulse`] by a clock
+/// of its own.
 #[async_trait]
 pub trait ShardLeases: Send + Sync + 'static {
     /// Creates the rows of `shards` for the numbers `0..count`; keeps those that exist. A count
@@ -205,24 +265,30 @@ pub trait ShardLeases: Send + Sync + 'static {
     /// How many shards the database was made with; 0 before the first `prepare`.
     async fn shard_count(&self) -> Result<u16, JournalError>;
 
-    /// Takes each of `shards` whose lease ran out by the database's clock, was given up, or is
-    /// held by the same node's former life — or every one if `force`, for callers who know by
-    /// other means that no other process lives (the lock on an embedded database's file).
-    /// For each: raise the epoch, set owner and lease, append the takeover record behind the head,
-    /// all in one transaction; begin again if the old owner appended meanwhile.
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError>;
+    /// What stands in the rows of these shards, in order. Locks nothing.
+    async fn look(&self, shards: &[ShardId]) -> Result<Vec<Holding>, JournalError>;
 
-    /// Extends the leases that this very incarnation holds, and says which shards those are.
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError>;
+    /// Takes each claimed shard that was given up, or whose pulse under the row's lock is still the
+    /// one that was seen. For each: see that the log is as long as what was acknowledged, raise the
+    /// epoch, set the owner, append the takeover record behind the head, all in one transaction;
+    /// begin again if the old owner appended meanwhile. A log that is too short is recorded as
+    /// regressed, and nothing is appended to it.
+    async fn take(&self, claims: &[Claim], owner: &Owner) -> Result<Vec<Taken>, JournalError>;
+
+    /// Raises the beat of every shard that this very incarnation holds, with what it has
+    /// acknowledged there meanwhile, and says which shards those are. Waits for no other call.
+    async fn renew(
+        &self,
+        owner: &Owner,
+        acknowledged: &[(ShardId, Seq)],
+    ) -> Result<Vec<ShardId>, JournalError>;
 
     /// Gives up what this incarnation holds of `shards`, so that others need not wait.
     async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError>;
+
+    /// Records that a log went backwards, so that nobody takes the shard. Does nothing where the
+    /// log is long enough (again).
+    async fn stop(&self, regression: &Regression) -> Result<(), JournalError>;
 }
 
 /// Opens connections that append.

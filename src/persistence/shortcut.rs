@@ -16,6 +16,15 @@ pub enum Shortcut {
     ForgetKeys,
     CompareEpochsOnly,
     UnusedUnlessPending,
+    TrustName,
+    TakeAtFirstSight,
+    TakeWithoutComparing,
+    CountFromSending,
+    ReadsFromAnswer,
+    SilenceExtends,
+    NoMargin,
+    BelieveAnyFormerLife,
+    ForgetAcknowledged,
 }
 
 /// The shortcut that a core takes: none, unless the simulator says so.

@@ -40,7 +40,7 @@ struct Item {
 
 #[derive(Default)]
 pub struct Promises {
-    heads: BTreeMap<ShardId, (Seq, Epoch)>,
+    heads: BTreeMap<ShardId, (Seq, Epoch, i64)>,
     items: BTreeMap<Uuid, Item>,
     keys: HashMap<Arc<str>, Done>,
     commands: HashMap<Uuid, Done>,
@@ -67,14 +67,17 @@ impl Promises {
 
     /// A row was written.
     pub fn appended(&mut self, entry: &Entry) -> Check {
-        let (head, epoch) = self.heads.entry(entry.shard).or_default();
+        let (head, epoch, recorded_us) = self.heads.entry(entry.shard).or_default();
         if entry.seq != *head + 1 {
             return Err(format!("number {} follows {head} in the log", entry.seq));
         }
         if entry.epoch < *epoch {
             return Err(format!("epoch {} follows epoch {epoch}", entry.epoch));
         }
-        (*head, *epoch) = (entry.seq, entry.epoch);
+        if entry.recorded_us < *recorded_us {
+            return Err(format!("time goes back from {recorded_us} to {}", entry.recorded_us));
+        }
+        (*head, *epoch, *recorded_us) = (entry.seq, entry.epoch, entry.recorded_us);
         self.entries.insert((entry.shard, entry.seq), entry.clone());
         if entry.aggregate_type.as_ref() == SHARD_RECORD {
             return Ok(());

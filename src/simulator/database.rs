@@ -1,17 +1,17 @@
-//! A fake database: the tables `shards`, `journal` and `snapshots` with their keys, and its clock.
+//! A fake database: the tables `shards`, `journal` and `snapshots` with their keys. It has no clock.
 //!
 //! It executes one question at a time, whole or not at all, as the real ones do. What gets lost on
 //! the way, or late, is not decided here but by the world around it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::random::Random;
 use persistence::journal::{
-    Appended, Entry, Epoch, Owner, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
+    Appended, Claim, Entry, Epoch, Holding, Owner, Pulse, Regression, SHARD_RECORD, Seq, ShardId,
+    Taken, shard_record_id,
 };
 use persistence::snapshots::{KeySegment, SnapshotHead};
 
@@ -30,14 +30,22 @@ pub enum Question {
         lane: usize,
         shards: Vec<ShardId>,
     },
-    Take {
+    Look {
         shards: Vec<ShardId>,
+        sent_at: u64,
+    },
+    Take {
+        claims: Vec<Claim>,
         owner: Owner,
         sent_at: u64,
     },
     Renew {
         owner: Owner,
+        acknowledged: Vec<(ShardId, Seq)>,
         sent_at: u64,
+    },
+    Stop {
+        regression: Regression,
     },
     Release {
         owner: Owner,
@@ -93,18 +101,26 @@ pub enum Answer {
         lane: usize,
         found: Option<Vec<(ShardId, Seq)>>,
     },
+    Looked {
+        sent_at: u64,
+        seen: Option<Vec<Holding>>,
+    },
     Taken {
-        asked: Vec<ShardId>,
         sent_at: u64,
         taken: Option<Vec<Taken>>,
     },
     Renewed {
         sent_at: u64,
+        acknowledged: Vec<(ShardId, Seq)>,
         ours: Option<Vec<ShardId>>,
     },
     Ends {
         cell: u64,
         last: Option<u64>,
+    },
+    Stopped {
+        regression: Regression,
+        done: bool,
     },
     Loaded {
         cell: u64,
@@ -136,10 +152,12 @@ impl Question {
             }
             Self::ReadBack { lane, .. } => Answer::ReadBack { lane, found: None },
             Self::Heads { lane, .. } => Answer::Heads { lane, found: None },
-            Self::Take { shards, sent_at, .. } => {
-                Answer::Taken { asked: shards, sent_at, taken: None }
+            Self::Look { sent_at, .. } => Answer::Looked { sent_at, seen: None },
+            Self::Take { sent_at, .. } => Answer::Taken { sent_at, taken: None },
+            Self::Renew { sent_at, acknowledged, .. } => {
+                Answer::Renewed { sent_at, acknowledged, ours: None }
             }
-            Self::Renew { sent_at, .. } => Answer::Renewed { sent_at, ours: None },
+            Self::Stop { regression } => Answer::Stopped { regression, done: false },
             Self::Release { .. } => Answer::Released,
             Self::Last { cell, .. } => Answer::Ends { cell, last: None },
             Self::Load { cell, .. } => Answer::Loaded { cell, stored: None },
@@ -153,8 +171,10 @@ impl Question {
 #[derive(Clone, Default)]
 struct Row {
     epoch: Epoch,
+    beat: u64,
     owner: Option<Owner>,
-    lease_until: u64,
+    acknowledged: Seq,
+    regressed: Option<Seq>,
 }
 
 /// A snapshot as it lies here.
@@ -176,22 +196,23 @@ pub struct Database {
     logs: Vec<BTreeMap<Seq, Entry>>,
     versions: BTreeSet<(Uuid, u64)>,
     saved: BTreeMap<Uuid, Saved>,
-    lease: Duration,
     /// The shortcut of that name: taking writes no record.
     pub without_takeover_record: bool,
+    /// The shortcut of that name: taking believes the look.
+    pub without_comparing: bool,
     /// Snapshots and segments get lost, or older ones are given.
     pub forgets_snapshots: bool,
 }
 
 impl Database {
-    pub fn new(shards: usize, lease: Duration) -> Self {
+    pub fn new(shards: usize) -> Self {
         Self {
             rows: vec![Row::default(); shards],
             logs: vec![BTreeMap::new(); shards],
             versions: BTreeSet::new(),
             saved: BTreeMap::new(),
-            lease,
             without_takeover_record: false,
+            without_comparing: false,
             forgets_snapshots: true,
         }
     }
@@ -201,11 +222,12 @@ impl Database {
         last.map_or(0, |(seq, _)| *seq)
     }
 
-    /// Executes the question at `now` by this database's clock, and says what it wrote.
+    /// Executes the question, and says what it wrote. `wall_us` is what the asker's clock shows: a new
+    /// owner's record bears it, and nothing else depends on it.
     pub fn execute(
         &mut self,
         question: Question,
-        now: u64,
+        wall_us: i64,
         random: &mut Random,
     ) -> (Answer, Vec<Entry>) {
         let answer = match question {
@@ -215,16 +237,19 @@ impl Database {
                 let written = if committed { entries.to_vec() } else { Vec::new() };
                 return (Answer::Append { lane, outcome }, written);
             }
-            Question::Take { shards, owner, sent_at } => {
+            Question::Look { shards, sent_at } => {
+                let seen = Some(shards.iter().map(|shard| self.holding(*shard)).collect());
+                Answer::Looked { sent_at, seen }
+            }
+            Question::Take { claims, owner, sent_at } => {
                 let mut written = Vec::new();
-                let taken = shards.iter().map(|shard| {
-                    let (taken, record) = self.take(*shard, &owner, now);
+                let taken = claims.iter().map(|claim| {
+                    let (taken, record) = self.take(claim, &owner, wall_us);
                     written.extend(record);
                     taken
                 });
                 let taken = Some(taken.collect());
-                let answer = Answer::Taken { asked: shards, sent_at, taken };
-                return (answer, written);
+                return (Answer::Taken { sent_at, taken }, written);
             }
             Question::ReadBack { lane, ranges } => {
                 let ranges = ranges.into_iter();
@@ -240,16 +265,21 @@ impl Database {
                 let found = Some(heads.collect());
                 Answer::Heads { lane, found }
             }
-            Question::Renew { owner, sent_at } => {
+            Question::Renew { owner, acknowledged, sent_at } => {
                 let mut ours = Vec::new();
                 for (shard, row) in (0..).zip(&mut self.rows) {
                     if row.owner.as_ref() == Some(&owner) {
-                        row.lease_until = now + micros(self.lease);
+                        row.beat += 1;
+                        let known = acknowledged.iter().find(|(of, _)| *of == shard);
+                        row.acknowledged = known.map_or(0, |known| known.1).max(row.acknowledged);
                         ours.push(shard);
                     }
                 }
-                let ours = Some(ours);
-                Answer::Renewed { sent_at, ours }
+                Answer::Renewed { sent_at, acknowledged, ours: Some(ours) }
+            }
+            Question::Stop { regression } => {
+                self.stop(&regression);
+                Answer::Stopped { regression, done: true }
             }
             Question::Release { owner, shards } => {
                 for shard in shards {
@@ -315,26 +345,51 @@ impl Database {
         true
     }
 
-    fn take(&mut self, shard: ShardId, owner: &Owner, now: u64) -> (Taken, Option<Entry>) {
-        let head = self.head(shard);
-        let row = &mut self.rows[usize::from(shard)];
-        if let Some(holder) = &row.owner
-            && holder.node != owner.node
-            && row.lease_until > now
-        {
-            let held = Taken::Held {
-                shard,
-                node: holder.node.clone(),
-                remaining: Duration::from_micros(row.lease_until - now),
-            };
-            return (held, None);
+    fn holding(&self, shard: ShardId) -> Holding {
+        let row = &self.rows[usize::from(shard)];
+        Holding {
+            shard,
+            pulse: Pulse { epoch: row.epoch, beat: row.beat },
+            owner: row.owner.clone(),
+            acknowledged: row.acknowledged,
+            regressed: row.regressed,
         }
+    }
+
+    fn stop(&mut self, regression: &Regression) {
+        let Regression { shard, acknowledged, found } = *regression;
+        if self.head(shard) < acknowledged {
+            let row = &mut self.rows[usize::from(shard)];
+            row.owner = None;
+            row.acknowledged = row.acknowledged.max(acknowledged);
+            row.regressed = Some(found);
+        }
+    }
+
+    fn take(&mut self, claim: &Claim, owner: &Owner, wall_us: i64) -> (Taken, Option<Entry>) {
+        let shard = claim.shard;
+        let holding = self.holding(shard);
+        if let Some(regression) = holding.regression() {
+            return (Taken::Regressed(regression), None);
+        }
+        if holding.owner.is_some() && holding.pulse != claim.seen && !self.without_comparing {
+            return (Taken::Held(holding), None);
+        }
+        let head = self.head(shard);
+        let acknowledged = holding.acknowledged.max(claim.acknowledged);
+        if head < acknowledged {
+            let regression = Regression { shard, acknowledged, found: head };
+            self.stop(&regression);
+            return (Taken::Regressed(regression), None);
+        }
+        let last = self.logs[usize::from(shard)].last_key_value();
+        let recorded_us = last.map_or(wall_us, |(_, last)| wall_us.max(last.recorded_us));
+        let row = &mut self.rows[usize::from(shard)];
         row.epoch += 1;
         row.owner = Some(owner.clone());
-        row.lease_until = now + micros(self.lease);
         let epoch = row.epoch;
         if self.without_takeover_record {
-            return (Taken::Owned { shard, epoch, head }, None);
+            return (Taken::Owned { shard, epoch, head, recorded_us }, None);
         }
         let record = Entry {
             shard,
@@ -346,12 +401,12 @@ impl Database {
             version: head + 1,
             count: 1,
             events: r#"[{"schema":1,"type":"Taken","data":{},"meta":{}}]"#.to_owned(),
-            recorded_us: 0,
+            recorded_us,
         };
         let written = self.append(std::slice::from_ref(&record));
         assert!(written, "the number behind the head is free");
         let head = head + 1;
-        (Taken::Owned { shard, epoch, head }, Some(record))
+        (Taken::Owned { shard, epoch, head, recorded_us }, Some(record))
     }
 
     /// The newest snapshot within bounds, unless it is damaged: then an older one, or none.
@@ -378,8 +433,4 @@ impl Database {
         segments.sort_by_key(|segment| segment.first_version);
         (snapshots.pop().cloned(), segments)
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).expect("a lease is short")
 }

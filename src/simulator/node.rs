@@ -12,8 +12,8 @@ use crate::database::{Answer, Question};
 use crate::stock::Command;
 use actors::core::{CommandMeta, Home, Request};
 use actors::recovery::RecoveryError;
-use cluster::ownership::{LeaseTerms, Ownership, Step};
-use persistence::journal::{Entry, Epoch, Owner, Seq, ShardId};
+use cluster::ownership::{LeaseTerms, Ownership, Standing, Step};
+use persistence::journal::{Entry, Epoch, Owner, Regression, Seq, ShardId};
 use persistence::shortcut::{Planted, Shortcut};
 use persistence::writer::lane::{Action, Lane, Notice};
 
@@ -37,11 +37,16 @@ pub enum Effect {
         shard: ShardId,
         by: Epoch,
     },
+    /// A writer met a log that is shorter than what it had acknowledged.
     Regressed {
         shard: ShardId,
         acknowledged: Seq,
         found: Seq,
     },
+    /// A shard is not served because its log is known to be too short.
+    Stopped(Regression),
+    /// Another has this node's name, and lives.
+    Twin,
     /// What must never be.
     Broken(String),
 }
@@ -76,12 +81,13 @@ pub struct Terms {
     pub shards: u16,
     pub lanes: usize,
     pub lease: Duration,
-    pub margin: Duration,
 }
 
 pub struct Node {
     pub owner: Owner,
     pub ownership: Ownership,
+    /// What the database was told to be acknowledged; a disk of the node's own keeps it too.
+    pub told: BTreeMap<ShardId, Seq>,
     lanes: Vec<Lane<StockCell>>,
     pausing: Vec<bool>,
     cells: BTreeMap<u64, StockCell>,
@@ -93,9 +99,10 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn start(name: usize, life: u64, terms: Terms, shortcut: Option<Shortcut>) -> Self {
-        let lease = LeaseTerms { lease: terms.lease, margin: terms.margin };
-        let mut ownership = Ownership::new(lease, 0..terms.shards);
+    pub fn start(standing: Standing, terms: Terms, shortcut: Option<Shortcut>) -> Self {
+        let owner = standing.owner.clone();
+        let lease = LeaseTerms { lease: terms.lease };
+        let mut ownership = Ownership::new(lease, standing, 0..terms.shards);
         ownership.planted = Planted::new(shortcut);
         let lane = || {
             let mut lane = Lane::default();
@@ -103,10 +110,8 @@ impl Node {
             lane
         };
         Self {
-            owner: Owner {
-                node: format!("node-{name}"),
-                incarnation: Uuid::from_u64_pair(name as u64, life),
-            },
+            owner,
+            told: BTreeMap::new(),
             ownership,
             lanes: (0..terms.lanes).map(|_| lane()).collect(),
             pausing: vec![false; terms.lanes],
@@ -190,20 +195,33 @@ impl Node {
 
     /// An answer of the database. `false_hits` as in [`Inner::loaded`].
     pub fn answered(&mut self, answer: Answer, now: u64, wall_us: i64, false_hits: &[(u64, u64)]) {
-        if let Answer::Taken { taken: None, .. } | Answer::Renewed { ours: None, .. } = &answer {
+        if let Answer::Taken { taken: None, .. }
+        | Answer::Looked { seen: None, .. }
+        | Answer::Renewed { ours: None, .. } = &answer
+        {
             self.lanes.iter_mut().for_each(Lane::compare_heads);
         }
         match answer {
             Answer::Append { lane, outcome } => self.lanes[lane].appended(outcome),
             Answer::ReadBack { lane, found } => self.lanes[lane].read_back(found),
             Answer::Heads { lane, found } => self.lanes[lane].heads(found),
-            Answer::Taken { asked, sent_at, taken } => {
-                let steps = self.ownership.taken(&asked, sent_at, now, taken);
+            Answer::Looked { sent_at, seen } => {
+                let steps = self.ownership.looked(sent_at, now, seen);
                 self.perform(steps, now);
             }
-            Answer::Renewed { sent_at, ours } => {
+            Answer::Taken { sent_at, taken } => {
+                let steps = self.ownership.taken(sent_at, now, taken);
+                self.perform(steps, now);
+            }
+            Answer::Renewed { sent_at, acknowledged, ours } => {
+                if ours.is_some() {
+                    self.told.extend(acknowledged);
+                }
                 let steps = self.ownership.renewed(sent_at, now, ours);
                 self.perform(steps, now);
+            }
+            Answer::Stopped { regression, done } => {
+                self.ownership.recorded(regression.shard, now, done);
             }
             Answer::Released => {}
             Answer::Ends { cell, last } => self.with_cell(cell, |inner| inner.ends(last)),
@@ -270,23 +288,40 @@ impl Node {
         for step in steps {
             let owner = self.owner.clone();
             match step {
-                Step::Take(shards) => {
-                    self.effects.push(Effect::Ask(Question::Take { shards, owner, sent_at: now }))
+                Step::Look(shards) => {
+                    self.effects.push(Effect::Ask(Question::Look { shards, sent_at: now }));
+                }
+                Step::Take(claims) => {
+                    self.effects.push(Effect::Ask(Question::Take { claims, owner, sent_at: now }));
                 }
                 Step::Renew => {
-                    self.effects.push(Effect::Ask(Question::Renew { owner, sent_at: now }))
+                    let acknowledged = self.acknowledged();
+                    let question = Question::Renew { owner, acknowledged, sent_at: now };
+                    self.effects.push(Effect::Ask(question));
+                }
+                Step::Record(regression) => {
+                    self.effects.push(Effect::Ask(Question::Stop { regression }));
                 }
                 Step::Release(shards) => {
                     self.effects.push(Effect::Ask(Question::Release { owner, shards }))
                 }
-                Step::Open { shard, epoch, head } => {
+                Step::Open { shard, epoch, head, recorded_us, .. } => {
                     let lane = self.lane_of(shard);
+                    self.lanes[lane].not_before(recorded_us);
                     self.lanes[lane].open(shard, epoch, head);
                     self.effects.push(Effect::Opened { shard, epoch, head });
                 }
-                Step::Close { shard } => self.close(shard),
+                Step::Close { shard, .. } => self.close(shard),
+                Step::Stopped(regression) => self.effects.push(Effect::Stopped(regression)),
+                Step::Resumed(_) => {}
+                Step::Twin(_) => self.effects.push(Effect::Twin),
             }
         }
+    }
+
+    /// What the writers acknowledged last in the shards that are served here.
+    fn acknowledged(&self) -> Vec<(ShardId, Seq)> {
+        self.lanes.iter().flat_map(Lane::heads_acknowledged).collect()
     }
 
     fn close(&mut self, shard: ShardId) {
@@ -380,7 +415,7 @@ impl Node {
                 }
                 Notice::Regressed { shard, acknowledged, found } => {
                     self.effects.push(Effect::Regressed { shard, acknowledged, found });
-                    self.ownership.regressed(shard)
+                    self.ownership.regressed(Regression { shard, acknowledged, found })
                 }
             };
             self.perform(steps, now);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::world::{Plan, World};
 use persistence::shortcut::Shortcut;
 
-const SHORTCUTS: [Shortcut; 11] = [
+const SHORTCUTS: [Shortcut; 20] = [
     Shortcut::NoTakeoverRecord,
     Shortcut::BelieveAbsent,
     Shortcut::HeadAgainAfterDuplicate,
@@ -18,6 +18,15 @@ const SHORTCUTS: [Shortcut; 11] = [
     Shortcut::ForgetKeys,
     Shortcut::CompareEpochsOnly,
     Shortcut::UnusedUnlessPending,
+    Shortcut::TrustName,
+    Shortcut::TakeAtFirstSight,
+    Shortcut::TakeWithoutComparing,
+    Shortcut::CountFromSending,
+    Shortcut::ReadsFromAnswer,
+    Shortcut::SilenceExtends,
+    Shortcut::NoMargin,
+    Shortcut::BelieveAnyFormerLife,
+    Shortcut::ForgetAcknowledged,
 ];
 
 /// The number of steps, or what was broken: a promise, or an assertion of a core.
@@ -102,6 +111,8 @@ fn replay() {
         shortcut,
         loud: seed.is_some(),
         regress: number_from("EMPORIUM_REGRESS").is_some(),
+        tight: number_from("EMPORIUM_TIGHT").is_some(),
+        drift: number_from("EMPORIUM_DRIFT").is_some(),
     };
     let first = outcome(plan);
     if let Err(broken) = &first {
@@ -111,6 +122,31 @@ fn replay() {
     assert_eq!(again, first, "the same seed gives the same run");
 }
 
+/// The world in which a shortcut does harm.
+fn plan_for(shortcut: Shortcut, seed: u64) -> Plan {
+    let regress = shortcut == Shortcut::ForgetAcknowledged;
+    let tight = matches!(shortcut, Shortcut::CountFromSending | Shortcut::NoMargin);
+    Plan { seed, regress, tight, ..Plan::default() }
+}
+
+#[test]
+fn a_slow_owner_and_a_fast_taker_within_what_is_assumed_read_nothing_stale() {
+    for seed in 0..1_000 {
+        let plan = Plan { seed, tight: true, ..Plan::default() };
+        outcome(plan).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+    }
+}
+
+/// The one assumption about clocks: where it does not hold, a checker that sees nothing is blind.
+#[test]
+fn clocks_that_run_further_apart_than_is_assumed_are_caught() {
+    let caught = (0..1_000).find_map(|seed| {
+        let plan = Plan { seed, tight: true, drift: true, ..Plan::default() };
+        outcome(plan).err().filter(|broken| broken.contains("stale read"))
+    });
+    caught.expect("a stale read in 1,000 seeds");
+}
+
 #[test]
 fn each_shortcut_is_caught() {
     let silent = std::panic::take_hook();
@@ -118,14 +154,13 @@ fn each_shortcut_is_caught() {
     let mut missed = Vec::new();
     for shortcut in SHORTCUTS {
         let caught = (0..1_000).find_map(|seed| {
-            let plan = Plan { seed, shortcut: Some(shortcut), ..Plan::default() };
+            let plan = Plan { shortcut: Some(shortcut), ..plan_for(shortcut, seed) };
             outcome(plan).err().map(|broken| (seed, broken))
         });
         match caught {
             Some((seed, broken)) => {
                 println!("{shortcut:?} is caught at seed {seed} {broken}");
-                let plan = Plan { seed, ..Plan::default() };
-                let without = outcome(plan);
+                let without = outcome(plan_for(shortcut, seed));
                 assert!(without.is_ok(), "seed {seed} without it: {without:?}");
             }
             None => missed.push(shortcut),

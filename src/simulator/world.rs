@@ -8,7 +8,7 @@ mod faults;
 mod network;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -20,12 +20,11 @@ use crate::database::{Answer, Database, Question};
 use crate::node::{Message, Node, Terms};
 use crate::random::Random;
 use crate::trace::Trace;
-use persistence::journal::ShardId;
+use persistence::journal::{Seq, ShardId};
 use persistence::shortcut::Shortcut;
 
 /// All times in microseconds.
 const LEASE_US: u64 = 100_000;
-const MARGIN_US: u64 = 10_000;
 const FAULTS_END_US: u64 = 700_000;
 /// By then everything must be answered and idle …
 const QUIET_BY_US: u64 = FAULTS_END_US + 40 * LEASE_US;
@@ -42,9 +41,15 @@ pub struct Plan {
     pub loud: bool,
     /// The database is restored to an older head; the promise is that this is noticed.
     pub regress: bool,
+    /// A slow owner is cut off from a quick database, and a fast taker watches it: what is a matter
+    /// of a few milliseconds shows.
+    pub tight: bool,
+    /// Monotonic clocks run at rates that lie further apart than is assumed.
+    pub drift: bool,
 }
 
 /// How rough it is, in cases of a thousand statements.
+#[derive(Default)]
 struct Weather {
     answer_lost: u64,
     never_arrives: u64,
@@ -107,6 +112,10 @@ enum Event {
     Crash(usize),
     Restart(usize),
     Pause(usize, u64),
+    /// No statement of the node reaches the database for so long; clients reach it.
+    CutOff(usize, u64),
+    /// The node's wall clock is set, forwards or back.
+    ClockJumps(usize),
     Heal,
     BackUp,
     Restore,
@@ -117,12 +126,21 @@ struct Place {
     node: Option<Node>,
     life: u64,
     paused_until: u64,
+    cut_off_until: u64,
+    disk: Disk,
     /// How fast its monotonic clock runs, in thousandths, and where it began.
     rate: u64,
     base_us: u64,
     /// How far its wall clock is off.
     wall_us: i64,
     tick_at: u64,
+}
+
+/// What outlives a node where it stands.
+#[derive(Default)]
+struct Disk {
+    lives: Vec<Uuid>,
+    acknowledged: BTreeMap<ShardId, Seq>,
 }
 
 impl Place {
@@ -171,6 +189,8 @@ pub struct World {
     looks: Vec<Look>,
     promises: Promises,
     healed: bool,
+    /// Every node has the same name.
+    same_names: bool,
     statements_under_way: u32,
     trace: Trace,
     pub steps: u64,
@@ -183,7 +203,7 @@ impl World {
             let calm = random.chance(300);
             if calm { 0 } else { random.below(most) }
         };
-        let weather = Weather {
+        let mut weather = Weather {
             answer_lost: severity(120),
             never_arrives: severity(100),
             late: severity(120),
@@ -191,11 +211,13 @@ impl World {
             not_sent: severity(60),
             reply_lost: severity(150),
         };
+        if plan.tight {
+            weather = Weather::default();
+        }
         let terms = Terms {
             shards: random.between(1, 3) as u16,
             lanes: random.between(1, 2) as usize,
             lease: Duration::from_micros(LEASE_US),
-            margin: Duration::from_micros(MARGIN_US),
         };
         let items = Items {
             ids: (1..=random.between(1, 4))
@@ -203,8 +225,9 @@ impl World {
                 .collect(),
             shards: terms.shards,
         };
-        let mut database = Database::new(terms.shards.into(), terms.lease);
+        let mut database = Database::new(terms.shards.into());
         database.without_takeover_record = plan.shortcut == Some(Shortcut::NoTakeoverRecord);
+        database.without_comparing = plan.shortcut == Some(Shortcut::TakeWithoutComparing);
         let promises = Promises::with_items(&items.ids);
         let mut world = Self {
             plan,
@@ -228,6 +251,7 @@ impl World {
             looks: Vec::new(),
             promises,
             healed: false,
+            same_names: false,
             statements_under_way: 0,
             trace: Trace::new(plan.loud),
             steps: 0,
@@ -240,21 +264,30 @@ impl World {
 
     fn populate(&mut self) {
         let nodes = if self.plan.regress { 1 } else { self.random.between(2, 3) };
+        self.same_names = self.random.chance(250);
         for name in 0..nodes as usize {
-            self.places.push(Place {
+            let place = Place {
                 name: format!("node-{name}"),
-                node: Some(Node::start(name, 0, self.terms, self.plan.shortcut)),
+                node: None,
                 life: 0,
                 paused_until: 0,
-                rate: self.random.between(960, 1_040),
+                cut_off_until: 0,
+                disk: Disk::default(),
+                rate: self.rate(name),
                 base_us: self.random.below(1_000_000_000),
-                wall_us: self.random.below(7_200_000_000) as i64 - 3_600_000_000,
+                wall_us: self.wall_clock(),
                 tick_at: u64::MAX,
-            });
-            let at = self.random.below(5_000);
+            };
+            self.places.push(place);
+            self.begin_life(name);
+            let at = if self.plan.tight { 3_000 * name as u64 } else { self.random.below(5_000) };
             self.at(at, Event::Tick { node: name, life: 0 });
         }
-        // Operations come in bursts, so that they meet in batches.
+        if self.plan.tight { self.crowd() } else { self.scatter() }
+    }
+
+    /// Operations come in bursts, so that they meet in batches; looks come at any time.
+    fn scatter(&mut self) {
         let mut at = 20_000;
         for operation in 0..OPERATIONS as usize {
             if self.random.chance(250) {
@@ -269,6 +302,45 @@ impl World {
             self.at(at, Event::Look { look });
             self.looks.push(self.look_at(look, false));
         }
+    }
+
+    /// The first node, which holds everything, is cut off; operations and looks come about when its
+    /// leases end.
+    fn crowd(&mut self) {
+        let cut_at = self.random.between(100_000, 200_000);
+        self.at(cut_at, Event::CutOff(0, 3 * LEASE_US));
+        for operation in 0..OPERATIONS as usize {
+            // Some before, so that the owner has something to show.
+            let at = if operation.is_multiple_of(4) {
+                self.random.between(30_000, 100_000)
+            } else {
+                cut_at + self.random.between(LEASE_US / 2, LEASE_US * 5 / 4)
+            };
+            self.at(at, Event::Try { operation });
+        }
+        for look in 0..4 * LOOKS as usize {
+            let at = cut_at + self.random.between(LEASE_US * 3 / 4, LEASE_US * 5 / 4);
+            self.at(at, Event::Look { look });
+            self.looks.push(self.look_at(look, false));
+        }
+    }
+
+    /// How fast a monotonic clock runs: the slowest and the fastest meet often.
+    fn rate(&mut self, node: usize) -> u64 {
+        let (slowest, fastest) = if self.plan.drift { (850, 1_150) } else { (950, 1_050) };
+        if self.plan.tight {
+            return if node == 0 { slowest } else { fastest };
+        }
+        match self.random.below(4) {
+            0 => slowest,
+            1 => fastest,
+            _ => self.random.between(slowest, fastest),
+        }
+    }
+
+    /// How far a wall clock is off: up to an hour.
+    fn wall_clock(&mut self) -> i64 {
+        self.random.below(7_200_000_000) as i64 - 3_600_000_000
     }
 
     fn look_at(&self, number: usize, insists: bool) -> Look {
@@ -405,6 +477,11 @@ impl World {
                     place.paused_until = place.paused_until.max(self.now + length);
                 }
             }
+            Event::CutOff(node, length) => {
+                self.note(node, || format!("is cut off for {length} us"));
+                self.places[node].cut_off_until = self.now + length;
+            }
+            Event::ClockJumps(node) => self.places[node].wall_us = self.wall_clock(),
             Event::Heal => self.heal(),
             Event::BackUp => self.backup = Some(self.database.clone()),
             Event::Restore => self.restore(),
@@ -427,6 +504,7 @@ impl World {
         let (local, wall) = (place.local(self.now), place.wall(self.now));
         let node = place.node.as_mut().expect("only living nodes are addressed");
         node.answered(answer, local, wall, &hits);
+        place.disk.acknowledged.clone_from(&node.told);
     }
 }
 

@@ -2,6 +2,7 @@
 //! strikes within a window, quarantine. Runs no rules itself.
 
 pub mod node;
+pub mod vitals;
 pub mod shard;
 pub mod services;
 pub mod metrics;

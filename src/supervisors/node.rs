@@ -1,22 +1,24 @@
 //! The root of a node: its lanes, its shards' supervisors, its hold on shards; how it starts and
 //! how it drains.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
-use uuid::Uuid;
 
+use super::metrics::RESTARTS;
+use super::services::IN_ORDER;
 use super::shard::ShardSupervisor;
+use super::vitals::Vitals;
 use actors::aggregate_ref::Engine;
 use actors::shard::{NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
 use cluster::metrics::SHARDS_SERVED;
-use cluster::ownership::LeaseTerms;
-use persistence::cause::Cause;
-use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Seq, ShardId};
+use cluster::ownership::{LeaseTerms, Standing};
+use persistence::cause::{Cause, chain};
+use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Regression, Seq, ShardId};
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
 /// How a node is set up.
@@ -25,8 +27,7 @@ pub struct NodeOptions {
     /// Writer connections; each shard is pinned to one.
     pub lanes: u16,
     pub terms: LeaseTerms,
-    /// No other process can serve this database (an embedded one, locked).
-    pub exclusive: bool,
+    pub standing: Standing,
 }
 
 /// A running node.
@@ -35,6 +36,7 @@ pub struct Node {
     leases: LeaseHandle,
     lanes: Vec<LaneHandle>,
     root: ActorRef<()>,
+    vitals: Vitals,
 }
 
 impl Node {
@@ -45,6 +47,7 @@ impl Node {
         journal: Arc<dyn Journal>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
+        let vitals = Vitals::default();
         let (leases, manager) = LeaseManager::new();
         let observer =
             Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });
@@ -53,7 +56,9 @@ impl Node {
             let appender = journal.appender().await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
             let (log, clock) = (Arc::clone(&services.journal), services.clock.clone());
-            lanes.push(LaneHandle::start(log, appender, observer, clock));
+            let (lane, running) = LaneHandle::start(log, appender, observer, clock);
+            vitals.watch("a writer lane", running);
+            lanes.push(lane);
         }
         let shards: Vec<_> = (0..services.shards)
             .map(|id| {
@@ -61,24 +66,35 @@ impl Node {
                 Arc::new(Shard::new(id, Arc::clone(&services), lane))
             })
             .collect();
-        let (root, _) =
-            Actor::spawn(None, NodeSupervisor, shards.clone()).await.map_err(|error| {
+        let arguments = (shards.clone(), vitals.clone());
+        let (root, running) =
+            Actor::spawn(None, NodeSupervisor, arguments).await.map_err(|error| {
                 JournalError::Refused(Cause::of(error).at("the root actor did not start"))
             })?;
+        vitals.watch("the root actor", running);
         let host = Arc::new(NodeShards {
             services: Arc::clone(&services),
             shards: shards.clone(),
             lanes: lanes.clone(),
+            vitals: vitals.clone(),
         });
         SHARDS_SERVED.observe(&host, NodeShards::served);
-        let lease_options = LeaseOptions {
-            owner: Owner { node: services.name.to_string(), incarnation: Uuid::new_v4() },
-            terms: options.terms,
-            shards: (0..services.shards).collect(),
-            force: options.exclusive,
-        };
-        manager.start(lease_options, journal, host);
-        Ok(Self { engine: Engine::new(services, shards), leases, lanes, root })
+        let shard_ids = (0..services.shards).collect();
+        let NodeOptions { standing, terms, .. } = options;
+        let lease_options = LeaseOptions { standing, terms, shards: shard_ids };
+        let running = manager.start(lease_options, journal, host);
+        vitals.watch("the lease manager", running);
+        Ok(Self { engine: Engine::new(services, shards), leases, lanes, root, vitals })
+    }
+
+    /// Waits until something has ended without which the node must not go on, and says what.
+    pub async fn ended(&self) -> String {
+        self.vitals.ended().await
+    }
+
+    /// Everything lives without which the node must not go on.
+    pub fn is_live(&self) -> bool {
+        self.vitals.are_well()
     }
 
     /// True once every shard is served, or stopped for an operator.
@@ -93,6 +109,7 @@ impl Node {
 
     /// Ends everything at once, as a crash would: nothing is flushed and no lease given up.
     pub fn kill(&self) {
+        self.vitals.may_end();
         self.engine.services.accepting.store(false, Ordering::Release);
         self.leases.abandon();
         self.root.kill();
@@ -109,6 +126,7 @@ impl Node {
     /// last one, gives the shards up. Bounded by `within`; what is not flushed by then was never
     /// acknowledged.
     pub async fn drain(&self, within: Duration) {
+        self.vitals.may_end();
         let services = &self.engine.services;
         services.accepting.store(false, Ordering::Release);
         let drained = tokio::time::timeout(within, async {
@@ -145,14 +163,7 @@ impl LaneObserver for Observer {
     }
 
     fn regressed(&self, shard: ShardId, acknowledged: Seq, found: Seq) {
-        tracing::error!(
-            shard,
-            acknowledged,
-            found,
-            "JOURNAL_REGRESSED: the log lost entries that were acknowledged; the shard is stopped \
-             until an operator decides"
-        );
-        self.leases.regressed(shard);
+        self.leases.regressed(Regression { shard, acknowledged, found });
     }
 }
 
@@ -160,6 +171,7 @@ struct NodeShards {
     services: Arc<NodeServices>,
     shards: Vec<Arc<Shard>>,
     lanes: Vec<LaneHandle>,
+    vitals: Vitals,
 }
 
 impl NodeShards {
@@ -173,23 +185,22 @@ impl NodeShards {
     }
 }
 
-#[async_trait]
 impl ShardHost for NodeShards {
     fn monotonic_us(&self) -> u64 {
         self.services.monotonic_us()
     }
 
-    async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
+    fn open(&self, shard: ShardId, epoch: Epoch, head: Seq, recorded_us: i64) {
         let shard = self.shard(shard);
-        shard.lane.open(shard.id, epoch, head).await;
+        shard.lane.open(shard.id, epoch, head, recorded_us);
         shard.open(epoch, head);
         self.services.feed.open(shard.id, head);
     }
 
-    async fn close(&self, shard: ShardId) {
+    fn close(&self, shard: ShardId) {
         let shard = self.shard(shard);
         shard.close();
-        shard.lane.close(shard.id).await;
+        shard.lane.close(shard.id);
     }
 
     fn reads_until(&self, shard: ShardId, until_us: u64) {
@@ -202,29 +213,45 @@ impl ShardHost for NodeShards {
         }
     }
 
-    fn regressed(&self, shard: ShardId) {
-        self.shard(shard).regressed.store(true, Ordering::Release);
+    fn regressed(&self, shard: ShardId, regressed: bool) {
+        self.shard(shard).regressed.store(regressed, Ordering::Release);
+    }
+
+    fn acknowledged(&self) -> Vec<(ShardId, Seq)> {
+        let served = self.shards.iter().filter(|shard| shard.is_serving());
+        served.map(|shard| (shard.id, shard.head.load(Ordering::Acquire))).collect()
+    }
+
+    fn remember(&self, _: &BTreeMap<ShardId, Seq>) {}
+
+    fn twin(&self, twin: &Owner) {
+        self.vitals.end(format!(
+            "another living process is called {} (incarnation {}): give this one a name of its \
+             own (node.name) and a data directory of its own (--data), or stop that one",
+            twin.node, twin.incarnation
+        ));
     }
 }
 
-/// The root actor: keeps a supervisor for each shard.
+/// The root actor: keeps a supervisor for each shard. What else hangs under it restarts what it has
+/// by itself, and its own end is that of the node.
 struct NodeSupervisor;
 
 impl Actor for NodeSupervisor {
     type Msg = ();
-    type State = Vec<Arc<Shard>>;
-    type Arguments = Vec<Arc<Shard>>;
+    type State = (Vec<Arc<Shard>>, Vitals);
+    type Arguments = (Vec<Arc<Shard>>, Vitals);
 
     async fn pre_start(
         &self,
         myself: ActorRef<()>,
-        shards: Vec<Arc<Shard>>,
-    ) -> Result<Vec<Arc<Shard>>, ActorProcessingErr> {
+        (shards, vitals): Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
         for shard in &shards {
             let shard = Arc::clone(shard);
             Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
         }
-        Ok(shards)
+        Ok((shards, vitals))
     }
 
     /// A shard's supervisor is gone, and with it its aggregates: forget them, they come back from
@@ -233,21 +260,32 @@ impl Actor for NodeSupervisor {
         &self,
         myself: ActorRef<()>,
         event: SupervisionEvent,
-        shards: &mut Vec<Arc<Shard>>,
+        (shards, vitals): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(actor, error) = event {
-            let is_its = |shard: &&Arc<Shard>| {
-                shard.supervisor.read().as_ref().is_some_and(|cell| cell.get_id() == actor.get_id())
-            };
-            if let Some(shard) = shards.iter().find(is_its) {
-                tracing::error!(shard = shard.id, %error, "a shard's supervisor failed");
-                for activation in shard.activations() {
-                    shard.forget(&activation.key());
-                }
-                let shard = Arc::clone(shard);
-                Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
+        let (actor, reason) = match event {
+            SupervisionEvent::ActorFailed(actor, error) => (actor, chain(&*error).to_string()),
+            SupervisionEvent::ActorTerminated(_, _, Some(reason)) if reason == IN_ORDER => {
+                return Ok(());
             }
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                (actor, reason.unwrap_or_else(|| "it was stopped".to_owned()))
+            }
+            _ => return Ok(()),
+        };
+        let is_its = |shard: &&Arc<Shard>| {
+            shard.supervisor.read().as_ref().is_some_and(|cell| cell.get_id() == actor.get_id())
+        };
+        let Some(shard) = shards.iter().find(is_its) else {
+            vitals.died("the supervisor of views and drivers", &reason);
+            return Ok(());
+        };
+        tracing::error!(shard = shard.id, error = reason, "a shard's supervisor ended");
+        RESTARTS.with(["shard"]).inc();
+        for activation in shard.activations() {
+            shard.forget(&activation.key());
         }
+        let shard = Arc::clone(shard);
+        Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
         Ok(())
     }
 }

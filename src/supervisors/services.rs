@@ -47,6 +47,9 @@ impl RestartPolicy {
     }
 }
 
+/// Why the supervisor ends where all is well.
+pub(super) const IN_ORDER: &str = "stopped in order";
+
 /// How long one service may take to stop; then it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -179,7 +182,7 @@ impl Actor for ServicesSupervisor {
                     }
                 }
                 let _ = done.send(());
-                myself.stop(None);
+                myself.stop(Some(IN_ORDER.to_owned()));
             }
         }
         Ok(())
@@ -191,13 +194,19 @@ impl Actor for ServicesSupervisor {
         event: SupervisionEvent,
         state: &mut ServicesState,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(actor, error) = event {
-            let is_it = |service: &Running| {
-                service.running.as_ref().is_some_and(|running| running.get_id() == actor.get_id())
-            };
-            if let Some(place) = state.services.iter().position(is_it) {
-                state.failed(place, &chain(&*error));
+        let (actor, reason) = match event {
+            SupervisionEvent::ActorFailed(actor, error) => (actor, chain(&*error).to_string()),
+            // One that was told to stop is not looked for any more.
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                (actor, reason.unwrap_or_else(|| "it ended".to_owned()))
             }
+            _ => return Ok(()),
+        };
+        let is_it = |service: &Running| {
+            service.running.as_ref().is_some_and(|running| running.get_id() == actor.get_id())
+        };
+        if let Some(place) = state.services.iter().position(is_it) {
+            state.failed(place, &reason);
         }
         Ok(())
     }

@@ -58,13 +58,13 @@ impl TestApp {
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
         let database = Arc::new(opened.expect("a new database opens"));
         database.migrate().await.expect("a new database migrates");
-        let node = NodeSection { name: "test".to_owned(), shards: SHARDS, lanes: Some(1) };
+        let node = NodeSection { name: Some("test".to_owned()), shards: SHARDS, lanes: Some(1) };
         let settings = Settings { node, checkout, ..Settings::default() };
         let snapshots = Arc::new(Snapshots::of(database.clone()));
         let vault = vault(Arc::new(Secrets::of(database.clone()))).await;
         let payments = Arc::new(Gate::default());
         let builder = NodeBuilder::new(&settings, database.clone(), snapshots, vault)
-            .exclusive(true)
+            .alone()
             .payments(payments.clone());
         let node = builder.start().await.expect("a node starts");
         assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");

@@ -56,11 +56,12 @@ impl TestNode {
         let faults = Arc::new(Faults::default());
         let journal =
             Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
-        let node = NodeSection { name: "test-node".to_owned(), shards: SHARDS, lanes: Some(2) };
+        let node =
+            NodeSection { name: Some("test-node".to_owned()), shards: SHARDS, lanes: Some(2) };
         let settings = Settings { node, limits, ..Settings::default() };
         let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
         let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
-            .exclusive(true)
+            .alone()
             .terms(terms)
             .clock(clock);
         let node = builder.start().await.expect("a node starts");

@@ -63,7 +63,8 @@ impl World {
             let database = Arc::new(database.expect("the file can be opened"));
             database.migrate().await.expect("the file can be migrated");
             let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
-            let node = NodeSection { name: "test-node".to_owned(), shards: SHARDS, lanes: Some(1) };
+            let node =
+                NodeSection { name: Some("test-node".to_owned()), shards: SHARDS, lanes: Some(1) };
             let settings = Settings {
                 node,
                 limits: self.limits.clone(),
@@ -73,7 +74,7 @@ impl World {
             let vault = vault(Arc::new(Secrets::of(Arc::clone(&database)))).await;
             let snapshots = Arc::new(Snapshots::of(database));
             let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
-                .exclusive(true)
+                .alone()
                 .payments(Arc::clone(&self.payments));
             let node = builder.start().await.expect("a node starts");
             assert!(node.all_served(PATIENCE).await, "every shard is taken");

@@ -9,6 +9,7 @@ mod page;
 mod secrets;
 mod slots;
 mod snapshots;
+mod shards;
 mod statements;
 
 pub use secrets::Secrets;

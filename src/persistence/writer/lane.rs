@@ -224,6 +224,12 @@ impl<C: Cell> Lane<C> {
         self.acknowledged.insert(shard, head);
     }
 
+    /// Nothing is recorded at an earlier time: the log that is taken over has come so far, and time
+    /// never goes back along it.
+    pub fn not_before(&mut self, recorded_us: i64) {
+        self.recorded_us = self.recorded_us.max(recorded_us);
+    }
+
     /// The shard is not to be written any more by this lane. What is in flight is settled all the
     /// same; what has not been sent is dropped when its turn comes.
     pub fn close(&mut self, shard: ShardId) {
@@ -238,6 +244,11 @@ impl<C: Cell> Lane<C> {
     /// The last acknowledged number of a shard that is open here, with its epoch.
     pub fn head(&self, shard: ShardId) -> Option<(Epoch, Seq)> {
         self.shards.get(&shard).map(|owned| (owned.epoch, owned.head))
+    }
+
+    /// The last acknowledged number of each shard that is open here.
+    pub fn heads_acknowledged(&self) -> impl Iterator<Item = (ShardId, Seq)> {
+        self.shards.iter().map(|(shard, owned)| (*shard, owned.head))
     }
 
     /// An aggregate has something to be written. Each is to be announced once until it is cut.

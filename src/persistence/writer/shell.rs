@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::lane::{Action, Cell, Dropped, Lane, Notice};
 use crate::cause::{Cause, chain};
@@ -54,11 +55,10 @@ enum Input {
         shard: ShardId,
         epoch: Epoch,
         head: Seq,
-        done: oneshot::Sender<()>,
+        recorded_us: i64,
     },
     Close {
         shard: ShardId,
-        done: oneshot::Sender<()>,
     },
     /// A connection to the database was lost somewhere.
     CompareHeads,
@@ -75,13 +75,14 @@ pub struct LaneHandle {
 }
 
 impl LaneHandle {
-    /// Starts a lane on the current runtime. It reads `log` where an answer was lost.
+    /// Starts a lane on the current runtime. It reads `log` where an answer was lost. Its end is
+    /// that of the node: what it holds is answered by nobody else.
     pub fn start(
         log: Arc<dyn LogReader>,
         appender: Box<dyn Appender>,
         observer: Arc<dyn LaneObserver>,
         clock: Clock,
-    ) -> Self {
+    ) -> (Self, JoinHandle<()>) {
         let (inputs, receiver) = mpsc::unbounded_channel();
         let releases = Arc::new(Releases::default());
         let shell = Shell {
@@ -94,8 +95,8 @@ impl LaneHandle {
             releases: Arc::clone(&releases),
             flushes: Vec::new(),
         };
-        tokio::spawn(shell.run());
-        Self { inputs, releases }
+        let running = tokio::spawn(shell.run());
+        (Self { inputs, releases }, running)
     }
 
     pub fn releases(&self) -> &Arc<Releases> {
@@ -112,16 +113,14 @@ impl LaneHandle {
         }
     }
 
-    pub async fn open(&self, shard: ShardId, epoch: Epoch, head: Seq) {
-        let (done, answer) = oneshot::channel();
-        let _ = self.inputs.send(Input::Open { shard, epoch, head, done });
-        let _ = answer.await;
+    /// The shard is written here from now on, in the order of calls: what is announced later finds
+    /// it open.
+    pub fn open(&self, shard: ShardId, epoch: Epoch, head: Seq, recorded_us: i64) {
+        let _ = self.inputs.send(Input::Open { shard, epoch, head, recorded_us });
     }
 
-    pub async fn close(&self, shard: ShardId) {
-        let (done, answer) = oneshot::channel();
-        let _ = self.inputs.send(Input::Close { shard, done });
-        let _ = answer.await;
+    pub fn close(&self, shard: ShardId) {
+        let _ = self.inputs.send(Input::Close { shard });
     }
 
     /// A connection to the database was lost somewhere: see whether the log still is what was
@@ -178,14 +177,11 @@ impl Shell {
     fn accept(&mut self, input: Input) {
         match input {
             Input::Ready(cell) => self.lane.ready(cell),
-            Input::Open { shard, epoch, head, done } => {
+            Input::Open { shard, epoch, head, recorded_us } => {
+                self.lane.not_before(recorded_us);
                 self.lane.open(shard, epoch, head);
-                let _ = done.send(());
             }
-            Input::Close { shard, done } => {
-                self.lane.close(shard);
-                let _ = done.send(());
-            }
+            Input::Close { shard } => self.lane.close(shard),
             Input::CompareHeads => self.lane.compare_heads(),
             Input::Flush(done) => self.flushes.push(done),
         }

@@ -20,6 +20,12 @@ impl World {
         }
     }
 
+    /// How long a message between a client and a node takes.
+    pub(super) fn between_clients(&mut self) -> u64 {
+        let (least, most) = if self.plan.tight { (20, 100) } else { (100, 2_000) };
+        self.random.between(least, most)
+    }
+
     pub(super) fn retry_delay(&mut self) -> u64 {
         if self.random.chance(150) {
             self.random.between(50_000, 400_000)
@@ -60,7 +66,7 @@ impl World {
         self.trace.line(self.now, "client", || {
             format!("sends try {attempt} of {message:?} to node-{node}")
         });
-        let delay = self.random.between(100, 2_000);
+        let delay = self.between_clients();
         self.after(delay, Event::Arrive { node, message });
     }
 
@@ -85,7 +91,7 @@ impl World {
         }
         self.looks[number].floor = self.promises.heard(id);
         let node = self.believed_owner(self.looks[number].shard);
-        let delay = self.random.between(100, 2_000);
+        let delay = self.between_clients();
         self.after(delay, Event::LookArrives { node, look: number });
         if self.looks[number].insists {
             self.after(10_000, Event::Look { look: number });
@@ -103,7 +109,7 @@ impl World {
             if self.generation == 0 {
                 self.promises.read(id, floor, version, quantity)?;
             }
-            let delay = self.random.between(100, 2_000);
+            let delay = self.between_clients();
             self.after(delay, Event::LookTold { look, version });
         } else if !self.healed && self.random.chance(700) {
             let delay = self.random.between(2_000, 20_000);

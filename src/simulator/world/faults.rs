@@ -1,14 +1,21 @@
 //! Crashes, pauses, restorations, and the end of all faults.
 
+use uuid::Uuid;
+
 use super::{Event, FAULTS_END_US, LEASE_US, World};
 use crate::client::want;
 use crate::node::Node;
 use crate::stock::Command;
-use persistence::journal::Seq;
+use cluster::ownership::Standing;
+use persistence::journal::{Owner, Seq};
+use persistence::shortcut::Shortcut;
 
 impl World {
     pub(super) fn schedule_faults(&mut self) {
         let nodes = self.places.len();
+        if self.plan.tight {
+            return self.at(FAULTS_END_US, Event::Heal);
+        }
         if self.plan.regress {
             let back_up = self.random.between(30_000, 300_000);
             self.at(back_up, Event::BackUp);
@@ -29,6 +36,17 @@ impl World {
             let length = self.random.between(10_000, 4 * LEASE_US);
             self.at(at, Event::Pause(node, length));
         }
+        for _ in 0..self.random.below(3) {
+            let node = self.random.index(nodes);
+            let at = self.random.below(FAULTS_END_US);
+            let length = self.random.between(LEASE_US / 2, 3 * LEASE_US);
+            self.at(at, Event::CutOff(node, length));
+        }
+        for _ in 0..self.random.below(3) {
+            let node = self.random.index(nodes);
+            let at = self.random.below(FAULTS_END_US);
+            self.at(at, Event::ClockJumps(node));
+        }
         self.at(FAULTS_END_US, Event::Heal);
     }
 
@@ -40,18 +58,50 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, node: usize) {
-        let place = &mut self.places[node];
-        if place.node.is_some() {
+        if self.places[node].node.is_some() {
             return;
         }
+        let (base_us, wall_us) = (self.random.below(1_000_000_000), self.wall_clock());
+        let place = &mut self.places[node];
         place.life += 1;
+        let life = place.life;
         place.paused_until = 0;
         place.tick_at = u64::MAX;
-        place.base_us = self.random.below(1_000_000_000);
-        let life = place.life;
-        place.node = Some(Node::start(node, life, self.terms, self.plan.shortcut));
+        (place.base_us, place.wall_us) = (base_us, wall_us);
+        self.begin_life(node);
         self.note(node, || format!("starts life {life}"));
         self.after(1, Event::Tick { node, life });
+    }
+
+    /// Starts a node on what its disk keeps: whoever begins there knows that all former lives ended.
+    pub(super) fn begin_life(&mut self, node: usize) {
+        let life = self.places[node].life;
+        let name = if self.same_names { "node" } else { &self.places[node].name };
+        let owner =
+            Owner { node: name.to_owned(), incarnation: Uuid::from_u64_pair(node as u64, life) };
+        let believes_any = self.plan.shortcut == Some(Shortcut::BelieveAnyFormerLife);
+        let disks = self.places.iter().enumerate().filter(|(of, _)| *of == node || believes_any);
+        let standing = Standing {
+            owner: owner.clone(),
+            alone: false,
+            ended: disks.flat_map(|(_, place)| place.disk.lives.clone()).collect(),
+            acknowledged: self.places[node].disk.acknowledged.clone(),
+        };
+        let place = &mut self.places[node];
+        place.disk.lives.push(owner.incarnation);
+        let mut living = Node::start(standing, self.terms, self.plan.shortcut);
+        living.told.clone_from(&place.disk.acknowledged);
+        place.node = Some(living);
+    }
+
+    /// A node that is refused for its name ends; whoever looks after it starts it again for a while.
+    pub(super) fn refuse(&mut self, node: usize) {
+        self.note(node, || "is refused: another living node has its name".into());
+        self.places[node].node = None;
+        if !self.healed {
+            let pause = self.random.between(1_000, 200_000);
+            self.after(pause, Event::Restart(node));
+        }
     }
 
     /// All faults end; everyone insists from now on.
@@ -61,6 +111,7 @@ impl World {
         self.database.forgets_snapshots = false;
         for node in 0..self.places.len() {
             self.places[node].paused_until = 0;
+            self.places[node].cut_off_until = 0;
             self.restart(node);
         }
         for number in 0..self.items.ids.len() {
@@ -76,11 +127,15 @@ impl World {
         let Some(backup) = self.backup.take() else {
             return;
         };
+        // A replica without the tail is promoted; the writer goes on, or starts again beside that.
+        let restarts = self.plan.seed.is_multiple_of(2);
         for (number, place) in self.places.iter().enumerate() {
             let Some(node) = &place.node else { continue };
             for shard in 0..self.terms.shards {
-                let ownership = node.ownership(shard);
-                if ownership.is_some_and(|(_, head): (_, Seq)| head > backup.head(shard)) {
+                let writer = node.ownership(shard).map_or(0, |(_, head): (_, Seq)| head);
+                let disk = place.disk.acknowledged.get(&shard).copied().unwrap_or(0);
+                let known = if restarts { disk } else { writer };
+                if known > backup.head(shard) {
                     self.doomed.insert((number, shard));
                 }
             }
@@ -92,6 +147,12 @@ impl World {
         });
         self.database = backup;
         self.generation += 1;
+        if restarts {
+            for node in 0..self.places.len() {
+                self.crash(node);
+                self.restart(node);
+            }
+        }
         // Every item is asked for once more, so that every lane meets the loss.
         for (index, id) in self.items.ids.iter().enumerate() {
             let mut operation = want(&mut self.random, &self.items, &[], |_| 0);

@@ -5,7 +5,7 @@ use crate::cell::Told;
 use crate::database::{Answer, Question};
 use crate::node::Effect;
 use actors::keys::fingerprint;
-use persistence::journal::Appended;
+use persistence::journal::{Appended, Regression};
 
 impl World {
     /// Marks of keys in use, at versions where they need not be: a fingerprint proves nothing.
@@ -64,6 +64,14 @@ impl World {
                     }
                     self.noticed.insert((node, shard));
                 }
+                Effect::Stopped(Regression { shard, acknowledged, found }) => {
+                    self.note(node, || format!("stops shard {shard}: {found} of {acknowledged}"));
+                    if !self.plan.regress {
+                        return Err(format!("shard {shard} is stopped, and nothing was lost"));
+                    }
+                    self.noticed.insert((node, shard));
+                }
+                Effect::Twin => self.refuse(node),
                 Effect::Broken(what) if self.generation == 0 => return Err(what),
                 Effect::Broken(_) => {}
             }
@@ -71,11 +79,20 @@ impl World {
         Ok(())
     }
 
+    /// How long a statement and its answer take. In a tight world only a look may take long.
+    fn on_the_way(&mut self, question: &Question) -> (u64, u64) {
+        let (least, most) = match (self.plan.tight, question) {
+            (false, _) => (200, 2_500),
+            (true, Question::Look { .. }) => (20, 9_000),
+            (true, _) => (20, 100),
+        };
+        (self.random.between(least, most), self.random.between(20.max(least), most.min(2_500)))
+    }
+
     /// Sends a statement to the database, on a network like the weather.
     pub(super) fn ask(&mut self, node: usize, life: u64, question: Question) {
         self.note(node, || format!("asks {question:?}"));
-        let there = self.random.between(200, 2_500);
-        let back = self.random.between(200, 2_500);
+        let (there, back) = self.on_the_way(&question);
         let is_append = matches!(question, Question::Append { .. });
         let mut answer_after = Some(back);
         let mut delay = there;
@@ -91,7 +108,16 @@ impl World {
             let answer = Answer::Append { lane, outcome };
             return self.after(back, Event::Answer { node, life, answer });
         }
-        let is_lease = matches!(question, Question::Take { .. } | Question::Renew { .. });
+        if self.now < self.places[node].cut_off_until {
+            self.note(node, || "  (it is cut off)".into());
+            let answer = question.unanswered();
+            let patience = self.random.between(2_000, 9_000);
+            return self.after(patience, Event::Answer { node, life, answer });
+        }
+        let is_lease = matches!(
+            question,
+            Question::Look { .. } | Question::Take { .. } | Question::Renew { .. }
+        );
         if is_lease && self.cut_nodes.remove(&node) {
             let answer = question.unanswered();
             return self.after(back, Event::Answer { node, life, answer });
@@ -159,7 +185,8 @@ impl World {
             return Ok(());
         }
         let is_append = matches!(question, Question::Append { .. });
-        let (answer, written) = self.database.execute(question, self.now, &mut self.random);
+        let wall_us = self.places[node].wall(self.now);
+        let (answer, written) = self.database.execute(question, wall_us, &mut self.random);
         for entry in &written {
             self.trace.line(self.now, "database", || {
                 format!(
@@ -200,7 +227,7 @@ impl World {
             0
         };
         if self.healed || !self.random.chance(self.weather.reply_lost) {
-            let delay = self.random.between(100, 2_000);
+            let delay = self.between_clients();
             self.after(delay, Event::Told { attempt, told, version });
         }
         Ok(())

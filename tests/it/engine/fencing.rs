@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::cluster::ownership::LeaseTerms;
-use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId, Taken};
+use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId};
 use emporium::persistence_sql::{Secrets, Snapshots, mysql};
 use uuid::Uuid;
 
+use crate::persistence::entries::seize;
 use crate::support::counter::Command;
 use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
 use crate::support::engine::{TestNode, limits, meta};
@@ -17,8 +18,7 @@ use crate::support::eventually;
 use crate::support::faults::Fate;
 use crate::support::proxy::{Mode, Proxy};
 
-const SHORT: LeaseTerms =
-    LeaseTerms { lease: Duration::from_millis(900), margin: Duration::from_millis(100) };
+const SHORT: LeaseTerms = LeaseTerms { lease: Duration::from_millis(900) };
 
 fn add() -> Command {
     Command::Add { amount: 1 }
@@ -27,9 +27,8 @@ fn add() -> Command {
 /// Another process takes the shard, whoever holds it; the number of its takeover record.
 async fn steal(database: &TestDatabase, shard: ShardId) -> Seq {
     let thief = Owner { node: "thief".into(), incarnation: Uuid::new_v4() };
-    let taken = database.journal.take(&[shard], &thief, SHORT.lease, true).await.expect("taken");
-    let [Taken::Owned { head, .. }] = taken[..] else { panic!("{taken:?}") };
-    head
+    let taken = seize(&*database.journal, &[shard], &thief).await.expect("taken");
+    taken[0].2
 }
 
 /// Another owner takes the shard between two commands, and with one in flight: the first is refused
@@ -66,7 +65,7 @@ async fn a_second_owner_ends_our_writing_at_once(database: TestDatabase) {
         let events: u32 =
             log.iter().filter(|e| &*e.aggregate_type == "test_counter").map(|e| e.count).sum();
         assert_eq!(events, acknowledged, "what was acknowledged stands before the takeover");
-        // The thief's lease runs out, the leases takes the shard again, the key has one outcome.
+        // The thief does nothing more, the node takes the shard again, the key has one outcome.
         eventually("the shard to come back", || async {
             counter.ask(add(), meta(Some(key))).await.ok()
         })

@@ -1,15 +1,12 @@
 //! Entries and owners for tests, and short words for what tests do with them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use emporium::persistence::journal::{
-    Appended, Entry, Epoch, Journal, Owner, PageLimit, Seq, ShardId, Taken,
+    Appended, Claim, Entry, Epoch, Journal, JournalError, Owner, PageLimit, Pulse, Seq, ShardId,
+    Taken,
 };
 use uuid::Uuid;
-
-/// Longer than any test.
-pub const LEASE: Duration = Duration::from_secs(600);
 
 pub fn owner(node: &str) -> Owner {
     Owner { node: node.to_owned(), incarnation: Uuid::new_v4() }
@@ -66,11 +63,47 @@ pub async fn whole(journal: &dyn Journal, shard: ShardId) -> Vec<Entry> {
     }
 }
 
+/// A claim of one who has seen nothing: it gets what was given up.
+pub fn claim(shard: ShardId) -> Claim {
+    Claim { shard, seen: Pulse { epoch: 0, beat: 0 }, acknowledged: 0 }
+}
+
+/// Claims of one who has seen what stands there now, and knows its holder to be gone.
+pub async fn claims(journal: &dyn Journal, shards: &[ShardId]) -> Vec<Claim> {
+    let seen = journal.look(shards).await.expect("the journal answers");
+    seen.into_iter().map(|holding| Claim { seen: holding.pulse, ..claim(holding.shard) }).collect()
+}
+
+/// Takes shards, whoever holds them: looks again where they moved in between.
+pub async fn seize(
+    journal: &dyn Journal,
+    shards: &[ShardId],
+    owner: &Owner,
+) -> Result<Vec<(ShardId, Epoch, Seq)>, JournalError> {
+    let mut owned = Vec::new();
+    let mut left = shards.to_vec();
+    while !left.is_empty() {
+        let claims = claims(journal, &left).await;
+        for taken in journal.take(&claims, owner).await? {
+            match taken {
+                Taken::Owned { shard, epoch, head, .. } => {
+                    left.retain(|other| *other != shard);
+                    owned.push((shard, epoch, head));
+                }
+                Taken::Held(_) => {}
+                Taken::Regressed(regression) => panic!("{regression:?}"),
+            }
+        }
+    }
+    owned.sort_unstable();
+    Ok(owned)
+}
+
 /// Takes one shard that is free to be taken: its epoch and its head.
 pub async fn take(journal: &dyn Journal, shard: ShardId, owner: &Owner) -> (Epoch, Seq) {
-    let taken = journal.take(&[shard], owner, LEASE, false).await.expect("the journal answers");
+    let taken = journal.take(&[claim(shard)], owner).await.expect("the journal answers");
     match taken.as_slice() {
-        [Taken::Owned { shard: owned, epoch, head }] if *owned == shard => (*epoch, *head),
+        [Taken::Owned { shard: owned, epoch, head, .. }] if *owned == shard => (*epoch, *head),
         other => panic!("shard {shard} was not taken: {other:?}"),
     }
 }

@@ -9,7 +9,7 @@ use emporium::persistence_sql::mysql::{Database, Options};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::entries::{LEASE, commit, entry, owner, run_of, whole};
+use super::entries::{claim, claims, commit, entry, owner, run_of, whole};
 use crate::support::database::{Location, Operator, TestDatabase, on_mysql};
 use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
@@ -110,7 +110,7 @@ async fn a_server_that_is_not_there_was_sent_nothing() {
         drop(proxy);
         let outcome = appender.append(&[entry(0, 1, 1)]).await;
         assert!(matches!(outcome, Appended::NotSent(_)), "{outcome:?}");
-        let taken = through.take(&[0], &owner("one"), LEASE, false).await;
+        let taken = through.take(&[claim(0)], &owner("one")).await;
         assert!(matches!(taken, Err(JournalError::Unreachable(_))), "{taken:?}");
         assert!(whole(&*database.journal, 0).await.is_empty());
     })
@@ -277,14 +277,14 @@ async fn a_taker_waits_for_an_append_in_flight_and_stands_behind_it() {
     on_mysql(|database| async move {
         let journal = database.journal.clone();
         let one = owner("one");
-        journal.take(&[0], &one, LEASE, false).await.expect("an answer");
+        journal.take(&[claim(0)], &one).await.expect("an answer");
         // Given an append of the old owner that has not committed yet
         let mut operator = database.location.operator().await;
         operator.execute("START TRANSACTION").await;
         insert(&mut operator, &entry(0, 2, 1)).await;
         let taker = journal.clone();
-        let taking =
-            tokio::spawn(async move { taker.take(&[0], &owner("two"), LEASE, true).await });
+        let seen = claims(&*journal, &[0]).await;
+        let taking = tokio::spawn(async move { taker.take(&seen, &owner("two")).await });
         let mut watcher = database.location.operator().await;
         lock_wait(&mut watcher, None).await;
         // when it commits after all
@@ -319,14 +319,6 @@ async fn in_another_time_zone(database: TestDatabase) {
     let written = entry(0, 1, 1);
     commit(&journal, std::slice::from_ref(&written)).await;
     assert_eq!(whole(&*database.journal, 0).await, [written]);
-
-    // A lease set by a session of the one kind is read the same by the other.
-    journal.take(&[1], &owner("one"), LEASE, false).await.expect("an answer");
-    let held = database.journal.take(&[1], &owner("two"), LEASE, false).await.expect("an answer");
-    let emporium::persistence::journal::Taken::Held { remaining, .. } = &held[0] else {
-        panic!("taken from under its owner: {held:?}");
-    };
-    assert!(*remaining <= LEASE && *remaining > LEASE / 2, "{remaining:?}");
 
     // And an operator reads UTC, whatever the session's zone.
     let mut operator = database.location.operator().await;

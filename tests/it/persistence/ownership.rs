@@ -1,24 +1,25 @@
 //! Who may write a shard, and the fence that holds whoever may no longer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use emporium::persistence::journal::{
-    Appended, Entry, Epoch, Journal, Owner, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
+    Appended, Claim, Entry, Epoch, Journal, Owner, Pulse, Regression, SHARD_RECORD, Seq, ShardId,
+    Taken, shard_record_id,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::conformance;
-use super::entries::{LEASE, commit, entry, owner, run_of, take, whole};
+use super::entries::{claim, claims, commit, entry, owner, run_of, seize, take, whole};
 use crate::support::database::{SHARDS, TestDatabase};
-use crate::support::eventually;
 
 conformance!(
     taking_writes_a_record_behind_the_head,
-    a_lease_keeps_others_out_until_it_runs_out,
-    a_restarted_node_takes_its_shards_at_once,
-    the_only_process_may_take_everything,
+    a_holder_that_moves_keeps_others_out_and_one_that_stands_still_does_not,
+    the_name_of_a_node_gives_it_no_right,
+    time_never_goes_back_along_a_log,
+    a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken,
+    a_stopped_shard_stays_so_for_every_node,
     leases_are_renewed_by_their_incarnation_only,
     leases_are_released_by_their_incarnation_only,
     all_shards_are_taken_at_once,
@@ -44,59 +45,100 @@ async fn taking_writes_a_record_behind_the_head(database: TestDatabase) {
         serde_json::json!([{
             "schema": 1,
             "type": "TakenOver",
-            "data": { "node": node.node, "incarnation": node.incarnation.to_string() },
+            "data": {
+                "node": node.node, "incarnation": node.incarnation.to_string(), "from": null
+            },
             "meta": {},
         }])
     );
 }
 
-async fn a_lease_keeps_others_out_until_it_runs_out(database: TestDatabase) {
+async fn a_holder_that_moves_keeps_others_out_and_one_that_stands_still_does_not(
+    database: TestDatabase,
+) {
     let journal = &*database.journal;
-    take(journal, 0, &owner("one")).await;
-    let other = owner("other");
-    let held = journal.take(&[0], &other, LEASE, false).await.expect("the journal answers");
-    let [Taken::Held { shard: 0, node, remaining }] = held.as_slice() else {
+    let (one, other) = (owner("one"), owner("other"));
+    take(journal, 0, &one).await;
+    let first = claims(journal, &[0]).await;
+    let pulse = |beat| Pulse { epoch: 1, beat };
+    assert_eq!(first, [Claim { seen: pulse(0), ..claim(0) }]);
+    journal.renew(&one, &[]).await.expect("the journal answers");
+    let held = journal.take(&first, &other).await.expect("the journal answers");
+    let [Taken::Held(holding)] = held.as_slice() else {
         panic!("taken from under its owner: {held:?}");
     };
-    assert_eq!(node, "one");
-    assert!(*remaining <= LEASE && *remaining > LEASE / 2, "{remaining:?}");
+    assert_eq!((holding.pulse, holding.owner.as_ref()), (pulse(1), Some(&one)));
     assert_eq!(whole(journal, 0).await.len(), 1, "a refused taking writes nothing");
 
-    // Given that a short lease is held, it runs out by itself.
-    let short = Duration::from_millis(300);
-    journal.take(&[1], &owner("one"), short, false).await.expect("the journal answers");
-    let taken = eventually("the end of the lease", || async {
-        let taken = journal.take(&[1], &other, LEASE, false).await.expect("the journal answers");
-        match taken.as_slice() {
-            [Taken::Held { remaining, .. }] => {
-                assert!(*remaining <= short, "{remaining:?} of {short:?}");
-                None
-            }
-            [Taken::Owned { epoch, head, .. }] => Some((*epoch, *head)),
-            other => panic!("{other:?}"),
-        }
-    })
-    .await;
-    assert_eq!(taken, (2, 2));
+    let second = claims(journal, &[0]).await;
+    let taken = journal.take(&second, &other).await.expect("the journal answers");
+    assert!(matches!(taken[..], [Taken::Owned { shard: 0, epoch: 2, head: 2, .. }]), "{taken:?}");
+    let record = whole(journal, 0).await.pop().expect("the takeover record");
+    assert!(record.events.contains(r#""from":"one""#), "{}", record.events);
+    // What the first owner holds by now is nothing.
+    assert!(journal.renew(&one, &[]).await.expect("the journal answers").is_empty());
 }
 
-async fn a_restarted_node_takes_its_shards_at_once(database: TestDatabase) {
+async fn the_name_of_a_node_gives_it_no_right(database: TestDatabase) {
     let journal = &*database.journal;
-    let before = owner("one");
+    let (before, after) = (owner("one"), owner("one"));
     assert_eq!(take(journal, 0, &before).await, (1, 1));
-    let after = owner("one");
-    assert_eq!(take(journal, 0, &after).await, (2, 2), "a new epoch");
-    assert!(journal.renew(&before, LEASE).await.expect("the journal answers").is_empty());
-    assert_eq!(journal.renew(&after, LEASE).await.expect("the journal answers"), [0]);
-    assert_eq!(take(journal, 0, &after).await, (3, 3), "never the old one again");
+    let taken = journal.take(&[claim(0)], &after).await.expect("the journal answers");
+    assert!(matches!(taken[..], [Taken::Held(_)]), "{taken:?}");
+    assert!(journal.renew(&after, &[]).await.expect("the journal answers").is_empty());
+    assert_eq!(journal.renew(&before, &[]).await.expect("the journal answers"), [0]);
 }
 
-async fn the_only_process_may_take_everything(database: TestDatabase) {
+async fn time_never_goes_back_along_a_log(database: TestDatabase) {
     let journal = &*database.journal;
-    take(journal, 0, &owner("one")).await;
-    let other = owner("other");
-    let taken = journal.take(&[0], &other, LEASE, true).await.expect("the journal answers");
-    assert_eq!(taken, [Taken::Owned { shard: 0, epoch: 2, head: 2 }]);
+    let year_2100_us = 4_102_444_800_000_000;
+    let late = Entry { recorded_us: year_2100_us, ..entry(0, 1, 0) };
+    commit(journal, &[late]).await;
+    let taken = journal.take(&[claim(0)], &owner("one")).await.expect("the journal answers");
+    let [Taken::Owned { recorded_us, .. }] = taken[..] else { panic!("{taken:?}") };
+    assert_eq!(recorded_us, year_2100_us);
+    assert_eq!(whole(journal, 0).await[1].recorded_us, year_2100_us);
+}
+
+async fn a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken(database: TestDatabase) {
+    let journal = &*database.journal;
+    let one = owner("one");
+    // What the taker knows from elsewhere …
+    commit(journal, &run_of(0, 1..=3, 0)).await;
+    let claim_0 = Claim { acknowledged: 5, ..claim(0) };
+    let taken = journal.take(&[claim_0], &one).await.expect("the journal answers");
+    let lost = Regression { shard: 0, acknowledged: 5, found: 3 };
+    assert_eq!(taken, [Taken::Regressed(lost)]);
+    assert_eq!(whole(journal, 0).await.len(), 3, "nothing is appended");
+
+    // … or what an owner has told the database.
+    take(journal, 1, &one).await;
+    commit(journal, &run_of(1, 2..=4, 1)).await;
+    journal.renew(&one, &[(1, 4)]).await.expect("the journal answers");
+    let mut operator = database.location.operator().await;
+    operator.execute("DELETE FROM journal WHERE shard = 1 AND seq > 2").await;
+    let seen = claims(journal, &[1]).await;
+    let taken = journal.take(&seen, &owner("two")).await.expect("the journal answers");
+    assert_eq!(taken, [Taken::Regressed(Regression { shard: 1, acknowledged: 4, found: 2 })]);
+}
+
+async fn a_stopped_shard_stays_so_for_every_node(database: TestDatabase) {
+    let journal = &*database.journal;
+    let one = owner("one");
+    take(journal, 0, &one).await;
+    let lost = Regression { shard: 0, acknowledged: 9, found: 1 };
+    journal.stop(&lost).await.expect("the journal answers");
+    let seen = journal.look(&[0]).await.expect("the journal answers");
+    assert_eq!((seen[0].owner.as_ref(), seen[0].regression()), (None, Some(lost)));
+    for node in [&one, &owner("two")] {
+        let taken = journal.take(&claims(journal, &[0]).await, node).await;
+        assert_eq!(taken.expect("the journal answers"), [Taken::Regressed(lost)]);
+    }
+    // A log that is long enough is not stopped for what somebody says late.
+    take(journal, 1, &one).await;
+    let late = Regression { shard: 1, acknowledged: 1, found: 0 };
+    journal.stop(&late).await.expect("the journal answers");
+    assert_eq!(journal.look(&[1]).await.expect("an answer")[0].regression(), None);
 }
 
 async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
@@ -106,17 +148,15 @@ async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
         take(journal, shard, &one).await;
     }
     take(journal, 3, &two).await;
-    let longer = LEASE * 2;
-    assert_eq!(journal.renew(&one, longer).await.expect("the journal answers"), [2, 5, 9]);
-    let held = journal.take(&[2, 3], &owner("x"), LEASE, false).await.expect("an answer");
-    let remaining: Vec<bool> = held
-        .iter()
-        .map(|taken| match taken {
-            Taken::Held { remaining, .. } => *remaining > LEASE,
-            Taken::Owned { .. } => panic!("taken from under its owner"),
-        })
-        .collect();
-    assert_eq!(remaining, [true, false], "only those of the renewing incarnation");
+    let before = journal.look(&[2, 3]).await.expect("the journal answers");
+    assert_eq!(journal.renew(&one, &[(5, 1), (2, 1)]).await.expect("an answer"), [2, 5, 9]);
+    let after = journal.look(&[2, 3]).await.expect("the journal answers");
+    let moved = [0, 1].map(|place| before[place].pulse != after[place].pulse);
+    assert_eq!(moved, [true, false], "only those of the renewing incarnation");
+    // What was acknowledged only rises.
+    journal.renew(&one, &[(5, 7)]).await.expect("the journal answers");
+    journal.renew(&one, &[(5, 3)]).await.expect("the journal answers");
+    assert_eq!(journal.look(&[5]).await.expect("an answer")[0].acknowledged, 7);
 }
 
 async fn leases_are_released_by_their_incarnation_only(database: TestDatabase) {
@@ -127,10 +167,10 @@ async fn leases_are_released_by_their_incarnation_only(database: TestDatabase) {
     journal.release(&two, &[0, 1]).await.expect("the journal answers");
     journal.release(&one, &[1, 7]).await.expect("the journal answers");
     journal.release(&one, &[]).await.expect("the journal answers");
-    assert_eq!(journal.renew(&one, LEASE).await.expect("the journal answers"), [0]);
-    let taken = journal.take(&[0, 1], &two, LEASE, false).await.expect("the journal answers");
-    assert!(matches!(&taken[0], Taken::Held { shard: 0, .. }), "{taken:?}");
-    assert_eq!(taken[1], Taken::Owned { shard: 1, epoch: 2, head: 2 });
+    assert_eq!(journal.renew(&one, &[]).await.expect("the journal answers"), [0]);
+    let taken = journal.take(&[claim(0), claim(1)], &two).await.expect("the journal answers");
+    assert!(matches!(&taken[0], Taken::Held(holding) if holding.shard == 0), "{taken:?}");
+    assert!(matches!(taken[1], Taken::Owned { shard: 1, epoch: 2, head: 2, .. }), "{taken:?}");
 }
 
 async fn all_shards_are_taken_at_once(database: TestDatabase) {
@@ -139,19 +179,25 @@ async fn all_shards_are_taken_at_once(database: TestDatabase) {
     // Asked for in any order and twice.
     let mut shards: Vec<ShardId> = (0..SHARDS).rev().collect();
     shards.push(3);
-    let taken = journal.take(&shards, &owner("two"), LEASE, false).await.expect("an answer");
+    let wanted: Vec<Claim> = shards.into_iter().map(claim).collect();
+    let taken = journal.take(&wanted, &owner("two")).await.expect("an answer");
     assert_eq!(taken.len(), usize::from(SHARDS));
     for (shard, taken) in (0..SHARDS).zip(taken) {
         match taken {
-            Taken::Held { shard: held, .. } => assert_eq!((shard, held), (6, 6)),
-            owned => assert_eq!(owned, Taken::Owned { shard, epoch: 1, head: 1 }),
+            Taken::Held(holding) => assert_eq!((shard, holding.shard), (6, 6)),
+            Taken::Owned { shard: owned, epoch, head, .. } => {
+                assert_eq!((owned, epoch, head), (shard, 1, 1));
+            }
+            Taken::Regressed(regression) => panic!("{regression:?}"),
         }
     }
-    assert!(journal.take(&[], &owner("two"), LEASE, false).await.expect("an answer").is_empty());
+    assert!(journal.take(&[], &owner("two")).await.expect("an answer").is_empty());
+    assert!(journal.look(&[]).await.expect("an answer").is_empty());
 }
 
 async fn a_shard_beyond_those_prepared_is_refused(database: TestDatabase) {
-    let refusal = database.journal.take(&[0, SHARDS], &owner("one"), LEASE, false).await;
+    let wanted = [claim(0), claim(SHARDS)];
+    let refusal = database.journal.take(&wanted, &owner("one")).await;
     assert!(refusal.is_err(), "{refusal:?}");
 }
 
@@ -196,14 +242,7 @@ async fn take_all(
     shards: &[ShardId],
     owner: &Owner,
 ) -> Vec<(ShardId, Epoch, Seq)> {
-    let taken = journal.take(shards, owner, LEASE, true).await.expect("the journal answers");
-    taken
-        .into_iter()
-        .map(|taken| match taken {
-            Taken::Owned { shard, epoch, head } => (shard, epoch, head),
-            Taken::Held { .. } => panic!("held against force"),
-        })
-        .collect()
+    seize(journal, shards, owner).await.expect("the journal answers")
 }
 
 async fn an_owner_that_was_replaced_is_refused_from_then_on(database: TestDatabase) {

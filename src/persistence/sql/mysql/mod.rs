@@ -53,13 +53,12 @@ impl Default for Options {
 /// One database of a server.
 pub struct Database {
     connections: Connections<Opener>,
+    /// The one for renewing leases, which waits for nothing else.
+    beats: Connections<Opener>,
     opener: Arc<Opener>,
     server: Server,
     options: Options,
 }
-
-/// The clock of this database, microseconds since 1970 UTC, as of the start of the statement.
-const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
 impl Database {
     /// Connects to the database that `url` (`mysql://user:password@host:port/database`) names,
@@ -75,7 +74,8 @@ impl Database {
         let examine = Server::examine(first.connection());
         let server = within(options.call_timeout, examine).await.map_err(journal_error)?;
         first.give_back();
-        Ok(Self { connections, opener: Arc::new(opener), server, options })
+        let beats = Connections::new(opener.clone(), 1);
+        Ok(Self { connections, beats, opener: Arc::new(opener), server, options })
     }
 
     /// Brings the tables to the shape this program knows; several nodes may do so at once. A

@@ -4,24 +4,28 @@
 //! lock: the takeover record meets the old owner's appends at the primary key, and whoever comes
 //! second there learns it. Locks only see to it that a taker is not second for ever.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Executor, MySqlConnection, Row};
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Executor, MySqlConnection, Row};
 use tokio::time::sleep;
 
+use super::Database;
 use super::appender::bind_entries;
 use super::errors::{Verdict, journal_error, verdict};
-use super::reading::heads_on;
-use super::{Database, NOW_US};
-use crate::statements::{
-    OWNED_SHARDS, SHARD_COUNT, ShardRow, in_lock_order, insert_entries, insert_shards, micros,
-    own_shards, release_shards, renew_shards, select_owners, takeover,
+use super::session::within;
+use crate::shards::{
+    End, Findings, OWNED_SHARDS, SHARD_COUNT, in_lock_order, insert_shards, own_shards,
+    release_shards, renew_shards, select_holdings, stop_shard,
 };
+use crate::statements::{id, insert_entries};
 use persistence::cause::Cause;
 use persistence::journal::{
-    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
+    Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse, Regression, Seq, ShardId,
+    ShardLeases, Taken,
 };
 
 /// How often all shards asked for are tried in one transaction that locks out nobody. Where an
@@ -53,38 +57,47 @@ impl ShardLeases for Database {
             .map_err(|_| JournalError::Corrupt(format!("a table of {count} shards").into()))
     }
 
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        let shards = in_lock_order(shards);
-        let together = Demand { owner, lease, force, heads: Heads::Read };
-        if let Some(taken) = together.take(self, &shards, TRIES_TOGETHER).await? {
+    async fn look(&self, shards: &[ShardId]) -> Result<Vec<Holding>, JournalError> {
+        if shards.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut borrowed = self.acquire().await?;
+        let look = holdings_on(borrowed.connection(), shards, "");
+        let rows = self.answer(look).await?;
+        borrowed.give_back();
+        Ok(rows)
+    }
+
+    async fn take(&self, claims: &[Claim], owner: &Owner) -> Result<Vec<Taken>, JournalError> {
+        let claims = in_lock_order(claims);
+        let together = Demand { owner, heads: Heads::Read };
+        if let Some(taken) = together.take(self, &claims, TRIES_TOGETHER).await? {
             return Ok(taken);
         }
-        let alone = Demand { heads: Heads::Locked, ..together };
-        let mut taken = Vec::with_capacity(shards.len());
-        for shard in &shards {
-            let one = alone.take(self, std::slice::from_ref(shard), TRIES_ALONE).await?;
+        let alone = Demand { owner, heads: Heads::Locked };
+        let mut taken = Vec::with_capacity(claims.len());
+        for claim in &claims {
+            let one = alone.take(self, std::slice::from_ref(claim), TRIES_ALONE).await?;
             taken.extend(one.ok_or_else(|| {
                 let tries = format!("it was appended to at each of {TRIES_ALONE} tries to take it");
-                JournalError::Unreachable(Cause::from(tries).at(format_args!("shard {shard}")))
+                let place = format_args!("shard {}", claim.shard);
+                JournalError::Unreachable(Cause::from(tries).at(place))
             })?);
         }
         Ok(taken)
     }
 
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
-        let mut borrowed = self.acquire().await?;
+    async fn renew(
+        &self,
+        owner: &Owner,
+        acknowledged: &[(ShardId, Seq)],
+    ) -> Result<Vec<ShardId>, JournalError> {
+        // A connection that nothing else uses: what waits elsewhere does not cost the leases.
+        let beats = within(self.options.call_timeout, self.beats.acquire()).await;
+        let mut borrowed = beats.map_err(journal_error)?;
+        let statement = renew_shards(&incarnation_literal(owner), acknowledged, GREATEST);
+        self.answer(borrowed.connection().execute(sqlx::raw_sql(statement))).await?;
         let incarnation = owner.incarnation.as_bytes().as_slice();
-        let renewal = sqlx::query(renew_shards(NOW_US))
-            .bind(micros(lease))
-            .bind(incarnation)
-            .execute(borrowed.connection());
-        self.answer(renewal).await?;
         let owned =
             sqlx::query_scalar(OWNED_SHARDS).bind(incarnation).fetch_all(borrowed.connection());
         let owned = self.answer(owned).await?;
@@ -100,6 +113,14 @@ impl ShardLeases for Database {
         let statement = release_shards(shards, &incarnation_literal(owner));
         let release = borrowed.connection().execute(sqlx::raw_sql(statement));
         self.answer(release).await?;
+        borrowed.give_back();
+        Ok(())
+    }
+
+    async fn stop(&self, regression: &Regression) -> Result<(), JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let statement = sqlx::raw_sql(stop_shard(regression, GREATEST));
+        self.answer(borrowed.connection().execute(statement)).await?;
         borrowed.give_back();
         Ok(())
     }
@@ -137,31 +158,29 @@ enum Heads {
 #[derive(Clone, Copy)]
 struct Demand<'a> {
     owner: &'a Owner,
-    lease: Duration,
-    force: bool,
     heads: Heads,
 }
 
 impl Demand<'_> {
-    /// Takes `shards` in one transaction, begun again where it meets the old owner's appends;
-    /// `None` when that happened each time.
+    /// Takes what is claimed in one transaction, begun again where it meets the old owner's
+    /// appends; `None` when that happened each time.
     async fn take(
         &self,
         database: &Database,
-        shards: &[ShardId],
+        claims: &[Claim],
         tries: u32,
     ) -> Result<Option<Vec<Taken>>, JournalError> {
-        if shards.is_empty() {
+        if claims.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let mut borrowed = database.acquire().await?;
         for round in 0..tries {
-            let transaction = self.transaction(borrowed.connection(), shards);
+            let transaction = self.transaction(borrowed.connection(), claims);
             let result = database.answer(async { Ok(transaction.await) }).await?;
             match result {
                 Ok(taken) => {
                     borrowed.give_back();
-                    if taken.len() < shards.len() {
+                    if taken.len() < claims.len() {
                         return Err(JournalError::Refused("a shard beyond those prepared".into()));
                     }
                     return Ok(Some(taken));
@@ -185,100 +204,125 @@ impl Demand<'_> {
     async fn transaction(
         &self,
         connection: &mut MySqlConnection,
-        shards: &[ShardId],
+        claims: &[Claim],
     ) -> Result<Vec<Taken>, sqlx::Error> {
         if self.heads == Heads::Locked {
             // For the next transaction only: at this level a lock holds the gap behind it too.
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
         }
         connection.execute("START TRANSACTION").await?;
-        let rows = connection
-            .fetch_all(sqlx::raw_sql(select_owners(NOW_US, shards, "FOR UPDATE")))
-            .await?;
-        let mut taken = Vec::with_capacity(rows.len());
-        let mut free = Vec::with_capacity(rows.len());
-        for row in rows {
-            let row = ShardRow {
-                shard: row.try_get(0)?,
-                epoch: row.try_get(1)?,
-                owner_node: row.try_get(2)?,
-                remaining_us: row.try_get(3)?,
-            };
-            match row.held_against(self.owner, self.force) {
-                Some((node, remaining)) => {
-                    taken.push(Taken::Held { shard: row.shard, node, remaining })
-                }
-                None => free.push(row),
-            }
-        }
-        if !free.is_empty() {
-            taken.extend(self.own(connection, &free).await?);
+        let shards: Vec<ShardId> = claims.iter().map(|claim| claim.shard).collect();
+        let rows = holdings_on(connection, &shards, "FOR UPDATE").await?;
+        let mut findings = Findings::of(claims, rows);
+        if !findings.free.is_empty() {
+            self.own(connection, &mut findings).await?;
         }
         connection.execute("COMMIT").await?;
-        taken.sort_by_key(|taken| match taken {
-            Taken::Owned { shard, .. } | Taken::Held { shard, .. } => *shard,
-        });
-        Ok(taken)
+        Ok(findings.answers())
     }
 
-    /// Sets the owner of the `free` shards and writes their takeover records.
+    /// Sets the owner of the shards found free and writes their takeover records.
     async fn own(
         &self,
         connection: &mut MySqlConnection,
-        free: &[ShardRow],
-    ) -> Result<Vec<Taken>, sqlx::Error> {
-        let numbers: Vec<ShardId> = free.iter().map(|row| row.shard).collect();
-        let statement = own_shards(
-            NOW_US,
-            &numbers,
-            &text_literal(&self.owner.node),
-            &incarnation_literal(self.owner),
-            &micros(self.lease).to_string(),
-        );
-        connection.execute(sqlx::raw_sql(statement)).await?;
-        let heads = match self.heads {
-            Heads::Read => heads_on(connection, &numbers).await?,
-            Heads::Locked => lock_heads(connection, &numbers).await?,
+        findings: &mut Findings,
+    ) -> Result<(), sqlx::Error> {
+        let free = findings.free_shards();
+        let ends = match self.heads {
+            Heads::Read => read_ends(connection, &free).await?,
+            Heads::Locked => lock_ends(connection, &free).await?,
         };
-        let records: Vec<Entry> = free
-            .iter()
-            .zip(heads)
-            .map(|(row, (shard, head)): (_, (_, Seq))| {
-                takeover(shard, head + 1, row.epoch + 1, self.owner)
-            })
-            .collect();
+        let records = findings.records(&ends, self.owner);
+        for regression in findings.regressions() {
+            connection.execute(sqlx::raw_sql(stop_shard(regression, GREATEST))).await?;
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let taken: Vec<ShardId> = records.iter().map(|record| record.shard).collect();
+        let node = text_literal(&self.owner.node);
+        let statement = own_shards(&taken, &node, &incarnation_literal(self.owner));
+        connection.execute(sqlx::raw_sql(statement)).await?;
         for batch in records.chunks(ENTRIES_PER_APPEND_MAX) {
             sqlx::query_with(insert_entries(batch.len()), bind_entries(batch)?)
                 .execute(&mut *connection)
                 .await?;
         }
-        Ok(records
-            .iter()
-            .map(|record| Taken::Owned {
-                shard: record.shard,
-                epoch: record.epoch,
-                head: record.seq,
-            })
-            .collect())
+        Ok(())
     }
 }
 
-/// The heads of the shards, their logs locked at the end.
-async fn lock_heads(
+/// The function that gives the greater of two numbers.
+const GREATEST: &str = "GREATEST";
+
+async fn holdings_on(
     connection: &mut MySqlConnection,
     shards: &[ShardId],
-) -> Result<Vec<(ShardId, Seq)>, sqlx::Error> {
-    let mut heads = Vec::with_capacity(shards.len());
-    for shard in shards {
-        let head: Option<Seq> = sqlx::query_scalar(
-            "SELECT seq FROM journal WHERE shard = ? ORDER BY seq DESC LIMIT 1 FOR UPDATE",
-        )
-        .bind(shard)
-        .fetch_optional(&mut *connection)
-        .await?;
-        heads.push((*shard, head.unwrap_or(0)));
+    lock: &str,
+) -> Result<Vec<Holding>, sqlx::Error> {
+    let rows = connection.fetch_all(sqlx::raw_sql(select_holdings(shards, lock))).await?;
+    rows.iter().map(holding).collect()
+}
+
+fn holding(row: &MySqlRow) -> Result<Holding, sqlx::Error> {
+    let node: Option<String> = row.try_get(3)?;
+    let incarnation: Option<Vec<u8>> = row.try_get(4)?;
+    let owner = match (node, incarnation) {
+        (Some(node), Some(bytes)) => Some(Owner { node, incarnation: id(&bytes)? }),
+        _ => None,
+    };
+    Ok(Holding {
+        shard: row.try_get(0)?,
+        pulse: Pulse { epoch: row.try_get(1)?, beat: row.try_get(2)? },
+        owner,
+        acknowledged: row.try_get(5)?,
+        regressed: row.try_get(6)?,
+    })
+}
+
+/// Each shard of a statement opens the table once more.
+const ENDS_PER_STATEMENT: usize = 64;
+
+/// The last entries of the shards, as committed: one step to the end of each log.
+async fn read_ends(
+    connection: &mut MySqlConnection,
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, End>, sqlx::Error> {
+    let mut ends = BTreeMap::new();
+    for part in shards.chunks(ENDS_PER_STATEMENT) {
+        let steps: Vec<String> =
+            part.iter().map(|shard| format!("({})", last_of(*shard))).collect();
+        let statement = sqlx::raw_sql(AssertSqlSafe(steps.join(" UNION ALL ")));
+        for row in connection.fetch_all(statement).await? {
+            ends.insert(row.try_get(0)?, end(&row)?);
+        }
     }
-    Ok(heads)
+    Ok(ends)
+}
+
+/// The last entries of the shards, their logs locked at the end.
+async fn lock_ends(
+    connection: &mut MySqlConnection,
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, End>, sqlx::Error> {
+    let mut ends = BTreeMap::new();
+    for shard in shards {
+        let statement = AssertSqlSafe(format!("{} FOR UPDATE", last_of(*shard)));
+        if let Some(row) = connection.fetch_optional(sqlx::raw_sql(statement)).await? {
+            ends.insert(*shard, end(&row)?);
+        }
+    }
+    Ok(ends)
+}
+
+fn last_of(shard: ShardId) -> String {
+    format!(
+        "SELECT shard, seq, recorded_us FROM journal WHERE shard = {shard} ORDER BY seq DESC LIMIT 1"
+    )
+}
+
+fn end(row: &MySqlRow) -> Result<End, sqlx::Error> {
+    Ok(End { seq: row.try_get(1)?, recorded_us: row.try_get(2)? })
 }
 
 // Statements over lists of shards differ with each list. They are sent as text, with their values

@@ -55,9 +55,6 @@ pub struct Database {
     turn: Arc<Mutex<()>>,
 }
 
-/// The clock of this database, microseconds since 1970 UTC (whole milliseconds).
-const NOW_US: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
-
 /// Batches come in few sizes; each is a prepared statement.
 const STATEMENTS_CACHED: usize = 128;
 

@@ -1,23 +1,28 @@
 //! Who owns which shard, in a SQLite file. Each change is one transaction that starts as a
 //! writer, so that nothing it reads can move before it commits.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
 
+use super::Database;
 use super::appender::bind_entries;
 use super::errors::{journal_error, met_duplicate, stored};
-use super::reading::heads_on;
-use super::{Database, NOW_US};
-use crate::statements::{
-    OWNED_SHARDS, SHARD_COUNT, ShardRow, in_lock_order, insert_entries, insert_shards, micros,
-    own_shards, release_shards, renew_shards, select_owners, takeover,
+use crate::shards::{
+    End, Findings, OWNED_SHARDS, SHARD_COUNT, in_lock_order, insert_shards, own_shards,
+    release_shards, renew_shards, select_holdings, stop_shard,
 };
+use crate::statements::{id, insert_entries, shard_list};
 use persistence::cause::Cause;
 use persistence::journal::{
-    ENTRIES_PER_APPEND_MAX, Entry, JournalError, Owner, Seq, ShardId, ShardLeases, Taken,
+    Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse, Regression, Seq, ShardId,
+    ShardLeases, Taken,
 };
+
+/// The function that gives the greater of two numbers.
+const GREATEST: &str = "MAX";
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
@@ -45,20 +50,24 @@ impl ShardLeases for Database {
         stored(count).map_err(journal_error)
     }
 
-    async fn take(
-        &self,
-        shards: &[ShardId],
-        owner: &Owner,
-        lease: Duration,
-        force: bool,
-    ) -> Result<Vec<Taken>, JournalError> {
-        let shards = in_lock_order(shards);
+    async fn look(&self, shards: &[ShardId]) -> Result<Vec<Holding>, JournalError> {
         if shards.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let rows = holdings_on(reader.connection(), shards).await.map_err(journal_error)?;
+        reader.give_back();
+        Ok(rows)
+    }
+
+    async fn take(&self, claims: &[Claim], owner: &Owner) -> Result<Vec<Taken>, JournalError> {
+        let claims = in_lock_order(claims);
+        if claims.is_empty() {
             return Ok(Vec::new());
         }
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        let taken = match take_on(writer.connection(), &shards, owner, lease, force).await {
+        let taken = match take_on(writer.connection(), &claims, owner).await {
             Ok(taken) => taken,
             // A writer holds the whole file: nobody can have appended meanwhile.
             Err(error) if met_duplicate(&error) => {
@@ -68,23 +77,28 @@ impl ShardLeases for Database {
             Err(error) => return Err(journal_error(error)),
         };
         writer.give_back();
-        if taken.len() < shards.len() {
+        if taken.len() < claims.len() {
             return Err(JournalError::Refused("a shard beyond those prepared".into()));
         }
         Ok(taken)
     }
 
-    async fn renew(&self, owner: &Owner, lease: Duration) -> Result<Vec<ShardId>, JournalError> {
+    async fn renew(
+        &self,
+        owner: &Owner,
+        acknowledged: &[(ShardId, Seq)],
+    ) -> Result<Vec<ShardId>, JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        sqlx::query(renew_shards(NOW_US))
-            .bind(micros(lease))
-            .bind(owner.incarnation.as_bytes().as_slice())
+        let incarnation = owner.incarnation.as_bytes().as_slice();
+        sqlx::query(renew_shards("?", acknowledged, GREATEST))
+            .bind(incarnation)
+            .persistent(false)
             .execute(writer.connection())
             .await
             .map_err(journal_error)?;
         let owned = sqlx::query_scalar(OWNED_SHARDS)
-            .bind(owner.incarnation.as_bytes().as_slice())
+            .bind(incarnation)
             .fetch_all(writer.connection())
             .await
             .map_err(journal_error)?;
@@ -100,6 +114,17 @@ impl ShardLeases for Database {
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
         sqlx::query(release_shards(shards, "?"))
             .bind(owner.incarnation.as_bytes().as_slice())
+            .persistent(false)
+            .execute(writer.connection())
+            .await
+            .map_err(journal_error)?;
+        writer.give_back();
+        Ok(())
+    }
+    async fn stop(&self, regression: &Regression) -> Result<(), JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        sqlx::query(stop_shard(regression, GREATEST))
             .persistent(false)
             .execute(writer.connection())
             .await
@@ -123,65 +148,96 @@ async fn prepare_on(connection: &mut SqliteConnection, count: u16) -> Result<i64
 
 async fn take_on(
     connection: &mut SqliteConnection,
-    shards: &[ShardId],
+    claims: &[Claim],
     owner: &Owner,
-    lease: Duration,
-    force: bool,
 ) -> Result<Vec<Taken>, sqlx::Error> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    let rows: Vec<(ShardId, i64, Option<String>, i64)> =
-        sqlx::query_as(select_owners(NOW_US, shards, ""))
-            .persistent(false)
-            .fetch_all(&mut *transaction)
-            .await?;
-    let mut taken = Vec::with_capacity(rows.len());
-    let mut free = Vec::with_capacity(rows.len());
-    for (shard, epoch, owner_node, remaining_us) in rows {
-        let row = ShardRow { shard, epoch: stored(epoch)?, owner_node, remaining_us };
-        match row.held_against(owner, force) {
-            Some((node, remaining)) => taken.push(Taken::Held { shard, node, remaining }),
-            None => free.push(row),
-        }
-    }
-    if !free.is_empty() {
-        taken.extend(own(&mut transaction, &free, owner, lease).await?);
+    let shards: Vec<ShardId> = claims.iter().map(|claim| claim.shard).collect();
+    let rows = holdings_on(&mut transaction, &shards).await?;
+    let mut findings = Findings::of(claims, rows);
+    if !findings.free.is_empty() {
+        own(&mut transaction, &mut findings, owner).await?;
     }
     transaction.commit().await?;
-    taken.sort_by_key(|taken| match taken {
-        Taken::Owned { shard, .. } | Taken::Held { shard, .. } => *shard,
-    });
-    Ok(taken)
+    Ok(findings.answers())
 }
 
-/// Sets the owner of the `free` shards and writes their takeover records.
+/// Sets the owner of the shards found free and writes their takeover records.
 async fn own(
     connection: &mut SqliteConnection,
-    free: &[ShardRow],
+    findings: &mut Findings,
     owner: &Owner,
-    lease: Duration,
-) -> Result<Vec<Taken>, sqlx::Error> {
-    let numbers: Vec<ShardId> = free.iter().map(|row| row.shard).collect();
-    sqlx::query(own_shards(NOW_US, &numbers, "?", "?", "?"))
+) -> Result<(), sqlx::Error> {
+    let ends = ends_on(connection, &findings.free_shards()).await?;
+    let records = findings.records(&ends, owner);
+    for regression in findings.regressions() {
+        sqlx::query(stop_shard(regression, GREATEST))
+            .persistent(false)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    let taken: Vec<ShardId> = records.iter().map(|record| record.shard).collect();
+    sqlx::query(own_shards(&taken, "?", "?"))
         .bind(owner.node.as_str())
         .bind(owner.incarnation.as_bytes().as_slice())
-        .bind(micros(lease))
         .persistent(false)
         .execute(&mut *connection)
         .await?;
-    let heads = heads_on(connection, &numbers).await?;
-    let records: Vec<Entry> = free
-        .iter()
-        .zip(heads)
-        .map(|(row, (shard, head)): (_, (_, Seq))| takeover(shard, head + 1, row.epoch + 1, owner))
-        .collect();
     for batch in records.chunks(ENTRIES_PER_APPEND_MAX) {
         sqlx::query_with(insert_entries(batch.len()), bind_entries(batch)?)
             .persistent(false)
             .execute(&mut *connection)
             .await?;
     }
-    Ok(records
-        .iter()
-        .map(|record| Taken::Owned { shard: record.shard, epoch: record.epoch, head: record.seq })
-        .collect())
+    Ok(())
+}
+
+async fn holdings_on(
+    connection: &mut SqliteConnection,
+    shards: &[ShardId],
+) -> Result<Vec<Holding>, sqlx::Error> {
+    let select = sqlx::query(select_holdings(shards, "")).persistent(false);
+    let rows = select.fetch_all(connection).await?;
+    rows.iter().map(holding).collect()
+}
+
+fn holding(row: &SqliteRow) -> Result<Holding, sqlx::Error> {
+    let number = |column: usize| stored::<u64>(row.try_get::<i64, _>(column)?);
+    let node: Option<String> = row.try_get(3)?;
+    let incarnation: Option<Vec<u8>> = row.try_get(4)?;
+    let owner = match (node, incarnation) {
+        (Some(node), Some(bytes)) => Some(Owner { node, incarnation: id(&bytes)? }),
+        _ => None,
+    };
+    let regressed: Option<i64> = row.try_get(6)?;
+    Ok(Holding {
+        shard: row.try_get(0)?,
+        pulse: Pulse { epoch: number(1)?, beat: number(2)? },
+        owner,
+        acknowledged: number(5)?,
+        regressed: regressed.map(stored).transpose()?,
+    })
+}
+
+/// The last entry of each log: one step from the end of the primary key for each.
+async fn ends_on(
+    connection: &mut SqliteConnection,
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, End>, sqlx::Error> {
+    let select = sqlx::AssertSqlSafe(format!(
+        "SELECT j.shard, j.seq, j.recorded_us FROM shards AS s JOIN journal AS j \
+         ON j.shard = s.shard AND j.seq = (SELECT MAX(k.seq) FROM journal AS k \
+         WHERE k.shard = s.shard) WHERE s.shard IN {}",
+        shard_list(shards)
+    ));
+    let rows: Vec<(ShardId, i64, i64)> =
+        sqlx::query_as(select).persistent(false).fetch_all(connection).await?;
+    let mut ends = BTreeMap::new();
+    for (shard, seq, recorded_us) in rows {
+        ends.insert(shard, End { seq: stored(seq)?, recorded_us });
+    }
+    Ok(ends)
 }
