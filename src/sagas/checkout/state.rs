@@ -1,9 +1,10 @@
 //! The state of a checkout, and how each event moves it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use imbl::Vector;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Line};
@@ -88,7 +89,7 @@ pub struct State {
     pub customer: Option<CustomerId>,
     pub amount: Option<Money>,
     /// As many as an order has at most.
-    pub lines: Vector<Line>,
+    pub lines: Arc<[Line]>,
     pub phase: Phase,
     pub payment: Payment,
     /// Whether the provider may have been asked: by a driver that ran ahead, from the start on.
@@ -108,7 +109,7 @@ impl State {
                 self.order = Some(*order);
                 self.customer = Some(*customer);
                 self.amount = Some(*amount);
-                self.lines = lines.iter().copied().collect();
+                self.lines = lines.as_slice().into();
                 // Nothing to pay is nothing to authorise.
                 self.payment_due = !amount.is_zero();
                 self.enter(Phase::HoldingStock);

@@ -322,7 +322,10 @@ fn the_whole_table_of_transitions() {
                 match Order::decide(&state, command, &context(AggregateId(uuid(9)), noon(), 0)) {
                     Ok(events) if events.is_empty() => '=',
                     Ok(_) => '+',
-                    Err(Refusal::IllegalTransition { status: named, .. }) if named == status => '-',
+                    Err(
+                        Refusal::IllegalTransition { status: named, .. }
+                        | Refusal::Confirmed { status: named, .. },
+                    ) if named == status => '-',
                     Err(other) => panic!("{command:?} in {status:?}: {other}"),
                 };
             assert_eq!(found, expected, "{command:?} in {status:?}");
@@ -332,10 +335,19 @@ fn the_whole_table_of_transitions() {
 
 #[test]
 fn an_illegal_transition_names_the_status_and_the_command() {
-    let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be cancelled" };
+    let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be submitted" };
+    assert_eq!(refusal.code(), "INVALID_TRANSITION");
+    assert_eq!(refusal.to_string(), "an order that is completed cannot be submitted");
+    order(history(Status::Completed)).when(Command::Place).refused_as(refusal);
+}
+
+#[test]
+fn whoever_would_cancel_a_confirmed_order_is_told_by_whom_it_was_paid() {
+    let (status, payment_reference) = (Status::Completed, "pay-1".to_owned());
+    let refusal = Refusal::Confirmed { status, payment_reference };
     assert_eq!(refusal.code(), "INVALID_TRANSITION");
     assert_eq!(refusal.to_string(), "an order that is completed cannot be cancelled");
-    order(history(Status::Completed)).when(cancel()).refused_as(refusal);
+    order(history(status)).when(cancel()).refused_as(refusal);
 }
 
 fn samples() -> Vec<Event> {
