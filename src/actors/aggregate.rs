@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::activation::{Activation, ReplyTo};
 use super::core::{Committed, Decided, Request, Verdict};
+use super::keyed::is_same_input;
 use super::keys::Page;
 use super::metrics::RECOVERY_SECONDS;
 use super::recovery::{FoundKey, Recovered, RecoveryError, SHORT, find_key};
@@ -148,7 +149,7 @@ fn searched<A: Aggregate>(
             request.examined = through;
             return decide(activation, request);
         }
-        Ok(Some(found)) if found.input_hash == request.input_hash => {
+        Ok(Some(found)) if is_same_input(found.input_hash, request.input_hash) => {
             let shard = activation.shard.id;
             let committed = Committed { version: found.version, shard, seq: found.seq };
             request.reply.send(Verdict::Done(committed));

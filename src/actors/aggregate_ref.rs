@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
+use super::keyed;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
 use domain::aggregate::{Aggregate, Context};
@@ -54,8 +54,9 @@ pub enum Fault {
     /// `reason` is for operators.
     #[error("the log of this aggregate cannot be read")]
     Unreadable { reason: String },
-    #[error("the view has not come that far yet; it stands at {position}")]
-    Stale { position: String },
+    /// `behind`: so many entries are missing.
+    #[error("the view has not come that far yet; {behind} entries are missing")]
+    Stale { behind: u64 },
 }
 
 impl Fault {
@@ -207,7 +208,10 @@ impl<A: Aggregate> AggregateRef<A> {
         command: A::Command,
         meta: CommandMeta,
     ) -> Result<Committed, AskError<A::Refusal>> {
-        let (input_hash, bytes) = weigh(&command);
+        let (input_hash, bytes) = match meta.key {
+            Some(_) => self.engine.services.keyed.weigh(&command),
+            None => (0, keyed::length(&command)),
+        };
         self.ask_weighed(command, meta, input_hash, bytes).await
     }
 
@@ -220,8 +224,8 @@ impl<A: Aggregate> AggregateRef<A> {
         content: &impl Serialize,
         meta: CommandMeta,
     ) -> Result<Committed, AskError<A::Refusal>> {
-        let (input_hash, _) = weigh(content);
-        let (_, bytes) = weigh(&command);
+        let (input_hash, _) = self.engine.services.keyed.weigh(content);
+        let bytes = keyed::length(&command);
         self.ask_weighed(command, meta, input_hash, bytes).await
     }
 
@@ -296,7 +300,7 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.id.is_well_formed() {
             return Ok(None);
         }
-        let (input_hash, bytes) = weigh(content);
+        let (input_hash, bytes) = self.engine.services.keyed.weigh(content);
         let told = match self.submit(None, meta, input_hash, bytes).await {
             Ok(Verdict::KeyUnused) => return Ok(None),
             told => told.map_err(AskError::Fault).and_then(outcome),
@@ -495,22 +499,4 @@ pub(super) fn dropped(reason: Dropped) -> Fault {
 
 fn unavailable(reason: &'static str) -> Fault {
     Fault::Unavailable { reason, retry_after: UNAVAILABLE_RETRY }
-}
-
-/// Hash and length of a command's JSON, without keeping the text.
-fn weigh<C: Serialize>(command: &C) -> (u64, usize) {
-    struct Hashing(Xxh3, usize);
-    impl std::io::Write for Hashing {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            self.1 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hashing = Hashing(Xxh3::new(), 0);
-    serde_json::to_writer(&mut hashing, command).expect("commands serialize");
-    (hashing.0.digest(), hashing.1)
 }

@@ -8,6 +8,7 @@ pub mod activation;
 mod activations;
 pub mod aggregate;
 pub mod core;
+pub mod keyed;
 pub mod keys;
 pub mod recovery;
 pub mod snapshot;

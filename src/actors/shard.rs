@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::activations::Activations;
 use crate::feed::Feed;
+use crate::keyed::Keyed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use crate::past::PastReads;
 use domain::id::AggregateId;
@@ -104,6 +105,8 @@ pub struct NodeServices {
     pub clock: Clock,
     /// The keys that all nodes of this database share.
     pub vault: Vault,
+    /// What is made with them.
+    pub keyed: Keyed,
 }
 
 /// What a node's services are made of.
@@ -146,6 +149,7 @@ impl NodeServices {
             shards,
             slots,
             clock,
+            keyed: Keyed::new(&vault.installation),
             vault,
         }
     }

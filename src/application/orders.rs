@@ -89,7 +89,9 @@ pub async fn draft(
     draft: &Draft,
 ) -> Result<(AggregateId, Committed), AskError<Refusal>> {
     let application = request.application;
-    let id = request.new_id("draftOrder");
+    // Guests of one caller may come with equal keys: each has an order of their own.
+    let whose = draft.buyer.customer_id().0;
+    let id = request.new_id_for::<Order>("draftOrder", whose.as_bytes()).await?;
     let second = application.engine.services.now().timestamp();
     let key = request.key().unwrap_or_default();
     if !may_draft(&application.views, key, second) && !is_known(request, id, |_| true).await {

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use actors::aggregate_ref::{AggregateRef, AskError, Fault, KEY_BYTES_MAX};
 use actors::core::{CommandMeta, Committed};
 use domain::aggregate::Aggregate;
-use domain::id::AggregateId;
+use domain::id::{AggregateId, IdSecret};
 
 /// What came of a command: where it is committed, what the rules refused, or a fault.
 pub type Outcome<X> = Result<Committed, AskError<X>>;
@@ -42,17 +42,45 @@ impl<'a> Request<'a> {
         self.key.as_deref()
     }
 
-    /// The id of what this request creates: with a key the same one for each try. `what` tells
-    /// apart what one caller creates under one key.
-    pub fn new_id(&self, what: &str) -> AggregateId {
+    /// The id of the aggregate that this request creates: with a key the same one for each try.
+    /// `what` tells apart what one caller creates under one key.
+    pub async fn new_id<A: Aggregate>(&self, what: &str) -> Result<AggregateId, Fault> {
+        self.new_id_for::<A>(what, &[]).await
+    }
+
+    /// The same for what is created on behalf of somebody: what one caller creates under one key is
+    /// another thing for each of them.
+    pub async fn new_id_for<A: Aggregate>(
+        &self,
+        what: &str,
+        whose: &[u8],
+    ) -> Result<AggregateId, Fault> {
+        let Some(key) = &self.key else { return Ok(self.application.engine.new_id()) };
+        let keyed = &self.application.engine.services.keyed;
+        // It may have been created before the secret was changed.
+        for secret in keyed.older_ids() {
+            let id = self.keyed_id(secret, what, whose, key);
+            if self.aggregate::<A>(id).read().await?.version > 0 {
+                return Ok(id);
+            }
+        }
+        Ok(self.keyed_id(keyed.ids(), what, whose, key))
+    }
+
+    /// The name of what this request makes within an aggregate: with a key the same for each try.
+    pub fn new_name(&self, what: &str) -> Uuid {
         match &self.key {
             Some(key) => {
-                let principal = &self.caller.principal.id;
-                let parts = [b"created", what.as_bytes(), principal.as_bytes(), key.as_bytes()];
-                AggregateId::derived(&parts)
+                self.keyed_id(self.application.engine.services.keyed.names(), what, &[], key).0
             }
-            None => self.application.engine.new_id(),
+            None => self.application.engine.new_id().0,
         }
+    }
+
+    fn keyed_id(&self, secret: &IdSecret, what: &str, whose: &[u8], key: &str) -> AggregateId {
+        let principal = self.caller.principal.id.as_bytes();
+        let parts = [b"created", what.as_bytes(), principal, whose, key.as_bytes()];
+        AggregateId::keyed(secret, &parts)
     }
 
     /// Sends a command.

@@ -85,7 +85,7 @@ pub async fn transfer(
     if destination.read().await?.state.identity.is_none() {
         return Err(AskError::Refused(Refusal::DestinationNotOpen));
     }
-    let transfer = TransferId(request.new_id("transferStock").0);
+    let transfer = TransferId(request.new_id::<Transfer>("transferStock").await?.0);
     let goods = Goods { transfer, variant, from, to, quantity };
     let saga = request.aggregate::<Transfer>(saga_id(transfer));
     if matches!(saga.read().await?.state.phase, Phase::NotStarted | Phase::Refused) {

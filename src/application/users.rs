@@ -39,7 +39,7 @@ pub async fn register(
     request: &Request<'_>,
     registration: Registration,
 ) -> Result<(AggregateId, Committed), AskError<Refusal>> {
-    let id = request.new_id("registerUser");
+    let id = request.new_id::<User>("registerUser").await?;
     let Registration { email, display_name, locale } = registration;
     let content = ("registerUser", email.clone(), display_name.clone(), locale.clone());
     let way = Acquisition::register(id, email, reserved_until(request), display_name, locale);

@@ -8,14 +8,17 @@
 //! ```
 //!
 //! A drawn id begins with the time, so that new rows go to the end of an index; a derived one is a
-//! hash throughout. What belongs to another aggregate carries that one's slot: it lives on the same
+//! hash throughout: a plain one where it follows from ids of ours, a keyed one where it follows from
+//! what a client chooses. What belongs to another aggregate carries that one's slot: it lives on the same
 //! shard, moves with it, and commits together with it.
 //!
 //! Nothing here draws randomness: time and random bits come in as arguments.
 
 use std::fmt;
+use std::hash::Hasher as _;
 
 use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -62,6 +65,16 @@ impl fmt::Display for Slot {
     }
 }
 
+/// What the installation makes ids with that follow from what clients choose. Never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct IdSecret(pub [u8; 16]);
+
+impl fmt::Debug for IdSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("IdSecret(…)")
+    }
+}
+
 /// The id of one aggregate; unique within its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -77,13 +90,24 @@ impl AggregateId {
 
     /// The id that the given parts name: the same parts give the same id on every node, for ever
     /// (XXH3-128 of the length-prefixed parts). For what follows from ids of ours. Not a secret, and
-    /// not proof against someone who searches for collisions on purpose: what a client chooses or
-    /// nobody may guess goes through a keyed hash.
+    /// not proof against someone who searches for collisions on purpose: what a client chooses is
+    /// [`keyed`](Self::keyed).
     pub fn derived(parts: &[&[u8]]) -> Self {
         Self(Uuid::from_u128(digest(parts) & !FORM_MASK | FORM))
     }
 
-    /// The same for what belongs to another aggregate: it carries that one's slot.
+    /// The id that the given parts name to whoever has the secret (SipHash-2-4 of 128 bits): nobody
+    /// else can tell it beforehand, aim it at a slot, or find parts that lead to it.
+    pub fn keyed(secret: &IdSecret, parts: &[&[u8]]) -> Self {
+        let mut hasher = SipHasher24::new_with_key(&secret.0);
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        Self(Uuid::from_u128(hasher.finish128().as_u128() & !FORM_MASK | FORM))
+    }
+
+    /// The same as [`derived`](Self::derived) for what belongs to another aggregate: it carries that one's slot.
     pub fn derived_beside(parent: Self, parts: &[&[u8]]) -> Self {
         let id = Self::derived(parts).0.as_u128();
         Self(Uuid::from_u128(id & !SLOT_MASK | parent.slot().bits()))

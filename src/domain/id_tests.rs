@@ -39,6 +39,32 @@ fn the_layout_stands() {
 }
 
 #[test]
+fn keyed_ids_depend_on_the_secret_and_on_where_the_parts_end() {
+    let keyed = |secret: u8, parts: &[&[u8]]| AggregateId::keyed(&IdSecret([secret; 16]), parts);
+    let one = keyed(1, &[b"ab", b"c"]);
+    assert_eq!(one, keyed(1, &[b"ab", b"c"]));
+    assert_ne!(one, keyed(2, &[b"ab", b"c"]));
+    for other in [&[b"a".as_slice(), b"bc"] as &[&[u8]], &[b"abc"], &[b"ab", b"c", b""], &[]] {
+        assert_ne!(one, keyed(1, other), "{other:?}");
+    }
+    assert!(one.is_well_formed());
+    assert_eq!(one, id("7cccf99e-c8cc-8ef7-a88b-1ada717e99f2"));
+    assert_eq!(format!("{:?}", IdSecret([7; 16])), "IdSecret(…)");
+}
+
+/// Whoever knows ids under one secret knows nothing of their slots under another.
+#[test]
+fn a_secret_decides_where_an_id_lies() {
+    let slot = |secret: u8, number: u32| {
+        AggregateId::keyed(&IdSecret([secret; 16]), &[&number.to_be_bytes()]).slot()
+    };
+    let same = (0..10_000).filter(|number| slot(1, *number) == slot(2, *number)).count();
+    assert!(same < 10, "{same} of 10,000 lie on one slot under both");
+    let aimed = (0..160_000).filter(|number| slot(1, *number).number() < 1_024).count();
+    assert!((9_000..11_000).contains(&aimed), "{aimed} on a sixteenth of the slots");
+}
+
+#[test]
 fn what_has_another_form_is_told_apart() {
     for text in [
         "00000000-0000-0000-0000-000000000000",

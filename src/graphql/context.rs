@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use async_graphql::{Context, Object, OneofObject, OutputType, Result, TypeName};
 
 use super::errors::{INVALID_VALUE, coded, fault};
-use super::scalars::{Instant, Long, PositionToken};
+use super::positions::PositionToken;
+use super::scalars::{Instant, Long};
 use actors::aggregate_ref::Engine;
 use actors::core::Reading;
 use application::Application;

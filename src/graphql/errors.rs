@@ -17,6 +17,7 @@ use actors::aggregate_ref::Fault;
 use domain::text::{InvalidText, TextProblem};
 
 pub const INVALID_ID: &str = "INVALID_ID";
+pub const INVALID_POSITION: &str = "INVALID_POSITION";
 pub const INVALID_VALUE: &str = "INVALID_VALUE";
 pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";

@@ -11,6 +11,7 @@ pub mod lists;
 pub mod node;
 pub mod metrics;
 pub mod scalars;
+pub mod positions;
 
 pub mod access;
 pub mod products;

@@ -10,7 +10,8 @@ use async_graphql::{Context, Result};
 
 use super::context::application;
 use super::errors::{coded, fault};
-use super::scalars::PositionToken;
+use super::positions::PositionToken;
+use super::scalars::GivenPosition;
 use application::views::Views;
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {
@@ -34,13 +35,19 @@ pub trait Cursor: Sized {
 pub type Listed<'a, K> = &'a mut dyn Iterator<Item = (K, AggregateId)>;
 
 impl<K: Cursor + Send> Asked<K> {
-    pub fn new(first: i32, after: Option<String>, at_least: Option<PositionToken>) -> Result<Self> {
+    pub fn new(
+        context: &Context<'_>,
+        first: i32,
+        after: Option<String>,
+        at_least: Option<GivenPosition>,
+    ) -> Result<Self> {
         let after = after
             .map(|after| K::read(&after))
             .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")))
             .transpose()?;
         let first = usize::try_from(first).unwrap_or(0);
-        Ok(Self { first, after, at_least: at_least.map(|token| token.0) })
+        let at_least = at_least.map(|position| position.read(context)).transpose()?;
+        Ok(Self { first, after, at_least })
     }
 
     /// Reads the page: `rows` lists the keys and aggregates of all rows behind one, in order.
@@ -106,7 +113,7 @@ macro_rules! connection {
             }
 
             /// How far in the logs the list was read.
-            async fn position(&self) -> $crate::scalars::PositionToken {
+            async fn position(&self) -> $crate::positions::PositionToken {
                 self.0.position()
             }
         }

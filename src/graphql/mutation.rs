@@ -8,7 +8,8 @@ use async_graphql::{Context, Result};
 
 use super::context::application;
 use super::errors::{INVALID_VALUE, UserError, coded, fault};
-use super::scalars::{Long, PositionToken};
+use super::positions::PositionToken;
+use super::scalars::Long;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use application::caller::Caller;
@@ -255,7 +256,7 @@ macro_rules! payload {
             }
 
             /// Where it stands in the log; give it to queries as `atLeast`.
-            async fn position(&self) -> Option<$crate::scalars::PositionToken> {
+            async fn position(&self) -> Option<$crate::positions::PositionToken> {
                 self.change.as_ref().ok().map($crate::mutation::position_of)
             }
         }

@@ -11,7 +11,8 @@ use super::scheduling::*;
 
 use super::context::load;
 use super::errors::{INVALID_ID, coded};
-use super::scalars::{Long, PositionToken};
+use super::positions::PositionToken;
+use super::scalars::Long;
 
 #[derive(Default)]
 pub struct NodeQuery;

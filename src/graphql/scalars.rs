@@ -11,7 +11,6 @@ use chrono_tz::Tz;
 
 use super::errors::INVALID_VALUE;
 use domain::money::{Currency, Money, MoneyError};
-use projections::position::Position;
 
 /// Why a scalar could not be read.
 fn invalid<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueError<T> {
@@ -192,16 +191,17 @@ fn write_duration(duration: TimeDelta) -> String {
     text
 }
 
+/// A position as a client gave it: read where it is used ([`PositionToken`] is what was given out).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PositionToken(pub Position);
+pub struct GivenPosition(pub String);
 
 textual_scalar!(
     /// How far in the logs something was read: opaque, to be given back as it came.
-    PositionToken,
+    GivenPosition,
     "Position",
     "a position as this server gave it was expected",
-    |text| text.parse().ok().map(PositionToken),
-    |position| position.0.to_string()
+    |text| Some(GivenPosition(text.to_owned())),
+    |position| position.0.clone()
 );
 
 /// An amount of money.

@@ -29,7 +29,8 @@ pub struct Meta {
     /// The idempotency key, at most [`KEY_BYTES_MAX`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Arc<str>>,
-    /// XXH3-64 of the command's JSON; tells a repeated command from another with the same key.
+    /// A keyed hash of what was asked for; tells a repeated command from another with the same key,
+    /// and nobody without the secret anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_hash: Option<u64>,
     pub correlation_id: Uuid,

@@ -2,6 +2,7 @@
 //! and no clock; the view actor feeds them every fact exactly once, in shard order.
 
 pub mod position;
+pub mod position_token;
 
 pub mod calendars;
 pub mod open_sagas;

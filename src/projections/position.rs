@@ -1,7 +1,5 @@
-//! How far a reader has read, or must have read: a number for each shard. Opaque to clients.
-
-use std::fmt;
-use std::str::FromStr;
+//! How far a reader has read, or must have read: a number for each shard. Clients see it as a
+//! [token](crate::position_token).
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +40,12 @@ impl Position {
         self.0.get(usize::from(shard)).copied().unwrap_or(0)
     }
 
+    /// How many entries `other` has seen that were not seen here.
+    pub fn behind(&self, other: &Self) -> u64 {
+        let missing = |(shard, seq): (u16, u64)| seq.saturating_sub(self.seq(shard));
+        other.shards().map(missing).fold(0, u64::saturating_add)
+    }
+
     /// Everything that `other` has seen was seen here too.
     pub fn reaches(&self, other: &Self) -> bool {
         other.shards().all(|(shard, seq)| self.seq(shard) >= seq)
@@ -58,78 +62,9 @@ impl FromIterator<(u16, u64)> for Position {
     }
 }
 
-/// `shard.seq` pairs in base 36, joined by `_`.
-impl fmt::Display for Position {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        for (shard, seq) in self.shards() {
-            if !std::mem::take(&mut first) {
-                formatter.write_str("_")?;
-            }
-            write!(formatter, "{}.{}", Base36(u64::from(shard)), Base36(seq))?;
-        }
-        Ok(())
-    }
-}
-
-struct Base36(u64);
-
-impl fmt::Display for Base36 {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0_u8; 13];
-        let mut at = digits.len();
-        let mut rest = self.0;
-        loop {
-            at -= 1;
-            digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
-            rest /= 36;
-            if rest == 0 {
-                break;
-            }
-        }
-        formatter.write_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("not a position of this server; pass one back as it was given")]
-pub struct InvalidPosition;
-
-/// The longest position that is read, in bytes.
-const POSITION_BYTES_MAX: usize = 16 << 10;
-
-impl FromStr for Position {
-    type Err = InvalidPosition;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
-        if text.is_empty() || text.len() > POSITION_BYTES_MAX {
-            return Err(InvalidPosition);
-        }
-        let mut position = Self::default();
-        for pair in text.split('_') {
-            let (shard, seq) = pair.split_once('.').ok_or(InvalidPosition)?;
-            let shard = u16::from_str_radix(shard, 36).map_err(|_| InvalidPosition)?;
-            let seq = u64::from_str_radix(seq, 36).map_err(|_| InvalidPosition)?;
-            if seq > 0 {
-                position.set(shard, seq);
-            }
-        }
-        Ok(position)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn positions_come_back_as_they_went_out() {
-        let position = Position::from_iter([(0, 1), (17, u64::MAX), (255, 36)]);
-        assert_eq!(position.to_string().parse(), Ok(position));
-        for bad in ["", "x", "1.", ".1", "1.2_", "zzzz.1", "1.zzzzzzzzzzzzzz", "1.2.3"] {
-            assert_eq!(bad.parse::<Position>(), Err(InvalidPosition), "{bad}");
-        }
-    }
 
     #[test]
     fn reaching_compares_every_shard_named() {
@@ -138,5 +73,14 @@ mod tests {
         assert!(!all.reaches(&Position::of(1, 6)));
         assert!(!all.reaches(&Position::of(3, 1)));
         assert!(all.reaches(&Position::default()));
+    }
+
+    #[test]
+    fn what_is_missing_is_counted_by_shard() {
+        let here = Position::from_iter([(1, 5), (2, 9)]);
+        assert_eq!(here.behind(&Position::from_iter([(1, 7), (2, 1), (3, 4)])), 6);
+        assert_eq!(here.behind(&here), 0);
+        let far = Position::from_iter([(0, u64::MAX), (3, u64::MAX)]);
+        assert_eq!(here.behind(&far), u64::MAX);
     }
 }

@@ -11,6 +11,8 @@ use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions};
 use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
+use emporium::projections::position::Position;
+use emporium::projections::position_token;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -161,6 +163,18 @@ impl TestApp {
         assert_eq!(self.heads().await, before, "the log changed: {reply}");
         let code = reply["errors"][0]["extensions"]["code"].as_str();
         (status, code.unwrap_or_else(|| panic!("no code: {reply}")).to_owned())
+    }
+
+    /// How clients are told of a position.
+    pub fn token(&self, position: &Position) -> String {
+        position_token::write(position, self.program.node.engine.services.keyed.tokens())
+    }
+
+    /// What a client was told of a position.
+    pub fn position(&self, token: &str) -> Position {
+        let services = &self.program.node.engine.services;
+        let position = position_token::read(token, services.keyed.tokens(), services.shards);
+        position.expect("a position of this server")
     }
 
     /// The text of all events in the log.

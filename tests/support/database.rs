@@ -39,10 +39,14 @@ impl TestDatabase {
     }
 }
 
+/// The master key of tests.
+pub fn master() -> MasterKey {
+    MasterKey::new(&[7; KEY_BYTES])
+}
+
 /// The secrets of a test's database, under a master key that every test knows.
 pub async fn vault(secrets: Arc<dyn SecretStore>) -> Vault {
-    let master = MasterKey::new(&[7; KEY_BYTES]);
-    Vault::open(secrets, master, Clock::system()).await.expect("the secrets can be opened")
+    Vault::open(secrets, master(), Clock::system()).await.expect("the secrets can be opened")
 }
 
 /// Runs `test` on a new SQLite file.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::keyed::is_same_input;
 use crate::keys::{self, KeyIndex, Page};
 use crate::recovery::Recovered;
 use domain::aggregate::{Aggregate, Context};
@@ -47,7 +48,8 @@ pub struct Request<A: Aggregate, R> {
     /// Nothing: only the outcome of the key is asked for.
     pub command: Option<A::Command>,
     pub meta: CommandMeta,
-    /// XXH3-64 of the JSON of what the key guards: the command, or the part that the client sent.
+    /// A keyed hash of the JSON of what the key guards: the command, or the part that the client
+    /// sent. Anything where there is no key.
     pub input_hash: u64,
     pub reply: R,
     /// Versions up to here were searched in the log and do not hold the key.
@@ -210,7 +212,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
                 && let Some(known) = pending.keys.get(&fingerprint_of_key)
             {
                 let same = known.key == *key && known.principal == request.meta.principal;
-                let outcome = if same && known.input_hash == request.input_hash {
+                let outcome = if same && is_same_input(known.input_hash, request.input_hash) {
                     Outcome::Done { version: known.version }
                 } else {
                     Outcome::Other(Verdict::KeyReused)

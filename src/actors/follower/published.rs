@@ -59,7 +59,7 @@ impl<C> FollowerRef<C> {
         if let Some(at_least) = at_least
             && tokio::time::timeout(AT_LEAST_WAIT, self.reached(at_least)).await.is_err()
         {
-            return Err(Fault::Stale { position: self.position().to_string() });
+            return Err(Fault::Stale { behind: self.position().behind(at_least) });
         }
         let moment = self.0.current.load_full();
         Ok((query(&moment.content), moment.position.clone()))

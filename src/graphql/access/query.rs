@@ -9,7 +9,7 @@ use crate::context::{AsOf, Loaded, engine, load};
 use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
 use crate::lists::{Asked, connection, views};
-use crate::scalars::PositionToken;
+use crate::scalars::GivenPosition;
 use application::users;
 use domain::access::user::User;
 use domain::email::EmailAddress;
@@ -40,9 +40,9 @@ impl AccessQuery {
         context: &Context<'_>,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
-        at_least: Option<PositionToken>,
+        at_least: Option<GivenPosition>,
     ) -> Result<UserConnection> {
-        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
+        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(context, first, after, at_least)?;
         let page = asked.page(&views(context).users, |people, after, list| {
             let after = after.map(|(registered_us, id)| Key { registered_us, id });
             list(&mut people.recent(after).map(|row| ((row.key().registered_us, row.id), row.id)));

@@ -8,7 +8,7 @@ use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load};
 use crate::ids::{PublicOrderId, PublicUserId};
 use crate::lists::{Asked, connection, views};
-use crate::scalars::PositionToken;
+use crate::scalars::GivenPosition;
 use domain::commerce::order::{Order, Status};
 use domain::id::AggregateId;
 use projections::orders::{Key, Row};
@@ -40,9 +40,9 @@ impl CommerceQuery {
         user_id: Option<PublicUserId>,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
-        at_least: Option<PositionToken>,
+        at_least: Option<GivenPosition>,
     ) -> Result<OrderConnection> {
-        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(first, after, at_least)?;
+        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(context, first, after, at_least)?;
         let status = status.map(Status::from);
         let page = asked.page(&views(context).orders, |orders, after, list| {
             let after = after.map(|(drafted_us, id)| Key { drafted_us, id });

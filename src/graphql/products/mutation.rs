@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object};
 
 use super::ProductNode;
-use crate::errors::UserError;
+use crate::errors::{UserError, fault};
 use crate::ids::{PublicProductId, PublicVariantId};
 use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
 use crate::scalars::{Long, MoneyInput};
@@ -127,7 +127,7 @@ impl ProductCreation {
         input: CreateProductInput,
     ) -> Answer<ProductPayload> {
         let request = request(context, input.idempotency_key, None)?;
-        let id = request.new_id("createProduct");
+        let id = request.new_id::<Product>("createProduct").await.map_err(|error| fault(&error))?;
         let (name, family, description) = (input.name, input.family, input.description);
         let command = Command::Create { name, family, description };
         Ok(Some(ProductPayload::new(id, send::<Product>(&request, id, command).await?)))
@@ -142,7 +142,7 @@ impl ProductCreation {
         let target = input.target();
         let id = target.id;
         let request = target.request(context)?;
-        let made = PublicVariantId(request.new_id("addVariant").0);
+        let made = PublicVariantId(request.new_name("addVariant"));
         let (variant, sku, name) = (made.into(), input.sku, input.name);
         let command = Command::AddVariant { variant, sku, name };
         let payload = ProductPayload::new(id, send::<Product>(&request, id, command).await?);

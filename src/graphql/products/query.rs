@@ -6,7 +6,7 @@ use super::{ProductNode, StockItemNode};
 use crate::context::{AsOf, load};
 use crate::ids::{PublicLocationId, PublicProductId, PublicVariantId};
 use crate::lists::{Asked, connection, views};
-use crate::scalars::PositionToken;
+use crate::scalars::GivenPosition;
 use domain::id::{LocationId, VariantId};
 use domain::products::product::Product;
 use domain::products::stock_item::{StockItem, stock_item_id};
@@ -39,9 +39,9 @@ impl ProductsQuery {
         name_prefix: Option<String>,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
-        at_least: Option<PositionToken>,
+        at_least: Option<GivenPosition>,
     ) -> Result<ProductConnection> {
-        let asked = Asked::<Key>::new(first, after, at_least)?;
+        let asked = Asked::<Key>::new(context, first, after, at_least)?;
         let page = asked.page(&views(context).products, |products, after, list| {
             let prefix = name_prefix.unwrap_or_default();
             let rows: Box<dyn Iterator<Item = &Row>> = match &family {
@@ -65,9 +65,9 @@ impl ProductsQuery {
         variant_id: PublicVariantId,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
-        at_least: Option<PositionToken>,
+        at_least: Option<GivenPosition>,
     ) -> Result<StockItemConnection> {
-        let asked = Asked::<LocationId>::new(first, after, at_least)?;
+        let asked = Asked::<LocationId>::new(context, first, after, at_least)?;
         let variant = VariantId::from(variant_id);
         let page = asked.page(&views(context).products, |products, after, list| {
             let locations = products.locations_of(variant, after);

@@ -53,7 +53,7 @@ impl TransferStockPayload {
     }
 
     /// Where the arrival stands in the log.
-    async fn position(&self) -> Option<crate::scalars::PositionToken> {
+    async fn position(&self) -> Option<crate::positions::PositionToken> {
         let (_, arrived) = self.outcome.as_ref().ok()?;
         Some(position_of(arrived))
     }
@@ -182,7 +182,7 @@ impl StockUseCases {
         let target = input.target();
         let id = target.id;
         let request = target.request(context)?;
-        let made = PublicHoldId(request.new_id("holdStock").0);
+        let made = PublicHoldId(request.new_name("holdStock"));
         let change = match input.duration.map(seconds_of).transpose() {
             Ok(seconds) => {
                 let (hold, customer) = (made.into(), CustomerId::from(input.customer_id));

@@ -6,6 +6,7 @@ use super::CalendarNode;
 use super::inputs::{
     AvailabilityInput, DayHoursInput, LengthInput, OpeningSpanInput, TimingInput, spans, week,
 };
+use crate::errors::fault;
 use crate::ids::{PublicCalendarId, PublicEventId};
 use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
 use crate::scalars::{Date, LocalDateTime, Long, TimeZone};
@@ -133,7 +134,8 @@ impl CalendarCreation {
         input: CreateCalendarInput,
     ) -> Answer<CalendarPayload> {
         let request = request(context, input.idempotency_key, None)?;
-        let id = request.new_id("createCalendar");
+        let id =
+            request.new_id::<Calendar>("createCalendar").await.map_err(|error| fault(&error))?;
         let command = Command::CreateCalendar {
             name: input.name,
             zone: input.time_zone.0.name().to_owned(),
@@ -152,7 +154,7 @@ impl CalendarCreation {
         let target = input.target();
         let id = target.id;
         let request = target.request(context)?;
-        let made = PublicEventId(request.new_id("scheduleEvent").0);
+        let made = PublicEventId(request.new_name("scheduleEvent"));
         let (event_id, title, timing) = (made.into(), input.title, input.timing.read());
         let command = Command::ScheduleEvent { event_id, title, timing };
         let payload = CalendarPayload::new(id, send::<Calendar>(&request, id, command).await?);

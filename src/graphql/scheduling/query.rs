@@ -8,7 +8,7 @@ use crate::context::{AsOf, load};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
 use crate::lists::{Asked, connection, views};
-use crate::scalars::{Instant, PositionToken, TimeZone};
+use crate::scalars::{GivenPosition, Instant, TimeZone};
 use domain::aggregate::Refusal;
 use domain::scheduling::calendar::{self, Calendar};
 use projections::calendars::Key;
@@ -37,9 +37,9 @@ impl SchedulingQuery {
         context: &Context<'_>,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
-        at_least: Option<PositionToken>,
+        at_least: Option<GivenPosition>,
     ) -> Result<CalendarConnection> {
-        let asked = Asked::<Key>::new(first, after, at_least)?;
+        let asked = Asked::<Key>::new(context, first, after, at_least)?;
         let page = asked.page(&views(context).calendars, |calendars, after, list| {
             list(&mut calendars.by_name(after).map(|row| (row.key(), row.id)));
         });

@@ -4,7 +4,8 @@ use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::context::Loaded;
 use crate::ids::PublicEventId;
-use crate::scalars::{Date, Instant, LocalDateTime, Long, PositionToken, TimeZone};
+use crate::positions::PositionToken;
+use crate::scalars::{Date, Instant, LocalDateTime, Long, TimeZone};
 use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
 use domain::scheduling::free_busy::Interval;
 use domain::scheduling::opening_hours::Span;

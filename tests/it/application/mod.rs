@@ -1,5 +1,7 @@
 //! Use cases asked for by a caller that is no API: keys, prices, admission, addresses.
 
+mod keys;
+
 use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
@@ -50,7 +52,11 @@ fn line(quantity: i64) -> WantedLine {
 }
 
 fn wanted(quantity: i64) -> Draft {
-    let email = EmailAddress::parse("guest@example.org").expect("an address");
+    wanted_by("guest@example.org", quantity)
+}
+
+fn wanted_by(guest: &str, quantity: i64) -> Draft {
+    let email = EmailAddress::parse(guest).expect("an address");
     let buyer = Buyer::Guest { email };
     Draft { buyer, currency: euro(), lines: vec![line(quantity)] }
 }

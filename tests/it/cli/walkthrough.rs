@@ -1,12 +1,15 @@
-//! The walk-through of README.md, run as it is written there. Each `sh` block is followed by what
-//! it prints, as `json`; `EMPORIUM_BLESS=1` writes that anew.
+//! The walk-through of README.md, run as it is written there but for ids, which are others in each
+//! installation. Each `sh` block is followed by what it prints, as `json`; `EMPORIUM_BLESS=1` writes
+//! that anew.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::process::{PATIENCE, Server};
 
@@ -65,12 +68,47 @@ fn values(text: &str) -> Vec<Value> {
     parsed.unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Ids as README.md has them, and which they are here.
+#[derive(Default)]
+struct Ids(BTreeMap<String, String>);
+
+impl Ids {
+    /// What stands in README.md with the ids of here.
+    fn here(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here))
+    }
+
+    /// What was printed with the ids of README.md.
+    fn there(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (there, here)| text.replace(here, there))
+    }
+
+    /// What is printed names things that README.md has not met before, in the same places.
+    fn learn(&mut self, expected: &str, printed: &str) {
+        let (there, here) = (ids(expected), ids(printed));
+        if there.len() == here.len() {
+            for (there, here) in there.into_iter().zip(here) {
+                self.0.entry(there.to_owned()).or_insert_with(|| here.to_owned());
+            }
+        }
+    }
+}
+
+/// The UUIDs of a text, in order.
+fn ids(text: &str) -> Vec<&str> {
+    const LENGTH: usize = 36;
+    let places = 0..text.len().saturating_sub(LENGTH - 1);
+    let windows = places.filter_map(|at| text.get(at..at + LENGTH));
+    windows.filter(|window| Uuid::try_parse(window).is_ok()).collect()
+}
+
 #[test]
 fn the_readme_works_as_written() {
     let text = std::fs::read_to_string(readme()).expect("README.md can be read");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut server = Some(Server::start(directory.path(), &["--demo"]));
     let (mut functions, mut blessed) = (String::new(), text.clone());
+    let mut ids = Ids::default();
     let bless = std::env::var_os("EMPORIUM_BLESS").is_some();
     let steps = steps(&text);
     assert!(steps.len() >= 8, "the walk-through was read");
@@ -97,7 +135,10 @@ fn the_readme_works_as_written() {
         let expected = step.prints.as_ref().expect("what it prints is shown");
         let until = Instant::now() + if bless { Duration::from_secs(2) } else { PATIENCE };
         let printed = loop {
-            let printed = print(directory.path(), &functions, &step.commands, address);
+            let commands = ids.here(&step.commands);
+            let printed = print(directory.path(), &functions, &commands, address);
+            ids.learn(expected, &printed);
+            let printed = ids.there(&printed);
             // "A moment later" is as long as it takes.
             let over = Instant::now() > until;
             if over || (!bless && values(&printed) == values(expected)) {

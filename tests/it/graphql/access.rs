@@ -68,7 +68,7 @@ async fn a_user_changes_address_and_is_suspended_and_closed() {
 
 /// Waits until what follows from a change for e-mail addresses is done.
 async fn settled(app: &TestApp, position: &Value) {
-    let position = position.as_str().expect("a position").parse().expect("a sound position");
+    let position = app.position(position.as_str().expect("a position"));
     app.program.followers.addresses_settled(&position).await;
 }
 

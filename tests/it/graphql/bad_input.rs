@@ -124,7 +124,8 @@ async fn values_of_the_wrong_kind_never_reach_an_aggregate() {
         ("{ calendar(id: \"calendar_1\") { id } }", "INVALID_ID"),
         ("{ node(id: \"nothing\") { id } }", "INVALID_ID"),
         ("{ orders(after: \"x\") { position } }", "INVALID_CURSOR"),
-        ("{ orders(atLeast: \"x\") { position } }", "INVALID_VALUE"),
+        ("{ orders(atLeast: \"x\") { position } }", "INVALID_POSITION"),
+        ("{ orders(atLeast: \"AAAAAAAAAAAAAQI\") { position } }", "INVALID_POSITION"),
         ("{ userByEmail(email: \"nobody\") { id } }", "INVALID_EMAIL"),
         (
             "{ product(id: \"product_00000000-0000-0000-0000-000000000001\", asOf: {version: -1}) { id } }",

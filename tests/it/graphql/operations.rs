@@ -5,6 +5,7 @@ use serde_json::json;
 use super::products::{SHELF, teapot};
 use crate::support::app::TestApp;
 use crate::support::eventually;
+use emporium::projections::position::Position;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantined_actor_answers_so_until_it_is_released() {
@@ -90,7 +91,7 @@ async fn products_and_their_stock_are_listed() {
     let query = "query($v: ID!) { stock(variantId: $v) { edges { node { onHand variantId } } } }";
     let data = app.data(query, json!({"v": variant})).await;
     assert_eq!(data["stock"]["edges"], json!([{"node": {"onHand": 5, "variantId": variant}}]));
-    let stale = json!({"at": "0.zzzzzzzz", "id": product});
+    let stale = json!({"at": app.token(&Position::of(0, 1 << 40)), "id": product});
     let query = "query($at: Position) { products(atLeast: $at) { position } }";
     let reply = app.reply(query, stale).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "STALE");

@@ -2,6 +2,7 @@
 
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::http::HttpLimits;
+use emporium::projections::position::Position;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
@@ -133,7 +134,8 @@ async fn requests_beyond_the_bound_are_turned_away_at_once() {
     let app = TestApp::start_within(true, limits, CheckoutOptions::default()).await;
     // Given a request that waits, a while, for a view to come as far as it never will
     let query = "query($at: Position) { products(atLeast: $at) { position } }";
-    let waiting = app.post().json(&json!({"query": query, "variables": {"at": "0.zzzzzzzz"}}));
+    let never = app.token(&Position::of(0, 1 << 40));
+    let waiting = app.post().json(&json!({"query": query, "variables": {"at": never}}));
     let waiting = waiting.send();
     let waiting = tokio::spawn(waiting);
 

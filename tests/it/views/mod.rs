@@ -200,8 +200,8 @@ fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
     life.run("a stale answer", async {
         let far = Position::of(0, u64::MAX);
         let answer = life.followers.views().orders.read(Some(&far), Orders::len).await;
-        let at = life.followers.views().orders.position().to_string();
-        assert_eq!(answer, Err(Fault::Stale { position: at }));
+        let behind = life.followers.views().orders.position().behind(&far);
+        assert_eq!(answer, Err(Fault::Stale { behind }));
     });
     life.drain();
 }
