@@ -7,3 +7,10 @@ CREATE TABLE secrets (
     made_us BIGINT NOT NULL,
     PRIMARY KEY (purpose, generation)
 ) ENGINE = InnoDB;
+
+-- The key under which what is personal about somebody is sealed; to erase them is to delete it.
+CREATE TABLE person_keys (
+    person BINARY(16) NOT NULL PRIMARY KEY,
+    wrapped VARBINARY(255) NOT NULL,
+    made_us BIGINT NOT NULL
+) ENGINE = InnoDB;

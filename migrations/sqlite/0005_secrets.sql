@@ -7,3 +7,10 @@ CREATE TABLE secrets (
     made_us INTEGER NOT NULL,
     PRIMARY KEY (purpose, generation)
 ) STRICT;
+
+-- The key under which what is personal about somebody is sealed; to erase them is to delete it.
+CREATE TABLE person_keys (
+    person BLOB NOT NULL PRIMARY KEY,
+    wrapped BLOB NOT NULL,
+    made_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

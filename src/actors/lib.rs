@@ -3,6 +3,7 @@
 //! except where stored facts of all kinds are decoded ([`facts`]) and in [`checkout`].
 
 pub mod aggregate_ref;
+pub mod personal;
 pub mod shard;
 pub mod activation;
 mod activations;

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod views;
 pub mod request;
 
+pub mod personal;
 pub mod admission;
 pub mod pricing;
 pub mod orders;

@@ -7,26 +7,44 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::admission::{may_draft, may_place, overloaded};
+use crate::personal;
 use crate::pricing::{Offer, Unpriced, offer};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use domain::aggregate;
 use domain::commerce::order::{self, Buyer, Command, Line, Order};
-use domain::id::{AggregateId, LocationId, VariantId};
+use domain::email::EmailAddress;
+use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use domain::money::Currency;
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// An order to begin with. Its JSON is what the idempotency key guards: what the client said, and
-/// nothing that the shop adds.
-#[derive(Serialize)]
+/// Who wants to buy, as a client says it.
+pub enum WantedBuyer {
+    User(CustomerId),
+    /// Somebody who does not register.
+    Guest(EmailAddress),
+}
+
+/// An order to begin with.
 pub struct Draft {
-    pub buyer: Buyer,
+    pub buyer: WantedBuyer,
     pub currency: Currency,
     /// All of them, or no order.
     pub lines: Vec<WantedLine>,
+}
+
+impl Draft {
+    /// What the idempotency key guards: what the client said, and nothing that the shop adds.
+    fn content(&self) -> impl Serialize + Sync {
+        let (user, guest) = match &self.buyer {
+            WantedBuyer::User(user) => (Some(*user), None),
+            WantedBuyer::Guest(email) => (None, Some(email.as_str().to_owned())),
+        };
+        ("draftOrder", user, guest, self.currency, self.lines.clone())
+    }
 }
 
 /// What a client says of a line: what the idempotency key guards.
@@ -90,7 +108,10 @@ pub async fn draft(
 ) -> Result<(AggregateId, Committed), AskError<Refusal>> {
     let application = request.application;
     // Guests of one caller may come with equal keys: each has an order of their own.
-    let whose = draft.buyer.customer_id().0;
+    let whose = match &draft.buyer {
+        WantedBuyer::User(id) => id.0,
+        WantedBuyer::Guest(email) => personal::guest_id(&application.engine, email).0,
+    };
     let id = request.new_id_for::<Order>("draftOrder", whose.as_bytes()).await?;
     let second = application.engine.services.now().timestamp();
     let key = request.key().unwrap_or_default();
@@ -103,12 +124,16 @@ pub async fn draft(
             Ok(offer) => lines.push(line.at(offer)),
             Err(reason) => {
                 let refusal = Refusal::Unpriced { line: Some(number), reason };
-                return Ok((id, earlier(request, id, draft, refusal).await?));
+                return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
             }
         }
     }
-    let command = Command::Draft { buyer: draft.buyer.clone(), currency: draft.currency, lines };
-    let drafted = request.send_for::<Order>(id, command, draft).await;
+    let buyer = match &draft.buyer {
+        WantedBuyer::User(id) => Buyer::Customer { id: *id },
+        WantedBuyer::Guest(email) => personal::guest(&application.engine, email).await?,
+    };
+    let command = Command::Draft { buyer, currency: draft.currency, lines };
+    let drafted = request.send_for::<Order>(id, command, &draft.content()).await;
     Ok((id, drafted.map_err(refused_as)?))
 }
 

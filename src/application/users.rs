@@ -4,13 +4,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::request::{Outcome, Request};
+use crate::personal::{email_of, name_of};
+use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Engine, Fault};
 use actors::core::{Committed, Reading};
 use domain::access::email_reservation::{self, EmailReservation, email_reservation_id};
-use domain::access::user::{self, User};
+use domain::access::user::{self, DisplayName, User};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
+use domain::sealed::Personal;
 use sagas::registration::{Acquisition, Answer, End, Next};
 
 /// How long the way to an address may take before another may ask whether it was given up.
@@ -21,7 +23,7 @@ const STEPS_MAX: usize = 16;
 /// Whom to register.
 pub struct Registration {
     pub email: EmailAddress,
-    pub display_name: String,
+    pub display_name: DisplayName,
     /// A language tag (`de-AT`).
     pub locale: String,
 }
@@ -33,6 +35,12 @@ pub enum Refusal {
     User(user::Refusal),
 }
 
+impl From<user::Refusal> for Refusal {
+    fn from(refusal: user::Refusal) -> Self {
+        Self::User(refusal)
+    }
+}
+
 /// Registers a user under an e-mail address that nobody else has. The id follows from the key, if
 /// there is one.
 pub async fn register(
@@ -41,8 +49,11 @@ pub async fn register(
 ) -> Result<(AggregateId, Committed), AskError<Refusal>> {
     let id = request.new_id::<User>("registerUser").await?;
     let Registration { email, display_name, locale } = registration;
-    let content = ("registerUser", email.clone(), display_name.clone(), locale.clone());
-    let way = Acquisition::register(id, email, reserved_until(request), display_name, locale);
+    let content = ("registerUser", email.as_str(), display_name.text(), locale.clone());
+    let engine = &request.application.engine;
+    let sealed = email_of(engine, id, &email).await?;
+    let name = name_of(engine, id, &display_name).await?;
+    let way = Acquisition::register(id, sealed, reserved_until(request), name, locale);
     Ok((id, take_address(request, id, way, &content).await?))
 }
 
@@ -52,9 +63,43 @@ pub async fn change_email(
     user: AggregateId,
     email: EmailAddress,
 ) -> Outcome<Refusal> {
-    let content = ("changeUserEmail", email.clone());
-    let way = Acquisition::change(user, email, reserved_until(request));
+    require_registered(request, user).await.map_err(refused_as)?;
+    let content = ("changeUserEmail", email.as_str());
+    let sealed = email_of(&request.application.engine, user, &email).await?;
+    let way = Acquisition::change(user, sealed, reserved_until(request));
     take_address(request, user, way, &content).await
+}
+
+/// Changes what is given of a user's profile.
+pub async fn change_profile(
+    request: &Request<'_>,
+    user: AggregateId,
+    display_name: Option<DisplayName>,
+    locale: Option<String>,
+) -> Outcome<user::Refusal> {
+    let name = match &display_name {
+        Some(name) => {
+            require_registered(request, user).await?;
+            Some(name_of(&request.application.engine, user, name).await?)
+        }
+        None => None,
+    };
+    let shown = display_name.as_ref().map(DisplayName::text);
+    let content = ("updateUserProfile", shown, locale.clone());
+    let command = user::Command::ChangeProfile { display_name: name, locale };
+    request.send_for::<User>(user, command, &content).await
+}
+
+/// Nobody gets a key who is not there.
+async fn require_registered(
+    request: &Request<'_>,
+    user: AggregateId,
+) -> Result<(), AskError<user::Refusal>> {
+    let user = request.aggregate::<User>(user).read().await?;
+    match user.state.profile {
+        Some(_) => Ok(()),
+        None => Err(AskError::Refused(user::Refusal::NotFound)),
+    }
 }
 
 /// The user who has an address, as they are now.
@@ -62,12 +107,13 @@ pub async fn by_email(
     engine: &Engine,
     email: &EmailAddress,
 ) -> Result<Option<(AggregateId, Reading<user::State>)>, Fault> {
-    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(email));
+    let address = engine.index_of(email);
+    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address));
     let Some(hold) = reservation.read().await?.state.hold else { return Ok(None) };
     let user = engine.aggregate::<User>(hold.holder).read().await?;
     // Who reserved an address need not have taken it.
     let profile = user.state.profile.as_ref();
-    let has_it = profile.is_some_and(|profile| profile.email == *email);
+    let has_it = profile.is_some_and(|profile| profile.email.index == address);
     Ok(has_it.then_some((hold.holder, user)))
 }
 

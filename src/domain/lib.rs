@@ -6,6 +6,7 @@ pub mod email;
 pub mod id;
 pub mod money;
 pub mod text;
+pub mod sealed;
 
 pub mod access;
 pub mod commerce;

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::access::user::DisplayName;
 use crate::aggregate::{Aggregate, Context, DomainEvent, Refusal};
+use crate::email::{EmailAddress, SealedEmail};
 use crate::id::AggregateId;
+use crate::sealed::{BlindIndex, Ciphertext, INDEX_BYTES, IndexKey, PersonId, PersonKey, Sealed};
 
 /// The time at which tests begin: 2026-03-01T12:00:00Z.
 pub fn noon() -> DateTime<Utc> {
@@ -41,6 +44,72 @@ pub fn state_of<A: Aggregate>(events: &[A::Event]) -> A::State {
     let mut state = A::State::default();
     events.iter().for_each(|event| A::apply(&mut state, event));
     state
+}
+
+/// An address that is one.
+pub fn email(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).expect("a valid address")
+}
+
+/// The index of an address.
+pub fn index(text: &str) -> BlindIndex {
+    BlindIndex::of(&email(text), &TestIndex)
+}
+
+/// An address, sealed as everybody's who is in no test of keys.
+pub fn sealed_email(text: &str) -> SealedEmail {
+    SealedEmail::new(&email(text), &TestKey::default(), &TestIndex)
+}
+
+/// A name, sealed likewise.
+pub fn sealed_name(text: &str) -> Sealed<DisplayName> {
+    let name = DisplayName::read(text).expect("a valid name");
+    Sealed::new(&name, &TestKey::default())
+}
+
+/// A key that hides a text from the eye alone.
+#[derive(Clone, Copy, Debug)]
+pub struct TestKey {
+    pub person: PersonId,
+    pub number: u32,
+}
+
+impl Default for TestKey {
+    fn default() -> Self {
+        Self { person: PersonId(uuid(0x9E)), number: 1 }
+    }
+}
+
+const MARK: u8 = 0x5A;
+
+impl PersonKey for TestKey {
+    fn person(&self) -> PersonId {
+        self.person
+    }
+
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn seal(&self, kind: &str, text: &str) -> Ciphertext {
+        let text = format!("{kind}\n{text}").bytes().map(|byte| byte ^ MARK).collect();
+        Ciphertext { nonce: Default::default(), text }
+    }
+
+    fn open(&self, kind: &str, sealed: &Ciphertext) -> Option<String> {
+        let text = String::from_utf8(sealed.text.iter().map(|byte| byte ^ MARK).collect()).ok()?;
+        Some(text.strip_prefix(kind)?.strip_prefix('\n')?.to_owned())
+    }
+}
+
+/// Hashes that everybody can make.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TestIndex;
+
+impl IndexKey for TestIndex {
+    fn hash(&self, kind: &str, normalised: &str) -> [u8; INDEX_BYTES] {
+        *AggregateId::derived(&[kind.as_bytes(), normalised.as_bytes()]).as_bytes()
+    }
 }
 
 /// Begins a test whose aggregate's id does not matter, on the morning after [`noon`].

@@ -13,6 +13,7 @@ use actors::core::Reading;
 use application::Application;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
+use domain::sealed::{Opened, Personal, Sealed};
 use projections::position::Position;
 
 /// What resolvers ask for whatever they do not know themselves.
@@ -23,6 +24,11 @@ pub fn application<'a>(context: &Context<'a>) -> &'a Application {
 /// The node's aggregates.
 pub fn engine<'a>(context: &Context<'a>) -> &'a Engine {
     &application(context).engine
+}
+
+/// What a sealed text says, or that its person was erased.
+pub async fn opened<T: Personal>(context: &Context<'_>, text: &Sealed<T>) -> Result<Opened<T>> {
+    engine(context).open(text).await.map_err(|error| fault(&error))
 }
 
 /// Which state of an aggregate is meant.

@@ -19,6 +19,10 @@ telemetry::metrics! { "persistence":
     counter FENCES = "fences";
     /// How often a log was found to have lost entries that were acknowledged.
     counter REGRESSIONS = "regressions";
+    /// Keys of persons that were made.
+    counter PERSON_KEYS_MADE = "person_keys_made";
+    /// Keys of persons that one statement asked for: what had queued up behind the last one.
+    histogram PERSON_KEY_BATCH = "person_key_batch_entries" with COUNTS;
 }
 
 /// Counts one append, whatever came of it.

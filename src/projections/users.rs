@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Fact, Place, Projection};
 use domain::access::user::{self, User};
 use domain::aggregate::Aggregate;
-use domain::email::EmailAddress;
 use domain::id::AggregateId;
+use domain::sealed::BlindIndex;
 
 /// Users who are kept.
 pub const ROWS_MAX: usize = 100_000;
@@ -23,8 +23,7 @@ pub const ROWS_MAX: usize = 100_000;
 pub struct Row {
     pub id: AggregateId,
     /// The last one, where the account is closed.
-    pub email: EmailAddress,
-    pub display_name: String,
+    pub email: BlindIndex,
     pub status: user::Status,
     /// Microseconds since 1970 UTC, like the other times.
     pub registered_us: i64,
@@ -45,8 +44,8 @@ impl Row {
     }
 
     /// None once the account is closed: the address is free for another then.
-    fn address_key(&self) -> Option<(String, AggregateId)> {
-        (self.status != user::Status::Closed).then(|| (self.email.normalised(), self.id))
+    fn address_key(&self) -> Option<(BlindIndex, AggregateId)> {
+        (self.status != user::Status::Closed).then_some((self.email, self.id))
     }
 }
 
@@ -57,7 +56,7 @@ pub struct Users {
     rows: HashMap<AggregateId, Arc<Row>>,
     recent: OrdSet<Key>,
     /// Logs are read side by side, so that for a while an address may seem to have two holders.
-    by_email: OrdSet<(String, AggregateId)>,
+    by_email: OrdSet<(BlindIndex, AggregateId)>,
     /// Closed accounts, oldest first.
     closed: OrdSet<(i64, AggregateId)>,
 }
@@ -82,12 +81,11 @@ impl Users {
     }
 
     /// Who has the address now; of two who seem to, the one who changed last.
-    pub fn by_email(&self, email: &EmailAddress) -> Option<&Row> {
-        let address = email.normalised();
-        let first = (address.clone(), AggregateId(uuid::Uuid::nil()));
+    pub fn by_email(&self, address: BlindIndex) -> Option<&Row> {
+        let first = (address, AggregateId(uuid::Uuid::nil()));
         let holders = self.by_email.range((Bound::Included(first), Bound::Unbounded));
         holders
-            .take_while(|(of, _)| *of == address)
+            .take_while(move |(of, _)| *of == address)
             .filter_map(|(_, id)| self.get(*id))
             .max_by_key(|row| row.changed_us)
     }
@@ -172,11 +170,10 @@ impl Projection for Users {
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::User(event) = fact else { return };
         match event {
-            user::Event::UserRegistered { email, display_name, .. } => {
+            user::Event::UserRegistered { email, .. } => {
                 self.insert(Arc::new(Row {
                     id: place.aggregate_id,
-                    email: email.clone(),
-                    display_name: display_name.clone(),
+                    email: email.index,
                     status: user::Status::Active,
                     registered_us: place.recorded_us,
                     changed_us: place.recorded_us,
@@ -184,11 +181,8 @@ impl Projection for Users {
                 }));
                 self.drop_surplus(ROWS_MAX);
             }
-            user::Event::ProfileChanged { display_name, .. } => {
-                self.change(place, |row| row.display_name.clone_from(display_name));
-            }
             user::Event::EmailChanged { email, .. } => {
-                self.change(place, |row| row.email = email.clone());
+                self.change(place, |row| row.email = email.index);
             }
             user::Event::UserSuspended { .. } => {
                 self.change(place, |row| row.status = user::Status::Suspended);
@@ -199,7 +193,8 @@ impl Projection for Users {
             user::Event::UserClosed { .. } => {
                 self.change(place, |row| row.status = user::Status::Closed);
             }
-            user::Event::ReservationFenced { .. }
+            user::Event::ProfileChanged { .. }
+            | user::Event::ReservationFenced { .. }
             | user::Event::RoleAssigned { .. }
             | user::Event::RoleRevoked { .. } => self.change(place, |_| {}),
         }
@@ -210,32 +205,28 @@ impl Projection for Users {
 mod tests {
     use super::*;
     use crate::testing::{History, id, round_trip};
-    use domain::testing::noon;
-
-    fn address(text: &str) -> EmailAddress {
-        EmailAddress::parse(text).expect("a valid address")
-    }
+    use domain::testing::{index, noon, sealed_email, sealed_name};
 
     fn registered(email: &str) -> Fact {
         Fact::User(user::Event::UserRegistered {
-            email: address(email),
+            email: sealed_email(email),
             reservation: noon(),
-            display_name: "Ann".to_owned(),
+            display_name: sealed_name("Ann"),
             locale: "en".to_owned(),
         })
     }
 
     fn moved(email: &str, previous: &str) -> Fact {
         Fact::User(user::Event::EmailChanged {
-            email: address(email),
+            email: sealed_email(email),
             reservation: noon(),
-            previous: address(previous),
+            previous: index(previous),
             previous_reservation: noon(),
         })
     }
 
     fn closed(email: &str) -> Fact {
-        let (reason, email) = ("asked to".to_owned(), address(email));
+        let (reason, email) = ("asked to".to_owned(), index(email));
         Fact::User(user::Event::UserClosed { reason, email, reservation: noon() })
     }
 
@@ -244,7 +235,7 @@ mod tests {
     }
 
     fn holder(people: &Users, email: &str) -> Option<AggregateId> {
-        people.by_email(&address(email)).map(|row| row.id)
+        people.by_email(index(email)).map(|row| row.id)
     }
 
     #[test]

@@ -17,10 +17,11 @@ use crate::reaction::Reaction;
 use domain::{
     access::{
         email_reservation::{self, EmailReservation, ReservationName, email_reservation_id},
-        user::{self, User},
+        user::{self, DisplayName, User},
     },
-    email::EmailAddress,
+    email::SealedEmail,
     id::AggregateId,
+    sealed::{BlindIndex, Sealed},
 };
 
 /// How often one acquisition supersedes a lapsed reservation before it gives up.
@@ -32,25 +33,20 @@ pub fn react(
     user: AggregateId,
     event: &user::Event,
 ) -> Vec<(AggregateId, email_reservation::Command)> {
-    let confirm = |address: &EmailAddress| {
-        let command =
-            email_reservation::Command::Confirm { address: address.clone(), holder: user };
-        (email_reservation_id(address), command)
+    let confirm = |address: BlindIndex| {
+        let command = email_reservation::Command::Confirm { address, holder: user };
+        (email_reservation_id(&address), command)
     };
-    let release = |address: &EmailAddress, reservation| {
-        let command = email_reservation::Command::Release {
-            address: address.clone(),
-            holder: user,
-            reservation,
-        };
-        (email_reservation_id(address), command)
+    let release = |address: BlindIndex, reservation| {
+        let command = email_reservation::Command::Release { address, holder: user, reservation };
+        (email_reservation_id(&address), command)
     };
     match event {
-        user::Event::UserRegistered { email, .. } => vec![confirm(email)],
+        user::Event::UserRegistered { email, .. } => vec![confirm(email.index)],
         user::Event::EmailChanged { email, previous, previous_reservation, .. } => {
-            vec![confirm(email), release(previous, *previous_reservation)]
+            vec![confirm(email.index), release(*previous, *previous_reservation)]
         }
-        user::Event::UserClosed { email, reservation, .. } => vec![release(email, *reservation)],
+        user::Event::UserClosed { email, reservation, .. } => vec![release(*email, *reservation)],
         user::Event::ProfileChanged { .. }
         | user::Event::ReservationFenced { .. }
         | user::Event::UserSuspended { .. }
@@ -85,7 +81,7 @@ impl Reaction for Registration {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acquisition {
     user: AggregateId,
-    email: EmailAddress,
+    address: BlindIndex,
     reservation: DateTime<Utc>,
     take: user::Command,
     step: Step,
@@ -134,31 +130,32 @@ impl Acquisition {
     /// [`RESERVATION_MINUTES_MAX`](domain::access::email_reservation::RESERVATION_MINUTES_MAX).
     pub fn register(
         user: AggregateId,
-        email: EmailAddress,
+        email: SealedEmail,
         reservation: DateTime<Utc>,
-        display_name: String,
+        display_name: Sealed<DisplayName>,
         locale: String,
     ) -> Self {
-        let take =
-            user::Command::Register { email: email.clone(), reservation, display_name, locale };
-        Self::new(user, email, reservation, take)
+        let address = email.index;
+        let take = user::Command::Register { email, reservation, display_name, locale };
+        Self::new(user, address, reservation, take)
     }
 
     /// Changes the address of a registered user.
-    pub fn change(user: AggregateId, email: EmailAddress, reservation: DateTime<Utc>) -> Self {
-        let take = user::Command::ChangeEmail { email: email.clone(), reservation };
-        Self::new(user, email, reservation, take)
+    pub fn change(user: AggregateId, email: SealedEmail, reservation: DateTime<Utc>) -> Self {
+        let address = email.index;
+        let take = user::Command::ChangeEmail { email, reservation };
+        Self::new(user, address, reservation, take)
     }
 
     fn new(
         user: AggregateId,
-        email: EmailAddress,
+        address: BlindIndex,
         reservation: DateTime<Utc>,
         take: user::Command,
     ) -> Self {
         Self {
             user,
-            email,
+            address,
             reservation,
             take,
             step: Step::Reserve { superseding: None, superseded: 0 },
@@ -166,12 +163,12 @@ impl Acquisition {
     }
 
     pub fn next(&self) -> Next {
-        let address = || self.email.clone();
+        let address = self.address;
         match &self.step {
             Step::Reserve { superseding, .. } => Next::AskReservation(
-                email_reservation_id(&self.email),
+                email_reservation_id(&address),
                 email_reservation::Command::Reserve {
-                    address: address(),
+                    address,
                     holder: self.user,
                     expires: self.reservation,
                     superseding: *superseding,
@@ -179,17 +176,17 @@ impl Acquisition {
             ),
             Step::FenceHolder { lapsed, .. } => Next::AskUser(
                 lapsed.holder,
-                user::Command::FenceReservation { email: address(), through: lapsed.expires },
+                user::Command::FenceReservation { email: address, through: lapsed.expires },
             ),
             Step::Take => Next::AskUser(self.user, self.take.clone()),
             Step::FenceSelf { .. } => Next::AskUser(
                 self.user,
-                user::Command::FenceReservation { email: address(), through: self.reservation },
+                user::Command::FenceReservation { email: address, through: self.reservation },
             ),
             Step::Release { .. } => Next::AskReservation(
-                email_reservation_id(&self.email),
+                email_reservation_id(&address),
                 email_reservation::Command::Release {
-                    address: address(),
+                    address,
                     holder: self.user,
                     reservation: self.reservation,
                 },

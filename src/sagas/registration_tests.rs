@@ -14,6 +14,7 @@ use super::*;
 use domain::{
     access::{email_reservation::EmailReservation, user::User},
     aggregate::{Aggregate, Context},
+    testing::{sealed_email, sealed_name},
 };
 
 /// Which protection to leave out, to see that the check sees it missing.
@@ -43,29 +44,25 @@ struct World {
 #[derive(Clone, Debug)]
 struct Actor {
     user: AggregateId,
-    wishes: VecDeque<EmailAddress>,
+    wishes: VecDeque<SealedEmail>,
     begun: u8,
     running: Option<Acquisition>,
     may_crash: bool,
 }
 
-fn address(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).expect("a valid address")
+fn wanted() -> SealedEmail {
+    sealed_email("wanted@example.com")
 }
 
-fn wanted() -> EmailAddress {
-    address("wanted@example.com")
-}
-
-fn other() -> EmailAddress {
-    address("other@example.com")
+fn other() -> SealedEmail {
+    sealed_email("other@example.com")
 }
 
 fn user(number: u128) -> AggregateId {
     AggregateId(Uuid::from_u128(number))
 }
 
-fn actor(number: u128, wishes: Vec<EmailAddress>, may_crash: bool) -> Actor {
+fn actor(number: u128, wishes: Vec<SealedEmail>, may_crash: bool) -> Actor {
     Actor { user: user(number), wishes: wishes.into(), begun: 0, running: None, may_crash }
 }
 
@@ -151,7 +148,13 @@ impl World {
             };
             let reservation = now + TimeDelta::minutes(15) + TimeDelta::seconds(actor.begun.into());
             actor.running = Some(if actor.begun == 0 {
-                Acquisition::register(actor.user, wish, reservation, "Ada".into(), "en".into())
+                Acquisition::register(
+                    actor.user,
+                    wish,
+                    reservation,
+                    sealed_name("Ada"),
+                    "en".into(),
+                )
             } else {
                 Acquisition::change(actor.user, wish, reservation)
             });
@@ -238,7 +241,7 @@ impl World {
             user(99),
             wanted(),
             world.now + TimeDelta::minutes(15),
-            "New".into(),
+            sealed_name("New"),
             "en".into(),
         );
         for _ in 0..20 {
@@ -343,11 +346,11 @@ fn the_check_sees_a_release_that_frees_too_much() {
 
 #[test]
 fn a_refused_registration_frees_the_address_at_once() {
-    // given a name that the user's rules refuse
+    // given a locale that the user's rules refuse
     let mut world = World::new(Planted::Nothing, 0, vec![]);
     let reservation = world.now + TimeDelta::minutes(15);
     let mut first =
-        Acquisition::register(user(1), wanted(), reservation, String::new(), "en".into());
+        Acquisition::register(user(1), wanted(), reservation, sealed_name("Ada"), "-".into());
     // when it runs to its end
     let end = loop {
         match first.next() {
@@ -359,13 +362,13 @@ fn a_refused_registration_frees_the_address_at_once() {
         }
     };
     // then the address is free without waiting
-    assert!(matches!(end, End::UserRefused(user::Refusal::InvalidText(_))), "{end:?}");
-    assert_eq!(world.addresses[&email_reservation_id(&wanted())].hold, None);
+    assert!(matches!(end, End::UserRefused(user::Refusal::InvalidLocale)), "{end:?}");
+    assert_eq!(world.addresses[&email_reservation_id(&wanted().index)].hold, None);
     // and a late repetition of the command registers nobody
     let late = user::Command::Register {
         email: wanted(),
         reservation,
-        display_name: "Ada".into(),
+        display_name: sealed_name("Ada"),
         locale: "en".into(),
     };
     assert_eq!(world.ask_user(user(1), &late), Err(user::Refusal::ReservationLapsed));
@@ -375,13 +378,13 @@ fn a_refused_registration_frees_the_address_at_once() {
 fn closing_an_account_frees_its_address() {
     let event = user::Event::UserClosed {
         reason: "asked".into(),
-        email: wanted(),
+        email: wanted().index,
         reservation: DateTime::<Utc>::MIN_UTC,
     };
     let command = email_reservation::Command::Release {
-        address: wanted(),
+        address: wanted().index,
         holder: user(1),
         reservation: DateTime::<Utc>::MIN_UTC,
     };
-    assert_eq!(react(user(1), &event), [(email_reservation_id(&wanted()), command)]);
+    assert_eq!(react(user(1), &event), [(email_reservation_id(&wanted().index), command)]);
 }

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod faults;
 pub mod gate;
 pub mod life;
+pub mod person;
 pub mod proxy;
 
 use std::time::Duration;

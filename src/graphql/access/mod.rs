@@ -20,6 +20,6 @@ pub struct AccessMutation(UserCommands, UserUseCases);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["user", "userByEmail", "users"]),
-    (Write, &["registerUser", "changeUserEmail"]),
+    (Write, &["registerUser", "updateUserProfile", "changeUserEmail"]),
     (Write, UserCommands::FIELDS),
 ];

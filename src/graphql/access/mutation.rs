@@ -8,7 +8,7 @@ use crate::ids::PublicUserId;
 use crate::mutation::{Answer, Payload, change, inputs, made, mutations, payload, request};
 use crate::scalars::{Instant, Long};
 use application::users::{self, Registration};
-use domain::access::user::{Command, User};
+use domain::access::user::{Command, DisplayName, User};
 use domain::email::EmailAddress;
 
 payload! {
@@ -58,10 +58,6 @@ inputs! {
 }
 
 mutations! { UserCommands {
-    /// Changes what is given of a user's profile.
-    fn update_user_profile(input: UpdateUserProfileInput) -> UserPayload =
-        Command::ChangeProfile { display_name: input.display_name, locale: input.locale };
-
     fn suspend_user(input: UserReasonInput) -> UserPayload =
         Command::Suspend { reason: input.reason };
 
@@ -96,9 +92,30 @@ impl UserUseCases {
             Ok(email) => email,
             Err(error) => return Ok(Some(UserPayload::refused(error))),
         };
-        let (display_name, locale) = (input.display_name, input.locale);
+        let display_name = match DisplayName::read(&input.display_name) {
+            Ok(name) => name,
+            Err(error) => return Ok(Some(UserPayload::refused(UserError::text(&error)))),
+        };
+        let locale = input.locale;
         let request = request(context, input.idempotency_key, None)?;
         made(users::register(&request, Registration { email, display_name, locale }).await)
+    }
+
+    /// Changes what is given of a user's profile.
+    async fn update_user_profile(
+        &self,
+        context: &Context<'_>,
+        mut input: UpdateUserProfileInput,
+    ) -> Answer<UserPayload> {
+        let name = input.display_name.as_deref().map(DisplayName::read).transpose();
+        let display_name = match name {
+            Ok(name) => name,
+            Err(error) => return Ok(Some(UserPayload::refused(UserError::text(&error)))),
+        };
+        let target = input.target();
+        let (user, request) = (target.id, target.request(context)?);
+        let changed = users::change_profile(&request, user, display_name, input.locale).await;
+        Ok(Some(UserPayload::new(user, change(changed)?)))
     }
 
     /// Gives a user another e-mail address; the one before becomes free.

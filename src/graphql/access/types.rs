@@ -1,10 +1,11 @@
 //! Users as clients see them.
 
-use async_graphql::{Context, Enum, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
-use crate::context::{Loaded, engine};
+use crate::context::{Loaded, engine, opened};
 use crate::scalars::Instant;
 use domain::access::user::{self, User};
+use domain::sealed::{Opened, Personal};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(name = "UserStatus", remote = "user::Status")]
@@ -29,12 +30,22 @@ impl UserNode {
         self.0.state().status().map(UserStanding::from)
     }
 
-    async fn email(&self) -> Option<&str> {
-        self.0.state().profile.as_ref().map(|profile| profile.email.as_str())
+    async fn email(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let Some(profile) = &self.0.state().profile else { return Ok(None) };
+        let email = opened(context, &profile.email.sealed).await?.text();
+        Ok(email.map(|email| email.as_str().to_owned()))
     }
 
-    async fn display_name(&self) -> Option<&str> {
-        self.0.state().profile.as_ref().map(|profile| profile.display_name.as_str())
+    async fn display_name(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let Some(profile) = &self.0.state().profile else { return Ok(None) };
+        let name = opened(context, &profile.display_name).await?.text();
+        Ok(name.map(|name| name.text().to_owned()))
+    }
+
+    /// What was known of this person is erased for good: `email` and `displayName` are null.
+    async fn erased(&self, context: &Context<'_>) -> Result<bool> {
+        let Some(profile) = &self.0.state().profile else { return Ok(false) };
+        Ok(opened(context, &profile.email.sealed).await? == Opened::Erased)
     }
 
     /// A language tag (`de-AT`).

@@ -11,8 +11,8 @@ use crate::mutation::{
     Answer, Payload, Target, change, inputs, made, mutations, payload, request, tell,
 };
 use crate::scalars::Long;
-use application::orders::{self, Draft, WantedLine};
-use domain::commerce::order::{Buyer, Command, Order};
+use application::orders::{self, Draft, WantedBuyer, WantedLine};
+use domain::commerce::order::{Command, Order};
 use domain::email::EmailAddress;
 use domain::id::CustomerId;
 use domain::money::Currency;
@@ -120,9 +120,9 @@ impl OrderUseCases {
             }
         };
         let buyer = match input.buyer {
-            BuyerInput::UserId(user) => Buyer::Customer { id: CustomerId::from(user) },
+            BuyerInput::UserId(user) => WantedBuyer::User(CustomerId::from(user)),
             BuyerInput::GuestEmail(email) => match EmailAddress::parse(&email) {
-                Ok(email) => Buyer::Guest { email },
+                Ok(email) => WantedBuyer::Guest(email),
                 Err(error) => {
                     let error = UserError::plain(error.code(), error, &["buyer", "guestEmail"]);
                     return Ok(Some(OrderPayload::refused(error)));

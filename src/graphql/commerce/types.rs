@@ -1,14 +1,16 @@
 //! Orders and checkouts as clients see them.
 
-use async_graphql::{Enum, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
-use crate::context::Loaded;
+use crate::context::{Loaded, opened};
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicUserId, PublicVariantId,
 };
 use crate::scalars::{Instant, Long, MoneyOutput};
 use domain::commerce::order::{self, Buyer, Order};
+use domain::email::EmailAddress;
 use domain::id::AggregateId;
+use domain::sealed::{Opened, Sealed};
 use sagas::checkout::{self, Checkout, Payment, hold_id};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +58,15 @@ impl OrderNode {
     }
 
     /// The address of a buyer who did not register.
-    async fn guest_email(&self) -> Option<&str> {
-        match self.0.state().buyer()? {
-            Buyer::Customer { .. } => None,
-            Buyer::Guest { email } => Some(email.as_str()),
-        }
+    async fn guest_email(&self, context: &Context<'_>) -> Result<Option<String>> {
+        let Some(address) = self.guest() else { return Ok(None) };
+        Ok(opened(context, address).await?.text().map(|email| email.as_str().to_owned()))
+    }
+
+    /// What was known of a buyer who did not register is erased for good: `guestEmail` is null.
+    async fn guest_erased(&self, context: &Context<'_>) -> Result<bool> {
+        let Some(address) = self.guest() else { return Ok(false) };
+        Ok(opened(context, address).await? == Opened::Erased)
     }
 
     /// In the order in which they were added; at most 200.
@@ -88,6 +94,15 @@ impl OrderNode {
     /// Why it was cancelled, if it was.
     async fn cancelled_because(&self) -> Option<&str> {
         self.0.state().cancelled_because.as_deref()
+    }
+}
+
+impl OrderNode {
+    fn guest(&self) -> Option<&Sealed<EmailAddress>> {
+        match self.0.state().buyer()? {
+            Buyer::Customer { .. } => None,
+            Buyer::Guest { email } => Some(&email.sealed),
+        }
     }
 }
 

@@ -1,17 +1,28 @@
 //! Secrets that are kept in memory: for tests, and for a node that keeps nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{SecretStore, StoredSecret};
+use super::{SecretStore, StoredPersonKey, StoredSecret};
 use crate::journal::JournalError;
+use domain::sealed::PersonId;
 
 /// See the module.
 #[derive(Default)]
 pub struct MemorySecrets {
     secrets: Mutex<BTreeMap<(String, u32), StoredSecret>>,
+    persons: Mutex<BTreeMap<PersonId, StoredPersonKey>>,
+    statements: AtomicU64,
+}
+
+impl MemorySecrets {
+    /// How often keys of persons were added.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait]
@@ -31,5 +42,28 @@ impl SecretStore for MemorySecrets {
 
     async fn has_secrets(&self) -> Result<bool, JournalError> {
         Ok(!self.secrets.lock().is_empty())
+    }
+
+    async fn person_keys(
+        &self,
+        persons: &[PersonId],
+    ) -> Result<Vec<StoredPersonKey>, JournalError> {
+        let keys = self.persons.lock();
+        Ok(persons.iter().filter_map(|person| keys.get(person).cloned()).collect())
+    }
+
+    async fn add_person_keys(&self, keys: &[StoredPersonKey]) -> Result<u64, JournalError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut persons = self.persons.lock();
+        let before = persons.len();
+        for key in keys {
+            persons.entry(key.person).or_insert_with(|| key.clone());
+        }
+        Ok((persons.len() - before) as u64)
+    }
+
+    async fn remove_person_key(&self, person: PersonId) -> Result<(), JournalError> {
+        self.persons.lock().remove(&person);
+        Ok(())
     }
 }

@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{Installation, MasterKey, SecretStore, SecretsError};
+use super::sealing::BlindIndexKey;
+use super::{Installation, MasterKey, PersonKeys, Purpose, SecretStore, SecretsError};
 use crate::clock::Clock;
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     pub installation: Installation,
+    pub persons: PersonKeys,
+    pub index: BlindIndexKey,
 }
 
 impl Vault {
-    /// Opens what there is and makes what there is not.
+    /// Opens what there is and makes what there is not. Its tasks run on the current runtime.
     pub async fn open(
         store: Arc<dyn SecretStore>,
         master: MasterKey,
         clock: Clock,
     ) -> Result<Self, SecretsError> {
         let installation = Installation::open(&*store, &master, &clock).await?;
-        Ok(Self { installation })
+        let index = BlindIndexKey::new(&installation.secret(Purpose::Index));
+        Ok(Self { installation, persons: PersonKeys::start(store, master, clock), index })
     }
 }

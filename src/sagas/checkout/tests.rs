@@ -10,11 +10,10 @@ use crate::testing::{
     single_faults_change_nothing, steps_repeat_harmlessly,
 };
 use domain::commerce::order::{Buyer, Order};
-use domain::email::EmailAddress;
 use domain::id::Slot;
 use domain::money::{Currency, Rate};
 use domain::products::stock_item::{self, StockItem};
-use domain::testing::{Given, given, golden, noon, noon_plus, state_of, uuid};
+use domain::testing::{Given, given, golden, noon, noon_plus, sealed_email, state_of, uuid};
 
 const HERE: LocationId = LocationId(uuid::Uuid::from_u128(2));
 
@@ -148,7 +147,7 @@ fn world(script: Script, shelf: i64) -> World {
         unit_price: euro(108),
         tax_rate: Rate::from_basis_points(1_900).expect("a rate"),
     };
-    let email = EmailAddress::parse("ann@example.org").expect("an address");
+    let email = sealed_email("ann@example.org");
     let buyer = Buyer::Guest { email };
     let order = given::<Order>(order_id(), [])
         .when(order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() })

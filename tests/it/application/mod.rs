@@ -8,24 +8,25 @@ use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::application::Application;
 use emporium::application::caller::Caller;
-use emporium::application::orders::{self, Draft, WantedLine};
+use emporium::application::orders::{self, Draft, WantedBuyer, WantedLine};
 use emporium::application::pricing::Unpriced;
 use emporium::application::request::Request;
 use emporium::application::users::{self, Registration};
 use emporium::application::views::Views;
 use emporium::auth::Principal;
 use emporium::domain::access::email_reservation;
-use emporium::domain::access::user::User;
-use emporium::domain::commerce::order::{self, Buyer};
-use emporium::domain::email::EmailAddress;
+use emporium::domain::access::user::{DisplayName, User};
+use emporium::domain::commerce::order;
 use emporium::domain::id::{AggregateId, LocationId, Slot, VariantId};
 use emporium::domain::money::{Currency, Money};
 use emporium::domain::products::product::{Command, Product};
+use emporium::domain::sealed::Opened;
 use uuid::Uuid;
 
 use crate::support::database::on_sqlite;
 use crate::support::engine::{TestNode, limits};
 use crate::support::life::done;
+use crate::support::person::address;
 
 const VARIANT: VariantId = VariantId(Uuid::from_u128(2));
 
@@ -56,8 +57,7 @@ fn wanted(quantity: i64) -> Draft {
 }
 
 fn wanted_by(guest: &str, quantity: i64) -> Draft {
-    let email = EmailAddress::parse(guest).expect("an address");
-    let buyer = Buyer::Guest { email };
+    let buyer = WantedBuyer::Guest(address(guest));
     Draft { buyer, currency: euro(), lines: vec![line(quantity)] }
 }
 
@@ -140,8 +140,8 @@ async fn an_address_has_one_user_and_a_retry_is_that_user() {
         let shop = Application { engine: node.engine.clone(), views: Views::default() };
         let caller = caller();
         let ada = || Registration {
-            email: EmailAddress::parse("ada@example.org").expect("an address"),
-            display_name: "Ada".to_owned(),
+            email: address("ada@example.org"),
+            display_name: DisplayName::read("Ada").expect("a name"),
             locale: "en".to_owned(),
         };
         let first = users::register(&keyed(&shop, &caller, "one"), ada()).await;
@@ -150,7 +150,7 @@ async fn an_address_has_one_user_and_a_retry_is_that_user() {
         let taken = users::Refusal::Address(email_reservation::Refusal::Taken);
         let second = users::register(&keyed(&shop, &caller, "two"), ada()).await;
         assert_eq!(second, Err(AskError::Refused(taken)));
-        let other = EmailAddress::parse("countess@example.org").expect("an address");
+        let other = address("countess@example.org");
         let stale = Request::new(&shop, &caller, None, Some(9)).expect("no key");
         let stale = users::change_email(&stale, id, other.clone()).await;
         let conflict = Fault::VersionConflict { expected: 9, actual: 1 };
@@ -159,7 +159,8 @@ async fn an_address_has_one_user_and_a_retry_is_that_user() {
         assert!(changed.is_ok(), "{changed:?}");
         let user = node.engine.aggregate::<User>(id).read().await.expect("read");
         let profile = user.state.profile.expect("she is registered");
-        assert_eq!(profile.email.as_str(), "countess@example.org");
+        let email = node.engine.open(&profile.email.sealed).await.expect("it opens");
+        assert_eq!(email, Opened::Text(address("countess@example.org")));
     })
     .await;
 }

@@ -3,6 +3,7 @@
 mod configuration;
 mod journal;
 mod load;
+mod personal;
 mod process;
 mod serving;
 mod walkthrough;

@@ -6,7 +6,6 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::{AskError, Engine, Fault};
 use emporium::domain::access::email_reservation::{EmailReservation, Hold, email_reservation_id};
 use emporium::domain::access::user::{self, User};
-use emporium::domain::email::EmailAddress;
 use emporium::domain::id::AggregateId;
 use emporium::payments::test_provider::TestProvider;
 use emporium::projections::position::Position;
@@ -15,14 +14,17 @@ use emporium::sagas::registration::{Acquisition, Answer, End, Next};
 use super::proof::{Proof, dies_at_each_append};
 use crate::support::engine::meta;
 use crate::support::life::{Life, World, done, position};
-
-fn address(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).expect("a valid address")
-}
+use crate::support::person::{address, email_of, name_of};
 
 /// What a client does to register; sent again from the start it means the same.
-fn registration(user: AggregateId, email: &str, until: DateTime<Utc>) -> Acquisition {
-    Acquisition::register(user, address(email), until, "Ann".to_owned(), "en".to_owned())
+async fn registration(
+    engine: &Engine,
+    user: AggregateId,
+    email: &str,
+    until: DateTime<Utc>,
+) -> Acquisition {
+    let (email, name) = (email_of(engine, user, email).await, name_of(engine, user, "Ann").await);
+    Acquisition::register(user, email, until, name, "en".to_owned())
 }
 
 fn soon() -> DateTime<Utc> {
@@ -56,7 +58,8 @@ async fn acquire(engine: &Engine, mut acquisition: Acquisition, key: &str) -> Re
 }
 
 async fn hold(engine: &Engine, email: &str) -> Option<Hold> {
-    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address(email)));
+    let address = engine.index_of(&address(email));
+    let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address));
     reservation.read().await.expect("the reservation can be read").state.hold
 }
 
@@ -82,7 +85,7 @@ impl Proof for Registrations {
     async fn prepare(&mut self, life: &Life) -> Self::Subject {
         let user = life.engine.new_id();
         let email = format!("{}@example.com", user.0.simple());
-        let acquisition = registration(user, &email, soon());
+        let acquisition = registration(&life.engine, user, &email, soon()).await;
         (user, email, acquisition)
     }
 
@@ -122,7 +125,8 @@ fn a_node_that_dies_at_any_append_frees_the_address_of_a_closed_account() {
             let user = life.engine.new_id();
             let email = format!("{}@example.com", user.0.simple());
             let end = life.run("a registration", async {
-                let end = acquire(&life.engine, registration(user, &email, soon()), &email).await;
+                let register = registration(&life.engine, user, &email, soon()).await;
+                let end = acquire(&life.engine, register, &email).await;
                 settled(&life, user).await;
                 end
             });
@@ -162,15 +166,16 @@ fn a_changed_address_is_confirmed_and_the_one_before_is_free() {
     let life = world.begin();
     life.run("two users", async {
         let (ann, ben) = (life.engine.new_id(), life.engine.new_id());
-        let register = registration(ann, "ann@example.com", soon());
+        let register = registration(&life.engine, ann, "ann@example.com", soon()).await;
         assert_eq!(acquire(&life.engine, register, "a").await, Ok(End::Taken));
         settled(&life, ann).await;
-        let change = Acquisition::change(ann, address("ann@example.org"), soon());
+        let change =
+            Acquisition::change(ann, email_of(&life.engine, ann, "ann@example.org").await, soon());
         assert_eq!(acquire(&life.engine, change, "b").await, Ok(End::Taken));
         settled(&life, ann).await;
         assert!(is_confirmed(&life.engine, "ann@example.org", ann).await);
         assert_eq!(hold(&life.engine, "ann@example.com").await, None);
-        let register = registration(ben, "ann@example.com", soon());
+        let register = registration(&life.engine, ben, "ann@example.com", soon()).await;
         assert_eq!(acquire(&life.engine, register, "c").await, Ok(End::Taken));
         settled(&life, ben).await;
         assert!(is_confirmed(&life.engine, "ann@example.com", ben).await);

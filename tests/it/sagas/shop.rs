@@ -1,8 +1,7 @@
 //! A small shop for tests of the checkout: one location, variants with stock, orders of guests.
 
 use emporium::actors::aggregate_ref::Engine;
-use emporium::domain::commerce::order::{self, Buyer, Order};
-use emporium::domain::email::EmailAddress;
+use emporium::domain::commerce::order::{self, Order};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
 use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
@@ -12,6 +11,7 @@ use emporium::supervisors::services::Followers;
 use uuid::Uuid;
 
 use crate::support::life::{Life, done, position};
+use crate::support::person::guest;
 
 pub const HERE: LocationId = LocationId(Uuid::from_u128(2));
 
@@ -36,8 +36,7 @@ pub async fn stock(engine: &Engine, number: u128, quantity: i64) {
 /// A draft of one line a variant, each of one unit; the first costs `minor`, the others nothing.
 pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateId {
     let id = engine.new_id();
-    let email = EmailAddress::parse(&format!("{id}@example.org")).expect("an address");
-    let buyer = Buyer::Guest { email };
+    let buyer = guest(engine, &format!("{id}@example.org")).await;
     let currency = euro(0).currency;
     done::<Order>(engine, id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
     for (place, number) in variants.iter().enumerate() {

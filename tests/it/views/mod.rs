@@ -10,8 +10,7 @@ use chrono::{SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::Fault;
 use emporium::actors::facts::decode;
 use emporium::domain::access::user::{self, User};
-use emporium::domain::commerce::order::{self, Buyer, Order, Status};
-use emporium::domain::email::EmailAddress;
+use emporium::domain::commerce::order::{self, Order, Status};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
 use emporium::domain::products::product::{self, Product};
@@ -31,6 +30,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::life::{Life, World, position};
+use crate::support::person::{email_of, guest, name_of};
 
 fn world() -> World {
     World::new(Arc::new(TestProvider::default()))
@@ -58,13 +58,14 @@ async fn trade(life: &Life, round: u32) {
     let stock = stock_item_id(variant, location);
     life.done::<StockItem>(stock, stock_item::Command::Open { variant, location }).await;
     life.done::<StockItem>(stock, stock_item::Command::Receive { quantity: 5 }).await;
+    let person = life.engine.new_id();
     let register = user::Command::Register {
-        email: EmailAddress::parse(&format!("u{round}@example.com")).expect("a valid address"),
+        email: email_of(&life.engine, person, &format!("u{round}@example.com")).await,
         reservation: Utc::now().trunc_subsecs(6) + TimeDelta::minutes(5),
-        display_name: format!("User {round}"),
+        display_name: name_of(&life.engine, person, &format!("User {round}")).await,
         locale: "en".to_owned(),
     };
-    life.done::<User>(life.engine.new_id(), register).await;
+    life.done::<User>(person, register).await;
     let create = calendar::Command::CreateCalendar {
         name: format!("Bay {round}"),
         zone: "Europe/Berlin".to_owned(),
@@ -74,8 +75,7 @@ async fn trade(life: &Life, round: u32) {
     life.done::<Calendar>(life.engine.new_id(), create).await;
     for last in [order::Command::Place, order::Command::Expire] {
         let id = life.engine.new_id();
-        let buyer =
-            Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
+        let buyer = guest(&life.engine, "ann@example.org").await;
         let currency = euro(0).currency;
         life.done::<Order>(id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
         let line = order::Command::AddLine {
@@ -179,8 +179,7 @@ fn what_was_written_is_read_at_its_position() {
     life.run("fifty drafts", async {
         for number in 1..=50 {
             let id = life.engine.new_id();
-            let buyer =
-                Buyer::Guest { email: EmailAddress::parse("ann@example.org").expect("an address") };
+            let buyer = guest(&life.engine, "ann@example.org").await;
             let draft =
                 order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() };
             let written = position(life.done::<Order>(id, draft).await);

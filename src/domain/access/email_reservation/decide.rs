@@ -21,11 +21,8 @@ pub(super) fn decide(
     }
     match command {
         Command::Reserve { address, holder, expires, superseding } => {
-            let reserved = || Event::EmailReserved {
-                address: address.clone(),
-                holder: *holder,
-                expires: *expires,
-            };
+            let reserved =
+                || Event::EmailReserved { address: *address, holder: *holder, expires: *expires };
             let ahead = expires.signed_duration_since(context.now);
             if ahead <= TimeDelta::zero() || ahead > TimeDelta::minutes(RESERVATION_MINUTES_MAX) {
                 return Err(Refusal::InvalidExpiry);

@@ -1,6 +1,6 @@
 //! A reservation of an e-mail address: what makes an address belong to one user.
 //!
-//! This folder owns who holds one address. It never knows whether the holder exists: that is in
+//! This folder owns who holds one address, which it knows by its blind index alone. It never knows whether the holder exists: that is in
 //! the user's own log, and `sagas::registration` joins the two.
 //!
 //! A reservation is named by its holder and its expiry. Expiry alone never takes an address away:
@@ -23,8 +23,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::email::EmailAddress;
 use crate::id::AggregateId;
+use crate::sealed::BlindIndex;
 
 pub use state::{Hold, ReservationName, State};
 
@@ -32,9 +32,10 @@ pub use state::{Hold, ReservationName, State};
 #[derive(Debug)]
 pub struct EmailReservation;
 
-/// The id of the one aggregate that says who holds this address: the same for all its spellings.
-pub fn email_reservation_id(address: &EmailAddress) -> AggregateId {
-    AggregateId::derived(&[b"email_reservation", address.normalised().as_bytes()])
+/// The id of the one aggregate that says who holds the address of this index. The index is a keyed
+/// hash, and so nobody can aim at an id or guess an address from one.
+pub fn email_reservation_id(address: &BlindIndex) -> AggregateId {
+    AggregateId::derived(&[b"email_reservation", address.as_bytes()])
 }
 
 /// The farthest a reservation may reach beyond the time of its decision.
@@ -46,21 +47,21 @@ pub enum Command {
     /// Holds the address until `expires`, at most [`RESERVATION_MINUTES_MAX`] ahead. By the same
     /// holder again, a later expiry extends it and any other changes nothing.
     Reserve {
-        address: EmailAddress,
+        address: BlindIndex,
         holder: AggregateId,
         expires: DateTime<Utc>,
         /// The lapsed reservation that this one replaces; its holder was fenced before.
         superseding: Option<ReservationName>,
     },
     /// The holder uses the address now; it no longer lapses.
-    Confirm { address: EmailAddress, holder: AggregateId },
+    Confirm { address: BlindIndex, holder: AggregateId },
     /// The holder gave up what it got by the reservation that expires at `reservation`, and
     /// nothing that it reserved later. Of another holder's address: changes nothing.
-    Release { address: EmailAddress, holder: AggregateId, reservation: DateTime<Utc> },
+    Release { address: BlindIndex, holder: AggregateId, reservation: DateTime<Utc> },
 }
 
 impl Command {
-    fn address(&self) -> &EmailAddress {
+    fn address(&self) -> &BlindIndex {
         match self {
             Self::Reserve { address, .. }
             | Self::Confirm { address, .. }
@@ -74,7 +75,7 @@ impl Command {
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
     EmailReserved {
-        address: EmailAddress,
+        address: BlindIndex,
         holder: AggregateId,
         expires: DateTime<Utc>,
     },

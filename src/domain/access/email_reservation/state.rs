@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::email::EmailAddress;
 use crate::id::AggregateId;
+use crate::sealed::BlindIndex;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    pub address: Option<EmailAddress>,
+    pub address: Option<BlindIndex>,
     pub hold: Option<Hold>,
 }
 
@@ -36,7 +36,7 @@ impl State {
             Event::EmailReserved { address, holder, expires } => {
                 let confirmed =
                     self.hold.as_ref().is_some_and(|hold| hold.holder == *holder && hold.confirmed);
-                self.address = Some(address.clone());
+                self.address = Some(*address);
                 self.hold = Some(Hold { holder: *holder, expires: *expires, confirmed });
             }
             Event::EmailConfirmed { .. } => {

@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::state::holds_at;
 use super::{
-    Command, DISPLAY_NAME_CHARACTERS_MAX, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX,
-    ROLE_BYTES_MAX, ROLES_MAX, Refusal, SCOPE_BYTES_MAX, State, Status,
+    Command, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX, ROLE_BYTES_MAX, ROLES_MAX,
+    Refusal, SCOPE_BYTES_MAX, State, Status,
 };
 use crate::aggregate::Context;
 use crate::text::{TextRule, is_token};
 
-const DISPLAY_NAME: TextRule = TextRule::line("displayName", DISPLAY_NAME_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 
 pub(super) fn decide(
@@ -26,14 +25,14 @@ pub(super) fn decide(
             let event = Event::UserRegistered {
                 email: email.clone(),
                 reservation: *reservation,
-                display_name: DISPLAY_NAME.read(display_name)?,
+                display_name: display_name.clone(),
                 locale: read_locale(locale)?,
             };
             require_unfenced(state, *reservation)?;
             Ok(vec![event])
         }
         Command::FenceReservation { email, through } => {
-            if state.profile.as_ref().is_some_and(|profile| profile.email == *email) {
+            if state.profile.as_ref().is_some_and(|profile| profile.email.index == *email) {
                 return Err(Refusal::EmailInUse);
             }
             if state.reservations_through.is_some_and(|known| known >= *through) {
@@ -63,10 +62,7 @@ fn decide_registered(
     }
     match command {
         Command::ChangeProfile { display_name, locale } => {
-            let display_name = match display_name {
-                Some(display_name) => DISPLAY_NAME.read(display_name)?,
-                None => profile.display_name.clone(),
-            };
+            let display_name = display_name.as_ref().unwrap_or(&profile.display_name).clone();
             let locale = match locale {
                 Some(locale) => read_locale(locale)?,
                 None => profile.locale.clone(),
@@ -87,7 +83,7 @@ fn decide_registered(
             Ok(vec![Event::EmailChanged {
                 email: email.clone(),
                 reservation: *reservation,
-                previous: profile.email.clone(),
+                previous: profile.email.index,
                 previous_reservation: profile.email_reservation,
             }])
         }
@@ -101,7 +97,7 @@ fn decide_registered(
         },
         Command::Close { reason } => Ok(vec![Event::UserClosed {
             reason: REASON.read(reason)?,
-            email: profile.email.clone(),
+            email: profile.email.index,
             reservation: profile.email_reservation,
         }]),
         Command::AssignRole { role, scope, valid_until } => {

@@ -9,6 +9,7 @@
 //! ```
 
 mod decide;
+mod display_name;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -17,17 +18,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::email::EmailAddress;
+use crate::email::SealedEmail;
+use crate::sealed::{BlindIndex, Sealed};
 use crate::text::InvalidText;
 
+pub use display_name::{DISPLAY_NAME_CHARACTERS_MAX, DisplayName};
 pub use state::{Profile, State, Status};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
 pub struct User;
 
-/// The longest name to show, in characters.
-pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 120;
 /// The longest reason, in characters.
 pub const REASON_CHARACTERS_MAX: usize = 500;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
@@ -44,25 +45,25 @@ pub const ROLES_MAX: usize = 100;
 pub enum Command {
     /// Registers with an address reserved for this user until `reservation`.
     Register {
-        email: EmailAddress,
+        email: SealedEmail,
         reservation: DateTime<Utc>,
-        display_name: String,
+        display_name: Sealed<DisplayName>,
         locale: String,
     },
     /// Changes what is given; `None` leaves a field as it is.
     ChangeProfile {
-        display_name: Option<String>,
+        display_name: Option<Sealed<DisplayName>>,
         locale: Option<String>,
     },
     /// Takes another address, reserved for this user until `reservation`.
     ChangeEmail {
-        email: EmailAddress,
+        email: SealedEmail,
         reservation: DateTime<Utc>,
     },
     /// Makes every reservation of the address that expires at `through` or before useless to this
     /// user, for ever; refused if the user has that address. Needs no registered user.
     FenceReservation {
-        email: EmailAddress,
+        email: BlindIndex,
         through: DateTime<Utc>,
     },
     Suspend {
@@ -90,19 +91,19 @@ pub enum Command {
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
     UserRegistered {
-        email: EmailAddress,
+        email: SealedEmail,
         reservation: DateTime<Utc>,
-        display_name: String,
+        display_name: Sealed<DisplayName>,
         locale: String,
     },
     ProfileChanged {
-        display_name: String,
+        display_name: Sealed<DisplayName>,
         locale: String,
     },
     EmailChanged {
-        email: EmailAddress,
+        email: SealedEmail,
         reservation: DateTime<Utc>,
-        previous: EmailAddress,
+        previous: BlindIndex,
         previous_reservation: DateTime<Utc>,
     },
     ReservationFenced {
@@ -114,7 +115,7 @@ pub enum Event {
     UserReinstated {},
     UserClosed {
         reason: String,
-        email: EmailAddress,
+        email: BlindIndex,
         reservation: DateTime<Utc>,
     },
     RoleAssigned {

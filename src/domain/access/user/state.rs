@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use super::Event;
-use crate::email::EmailAddress;
+use super::{DisplayName, Event};
+use crate::email::SealedEmail;
+use crate::sealed::Sealed;
 
 /// Where a user stands. `Closed` is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +30,10 @@ pub struct State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     pub status: Status,
-    pub email: EmailAddress,
+    pub email: SealedEmail,
     /// The expiry of the reservation under which the address was taken.
     pub email_reservation: DateTime<Utc>,
-    pub display_name: String,
+    pub display_name: Sealed<DisplayName>,
     pub locale: String,
     pub suspension_reason: Option<String>,
 }

@@ -3,11 +3,7 @@
 use chrono::{TimeDelta, TimeZone};
 
 use super::*;
-use crate::testing::{given_events as given, golden};
-
-fn email(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).expect("a valid address")
-}
+use crate::testing::{given_events as given, golden, index, sealed_email as email, sealed_name};
 
 fn hour(hour: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 2, hour, 0, 0).single().expect("a valid time")
@@ -17,16 +13,16 @@ fn registered() -> Event {
     Event::UserRegistered {
         email: email("ada@example.com"),
         reservation: hour(9),
-        display_name: "Ada".into(),
+        display_name: sealed_name("Ada"),
         locale: "en-GB".into(),
     }
 }
 
-fn register(display_name: &str, locale: &str) -> Command {
+fn register(locale: &str) -> Command {
     Command::Register {
         email: email("ada@example.com"),
         reservation: hour(9),
-        display_name: display_name.into(),
+        display_name: sealed_name("Ada"),
         locale: locale.into(),
     }
 }
@@ -38,7 +34,7 @@ fn suspended() -> Event {
 fn closed() -> Event {
     Event::UserClosed {
         reason: "asked".into(),
-        email: email("ada@example.com"),
+        email: index("ada@example.com"),
         reservation: hour(9),
     }
 }
@@ -53,18 +49,18 @@ fn assign(role: &str, until: Option<DateTime<Utc>>) -> Command {
 
 #[test]
 fn a_user_registers_once() {
-    given::<User>(vec![]).when(register("  Ada ", "en-GB")).then(&[registered()]);
-    given::<User>(vec![registered()]).when(register("Ada", "en-GB")).refused("USER_EXISTS");
+    given::<User>(vec![]).when(register("en-GB")).then(&[registered()]);
+    given::<User>(vec![registered()]).when(register("en-GB")).refused("USER_EXISTS");
 }
 
 #[test]
 fn input_out_of_bounds_is_refused() {
     let long = "x".repeat(DISPLAY_NAME_CHARACTERS_MAX + 1);
     for name in ["", "  ", "a\u{0}b", "a\nb", &long, &"é".repeat(10_000_000)] {
-        given::<User>(vec![]).when(register(name, "en")).refused("INVALID_TEXT");
+        assert!(DisplayName::read(name).is_err(), "{} bytes", name.len());
     }
     for locale in ["", "e", "en_GB", "12", "en-", "en-123456789", &"en-aaaaaaaa".repeat(5)] {
-        given::<User>(vec![]).when(register("Ada", locale)).refused("INVALID_LOCALE");
+        given::<User>(vec![]).when(register(locale)).refused("INVALID_LOCALE");
     }
     for (role, scope, code) in [
         ("", "*", "INVALID_ROLE"),
@@ -113,13 +109,12 @@ fn standing_moves_only_along_its_arrows() {
 #[test]
 fn a_profile_changes_where_it_differs() {
     let change = |name: Option<&str>, locale: Option<&str>| Command::ChangeProfile {
-        display_name: name.map(Into::into),
+        display_name: name.map(sealed_name),
         locale: locale.map(Into::into),
     };
-    let changed = Event::ProfileChanged { display_name: "Ada".into(), locale: "de".into() };
+    let changed = Event::ProfileChanged { display_name: sealed_name("Ada"), locale: "de".into() };
     given::<User>(vec![registered()]).when(change(None, Some("de"))).then(&[changed]);
     given::<User>(vec![registered()]).when(change(Some("Ada"), None)).then(&[]);
-    given::<User>(vec![registered()]).when(change(Some(""), None)).refused("INVALID_TEXT");
 }
 
 #[test]
@@ -137,7 +132,7 @@ fn an_address_is_taken_under_a_later_reservation_than_any_used_or_fenced() {
         Event::EmailChanged {
             email: email("ada@example.org"),
             reservation: hour(10),
-            previous: email("ada@example.com"),
+            previous: index("ada@example.com"),
             previous_reservation: hour(9),
         },
     ]);
@@ -145,11 +140,11 @@ fn an_address_is_taken_under_a_later_reservation_than_any_used_or_fenced() {
 
 #[test]
 fn a_fenced_reservation_registers_nobody() {
-    let fence = |text: &str| Command::FenceReservation { email: email(text), through: hour(9) };
+    let fence = |text: &str| Command::FenceReservation { email: index(text), through: hour(9) };
     let fenced = Event::ReservationFenced { through: hour(9) };
     given::<User>(vec![]).when(fence("ada@example.com")).then(std::slice::from_ref(&fenced));
     given::<User>(vec![fenced.clone()]).when(fence("ada@example.com")).then(&[]);
-    given::<User>(vec![fenced]).when(register("Ada", "en-GB")).refused("EMAIL_RESERVATION_LAPSED");
+    given::<User>(vec![fenced]).when(register("en-GB")).refused("EMAIL_RESERVATION_LAPSED");
     given::<User>(vec![registered()]).when(fence("ada@example.com")).refused("EMAIL_IN_USE");
 }
 
@@ -200,11 +195,11 @@ fn stored_events_keep_their_shape() {
         User::TYPE,
         &[
             registered(),
-            Event::ProfileChanged { display_name: "Ada".into(), locale: "de".into() },
+            Event::ProfileChanged { display_name: sealed_name("Ada"), locale: "de".into() },
             Event::EmailChanged {
                 email: email("ada@example.org"),
                 reservation: hour(10),
-                previous: email("ada@example.com"),
+                previous: index("ada@example.com"),
                 previous_reservation: hour(9),
             },
             Event::ReservationFenced { through: hour(9) },

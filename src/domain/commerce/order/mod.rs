@@ -21,7 +21,7 @@ use crate::id::{LocationId, VariantId};
 use crate::money::{Currency, Money, MoneyError, Rate};
 use crate::text::InvalidText;
 
-pub use state::{Buyer, Line, LineTotals, State, Status, Totals};
+pub use state::{Buyer, Line, LineTotals, State, Status, Totals, guest_person};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]

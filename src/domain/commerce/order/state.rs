@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::email::{self, EmailAddress};
+use crate::email::SealedEmail;
 use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
 use crate::money::{Currency, Money, MoneyError, Rate};
+use crate::sealed::{BlindIndex, PersonId};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -53,8 +54,7 @@ pub enum Buyer {
     },
     /// Somebody who did not register.
     Guest {
-        #[serde(deserialize_with = "email::as_stored")]
-        email: EmailAddress,
+        email: SealedEmail,
     },
 }
 
@@ -64,11 +64,18 @@ impl Buyer {
     pub fn customer_id(&self) -> CustomerId {
         match self {
             Self::Customer { id } => *id,
-            Self::Guest { email } => {
-                CustomerId(AggregateId::derived(&[b"guest", email.normalised().as_bytes()]).0)
-            }
+            Self::Guest { email } => guest_id(&email.index),
         }
     }
+}
+
+/// The person that a guest of this address is, to the key under which the address is sealed.
+pub fn guest_person(email: &BlindIndex) -> PersonId {
+    PersonId(guest_id(email).0)
+}
+
+fn guest_id(email: &BlindIndex) -> CustomerId {
+    CustomerId(AggregateId::derived(&[b"guest", email.as_bytes()]).0)
 }
 
 /// So many units of a variant, at a price that no longer changes.

@@ -1,10 +1,18 @@
 //! How a MySQL or MariaDB server keeps a secret that it does not have yet.
 
+use std::sync::OnceLock;
+
 use super::Database;
-use crate::secrets::SecretTables;
+use crate::secrets::{SecretTables, Texts};
+use persistence::secrets::persons::PERSONS_PER_STATEMENT_MAX;
+
+static TEXTS: Texts = [const { OnceLock::new() }; PERSONS_PER_STATEMENT_MAX];
 
 /// `IGNORE` would also make a value fit its column that does not; every value here has one length.
 impl SecretTables for Database {
     const ADD_SECRET: &'static str = "INSERT IGNORE INTO secrets \
          (purpose, generation, wrapped, made_us) VALUES (?,?,?,?)";
+    const ADD_PERSON_KEYS: (&'static str, &'static str) =
+        ("INSERT IGNORE INTO person_keys (person, wrapped, made_us) VALUES ", "");
+    const ADD_PERSON_KEYS_TEXTS: &'static Texts = &TEXTS;
 }

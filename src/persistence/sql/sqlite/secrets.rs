@@ -1,9 +1,17 @@
 //! How a SQLite file keeps a secret that it does not have yet.
 
+use std::sync::OnceLock;
+
 use super::Database;
-use crate::secrets::SecretTables;
+use crate::secrets::{SecretTables, Texts};
+use persistence::secrets::persons::PERSONS_PER_STATEMENT_MAX;
+
+static TEXTS: Texts = [const { OnceLock::new() }; PERSONS_PER_STATEMENT_MAX];
 
 impl SecretTables for Database {
     const ADD_SECRET: &'static str = "INSERT INTO secrets (purpose, generation, wrapped, made_us) \
          VALUES (?,?,?,?) ON CONFLICT DO NOTHING";
+    const ADD_PERSON_KEYS: (&'static str, &'static str) =
+        ("INSERT INTO person_keys (person, wrapped, made_us) VALUES ", " ON CONFLICT DO NOTHING");
+    const ADD_PERSON_KEYS_TEXTS: &'static Texts = &TEXTS;
 }

@@ -1,0 +1,66 @@
+//! What is personal, opened and sealed for whoever asks aggregates: with the keys of persons that the
+//! node's vault has. An aggregate itself, and all that follows it, only ever has the sealed form.
+
+use std::time::Duration;
+
+use super::aggregate_ref::{Engine, Fault};
+use domain::sealed::{
+    BlindIndex, Indexed, Opened, PersonId, PersonKey, Personal, Sealed, SealedIndexed,
+};
+use persistence::secrets::persons::NoKey;
+
+const RETRY: Duration = Duration::from_millis(250);
+
+impl Engine {
+    /// The key to seal what is about a person, made if there is none. It is durable when this
+    /// returns, and so before anything that is sealed under it.
+    pub async fn person_key(&self, person: PersonId) -> Result<impl PersonKey + use<>, Fault> {
+        self.in_time(self.services.vault.persons.of(person)).await
+    }
+
+    /// Seals a text that is compared among all persons.
+    pub async fn seal_indexed<T: Indexed>(
+        &self,
+        person: PersonId,
+        text: &T,
+    ) -> Result<SealedIndexed<T>, Fault> {
+        let key = self.person_key(person).await?;
+        Ok(SealedIndexed::new(text, &key, &self.services.vault.index))
+    }
+
+    /// By which a text is found.
+    pub fn index_of<T: Indexed>(&self, text: &T) -> BlindIndex {
+        BlindIndex::of(text, &self.services.vault.index)
+    }
+
+    /// What a sealed text says, or that its person was erased. A fault only where keys cannot be
+    /// read now, or the text was changed since.
+    pub async fn open<T: Personal>(&self, sealed: &Sealed<T>) -> Result<Opened<T>, Fault> {
+        let person = sealed.person();
+        let key = self.in_time(self.services.vault.persons.find(person)).await?;
+        sealed.open(key.as_ref()).map_err(|error| {
+            tracing::error!(person = %person.0, kind = T::KIND, "{error}");
+            Fault::Unreadable { reason: error.to_string() }
+        })
+    }
+
+    async fn in_time<K>(&self, key: impl Future<Output = Result<K, NoKey>>) -> Result<K, Fault> {
+        match tokio::time::timeout(self.services.deadline(), key).await {
+            Ok(key) => key.map_err(|error| fault(&error)),
+            Err(_) => Err(unavailable("the keys of persons were not read in time")),
+        }
+    }
+}
+
+/// What it means is in the log already.
+fn fault(error: &NoKey) -> Fault {
+    match error {
+        NoKey::Overloaded => Fault::Overloaded { retry_after: RETRY },
+        NoKey::Unavailable(_) => unavailable("the keys of persons cannot be reached"),
+        NoKey::Damaged => unavailable("a key of a person cannot be opened"),
+    }
+}
+
+fn unavailable(reason: &'static str) -> Fault {
+    Fault::Unavailable { reason, retry_after: RETRY }
+}

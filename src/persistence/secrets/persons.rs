@@ -1,0 +1,189 @@
+//! The keys of persons, one for each: made when the first text about somebody is sealed, found again
+//! wherever one is opened, and destroyed to erase the person.
+//!
+//! New keys are group-committed: whatever was asked for while the last statement was under way is one
+//! statement, and nobody gets a key that is not durable. Reads are gathered likewise, and wait for no
+//! commit. Keys that were used lately are kept opened, a bounded number of them.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::cache::Cache;
+use super::sealing::PersonKey;
+use super::{MasterKey, SecretStore, StoredPersonKey, master};
+use crate::cause::chain;
+use crate::clock::Clock;
+use crate::journal::JournalError;
+use crate::metrics::{PERSON_KEY_BATCH, PERSON_KEYS_MADE};
+use domain::sealed::PersonId;
+
+/// Keys in one statement.
+pub const PERSONS_PER_STATEMENT_MAX: usize = 256;
+/// Keys that may be waited for; beyond it whoever asks is turned away at once.
+const QUEUE_MAX: usize = 8_192;
+/// Keys that are kept opened: some 10 MB.
+const OPENED_MAX: usize = 65_536;
+
+/// Why there is no key.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoKey {
+    #[error("too many keys of persons are waited for")]
+    Overloaded,
+    #[error("the keys of persons cannot be reached")]
+    Unavailable(#[source] JournalError),
+    /// What is stored does not open under the master key.
+    #[error("a key of a person is damaged")]
+    Damaged,
+}
+
+/// See the module. Cheap to clone; the tasks behind it end with the last clone.
+#[derive(Clone)]
+pub struct PersonKeys {
+    shared: Arc<Shared>,
+    reads: mpsc::Sender<Wanted>,
+    makes: mpsc::Sender<Wanted>,
+}
+
+struct Shared {
+    store: Arc<dyn SecretStore>,
+    master: MasterKey,
+    clock: Clock,
+    opened: Cache,
+}
+
+struct Wanted {
+    person: PersonId,
+    reply: oneshot::Sender<Result<Option<PersonKey>, NoKey>>,
+}
+
+/// The keys of these persons, as far as they have any; in whatever order.
+type Found = Result<Vec<PersonKey>, NoKey>;
+
+impl PersonKeys {
+    /// Its tasks run on the current runtime.
+    pub(crate) fn start(store: Arc<dyn SecretStore>, master: MasterKey, clock: Clock) -> Self {
+        let shared = Arc::new(Shared { store, master, clock, opened: Cache::new(OPENED_MAX) });
+        let (reads, to_read) = mpsc::channel(QUEUE_MAX);
+        let (makes, to_make) = mpsc::channel(QUEUE_MAX);
+        let (reader, maker) = (Arc::clone(&shared), Arc::clone(&shared));
+        tokio::spawn(answer(to_read, move |persons| {
+            let shared = Arc::clone(&reader);
+            async move { shared.read(&persons).await }
+        }));
+        tokio::spawn(answer(to_make, move |persons| {
+            let shared = Arc::clone(&maker);
+            async move { shared.read_or_make(&persons).await }
+        }));
+        Self { shared, reads, makes }
+    }
+
+    /// The key to seal with, made if there is none; durable when this returns.
+    pub async fn of(&self, person: PersonId) -> Result<PersonKey, NoKey> {
+        if let Some(key) = self.shared.opened.get(person) {
+            return Ok(key);
+        }
+        // Destroyed in this very moment: the next try makes another.
+        let gone = || NoKey::Unavailable(JournalError::Unreachable("the key was destroyed".into()));
+        ask(&self.makes, person).await?.ok_or_else(gone)
+    }
+
+    /// The key to open with; nothing, if it was destroyed or never was.
+    pub async fn find(&self, person: PersonId) -> Result<Option<PersonKey>, NoKey> {
+        match self.shared.opened.get(person) {
+            Some(key) => Ok(Some(key)),
+            None => ask(&self.reads, person).await,
+        }
+    }
+
+    /// Destroys a key: what was sealed under it can never be read again. Another node that has it
+    /// opened forgets it when it has not been used there for long.
+    pub async fn destroy(&self, person: PersonId) -> Result<(), NoKey> {
+        let removed = self.shared.store.remove_person_key(person).await;
+        self.shared.opened.forget(person);
+        removed.map_err(NoKey::Unavailable)
+    }
+}
+
+async fn ask(queue: &mpsc::Sender<Wanted>, person: PersonId) -> Result<Option<PersonKey>, NoKey> {
+    let (reply, answer) = oneshot::channel();
+    queue.try_send(Wanted { person, reply }).map_err(|_| NoKey::Overloaded)?;
+    let ended = || NoKey::Unavailable(JournalError::Unreachable("its task ended".into()));
+    answer.await.map_err(|_| ended())?
+}
+
+/// Answers whatever queued up, a statement's worth at a time.
+async fn answer<F: Future<Output = Found>>(
+    mut queue: mpsc::Receiver<Wanted>,
+    find: impl Fn(Vec<PersonId>) -> F,
+) {
+    let mut wanted = Vec::with_capacity(PERSONS_PER_STATEMENT_MAX);
+    while queue.recv_many(&mut wanted, PERSONS_PER_STATEMENT_MAX).await > 0 {
+        let mut persons: Vec<PersonId> = wanted.iter().map(|wanted| wanted.person).collect();
+        // One order for all nodes, so that two statements never wait for each other.
+        persons.sort_unstable();
+        persons.dedup();
+        let mut found = find(persons).await;
+        if let Ok(keys) = &mut found {
+            keys.sort_unstable_by_key(PersonKey::whose);
+        }
+        for Wanted { person, reply } in wanted.drain(..) {
+            let key = found.as_ref().map_err(Clone::clone).map(|keys| {
+                let place = keys.binary_search_by_key(&person, PersonKey::whose);
+                place.ok().map(|place| keys[place])
+            });
+            // Whoever asked may have gone.
+            _ = reply.send(key);
+        }
+    }
+}
+
+impl Shared {
+    async fn read(&self, persons: &[PersonId]) -> Found {
+        let stored = self.store.person_keys(persons).await.map_err(unavailable)?;
+        let mut keys = Vec::with_capacity(stored.len());
+        for StoredPersonKey { person, wrapped, .. } in stored {
+            let Some(secret) = self.master.unwrap(&context(&person), &wrapped) else {
+                tracing::error!(person = %person.0, "the key of a person is damaged");
+                return Err(NoKey::Damaged);
+            };
+            let key = PersonKey::new(person, &secret);
+            self.opened.put(key);
+            keys.push(key);
+        }
+        Ok(keys)
+    }
+
+    async fn read_or_make(&self, persons: &[PersonId]) -> Found {
+        let made_us = self.clock.wall_us();
+        let (mut keys, mut rows) = (Vec::new(), Vec::new());
+        for person in persons {
+            let secret = master::draw();
+            let wrapped = self.master.wrap(&context(person), &secret);
+            rows.push(StoredPersonKey { person: *person, wrapped, made_us });
+            keys.push(PersonKey::new(*person, &secret));
+        }
+        let added = self.store.add_person_keys(&rows).await.map_err(unavailable)?;
+        PERSON_KEYS_MADE.add(added);
+        PERSON_KEY_BATCH.observe(rows.len() as f64);
+        if added < rows.len() as u64 {
+            // Some have keys already, and one statement does not say who: theirs are what holds.
+            return self.read(persons).await;
+        }
+        keys.iter().for_each(|key| self.opened.put(*key));
+        Ok(keys)
+    }
+}
+
+fn unavailable(error: JournalError) -> NoKey {
+    tracing::warn!(error = %chain(&error), "the keys of persons");
+    NoKey::Unavailable(error)
+}
+
+fn context(person: &PersonId) -> [&[u8]; 2] {
+    [b"person\0", person.0.as_bytes()]
+}
+
+#[cfg(test)]
+#[path = "persons_tests.rs"]
+mod tests;

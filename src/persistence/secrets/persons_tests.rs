@@ -1,0 +1,71 @@
+//! Keys are made once, gathered, and gone when they are destroyed.
+
+use domain::sealed::PersonKey as _;
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::*;
+use crate::secrets::KEY_BYTES;
+use crate::secrets::memory::MemorySecrets;
+
+fn person(number: u128) -> PersonId {
+    PersonId(Uuid::from_u128(number))
+}
+
+fn node(store: &Arc<MemorySecrets>) -> PersonKeys {
+    PersonKeys::start(Arc::clone(store) as _, MasterKey::new(&[1; KEY_BYTES]), Clock::system())
+}
+
+#[tokio::test]
+async fn a_person_has_one_key_on_every_node_and_after_a_restart() {
+    let store = Arc::new(MemorySecrets::default());
+    let (one, two) = (node(&store), node(&store));
+    assert!(one.find(person(1)).await.expect("it answers").is_none());
+    let made = one.of(person(1)).await.expect("it is made");
+    for keys in [&one, &two, &node(&store)] {
+        let of = keys.of(person(1)).await.expect("it is found");
+        let found = keys.find(person(1)).await.expect("it answers").expect("it is found");
+        assert_eq!([of.number(), found.number()], [made.number(); 2]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_together_is_one_statement() {
+    let store = Arc::new(MemorySecrets::default());
+    let keys = node(&store);
+    keys.of(person(7)).await.expect("it is made");
+    let fresh = node(&store);
+    let asked = (0..200).map(|number| {
+        let (fresh, whose) = (fresh.clone(), person(number % 100));
+        async move { (whose, fresh.of(whose).await.expect("it is made")) }
+    });
+    for (whose, key) in join_all(asked).await {
+        assert_eq!(key.person(), whose);
+    }
+    assert_eq!(store.statements(), 2, "one for each node");
+    let same = fresh.of(person(7)).await.expect("it is there").number();
+    assert_eq!(same, keys.of(person(7)).await.expect("it is there").number());
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_gone_and_a_new_one_opens_nothing_old() {
+    let store = Arc::new(MemorySecrets::default());
+    let keys = node(&store);
+    let old = keys.of(person(1)).await.expect("it is made");
+    let sealed = old.seal("email", "ada@example.com");
+    keys.destroy(person(1)).await.expect("it is destroyed");
+    assert!(keys.find(person(1)).await.expect("it answers").is_none());
+    let new = keys.of(person(1)).await.expect("it is made");
+    assert_ne!(new.number(), old.number());
+    assert_eq!(new.open("email", &sealed), None);
+}
+
+#[tokio::test]
+async fn a_key_under_another_master_key_is_damaged_and_not_erased() {
+    let store = Arc::new(MemorySecrets::default());
+    node(&store).of(person(1)).await.expect("it is made");
+    let stranger = MasterKey::new(&[2; KEY_BYTES]);
+    let keys = PersonKeys::start(store, stranger, Clock::system());
+    assert!(matches!(keys.find(person(1)).await, Err(NoKey::Damaged)));
+    assert!(matches!(keys.of(person(1)).await, Err(NoKey::Damaged)));
+}
