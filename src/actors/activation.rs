@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use super::aggregate::{AggregateActor, Message};
 use super::core::{AggregateCore, Decided, Home, Reading, Released, Request, SnapshotJob, Verdict};
 use super::metrics;
-use super::shard::{ActivationKey, ActivationStatus, AnyActivation, Shard};
+use super::shard::{ActivationKey, ActivationStatus, AnyActivation, Leaving, Shard};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::journal::{Epoch, Seq, ShardId};
@@ -97,6 +97,9 @@ impl<A: Aggregate> Inner<A> {
     /// Begins a snapshot if `far_behind` events have gathered since the last one and none runs.
     /// Large states pace themselves: the next begins no sooner than ten times what the last took,
     /// except for the last one of a life.
+    ///
+    /// The confirmed state is in the log, whatever became of what was tentative: the last one is
+    /// also written of a core that lost that to a new owner.
     fn begin_snapshot(
         &mut self,
         far_behind: u64,
@@ -104,7 +107,7 @@ impl<A: Aggregate> Inner<A> {
         now_us: impl FnOnce() -> u64,
     ) -> Option<(SnapshotJob<A::State>, u64)> {
         if self.snapshot_running
-            || !self.core.is_ready()
+            || !(self.core.is_ready() || is_last)
             || self.core.events_since_snapshot() < far_behind
         {
             return None;
@@ -118,6 +121,13 @@ impl<A: Aggregate> Inner<A> {
     }
 }
 
+/// The values of [`Activation::retired`].
+const LIVE: u32 = 0;
+/// It has left, and writes a last snapshot.
+const RETIRED: u32 = 1;
+/// It has left and writes nothing.
+const ABANDONED: u32 = 2;
+
 /// See the module.
 pub struct Activation<A: Aggregate> {
     pub id: AggregateId,
@@ -129,7 +139,7 @@ pub struct Activation<A: Aggregate> {
     pub admitted: AtomicUsize,
     last_used_us: AtomicU64,
     retired: AtomicU32,
-    /// Rings when nothing is pending any more: all of it is durable, or was dropped.
+    /// Rings when something became durable, or what was pending was dropped.
     pub changed: Notify,
 }
 
@@ -153,7 +163,7 @@ impl<A: Aggregate> Activation<A> {
             life: RwLock::new(Life { actor: None, trouble: None }),
             admitted: AtomicUsize::new(0),
             last_used_us: AtomicU64::new(shard.services.monotonic_us()),
-            retired: AtomicU32::new(0),
+            retired: AtomicU32::new(LIVE),
             changed: Notify::new(),
         });
         Arc::clone(&activation).spawn_actor();
@@ -271,9 +281,10 @@ impl<A: Aggregate> Activation<A> {
     }
 
     /// Begins the last snapshot of this life, if the log has run ahead of the one before. One that
-    /// runs already begins it when it ends.
+    /// runs already begins it when it ends. Not where the log lost what was acknowledged: the state
+    /// has it still.
     fn last_snapshot(self: &Arc<Self>) {
-        if !self.shard.is_serving() {
+        if self.shard.regressed.load(Ordering::Acquire) {
             return;
         }
         let services = &self.shard.services;
@@ -319,7 +330,7 @@ async fn snapshot_task<A: Aggregate>(
     // time may go into it, however hot the aggregate is.
     inner.snapshot_earliest_us = began_us + took * 11;
     drop(inner);
-    if stored && activation.retired.load(Ordering::Acquire) != 0 {
+    if stored && activation.retired.load(Ordering::Acquire) == RETIRED {
         activation.last_snapshot();
     }
 }
@@ -351,13 +362,16 @@ impl<A: Aggregate> Cell for Activation<A> {
         inner.announced = more;
         drop(inner);
         self.release(released);
-        if !more {
-            self.changed.notify_waiters();
-        }
+        // Once for each entry, and next to nothing where nobody waits.
+        self.changed.notify_waiters();
         more
     }
 
     fn dropped(&self, reason: Dropped) {
+        if reason == Dropped::Regressed {
+            // Before anything of it can be stored: its confirmed state is not in the log any more.
+            self.shard.regressed.store(true, Ordering::Release);
+        }
         let mut inner = self.inner.lock();
         let released = inner.core.dropped(&reason);
         inner.announced = false;
@@ -390,9 +404,14 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
             && self.inner.lock().core.nothing_pending()
     }
 
-    fn retire(self: Arc<Self>) {
-        self.retired.store(1, Ordering::Release);
-        self.last_snapshot();
+    fn retire(self: Arc<Self>, leaving: Leaving) {
+        match leaving {
+            Leaving::InOrder => {
+                self.retired.store(RETIRED, Ordering::Release);
+                self.last_snapshot();
+            }
+            Leaving::AsInACrash => self.retired.store(ABANDONED, Ordering::Release),
+        }
         if let Some(actor) = self.life.write().actor.take() {
             actor.stop(None);
         }
@@ -425,7 +444,7 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
     }
 
     fn restart(self: Arc<Self>) {
-        if self.retired.load(Ordering::Acquire) == 0 {
+        if self.retired.load(Ordering::Acquire) == LIVE {
             self.spawn_actor();
         }
     }

@@ -1,6 +1,10 @@
-//! The feed of committed entries to followers: a bounded window of recent ones in memory per
-//! shard, and a notifier. Who falls out of the window catches up from the journal: nothing is lost and
-//! nobody is waited for.
+//! The feed of committed entries to followers: the batches that were committed last, in memory, each
+//! shard's entries in them, and a notifier. Who falls behind what is kept catches up from the
+//! journal: nothing is lost and nobody is waited for.
+//!
+//! Entries lie in the batch that was committed with them, and are never copied: a shard keeps where
+//! they lie. So a batch is kept or goes as a whole, and the bound is on batches, for all shards
+//! together: a small entry of a quiet shard can keep no large batch alive.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,27 +16,31 @@ use tokio::sync::watch;
 use persistence::journal::{Entry, Seq, ShardId};
 use projections::position::Position;
 
+type Batch = Arc<Vec<Entry>>;
+
 /// An entry within the batch that was committed with it.
-pub type Shared = (Arc<Vec<Entry>>, usize);
+pub type Shared = (Batch, usize);
 
 /// See the module.
 pub struct Feed {
     bytes_max: usize,
+    recent: Mutex<Recent>,
     shards: Vec<FedShard>,
     notifier: watch::Sender<()>,
+}
+
+/// The batches that are kept, in the order in which they came.
+#[derive(Default)]
+struct Recent {
+    batches: VecDeque<(Batch, usize)>,
+    bytes: usize,
 }
 
 #[derive(Default)]
 struct FedShard {
     head: AtomicU64,
-    window: Mutex<Window>,
-}
-
-#[derive(Default)]
-struct Window {
-    bytes: usize,
     /// Contiguous, up to the head.
-    entries: VecDeque<Shared>,
+    window: Mutex<VecDeque<Shared>>,
 }
 
 /// What stands behind a position.
@@ -46,38 +54,77 @@ pub enum Behind {
 }
 
 impl Feed {
-    /// For shards `0..shards`, with at most `bytes_max` of entries each (the last one always).
+    /// For shards `0..shards`, with batches of at most `bytes_max` altogether (the last one always).
     pub fn new(shards: u16, bytes_max: usize) -> Self {
         let shards = (0..shards).map(|_| FedShard::default()).collect();
-        Self { bytes_max, shards, notifier: watch::channel(()).0 }
+        let (recent, notifier) = (Mutex::default(), watch::channel(()).0);
+        Self { bytes_max, recent, shards, notifier }
+    }
+
+    fn of(&self, shard: ShardId) -> &FedShard {
+        &self.shards[usize::from(shard)]
     }
 
     /// A shard is served from here on, with this head.
     pub fn open(&self, shard: ShardId, head: Seq) {
-        let fed = &self.shards[usize::from(shard)];
-        *fed.window.lock() = Window::default();
+        let fed = self.of(shard);
+        fed.window.lock().clear();
         fed.head.store(head, Ordering::Release);
         self.notifier.send_replace(());
     }
 
     /// Entries became durable.
-    pub fn push(&self, entries: &Arc<Vec<Entry>>) {
+    pub fn push(&self, entries: &Batch) {
+        let mut bytes = 0;
         for (index, entry) in entries.iter().enumerate() {
-            let fed = &self.shards[usize::from(entry.shard)];
+            bytes += weight(entry);
+            let fed = self.of(entry.shard);
             let mut window = fed.window.lock();
             if entry.seq != fed.head.load(Ordering::Acquire) + 1 {
                 // A takeover or a barrier stands in between: the journal has it.
-                *window = Window::default();
+                window.clear();
             }
-            window.bytes += entry.weight();
-            window.entries.push_back((Arc::clone(entries), index));
-            while window.bytes > self.bytes_max && window.entries.len() > 1 {
-                let Some((list, index)) = window.entries.pop_front() else { break };
-                window.bytes -= list[index].weight();
-            }
+            window.push_back((Arc::clone(entries), index));
             fed.head.store(entry.seq, Ordering::Release);
         }
+        self.keep(Arc::clone(entries), bytes);
         self.notifier.send_replace(());
+    }
+
+    /// Keeps a batch, and lets the oldest go while there are more than may be.
+    fn keep(&self, batch: Batch, bytes: usize) {
+        let mut gone = Vec::new();
+        let mut recent = self.recent.lock();
+        recent.batches.push_back((batch, bytes));
+        recent.bytes += bytes;
+        while recent.bytes > self.bytes_max && recent.batches.len() > 1 {
+            let Some((oldest, bytes)) = recent.batches.pop_front() else { break };
+            recent.bytes -= bytes;
+            gone.push(oldest);
+        }
+        drop(recent);
+        for batch in &gone {
+            self.forget(batch);
+        }
+    }
+
+    /// Takes a batch out of the windows of its shards. What else a window holds came later: one
+    /// lane writes a shard. Only what another lane's push has let go already is not there any more.
+    fn forget(&self, batch: &Batch) {
+        for entry in batch.iter() {
+            let mut window = self.of(entry.shard).window.lock();
+            while window.front().is_some_and(|(list, at)| list[*at].seq <= entry.seq) {
+                window.pop_front();
+            }
+            if window.is_empty() {
+                window.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Bytes of the batches that are kept.
+    pub fn bytes(&self) -> usize {
+        self.recent.lock().bytes
     }
 
     /// Rings at each commit.
@@ -112,17 +159,102 @@ impl Feed {
 
     /// At most `limit` entries behind `after`.
     pub fn behind(&self, shard: ShardId, after: Seq, limit: usize) -> Behind {
-        let fed = &self.shards[usize::from(shard)];
+        let fed = self.of(shard);
         let window = fed.window.lock();
         let head = fed.head.load(Ordering::Acquire);
         if after >= head {
             return Behind::Nothing;
         }
-        let first = head + 1 - window.entries.len() as u64;
+        let first = head + 1 - window.len() as u64;
         if after + 1 < first {
             return Behind::Journal { through: head };
         }
         let skip = usize::try_from(after + 1 - first).expect("a window fits memory");
-        Behind::Recent(window.entries.iter().skip(skip).take(limit).cloned().collect())
+        Behind::Recent(window.iter().skip(skip).take(limit).cloned().collect())
+    }
+}
+
+/// What an entry takes of memory, with the room that its text has to spare.
+fn weight(entry: &Entry) -> usize {
+    entry.events.capacity() + size_of::<Entry>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES_MAX: usize = 100_000;
+
+    fn entry(shard: ShardId, seq: Seq, bytes: usize) -> Entry {
+        Entry {
+            shard,
+            seq,
+            epoch: 1,
+            attempt: 1,
+            aggregate_type: "order".into(),
+            aggregate_id: uuid::Uuid::nil(),
+            version: seq,
+            count: 1,
+            events: "x".repeat(bytes),
+            recorded_us: 0,
+        }
+    }
+
+    /// One that can be asked whether anybody still holds it.
+    fn push(feed: &Feed, entries: Vec<Entry>) -> std::sync::Weak<Vec<Entry>> {
+        let batch = Arc::new(entries);
+        feed.push(&batch);
+        Arc::downgrade(&batch)
+    }
+
+    fn recent(feed: &Feed, shard: ShardId, after: Seq) -> Option<Vec<Seq>> {
+        match feed.behind(shard, after, 1_000) {
+            Behind::Nothing => Some(Vec::new()),
+            Behind::Recent(all) => Some(all.iter().map(|(list, at)| list[*at].seq).collect()),
+            Behind::Journal { .. } => None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_alive_is_bounded_whatever_small_entries_lie_in_large_batches() {
+        let feed = Feed::new(64, BYTES_MAX);
+        // Each batch has a small entry of a shard of its own, and a large one of shard 0.
+        let batches: Vec<_> = (1..64u16)
+            .map(|number| {
+                push(&feed, vec![entry(0, u64::from(number), 10_000), entry(number, 1, 10)])
+            })
+            .collect();
+        let alive = batches.iter().filter_map(std::sync::Weak::upgrade);
+        let bytes: usize = alive.map(|batch| batch.iter().map(weight).sum::<usize>()).sum();
+        assert!(bytes > 0 && bytes <= BYTES_MAX, "{bytes} bytes are alive");
+        assert_eq!(feed.bytes(), bytes);
+        // Who is behind what is gone reads the journal, who is not does not.
+        assert_eq!(recent(&feed, 1, 0), None);
+        assert_eq!(recent(&feed, 1, 1), Some(vec![]));
+        assert_eq!(recent(&feed, 63, 0), Some(vec![1]));
+        assert_eq!(recent(&feed, 0, 60), Some(vec![61, 62, 63]));
+    }
+
+    #[test]
+    fn the_last_batch_is_kept_however_large() {
+        let feed = Feed::new(2, BYTES_MAX);
+        push(&feed, vec![entry(0, 1, 10)]);
+        push(&feed, vec![entry(0, 2, 2 * BYTES_MAX), entry(1, 1, 10)]);
+        assert_eq!(recent(&feed, 0, 1), Some(vec![2]));
+        assert_eq!(recent(&feed, 0, 0), None);
+        push(&feed, vec![entry(1, 2, 10)]);
+        assert_eq!((recent(&feed, 0, 1), recent(&feed, 1, 1)), (None, Some(vec![2])));
+    }
+
+    #[test]
+    fn a_gap_and_a_new_ownership_empty_the_window() {
+        let feed = Feed::new(1, BYTES_MAX);
+        push(&feed, vec![entry(0, 1, 10), entry(0, 2, 10)]);
+        push(&feed, vec![entry(0, 4, 10)]);
+        assert_eq!((recent(&feed, 0, 2), recent(&feed, 0, 3)), (None, Some(vec![4])));
+        feed.open(0, 9);
+        assert_eq!((recent(&feed, 0, 8), recent(&feed, 0, 9)), (None, Some(vec![])));
+        push(&feed, vec![entry(0, 10, 10)]);
+        assert_eq!(recent(&feed, 0, 9), Some(vec![10]));
     }
 }

@@ -45,6 +45,8 @@ telemetry::metrics! { "actors":
     /// Aggregates that were taken out of service, because they failed again and again or an
     /// operator said so.
     counter QUARANTINES = "quarantines" by "kind";
+    /// Bytes of committed entries that are kept in memory for followers.
+    gauge FEED_BYTES = "feed_bytes";
     /// Entries that a view or reaction does not know yet.
     gauge FOLLOWER_LAG = "follower_lag_entries" by "follower";
     /// Aggregates that a view or reaction has set aside with their later entries.
@@ -75,6 +77,7 @@ pub(crate) fn observe(services: &Arc<NodeServices>, shards: &Arc<Vec<Arc<Shard>>
     ADMITTED.observe(shards, move |shards| shards.iter().map(admitted).sum());
     BUSIEST_SHARD.observe(shards, move |shards| shards.iter().map(admitted).fold(0.0, f64::max));
     ADMITTED_BYTES.observe(services, |node| node.admitted_bytes.load(Ordering::Relaxed) as f64);
+    FEED_BYTES.observe(services, |node| node.feed.bytes() as f64);
     LIVE.observe(services, |node| node.live.load(Ordering::Relaxed) as f64);
 }
 

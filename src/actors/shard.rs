@@ -51,7 +51,7 @@ pub struct Limits {
     /// Panics within the window after which an aggregate is quarantined.
     pub strikes_max: u32,
     pub strike_window_seconds: u64,
-    /// Committed entries kept in memory for followers, per shard, in bytes.
+    /// Committed entries kept in memory for followers, in bytes.
     pub feed_bytes_max: usize,
 }
 
@@ -69,7 +69,7 @@ impl Default for Limits {
             deadline_ms: 10_000,
             strikes_max: 3,
             strike_window_seconds: 60,
-            feed_bytes_max: 256 << 10,
+            feed_bytes_max: 64 << 20,
         }
     }
 }
@@ -179,6 +179,15 @@ impl NodeServices {
 /// How an aggregate is addressed on its shard.
 pub type ActivationKey = (&'static str, AggregateId);
 
+/// How what lives here is let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// With a last snapshot of what ran far ahead of the one before.
+    InOrder,
+    /// Nothing is written any more.
+    AsInACrash,
+}
+
 /// A live aggregate, whatever its kind.
 pub trait AnyActivation: Send + Sync + 'static {
     fn as_any(self: Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync>;
@@ -188,8 +197,8 @@ pub trait AnyActivation: Send + Sync + 'static {
     fn last_used_us(&self) -> u64;
     /// Nobody waits for it and nothing of it is being written.
     fn is_idle(&self) -> bool;
-    /// Ends its actor; a snapshot is written first if the log has run far ahead of the last one.
-    fn retire(self: Arc<Self>);
+    /// Ends its actor, and writes a last snapshot if the log has run far ahead of the one before.
+    fn retire(self: Arc<Self>, leaving: Leaving);
     /// Its actor failed: what it had not handed to the writer is answered and dropped. Says when
     /// to start it again, or nothing if it is quarantined now.
     fn failed(&self, reason: &str) -> Option<Duration>;
@@ -266,14 +275,14 @@ impl Shard {
     }
 
     /// Stops serving and forgets every aggregate that lives here.
-    pub fn close(&self) {
+    pub fn close(&self, leaving: Leaving) {
         self.epoch.store(0, Ordering::Release);
         self.reads_until_us.store(0, Ordering::Release);
         let activations = std::mem::take(&mut *self.activations.write());
         self.services.live.fetch_sub(activations.len(), Ordering::Relaxed);
         PASSIVATIONS.add(activations.len() as u64);
         for activation in activations.iter() {
-            Arc::clone(activation).retire();
+            Arc::clone(activation).retire(leaving);
         }
     }
 
@@ -329,7 +338,7 @@ impl Shard {
         if let Some(activation) = activations.remove(key) {
             self.services.live.fetch_sub(1, Ordering::Relaxed);
             PASSIVATIONS.inc();
-            activation.retire();
+            activation.retire(Leaving::InOrder);
         }
     }
 

@@ -13,7 +13,7 @@ use super::services::IN_ORDER;
 use super::shard::ShardSupervisor;
 use super::vitals::Vitals;
 use actors::aggregate_ref::Engine;
-use actors::shard::{NodeServices, Shard};
+use actors::shard::{Leaving, NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::{LeaseTerms, Standing};
@@ -114,7 +114,7 @@ impl Node {
         self.leases.abandon();
         self.root.kill();
         for shard in self.engine.shards() {
-            shard.close();
+            shard.close(Leaving::AsInACrash);
         }
     }
 
@@ -199,7 +199,7 @@ impl ShardHost for NodeShards {
 
     fn close(&self, shard: ShardId) {
         let shard = self.shard(shard);
-        shard.close();
+        shard.close(Leaving::InOrder);
         shard.lane.close(shard.id);
     }
 

@@ -18,10 +18,16 @@ pub enum Fate {
     Despite(Appended),
 }
 
+/// Whether appends go through: all of them, or so many.
+struct Gate {
+    open: bool,
+    tickets: usize,
+}
+
 /// See the module.
 pub struct Faults {
     fates: Mutex<VecDeque<Fate>>,
-    open: watch::Sender<bool>,
+    gate: watch::Sender<Gate>,
     waiting: AtomicUsize,
     aggregate_reads: AtomicUsize,
     aggregate_events: AtomicU64,
@@ -31,7 +37,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             fates: Mutex::default(),
-            open: watch::channel(true).0,
+            gate: watch::channel(Gate { open: true, tickets: 0 }).0,
             waiting: AtomicUsize::new(0),
             aggregate_reads: AtomicUsize::new(0),
             aggregate_events: AtomicU64::new(0),
@@ -42,7 +48,12 @@ impl Default for Faults {
 impl Faults {
     /// Appends wait before they are executed (false) or go through (true).
     pub fn let_through(&self, open: bool) {
-        self.open.send_replace(open);
+        self.gate.send_modify(|gate| gate.open = open);
+    }
+
+    /// One append that waits, or the next one, goes through.
+    pub fn let_one_through(&self) {
+        self.gate.send_modify(|gate| gate.tickets += 1);
     }
 
     /// How many appends wait now.
@@ -83,8 +94,10 @@ impl Hooks for Faults {
 
     async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut open = self.open.subscribe();
-        open.wait_for(|open| *open).await.expect("the hooks outlive their appenders");
+        let mut gate = self.gate.subscribe();
+        let passes = |gate: &Gate| gate.open || gate.tickets > 0;
+        gate.wait_for(passes).await.expect("the hooks outlive their appenders");
+        self.gate.send_modify(|gate| gate.tickets = gate.tickets.saturating_sub(1));
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         let fate = self.fates.lock().pop_front();
         match fate {

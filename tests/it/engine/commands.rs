@@ -1,6 +1,8 @@
 //! Replies, refusals, keys, versions, bounds.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::shard::Limits;
@@ -195,6 +197,45 @@ async fn refusals_and_version_conflicts_change_nothing() {
             assert_eq!(invalid, Err(AskError::Fault(Fault::InvalidKey)));
         }
         assert_eq!(counter.read().await.expect("read").version, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_state_looks_again_at_every_commit() {
+    on_sqlite(|database| async move {
+        let node = TestNode::start(&database, limits()).await;
+        let counter = node.counter(1);
+        counter.ask(Command::Nothing, meta(None)).await.expect("it is live");
+        node.journal.let_through(false);
+        let add = || {
+            let counter = counter.clone();
+            tokio::spawn(async move { counter.ask(Command::Add { amount: 1 }, meta(None)).await })
+        };
+        let first = add();
+        eventually("the first append", || async { (node.journal.waiting() == 1).then_some(()) })
+            .await;
+        // Another is decided behind it, and so something is pending all the time.
+        let second = add();
+        let shard = node.engine.shard_of(counter.id());
+        let admitted = || shard.admitted.load(Ordering::Acquire);
+        eventually("the second command", || async { (admitted() == 2).then_some(()) }).await;
+        let patient = counter.clone();
+        let places = &node.engine.services.waits;
+        let free = places.available_permits();
+        let waiting = tokio::spawn(async move {
+            patient.wait_until(|state| state.count == 1, Duration::from_secs(20)).await?;
+            patient.read().await
+        });
+        let waits = || places.available_permits() < free;
+        eventually("the one who waits", || async { waits().then_some(()) }).await;
+        node.journal.let_one_through();
+        let seen = waiting.await.expect("no panic").expect("read");
+        assert_eq!(seen.state.count, 1, "it need not wait until nothing is pending");
+        assert!(!second.is_finished());
+        node.journal.let_through(true);
+        first.await.expect("no panic").expect("added");
+        second.await.expect("no panic").expect("added");
     })
     .await;
 }

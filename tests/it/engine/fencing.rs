@@ -86,6 +86,49 @@ async fn a_second_owner_ends_our_writing_at_once_on_mysql() {
     on_mysql(a_second_owner_ends_our_writing_at_once).await;
 }
 
+/// A shard that leaves alone, while the node lives on, leaves snapshots behind as a node that drains
+/// does: of what is in the log, and of nothing else.
+async fn a_shard_that_leaves_alone_leaves_snapshots(database: TestDatabase) {
+    let node = TestNode::start_with(&database, limits(), SHORT).await;
+    let (idle, busy) = (node.counter(1), node.counter(2));
+    for counter in [&idle, &busy] {
+        for _ in 0..20 {
+            counter.ask(add(), meta(None)).await.expect("added");
+        }
+    }
+    node.journal.let_through(false);
+    let asking = busy.clone();
+    let asking = tokio::spawn(async move { asking.ask(add(), meta(None)).await });
+    let journal = Arc::clone(&node.journal);
+    eventually("the append", || async { (journal.waiting() == 1).then_some(()) }).await;
+    for counter in [&idle, &busy] {
+        steal(&database, node.engine.shard_of(counter.id()).id).await;
+    }
+    node.journal.let_through(true);
+    let fenced = asking.await.expect("no panic");
+    assert!(matches!(fenced, Err(AskError::Fault(Fault::Unavailable { .. }))), "{fenced:?}");
+    for counter in [&idle, &busy] {
+        eventually("its snapshot", || async {
+            let places = database.snapshots.places("test_counter", None, 9).await.expect("listed");
+            let of_it = places.into_iter().filter(|place| place.aggregate_id == counter.id().0);
+            let versions: Vec<u64> = of_it.map(|place| place.version).collect();
+            assert!(versions.iter().all(|version| *version == 20), "{versions:?}");
+            (!versions.is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_leaves_alone_leaves_snapshots_on_sqlite() {
+    on_sqlite(a_shard_that_leaves_alone_leaves_snapshots).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_leaves_alone_leaves_snapshots_on_mysql() {
+    on_mysql(a_shard_that_leaves_alone_leaves_snapshots).await;
+}
+
 /// The database is restored to an older state: the shard stops loudly and stays stopped.
 async fn a_log_that_went_backwards_stops_its_shard(database: TestDatabase) {
     let node = TestNode::start_with(&database, limits(), SHORT).await;
@@ -121,6 +164,10 @@ async fn a_log_that_went_backwards_stops_its_shard(database: TestDatabase) {
         .find(|other| node.engine.shard_of(other.id()).id != shard)
         .expect("ids are many");
     other.ask(add(), meta(None)).await.expect("added");
+    // Nor is a snapshot left of what the log has lost.
+    node.node.drain(Duration::from_secs(10)).await;
+    let places = database.snapshots.places("test_counter", None, 9).await.expect("listed");
+    assert_eq!(places, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
