@@ -398,6 +398,10 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
         self.last_used_us.load(Ordering::Relaxed)
     }
 
+    fn asked_for(&self) -> usize {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
     fn is_idle(&self) -> bool {
         self.admitted.load(Ordering::Acquire) == 0
             && self.life.read().quarantined().is_none()

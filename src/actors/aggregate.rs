@@ -225,7 +225,7 @@ fn not_recovered<A: Aggregate>(
 async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), NotRecovered> {
     wait_until_settled(activation).await;
     let services = &activation.shard.services;
-    let _turn = services.recoveries.acquire().await.expect("the semaphore is never closed");
+    let _turn = services.recoveries.turn(activation.shard.id, Arc::clone(activation) as _).await;
     let epoch = activation.with_core(|core| core.home().epoch);
     if epoch == 0 || activation.shard.epoch.load(Ordering::Acquire) != epoch {
         return Err(NotRecovered::Dropped(Dropped::Fenced));

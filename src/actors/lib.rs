@@ -12,6 +12,7 @@ pub mod core;
 pub mod keyed;
 pub mod keys;
 pub mod recovery;
+pub mod recoveries;
 pub mod snapshot;
 pub mod past;
 pub mod feed;

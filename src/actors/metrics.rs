@@ -40,6 +40,8 @@ telemetry::metrics! { "actors":
     histogram RECOVERY_SECONDS = "recovery_seconds" by "outcome" with SECONDS;
     /// Events that were replayed to read the past.
     counter PAST_EVENTS = "past_events";
+    /// Aggregates that wait for their turn to be read from the log.
+    gauge RECOVERIES_WAITING = "recoveries_waiting";
     /// Actors that failed; each is started again, unless it is quarantined.
     counter FAILURES = "failures" by "kind";
     /// Aggregates that were taken out of service, because they failed again and again or an
@@ -77,6 +79,7 @@ pub(crate) fn observe(services: &Arc<NodeServices>, shards: &Arc<Vec<Arc<Shard>>
     ADMITTED.observe(shards, move |shards| shards.iter().map(admitted).sum());
     BUSIEST_SHARD.observe(shards, move |shards| shards.iter().map(admitted).fold(0.0, f64::max));
     ADMITTED_BYTES.observe(services, |node| node.admitted_bytes.load(Ordering::Relaxed) as f64);
+    RECOVERIES_WAITING.observe(services, |node| node.recoveries.waiting() as f64);
     FEED_BYTES.observe(services, |node| node.feed.bytes() as f64);
     LIVE.observe(services, |node| node.live.load(Ordering::Relaxed) as f64);
 }

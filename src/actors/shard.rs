@@ -16,6 +16,7 @@ use crate::feed::Feed;
 use crate::keyed::Keyed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use crate::past::PastReads;
+use crate::recoveries::Recoveries;
 use domain::id::AggregateId;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
@@ -40,7 +41,7 @@ pub struct Limits {
     pub live_max: usize,
     /// An aggregate idle for this long is passivated.
     pub idle_seconds: u64,
-    /// Recoveries from the log at one time.
+    /// Recoveries from the log at one time; shards that want some have equal shares.
     pub recoveries_max: usize,
     /// Places for reading the past; a replay takes one for each 4,096 events.
     pub past_reads_max: usize,
@@ -89,7 +90,7 @@ pub struct NodeServices {
     pub feed: Arc<Feed>,
     /// The runtime that actors live on, whatever thread asks for one.
     pub runtime: tokio::runtime::Handle,
-    pub recoveries: Semaphore,
+    pub recoveries: Recoveries,
     pub past_reads: PastReads,
     pub snapshot_writes: Semaphore,
     pub waits: Semaphore,
@@ -136,7 +137,7 @@ impl NodeServices {
             journal,
             snapshots,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
-            recoveries: Semaphore::new(limits.recoveries_max),
+            recoveries: Recoveries::new(limits.recoveries_max),
             past_reads: PastReads::new(limits.past_reads_max),
             snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
             waits: Semaphore::new(WAITS_MAX),
@@ -195,6 +196,8 @@ pub trait AnyActivation: Send + Sync + 'static {
     fn actor_id(&self) -> Option<ActorId>;
     /// Coarse time of the last use, microseconds of the monotonic clock.
     fn last_used_us(&self) -> u64;
+    /// How many wait for it.
+    fn asked_for(&self) -> usize;
     /// Nobody waits for it and nothing of it is being written.
     fn is_idle(&self) -> bool;
     /// Ends its actor, and writes a last snapshot if the log has run far ahead of the one before.
