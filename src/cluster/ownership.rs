@@ -450,11 +450,11 @@ impl Ownership {
             return Vec::new();
         }
         self.unrecorded.insert(shard, regression);
-        let mut steps = Vec::new();
+        // Stopped first: what closes leaves snapshots behind, and none may be of what is lost.
+        let mut steps = vec![Step::Stopped(regression)];
         if matches!(before, Some(ShardState::Serving { .. })) {
             steps.push(Step::Close { shard, loss: Loss::Regressed });
         }
-        steps.push(Step::Stopped(regression));
         steps
     }
 

@@ -191,7 +191,7 @@ fn a_shard_that_regressed_here_stays_stopped_and_is_recorded_until_it_is_done() 
     let mut ownership = serving();
     let regression = Regression { shard: 0, acknowledged: 9, found: 4 };
     let close = Step::Close { shard: 0, loss: Loss::Regressed };
-    assert_eq!(ownership.regressed(regression), [close, Step::Stopped(regression)]);
+    assert_eq!(ownership.regressed(regression), [Step::Stopped(regression), close]);
     assert_eq!(ownership.fenced(0, 20), []);
     assert_eq!(ownership.tick(20), [Step::Record(regression)]);
     ownership.recorded(0, 30, false);

@@ -137,6 +137,14 @@ async fn a_log_that_went_backwards_stops_its_shard(database: TestDatabase) {
         counter.ask(add(), meta(None)).await.expect("added");
     }
     let shard = node.engine.shard_of(counter.id()).id;
+    // One beside it, of which nothing is being written when the loss is found.
+    let idle = (2..)
+        .map(|number| node.counter(number))
+        .find(|other| node.engine.shard_of(other.id()).id == shard)
+        .expect("ids are many");
+    for _ in 0..8 {
+        idle.ask(add(), meta(None)).await.expect("added");
+    }
     let mut operator = database.location.operator().await;
     operator
         .execute(&format!(
