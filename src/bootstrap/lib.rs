@@ -2,6 +2,7 @@
 //! one place that names databases, the payment provider and the entrance.
 
 mod demo;
+mod heads;
 pub mod identity;
 mod keys;
 pub mod metrics;
@@ -14,8 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
-    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, StorageArguments,
-    actor, check, journal_read, journal_verify, output::Output,
+    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, ShardCommand,
+    StorageArguments, actor, check, journal_read, journal_verify, output::Output, shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -23,7 +24,8 @@ use identity::DataDirectory;
 #[cfg(feature = "load")]
 use load::options::LoadArguments;
 use persistence::cause::chain;
-use persistence::journal::JournalError;
+use persistence::journal::{Acceptance, JournalError};
+use persistence_sql::sqlite::FileLock;
 use storage::Storage;
 
 /// How long the last traces may take to be sent.
@@ -62,9 +64,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
         }
         Command::Migrate(arguments) => {
             let settings = settings(&arguments)?;
-            let embedded = settings.general.database.is_none();
-            let _lock =
-                embedded.then(|| DataDirectory::lock(&settings.general.data)).transpose()?;
+            let _lock = lock_embedded(&settings)?;
             Storage::open(&settings).await?;
             Ok(())
         }
@@ -85,6 +85,23 @@ async fn perform(command: Command) -> Result<(), Failure> {
             let (journal, snapshots) = (&*storage.journal, &*storage.snapshots);
             journal_verify::print(journal, snapshots, shards, &slots, json).await
         }
+        Command::Shard(ShardCommand::List { storage, stopped, json }) => {
+            let (storage, shards) = written(&settings(&storage)?).await?;
+            shard::list(&*storage.journal, shards, stopped, json).await
+        }
+        Command::Shard(ShardCommand::AcceptLoss { storage, shard, through, reason, json }) => {
+            let settings = settings(&storage)?;
+            let _lock = lock_embedded(&settings)?;
+            let (storage, shards) = written(&settings).await?;
+            if shard >= shards {
+                return Err(Failure::Usage(format!(
+                    "there are {shards} shards, 0 to {}",
+                    shards - 1
+                )));
+            }
+            let acceptance = Acceptance { shard, through, reason };
+            shard::accept_loss(&*storage.journal, &acceptance, json).await
+        }
         Command::Actor(command) => look_after(command).await,
         #[cfg(feature = "load")]
         Command::Load(arguments) => run_load(&arguments).await,
@@ -96,6 +113,12 @@ async fn perform(command: Command) -> Result<(), Failure> {
             check::print(&config::load(&settings.sources())?, json)
         }
     }
+}
+
+/// Keeps servers off an embedded database while it is changed; one on a server looks after itself.
+fn lock_embedded(settings: &Settings) -> Result<Option<FileLock>, Failure> {
+    let embedded = settings.general.database.is_none();
+    embedded.then(|| DataDirectory::lock(&settings.general.data)).transpose()
 }
 
 fn settings(arguments: &StorageArguments) -> Result<Settings, Failure> {

@@ -2,8 +2,11 @@
 //! has of its own (payment providers, clocks). The server, the tests and the benches start the same
 //! program here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::identity::Identity;
 use actors::checkout::CheckoutOptions;
@@ -16,7 +19,7 @@ use graphql::{GraphqlSchema, Views};
 use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
-use persistence::journal::{Journal, JournalError};
+use persistence::journal::{Journal, JournalError, Seq, ShardId};
 use persistence::secrets::Vault;
 use persistence::slots::Slots;
 use persistence::snapshots::SnapshotStore;
@@ -32,6 +35,7 @@ pub struct NodeBuilder {
     vault: Vault,
     terms: LeaseTerms,
     identity: Identity,
+    remembered: Option<watch::Sender<BTreeMap<ShardId, Seq>>>,
     payments: Option<Arc<dyn PaymentProvider>>,
     clock: Option<Clock>,
 }
@@ -50,6 +54,7 @@ impl NodeBuilder {
             vault,
             terms: settings.lease.terms(),
             identity: Identity::named(settings.node.name.as_deref().unwrap_or("node")),
+            remembered: None,
             payments: None,
             clock: None,
         }
@@ -59,6 +64,12 @@ impl NodeBuilder {
     #[must_use]
     pub fn identity(self, identity: Identity) -> Self {
         Self { identity, ..self }
+    }
+
+    /// Keeps what is acknowledged beside the database, too.
+    #[must_use]
+    pub fn remembered(self, heads: watch::Sender<BTreeMap<ShardId, Seq>>) -> Self {
+        Self { remembered: Some(heads), ..self }
     }
 
     /// No other process can serve this database: nobody is waited for.
@@ -103,7 +114,12 @@ impl NodeBuilder {
             vault: self.vault.clone(),
         }));
         let standing = self.identity.standing();
-        let options = NodeOptions { lanes: settings.lanes(), terms: self.terms, standing };
+        let options = NodeOptions {
+            lanes: settings.lanes(),
+            terms: self.terms,
+            standing,
+            remembered: self.remembered.clone().unwrap_or_default(),
+        };
         Node::start(services, Arc::clone(&self.journal), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::demo;
+use super::heads::Heads;
 use super::identity::Identity;
 use super::keys;
 use super::metrics;
@@ -43,8 +44,12 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     };
     warn_of(&settings, &listener);
     tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
+    let heads = Heads::read(&settings.general.data, &vault.installation);
+    let identity = Identity { acknowledged: heads.acknowledged().clone(), ..identity.clone() };
     let (journal, snapshots) = (Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
-    let builder = NodeBuilder::new(&settings, journal, snapshots, vault).identity(identity.clone());
+    let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
+        .identity(identity)
+        .remembered(heads.keep());
     serve_with(&settings, listener, &builder, &signals).await
 }
 

@@ -45,10 +45,17 @@ impl Signals {
         Ok(Self(stopping))
     }
 
+    /// No signal says stop: for what is ended otherwise.
+    pub fn none() -> Self {
+        Self(watch::channel(false).1)
+    }
+
     /// Waits until the process is told to stop.
     pub async fn stop(&self) {
         let mut stopping = self.0.clone();
-        let _ = stopping.wait_for(|stopping| *stopping).await;
+        if stopping.wait_for(|stopping| *stopping).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
 pub mod progress;
+pub mod shard;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,9 @@ pub enum Command {
     /// Read the log of events.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Who holds which shard; accept that one has lost entries.
+    #[command(subcommand)]
+    Shard(ShardCommand),
     /// Look after the actors of a running server.
     #[command(subcommand)]
     Actor(ActorCommand),
@@ -136,6 +140,37 @@ pub struct JournalReadArguments {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ShardCommand {
+    /// List the shards with their holders, and those that are stopped (JOURNAL_REGRESSED).
+    List {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Only those that are stopped.
+        #[arg(long)]
+        stopped: bool,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a stopped shard go on without the acknowledged entries that its log has lost.
+    AcceptLoss {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "N")]
+        shard: u16,
+        /// The number that its log ends with: all behind it is given up.
+        #[arg(long, value_name = "SEQ")]
+        through: u64,
+        /// Why, for whoever reads the log later.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -117,7 +117,7 @@ impl LeaseManager {
         host: Arc<dyn ShardHost>,
     ) -> JoinHandle<()> {
         let LeaseOptions { standing, terms, shards } = options;
-        let owner = standing.owner.clone();
+        let (owner, told) = (standing.owner.clone(), standing.acknowledged.clone());
         let running = Running {
             ownership: Ownership::new(terms, standing, shards.iter().copied()),
             owner,
@@ -127,7 +127,7 @@ impl LeaseManager {
             host,
             manager: self,
             questions: JoinSet::new(),
-            told: BTreeMap::new(),
+            told,
             lost: BTreeMap::new(),
         };
         tokio::spawn(running.run())

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::journal::{
-    Appended, Appender, AppenderSource, Claim, Entry, Holding, Journal, JournalError, LogReader,
-    Owner, PageLimit, Regression, Seq, ShardId, ShardLeases, Taken,
+    Acceptance, Accepted, Appended, Appender, AppenderSource, Claim, Entry, Holding, Journal,
+    JournalError, LogReader, Owner, PageLimit, Regression, Seq, ShardId, ShardLeases, Taken,
 };
 use crate::last_versions::LogName;
 use crate::slots::{SlotMap, Slots};
@@ -30,6 +30,7 @@ pub enum Call<'a> {
     Renew { owner: &'a Owner },
     Release { shards: &'a [ShardId], owner: &'a Owner },
     Stop { regression: &'a Regression },
+    AcceptLoss { acceptance: &'a Acceptance },
     Appender,
 }
 
@@ -148,6 +149,11 @@ impl<H: Hooks> ShardLeases for Intercepted<H> {
     async fn stop(&self, regression: &Regression) -> Result<(), JournalError> {
         self.hooks.before(Call::Stop { regression }).await?;
         self.journal.stop(regression).await
+    }
+
+    async fn accept_loss(&self, acceptance: &Acceptance) -> Result<Accepted, JournalError> {
+        self.hooks.before(Call::AcceptLoss { acceptance }).await?;
+        self.journal.accept_loss(acceptance).await
     }
 }
 

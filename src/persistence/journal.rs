@@ -123,6 +123,30 @@ pub struct Regression {
     pub found: Seq,
 }
 
+/// An operator gives up what a log has lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acceptance {
+    pub shard: ShardId,
+    /// Where the operator knows the log to end.
+    pub through: Seq,
+    /// Why, for whoever reads the log later.
+    pub reason: String,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The numbers from `first` to `last` are given up, and taken by records that say so: the log
+    /// goes on behind them, and no number names two things.
+    Lost { first: Seq, last: Seq },
+    /// The log is longer than that by now: nothing is lost.
+    Nothing,
+    /// The shard is not stopped for a loss.
+    NotStopped,
+    /// The log does not end where the operator takes it to.
+    EndsAt(Seq),
+}
+
 /// What became of taking one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Taken {
@@ -289,6 +313,11 @@ pub trait ShardLeases: Send + Sync + 'static {
     /// Records that a log went backwards, so that nobody takes the shard. Does nothing where the
     /// log is long enough (again).
     async fn stop(&self, regression: &Regression) -> Result<(), JournalError>;
+
+    /// Lets a stopped shard be taken again. Every number that was lost gets a record of the loss,
+    /// and what was derived from lost entries is thrown away: followers' checkpoints, and snapshots
+    /// and keys of what the log does not hold.
+    async fn accept_loss(&self, acceptance: &Acceptance) -> Result<Accepted, JournalError>;
 }
 
 /// Opens connections that append.

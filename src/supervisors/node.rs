@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use tokio::sync::watch;
+
 use super::metrics::RESTARTS;
 use super::services::IN_ORDER;
 use super::shard::ShardSupervisor;
@@ -28,6 +30,8 @@ pub struct NodeOptions {
     pub lanes: u16,
     pub terms: LeaseTerms,
     pub standing: Standing,
+    /// Where what was acknowledged is remembered beside the database; with each renewal.
+    pub remembered: watch::Sender<BTreeMap<ShardId, Seq>>,
 }
 
 /// A running node.
@@ -77,6 +81,7 @@ impl Node {
             shards: shards.clone(),
             lanes: lanes.clone(),
             vitals: vitals.clone(),
+            remembered: options.remembered,
         });
         SHARDS_SERVED.observe(&host, NodeShards::served);
         let shard_ids = (0..services.shards).collect();
@@ -172,6 +177,7 @@ struct NodeShards {
     shards: Vec<Arc<Shard>>,
     lanes: Vec<LaneHandle>,
     vitals: Vitals,
+    remembered: watch::Sender<BTreeMap<ShardId, Seq>>,
 }
 
 impl NodeShards {
@@ -222,7 +228,15 @@ impl ShardHost for NodeShards {
         served.map(|shard| (shard.id, shard.head.load(Ordering::Acquire))).collect()
     }
 
-    fn remember(&self, _: &BTreeMap<ShardId, Seq>) {}
+    fn remember(&self, acknowledged: &BTreeMap<ShardId, Seq>) {
+        self.remembered.send_if_modified(|remembered| {
+            let is_news = remembered != acknowledged;
+            if is_news {
+                remembered.clone_from(acknowledged);
+            }
+            is_news
+        });
+    }
 
     fn twin(&self, twin: &Owner) {
         self.vitals.end(format!(
@@ -287,5 +301,38 @@ impl Actor for NodeSupervisor {
         let shard = Arc::clone(shard);
         Actor::spawn_linked(None, ShardSupervisor, shard, myself.get_cell()).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does nothing.
+    struct Idle;
+
+    impl Actor for Idle {
+        type Msg = ();
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_restarts_others_and_ends_by_himself_ends_the_node() {
+        let vitals = Vitals::default();
+        let arguments = (Vec::new(), vitals.clone());
+        let (root, _) = Actor::spawn(None, NodeSupervisor, arguments).await.expect("it starts");
+        let child = || Actor::spawn_linked(None, Idle, (), root.get_cell());
+        let (in_order, ended) = child().await.expect("it starts");
+        in_order.stop(Some(IN_ORDER.to_owned()));
+        ended.await.expect("it ends");
+        let (other, _) = child().await.expect("it starts");
+        other.kill();
+        let reason = vitals.ended().await;
+        assert_eq!(reason, "the supervisor of views and drivers died (killed)");
     }
 }

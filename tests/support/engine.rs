@@ -53,6 +53,24 @@ impl TestNode {
         limits: Limits,
         terms: LeaseTerms,
     ) -> Self {
+        let (node, faults) = Self::begin(true, clock, database, limits, terms).await;
+        assert!(node.all_served(Duration::from_secs(20)).await, "every shard is taken");
+        Self { engine: node.engine.clone(), node, journal: faults }
+    }
+
+    /// One beside others that may hold shards; it has none yet.
+    pub async fn start_beside_others(database: &TestDatabase, terms: LeaseTerms) -> Self {
+        let (node, faults) = Self::begin(false, Clock::system(), database, limits(), terms).await;
+        Self { engine: node.engine.clone(), node, journal: faults }
+    }
+
+    async fn begin(
+        alone: bool,
+        clock: Clock,
+        database: &TestDatabase,
+        limits: Limits,
+        terms: LeaseTerms,
+    ) -> (Node, Arc<Faults>) {
         let faults = Arc::new(Faults::default());
         let journal =
             Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
@@ -60,14 +78,10 @@ impl TestNode {
             NodeSection { name: Some("test-node".to_owned()), shards: SHARDS, lanes: Some(2) };
         let settings = Settings { node, limits, ..Settings::default() };
         let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
-        let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
-            .alone()
-            .terms(terms)
-            .clock(clock);
-        let node = builder.start().await.expect("a node starts");
-        assert!(node.all_served(Duration::from_secs(20)).await, "every shard is taken");
-        let engine = node.engine.clone();
-        Self { node, engine, journal: faults }
+        let builder =
+            NodeBuilder::new(&settings, journal, snapshots, vault).terms(terms).clock(clock);
+        let builder = if alone { builder.alone() } else { builder };
+        (builder.start().await.expect("a node starts"), faults)
     }
 
     pub fn counter(&self, number: u128) -> AggregateRef<Counter> {

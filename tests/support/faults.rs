@@ -31,6 +31,17 @@ pub struct Faults {
     waiting: AtomicUsize,
     aggregate_reads: AtomicUsize,
     aggregate_events: AtomicU64,
+    takes_open: watch::Sender<bool>,
+    takes_waiting: AtomicUsize,
+    renewals: AtomicUsize,
+    death: Mutex<Option<Death>>,
+}
+
+/// Where a task of the node panics, the next time it comes there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Death {
+    Lane,
+    LeaseManager,
 }
 
 impl Default for Faults {
@@ -41,6 +52,10 @@ impl Default for Faults {
             waiting: AtomicUsize::new(0),
             aggregate_reads: AtomicUsize::new(0),
             aggregate_events: AtomicU64::new(0),
+            takes_open: watch::channel(true).0,
+            takes_waiting: AtomicUsize::new(0),
+            renewals: AtomicUsize::new(0),
+            death: Mutex::default(),
         }
     }
 }
@@ -65,6 +80,30 @@ impl Faults {
         self.fates.lock().push_back(fate);
     }
 
+    /// Takings of shards wait before they are executed (false) or go through (true).
+    pub fn let_takes_through(&self, open: bool) {
+        self.takes_open.send_replace(open);
+    }
+
+    /// How many takings wait now.
+    pub fn takes_waiting(&self) -> usize {
+        self.takes_waiting.load(Ordering::SeqCst)
+    }
+
+    /// How often leases were renewed.
+    pub fn renewals(&self) -> usize {
+        self.renewals.load(Ordering::SeqCst)
+    }
+
+    pub fn plant(&self, death: Death) {
+        *self.death.lock() = Some(death);
+    }
+
+    fn die(&self, of: Death) {
+        let planted = self.death.lock().take_if(|planted| *planted == of);
+        assert!(planted.is_none(), "planted: {of:?}");
+    }
+
     /// How often entries of an aggregate were read.
     pub fn aggregate_reads(&self) -> usize {
         self.aggregate_reads.load(Ordering::SeqCst)
@@ -79,8 +118,21 @@ impl Faults {
 #[async_trait]
 impl Hooks for Faults {
     async fn before(&self, call: Call<'_>) -> Result<(), JournalError> {
-        if matches!(call, Call::ReadAggregate { .. }) {
-            self.aggregate_reads.fetch_add(1, Ordering::SeqCst);
+        match call {
+            Call::ReadAggregate { .. } => {
+                self.aggregate_reads.fetch_add(1, Ordering::SeqCst);
+            }
+            Call::Renew { .. } => {
+                self.die(Death::LeaseManager);
+                self.renewals.fetch_add(1, Ordering::SeqCst);
+            }
+            Call::Take { .. } => {
+                self.takes_waiting.fetch_add(1, Ordering::SeqCst);
+                let mut open = self.takes_open.subscribe();
+                open.wait_for(|open| *open).await.expect("the hooks outlive their callers");
+                self.takes_waiting.fetch_sub(1, Ordering::SeqCst);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -93,6 +145,7 @@ impl Hooks for Faults {
     }
 
     async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {
+        self.die(Death::Lane);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut gate = self.gate.subscribe();
         let passes = |gate: &Gate| gate.open || gate.tickets > 0;

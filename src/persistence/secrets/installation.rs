@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ring::hmac;
+
 use super::{KEY_BYTES, MasterKey, SecretStore, StoredSecret, master};
 use crate::clock::Clock;
 use crate::journal::JournalError;
@@ -110,6 +112,13 @@ impl Installation {
     /// Every generation, the oldest first.
     pub fn generations(&self, purpose: Purpose) -> &[Secret] {
         &self.secrets[purpose as usize]
+    }
+
+    /// A name of the installation, the same for ever, that tells nothing of its secrets.
+    pub fn name(&self) -> String {
+        let first = hmac::Key::new(hmac::HMAC_SHA256, &self.generations(Purpose::Ids)[0].key);
+        let tag = hmac::sign(&first, b"the name of this installation");
+        tag.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The same for ever, and known to everybody: for tests, benches, and whatever keeps nothing.

@@ -10,7 +10,8 @@ use sqlx::AssertSqlSafe;
 
 use super::statements::shard_list;
 use persistence::journal::{
-    Claim, Entry, Holding, Owner, Regression, SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
+    Acceptance, Accepted, Claim, Entry, Holding, Owner, Regression, SHARD_RECORD, Seq, ShardId,
+    Taken, shard_record_id,
 };
 
 pub(super) const SHARD_COUNT: &str = "SELECT COUNT(*) FROM shards";
@@ -176,17 +177,32 @@ impl Findings {
 /// could use next is taken. It says from whom the shard was taken, for whoever asks later why it
 /// went to and fro.
 fn takeover(row: &Holding, end: End, owner: &Owner) -> Entry {
-    let events = serde_json::json!([{
-        "schema": 1,
-        "type": "TakenOver",
-        "data": {
-            "node": owner.node,
-            "incarnation": owner.incarnation,
-            "from": row.owner.as_ref().map(|former| former.node.as_str()),
-        },
-        "meta": {},
-    }]);
-    let seq = end.seq + 1;
+    let data = serde_json::json!({
+        "node": owner.node,
+        "incarnation": owner.incarnation,
+        "from": row.owner.as_ref().map(|former| former.node.as_str()),
+    });
+    record(row, end.seq + 1, end, "TakenOver", &data)
+}
+
+/// The records of a loss that an operator accepted, one for each number that was lost.
+pub(super) fn losses(row: &Holding, end: End, reason: &str) -> Vec<Entry> {
+    let (through, acknowledged) = (end.seq, row.acknowledged);
+    let data = serde_json::json!({
+        "through": through, "acknowledged": acknowledged, "reason": reason,
+    });
+    (through + 1..=acknowledged).map(|seq| record(row, seq, end, "LossAccepted", &data)).collect()
+}
+
+/// A record of the engine's own, of the epoch that begins with it.
+fn record(
+    row: &Holding,
+    seq: Seq,
+    end: End,
+    kind: &'static str,
+    data: &serde_json::Value,
+) -> Entry {
+    let events = serde_json::json!([{ "schema": 1, "type": kind, "data": data, "meta": {} }]);
     Entry {
         shard: row.shard,
         seq,
@@ -200,6 +216,45 @@ fn takeover(row: &Holding, end: End, owner: &Owner) -> Entry {
         // Time never goes back along a log, whatever this machine's clock says.
         recorded_us: now_us().max(end.recorded_us),
     }
+}
+
+/// What an operator's acceptance comes to, given the row and the end of the log, both locked; the
+/// records to be written where it is a loss.
+pub(super) fn judge(acceptance: &Acceptance, row: &Holding, end: End) -> (Accepted, Vec<Entry>) {
+    if row.regressed.is_none() {
+        return (Accepted::NotStopped, Vec::new());
+    }
+    if end.seq >= row.acknowledged {
+        return (Accepted::Nothing, Vec::new());
+    }
+    if end.seq != acceptance.through {
+        return (Accepted::EndsAt(end.seq), Vec::new());
+    }
+    let lost = Accepted::Lost { first: end.seq + 1, last: row.acknowledged };
+    (lost, losses(row, end, &acceptance.reason))
+}
+
+/// Lets a stopped shard be taken, in an epoch of its own.
+pub(super) fn resume_shard(shard: ShardId) -> String {
+    format!("UPDATE shards SET epoch = epoch + 1, regressed_to = NULL WHERE shard = {shard}")
+}
+
+/// Throws away what was derived from lost entries: the checkpoints of followers, which stand at no
+/// entry of a shard, and snapshots and keys of what the log does not hold.
+pub(super) fn forget_derived(shard: ShardId, through: Seq) -> [String; 3] {
+    [
+        format!("DELETE FROM snapshots WHERE seq = 0 OR (shard = {shard} AND seq > {through})"),
+        "DELETE FROM snapshot_chunks WHERE NOT EXISTS (SELECT 1 FROM snapshots AS s \
+         WHERE s.aggregate_type = snapshot_chunks.aggregate_type \
+         AND s.aggregate_id = snapshot_chunks.aggregate_id \
+         AND s.state_schema = snapshot_chunks.state_schema \
+         AND s.version = snapshot_chunks.version)"
+            .to_owned(),
+        "DELETE FROM key_segments WHERE last_version > COALESCE((SELECT MAX(j.version + j.`count` - 1) \
+         FROM journal AS j WHERE j.aggregate_type = key_segments.aggregate_type \
+         AND j.aggregate_id = key_segments.aggregate_id), 0)"
+            .to_owned(),
+    ]
 }
 
 /// Microseconds since 1970 UTC by this machine's clock.

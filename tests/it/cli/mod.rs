@@ -3,6 +3,7 @@
 mod configuration;
 mod journal;
 mod load;
+mod nodes;
 mod personal;
 mod process;
 mod serving;

@@ -1,8 +1,9 @@
 //! A running program for one test; ended when the test ends, whatever happened.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,7 +38,8 @@ pub fn finished(output: Output) -> (i32, String, String) {
 /// A server under test.
 pub struct Server {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
+    log: Mutex<Receiver<String>>,
     errors: Option<thread::JoinHandle<String>>,
     pub url: String,
 }
@@ -46,6 +48,11 @@ impl Server {
     /// Starts `emporium serve` on a free port with its data in `directory`, and waits until it
     /// says that it is ready.
     pub fn start(directory: &Path, arguments: &[&str]) -> Self {
+        Self::begin(directory, arguments).ready()
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn begin(directory: &Path, arguments: &[&str]) -> Self {
         let mut child = emporium(directory)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -54,7 +61,7 @@ impl Server {
             .spawn()
             .expect("the program can be started");
         let stdout = child.stdout.take().expect("it is piped");
-        let mut stderr = child.stderr.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -63,20 +70,42 @@ impl Server {
                 }
             }
         });
+        let (said, log) = mpsc::channel();
         let errors = thread::spawn(move || {
             let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                text.push_str(&line);
+                text.push('\n');
+                let _ = said.send(line);
+            }
             text
         });
-        let mut server = Self { child, lines, errors: Some(errors), url: String::new() };
-        match server.lines.recv_timeout(PATIENCE) {
+        let (lines, log) = (Mutex::new(lines), Mutex::new(log));
+        Self { child, lines, log, errors: Some(errors), url: String::new() }
+    }
+
+    /// Waits until its log has a line with this text.
+    pub fn says(&self, text: &str) {
+        let log = self.log.lock().expect("nobody panics with it");
+        while let Ok(line) = log.recv_timeout(PATIENCE) {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("it never says {text:?}");
+    }
+
+    /// Waits until it says that it is ready.
+    pub fn ready(mut self) -> Self {
+        let line = self.lines.lock().expect("nobody panics with it").recv_timeout(PATIENCE);
+        match line {
             Ok(line) => {
                 let url = line.strip_prefix("listening on ");
-                server.url = url.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
+                self.url = url.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
             }
-            Err(_) => panic!("it did not get ready: {}", server.kill().1),
+            Err(_) => panic!("it did not get ready: {}", self.kill().1),
         }
-        server
+        self
     }
 
     /// `127.0.0.1:PORT`.
@@ -107,7 +136,7 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         };
         let errors = self.errors.take().expect("taken once").join().expect("it only reads");
-        (status.code(), self.lines.iter().collect(), errors)
+        (status.code(), self.lines.lock().expect("nobody panics with it").iter().collect(), errors)
     }
 
     /// Ends it as a power cut would.

@@ -9,20 +9,20 @@ use tokio::task::JoinSet;
 
 use super::process::{Server, run};
 
-const OPEN: &str =
+pub const OPEN: &str =
     "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
-const RECEIVE: &str =
+pub const RECEIVE: &str =
     "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { userErrors { code } } }";
-const ON_HAND: &str =
+pub const ON_HAND: &str =
     "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { onHand version } }";
-const VARIANT: &str = "variant_0192f3c1-0000-7000-8000-000000000001";
-const LOCATION: &str = "location_0192f3c1-0000-7000-8000-000000000002";
+pub const VARIANT: &str = "variant_0192f3c1-0000-7000-8000-000000000001";
+pub const LOCATION: &str = "location_0192f3c1-0000-7000-8000-000000000002";
 
-fn stock(key: &str) -> Value {
+pub fn stock(key: &str) -> Value {
     json!({ "input": { "variantId": VARIANT, "locationId": LOCATION, "idempotencyKey": key } })
 }
 
-fn receipt(key: &str) -> Value {
+pub fn receipt(key: &str) -> Value {
     let mut variables = stock(key);
     variables["input"]["quantity"] = json!("1");
     variables

@@ -4,4 +4,5 @@ mod commands;
 mod failures;
 mod fencing;
 mod lifecycle;
+mod ownership;
 mod past;

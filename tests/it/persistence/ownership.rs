@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use emporium::persistence::journal::{
-    Appended, Claim, Entry, Epoch, Journal, Owner, Pulse, Regression, SHARD_RECORD, Seq, ShardId,
-    Taken, shard_record_id,
+    Acceptance, Accepted, Appended, Claim, Entry, Epoch, Journal, Owner, Pulse, Regression,
+    SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,6 +20,7 @@ conformance!(
     time_never_goes_back_along_a_log,
     a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken,
     a_stopped_shard_stays_so_for_every_node,
+    a_loss_is_accepted_once_and_only_for_what_is_lost,
     leases_are_renewed_by_their_incarnation_only,
     leases_are_released_by_their_incarnation_only,
     all_shards_are_taken_at_once,
@@ -139,6 +140,41 @@ async fn a_stopped_shard_stays_so_for_every_node(database: TestDatabase) {
     let late = Regression { shard: 1, acknowledged: 1, found: 0 };
     journal.stop(&late).await.expect("the journal answers");
     assert_eq!(journal.look(&[1]).await.expect("an answer")[0].regression(), None);
+}
+
+async fn a_loss_is_accepted_once_and_only_for_what_is_lost(database: TestDatabase) {
+    let journal = &*database.journal;
+    let one = owner("one");
+    take(journal, 0, &one).await;
+    commit(journal, &run_of(0, 2..=3, 1)).await;
+    let acceptance = |through| Acceptance { shard: 0, through, reason: "drill".to_owned() };
+    let accept = async |through| {
+        let accepted = journal.accept_loss(&acceptance(through)).await;
+        accepted.expect("the journal answers")
+    };
+    assert_eq!(accept(3).await, Accepted::NotStopped);
+    journal.stop(&Regression { shard: 0, acknowledged: 700, found: 3 }).await.expect("an answer");
+    assert_eq!(accept(2).await, Accepted::EndsAt(3));
+    assert_eq!(accept(3).await, Accepted::Lost { first: 4, last: 700 });
+    assert_eq!(accept(3).await, Accepted::NotStopped);
+
+    // Every number that was lost is taken; the next owner goes on behind all of them.
+    let log = whole(journal, 0).await;
+    let numbers: Vec<Seq> = log.iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, (1..=700).collect::<Vec<_>>());
+    assert!(log[3..].iter().all(|entry| entry.events.contains("LossAccepted") && entry.epoch == 2));
+    let known = Claim { acknowledged: 700, ..claim(0) };
+    let taken = journal.take(&[known], &owner("two")).await.expect("the journal answers");
+    assert!(matches!(taken[..], [Taken::Owned { epoch: 3, head: 701, .. }]), "{taken:?}");
+
+    // A log that came back whole is let go without a record.
+    take(journal, 1, &one).await;
+    journal.stop(&Regression { shard: 1, acknowledged: 2, found: 1 }).await.expect("an answer");
+    commit(journal, &run_of(1, 2..=2, 1)).await;
+    let whole_again = Acceptance { shard: 1, ..acceptance(2) };
+    let accepted = journal.accept_loss(&whole_again).await.expect("the journal answers");
+    assert_eq!(accepted, Accepted::Nothing);
+    assert_eq!(whole(journal, 1).await.len(), 2);
 }
 
 async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {

@@ -18,14 +18,14 @@ use super::appender::bind_entries;
 use super::errors::{Verdict, journal_error, verdict};
 use super::session::within;
 use crate::shards::{
-    End, Findings, OWNED_SHARDS, SHARD_COUNT, in_lock_order, insert_shards, own_shards,
-    release_shards, renew_shards, select_holdings, stop_shard,
+    End, Findings, OWNED_SHARDS, SHARD_COUNT, forget_derived, in_lock_order, insert_shards, judge,
+    own_shards, release_shards, renew_shards, resume_shard, select_holdings, stop_shard,
 };
 use crate::statements::{id, insert_entries};
 use persistence::cause::Cause;
 use persistence::journal::{
-    Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse, Regression, Seq, ShardId,
-    ShardLeases, Taken,
+    Acceptance, Accepted, Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse,
+    Regression, Seq, ShardId, ShardLeases, Taken,
 };
 
 /// How often all shards asked for are tried in one transaction that locks out nobody. Where an
@@ -124,6 +124,41 @@ impl ShardLeases for Database {
         borrowed.give_back();
         Ok(())
     }
+
+    async fn accept_loss(&self, acceptance: &Acceptance) -> Result<Accepted, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let accepted = accept_on(borrowed.connection(), acceptance).await;
+        // A connection that is not given back is closed, and its transaction with it.
+        let accepted = accepted.map_err(journal_error)?;
+        borrowed.give_back();
+        Ok(accepted)
+    }
+}
+
+async fn accept_on(
+    connection: &mut MySqlConnection,
+    acceptance: &Acceptance,
+) -> Result<Accepted, sqlx::Error> {
+    let shard = acceptance.shard;
+    connection.execute("START TRANSACTION").await?;
+    let rows = holdings_on(connection, &[shard], "FOR UPDATE").await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let ends = lock_ends(connection, &[shard]).await?;
+    let end = ends.get(&shard).copied().unwrap_or_default();
+    let (accepted, records) = judge(acceptance, row, end);
+    for batch in records.chunks(ENTRIES_PER_APPEND_MAX) {
+        sqlx::query_with(insert_entries(batch.len()), bind_entries(batch)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if matches!(accepted, Accepted::Lost { .. } | Accepted::Nothing) {
+        let forget = forget_derived(shard, end.seq);
+        for statement in forget.into_iter().chain([resume_shard(shard)]) {
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await?;
+        }
+    }
+    connection.execute("COMMIT").await?;
+    Ok(accepted)
 }
 
 /// Makes the rows of an empty table in one statement, and says how many there are. Where two

@@ -11,14 +11,14 @@ use super::Database;
 use super::appender::bind_entries;
 use super::errors::{journal_error, met_duplicate, stored};
 use crate::shards::{
-    End, Findings, OWNED_SHARDS, SHARD_COUNT, in_lock_order, insert_shards, own_shards,
-    release_shards, renew_shards, select_holdings, stop_shard,
+    End, Findings, OWNED_SHARDS, SHARD_COUNT, forget_derived, in_lock_order, insert_shards, judge,
+    own_shards, release_shards, renew_shards, resume_shard, select_holdings, stop_shard,
 };
 use crate::statements::{id, insert_entries, shard_list};
 use persistence::cause::Cause;
 use persistence::journal::{
-    Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse, Regression, Seq, ShardId,
-    ShardLeases, Taken,
+    Acceptance, Accepted, Claim, ENTRIES_PER_APPEND_MAX, Holding, JournalError, Owner, Pulse,
+    Regression, Seq, ShardId, ShardLeases, Taken,
 };
 
 /// The function that gives the greater of two numbers.
@@ -132,6 +132,42 @@ impl ShardLeases for Database {
         writer.give_back();
         Ok(())
     }
+
+    async fn accept_loss(&self, acceptance: &Acceptance) -> Result<Accepted, JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        let accepted = accept_on(writer.connection(), acceptance).await.map_err(journal_error)?;
+        writer.give_back();
+        Ok(accepted)
+    }
+}
+
+async fn accept_on(
+    connection: &mut SqliteConnection,
+    acceptance: &Acceptance,
+) -> Result<Accepted, sqlx::Error> {
+    let shard = acceptance.shard;
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let rows = holdings_on(&mut transaction, &[shard]).await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let ends = ends_on(&mut transaction, &[shard]).await?;
+    let end = ends.get(&shard).copied().unwrap_or_default();
+    let (accepted, records) = judge(acceptance, row, end);
+    for batch in records.chunks(ENTRIES_PER_APPEND_MAX) {
+        sqlx::query_with(insert_entries(batch.len()), bind_entries(batch)?)
+            .persistent(false)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    if matches!(accepted, Accepted::Lost { .. } | Accepted::Nothing) {
+        let forget = forget_derived(shard, end.seq);
+        for statement in forget.into_iter().chain([resume_shard(shard)]) {
+            let statement = sqlx::query(sqlx::AssertSqlSafe(statement)).persistent(false);
+            statement.execute(&mut *transaction).await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(accepted)
 }
 
 /// Makes the rows of an empty table, and says how many there are.
