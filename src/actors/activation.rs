@@ -150,6 +150,11 @@ impl<A: Aggregate> Activation<A> {
             shard: shard.id,
             epoch: shard.epoch.load(Ordering::Acquire),
         };
+        let quarantine = shard.services.quarantines.of(A::TYPE, id);
+        let trouble = quarantine.map(|quarantine| {
+            let quarantined = Some(quarantine.reason.clone());
+            Box::new(Trouble { quarantined, ..Trouble::default() })
+        });
         let activation = Arc::new(Self {
             id,
             shard: Arc::clone(shard),
@@ -160,7 +165,7 @@ impl<A: Aggregate> Activation<A> {
                 snapshot_running: false,
                 snapshot_earliest_us: 0,
             }),
-            life: RwLock::new(Life { actor: None, trouble: None }),
+            life: RwLock::new(Life { actor: None, trouble }),
             admitted: AtomicUsize::new(0),
             last_used_us: AtomicU64::new(shard.services.monotonic_us()),
             retired: AtomicU32::new(LIVE),
@@ -470,6 +475,7 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
             pending: self.admitted.load(Ordering::Relaxed),
             strikes: u32::try_from(strikes).unwrap_or(u32::MAX),
             quarantined: life.quarantined().cloned(),
+            quarantined_by: self.shard.services.quarantines.by_whom(A::TYPE, self.id),
         }
     }
 

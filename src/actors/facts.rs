@@ -88,6 +88,12 @@ pub enum FactError {
     Codec(#[from] CodecError),
 }
 
+/// Why nothing is known of an entry, where no aggregate of this program is of its kind.
+pub fn unknown_kind(entry: &Entry) -> Option<FactError> {
+    let known = kind_named(&entry.aggregate_type).is_some();
+    (!known).then(|| FactError::UnknownKind(entry.aggregate_type.to_string()))
+}
+
 /// The facts of an entry, one for each of its versions.
 pub fn decode(entry: &Entry) -> Result<Vec<Option<Fact>>, FactError> {
     let kind = kind_named(&entry.aggregate_type)

@@ -13,6 +13,7 @@ pub mod keyed;
 pub mod keys;
 pub mod recovery;
 pub mod recoveries;
+pub mod quarantines;
 pub mod snapshot;
 pub mod past;
 pub mod feed;

@@ -16,11 +16,13 @@ use crate::feed::Feed;
 use crate::keyed::Keyed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
 use crate::past::PastReads;
+use crate::quarantines::Quarantines;
 use crate::recoveries::Recoveries;
 use domain::id::AggregateId;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
 use persistence::last_versions::LastVersions;
+use persistence::quarantine::QuarantineStore;
 use persistence::secrets::Vault;
 pub use persistence::slots::SHARDS_MAX;
 use persistence::slots::Slots;
@@ -91,6 +93,7 @@ pub struct NodeServices {
     /// The runtime that actors live on, whatever thread asks for one.
     pub runtime: tokio::runtime::Handle,
     pub recoveries: Recoveries,
+    pub quarantines: Quarantines,
     pub past_reads: PastReads,
     pub snapshot_writes: Semaphore,
     pub waits: Semaphore,
@@ -125,12 +128,24 @@ pub struct NodeParts {
     pub runtime: tokio::runtime::Handle,
     pub clock: Clock,
     pub vault: Vault,
+    /// Where what operators took out of service is kept.
+    pub quarantines: Arc<dyn QuarantineStore>,
 }
 
 impl NodeServices {
     pub fn new(parts: NodeParts) -> Self {
-        let NodeParts { name, journal, snapshots, limits, shards, slots, runtime, clock, vault } =
-            parts;
+        let NodeParts {
+            name,
+            journal,
+            snapshots,
+            limits,
+            shards,
+            slots,
+            runtime,
+            clock,
+            vault,
+            quarantines,
+        } = parts;
         Self {
             name: name.into(),
             last_versions: LastVersions::new(Arc::clone(&journal)),
@@ -138,6 +153,7 @@ impl NodeServices {
             snapshots,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Recoveries::new(limits.recoveries_max),
+            quarantines: Quarantines::new(quarantines),
             past_reads: PastReads::new(limits.past_reads_max),
             snapshot_writes: Semaphore::new(SNAPSHOT_WRITERS),
             waits: Semaphore::new(WAITS_MAX),
@@ -225,6 +241,9 @@ pub struct ActivationStatus {
     pub strikes: u32,
     /// Why it is quarantined, if it is.
     pub quarantined: Option<String>,
+    /// Which operator said so, and when, microseconds since 1970 UTC; nothing where it is because it
+    /// failed again and again.
+    pub quarantined_by: Option<(String, i64)>,
 }
 
 /// One shard as the actors see it. Shared by callers, its supervisor and its writer.

@@ -1,5 +1,5 @@
-//! What operators do to one aggregate: take it out of service, and put it back. Changes nothing that
-//! is stored; a node that starts anew knows nothing of it.
+//! What operators do to one aggregate: take it out of service, and put it back. Both are kept, hold on
+//! every node and outlive restarts.
 
 use std::fmt;
 
@@ -17,7 +17,6 @@ const REASON: TextRule = TextRule::line("reason", 200);
 pub enum Refusal {
     InvalidReason(InvalidText),
     AggregateNotFound,
-    /// Not on this node.
     NotQuarantined,
 }
 
@@ -26,9 +25,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::InvalidReason(error) => error.fmt(formatter),
             Self::AggregateNotFound => formatter.write_str("no such aggregate"),
-            Self::NotQuarantined => {
-                formatter.write_str("no such actor is quarantined on this node")
-            }
+            Self::NotQuarantined => formatter.write_str("it is not quarantined"),
         }
     }
 }
@@ -49,6 +46,7 @@ pub async fn quarantine<A: Aggregate>(
     application: &Application,
     id: AggregateId,
     reason: &str,
+    by: &str,
 ) -> Result<ActivationStatus, AskError<Refusal>> {
     let refused = |error| AskError::Refused(Refusal::InvalidReason(error));
     let reason = REASON.read(reason).map_err(refused)?;
@@ -62,20 +60,23 @@ pub async fn quarantine<A: Aggregate>(
         }
     }
     let activation = shard.find(&key).ok_or(AskError::Refused(Refusal::AggregateNotFound))?;
-    activation.quarantine(&reason);
+    application.engine.services.quarantines.put(shard, key, reason, by).await?;
     Ok(activation.status())
 }
 
-/// Puts a quarantined aggregate back into service; it is recovered from the log when it is next
-/// used. Tells how it stood.
-pub fn release(
+/// Puts a quarantined aggregate back into service, whoever or whatever took it out of it; it is
+/// recovered from the log when it is next used. Tells how it stood, if it is live here.
+pub async fn release(
     application: &Application,
     key: &ActivationKey,
-) -> Result<ActivationStatus, Refusal> {
-    let shard = application.engine.shard_of(key.1);
+) -> Result<Option<ActivationStatus>, AskError<Refusal>> {
+    let (services, shard) = (&application.engine.services, application.engine.shard_of(key.1));
     let status = shard.find(key).map(|activation| activation.status());
     let status = status.filter(|status| status.quarantined.is_some());
-    let status = status.ok_or(Refusal::NotQuarantined)?;
+    let ended = services.quarantines.end(key).await?;
+    if !ended && status.is_none() {
+        return Err(AskError::Refused(Refusal::NotQuarantined));
+    }
     shard.forget(key);
-    Ok(ActivationStatus { quarantined: None, ..status })
+    Ok(status.map(|status| ActivationStatus { quarantined: None, quarantined_by: None, ..status }))
 }

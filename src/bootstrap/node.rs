@@ -106,6 +106,7 @@ impl NodeBuilder {
             name: self.identity.name.clone(),
             journal: self.journal.clone(),
             snapshots: Arc::clone(&self.snapshots),
+            quarantines: self.journal.clone(),
             limits: settings.limits.clone(),
             shards: settings.node.shards,
             slots,

@@ -13,7 +13,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Quarantined actors listed at most.
 const LISTED_MAX: u32 = 100;
 
-const FIELDS: &str = "aggregateType aggregateId shard version pending strikes quarantined";
+const FIELDS: &str = "aggregateType aggregateId shard version pending strikes quarantined \
+     quarantinedBy quarantinedAt";
 
 /// Lists what is quarantined, or shows one aggregate if it is live.
 pub async fn inspect(
@@ -142,7 +143,12 @@ fn print(actors: &[Value], json: bool) -> Result<(), Failure> {
             other => other.to_string(),
         };
         let standing = match &actor["quarantined"] {
-            Value::String(reason) => format!("quarantined: {reason}"),
+            Value::String(reason) => match (&actor["quarantinedBy"], &actor["quarantinedAt"]) {
+                (Value::String(by), Value::String(at)) => {
+                    format!("quarantined by {by} at {at}: {reason}")
+                }
+                _ => format!("quarantined: {reason}"),
+            },
             _ => "in service".to_owned(),
         };
         output.line(&format!(
@@ -156,7 +162,7 @@ fn print(actors: &[Value], json: bool) -> Result<(), Failure> {
         ))?;
     }
     if actors.is_empty() {
-        output.line("nothing is quarantined on this node")?;
+        output.line("nothing is quarantined")?;
     }
     output.flush()
 }

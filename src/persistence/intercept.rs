@@ -12,6 +12,7 @@ use crate::journal::{
     JournalError, LogReader, Owner, PageLimit, Regression, Seq, ShardId, ShardLeases, Taken,
 };
 use crate::last_versions::LogName;
+use crate::quarantine::{Quarantine, QuarantineStore};
 use crate::slots::{SlotMap, Slots};
 
 /// A call that is about to be made.
@@ -167,6 +168,26 @@ impl<H: Hooks> SlotMap for Intercepted<H> {
     async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
         self.hooks.before(Call::PrepareSlots { shards }).await?;
         self.journal.prepare_slots(shards).await
+    }
+}
+
+/// Passes every hook.
+#[async_trait]
+impl<H: Hooks> QuarantineStore for Intercepted<H> {
+    async fn quarantines(&self) -> Result<Vec<Quarantine>, JournalError> {
+        self.journal.quarantines().await
+    }
+
+    async fn put_quarantine(&self, quarantine: &Quarantine) -> Result<(), JournalError> {
+        self.journal.put_quarantine(quarantine).await
+    }
+
+    async fn end_quarantine(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<bool, JournalError> {
+        self.journal.end_quarantine(aggregate_type, aggregate_id).await
     }
 }
 

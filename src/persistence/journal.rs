@@ -16,6 +16,7 @@ use crate::cause::Cause;
 #[cfg(doc)]
 use crate::last_versions::LOGS_PER_QUESTION_MAX;
 use crate::last_versions::LogName;
+use crate::quarantine::QuarantineStore;
 use crate::slots::SlotMap;
 
 /// The number of a shard, `0..shards`.
@@ -329,9 +330,9 @@ pub trait AppenderSource: Send + Sync + 'static {
 
 /// One database that holds the logs of shards: all ports in one, for those who start a node.
 /// Everybody else asks for the one port that they use.
-pub trait Journal: LogReader + ShardLeases + SlotMap + AppenderSource {}
+pub trait Journal: LogReader + ShardLeases + SlotMap + QuarantineStore + AppenderSource {}
 
-impl<J: LogReader + ShardLeases + SlotMap + AppenderSource> Journal for J {}
+impl<J: LogReader + ShardLeases + SlotMap + QuarantineStore + AppenderSource> Journal for J {}
 
 /// One connection that appends. It reconnects by itself at the next append after a loss; the
 /// answer to the append that met the loss is `Unknown` unless it was certainly never sent.

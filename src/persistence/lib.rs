@@ -10,6 +10,7 @@ pub mod clock;
 pub mod intercept;
 pub mod last_versions;
 pub mod snapshots;
+pub mod quarantine;
 pub mod secrets;
 pub mod writer;
 pub mod metrics;

@@ -15,6 +15,7 @@ use super::services::IN_ORDER;
 use super::shard::ShardSupervisor;
 use super::vitals::Vitals;
 use actors::aggregate_ref::Engine;
+use actors::quarantines::keep_looking;
 use actors::shard::{Leaving, NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
 use cluster::metrics::SHARDS_SERVED;
@@ -76,9 +77,13 @@ impl Node {
                 JournalError::Refused(Cause::of(error).at("the root actor did not start"))
             })?;
         vitals.watch("the root actor", running);
+        // Before anything is served that an operator took out of service.
+        let engine = Engine::new(Arc::clone(&services), shards.clone());
+        services.quarantines.look(&engine).await?;
+        tokio::spawn(keep_looking(engine.clone()));
         let host = Arc::new(NodeShards {
             services: Arc::clone(&services),
-            shards: shards.clone(),
+            shards,
             lanes: lanes.clone(),
             vitals: vitals.clone(),
             remembered: options.remembered,
@@ -89,7 +94,7 @@ impl Node {
         let lease_options = LeaseOptions { standing, terms, shards: shard_ids };
         let running = manager.start(lease_options, journal, host);
         vitals.watch("the lease manager", running);
-        Ok(Self { engine: Engine::new(services, shards), leases, lanes, root, vitals })
+        Ok(Self { engine, leases, lanes, root, vitals })
     }
 
     /// Waits until something has ended without which the node must not go on, and says what.

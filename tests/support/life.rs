@@ -50,6 +50,12 @@ impl World {
         self.directory.path().join("emporium.db")
     }
 
+    /// The file beside a node, or while there is none.
+    pub async fn database(&self) -> sqlite::Database {
+        let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
+        database.expect("the file can be opened")
+    }
+
     /// Starts a node with its followers and waits until they have read everything.
     pub fn begin(&self) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,8 +65,7 @@ impl World {
             .expect("a runtime");
         let crash = Arc::new(Crash::default());
         let starting = async {
-            let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
-            let database = Arc::new(database.expect("the file can be opened"));
+            let database = Arc::new(self.database().await);
             database.migrate().await.expect("the file can be migrated");
             let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
             let node =

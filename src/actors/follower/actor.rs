@@ -17,7 +17,7 @@ use super::parked::{At, Parked, ParkedSet};
 use super::published::{FollowerRef, Moment};
 use super::{FollowError, Follower};
 use crate::checkpoint;
-use crate::facts::decode;
+use crate::facts::{decode, unknown_kind};
 use crate::metrics::PARKED;
 use crate::shard::NodeServices;
 use crate::spans;
@@ -220,8 +220,13 @@ fn take<F: Follower>(
     care: Care,
     since: DateTime<Utc>,
 ) -> Result<(), FollowError> {
-    if !F::wants(&entry.aggregate_type, entry.version) || parked.holds_back(entry) {
+    if parked.holds_back(entry) {
         return Ok(());
+    }
+    if !F::wants(&entry.aggregate_type, entry.version) {
+        // Whether what a newer program wrote would matter here, only that program knows.
+        let Some(unknown) = unknown_kind(entry) else { return Ok(()) };
+        return park::<F>(parked, At::of(entry), &unknown.to_string(), since);
     }
     if care == Care::Trusting {
         return match take_facts(follower, content, entry) {

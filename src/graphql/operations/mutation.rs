@@ -10,6 +10,7 @@ use crate::errors::UserError;
 use crate::mutation::change;
 use actors::aggregate_ref::AskError;
 use actors::shard::ActivationStatus;
+use application::caller::Caller;
 use application::sagas::Wish;
 use application::{Application, operators};
 use domain::aggregate::{Aggregate, Refusal};
@@ -39,9 +40,12 @@ macro_rules! actor_kinds {
                 application: &Application,
                 id: AggregateId,
                 reason: &str,
+                by: &str,
             ) -> Quarantined {
                 match self {
-                    $(Self::$kind => operators::quarantine::<$aggregate>(application, id, reason).await,)+
+                    $(Self::$kind => {
+                        operators::quarantine::<$aggregate>(application, id, reason, by).await
+                    })+
                 }
             }
         }
@@ -91,13 +95,14 @@ impl NoOpPayload {
     }
 }
 
-pub struct ActorPayload(std::result::Result<ActorStatus, UserError>);
+pub struct ActorPayload(std::result::Result<Option<ActorStatus>, UserError>);
 
 /// The actor after it was quarantined; null after it was released, for it is not live then.
 #[Object]
 impl ActorPayload {
     async fn actor(&self) -> Option<&ActorStatus> {
-        self.0.as_ref().ok().filter(|actor| actor.0.quarantined.is_some())
+        let actor = self.0.as_ref().ok().and_then(Option::as_ref);
+        actor.filter(|actor| actor.0.quarantined.is_some())
     }
 
     async fn user_errors(&self) -> Vec<UserError> {
@@ -114,15 +119,16 @@ impl OperationsMutation {
     }
 
     /// Takes one aggregate out of service; commands to it are answered with
-    /// `QUARANTINED` until it is released.
+    /// `QUARANTINED` until it is released, on every node and after every restart.
     async fn quarantine_actor(
         &self,
         context: &Context<'_>,
         input: QuarantineActorInput,
     ) -> Result<Option<ActorPayload>> {
         let id = AggregateId(input.aggregate_id);
-        let quarantined = input.kind.quarantine(application(context), id, &input.reason).await;
-        Ok(Some(ActorPayload(change(quarantined)?.map(ActorStatus))))
+        let by = &context.data_unchecked::<Caller>().principal.id;
+        let quarantined = input.kind.quarantine(application(context), id, &input.reason, by).await;
+        Ok(Some(ActorPayload(change(quarantined)?.map(|status| Some(ActorStatus(status))))))
     }
 
     /// Puts a quarantined aggregate back into service; it is recovered from the log when it is
@@ -133,8 +139,8 @@ impl OperationsMutation {
         input: ReleaseActorInput,
     ) -> Result<Option<ActorPayload>> {
         let key = (input.kind.aggregate_type(), AggregateId(input.aggregate_id));
-        let released = operators::release(application(context), &key);
-        Ok(Some(ActorPayload(released.map(ActorStatus).map_err(UserError::from))))
+        let released = operators::release(application(context), &key).await;
+        Ok(Some(ActorPayload(change(released)?.map(|status| status.map(ActorStatus)))))
     }
 
     /// An operator mended what a stalled saga waits for: it goes on.

@@ -1,13 +1,13 @@
 //! Questions about the server and its actors.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
-
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
 use super::processes::{self, Follower, OpenSaga};
 use crate::context::engine;
-use crate::scalars::Long;
+use crate::scalars::{Instant, Long};
 use actors::shard::ActivationStatus;
 use domain::id::AggregateId;
 
@@ -45,10 +45,8 @@ impl Operations {
         context: &Context<'_>,
         #[graphql(default = 20)] first: i32,
     ) -> Result<Vec<ActorStatus>> {
-        let activations = engine(context).shards().iter().flat_map(|shard| shard.activations());
-        let quarantined = activations
-            .map(|activation| activation.status())
-            .filter(|status| status.quarantined.is_some());
+        let engine = engine(context);
+        let quarantined = engine.services.quarantines.listed(engine).into_iter();
         Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
     }
 
@@ -138,6 +136,17 @@ impl ActorStatus {
     /// Why it is out of service, if it is.
     async fn quarantined(&self) -> Option<&str> {
         self.0.quarantined.as_deref()
+    }
+
+    /// Which operator took it out of service; null where it failed too often.
+    async fn quarantined_by(&self) -> Option<&str> {
+        self.0.quarantined_by.as_ref().map(|(by, _)| by.as_str())
+    }
+
+    /// When the operator did.
+    async fn quarantined_at(&self) -> Option<Instant> {
+        let (_, since_us) = self.0.quarantined_by.as_ref()?;
+        DateTime::from_timestamp_micros(*since_us).map(Instant)
     }
 }
 

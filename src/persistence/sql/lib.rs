@@ -6,6 +6,7 @@ pub mod sqlite;
 mod connections;
 mod migrations;
 mod page;
+mod quarantine;
 mod secrets;
 mod slots;
 mod snapshots;

@@ -109,7 +109,7 @@ async fn operators_quarantine_and_release_one_aggregate() {
 
     assert_eq!(actor(&["release", &name]).0, 0);
     let (status, out, _) = actor(&["inspect"]);
-    assert_eq!((status, out.as_str()), (0, "nothing is quarantined on this node\n"));
+    assert_eq!((status, out.as_str()), (0, "nothing is quarantined\n"));
     server.data(&archive, Value::Null).await;
     let (status, _, errors) = actor(&["release", &name]);
     assert_eq!(status, 1, "{errors}");

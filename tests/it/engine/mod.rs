@@ -6,3 +6,4 @@ mod fencing;
 mod lifecycle;
 mod ownership;
 mod past;
+mod quarantine;

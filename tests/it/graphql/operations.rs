@@ -21,10 +21,12 @@ async fn a_quarantined_actor_answers_so_until_it_is_released() {
     let publish = "mutation($id: ID!) { publishProduct(input: {productId: $id}) { version } }";
     let reply = app.reply(publish, json!({"id": product})).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "QUARANTINED");
-    let list =
-        "{ operations { quarantinedActors { aggregateId } shards(first: 100) { id serving } } }";
+    let list = "{ operations { quarantinedActors { aggregateId quarantinedBy } shards(first: 100) { id serving } } }";
     let data = app.data(list, json!({})).await;
-    assert_eq!(data["operations"]["quarantinedActors"], json!([{"aggregateId": uuid}]));
+    assert_eq!(
+        data["operations"]["quarantinedActors"],
+        json!([{"aggregateId": uuid, "quarantinedBy": "demo"}])
+    );
     assert_eq!(data["operations"]["shards"].as_array().map(Vec::len), Some(8));
     app.done("releaseActor", target.clone(), "actor { quarantined }").await;
     app.data(publish, json!({"id": product})).await;

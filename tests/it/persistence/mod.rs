@@ -8,6 +8,7 @@ mod mysql_plans;
 mod ownership;
 mod secrets;
 mod slots;
+mod quarantines;
 mod snapshots;
 mod sqlite_file;
 

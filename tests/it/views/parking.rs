@@ -12,7 +12,7 @@ use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::products::product::{Command, Event, Product};
 use emporium::payments::test_provider::TestProvider;
-use emporium::persistence::journal::Entry;
+use emporium::persistence::journal::{AppenderSource, Entry, LogReader};
 use emporium::projections::{Fact, Place};
 use ractor::{Actor, ActorRef};
 
@@ -105,6 +105,76 @@ fn what_a_follower_cannot_take_waits_in_order_and_all_else_goes_on() {
         let taken = || AnyFollower::parked(&seen).is_empty().then(|| of(&seen, bad));
         assert_eq!(eventually("a mended event", async || taken()).await, [1, 2, 3]);
         assert_eq!(of(&seen, good), [1, 2, 3], "nothing is taken twice");
+        actor.stop_and_wait(None, None).await.expect("it stops");
+    });
+    life.drain();
+}
+
+/// A newer program ran on this log: it wrote a kind of aggregate and a kind of event of which this
+/// one knows nothing. Nothing of them is passed over, and nothing else waits for them.
+#[test]
+fn what_a_newer_program_wrote_is_set_aside_and_nothing_else_waits() {
+    let world = World::new(Arc::new(TestProvider::default()));
+    let life = world.begin();
+    let (of_kind, of_event) = (life.engine.new_id(), life.engine.new_id());
+    let create = || {
+        let text = || "Tea".to_owned();
+        Command::Create { name: text(), family: text(), description: text() }
+    };
+    let written = life.run("an older program's events", async {
+        let written = life.done::<Product>(of_event, create()).await;
+        let entry = life.engine.services.journal.read_shard(
+            written.shard,
+            written.seq - 1,
+            written.seq,
+            emporium::persistence::journal::PageLimit::default(),
+        );
+        entry.await.expect("the journal can be read").remove(0)
+    });
+    life.drain();
+
+    let newer = tokio::runtime::Runtime::new().expect("a runtime");
+    newer.block_on(async {
+        let database = world.database().await;
+        let head = database.heads(&[written.shard]).await.expect("an answer")[0].1;
+        let mut appender = database.appender().await.expect("an appender");
+        let mut event = written.clone();
+        (event.seq, event.version) = (head + 1, 2);
+        event.events = event.events.replace("ProductCreated", "ProductPraised");
+        assert_ne!(event.events, written.events, "the event has another name");
+        let mut kind = written.clone();
+        (kind.seq, kind.version) = (head + 2, 1);
+        (kind.aggregate_type, kind.aggregate_id) = ("subscription".into(), of_kind.0);
+        let appended = appender.append(&[event, kind]).await;
+        assert_eq!(appended, emporium::persistence::journal::Appended::Committed);
+    });
+    drop(newer);
+
+    let life = world.begin();
+    life.run("this program", async {
+        let good = life.engine.new_id();
+        let created = life.done::<Product>(good, create()).await;
+        let fussy = Fussy { dislikes: AggregateId(uuid::Uuid::nil()), mended: Arc::default() };
+        let (seen, actor) = start(&life, &fussy).await;
+        let position = crate::support::life::position(created);
+        seen.reached(&life.engine.services.feed.heads()).await;
+        assert_eq!((of(&seen, good), of(&seen, of_event)), (vec![1], vec![1]));
+        let mut parked = AnyFollower::parked(&seen);
+        parked.sort_by_key(|parked| parked.at.seq);
+        let reasons: Vec<_> = parked.iter().map(|parked| parked.reason.as_str()).collect();
+        assert!(
+            matches!(reasons[..], [event, kind] if event.contains("ProductPraised")
+                && kind == "no aggregate is of the kind subscription"),
+            "{reasons:?}"
+        );
+        assert_eq!((parked[0].at.aggregate_id, parked[1].at.aggregate_id), (of_event, of_kind));
+        // The same of every follower, whatever it wants; and its lists go on.
+        let registry = life.followers.registry();
+        registry.reached(&position).await;
+        for status in registry.status() {
+            let kinds = status.parked.iter().map(|parked| parked.at.aggregate_type.as_str());
+            assert!(kinds.clone().any(|kind| kind == "subscription"), "{}", status.name);
+        }
         actor.stop_and_wait(None, None).await.expect("it stops");
     });
     life.drain();

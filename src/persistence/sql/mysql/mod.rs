@@ -7,6 +7,7 @@
 mod appender;
 mod errors;
 mod ownership;
+mod quarantine;
 mod reading;
 mod secrets;
 mod session;

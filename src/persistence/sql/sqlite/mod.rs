@@ -8,6 +8,7 @@ mod appender;
 mod errors;
 mod lock;
 mod ownership;
+mod quarantine;
 mod reading;
 mod secrets;
 mod slots;
