@@ -53,11 +53,15 @@ impl ProductNode {
         self.0.state().tax_rate.millionths()
     }
 
-    /// At most 250.
+    /// By SKU; at most 250.
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn variants(&self) -> Vec<VariantNode<'_>> {
+        let product = self.0.id;
         let variants = self.0.state().variants.iter();
-        variants.map(|(id, variant)| VariantNode { id: *id, product: self.0.id, variant }).collect()
+        let mut variants: Vec<_> =
+            variants.map(|(id, variant)| VariantNode { id: *id, product, variant }).collect();
+        variants.sort_by(|one, other| one.variant.sku.cmp(&other.variant.sku));
+        variants
     }
 
     async fn variant(&self, id: PublicVariantId) -> Option<VariantNode<'_>> {
