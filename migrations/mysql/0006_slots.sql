@@ -1,15 +1,22 @@
--- Which shard has which slots of ids. Rows are only ever added: version 1 is the first map, and each
--- further version moves a run of slots out of the shard that had them.
+-- Which shard has which slots of ids. Rows are only ever added.
 
+-- The first map.
 CREATE TABLE slots (
+    first_slot SMALLINT UNSIGNED NOT NULL,
+    last_slot SMALLINT UNSIGNED NOT NULL,
+    shard SMALLINT UNSIGNED NOT NULL,
+    PRIMARY KEY (first_slot)
+) ENGINE = InnoDB;
+
+-- Runs of slots that left the shard that had them, in order; the first map is version 1.
+CREATE TABLE slot_moves (
     version BIGINT UNSIGNED NOT NULL,
     first_slot SMALLINT UNSIGNED NOT NULL,
     last_slot SMALLINT UNSIGNED NOT NULL,
     shard SMALLINT UNSIGNED NOT NULL,
-    -- All 0 in the first map: entries count from 1.
     source_shard SMALLINT UNSIGNED NOT NULL,
     -- The last record of these slots in the log of their source, and the first in that of `shard`.
     sealed_seq BIGINT UNSIGNED NOT NULL,
     continues_seq BIGINT UNSIGNED NOT NULL,
-    PRIMARY KEY (version, first_slot)
+    PRIMARY KEY (version)
 ) ENGINE = InnoDB;

@@ -25,7 +25,7 @@ use persistence::last_versions::LastVersions;
 use persistence::quarantine::QuarantineStore;
 use persistence::secrets::Vault;
 pub use persistence::slots::SHARDS_MAX;
-use persistence::slots::Slots;
+use persistence::slots::{AtHome, Slots};
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
 
@@ -146,6 +146,7 @@ impl NodeServices {
             vault,
             quarantines,
         } = parts;
+        let journal = AtHome::over(journal, &slots);
         Self {
             name: name.into(),
             last_versions: LastVersions::new(Arc::clone(&journal)),

@@ -94,7 +94,8 @@ pub async fn newest<A: Aggregate>(
 ) -> Result<Option<(SnapshotHead, A::State)>, JournalError> {
     loop {
         let found = services.snapshots.newest(A::TYPE, id.0, A::STATE_SCHEMA, reach).await?;
-        let Some(snapshot) = found else { return Ok(None) };
+        let Some(mut snapshot) = found else { return Ok(None) };
+        snapshot.head.seq = services.slots.seq_at_home(id, snapshot.head.shard, snapshot.head.seq);
         let version = snapshot.head.version;
         if snapshot.head.seq <= head {
             match snapshot.state.open_aside().await {

@@ -13,7 +13,7 @@ use crate::journal::{
 };
 use crate::last_versions::LogName;
 use crate::quarantine::{Quarantine, QuarantineStore};
-use crate::slots::{SlotMap, Slots};
+use crate::slots::{Move, SlotMap, Slots};
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,7 @@ pub enum Call<'a> {
     ShardCount,
     Slots,
     PrepareSlots { shards: u16 },
+    MoveSlots { wanted: Move },
     Look { shards: &'a [ShardId] },
     Take { claims: &'a [Claim], owner: &'a Owner },
     Renew { owner: &'a Owner },
@@ -168,6 +169,11 @@ impl<H: Hooks> SlotMap for Intercepted<H> {
     async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
         self.hooks.before(Call::PrepareSlots { shards }).await?;
         self.journal.prepare_slots(shards).await
+    }
+
+    async fn move_slots(&self, wanted: Move) -> Result<Slots, JournalError> {
+        self.hooks.before(Call::MoveSlots { wanted }).await?;
+        self.journal.move_slots(wanted).await
     }
 }
 

@@ -1,16 +1,27 @@
 //! Which shard has which slot: a versioned map that stands in the database, and the port to it.
 //!
 //! Owns what a map must be: every slot has one shard, and each change after the first map is a
-//! *move* of a run of slots from the shard that had them, with the two records that join the logs.
-//! Rows are only ever added, so that the map also says where slots were before.
+//! *move* of a run of slots from the shard that had them, with the two records that join the logs:
+//! [`SEALED`], behind which nothing of these slots stands in the old log, and [`CONTINUES_FROM`], before
+//! which nothing of them stands in the new one. Nothing is written anew by a move: what lies in the
+//! old log stays there and counts as standing at the record in the new one ([`AtHome`]).
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
-use crate::journal::{JournalError, Seq, ShardId};
+use crate::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
+use crate::last_versions::LogName;
 use domain::id::{AggregateId, SLOTS, Slot};
 
 /// The most shards of one installation.
 pub const SHARDS_MAX: u16 = 1_024;
+
+/// The last record of moved slots in the log that they leave.
+pub const SEALED: &str = "Sealed";
+/// The first record of moved slots in the log that they go on in.
+pub const CONTINUES_FROM: &str = "ContinuesFrom";
 
 /// A run of slots given to a shard: one row of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +107,13 @@ impl Slots {
         Ok(slots)
     }
 
+    /// The map after one more move.
+    pub fn with(&self, row: Assignment) -> Result<Self, SlotError> {
+        let mut slots = self.clone();
+        slots.move_slots(row)?;
+        Ok(slots)
+    }
+
     fn move_slots(&mut self, row: Assignment) -> Result<(), SlotError> {
         let broken = SlotError::Broken(row.version);
         let moved = row.moved.ok_or(broken.clone())?;
@@ -126,15 +144,134 @@ impl Slots {
         self.shards[usize::from(slot.number())]
     }
 
+    /// The shard that has the slot of a number.
+    pub fn shard_at(&self, number: u16) -> ShardId {
+        self.shard(Slot::new(number))
+    }
+
     /// The shard on which an aggregate lives.
     pub fn shard_of(&self, id: AggregateId) -> ShardId {
         self.shard(id.slot())
     }
 
-    /// What was moved, in order.
-    pub fn moves(&self) -> &[Assignment] {
-        &self.moves
+    /// What was moved to a shard, in order.
+    pub fn moved_to(&self, shard: ShardId) -> impl Iterator<Item = (&Assignment, Moved)> {
+        let moves = self.moves.iter().filter(move |row| row.shard == shard);
+        moves.filter_map(|row| Some((row, row.moved?)))
     }
+
+    /// Whether an entry of this aggregate may stand there.
+    pub fn may_hold(&self, shard: ShardId, seq: Seq, id: AggregateId) -> bool {
+        let slot = id.slot();
+        let left = |row: &Assignment| {
+            row.moved.is_some_and(|moved| moved.source == shard && seq < moved.sealed)
+        };
+        let begun = |(row, moved): (&Assignment, Moved)| !row.has(slot) || moved.continues < seq;
+        if self.shard(slot) == shard {
+            self.moved_to(shard).all(begun)
+                || self.moves.iter().any(|row| row.has(slot) && left(row))
+        } else {
+            self.moves.iter().any(|row| row.has(slot) && left(row))
+        }
+    }
+
+    /// The number under which what stands in an entry counts on the shard that has its aggregate
+    /// now: its own, or where it stands on a shard that had the slot before, that of the record
+    /// from which the slot goes on.
+    pub fn seq_at_home(&self, id: AggregateId, shard: ShardId, seq: Seq) -> Seq {
+        let home = self.shard_of(id);
+        if shard == home {
+            return seq;
+        }
+        let moves = self.moved_to(home).filter(|(row, _)| row.has(id.slot()));
+        moves.last().map_or(seq, |(_, moved)| moved.continues)
+    }
+
+    /// Up to which entry a shard may be read by whoever has read others as far as `seq` says: not
+    /// beyond a record of slots that came from a log that was not read to its end.
+    pub fn readable_through(&self, shard: ShardId, seq: impl Fn(ShardId) -> Seq) -> Seq {
+        let closed = |(_, moved): &(&Assignment, Moved)| seq(moved.source) < moved.sealed;
+        let first = self.moved_to(shard).filter(closed).map(|(_, moved)| moved.continues).min();
+        first.map_or(Seq::MAX, |continues| continues - 1)
+    }
+
+    /// Whether slots have been moved.
+    pub fn have_moved(&self) -> bool {
+        !self.moves.is_empty()
+    }
+}
+
+impl Assignment {
+    pub fn has(&self, slot: Slot) -> bool {
+        (self.first..=self.last).contains(&slot.number())
+    }
+}
+
+/// The logs as each aggregate sees its own: one log on the shard that has it now. What it wrote
+/// elsewhere stands at the record from which its slot goes on, in an epoch below every other.
+pub struct AtHome {
+    journal: Arc<dyn LogReader>,
+    slots: Slots,
+}
+
+impl AtHome {
+    /// The journal itself where nothing was moved.
+    pub fn over(journal: Arc<dyn LogReader>, slots: &Slots) -> Arc<dyn LogReader> {
+        if slots.have_moved() {
+            return Arc::new(Self { journal, slots: slots.clone() });
+        }
+        journal
+    }
+}
+
+#[async_trait]
+impl LogReader for AtHome {
+    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        self.journal.heads(shards).await
+    }
+
+    async fn read_shard(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        through: Seq,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        self.journal.read_shard(shard, after, through, limit).await
+    }
+
+    async fn read_aggregate(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        from: u64,
+        to: u64,
+        limit: PageLimit,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let read = self.journal.read_aggregate(aggregate_type, aggregate_id, from, to, limit);
+        let mut page = read.await?;
+        let id = AggregateId(aggregate_id);
+        let home = self.slots.shard_of(id);
+        for entry in page.iter_mut().filter(|entry| entry.shard != home) {
+            entry.seq = self.slots.seq_at_home(id, entry.shard, entry.seq);
+            (entry.shard, entry.epoch) = (home, 0);
+        }
+        Ok(page)
+    }
+
+    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
+        self.journal.last_versions(names).await
+    }
+}
+
+/// A wish to move slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The numbers of the slots, `first..=last`; one shard has all of them.
+    pub first: u16,
+    pub last: u16,
+    /// One that is there, or the next number: then it is made.
+    pub to: ShardId,
 }
 
 /// Keeps the map.
@@ -146,6 +283,11 @@ pub trait SlotMap: Send + Sync + 'static {
     /// The map as it stands, which is made over `shards` where there is none. Several nodes may do
     /// so at once.
     async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError>;
+
+    /// Moves slots to another shard: appends the two records, then changes the map. Refused while a
+    /// node holds any shard, because each reads the map when it starts. A move of which only the
+    /// records were written has not happened, and may be made again.
+    async fn move_slots(&self, wanted: Move) -> Result<Slots, JournalError>;
 }
 
 #[cfg(test)]
@@ -185,6 +327,39 @@ mod tests {
             [99, 100, 149, 150, 160, 161, 199, 200].map(|slot| slots.shard(Slot::new(slot)));
         assert_eq!(shards, [0, 2, 2, 1, 1, 2, 2, 0]);
         assert_eq!(slots.version(), 3);
+    }
+
+    /// Moved there and back: what stands where counts in the order in which it was written.
+    #[test]
+    fn what_stands_elsewhere_counts_at_the_record_of_its_slot() {
+        let mut rows = Slots::first(2).expect("a map");
+        let row = |version, source, shard, sealed, continues| Assignment {
+            version,
+            first: 100,
+            last: 199,
+            shard,
+            moved: Some(Moved { source, sealed, continues }),
+        };
+        rows.extend([row(2, 0, 2, 50, 7), row(3, 2, 0, 90, 60)]);
+        let there = Slots::of(&rows[..3]).expect("a map");
+        let back = Slots::of(&rows).expect("a map");
+        let (moved, stays) = (Slot::new(150), Slot::new(10));
+        let (moved, stays) = [moved, stays].map(|slot| AggregateId::drawn(0, slot, 1)).into();
+        assert_eq!((there.seq_at_home(moved, 0, 49), there.seq_at_home(moved, 2, 8)), (7, 8));
+        assert_eq!(there.seq_at_home(stays, 0, 49), 49);
+        assert_eq!((back.seq_at_home(moved, 0, 49), back.seq_at_home(moved, 2, 8)), (49, 60));
+        let may = |slots: &Slots, id| {
+            [(0, 49), (0, 51), (2, 6), (2, 8)].map(|(shard, seq)| slots.may_hold(shard, seq, id))
+        };
+        assert_eq!(may(&there, moved), [true, false, false, true]);
+        assert_eq!(may(&there, stays), [true, true, false, false]);
+        assert!(back.may_hold(0, 61, moved) && !back.may_hold(0, 55, moved));
+
+        // A log is read up to the record, until the other was read to its end.
+        let read = |sealed| move |shard| if shard == 0 { sealed } else { 0 };
+        assert_eq!(there.readable_through(2, read(49)), 6);
+        assert_eq!(there.readable_through(2, read(50)), Seq::MAX);
+        assert_eq!(there.readable_through(1, read(0)), Seq::MAX);
     }
 
     #[test]

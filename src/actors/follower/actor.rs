@@ -171,7 +171,12 @@ impl<F: Follower> FollowerState<F> {
     /// Takes what was held back of one aggregate, from the parked entry to the position.
     async fn take_up(&mut self, parked: &Parked) -> Result<(), FollowError> {
         let Parked { at, since, .. } = parked;
-        let through = self.cursor.position.seq(at.shard);
+        let slots = &self.services.slots;
+        let through = self.cursor.position.seq(slots.shard_of(at.aggregate_id));
+        if slots.seq_at_home(at.aggregate_id, at.shard, at.seq) > through {
+            // Its slot has moved, and this has not come to where it goes on.
+            return Ok(());
+        }
         Arc::make_mut(&mut self.parked).release(at);
         let (kind, id) = (at.aggregate_type.as_str(), at.aggregate_id.0);
         let mut from = at.version;

@@ -27,23 +27,32 @@ impl Cursor {
     }
 
     /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
-    /// the position. False: there was nothing. After an error the position means nothing any more.
+    /// the position. What goes on in another log waits until the first was read to its seal, so that
+    /// each aggregate's events come in their order. False: there was nothing. After an error the position means nothing any more.
     pub async fn advance(
         &mut self,
         mut each: impl FnMut(&Entry) -> Result<(), FollowError>,
     ) -> Result<bool, FollowError> {
-        let feed = Arc::clone(&self.services.feed);
+        let services = Arc::clone(&self.services);
+        let (feed, slots) = (&services.feed, &services.slots);
         let ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
         for (shard, _) in &ahead {
             let after = self.position.seq(*shard);
+            let through_max = slots.readable_through(*shard, |shard| self.position.seq(shard));
+            if after >= through_max {
+                continue;
+            }
             match feed.behind(*shard, after, TURN) {
                 Behind::Nothing => {}
                 Behind::Recent(recent) => {
-                    for (list, index) in recent {
+                    let readable =
+                        |(list, index): &(Arc<Vec<Entry>>, usize)| list[*index].seq <= through_max;
+                    for (list, index) in recent.into_iter().take_while(readable) {
                         self.take(*shard, &list[index], &mut each)?;
                     }
                 }
                 Behind::Journal { through } => {
+                    let through = through.min(through_max);
                     let journal = &self.services.journal;
                     let page =
                         journal.read_shard(*shard, after, through, PageLimit::default()).await?;

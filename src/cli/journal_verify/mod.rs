@@ -2,9 +2,10 @@
 //! be. Changes nothing and stops at nothing it finds. Memory is bounded, however long the logs are.
 //!
 //! What it holds to be true: the numbers of each shard are contiguous; epochs never decrease, and
-//! a new one begins with a takeover; each aggregate lives on the shard that has its slot,
-//! its versions follow each other in the order of the log, and each of its events decodes; every
-//! snapshot and key segment passes its checksum; every snapshot equals its replay.
+//! a new one begins with a takeover; each aggregate lives on the shard that has its slot, or had it
+//! before that was moved, its versions follow each other in the order of the log, and each of its
+//! events decodes; every snapshot and key segment passes its checksum; every snapshot equals its
+//! replay.
 //!
 //! What it cannot see: a value that was changed into another that decodes just as well, in events
 //! that no snapshot covers. The journal has no checksum of its own; that is the database's.

@@ -10,6 +10,7 @@ use actors::facts::kind_named;
 use domain::id::AggregateId;
 use persistence::cause::chain;
 use persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
+use persistence::slots::Slots;
 
 /// The last version of each aggregate met, of those that this pass follows.
 struct Versions {
@@ -26,7 +27,8 @@ impl Versions {
     }
 
     /// Notes an entry; says what its version should have been, if it should.
-    fn follow(&mut self, kind: &'static str, entry: &Entry) -> Option<u64> {
+    /// One whose slot came from another shard may begin here with any version.
+    fn follow(&mut self, kind: &'static str, entry: &Entry, slots: &Slots) -> Option<u64> {
         if self.overflown || entry.aggregate_id.as_u128() % self.parts != self.part {
             return None;
         }
@@ -39,7 +41,9 @@ impl Versions {
             }
             None => self.last.entry((kind, entry.aggregate_id)).or_default(),
         };
-        let expected = *last + 1;
+        let slot = AggregateId(entry.aggregate_id).slot();
+        let came = *last == 0 && slots.moved_to(entry.shard).any(|(row, _)| row.has(slot));
+        let expected = if came { entry.version } else { *last + 1 };
         *last = entry.last_version();
         (entry.version != expected).then_some(expected)
     }
@@ -61,7 +65,7 @@ impl Verifier<'_> {
                 self.numbers(entry, previous);
                 previous = Some((entry.seq, entry.epoch));
                 if let Some(kind) = self.content(entry)
-                    && let Some(expected) = versions.follow(kind, entry)
+                    && let Some(expected) = versions.follow(kind, entry, self.slots)
                 {
                     wrong.push((entry.seq, entry.version, expected));
                 }
@@ -108,7 +112,7 @@ impl Verifier<'_> {
             for entry in &page {
                 after = entry.seq;
                 if let Some(kind) = kind_named(&entry.aggregate_type)
-                    && let Some(expected) = versions.follow(kind.name, entry)
+                    && let Some(expected) = versions.follow(kind.name, entry, self.slots)
                 {
                     wrong.push((entry.seq, entry.version, expected));
                 }
@@ -166,8 +170,9 @@ impl Verifier<'_> {
             self.found_in_entry(shard, seq, problem);
             return None;
         };
-        let home = self.slots.shard_of(AggregateId(entry.aggregate_id));
-        if home != shard {
+        let id = AggregateId(entry.aggregate_id);
+        let home = self.slots.shard_of(id);
+        if !self.slots.may_hold(shard, seq, id) {
             let aggregate = entry.aggregate_id;
             let problem = format!("{}/{aggregate} belongs on shard {home}", kind.name);
             self.found_in_entry(shard, seq, problem);

@@ -10,8 +10,8 @@ use sqlx::AssertSqlSafe;
 
 use super::statements::shard_list;
 use persistence::journal::{
-    Acceptance, Accepted, Claim, Entry, Holding, Owner, Regression, SHARD_RECORD, Seq, ShardId,
-    Taken, shard_record_id,
+    Acceptance, Accepted, Claim, Entry, Epoch, Holding, Owner, Regression, SHARD_RECORD, Seq,
+    ShardId, Taken, shard_record_id,
 };
 
 pub(super) const SHARD_COUNT: &str = "SELECT COUNT(*) FROM shards";
@@ -194,22 +194,26 @@ pub(super) fn losses(row: &Holding, end: End, reason: &str) -> Vec<Entry> {
     (through + 1..=acknowledged).map(|seq| record(row, seq, end, "LossAccepted", &data)).collect()
 }
 
-/// A record of the engine's own, of the epoch that begins with it.
-fn record(
-    row: &Holding,
-    seq: Seq,
+fn record(row: &Holding, seq: Seq, end: End, kind: &str, data: &serde_json::Value) -> Entry {
+    shard_record((row.shard, seq), row.pulse.epoch + 1, end, kind, data)
+}
+
+/// A record of the engine's own behind the end of a log, of the epoch that begins with it.
+pub(super) fn shard_record(
+    (shard, seq): (ShardId, Seq),
+    epoch: Epoch,
     end: End,
-    kind: &'static str,
+    kind: &str,
     data: &serde_json::Value,
 ) -> Entry {
     let events = serde_json::json!([{ "schema": 1, "type": kind, "data": data, "meta": {} }]);
     Entry {
-        shard: row.shard,
+        shard,
         seq,
-        epoch: row.pulse.epoch + 1,
+        epoch,
         attempt: 0,
         aggregate_type: Arc::from(SHARD_RECORD),
-        aggregate_id: shard_record_id(row.shard),
+        aggregate_id: shard_record_id(shard),
         version: seq,
         count: 1,
         events: events.to_string(),

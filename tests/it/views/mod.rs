@@ -2,6 +2,7 @@
 //! what its log says.
 
 mod parking;
+mod split;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

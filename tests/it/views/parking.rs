@@ -21,9 +21,9 @@ use crate::support::life::{Life, World};
 
 /// Notes every event of products; panics when one of them is revised, until it is mended.
 #[derive(Clone)]
-struct Fussy {
-    dislikes: AggregateId,
-    mended: Arc<AtomicBool>,
+pub(super) struct Fussy {
+    pub(super) dislikes: AggregateId,
+    pub(super) mended: Arc<AtomicBool>,
 }
 
 impl Follower for Fussy {
@@ -44,16 +44,16 @@ impl Follower for Fussy {
 }
 
 /// What a test has of the follower.
-type Seen = FollowerRef<Vec<(AggregateId, u64)>>;
+pub(super) type Seen = FollowerRef<Vec<(AggregateId, u64)>>;
 
-async fn start(life: &Life, fussy: &Fussy) -> (Seen, ActorRef<FollowerMessage>) {
+pub(super) async fn start(life: &Life, fussy: &Fussy) -> (Seen, ActorRef<FollowerMessage>) {
     let seen = Seen::default();
     let arguments = (Arc::clone(&life.engine.services), seen.clone(), fussy.clone());
     let started = Actor::spawn(None, FollowerActor::<Fussy>::default(), arguments).await;
     (seen, started.expect("the follower starts").0)
 }
 
-fn of(seen: &Seen, product: AggregateId) -> Vec<u64> {
+pub(super) fn of(seen: &Seen, product: AggregateId) -> Vec<u64> {
     let rows = seen.rows();
     rows.iter().filter(|(id, _)| *id == product).map(|(_, version)| *version).collect()
 }

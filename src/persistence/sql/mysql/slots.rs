@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::Database;
-use crate::slots::{self, SlotTable, slot_columns};
+use crate::slots::{self, SlotTables};
 use persistence::journal::JournalError;
-use persistence::slots::{SlotMap, Slots};
+use persistence::slots::{Move, SlotMap, Slots};
 
-impl SlotTable for Database {
-    const ADD_FIRST_SLOTS: &'static str =
-        concat!("INSERT IGNORE INTO slots (", slot_columns!(), ") VALUES (?,?,?,?,?,?,?)");
+impl SlotTables for Database {
+    const ADD_SLOTS: &'static str =
+        "INSERT IGNORE INTO slots (first_slot, last_slot, shard) VALUES (?,?,?)";
 }
 
 #[async_trait]
@@ -20,5 +20,9 @@ impl SlotMap for Database {
 
     async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
         slots::prepare(self, shards).await
+    }
+
+    async fn move_slots(&self, wanted: Move) -> Result<Slots, JournalError> {
+        slots::move_slots(self, wanted).await
     }
 }
