@@ -1,7 +1,10 @@
 //! What the tables of secrets keep, and that the first of two who make a secret wins.
 
+use emporium::domain::sealed::{PersonId, PersonKey};
 use emporium::persistence::clock::Clock;
+use emporium::persistence::secrets::persons::PERSONS_PER_STATEMENT_MAX;
 use emporium::persistence::secrets::{Installation, KEY_BYTES, MasterKey, Purpose, StoredSecret};
+use uuid::Uuid;
 
 use super::conformance;
 use crate::support::database::TestDatabase;
@@ -9,6 +12,7 @@ use crate::support::database::TestDatabase;
 conformance!(
     a_secret_comes_back_as_it_was_kept_and_is_never_replaced,
     nodes_that_start_at_once_share_every_secret,
+    a_person_has_one_key_whichever_node_asks_and_none_when_it_was_destroyed,
 );
 
 async fn a_secret_comes_back_as_it_was_kept_and_is_never_replaced(database: TestDatabase) {
@@ -43,4 +47,33 @@ async fn nodes_that_start_at_once_share_every_secret(database: TestDatabase) {
         let first = opened[0].secret(purpose);
         assert!(opened.iter().all(|installation| installation.secret(purpose) == first));
     }
+}
+
+async fn a_person_has_one_key_whichever_node_asks_and_none_when_it_was_destroyed(
+    database: TestDatabase,
+) {
+    let nodes = [database.vault().await.persons, database.vault().await.persons];
+    let person = |number: usize| PersonId(Uuid::from_u128(number as u128));
+    let persons = 2 * PERSONS_PER_STATEMENT_MAX + 1;
+    let asked: Vec<_> = (0..2 * persons)
+        .map(|number| {
+            let keys = nodes[number % 2].clone();
+            tokio::spawn(async move { keys.of(person(number / 2)).await })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for key in asked {
+        numbers.push(key.await.expect("it runs").expect("there is a key").number());
+    }
+    assert!(numbers.chunks(2).all(|both| both[0] == both[1]), "both nodes have the same");
+    let fresh = database.vault().await.persons;
+    let found = fresh.find(person(7)).await.expect("it is read").expect("it is there");
+    assert_eq!(found.number(), numbers[14]);
+    fresh.destroy(person(7)).await.expect("it is destroyed");
+    let fresh = database.vault().await.persons;
+    assert!(fresh.find(person(7)).await.expect("it is read").is_none());
+    assert!(fresh.find(person(persons)).await.expect("it is read").is_none(), "never was");
+    let another = fresh.of(person(7)).await.expect("it is made");
+    assert_ne!(another.number(), numbers[14]);
+    assert!(fresh.find(person(8)).await.expect("it is read").is_some());
 }
