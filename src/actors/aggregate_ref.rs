@@ -1,12 +1,13 @@
 //! What callers hold: [`Engine`] finds the shard of an aggregate, [`AggregateRef`] asks it and reads
 //! it. A handle is cheap to clone and outlives passivation, restart and recovery of what it names.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -26,14 +27,15 @@ use persistence::writer::lane::Dropped;
 ///
 /// Its text is what clients are told: sentences, numbers and positions of ours, and never what a
 /// database, a file or a library said. What only operators are told stands in fields beside it.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Fault {
     /// A bound is reached. This try did nothing.
     #[error("too much is waiting here; try again in {} ms", retry_after.as_millis())]
     Overloaded { retry_after: Duration },
     /// This try did nothing; ask again with the same key.
     #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable { reason: &'static str, retry_after: Duration },
+    Unavailable { reason: Cow<'static, str>, retry_after: Duration },
     /// It may have happened or may still; ask again with the same key to learn which.
     #[error("the outcome is not known; ask again with the same key")]
     OutcomeUnknown,
@@ -116,7 +118,7 @@ impl Fault {
 }
 
 /// Why a command has no success to show.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum AskError<X> {
     /// The rules say no.
     Refused(X),
@@ -464,7 +466,7 @@ fn not_admitted(why: NotAdmitted) -> Fault {
     match why {
         NotAdmitted::Full => Fault::Overloaded { retry_after: OVERLOAD_RETRY },
         NotAdmitted::Restarting(retry_after) => {
-            Fault::Unavailable { reason: "its actor is starting again", retry_after }
+            Fault::Unavailable { reason: "its actor is starting again".into(), retry_after }
         }
         NotAdmitted::Quarantined(reason) => Fault::Quarantined { reason },
     }
@@ -498,5 +500,5 @@ pub(super) fn dropped(reason: Dropped) -> Fault {
 }
 
 fn unavailable(reason: &'static str) -> Fault {
-    Fault::Unavailable { reason, retry_after: UNAVAILABLE_RETRY }
+    Fault::Unavailable { reason: reason.into(), retry_after: UNAVAILABLE_RETRY }
 }

@@ -29,3 +29,5 @@ pub mod service;
 pub mod registry;
 pub mod metrics;
 mod spans;
+#[cfg(test)]
+mod wire_tests;

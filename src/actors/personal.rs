@@ -62,5 +62,5 @@ fn fault(error: &NoKey) -> Fault {
 }
 
 fn unavailable(reason: &'static str) -> Fault {
-    Fault::Unavailable { reason, retry_after: RETRY }
+    Fault::Unavailable { reason: reason.into(), retry_after: RETRY }
 }

@@ -30,12 +30,15 @@ pub trait Aggregate: Send + Sync + 'static {
     type State: Clone + Default + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
 
     /// What a client may ask for. Its JSON is hashed and kept beside the idempotency key, so that
-    /// the same key with other content can be told apart.
-    type Command: Clone + Debug + Serialize + Send + Sync;
+    /// the same key with other content can be told apart. It crosses between nodes, and so between
+    /// versions: its form stands in a golden file.
+    type Command: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
 
     type Event: DomainEvent;
 
-    type Refusal: Refusal;
+    /// Crosses between nodes like the command that it answers. Names in it are `Cow<'static, str>`, so
+    /// that what another version names comes back too.
+    type Refusal: Refusal + Serialize + DeserializeOwned;
 
     /// Says what happens, or why nothing may. A refusal changes nothing and may be decided anew.
     /// No events means "already so": a success that changes nothing.

@@ -120,7 +120,7 @@ pub struct Money {
 }
 
 /// Why an amount cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum MoneyError {
     #[error("{code} is not a currency that is traded here")]
     UnknownCurrency { code: String },

@@ -1,11 +1,15 @@
-//! What tests of aggregates share: given / when / then, and golden files of stored events.
+//! What tests of aggregates share: given / when / then, golden files of stored events, and in
+//! [`wire`] those of what crosses between nodes.
 //!
 //! Only tests see this file.
+
+pub mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::user::DisplayName;
@@ -146,8 +150,14 @@ impl<A: Aggregate> Given<A> {
         self
     }
 
+    /// Gives the command. It and a refusal of it must survive the way to another node and back.
+    #[track_caller]
     pub fn when(self, command: A::Command) -> When<A> {
+        wire::assert_crosses(&command);
         let outcome = A::decide(&self.state, &command, &context(self.id, self.now, self.version));
+        if let Err(refusal) = &outcome {
+            wire::assert_crosses(refusal);
+        }
         When { given: self, command, outcome }
     }
 }
@@ -223,11 +233,20 @@ pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
     let back: Vec<E> = serde_json::from_value(stored.clone()).expect("stored events decode");
     assert_eq!(back, samples, "events survive the round trip");
 
-    let mut text = serde_json::to_string_pretty(&stored).expect("JSON prints");
+    compare(
+        &format!("events/{aggregate}.json"),
+        &stored,
+        "give the event a new schema and an upcaster, or, for an event that nobody has stored yet,",
+    );
+}
+
+/// Compares with a golden file, or writes it anew where `EMPORIUM_BLESS=1`. `cure` says what to do
+/// about a difference rather than that.
+#[track_caller]
+fn compare(file: &str, value: &Value, cure: &str) {
+    let mut text = serde_json::to_string_pretty(value).expect("JSON prints");
     text.push('\n');
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden/events")
-        .join(format!("{aggregate}.json"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(file);
     if std::env::var_os("EMPORIUM_BLESS").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().expect("the path has a folder"))
             .expect("folder made");
@@ -238,10 +257,7 @@ pub fn golden<E: DomainEvent>(aggregate: &str, samples: &[E]) {
         panic!("no golden file {}: {error}; EMPORIUM_BLESS=1 writes it", path.display())
     });
     assert_eq!(
-        golden,
-        text,
-        "the stored shape of {aggregate} changed: give the event a new schema and an upcaster, \
-         or, for an event that nobody has stored yet, write {} anew with EMPORIUM_BLESS=1",
-        path.display(),
+        golden, text,
+        "what {file} holds has another form now: {cure} write it anew with EMPORIUM_BLESS=1",
     );
 }

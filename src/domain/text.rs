@@ -64,7 +64,7 @@ pub enum TextProblem {
 }
 
 /// A text that breaks its rule; refusals wrap it under the code `INVALID_TEXT`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{field} {}", match problem {
     TextProblem::Empty => "is empty",
     TextProblem::TooLong => "is too long",

@@ -6,7 +6,8 @@
 //! aggregate; in `public` its id in the API with the prefix, and its node there; in `fact` the name
 //! under which followers see its events. Both may be empty: nobody outside names it, nobody follows
 //! it. The stored name and the state schema are constants of the aggregate, and
-//! `tests/golden/events/<stored name>.json` is its golden file.
+//! `tests/golden/events/<stored name>.json` is its golden file, and the same name under
+//! `tests/golden/wire` that of its commands and refusals.
 
 /// Gives the table to the macro `$then`.
 #[macro_export]

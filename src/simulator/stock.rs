@@ -14,7 +14,7 @@ pub struct Shelf {
     pub quantity: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     Sell(i64),
     /// In two events where it is more than one, so that a command can have several.
@@ -32,7 +32,7 @@ pub enum Event {
 
 impl DomainEvent for Event {}
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SoldOut {
     pub wanted: i64,
 }

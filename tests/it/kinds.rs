@@ -64,28 +64,52 @@ fn every_aggregate_of_the_sources_is_in_the_table() {
     assert_eq!(stored_names("impl Aggregate for X {\n const TYPE: &'static str = \"x\";"), ["x"]);
 }
 
-#[test]
-fn every_kind_has_a_golden_file_that_it_can_read() {
+/// What is wrong with a folder of golden files: one for each kind, and these besides.
+fn faults_of_golden_files(
+    folder: &str,
+    besides: &[&str],
+    is_whole: impl Fn(&serde_json::Value) -> bool,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for kind in KINDS {
-        let path = format!("tests/golden/events/{}.json", kind.name);
+        let path = format!("tests/golden/{folder}/{}.json", kind.name);
         match fs::read_to_string(&path) {
             Ok(golden) => {
-                let events: Vec<serde_json::Value> =
-                    serde_json::from_str(&golden).expect("a list of stored events");
-                assert!(!events.is_empty(), "{path} is empty");
+                if !is_whole(&serde_json::from_str(&golden).expect("golden files are JSON")) {
+                    wrong.push(format!("{path} holds nothing"));
+                }
             }
             Err(error) => wrong.push(format!("{path}: {error}")),
         }
     }
+    let names = KINDS.iter().map(|kind| kind.name).chain(besides.iter().copied());
     let known: BTreeSet<String> =
-        KINDS.iter().map(|kind| format!("tests/golden/events/{}.json", kind.name)).collect();
-    let gone = fs::read_dir("tests/golden/events").expect("the golden files");
-    for file in gone.map(|entry| entry.expect("a golden file").path().display().to_string()) {
+        names.map(|name| format!("tests/golden/{folder}/{name}.json")).collect();
+    let there = fs::read_dir(format!("tests/golden/{folder}")).expect("the golden files");
+    for file in there.map(|entry| entry.expect("a golden file").path().display().to_string()) {
         if !known.contains(&file) {
             wrong.push(format!("{file}: no such kind"));
         }
     }
+    wrong
+}
+
+fn is_filled(value: &serde_json::Value) -> bool {
+    value.as_array().is_some_and(|samples| !samples.is_empty())
+}
+
+#[test]
+fn every_kind_has_a_golden_file_of_its_events() {
+    let wrong = faults_of_golden_files("events", &[], is_filled);
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Commands and refusals; `answers` has what is the same for all kinds.
+#[test]
+fn every_kind_has_a_golden_file_of_what_crosses_between_nodes() {
+    let wrong = faults_of_golden_files("wire", &["answers"], |golden| {
+        is_filled(&golden["commands"]) && is_filled(&golden["refusals"])
+    });
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 

@@ -12,7 +12,7 @@ pub struct Count {
     pub count: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     Add {
         amount: u64,
@@ -36,7 +36,7 @@ pub enum Event {
 
 impl DomainEvent for Event {}
 
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("the ceiling is {CEILING}")]
 pub struct TooMuch;
 

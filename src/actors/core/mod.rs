@@ -10,6 +10,7 @@ mod pending;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::keyed::is_same_input;
@@ -57,7 +58,7 @@ pub struct Request<A: Aggregate, R> {
 }
 
 /// The place of an entry in the log, and the version it led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
     pub version: u64,
     pub shard: ShardId,
@@ -65,7 +66,7 @@ pub struct Committed {
 }
 
 /// What a caller is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Verdict<X> {
     Done(Committed),
     Refused(X),

@@ -16,7 +16,7 @@ enum Counted {
 }
 impl DomainEvent for Counted {}
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Enough;
 impl fmt::Display for Enough {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::journal::{
@@ -78,7 +79,7 @@ pub struct Cut {
 
 /// Why decisions were dropped. In each case they did not take effect *by this try*; nothing is
 /// said of earlier tries with the same key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dropped {
     /// The shard belongs to another owner now, or is not served here.
     Fenced,

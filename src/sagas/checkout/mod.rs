@@ -23,6 +23,10 @@ mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -233,7 +237,8 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a checkout will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("no such checkout")]
     NotFound,
@@ -246,7 +251,7 @@ pub enum Refusal {
     )]
     InvalidStart { max: usize },
     #[error("a checkout in phase {phase:?} cannot {command}")]
-    IllegalTransition { phase: Phase, command: &'static str },
+    IllegalTransition { phase: Phase, command: Cow<'static, str> },
     #[error("the payment is not of this checkout")]
     PaymentMismatch,
     #[error("the provider contradicts what it answered before")]

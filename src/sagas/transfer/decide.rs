@@ -118,6 +118,6 @@ impl State {
             Command::Abort { .. } => "be aborted",
             Command::Retry => "be retried",
         };
-        Refusal::IllegalTransition { phase: self.phase, command }
+        Refusal::IllegalTransition { phase: self.phase, command: command.into() }
     }
 }

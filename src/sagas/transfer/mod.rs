@@ -18,6 +18,10 @@ mod steps;
 mod why;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -132,7 +136,8 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a transfer will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("no such transfer")]
     NotFound,
@@ -145,7 +150,7 @@ pub enum Refusal {
     #[error("a quantity of {quantity} is not between {min} and {max}")]
     InvalidQuantity { quantity: i64, min: i64, max: i64 },
     #[error("a transfer in phase {phase:?} cannot {command}")]
-    IllegalTransition { phase: Phase, command: &'static str },
+    IllegalTransition { phase: Phase, command: Cow<'static, str> },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
 }

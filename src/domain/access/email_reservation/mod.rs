@@ -18,6 +18,8 @@ mod decide;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -94,7 +96,8 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a reservation will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("the e-mail address is taken")]
     Taken,

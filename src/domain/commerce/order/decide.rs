@@ -21,7 +21,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         return Err(Refusal::NotFound);
     };
     let illegal =
-        || Err(Refusal::IllegalTransition { status: state.status, command: command.name() });
+        || Err(Refusal::IllegalTransition { status: state.status, command: command.name().into() });
     match (state.status, command) {
         (_, Command::Draft { .. }) => Ok(Vec::new()),
 

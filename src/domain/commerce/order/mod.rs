@@ -13,6 +13,10 @@ mod decide;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -127,14 +131,15 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why an order will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("no such order")]
     NotFound,
     #[error("the order exists, of another buyer or currency")]
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
-    IllegalTransition { status: Status, command: &'static str },
+    IllegalTransition { status: Status, command: Cow<'static, str> },
     /// It was confirmed, under this reference.
     #[error("an order that is {status} cannot be cancelled")]
     Confirmed { status: Status, payment_reference: String },

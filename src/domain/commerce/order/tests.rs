@@ -318,7 +318,8 @@ fn the_whole_table_of_transitions() {
 
 #[test]
 fn an_illegal_transition_names_the_status_and_the_command() {
-    let refusal = Refusal::IllegalTransition { status: Status::Completed, command: "be submitted" };
+    let refusal =
+        Refusal::IllegalTransition { status: Status::Completed, command: "be submitted".into() };
     assert_eq!(refusal.code(), "INVALID_TRANSITION");
     assert_eq!(refusal.to_string(), "an order that is completed cannot be submitted");
     order(history(Status::Completed)).when(Command::Place).refused_as(refusal);

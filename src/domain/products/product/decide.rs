@@ -20,7 +20,10 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         return Err(Refusal::NotFound);
     }
     if state.status == Status::Archived && !matches!(command, Command::Archive) {
-        return Err(Refusal::IllegalTransition { status: state.status, command: command.name() });
+        return Err(Refusal::IllegalTransition {
+            status: state.status,
+            command: command.name().into(),
+        });
     }
     match command {
         Command::Create { .. } => Ok(Vec::new()),

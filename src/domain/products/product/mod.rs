@@ -11,6 +11,10 @@ mod decide;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,14 +99,15 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a product will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("no such product")]
     NotFound,
     #[error("the product exists, with other particulars")]
     AlreadyExists,
     #[error("a product that is {status} does not {command}")]
-    IllegalTransition { status: Status, command: &'static str },
+    IllegalTransition { status: Status, command: Cow<'static, str> },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
     #[error("a sku is 1 to {max} visible ASCII characters without spaces")]

@@ -164,7 +164,10 @@ fn the_life_of_a_product() {
         .when(Command::Archive)
         .then([])
         .when(Command::Publish)
-        .refused_as(Refusal::IllegalTransition { status: Status::Archived, command: "publish" })
+        .refused_as(Refusal::IllegalTransition {
+            status: Status::Archived,
+            command: "publish".into(),
+        })
         .when(add(2, "TEA-L", "large"))
         .refused("INVALID_TRANSITION");
 }

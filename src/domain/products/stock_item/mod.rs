@@ -16,6 +16,8 @@ mod recent;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -144,7 +146,8 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a stock item will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("no stock is kept here")]
     NotOpen,

@@ -11,6 +11,8 @@ mod state;
 mod timing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
@@ -119,7 +121,8 @@ pub enum Event {
 impl DomainEvent for Event {}
 
 /// Why a calendar will not.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all_fields = "camelCase")]
 pub enum Refusal {
     #[error("there is no such calendar")]
     NotFound,

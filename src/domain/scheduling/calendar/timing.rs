@@ -98,7 +98,7 @@ fn read_series(
         .any(|time| !local_time::is_storable(*time) || *time < start || *time - start > horizon)
     {
         return Err(RecurrenceRefusal::Invalid(
-            "an extra date lies within ten years after the start",
+            "an extra date lies within ten years after the start".into(),
         )
         .into());
     }
@@ -121,7 +121,7 @@ fn read_series(
     let all =
         planned.len() + extra.iter().filter(|time| planned.binary_search(time).is_err()).count();
     if excluded.len() >= all {
-        return Err(RecurrenceRefusal::Invalid("no occurrence is left").into());
+        return Err(RecurrenceRefusal::Invalid("no occurrence is left".into()).into());
     }
     Ok(SeriesTiming { rule, occurrences, extra, excluded })
 }

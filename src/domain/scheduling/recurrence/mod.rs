@@ -5,11 +5,13 @@
 //! The crate is given local times as if they were UTC, so its own ideas of clock changes never
 //! matter; ours are in `local_time`.
 
+use std::borrow::Cow;
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Month, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use rrule::{Frequency, NWeekday, RRule, RRuleSet, Unvalidated};
+use serde::{Deserialize, Serialize};
 
 use crate::scheduling::local_time;
 
@@ -28,17 +30,19 @@ pub const INTERVAL_MAX: u16 = 1_000;
 /// The most times of day (hours by minutes) of a rule by the day or longer.
 pub const TIMES_OF_DAY_MAX: usize = 48;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum RecurrenceRefusal {
     #[error("not a recurrence rule that calendars take: {0}")]
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
     #[error(
         "a series has at most {OCCURRENCES_MAX} occurrences within {HORIZON_DAYS} days ({HORIZON_HOURLY_DAYS} by the hour, {HORIZON_MINUTELY_DAYS} by the minute)"
     )]
     TooLong,
 }
 
-use RecurrenceRefusal::Invalid;
+fn invalid(why: &'static str) -> RecurrenceRefusal {
+    RecurrenceRefusal::Invalid(Cow::Borrowed(why))
+}
 
 /// A rule that was read and found sound.
 #[derive(Clone, Debug)]
@@ -80,16 +84,16 @@ impl Rule {
     /// only the combinations that the RFC's table allows.
     pub fn parse(text: &str) -> Result<Self, RecurrenceRefusal> {
         if text.len() > RULE_BYTES_MAX || !text.is_ascii() {
-            return Err(Invalid("at most 512 bytes of ASCII"));
+            return Err(invalid("at most 512 bytes of ASCII"));
         }
         let text = text.trim().to_ascii_uppercase();
         let text = text.strip_prefix("RRULE:").unwrap_or(&text);
         let mut parts = Parts::default();
         let mut seen: Vec<&str> = vec![];
         for part in text.split(';') {
-            let (name, value) = part.split_once('=').ok_or(Invalid("every part is NAME=VALUE"))?;
+            let (name, value) = part.split_once('=').ok_or(invalid("every part is NAME=VALUE"))?;
             if seen.contains(&name) {
-                return Err(Invalid("every part comes once"));
+                return Err(invalid("every part comes once"));
             }
             seen.push(name);
             parts.read(name, value)?;
@@ -130,7 +134,7 @@ impl Rule {
             .take(wanted)
             .collect();
         if starts.first() != Some(&start) {
-            return Err(Invalid("the start is the first occurrence"));
+            return Err(invalid("the start is the first occurrence"));
         }
         let is_cut_short = match self.count {
             Some(count) => starts.len() < count,
@@ -161,7 +165,7 @@ impl Rule {
             .rule
             .clone()
             .validate(start)
-            .map_err(|_| Invalid("the parts do not go together"))?;
+            .map_err(|_| invalid("the parts do not go together"))?;
         let set = RRuleSet::new(start).rrule(rule).limit();
         Ok((&set).into_iter().map(|occurrence| occurrence.naive_utc()))
     }
@@ -189,7 +193,7 @@ impl Parts {
                     "HOURLY" => Frequency::Hourly,
                     "MINUTELY" => Frequency::Minutely,
                     _ => {
-                        return Err(Invalid(
+                        return Err(invalid(
                             "FREQ is YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY or MINUTELY",
                         ));
                     }
@@ -207,7 +211,7 @@ impl Parts {
             "BYMONTH" => {
                 self.by_month = numbers::<u8>(value, 1, 12, "BYMONTH is 1 to 12")?
                     .into_iter()
-                    .map(|month| Month::try_from(month).map_err(|_| Invalid("BYMONTH is 1 to 12")))
+                    .map(|month| Month::try_from(month).map_err(|_| invalid("BYMONTH is 1 to 12")))
                     .collect::<Result<_, _>>()?;
             }
             "BYMONTHDAY" => {
@@ -225,14 +229,14 @@ impl Parts {
             "BYSETPOS" => {
                 self.by_position = signed(value, 366, "BYSETPOS is 1 to 366 or -366 to -1")?
             }
-            _ => return Err(Invalid("an unknown part")),
+            _ => return Err(invalid("an unknown part")),
         }
         Ok(())
     }
 
     /// The table of RFC 5545, 3.3.10, and what it says around it.
     fn check(self, text: &str) -> Result<Rule, RecurrenceRefusal> {
-        let frequency = self.frequency.ok_or(Invalid("FREQ is missing"))?;
+        let frequency = self.frequency.ok_or(invalid("FREQ is missing"))?;
         let is_yearly = frequency == Frequency::Yearly;
         let is_sub_daily = matches!(frequency, Frequency::Hourly | Frequency::Minutely);
         let has_numbered_day = self.by_day.iter().any(|day| matches!(day, NWeekday::Nth(..)));
@@ -270,7 +274,7 @@ impl Parts {
             ),
         ];
         if let Some((_, reason)) = refused.into_iter().find(|(holds, _)| *holds) {
-            return Err(Invalid(reason));
+            return Err(invalid(reason));
         }
         let rule = RRule::new(frequency)
             .interval(self.interval.unwrap_or(1))
@@ -293,9 +297,9 @@ fn number<N: FromStr + PartialOrd>(
     most: N,
     refusal: &'static str,
 ) -> Result<N, RecurrenceRefusal> {
-    let value: N = text.parse().map_err(|_| Invalid(refusal))?;
+    let value: N = text.parse().map_err(|_| invalid(refusal))?;
     if value < least || value > most {
-        return Err(Invalid(refusal));
+        return Err(invalid(refusal));
     }
     Ok(value)
 }
@@ -317,7 +321,7 @@ fn signed<N: TryFrom<i16> + fmt::Debug>(
 ) -> Result<Vec<N>, RecurrenceRefusal> {
     numbers(text, -most, most, refusal)?
         .into_iter()
-        .map(|value| N::try_from(value).ok().filter(|_| value != 0).ok_or(Invalid(refusal)))
+        .map(|value| N::try_from(value).ok().filter(|_| value != 0).ok_or(invalid(refusal)))
         .collect()
 }
 
@@ -330,7 +334,7 @@ fn read_weekday(text: &str) -> Result<Weekday, RecurrenceRefusal> {
         "FR" => Weekday::Fri,
         "SA" => Weekday::Sat,
         "SU" => Weekday::Sun,
-        _ => return Err(Invalid("a weekday is MO, TU, WE, TH, FR, SA or SU")),
+        _ => return Err(invalid("a weekday is MO, TU, WE, TH, FR, SA or SU")),
     })
 }
 
@@ -344,13 +348,13 @@ fn read_by_day(text: &str) -> Result<NWeekday, RecurrenceRefusal> {
     let refusal = "the number of a BYDAY is 1 to 53 or -53 to -1";
     let count: i16 = number(count, -53, 53, refusal)?;
     if count == 0 {
-        return Err(Invalid(refusal));
+        return Err(invalid(refusal));
     }
     Ok(NWeekday::Nth(count, weekday))
 }
 
 fn read_until(text: &str) -> Result<Until, RecurrenceRefusal> {
-    let refusal = Invalid("UNTIL is YYYYMMDD, YYYYMMDDTHHMMSS or YYYYMMDDTHHMMSSZ");
+    let refusal = invalid("UNTIL is YYYYMMDD, YYYYMMDDTHHMMSS or YYYYMMDDTHHMMSSZ");
     let until = match text.len() {
         8 => NaiveDate::parse_from_str(text, "%Y%m%d").map(Until::Date),
         15 => NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").map(Until::Local),

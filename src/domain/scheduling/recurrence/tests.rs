@@ -271,7 +271,10 @@ fn unsound_rules_are_refused() {
         "FREQ=WEEKLY;BYDAY=WE",
         &long,
     ] {
-        assert!(matches!(plan(nine("1997-09-02"), rule), Err(Invalid(_))), "{rule}");
+        assert!(
+            matches!(plan(nine("1997-09-02"), rule), Err(RecurrenceRefusal::Invalid(_))),
+            "{rule}"
+        );
     }
 }
 

@@ -1,0 +1,47 @@
+//! What a user sends and is answered with, as other nodes and versions read it.
+
+use super::*;
+use crate::testing::{index, noon, sealed_email, sealed_name, wire};
+use crate::text::TextProblem;
+
+fn commands() -> Vec<Command> {
+    let (role, scope) = ("clerk".to_owned(), "shop:1".to_owned());
+    vec![
+        Command::Register {
+            email: sealed_email("ada@example.com"),
+            reservation: noon(),
+            display_name: sealed_name("Ada"),
+            locale: "en".to_owned(),
+        },
+        Command::ChangeProfile { display_name: Some(sealed_name("Ada L.")), locale: None },
+        Command::ChangeEmail { email: sealed_email("ada@example.org"), reservation: noon() },
+        Command::FenceReservation { email: index("ada@example.com"), through: noon() },
+        Command::Suspend { reason: "fraud".to_owned() },
+        Command::Reinstate {},
+        Command::Close { reason: "asked for it".to_owned() },
+        Command::AssignRole { role: role.clone(), scope: scope.clone(), valid_until: Some(noon()) },
+        Command::RevokeRole { role, scope },
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::NotFound,
+        Refusal::AlreadyExists,
+        Refusal::IllegalTransition { from: Status::Suspended },
+        InvalidText { field: "reason".to_owned(), problem: TextProblem::Empty }.into(),
+        Refusal::InvalidLocale,
+        Refusal::InvalidRole,
+        Refusal::InvalidScope,
+        Refusal::RoleExpired,
+        Refusal::TooManyRoles,
+        Refusal::RoleNotAssigned,
+        Refusal::ReservationLapsed,
+        Refusal::EmailInUse,
+    ]
+}
+
+#[test]
+fn what_crosses_keeps_its_form() {
+    wire::golden::<User>(&commands(), &refusals());
+}

@@ -1,0 +1,46 @@
+//! What a product sends and is answered with, as other nodes and versions read it.
+
+use super::*;
+use crate::testing::{uuid, wire};
+use crate::text::TextProblem;
+
+fn commands() -> Vec<Command> {
+    let variant = VariantId(uuid(1));
+    let price = Money::new(1_999, Currency::from_code("EUR").expect("a currency"));
+    let name = || "Teapot".to_owned();
+    let family = || "kitchen".to_owned();
+    let description = "Holds tea.".to_owned();
+    vec![
+        Command::Create { name: name(), family: family(), description: description.clone() },
+        Command::Revise { name: name(), family: family(), description },
+        Command::AddVariant { variant, sku: "TEA-S".to_owned(), name: "small".to_owned() },
+        Command::SetPrice { variant, price },
+        Command::RemovePrice { variant, currency: price.currency },
+        Command::SetTaxRate { rate: Rate::from_basis_points(1_900).expect("a rate") },
+        Command::Publish,
+        Command::Unpublish,
+        Command::Archive,
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::NotFound,
+        Refusal::AlreadyExists,
+        Refusal::IllegalTransition { status: Status::Archived, command: "publish".into() },
+        InvalidText { field: "name".to_owned(), problem: TextProblem::TooLong }.into(),
+        Refusal::InvalidSku { max: 64 },
+        Refusal::SkuTaken { sku: "TEA-S".to_owned() },
+        Refusal::VariantConflict,
+        Refusal::VariantNotFound,
+        Refusal::InvalidPrice { max: 1_000 },
+        Refusal::NothingToSell,
+        Refusal::LastPrice,
+        Refusal::TooMany { max: 100 },
+    ]
+}
+
+#[test]
+fn what_crosses_keeps_its_form() {
+    wire::golden::<Product>(&commands(), &refusals());
+}

@@ -1,0 +1,64 @@
+//! What a stock item sends and is answered with, as other nodes and versions read it.
+
+use super::*;
+use crate::testing::{uuid, wire};
+use crate::text::TextProblem;
+
+fn commands() -> Vec<Command> {
+    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
+    let (hold, customer) = (HoldId(uuid(3)), CustomerId(uuid(4)));
+    let (transfer, there) = (TransferId(uuid(5)), LocationId(uuid(6)));
+    vec![
+        Command::Open { variant, location },
+        Command::Receive { quantity: 10 },
+        Command::Adjust { delta: -1, reason: "broken".to_owned() },
+        Command::SetOnHand { from: 9, to: 8, reason: "counted".to_owned() },
+        Command::SetBackorderLimit { units: 5 },
+        Command::SetCustomerLimit { units: 2 },
+        Command::Hold { hold, customer, quantity: 2, seconds: Some(60) },
+        Command::Extend { hold, seconds: 60 },
+        Command::Release { hold },
+        Command::Commit { hold },
+        Command::Ship { hold },
+        Command::Deallocate { hold },
+        Command::Abandon { hold },
+        Command::Sell { quantity: 1 },
+        Command::ExpireHolds,
+        Command::TransferOut { transfer, to: there, quantity: 3 },
+        Command::TransferIn { transfer, from: there, quantity: 3 },
+        Command::RefuseTransfer { transfer, from: there },
+        Command::CompleteTransfer { transfer },
+        Command::CancelTransfer { transfer },
+        Command::ForgetTransfer { transfer },
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::NotOpen,
+        Refusal::WrongIdentity,
+        Refusal::InsufficientStock { available: 1, requested: 2 },
+        Refusal::InvalidQuantity { quantity: 0, min: 1, max: UNITS_MAX },
+        Refusal::InvalidDuration { seconds: 0, max: HOLD_SECONDS_MAX },
+        InvalidText { field: "reason".to_owned(), problem: TextProblem::ControlCharacter }.into(),
+        Refusal::StaleCount { expected: 9, actual: 8 },
+        Refusal::HoldNotFound,
+        Refusal::HoldExpired,
+        Refusal::HoldConflict,
+        Refusal::WrongPhase { phase: Phase::Committed },
+        Refusal::HoldEnded { ending: Ending::Shipped },
+        Refusal::TooManyExtensions { max: EXTENSIONS_MAX },
+        Refusal::CustomerLimit { limit: 2, held: 2 },
+        Refusal::TooMany,
+        Refusal::ExpiryBacklog,
+        Refusal::TransferNotFound,
+        Refusal::TransferConflict,
+        Refusal::TransferRefused,
+        Refusal::TransferArrived,
+    ]
+}
+
+#[test]
+fn what_crosses_keeps_its_form() {
+    wire::golden::<StockItem>(&commands(), &refusals());
+}

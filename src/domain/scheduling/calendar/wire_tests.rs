@@ -1,0 +1,89 @@
+//! What a calendar sends and is answered with, as other nodes and versions read it.
+
+use chrono::Weekday;
+
+use super::*;
+use crate::scheduling::local_time::NonexistentTime;
+use crate::testing::{uuid, wire};
+use crate::text::TextProblem;
+
+fn time(text: &str) -> NaiveDateTime {
+    text.parse().expect("a local time")
+}
+
+fn commands() -> Vec<Command> {
+    let (event_id, date) = (EventId(uuid(1)), time("2026-03-09T00:00:00").date());
+    let spans = vec![Span { opens: 540, closes: 1_020 }];
+    let once = TimingRequest {
+        start: time("2026-03-02T09:00:00"),
+        end: EndRequest::Minutes(60),
+        nonexistent: NonexistentTime::Shift,
+        recurrence: None,
+    };
+    let series = TimingRequest {
+        end: EndRequest::Local(time("2026-03-02T10:00:00")),
+        nonexistent: NonexistentTime::Skip,
+        recurrence: Some(RecurrenceRequest {
+            rule: Some("FREQ=WEEKLY;COUNT=4".to_owned()),
+            extra: vec![time("2026-03-03T09:00:00")],
+            excluded: vec![time("2026-03-09T09:00:00")],
+        }),
+        ..once.clone()
+    };
+    let recurrence_id = time("2026-03-16T09:00:00");
+    vec![
+        Command::CreateCalendar {
+            name: "Room 1".to_owned(),
+            zone: "Europe/Berlin".to_owned(),
+            availability: Availability::Capacity { bookings: 2 },
+            within_opening_hours: true,
+        },
+        Command::SetOpeningHours {
+            weekly: vec![DayHours { weekday: Weekday::Mon, spans: spans.clone() }],
+        },
+        Command::SetOpeningException { date, spans },
+        Command::ClearOpeningException { date },
+        Command::ScheduleEvent { event_id, title: "Cut".to_owned(), timing: once },
+        Command::RescheduleEvent { event_id, timing: series },
+        Command::RetitleEvent { event_id, title: "Colour".to_owned() },
+        Command::CancelEvent { event_id },
+        Command::CancelOccurrence { event_id, recurrence_id },
+        Command::ReplaceOccurrence {
+            event_id,
+            recurrence_id,
+            start: time("2026-03-17T09:00:00"),
+            end: EndRequest::Minutes(30),
+            title: Some("Cut and colour".to_owned()),
+        },
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::NotFound,
+        Refusal::AlreadyExists,
+        InvalidText { field: "title".to_owned(), problem: TextProblem::Empty }.into(),
+        Refusal::InvalidTimeZone,
+        Refusal::InvalidCapacity,
+        Refusal::InvalidOpeningHours,
+        Refusal::InvalidOpeningException,
+        Refusal::EventNotFound,
+        Refusal::EventExists,
+        Refusal::CalendarFull,
+        Refusal::InvalidTime,
+        Refusal::TimeNonexistent,
+        Refusal::InvalidDuration,
+        RecurrenceRefusal::Invalid("FREQ is missing".into()).into(),
+        RecurrenceRefusal::TooLong.into(),
+        Refusal::OccurrenceNotFound,
+        Refusal::SlotTaken { by: EventId(uuid(2)) },
+        Refusal::SlotFull,
+        Refusal::OutsideOpeningHours,
+        Refusal::InvalidRange,
+    ]
+}
+
+#[test]
+fn what_crosses_keeps_its_form() {
+    wire::golden::<Calendar>(&commands(), &refusals());
+}
