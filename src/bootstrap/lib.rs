@@ -62,9 +62,12 @@ async fn perform(command: Command) -> Result<(), Failure> {
             }
             served
         }
-        Command::Migrate(arguments) => {
-            let settings = settings(&arguments)?;
+        Command::Migrate { storage, raise } => {
+            let settings = settings(&storage)?;
             let _lock = lock_embedded(&settings)?;
+            if raise {
+                return Storage::raise(&settings).await;
+            }
             Storage::open(&settings).await?;
             Ok(())
         }

@@ -10,6 +10,7 @@ use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
 use persistence::cause::chain;
+use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Journal, JournalError};
 use persistence::secrets::SecretStore;
 use persistence::snapshots::SnapshotStore;
@@ -33,13 +34,13 @@ impl Storage {
         match &settings.general.database {
             Some(url) => {
                 let database = connect(url).await.map_err(failed)?;
-                database.migrate().await.map_err(failed)?;
+                tell(database.migrate().await.map_err(failed)?);
                 Ok(Self::over(database))
             }
             None => {
                 let file = settings.general.data.join(SQLITE_FILE);
                 let database = open_file(&file).await.map_err(failed)?;
-                database.migrate().await.map_err(failed)?;
+                tell(database.migrate().await.map_err(failed)?);
                 Ok(Self::over(database))
             }
         }
@@ -49,16 +50,36 @@ impl Storage {
     pub async fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: JournalError| failed(settings, &error);
         match &settings.general.database {
-            Some(url) => Ok(Self::over(connect(url).await.map_err(failed)?)),
+            Some(url) => {
+                let database = connect(url).await.map_err(failed)?;
+                database.admit().await.map_err(failed)?;
+                Ok(Self::over(database))
+            }
             None => {
                 let file = settings.general.data.join(SQLITE_FILE);
                 if !file.is_file() {
                     let problem = format!("there is no database {}", file.display());
                     return Err(Failure::Failed(problem));
                 }
-                Ok(Self::over(open_file(&file).await.map_err(failed)?))
+                let database = open_file(&file).await.map_err(failed)?;
+                database.admit().await.map_err(failed)?;
+                Ok(Self::over(database))
             }
         }
+    }
+
+    /// Brings the tables up to date, and has this version's form written from now on.
+    pub async fn raise(settings: &Settings) -> Result<(), Failure> {
+        let failed = |error: JournalError| failed(settings, &error);
+        match &settings.general.database {
+            Some(url) => connect(url).await.map_err(failed)?.raise().await,
+            None => {
+                let file = settings.general.data.join(SQLITE_FILE);
+                open_file(&file).await.map_err(failed)?.raise().await
+            }
+        }
+        .map(|_| ())
+        .map_err(failed)
     }
 
     fn over<D>(database: D) -> Self
@@ -71,6 +92,24 @@ impl Storage {
         let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
         let secrets = Arc::new(Secrets::of(Arc::clone(&database)));
         Self { journal: database, snapshots, secrets }
+    }
+}
+
+/// Says where this program and what may be written are not of one form.
+fn tell(version: ClusterVersion) {
+    let ClusterVersion { tables, written } = version;
+    if tables > FORM {
+        tracing::info!(
+            tables,
+            known = FORM,
+            "a newer version has added its tables; this one serves beside it"
+        );
+    } else if !version.may_write(FORM) {
+        tracing::info!(
+            written,
+            known = FORM,
+            "older versions may still come: their form is written until `emporium migrate --raise`"
+        );
     }
 }
 

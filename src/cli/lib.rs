@@ -34,7 +34,14 @@ pub enum Command {
     /// Serve GraphQL until told to stop.
     Serve(ServeArguments),
     /// Bring the tables of the database to the shape that this program knows.
-    Migrate(StorageArguments),
+    Migrate {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// From now on write what only this version and later ones can read. No older one can
+        /// start on the database any more: for when all nodes run this one, and shall stay.
+        #[arg(long)]
+        raise: bool,
+    },
     /// Print the schema of the API.
     Schema {
         /// Only what one context adds to it.

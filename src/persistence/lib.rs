@@ -7,6 +7,7 @@ pub mod journal;
 pub mod slots;
 pub mod cause;
 pub mod clock;
+pub mod cluster_version;
 pub mod intercept;
 pub mod last_versions;
 pub mod snapshots;

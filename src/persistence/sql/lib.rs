@@ -12,6 +12,7 @@ mod slots;
 mod snapshots;
 mod shards;
 mod statements;
+mod versions;
 
 pub use secrets::Secrets;
 pub use snapshots::Snapshots;

@@ -17,6 +17,11 @@ macro_rules! migrations {
             (5, "secrets", include_str!(concat!(migrations!(@), $folder, "/0005_secrets.sql"))),
             (6, "slots", include_str!(concat!(migrations!(@), $folder, "/0006_slots.sql"))),
             (
+                7,
+                "cluster version",
+                include_str!(concat!(migrations!(@), $folder, "/0007_cluster_version.sql")),
+            ),
+            (
                 9,
                 "quarantines",
                 include_str!(concat!(migrations!(@), $folder, "/0009_quarantines.sql")),
@@ -28,8 +33,8 @@ macro_rules! migrations {
 
 type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 6] = migrations!("mysql");
-pub(super) const SQLITE: [File; 6] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 7] = migrations!("mysql");
+pub(super) const SQLITE: [File; 7] = migrations!("sqlite");
 
 /// The number under which all tables were made once, before ids had slots.
 const BEFORE_THESE_FORMS: i64 = 1;

@@ -11,6 +11,7 @@ mod slots;
 mod quarantines;
 mod snapshots;
 mod sqlite_file;
+mod versions;
 
 /// Runs each test on an SQLite file and on a database of the MySQL or MariaDB server under test.
 macro_rules! conformance {

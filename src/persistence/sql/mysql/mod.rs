@@ -23,7 +23,9 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::connections::{Borrowed, Connections};
 use super::migrations::{MYSQL, failed, migrator};
+use crate::versions::{self, Migrations};
 use errors::journal_error;
+use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Appender, AppenderSource, JournalError};
 use session::{Opener, Server, within};
 
@@ -79,16 +81,23 @@ impl Database {
         Ok(Self { connections, beats, opener: Arc::new(opener), server, options })
     }
 
-    /// Brings the tables to the shape this program knows; several nodes may do so at once. A
-    /// database that a newer program changed is refused.
-    pub async fn migrate(&self) -> Result<(), JournalError> {
-        let mut borrowed = self.acquire().await?;
-        migrator(&MYSQL)
-            .run(borrowed.connection())
-            .await
-            .map_err(|error| failed(error, journal_error))?;
-        borrowed.give_back();
-        Ok(())
+    /// Brings the tables to the form that this program knows; several nodes may do so at once. A database that is
+    /// one form ahead is left as it is and served; one that is further ahead is refused.
+    pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
+        versions::migrate(self, FORM).await
+    }
+
+    /// The same, and from now on this form may be written: no older program can start any more.
+    pub async fn raise(&self) -> Result<ClusterVersion, JournalError> {
+        versions::raise(self, FORM).await
+    }
+
+    /// Refuses a database that this program cannot read. Changes nothing.
+    pub async fn admit(&self) -> Result<(), JournalError> {
+        match versions::read(self).await? {
+            Some(version) => versions::admit(version, FORM),
+            None => Ok(()),
+        }
     }
 
     async fn acquire(&self) -> Result<Borrowed<'_, Opener>, JournalError> {
@@ -101,6 +110,21 @@ impl Database {
         call: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, JournalError> {
         within(self.options.call_timeout, call).await.map_err(journal_error)
+    }
+}
+
+impl Migrations for Database {
+    const FIND: &'static str = "SELECT CAST(COUNT(*) AS UNSIGNED) FROM information_schema.tables WHERE table_schema = DATABASE() \
+         AND table_name = 'cluster_version'";
+
+    async fn make_tables(&self) -> Result<(), JournalError> {
+        let mut borrowed = self.acquire().await?;
+        migrator(&MYSQL)
+            .run(borrowed.connection())
+            .await
+            .map_err(|error| failed(error, journal_error))?;
+        borrowed.give_back();
+        Ok(())
     }
 }
 

@@ -25,7 +25,9 @@ use tokio::sync::Mutex;
 
 use super::connections::{Connections, Open};
 use super::migrations::{SQLITE, failed, migrator};
+use crate::versions::{self, Migrations};
 use errors::journal_error;
+use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Appender, AppenderSource, JournalError};
 
 pub use lock::{FileLock, LockError};
@@ -91,9 +93,31 @@ impl Database {
         Ok(database)
     }
 
-    /// Brings the tables to the shape this program knows. A database that a newer program
-    /// changed is refused.
-    pub async fn migrate(&self) -> Result<(), JournalError> {
+    /// Brings the tables to the form that this program knows. A database that is
+    /// one form ahead is left as it is and served; one that is further ahead is refused.
+    pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
+        versions::migrate(self, FORM).await
+    }
+
+    /// The same, and from now on this form may be written: no older program can start any more.
+    pub async fn raise(&self) -> Result<ClusterVersion, JournalError> {
+        versions::raise(self, FORM).await
+    }
+
+    /// Refuses a database that this program cannot read. Changes nothing.
+    pub async fn admit(&self) -> Result<(), JournalError> {
+        match versions::read(self).await? {
+            Some(version) => versions::admit(version, FORM),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Migrations for Database {
+    const FIND: &'static str =
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'cluster_version'";
+
+    async fn make_tables(&self) -> Result<(), JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
         migrator(&SQLITE)
