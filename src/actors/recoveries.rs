@@ -108,7 +108,8 @@ impl State {
             return None;
         }
         let waiting = self.shards.iter().filter(|(_, of_shard)| !of_shard.waiting.is_empty());
-        let next = waiting.min_by_key(|(_, of_shard)| (of_shard.running, of_shard.last_turn));
+        let next =
+            waiting.min_by_key(|(shard, of_shard)| (of_shard.running, of_shard.last_turn, **shard));
         let shard = *next?.0;
         self.begin(shard);
         let turns = self.turns;
