@@ -13,6 +13,7 @@ use emporium::bootstrap::node::NodeBuilder;
 use emporium::config;
 use emporium::config::sections::NodeSection;
 use emporium::domain::id::{LocationId, VariantId};
+use emporium::domain::principal::Principal;
 use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
 use emporium::supervisors::node::Node;
 use uuid::Uuid;
@@ -136,15 +137,16 @@ pub fn meta() -> CommandMeta {
         command_id,
         key: Some(Uuid::now_v7().to_string().into()),
         correlation_id: Uuid::now_v7(),
-        causation_id: None,
+        cause: None,
         principal: principal(),
         trace: None,
         expected_version: None,
     }
 }
 
-fn principal() -> Arc<str> {
-    static SHARED: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| PRINCIPAL.into());
+fn principal() -> Arc<Principal> {
+    static SHARED: std::sync::LazyLock<Arc<Principal>> =
+        std::sync::LazyLock::new(|| Principal::client(PRINCIPAL));
     Arc::clone(&SHARED)
 }
 

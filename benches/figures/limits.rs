@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use emporium::domain::principal::Principal;
 use emporium::domain::products::stock_item::Event;
 use emporium::persistence::codec::{self, Meta};
 use emporium::persistence::journal::{Entry, ShardId};
@@ -98,19 +99,18 @@ pub async fn several_connections(
 /// The events of one row: as the engine writes them.
 pub fn events_text(count: usize) -> String {
     let mut buffer = Vec::new();
-    for _ in 0..count {
+    for place in 0..count {
         let meta = Meta {
-            command_id: Uuid::now_v7(),
+            command_id: Some(Uuid::now_v7()),
             key: Some(Uuid::now_v7().to_string().into()),
             input_hash: Some(0x9E37_79B9_7F4A_7C15),
-            correlation_id: Uuid::now_v7(),
-            causation_id: None,
-            principal: PRINCIPAL.into(),
-            node: "node-1".into(),
-            epoch: 1,
+            correlation_id: Some(Uuid::now_v7()),
+            cause: None,
+            principal: Principal::client(PRINCIPAL),
             trace: None,
         };
-        codec::push_event(&mut buffer, Some(&Event::StockSold { quantity: 1 }), &meta);
+        let place = u32::try_from(place).expect("few events");
+        codec::push_command(&mut buffer, place, &[Event::StockSold { quantity: 1 }], &meta);
     }
     codec::finish(buffer)
 }

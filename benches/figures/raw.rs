@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use emporium::persistence::journal::{Appended, Appender, Entry};
+use emporium::persistence_sql::entry_checksum;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};
@@ -122,9 +123,9 @@ pub enum Inserter {
 impl Inserter {
     /// For statements of `rows` rows.
     pub async fn raw(place: &Place, rows: usize) -> Self {
-        let row = "(?,?,?,?,?,?,?,?,?,?)";
+        let row = "(?,?,?,?,?,?,?,?,?,?,?)";
         let columns = "shard, seq, epoch, attempt, aggregate_type, aggregate_id, version, `count`, \
-                       events, recorded_us";
+                       events, recorded_us, crc";
         let values = vec![row; rows].join(",");
         let sql = format!("INSERT INTO journal ({columns}) VALUES {values}");
         Self::Raw(Raw::connect(place).await, sql.into())
@@ -140,7 +141,7 @@ impl Inserter {
                 assert_eq!(appender.append(rows).await, Appended::Committed, "nobody else writes");
             }
             Self::Raw(raw, sql) => {
-                let mut values = Vec::with_capacity(rows.len() * 10);
+                let mut values = Vec::with_capacity(rows.len() * 11);
                 for row in rows {
                     values.extend([
                         Value::Number(row.shard.into()),
@@ -153,6 +154,7 @@ impl Inserter {
                         Value::Number(row.count.into()),
                         Value::Text(&row.events),
                         Value::Number(row.recorded_us),
+                        Value::Number(entry_checksum(row).into()),
                     ]);
                 }
                 raw.change(sql, &values).await;

@@ -13,6 +13,8 @@ CREATE TABLE journal (
     -- Text and not JSON: the bytes come back as they were written.
     events LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     recorded_us BIGINT NOT NULL,
+    -- CRC-32C of all that stands before it.
+    crc INT UNSIGNED NOT NULL,
     PRIMARY KEY (shard, seq),
     UNIQUE KEY journal_version (aggregate_type, aggregate_id, version)
 ) ENGINE = InnoDB;
@@ -34,9 +36,10 @@ SELECT
         SUBSTR(HEX(j.aggregate_id), 21, 12))) AS aggregate_id,
     j.version + e.position - 1 AS version,
     e.event_type,
-    e.event_schema,
-    e.data,
-    e.meta,
+    COALESCE(e.event_schema, 1) AS event_schema,
+    COALESCE(e.data, '{}') AS data,
+    -- Said with the first event of each command; the others name the place of that one.
+    COALESCE(e.meta, JSON_EXTRACT(j.events, CONCAT('$[', e.said_at, '].meta'))) AS meta,
     DATE_FORMAT(
         TIMESTAMPADD(MICROSECOND, j.recorded_us, '1970-01-01 00:00:00.000000'),
         '%Y-%m-%dT%H:%i:%s.%fZ') AS recorded_at
@@ -48,6 +51,7 @@ JOIN JSON_TABLE(
         event_type VARCHAR(255) PATH '$.type',
         event_schema INT PATH '$.schema',
         data JSON PATH '$.data',
-        meta JSON PATH '$.meta'
+        meta JSON PATH '$.meta',
+        said_at INT PATH '$.of'
     )
 ) AS e;

@@ -12,6 +12,8 @@ CREATE TABLE journal (
     count INTEGER NOT NULL,
     events TEXT NOT NULL,
     recorded_us INTEGER NOT NULL,
+    -- CRC-32C of all that stands before it.
+    crc INTEGER NOT NULL,
     PRIMARY KEY (shard, seq),
     UNIQUE (aggregate_type, aggregate_id, version)
 ) STRICT;
@@ -33,9 +35,12 @@ SELECT
         substr(hex(j.aggregate_id), 21, 12)) AS aggregate_id,
     j.version + e.key AS version,
     json_extract(e.value, '$.type') AS event_type,
-    json_extract(e.value, '$.schema') AS event_schema,
-    json_extract(e.value, '$.data') AS data,
-    json_extract(e.value, '$.meta') AS meta,
+    coalesce(json_extract(e.value, '$.schema'), 1) AS event_schema,
+    coalesce(json_extract(e.value, '$.data'), '{}') AS data,
+    -- Said with the first event of each command; the others name the place of that one.
+    coalesce(
+        json_extract(e.value, '$.meta'),
+        json_extract(j.events, '$[' || json_extract(e.value, '$.of') || '].meta')) AS meta,
     strftime('%Y-%m-%dT%H:%M:%S', j.recorded_us / 1000000, 'unixepoch') ||
         printf('.%06dZ', j.recorded_us % 1000000) AS recorded_at
 FROM journal AS j, json_each(j.events) AS e;

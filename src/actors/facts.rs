@@ -106,6 +106,6 @@ fn decode_as<A: Aggregate>(
     fact: fn(A::Event) -> Option<Fact>,
 ) -> Result<Vec<Option<Fact>>, CodecError> {
     let mut all = Vec::new();
-    codec::decode_each::<A>(events, |stored| all.push(stored.event.and_then(fact)))?;
+    codec::decode_events::<A>(events, |event| all.push(event.and_then(fact)))?;
     Ok(all)
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use domain::principal::Principal;
+
 /// How long a key is remembered, at least.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
@@ -26,10 +28,9 @@ const PAGE_BITS: u32 = 24;
 const PAGE_SHIFT: u32 = 6;
 
 /// The fingerprint of a key as its principal used it: keys of different principals never meet.
-pub fn fingerprint(principal: &str, key: &str) -> u64 {
-    let mut text = Vec::with_capacity(principal.len() + key.len() + 1);
-    text.extend_from_slice(principal.as_bytes());
-    text.push(0);
+pub fn fingerprint(principal: &Principal, key: &str) -> u64 {
+    let mut text = Vec::with_capacity(64 + key.len());
+    principal.write_scope(&mut text);
     text.extend_from_slice(key.as_bytes());
     xxh3_64(&text)
 }
@@ -166,21 +167,28 @@ fn place(places: &mut [u64], value: u64) {
 mod tests {
     use super::*;
 
+    fn p() -> std::sync::Arc<Principal> {
+        Principal::client("p")
+    }
+
     #[test]
     fn a_key_is_found_on_the_page_of_its_version_and_a_new_one_is_not() {
         let mut keys = KeyIndex::default();
         for version in 1..=200_000u64 {
-            keys.insert(fingerprint("p", &version.to_string()), version, 1_000);
+            keys.insert(fingerprint(&p(), &version.to_string()), version, 1_000);
         }
         for version in (1..=200_000u64).step_by(997) {
-            let pages = keys.probe(fingerprint("p", &version.to_string()));
+            let pages = keys.probe(fingerprint(&p(), &version.to_string()));
             assert!(pages.iter().any(|(first, last)| (*first..=*last).contains(&version)));
         }
         let hits = (200_001..400_000u64)
-            .filter(|version| !keys.probe(fingerprint("p", &version.to_string())).is_empty())
+            .filter(|version| !keys.probe(fingerprint(&p(), &version.to_string())).is_empty())
             .count();
         assert!(hits <= 3, "{hits} false hits");
-        assert!(keys.probe(fingerprint("q", "7")).is_empty(), "another principal's key");
+        assert!(
+            keys.probe(fingerprint(&Principal::client("q"), "7")).is_empty(),
+            "another principal's key"
+        );
     }
 
     #[test]
@@ -199,13 +207,13 @@ mod tests {
     fn keys_are_kept_for_the_retention_and_then_dropped() {
         let hour_us = 3_600_000_000;
         let mut keys = KeyIndex::default();
-        keys.insert(fingerprint("p", "old"), 1, 0);
-        keys.insert(fingerprint("p", "new"), 2, 13 * hour_us);
+        keys.insert(fingerprint(&p(), "old"), 1, 0);
+        keys.insert(fingerprint(&p(), "new"), 2, 13 * hour_us);
         keys.expire(24 * hour_us - 1);
-        assert!(!keys.probe(fingerprint("p", "old")).is_empty());
+        assert!(!keys.probe(fingerprint(&p(), "old")).is_empty());
         keys.expire(24 * hour_us);
-        assert!(keys.probe(fingerprint("p", "old")).is_empty());
-        assert!(!keys.probe(fingerprint("p", "new")).is_empty());
+        assert!(keys.probe(fingerprint(&p(), "old")).is_empty());
+        assert!(!keys.probe(fingerprint(&p(), "new")).is_empty());
     }
 
     #[test]

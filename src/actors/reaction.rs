@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use uuid::Uuid;
 
 use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkpoint;
@@ -17,7 +16,9 @@ use super::core::CommandMeta;
 use super::follower::{At, Follower};
 use super::{retry, spans};
 use domain::aggregate::Aggregate;
+use domain::event_name::EventName;
 use domain::id::AggregateId;
+use domain::principal::Principal;
 use persistence::journal::Entry;
 use projections::{Fact, Place};
 use sagas::reaction::Reaction;
@@ -28,7 +29,7 @@ const CAUSES_AT_ONCE: usize = 32;
 /// See the module.
 pub struct Reactor<R: Reaction> {
     engine: Engine,
-    principal: Arc<str>,
+    principal: Arc<Principal>,
     /// What is to be sent in this turn, by the aggregate that caused it. In the order of each one's
     /// own log; those of others do not depend on it.
     noted: HashMap<AggregateId, Vec<Noted<R>>>,
@@ -37,7 +38,7 @@ pub struct Reactor<R: Reaction> {
 /// A command, and the event that caused it.
 struct Noted<R: Reaction> {
     at: At,
-    cause: Uuid,
+    cause: EventName,
     place: u32,
     target: AggregateId,
     command: <R::Target as Aggregate>::Command,
@@ -46,7 +47,7 @@ struct Noted<R: Reaction> {
 
 impl<R: Reaction> Reactor<R> {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, principal: R::NAME.into(), noted: HashMap::new() }
+        Self { engine, principal: Principal::system(R::NAME), noted: HashMap::new() }
     }
 
     /// Sends what one aggregate caused; stops at what cannot be sent.
@@ -63,14 +64,13 @@ impl<R: Reaction> Reactor<R> {
     /// Why it cannot be sent, if it cannot; a fault that passes is the whole turn's.
     async fn send(&self, noted: Noted<R>) -> Result<Option<String>, Fault> {
         let Noted { cause, place, target, command, trace, .. } = noted;
-        let command_id =
-            AggregateId::derived(&[R::NAME.as_bytes(), cause.as_bytes(), &place.to_be_bytes()]);
+        let command_id = cause.derive(&[R::NAME.as_bytes(), &place.to_be_bytes()]);
         let meta = CommandMeta {
             command_id: command_id.0,
             // Done again, it changes nothing; a key would only be kept for nothing.
             key: None,
-            correlation_id: cause,
-            causation_id: Some(cause),
+            correlation_id: cause.aggregate.0,
+            cause: Some(cause),
             principal: Arc::clone(&self.principal),
             trace,
             expected_version: None,
@@ -99,11 +99,11 @@ impl<R: Reaction> Follower for Reactor<R> {
 
     fn take(&mut self, (): &mut (), entry: &Entry, at: Place, fact: &Fact) {
         let Some(event) = fact.of::<R::Cause>() else { return };
-        let cause = event_id(at.aggregate_id, at.version);
+        let cause = EventName::of::<R::Cause>(at.aggregate_id, at.version);
         let noted = self.noted.entry(at.aggregate_id).or_default();
         for (place, (target, command)) in (0..).zip(R::react(at.aggregate_id, event)) {
             let (at, trace) = (At::of(entry), spans::caused_by(entry));
-            noted.push(Noted { at, cause, place, target, command, trace });
+            noted.push(Noted { at, cause: cause.clone(), place, target, command, trace });
         }
     }
 
@@ -118,23 +118,5 @@ impl<R: Reaction> Follower for Reactor<R> {
         let failed = stream::iter(sending).buffer_unordered(CAUSES_AT_ONCE);
         let failed: Vec<Option<(At, String)>> = failed.try_collect().await?;
         Ok(failed.into_iter().flatten().collect())
-    }
-}
-
-/// Names the event that led an aggregate to a version.
-pub(crate) fn event_id(aggregate: AggregateId, version: u64) -> Uuid {
-    AggregateId::derived(&[b"event", aggregate.as_bytes(), &version.to_be_bytes()]).0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_of_one_version_have_one_name() {
-        let (one, other) = (AggregateId(Uuid::from_u128(1)), AggregateId(Uuid::from_u128(2)));
-        assert_eq!(event_id(one, 7), event_id(one, 7));
-        assert_ne!(event_id(one, 7), event_id(one, 8));
-        assert_ne!(event_id(one, 7), event_id(other, 7));
     }
 }

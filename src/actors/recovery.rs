@@ -5,6 +5,7 @@
 
 use crate::keys::{KeyIndex, RETENTION, fingerprint};
 use domain::aggregate::Aggregate;
+use domain::principal::Principal;
 use persistence::codec::{self, CodecError, Meta};
 use persistence::journal::{Entry, Epoch, Seq, ShardId};
 use persistence::snapshots::{KeySegment, SEGMENT_KEYS_MAX, SnapshotHead};
@@ -77,22 +78,26 @@ impl<A: Aggregate> Recovered<A> {
         }
         let keep_keys = is_kept(entry.recorded_us, now_us);
         let mut version = self.version;
-        let mut last_command = None;
         let Self { state, keys, fresh_keys, .. } = self;
-        codec::decode_each::<A>(&entry.events, |stored| {
+        let mut next = |event: Option<A::Event>| {
             version += 1;
-            if let Some(event) = &stored.event {
+            if let Some(event) = &event {
                 A::apply(state, event);
             }
-            if keep_keys && last_command != Some(stored.meta.command_id) {
-                if let Some(fingerprint) = fingerprint_of(&stored.meta) {
+            version
+        };
+        let read = if keep_keys {
+            codec::decode_each::<A>(&entry.events, |stored| {
+                let version = next(stored.event);
+                if let Some(fingerprint) = stored.command.as_ref().and_then(fingerprint_of) {
                     keys.insert(fingerprint, version, entry.recorded_us);
                     fresh_keys.push((fingerprint, version));
                 }
-                last_command = Some(stored.meta.command_id);
-            }
-        })
-        .map_err(|source| unreadable(entry, source))?;
+            })
+        } else {
+            codec::decode_events::<A>(&entry.events, |event| _ = next(event))
+        };
+        read.map_err(|source| unreadable(entry, source))?;
         self.version = version;
         self.seq = entry.seq;
         Ok(true)
@@ -110,9 +115,9 @@ impl<A: Aggregate> Recovered<A> {
         }
         let mut at = entry.version - 1;
         let state = &mut self.state;
-        codec::decode_each::<A>(&entry.events, |stored| {
+        codec::decode_events::<A>(&entry.events, |event| {
             at += 1;
-            if let Some(event) = stored.event.filter(|_| at <= version) {
+            if let Some(event) = event.filter(|_| at <= version) {
                 A::apply(state, &event);
             }
         })
@@ -138,16 +143,13 @@ impl<A: Aggregate> Recovered<A> {
         if !is_kept(entry.recorded_us, now_us) {
             return Ok(());
         }
-        let all = codec::decode_meta(&entry.events).map_err(|source| unreadable(entry, source))?;
-        let mut last_command = None;
-        for (version, meta) in (entry.version..).zip(&all) {
-            if last_command != Some(meta.command_id)
-                && let Some(fingerprint) = fingerprint_of(meta)
-            {
+        let all = codec::commands(&entry.events).map_err(|source| unreadable(entry, source))?;
+        for command in &all {
+            if let Some(fingerprint) = fingerprint_of(&command.meta) {
+                let version = entry.version + u64::from(command.first);
                 self.keys.insert(fingerprint, version, entry.recorded_us);
                 self.fresh_keys.push((fingerprint, version));
             }
-            last_command = Some(meta.command_id);
         }
         Ok(())
     }
@@ -214,20 +216,17 @@ pub struct FoundKey {
 /// Looks for a key in an entry.
 pub fn find_key(
     entry: &Entry,
-    principal: &str,
+    principal: &Principal,
     key: &str,
 ) -> Result<Option<FoundKey>, RecoveryError> {
-    let all = codec::decode_meta(&entry.events).map_err(|source| unreadable(entry, source))?;
-    let of_key =
-        |meta: &&Meta| meta.key.as_deref() == Some(key) && meta.principal.as_ref() == principal;
-    let Some(first) = all.iter().find(of_key) else {
-        return Ok(None);
+    let all = codec::commands(&entry.events).map_err(|source| unreadable(entry, source))?;
+    let used_it = |command: &&codec::Command| {
+        command.meta.key.as_deref() == Some(key)
+            && command.meta.principal.shares_scope_with(principal)
     };
-    let last = all.iter().rposition(|meta| meta.command_id == first.command_id);
-    let last = last.expect("the first one is one") as u64;
-    Ok(Some(FoundKey {
-        input_hash: first.input_hash.unwrap_or_default(),
-        version: entry.version + last,
+    Ok(all.iter().find(used_it).map(|command| FoundKey {
+        input_hash: command.meta.input_hash.unwrap_or_default(),
+        version: entry.version + u64::from(command.first + command.count) - 1,
         seq: entry.seq,
     }))
 }
@@ -244,19 +243,17 @@ mod tests {
 
     fn entry(events: &[Event]) -> Entry {
         let meta = Meta {
-            command_id: Uuid::nil(),
+            command_id: Some(Uuid::nil()),
             key: None,
             input_hash: None,
-            correlation_id: Uuid::nil(),
-            causation_id: None,
-            principal: "tester".into(),
-            node: "node".into(),
-            epoch: 1,
+            correlation_id: None,
+            cause: None,
+            principal: Principal::client("tester"),
             trace: None,
         };
         let mut buffer = Vec::new();
-        for event in events {
-            codec::push_event(&mut buffer, Some(event), &meta);
+        for (count, event) in (0..).zip(events) {
+            codec::push_command(&mut buffer, count, std::slice::from_ref(event), &meta);
         }
         Entry {
             shard: 3,

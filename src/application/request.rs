@@ -78,8 +78,9 @@ impl<'a> Request<'a> {
     }
 
     fn keyed_id(&self, secret: &IdSecret, what: &str, whose: &[u8], key: &str) -> AggregateId {
-        let principal = self.caller.principal.id.as_bytes();
-        let parts = [b"created", what.as_bytes(), principal, whose, key.as_bytes()];
+        let mut principal = Vec::new();
+        self.caller.principal.identity.write_scope(&mut principal);
+        let parts = [b"created", what.as_bytes(), &principal, whose, key.as_bytes()];
         AggregateId::keyed(secret, &parts)
     }
 
@@ -136,8 +137,8 @@ impl<'a> Request<'a> {
             command_id: Uuid::now_v7(),
             key: self.key.clone(),
             correlation_id: self.caller.correlation_id,
-            causation_id: None,
-            principal: Arc::clone(&self.caller.principal.id),
+            cause: None,
+            principal: Arc::clone(&self.caller.principal.identity),
             trace: self.caller.trace.clone(),
             expected_version: self.expected_version,
         }

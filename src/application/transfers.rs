@@ -1,9 +1,6 @@
 //! Stock moved from one location to another. The transfer carries itself through, whoever asked:
 //! this file begins it, waits for its end, and says what came of it.
 
-use std::fmt;
-use std::sync::Arc;
-
 use crate::request::Request;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
@@ -11,6 +8,7 @@ use domain::aggregate::{self, Aggregate, Context};
 use domain::id::{LocationId, TransferId, VariantId};
 use domain::products::stock_item::{self, StockItem, stock_item_id};
 use sagas::transfer::{self, Command, Goods, Phase, Transfer, Why, saga_id};
+use std::fmt;
 
 /// What to move.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +113,7 @@ async fn may_be_sent(request: &Request<'_>, goods: &Goods) -> Result<(), AskErro
     let context = Context {
         now: request.application.engine.services.now(),
         command_id: transfer.0,
-        principal: Arc::from("transfer"),
+        principal: domain::principal::Principal::system("transfer"),
         aggregate_id: id,
         version: source.version,
     };

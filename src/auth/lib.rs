@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use domain::principal::Principal as Identity;
+
 /// Whoever a request runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The `principal` of the metadata of events; scopes idempotency keys.
-    pub id: Arc<str>,
+    /// Who that is, in the metadata of events; scopes idempotency keys.
+    pub identity: Arc<Identity>,
     permissions: &'static [Permission],
 }
 
@@ -26,7 +28,7 @@ impl Principal {
     /// Who everybody is on a server that was started to be tried out: may do everything.
     pub fn demo() -> Self {
         use Permission::{Operate, Read, Write};
-        Self { id: "demo".into(), permissions: &[Read, Write, Operate] }
+        Self { identity: Identity::client("demo"), permissions: &[Read, Write, Operate] }
     }
 
     pub fn may(&self, permission: Permission) -> bool {

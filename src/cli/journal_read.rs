@@ -14,11 +14,12 @@ use persistence::journal::{Entry, LogReader, PageLimit, ShardId};
 struct StoredEvent<'a> {
     #[serde(rename = "type")]
     event_type: String,
-    schema: u32,
+    schema: Option<u32>,
     #[serde(borrow)]
-    data: &'a RawValue,
+    data: Option<&'a RawValue>,
+    /// What was said of its command, with the first event of that.
     #[serde(borrow)]
-    meta: &'a RawValue,
+    meta: Option<&'a RawValue>,
 }
 
 /// An event with its address.
@@ -128,7 +129,10 @@ impl Printer {
             serde_json::from_str(&entry.events).map_err(|error| {
                 Failure::failed(&format!("reading the events of {}", place()), error)
             })?;
+        let nothing = serde_json::from_str("{}").expect("an empty object");
+        let mut meta = nothing;
         for (index, event) in events.iter().enumerate() {
+            meta = event.meta.unwrap_or(meta);
             if self.is_done() {
                 return Ok(());
             }
@@ -142,9 +146,9 @@ impl Printer {
                 version: entry.version + index as u64,
                 recorded_at: time(entry.recorded_us),
                 event_type: &event.event_type,
-                schema: event.schema,
-                data: event.data,
-                meta: event.meta,
+                schema: event.schema.unwrap_or(1),
+                data: event.data.unwrap_or(nothing),
+                meta,
             })?;
         }
         Ok(())
@@ -168,14 +172,14 @@ impl Printer {
 fn by_whom(meta: &RawValue) -> String {
     #[derive(Deserialize)]
     struct Who {
-        principal: Option<String>,
+        by: Option<String>,
         key: Option<String>,
     }
     match serde_json::from_str(meta.get()) {
-        Ok(Who { principal: Some(principal), key: Some(key) }) => {
-            format!(" by {principal}, key {key:?}")
+        Ok(Who { by: Some(by), key: Some(key) }) => {
+            format!(" by {by}, key {key:?}")
         }
-        Ok(Who { principal: Some(principal), key: None }) => format!(" by {principal}"),
+        Ok(Who { by: Some(by), key: None }) => format!(" by {by}"),
         _ => String::new(),
     }
 }

@@ -4,6 +4,7 @@
 //! particular aggregate, and nothing here waits, stores or looks at a clock.
 
 use std::fmt::{Debug, Display};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::id::AggregateId;
+use crate::principal::Principal;
 
 /// A kind of aggregate: pure rules over a persistent state.
 ///
@@ -92,7 +94,7 @@ pub struct Context {
     /// the same however often it is computed.
     pub command_id: Uuid,
     /// Who asks; the `principal` of the events' metadata.
-    pub principal: std::sync::Arc<str>,
+    pub principal: Arc<Principal>,
     /// The aggregate this is about.
     pub aggregate_id: AggregateId,
     /// The number of events decided so far; 0 before the first.

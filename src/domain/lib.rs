@@ -3,8 +3,10 @@
 
 pub mod aggregate;
 pub mod email;
+pub mod event_name;
 pub mod id;
 pub mod money;
+pub mod principal;
 pub mod text;
 pub mod sealed;
 

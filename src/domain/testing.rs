@@ -6,7 +6,6 @@
 pub mod wire;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -16,6 +15,7 @@ use crate::access::user::DisplayName;
 use crate::aggregate::{Aggregate, Context, DomainEvent, Refusal};
 use crate::email::{EmailAddress, SealedEmail};
 use crate::id::AggregateId;
+use crate::principal::Principal;
 use crate::sealed::{BlindIndex, Ciphertext, INDEX_BYTES, IndexKey, PersonId, PersonKey, Sealed};
 
 /// The time at which tests begin: 2026-03-01T12:00:00Z.
@@ -37,7 +37,7 @@ pub fn context(id: AggregateId, now: DateTime<Utc>, version: u64) -> Context {
     Context {
         now,
         command_id: uuid(0xC0),
-        principal: Arc::from("tester"),
+        principal: Principal::client("tester"),
         aggregate_id: id,
         version,
     }

@@ -51,8 +51,8 @@ impl CommitSpan {
 
 /// The spans of the sampled commands whose events an entry holds.
 fn sampled_in(entry: &Entry) -> Vec<Context> {
-    let Ok(all) = codec::decode_meta(&entry.events) else { return Vec::new() };
-    let traces: BTreeSet<_> = all.into_iter().filter_map(|meta| meta.trace).collect();
+    let Ok(all) = codec::commands(&entry.events) else { return Vec::new() };
+    let traces: BTreeSet<_> = all.into_iter().filter_map(|command| command.meta.trace).collect();
     let contexts = traces.iter().filter_map(|trace| Context::parse(trace));
     contexts.filter(|context| context.sampled).collect()
 }

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
 };
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -84,7 +83,7 @@ impl World {
         Context {
             now: self.now,
             command_id: Uuid::nil(),
-            principal: Arc::from("model"),
+            principal: domain::principal::Principal::client("model"),
             aggregate_id: id,
             version: 0,
         }

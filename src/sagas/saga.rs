@@ -65,12 +65,6 @@ pub trait Saga: Aggregate<Command: PartialEq> {
         false
     }
 
-    /// Whose business it does: everything that it sends carries this as its correlation.
-    fn business(state: &Self::State) -> Option<AggregateId> {
-        let _ = state;
-        None
-    }
-
     /// Which saga an event of its cause calls for, or calls for no more.
     fn called_for(
         cause: AggregateId,

@@ -93,8 +93,11 @@ impl Promises {
                 item.quantities.len() - 1
             ));
         }
+        let mut meta = None;
         for (index, one) in stored.iter().enumerate() {
-            let id = one.meta.command_id;
+            meta = one.command.as_ref().or(meta);
+            let meta = meta.ok_or("an event of no command")?;
+            let id = meta.command_id.ok_or("a command without an id")?;
             match one.event {
                 Some(Event::Sold { quantity }) => item.quantity -= quantity,
                 Some(Event::Received { quantity }) => item.quantity += quantity,
@@ -103,13 +106,13 @@ impl Promises {
             if item.quantity < 0 {
                 return Err(format!("oversold: {} are left", item.quantity));
             }
-            let last = stored.get(index + 1).is_none_or(|n| n.meta.command_id != id);
+            let last = stored.get(index + 1).is_none_or(|next| next.command.is_some());
             item.quantities.push(last.then_some(item.quantity));
             if !last {
                 continue;
             }
             let done = Done {
-                input_hash: one.meta.input_hash.unwrap_or_default(),
+                input_hash: meta.input_hash.unwrap_or_default(),
                 version: item.quantities.len() as u64 - 1,
                 shard: entry.shard,
                 seq: entry.seq,
@@ -117,7 +120,7 @@ impl Promises {
             if self.denied.contains(&id) {
                 return Err(format!("false failure: try {id} was denied and took effect"));
             }
-            if let Some(key) = &one.meta.key
+            if let Some(key) = &meta.key
                 && self.keys.insert(Arc::clone(key), done.clone()).is_some()
             {
                 return Err(format!("{key} takes effect twice"));

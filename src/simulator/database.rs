@@ -400,7 +400,7 @@ impl Database {
             aggregate_id: shard_record_id(shard),
             version: head + 1,
             count: 1,
-            events: r#"[{"schema":1,"type":"Taken","data":{},"meta":{}}]"#.to_owned(),
+            events: r#"[{"type":"Taken"}]"#.to_owned(),
             recorded_us,
         };
         let written = self.append(std::slice::from_ref(&record));

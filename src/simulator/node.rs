@@ -13,6 +13,7 @@ use crate::stock::Command;
 use actors::core::{CommandMeta, Home, Request};
 use actors::recovery::RecoveryError;
 use cluster::ownership::{LeaseTerms, Ownership, Standing, Step};
+use domain::principal::Principal;
 use persistence::journal::{Entry, Epoch, Owner, Regression, Seq, ShardId};
 use persistence::shortcut::{Planted, Shortcut};
 use persistence::writer::lane::{Action, Lane, Notice};
@@ -167,8 +168,8 @@ impl Node {
             command_id,
             key: message.key,
             correlation_id: command_id,
-            causation_id: None,
-            principal: "client".into(),
+            cause: None,
+            principal: Principal::client("client"),
             trace: None,
             expected_version: message.expected_version,
         };

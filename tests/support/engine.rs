@@ -11,6 +11,7 @@ use emporium::cluster::ownership::LeaseTerms;
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::domain::id::{AggregateId, Slot};
+use emporium::domain::principal::Principal;
 use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
 use emporium::supervisors::node::Node;
@@ -105,8 +106,8 @@ pub fn meta(key: Option<&str>) -> CommandMeta {
         command_id: Uuid::now_v7(),
         key: key.map(Into::into),
         correlation_id: Uuid::now_v7(),
-        causation_id: None,
-        principal: "tester".into(),
+        cause: None,
+        principal: Principal::client("tester"),
         trace: None,
         expected_version: None,
     }

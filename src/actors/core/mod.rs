@@ -17,7 +17,9 @@ use crate::keyed::is_same_input;
 use crate::keys::{self, KeyIndex, Page};
 use crate::recovery::Recovered;
 use domain::aggregate::{Aggregate, Context};
+use domain::event_name::EventName;
 use domain::id::AggregateId;
+use domain::principal::Principal;
 use pending::{Outcome, Pending, PendingKey};
 use persistence::codec::{self, Meta};
 use persistence::journal::{Epoch, Seq, ShardId};
@@ -36,8 +38,9 @@ pub struct CommandMeta {
     /// At most `codec::KEY_BYTES_MAX` bytes; valid for one principal and one aggregate.
     pub key: Option<Arc<str>>,
     pub correlation_id: Uuid,
-    pub causation_id: Option<Uuid>,
-    pub principal: Arc<str>,
+    /// The event that it follows from.
+    pub cause: Option<EventName>,
+    pub principal: Arc<Principal>,
     pub trace: Option<Arc<str>>,
     /// Decide only if the aggregate stands at this version.
     pub expected_version: Option<u64>,
@@ -212,7 +215,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             if let Some(pending) = &mut self.pending
                 && let Some(known) = pending.keys.get(&fingerprint_of_key)
             {
-                let same = known.key == *key && known.principal == request.meta.principal;
+                let same =
+                    known.key == *key && known.principal.shares_scope_with(&request.meta.principal);
                 let outcome = if same && is_same_input(known.input_hash, request.input_hash) {
                     Outcome::Done { version: known.version }
                 } else {
@@ -305,29 +309,25 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         pending.open();
         let entry_number = pending.last();
         let first_version = pending.version + 1;
+        let CommandMeta { command_id, correlation_id, cause, .. } = request.meta;
+        let (command_id, correlation_id, cause) =
+            Meta::of((A::TYPE, self.id.0), command_id, correlation_id, cause);
         let meta = Meta {
-            command_id: request.meta.command_id,
+            command_id,
             key: request.meta.key,
             input_hash: fingerprint.map(|_| request.input_hash),
-            correlation_id: request.meta.correlation_id,
-            causation_id: request.meta.causation_id,
+            correlation_id,
+            cause,
             principal: request.meta.principal,
-            node: Arc::clone(&self.home.node),
-            epoch: self.home.epoch,
             trace: request.meta.trace,
         };
         let Pending { state, version, keys, entries, .. } = &mut **pending;
         let entry = entries.back_mut().expect("one was just opened");
         entry.traced |= meta.trace.as_deref().is_some_and(is_sampled);
-        for event in &events {
-            A::apply(state, event);
-            codec::push_event(&mut entry.events, Some(event), &meta);
-        }
+        events.iter().for_each(|event| A::apply(state, event));
         // A keyed command that changed nothing is an event of its own: its key must be remembered,
         // and after a crash nothing but the log knows keys.
-        if events.is_empty() {
-            codec::push_event::<A::Event>(&mut entry.events, None, &meta);
-        }
+        codec::push_command(&mut entry.events, entry.count, &events, &meta);
         let count = u32::try_from(events.len().max(1)).expect("a decision has few events");
         entry.count += count;
         *version += u64::from(count);

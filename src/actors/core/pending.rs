@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Verdict;
 use domain::aggregate::Aggregate;
+use domain::principal::Principal;
 
 /// An entry is sealed when it holds this many events …
 const EVENTS_PER_ENTRY_MAX: u32 = 1_024;
@@ -50,7 +51,7 @@ pub(super) enum Outcome<X> {
 
 /// A key whose command is not durable yet.
 pub(super) struct PendingKey {
-    pub principal: Arc<str>,
+    pub principal: Arc<Principal>,
     pub key: Arc<str>,
     pub input_hash: u64,
     pub version: u64,

@@ -64,8 +64,8 @@ fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
             command_id,
             key: Some(key.into()),
             correlation_id: command_id,
-            causation_id: None,
-            principal: "p".into(),
+            cause: None,
+            principal: domain::principal::Principal::client("p"),
             trace: None,
             expected_version: None,
         },
@@ -130,7 +130,7 @@ fn what_is_dropped_takes_all_behind_it_along_and_needs_a_recovery() {
 #[test]
 fn a_false_hit_on_the_page_being_filled_is_searched_once() {
     let mut recovered = Recovered::<Counter> { version: 10, ..Recovered::default() };
-    recovered.keys.insert(keys::fingerprint("p", "a"), 3, 0);
+    recovered.keys.insert(keys::fingerprint(&domain::principal::Principal::client("p"), "a"), 3, 0);
     let mut core = core(recovered);
     let decided = core.decide(request(1, 1, "a"), now());
     let Decided::Search { mut request, through, pages } = decided else {

@@ -19,16 +19,18 @@ use super::parties::{Parties, sane};
 use super::progress::{Broken, Progress};
 use crate::aggregate_ref::{AggregateRef, AskError, Fault};
 use crate::core::CommandMeta;
-use crate::reaction::event_id;
 use crate::{retry, spans};
 use domain::commerce::payment::PaymentOutcome;
+use domain::event_name::EventName;
 use domain::id::AggregateId;
+use domain::principal::Principal;
+use persistence::codec::step_key;
 use sagas::saga::{Next, Outcome, Saga};
 
 /// See the module. Shared by all sagas of a kind.
 pub struct Driver<S> {
     pub parties: Parties,
-    pub principal: Arc<str>,
+    pub principal: Arc<Principal>,
     pub kind: PhantomData<fn() -> S>,
 }
 
@@ -84,11 +86,10 @@ impl<S: Saga> Driver<S> {
                 progress = self.settle(&saga, progress).await?;
                 continue;
             }
-            let cause = event_id(id, progress.version());
-            let business = S::business(progress.state());
-            let performing = self.perform(cause, progress.state().clone(), &steps);
+            let cause = EventName::of::<S>(id, progress.version());
+            let performing = self.perform(&cause, progress.state().clone(), &steps);
             let record = progress.beside(performing).await;
-            let meta = self.meta(cause, business, None);
+            let meta = self.meta(&cause, None);
             progress.record(&saga, record, meta, self.parties.engine.services.now());
         }
     }
@@ -103,7 +104,8 @@ impl<S: Saga> Driver<S> {
         let Some(command) = S::start(cause, &called.state) else {
             return Ok(Progress::at(retry::read(saga).await?));
         };
-        let meta = self.meta(event_id(cause, called.version), Some(cause), None);
+        let called_for = EventName::of::<S::Cause>(cause, called.version);
+        let meta = self.meta(&called_for, None);
         let mut progress = Progress::before_the_start();
         progress.record(saga, command, meta, self.parties.engine.services.now());
         Ok(progress)
@@ -130,11 +132,11 @@ impl<S: Saga> Driver<S> {
     }
 
     /// Performs a row of steps and says what to record.
-    async fn perform(&self, cause: Uuid, state: S::State, steps: &[S::Step]) -> S::Command {
+    async fn perform(&self, cause: &EventName, state: S::State, steps: &[S::Step]) -> S::Command {
         let outcomes: Vec<_> = (0_u32..)
             .zip(steps)
             .map(|(place, step)| {
-                let meta = self.meta(cause, S::business(&state), Some(place));
+                let meta = self.meta(cause, Some(place));
                 self.parties.perform(S::request(step), meta)
             })
             .collect();
@@ -153,9 +155,8 @@ impl<S: Saga> Driver<S> {
     /// Records what the payment provider said of its own accord, if it concerns this kind.
     pub async fn notice(&self, reference: &str, outcome: PaymentOutcome) {
         let Some((saga, command)) = S::noticed(reference, &sane(outcome)) else { return };
-        let cause = AggregateId::derived(&[b"payment_notice", reference.as_bytes()]).0;
-        let mut meta = self.meta(cause, None, None);
-        meta.causation_id = None;
+        let command_id = AggregateId::derived(&[b"payment_notice", reference.as_bytes()]).0;
+        let meta = self.command(command_id, saga.0);
         match retry::ask(&self.parties.engine.aggregate::<S>(saga), &command, &meta).await {
             Ok(_) => {}
             // The driver asks the provider when it needs to know.
@@ -167,15 +168,22 @@ impl<S: Saga> Driver<S> {
     }
 
     /// `place` is that of a step in its row; a record has none, and no key: it names its version.
-    fn meta(&self, cause: Uuid, business: Option<AggregateId>, place: Option<u32>) -> CommandMeta {
+    fn meta(&self, cause: &EventName, place: Option<u32>) -> CommandMeta {
         let part = place.map_or([0xFF; 4], u32::to_be_bytes);
-        let kind = format!("{}_command", S::TYPE);
-        let command = AggregateId::derived(&[kind.as_bytes(), cause.as_bytes(), &part]);
+        let command_id = cause.derive(&[S::TYPE.as_bytes(), &part]).0;
         CommandMeta {
-            command_id: command.0,
-            key: place.map(|_| command.to_string().into()),
-            correlation_id: business.map_or(cause, |business| business.0),
-            causation_id: Some(cause),
+            key: place.map(|place| step_key(cause, place).into()),
+            cause: Some(cause.clone()),
+            ..self.command(command_id, cause.aggregate.0)
+        }
+    }
+
+    fn command(&self, command_id: Uuid, correlation_id: Uuid) -> CommandMeta {
+        CommandMeta {
+            command_id,
+            key: None,
+            correlation_id,
+            cause: None,
             principal: Arc::clone(&self.principal),
             trace: spans::of_this_saga(),
             expected_version: None,

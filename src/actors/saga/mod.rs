@@ -27,6 +27,7 @@ use self::parties::Parties;
 use super::view::ViewRef;
 use super::{metrics, spans};
 use domain::id::AggregateId;
+use domain::principal::Principal;
 use projections::open_sagas::{OpenSagas, Row};
 use sagas::saga::Saga;
 
@@ -97,7 +98,7 @@ impl<S: Saga> Actor for SagaActor<S> {
         myself: ActorRef<SagaMessage>,
         setup: SagaSetup<S>,
     ) -> Result<SagaState<S>, ActorProcessingErr> {
-        let (parties, principal) = (setup.parties, S::TYPE.into());
+        let (parties, principal) = (setup.parties, Principal::system(S::TYPE));
         let driver = Arc::new(Driver { parties, principal, kind: PhantomData });
         let clock = driver.parties.engine.services.clock.clone();
         metrics::observe_sagas::<S, _>(&driver, setup.open.clone(), clock);

@@ -234,8 +234,8 @@ async fn expire(engine: &Engine, order: &str, key: &str) -> Result<(), DemoError
         command_id: Uuid::now_v7(),
         key: Some(client::key("expire", key).into()),
         correlation_id: Uuid::now_v7(),
-        causation_id: None,
-        principal: Principal::demo().id,
+        cause: None,
+        principal: Principal::demo().identity,
         trace: None,
         expected_version: None,
     };

@@ -1,14 +1,14 @@
 //! `emporium journal verify`: re-reads everything that is stored and says what is not as it must
-//! be. Changes nothing and stops at nothing it finds. Memory is bounded, however long the logs are.
+//! be. Changes nothing, and stops at nothing it finds but an entry that cannot be read, which ends
+//! the reading of that shard. Memory is bounded, however long the logs are.
 //!
-//! What it holds to be true: the numbers of each shard are contiguous; epochs never decrease, and
-//! a new one begins with a takeover; each aggregate lives on the shard that has its slot, or had it
-//! before that was moved, its versions follow each other in the order of the log, and each of its
-//! events decodes; every snapshot and key segment passes its checksum; every snapshot equals its
-//! replay.
+//! What it holds to be true: every entry passes its checksum; the numbers of each shard are
+//! contiguous; epochs never decrease, and a new one begins with a takeover; each aggregate lives on
+//! the shard that has its slot, or had it before that was moved, its versions follow each other in
+//! the order of the log, and each of its events decodes; every snapshot and key segment passes its
+//! checksum; every snapshot equals its replay.
 //!
-//! What it cannot see: a value that was changed into another that decodes just as well, in events
-//! that no snapshot covers. The journal has no checksum of its own; that is the database's.
+//! What it cannot see: a row that was changed on purpose, its checksum with it.
 
 mod shards;
 mod snapshots;

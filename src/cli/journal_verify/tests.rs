@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::*;
 use domain::aggregate::Aggregate;
 use domain::id::{AggregateId, SLOTS, Slot};
+use domain::principal::Principal;
 use domain::products::product::{self, Product};
 use persistence::codec::{self, Meta};
 use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, Seq, shard_record_id};
@@ -140,19 +141,17 @@ fn event(number: usize) -> product::Event {
 
 fn entry(id: AggregateId, seq: Seq, version: u64, count: u32) -> Entry {
     let meta = Meta {
-        command_id: Uuid::nil(),
+        command_id: Some(Uuid::nil()),
         key: None,
         input_hash: None,
-        correlation_id: Uuid::nil(),
-        causation_id: None,
-        principal: "tester".into(),
-        node: "node".into(),
-        epoch: 1,
+        correlation_id: None,
+        cause: None,
+        principal: Principal::client("tester"),
         trace: None,
     };
     let mut buffer = Vec::new();
-    for number in 0..count as usize {
-        codec::push_event(&mut buffer, Some(&event(number)), &meta);
+    for number in 0..count {
+        codec::push_command(&mut buffer, number, &[event(number as usize)], &meta);
     }
     Entry {
         shard: slots().shard_of(id),

@@ -126,8 +126,8 @@ impl OperationsMutation {
         input: QuarantineActorInput,
     ) -> Result<Option<ActorPayload>> {
         let id = AggregateId(input.aggregate_id);
-        let by = &context.data_unchecked::<Caller>().principal.id;
-        let quarantined = input.kind.quarantine(application(context), id, &input.reason, by).await;
+        let by = context.data_unchecked::<Caller>().principal.identity.to_string();
+        let quarantined = input.kind.quarantine(application(context), id, &input.reason, &by).await;
         Ok(Some(ActorPayload(change(quarantined)?.map(|status| Some(ActorStatus(status))))))
     }
 

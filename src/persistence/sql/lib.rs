@@ -4,6 +4,7 @@ pub mod mysql;
 pub mod sqlite;
 
 mod connections;
+mod entry_checksum;
 mod migrations;
 mod page;
 mod quarantine;
@@ -14,5 +15,6 @@ mod shards;
 mod statements;
 mod versions;
 
+pub use entry_checksum::of as entry_checksum;
 pub use secrets::Secrets;
 pub use snapshots::Snapshots;

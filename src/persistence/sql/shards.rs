@@ -206,7 +206,7 @@ pub(super) fn shard_record(
     kind: &str,
     data: &serde_json::Value,
 ) -> Entry {
-    let events = serde_json::json!([{ "schema": 1, "type": kind, "data": data, "meta": {} }]);
+    let events = serde_json::json!([{ "type": kind, "data": data }]);
     Entry {
         shard,
         seq,

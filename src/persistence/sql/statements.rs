@@ -14,12 +14,12 @@ use persistence::last_versions::LOGS_PER_QUESTION_MAX;
 macro_rules! journal_columns {
     () => {
         "shard, seq, epoch, attempt, aggregate_type, aggregate_id, version, `count`, events, \
-         recorded_us"
+         recorded_us, crc"
     };
 }
 
 /// The number of parameters of one row.
-pub(super) const JOURNAL_COLUMNS: usize = 10;
+pub(super) const JOURNAL_COLUMNS: usize = 11;
 
 pub(super) const READ_SHARD: &str = concat!(
     "SELECT ",
@@ -82,7 +82,7 @@ pub(super) fn insert_entries(rows: usize) -> AssertSqlSafe<Arc<str>> {
             String::from(concat!("INSERT INTO journal (", journal_columns!(), ") VALUES "));
         for row in 0..rows {
             text.push_str(if row == 0 { "" } else { "," });
-            text.push_str("(?,?,?,?,?,?,?,?,?,?)");
+            text.push_str("(?,?,?,?,?,?,?,?,?,?,?)");
         }
         text.into()
     });

@@ -525,7 +525,7 @@ impl<C: Cell> Lane<C> {
         };
         self.doing = Doing::Barring(batch);
         self.attempt += 1;
-        let events = r#"[{"schema":1,"type":"Barred","data":{},"meta":{}}]"#.to_owned();
+        let events = r#"[{"type":"Barred"}]"#.to_owned();
         let barrier = Entry {
             attempt: self.attempt,
             aggregate_type: SHARD_RECORD.into(),

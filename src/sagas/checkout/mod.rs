@@ -328,10 +328,6 @@ impl Saga for Checkout {
         steps::runs_ahead(durable, state)
     }
 
-    fn business(state: &State) -> Option<AggregateId> {
-        state.order
-    }
-
     fn news(event: &Event) -> News {
         match event {
             Event::CheckoutStarted { order, .. } => News::Started { cause: Some(*order) },

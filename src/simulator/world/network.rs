@@ -5,6 +5,7 @@ use crate::cell::Told;
 use crate::database::{Answer, Question};
 use crate::node::Effect;
 use actors::keys::fingerprint;
+use domain::principal::Principal;
 use persistence::journal::{Appended, Regression};
 
 impl World {
@@ -13,7 +14,7 @@ impl World {
         (0..3)
             .map(|_| {
                 let key = format!("key-{}", self.random.below(OPERATIONS));
-                (fingerprint("client", &key), self.random.between(1, 40))
+                (fingerprint(&Principal::client("client"), &key), self.random.between(1, 40))
             })
             .collect()
     }

@@ -38,8 +38,9 @@ async fn an_id_of_a_key_is_no_plain_hash_of_it() {
         let (shop, caller) = (shop(&node).await, caller());
         let (id, _) =
             orders::draft(&keyed(&shop, &caller, "k"), &wanted(1)).await.expect("drafted");
-        let principal = caller.principal.id.as_bytes();
-        let parts: [&[u8]; 5] = [b"created", b"draftOrder", principal, &[], b"k"];
+        let mut principal = Vec::new();
+        caller.principal.identity.write_scope(&mut principal);
+        let parts: [&[u8]; 5] = [b"created", b"draftOrder", &principal, &[], b"k"];
         assert_ne!(id, AggregateId::derived(&parts));
         let keyed = &node.engine.services.keyed;
         assert!(keyed.older_ids().next().is_none(), "one secret so far");

@@ -182,7 +182,7 @@ async fn a_request_id_comes_back_and_stands_in_the_log() {
     };
     let id = "0190a1b2-0000-7000-8000-000000000001";
     assert_eq!(send(Some(id)).await, id);
-    assert!(app.events().await.contains(&format!("\"correlationId\":\"{id}\"")), "not in the log");
+    assert!(app.events().await.contains(&format!("\"correlation\":\"{id}\"")), "not in the log");
     assert_ne!(send(Some("not sound!")).await, "not sound!");
     assert!(uuid::Uuid::try_parse(&send(None).await).is_ok());
     app.stop().await;

@@ -1,7 +1,9 @@
 //! What a journal keeps, and how it is read.
 
 use emporium::persistence::cause::chain;
-use emporium::persistence::journal::{Appended, ENTRIES_PER_APPEND_MAX, Entry, PageLimit};
+use emporium::persistence::journal::{
+    Appended, ENTRIES_PER_APPEND_MAX, Entry, JournalError, PageLimit,
+};
 use emporium::persistence::last_versions::LogName;
 use uuid::Uuid;
 
@@ -29,6 +31,7 @@ conformance!(
     heads_are_the_last_numbers,
     a_second_count_of_shards_is_refused,
     operators_see_a_row_per_event,
+    a_changed_byte_of_any_column_is_found,
 );
 
 async fn entries_come_back_as_they_were_written(database: TestDatabase) {
@@ -362,8 +365,8 @@ async fn operators_see_a_row_per_event(database: TestDatabase) {
     let mut written = entry(3, 1, 2);
     written.aggregate_id = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     written.version = 5;
-    written.count = 2;
-    written.events = r#"[{"schema":1,"type":"Placed","data":{"total":7},"meta":{}},{"schema":3,"type":"Confirmed","data":{"note":"🛒"},"meta":{"by":"x"}}]"#.to_owned();
+    written.count = 3;
+    written.events = r#"[{"type":"Placed","data":{"total":7},"meta":{"by":"user:1"}},{"schema":3,"type":"Confirmed","data":{"note":"🛒"},"meta":{"by":"client:x"}},{"type":"Sent","of":1}]"#.to_owned();
     commit(&*database.journal, &[written]).await;
     let mut operator = database.location.operator().await;
     let rows = operator
@@ -380,8 +383,47 @@ async fn operators_see_a_row_per_event(database: TestDatabase) {
              2023-11-14T22:13:20.123456Z",
             "3 1 1 2 order 01234567-89ab-cdef-0123-456789abcdef 6 Confirmed 3 \
              2023-11-14T22:13:20.123456Z",
+            "3 1 2 2 order 01234567-89ab-cdef-0123-456789abcdef 7 Sent 1 \
+             2023-11-14T22:13:20.123456Z",
         ]
     );
     let notes = operator.texts("SELECT CAST(data AS CHAR) FROM events WHERE version = 6").await;
     assert_eq!(notes[0].replace(' ', ""), r#"{"note":"🛒"}"#);
+    let data = operator.texts("SELECT CAST(data AS CHAR) FROM events WHERE version = 7").await;
+    assert_eq!(data, ["{}"]);
+    let said = operator.texts("SELECT CAST(meta AS CHAR) FROM events ORDER BY version").await;
+    let said: Vec<String> = said.iter().map(|meta| meta.replace(' ', "")).collect();
+    let (user, client) = (r#"{"by":"user:1"}"#, r#"{"by":"client:x"}"#);
+    assert_eq!(said, [user, client, client], "each event has what was said of its command");
+}
+
+/// One entry after another is damaged in one column; reading it says which entry that is.
+async fn a_changed_byte_of_any_column_is_found(database: TestDatabase) {
+    let damages = [
+        ("shard = 4", 4, 1),
+        ("seq = 2", 3, 2),
+        ("epoch = 3", 3, 1),
+        ("attempt = attempt + 1", 3, 1),
+        ("aggregate_type = 'ordes'", 3, 1),
+        ("aggregate_id = x'0123456789abcdef0123456789abcdee'", 3, 1),
+        ("version = version + 1", 3, 1),
+        ("count = count + 1", 3, 1),
+        ("events = replace(events, 'x', 'y')", 3, 1),
+        ("recorded_us = recorded_us + 1", 3, 1),
+        ("crc = crc - 1", 3, 1),
+    ];
+    let mut operator = database.location.operator().await;
+    for (damage, shard, seq) in damages {
+        operator.execute("DELETE FROM journal").await;
+        commit(&*database.journal, &[entry(3, 1, 2)]).await;
+        let sound = database.journal.read_shard(3, 0, 9, PageLimit::default()).await;
+        assert_eq!(sound.expect("it is what was written").len(), 1);
+        let damage = damage.replace("count", "`count`");
+        operator.execute(&format!("UPDATE journal SET {damage}")).await;
+        let read = database.journal.read_shard(shard, 0, 9, PageLimit::default()).await;
+        let error = read.expect_err("it is not what was written");
+        let told = chain(&error).to_string();
+        assert!(matches!(error, JournalError::Corrupt(_)), "{damage}: {told}");
+        assert!(told.contains(&format!("entry {seq} of shard {shard}")), "{damage}: {told}");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use emporium::persistence::journal::{
     Appended, Appender, AppenderSource, Entry, JournalError, LogReader, PageLimit, ShardLeases,
 };
+use emporium::persistence_sql::entry_checksum;
 use emporium::persistence_sql::mysql::{Database, Options};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -147,13 +148,18 @@ async fn a_killed_connection_is_never_called_a_refusal() {
 
 /// Inserts an entry as somebody else, in whatever transaction is open.
 async fn insert(operator: &mut Operator, entry: &Entry) {
+    let entry = Entry { attempt: 0, events: "[]".to_owned(), recorded_us: 0, ..entry.clone() };
     operator
         .execute(&format!(
-            "INSERT INTO journal VALUES ({}, {}, {}, 0, 'order', x'{}', 1, 1, '[]', 0)",
+            "INSERT INTO journal VALUES ({}, {}, {}, 0, '{}', x'{}', {}, {}, '[]', 0, {})",
             entry.shard,
             entry.seq,
             entry.epoch,
-            entry.aggregate_id.simple()
+            entry.aggregate_type,
+            entry.aggregate_id.simple(),
+            entry.version,
+            entry.count,
+            entry_checksum(&entry)
         ))
         .await;
 }

@@ -44,12 +44,10 @@ async fn taking_writes_a_record_behind_the_head(database: TestDatabase) {
     assert_eq!(
         events,
         serde_json::json!([{
-            "schema": 1,
             "type": "TakenOver",
             "data": {
                 "node": node.node, "incarnation": node.incarnation.to_string(), "from": null
             },
-            "meta": {},
         }])
     );
 }

@@ -722,7 +722,7 @@ fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
     let context = crate::aggregate::Context {
         now: utc("2026-03-01T00:00"),
         command_id: Uuid::nil(),
-        principal: "tester".into(),
+        principal: crate::principal::Principal::client("tester"),
         aggregate_id: crate::id::AggregateId(Uuid::nil()),
         version: 1,
     };

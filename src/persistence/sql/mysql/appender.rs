@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::errors::{Verdict, appended, verdict};
 use super::session::Opener;
 use crate::connections::Open;
+use crate::entry_checksum;
 use crate::statements::{JOURNAL_COLUMNS, insert_entries};
 use persistence::cause::Cause;
 use persistence::journal::{Appended, Appender, ENTRIES_PER_APPEND_MAX, Entry};
@@ -164,5 +165,6 @@ fn bind_entry(arguments: &mut MySqlArguments, entry: &Entry) -> Result<(), BoxDy
     arguments.add(entry.version)?;
     arguments.add(entry.count)?;
     arguments.add(entry.events.as_str())?;
-    arguments.add(entry.recorded_us)
+    arguments.add(entry.recorded_us)?;
+    arguments.add(entry_checksum::of(entry))
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Database;
 use super::errors::journal_error;
+use crate::entry_checksum;
 use crate::page::{Page, Range};
 use crate::statements::{READ_SHARD, id, in_their_places, journal_columns, select_last_versions};
 use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
@@ -182,7 +183,7 @@ fn query(
 }
 
 fn decode(page: &mut Page<'_>, row: &MySqlRow) -> Result<Entry, sqlx::Error> {
-    Ok(Entry {
+    let entry = Entry {
         shard: row.try_get(0)?,
         seq: row.try_get(1)?,
         epoch: row.try_get(2)?,
@@ -193,5 +194,6 @@ fn decode(page: &mut Page<'_>, row: &MySqlRow) -> Result<Entry, sqlx::Error> {
         count: row.try_get(7)?,
         events: row.try_get(8)?,
         recorded_us: row.try_get(9)?,
-    })
+    };
+    entry_checksum::verified(entry, row.try_get(10)?)
 }

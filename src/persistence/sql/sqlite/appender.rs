@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::Opener;
 use super::errors::{appended, signed};
 use crate::connections::Open;
+use crate::entry_checksum;
 use crate::statements::{JOURNAL_COLUMNS, insert_entries};
 use persistence::cause::Cause;
 use persistence::journal::{Appended, Appender, ENTRIES_PER_APPEND_MAX, Entry};
@@ -80,5 +81,6 @@ fn bind_entry(arguments: &mut SqliteArguments, entry: &Entry) -> Result<(), sqlx
     arguments.add(signed(entry.version)?).map_err(sqlx::Error::Encode)?;
     arguments.add(entry.count).map_err(sqlx::Error::Encode)?;
     arguments.add(entry.events.as_str()).map_err(sqlx::Error::Encode)?;
-    arguments.add(entry.recorded_us).map_err(sqlx::Error::Encode)
+    arguments.add(entry.recorded_us).map_err(sqlx::Error::Encode)?;
+    arguments.add(entry_checksum::of(entry)).map_err(sqlx::Error::Encode)
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Database;
 use super::errors::{bound, journal_error, stored};
+use crate::entry_checksum;
 use crate::page::{Page, Range};
 use crate::statements::{
     READ_AGGREGATE, READ_SHARD, id, in_their_places, select_last_versions, shard_list,
@@ -137,7 +138,7 @@ fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteAr
 }
 
 fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
-    Ok(Entry {
+    let entry = Entry {
         shard: stored(row.try_get(0)?)?,
         seq: stored(row.try_get(1)?)?,
         epoch: stored(row.try_get(2)?)?,
@@ -148,7 +149,8 @@ fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
         count: stored(row.try_get(7)?)?,
         events: row.try_get(8)?,
         recorded_us: row.try_get(9)?,
-    })
+    };
+    entry_checksum::verified(entry, stored(row.try_get(10)?)?)
 }
 
 #[cfg(test)]
