@@ -6,6 +6,8 @@
 //! clock but its own: it takes a shard whose [`Pulse`] it saw stand still for one whole lease. The
 //! pulse that it saw was sent before its first look was answered; it waits a lease from that answer,
 //! and the owner reads for less than a lease from that sending.
+//!
+//! [`Pulse`]: persistence::journal::Pulse
 
 mod watch;
 

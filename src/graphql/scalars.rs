@@ -191,7 +191,7 @@ fn write_duration(duration: TimeDelta) -> String {
     text
 }
 
-/// A position as a client gave it: read where it is used ([`PositionToken`] is what was given out).
+/// A position as a client gave it: read where it is used (`PositionToken` is what was given out).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenPosition(pub String);
 
