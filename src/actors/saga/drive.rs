@@ -68,24 +68,20 @@ impl<S: Saga> Driver<S> {
         };
         loop {
             let next = S::next(progress.state(), self.parties.engine.services.now());
-            let Next::Do(steps) = next else {
-                if !progress.is_settled() {
-                    progress = self.settle(&saga, progress).await?;
-                    continue;
-                }
-                return Ok(match next {
-                    Next::Wait { until } => Ended::Waits { until },
-                    Next::Stalled => Ended::Stalled,
-                    Next::Do(_) | Next::Done => Ended::Over,
-                });
-            };
             // While the lease holds, nobody else drives it: nothing that was undone elsewhere is
             // done here once more.
-            let may_go_on = progress.is_settled() || progress.may_run_ahead() && saga.may_read();
-            if !may_go_on {
+            let runs_ahead =
+                matches!(next, Next::Do(_)) && progress.may_run_ahead() && saga.may_read();
+            if !progress.is_settled() && !runs_ahead {
                 progress = self.settle(&saga, progress).await?;
                 continue;
             }
+            let steps = match next {
+                Next::Do(steps) => steps,
+                Next::Wait { until } => return Ok(Ended::Waits { until }),
+                Next::Stalled => return Ok(Ended::Stalled),
+                Next::Done => return Ok(Ended::Over),
+            };
             let cause = EventName::of::<S>(id, progress.version());
             let performing = self.perform(&cause, progress.state().clone(), &steps);
             let record = progress.beside(performing).await;

@@ -144,12 +144,8 @@ impl<S: Saga> Progress<S> {
         match answer {
             Ok(_) => self.durable = foreseen,
             // Those that were sent behind it are refused for their version.
-            Err(error) if self.broken.is_none() => self.broken = Some(Broken::Answered(error)),
-            Err(error) => {
-                if matches!(self.broken, Some(Broken::Unforeseen)) {
-                    self.broken = Some(Broken::Answered(error));
-                }
-            }
+            Err(_) if matches!(self.broken, Some(Broken::Answered(_))) => {}
+            Err(error) => self.broken = Some(Broken::Answered(error)),
         }
     }
 }

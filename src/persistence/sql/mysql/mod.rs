@@ -81,8 +81,9 @@ impl Database {
         Ok(Self { connections, beats, opener: Arc::new(opener), server, options })
     }
 
-    /// Brings the tables to the form that this program knows; several nodes may do so at once. A database that is
-    /// one form ahead is left as it is and served; one that is further ahead is refused.
+    /// Brings the tables to the form that this program knows; several nodes may do so at once. A
+    /// database that is one form ahead is left as it is and served; one that is further ahead is
+    /// refused.
     pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
         versions::migrate(self, FORM).await
     }
@@ -114,8 +115,9 @@ impl Database {
 }
 
 impl Migrations for Database {
-    const FIND: &'static str = "SELECT CAST(COUNT(*) AS UNSIGNED) FROM information_schema.tables WHERE table_schema = DATABASE() \
-         AND table_name = 'cluster_version'";
+    const FIND: &'static str = "SELECT CAST(COUNT(*) AS UNSIGNED) \
+         FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = 'cluster_version'";
 
     async fn make_tables(&self) -> Result<(), JournalError> {
         let mut borrowed = self.acquire().await?;

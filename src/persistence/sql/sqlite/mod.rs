@@ -93,8 +93,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Brings the tables to the form that this program knows. A database that is
-    /// one form ahead is left as it is and served; one that is further ahead is refused.
+    /// Brings the tables to the form that this program knows. A database that is one form ahead is
+    /// left as it is and served; one that is further ahead is refused.
     pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
         versions::migrate(self, FORM).await
     }
