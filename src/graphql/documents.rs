@@ -54,6 +54,10 @@ impl Default for DocumentLimits {
 
 /// The deepest that brackets may nest: what reads the text calls itself for each.
 const BRACKETS_DEEP_MAX: usize = 48;
+/// The lists of introspection that lead back to themselves, and how many of them may stand within
+/// each other: what they name is multiplied each time (graphql-js: `MaxIntrospectionDepthRule`).
+const INTROSPECTION_LISTS: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
+const INTROSPECTION_LISTS_MAX: usize = 2;
 /// Documents remembered in each of two generations …
 const REMEMBERED_MAX: usize = 512;
 /// … and the longest text of one.
@@ -215,6 +219,7 @@ fn measure(
         root_fields: 0,
         root_names: Vec::new(),
         page_variables: Vec::new(),
+        introspection_lists: None,
     };
     walk.selection(&operation.selection_set.node, 1, limits.depth_max)?;
     let Walk { root_names, page_variables, .. } = walk;
@@ -247,6 +252,8 @@ struct Walk<'a> {
     root_fields: usize,
     root_names: Vec<Name>,
     page_variables: Vec<Name>,
+    /// The lists of introspection that the walk is in, if it is below `__schema` or `__type`.
+    introspection_lists: Option<usize>,
 }
 
 impl<'a> Walk<'a> {
@@ -329,7 +336,21 @@ impl<'a> Walk<'a> {
         if field.selection_set.node.items.is_empty() {
             return Ok(());
         }
-        self.selection(&field.selection_set.node, depth + 1, depth_max)
+        let outside = self.introspection_lists;
+        if is_introspection {
+            self.introspection_lists = Some(0);
+        } else if let Some(lists) = &mut self.introspection_lists
+            && INTROSPECTION_LISTS.contains(&name.as_str())
+        {
+            *lists += 1;
+            if *lists > INTROSPECTION_LISTS_MAX {
+                let message = "lists of introspection stand within each other twice at most";
+                return Err(refused_request("DOCUMENT_TOO_DEEP", message));
+            }
+        }
+        self.selection(&field.selection_set.node, depth + 1, depth_max)?;
+        self.introspection_lists = outside;
+        Ok(())
     }
 
     fn bound(&self, found: usize, max: usize, code: &str, what: &str) -> Result<(), ServerError> {
@@ -426,6 +447,19 @@ mod tests {
         }
         bomb.push_str(" fragment F40 on Q {a}");
         assert_eq!(code(&bomb), "FIELDS_TOO_MANY");
+    }
+
+    #[test]
+    fn lists_of_introspection_do_not_multiply_each_other() {
+        let amplifier = "{__type(name: \"UserError\") {possibleTypes {...F}}}
+            fragment F on __Type {interfaces {possibleTypes {interfaces {name}}}}";
+        assert_eq!(code(amplifier), "DOCUMENT_TOO_DEEP");
+        let of_an_object = "{orders {fields {fields {fields {fields {name}}}}}}";
+        let tool = "{__schema {types {fields {type {name} args {type {interfaces {name}}}}
+            possibleTypes {name}} directives {args {name}}}}";
+        for fine in [of_an_object, tool] {
+            assert!(Prepared::read(fine, &DocumentLimits::default()).is_ok(), "{fine}");
+        }
     }
 
     #[test]
