@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::private::replace;
 use persistence::journal::{Seq, ShardId};
 use persistence::secrets::Installation;
 
@@ -65,9 +66,7 @@ impl Heads {
 
     /// Replaces the file whole.
     fn write(&self) -> std::io::Result<()> {
-        let new = self.file.with_extension("json.new");
-        std::fs::write(&new, serde_json::to_vec(&self.kept)?)?;
-        std::fs::rename(new, &self.file)
+        replace(&self.file, &serde_json::to_vec(&self.kept)?)
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::storage::make_private;
+use super::private::{make_private, replace};
 use cli::Failure;
 use cluster::ownership::Standing;
 use config::Settings;
@@ -145,9 +145,7 @@ impl Kept {
 
     /// Replaces the file whole.
     fn write(&self, directory: &Path) -> std::io::Result<()> {
-        let new = directory.join(format!("{NODE_FILE}.new"));
-        std::fs::write(&new, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(new, file(directory))
+        replace(&file(directory), &serde_json::to_vec_pretty(self)?)
     }
 }
 

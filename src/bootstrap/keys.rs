@@ -14,7 +14,7 @@ use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, SecretsError, Vault, master};
 
-use super::storage::make_private;
+use super::private::make_private;
 
 /// The master key within the data directory.
 const KEY_FILE: &str = "master.key";

@@ -7,6 +7,7 @@ pub mod identity;
 mod keys;
 pub mod metrics;
 pub mod node;
+mod private;
 pub mod server;
 pub mod signals;
 mod storage;

@@ -19,13 +19,15 @@ impl Signals {
     pub fn listen(within: Duration) -> Result<Self, Failure> {
         let failed = |error| Failure::failed("listening for signals", error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (mut terminate, mut interrupt) = {
+        let (mut terminate, mut interrupt, hangup) = {
             let _guard = runtime.enter();
             let listen = |kind| signal(kind).map_err(failed);
-            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+            let hangup = listen(SignalKind::hangup())?;
+            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, hangup)
         };
         let (stop, stopping) = watch::channel(false);
         let listening = move || {
+            runtime.spawn(live_on(hangup));
             runtime.block_on(async {
                 either(&mut terminate, &mut interrupt).await;
                 stop.send_replace(true);
@@ -56,6 +58,14 @@ impl Signals {
         if stopping.wait_for(|stopping| *stopping).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// A terminal that went away, or a script that wants files reopened, ends nothing: there are no
+/// files to reopen, the log goes to standard error.
+async fn live_on(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: nothing to reopen, the configuration is read at the start only");
     }
 }
 

@@ -1,8 +1,6 @@
 //! Where the logs are: the embedded database in the data directory, or a server. Knows what each
 //! needs before it may be used, and hides which of them it is.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,15 +109,6 @@ fn tell(version: ClusterVersion) {
             "older versions may still come: their form is written until `emporium migrate --raise`"
         );
     }
-}
-
-/// A directory that is made here is its owner's alone; one that is there stays as it is.
-pub fn make_private(directory: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| Failure::failed(&format!("making {}", directory.display()), error))
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {

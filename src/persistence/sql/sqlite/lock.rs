@@ -5,7 +5,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// The name of the lock file in the data directory.
 pub const LOCK_FILE: &str = "emporium.lock";
@@ -23,6 +27,11 @@ pub enum LockError {
          process, or give this one a directory of its own with --data"
     )]
     Held { directory: PathBuf, holder: String },
+    #[error(
+        "{file} is no file of its own but a link: what it leads to would be overwritten; look who \
+         laid it there, and remove it"
+    )]
+    Link { file: PathBuf },
     #[error("the data directory {directory} cannot be locked: {source}")]
     Unusable { directory: PathBuf, source: std::io::Error },
 }
@@ -31,13 +40,25 @@ impl FileLock {
     /// Locks `directory`, which must exist, or says who holds it. Never waits.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable { directory: directory.to_owned(), source };
-        let mut file = OpenOptions::new()
+        let path = directory.join(LOCK_FILE);
+        let opened = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(directory.join(LOCK_FILE))
-            .map_err(unusable)?;
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                return Err(LockError::Link { file: path });
+            }
+            Err(error) => return Err(unusable(error)),
+        };
+        if file.metadata().map_err(unusable)?.nlink() > 1 {
+            return Err(LockError::Link { file: path });
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -81,6 +102,23 @@ mod tests {
 
         drop(first);
         FileLock::acquire(directory.path()).expect("it was given up");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_refused_and_what_it_leads_to_stays() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (other, lock) = (directory.path().join("other"), directory.path().join(LOCK_FILE));
+        std::fs::write(&other, "precious").expect("it is made");
+        let refused = || {
+            let refusal = FileLock::acquire(directory.path()).expect_err("there is a link");
+            assert!(matches!(refusal, LockError::Link { .. }), "{refusal}");
+            assert_eq!(std::fs::read_to_string(&other).expect("it is there"), "precious");
+        };
+        std::os::unix::fs::symlink(&other, &lock).expect("a link");
+        refused();
+        std::fs::remove_file(&lock).expect("it is ours");
+        std::fs::hard_link(&other, &lock).expect("another name");
+        refused();
     }
 
     #[test]
