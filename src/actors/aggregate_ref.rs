@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,13 +16,16 @@ use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
 use super::keyed;
+use super::request::{Waiting, until};
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
 use domain::aggregate::{Aggregate, Context};
 use domain::id::{AggregateId, Slot};
+use persistence::cause::chain;
 pub use persistence::codec::KEY_BYTES_MAX;
 use persistence::journal::ShardId;
 use persistence::writer::lane::Dropped;
+use projections::position::Position;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
 ///
@@ -163,6 +167,22 @@ impl Engine {
         &self.shards[usize::from(self.services.slots.shard_of(id))]
     }
 
+    /// How many entries of a position the logs of this node do not have, if there are such: they were
+    /// never written, or are lost. Of shards that are not served here nothing is known.
+    pub fn lacks(&self, position: &Position) -> Option<u64> {
+        let feed = &self.services.feed;
+        if feed.reaches(position) {
+            return None;
+        }
+        let heads = feed.heads();
+        let beyond = |(shard, seq): (ShardId, u64)| {
+            self.shards.get(usize::from(shard)).filter(|shard| shard.is_serving())?;
+            Some(seq.saturating_sub(heads.seq(shard)))
+        };
+        let behind = position.shards().filter_map(beyond).fold(0, u64::saturating_add);
+        (behind > 0).then_some(behind)
+    }
+
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
@@ -257,37 +277,91 @@ impl<A: Aggregate> AggregateRef<A> {
         bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
         if !self.id.is_well_formed() {
-            return self.never_was(&command, meta);
+            let said = self.said_of_nothing(&command, &meta);
+            return said.map_or_else(|| Err(Fault::InvalidId.into()), outcome);
         }
         let verdict = self.submit(Some(command), meta, input_hash, bytes).await;
         let asked = verdict.map_err(AskError::Fault).and_then(outcome);
         asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
     }
 
-    /// What the rules say of what never was: an id that was not given here costs no actor.
-    fn never_was(
+    /// What the rules say to a command to what never was; nothing, if it would make it. Where they
+    /// panic, they do so in the actor too, which knows what to do about it.
+    fn said_of_nothing(
         &self,
         command: &A::Command,
-        meta: CommandMeta,
-    ) -> Result<Committed, AskError<A::Refusal>> {
+        meta: &CommandMeta,
+    ) -> Option<Verdict<A::Refusal>> {
         if let Some(expected) = meta.expected_version.filter(|expected| *expected != 0) {
-            return Err(Fault::VersionConflict { expected, actual: 0 }.into());
+            return Some(Verdict::VersionConflict { expected, actual: 0 });
         }
         let context = Context {
             now: self.engine.services.now(),
             command_id: meta.command_id,
-            principal: meta.principal,
+            principal: Arc::clone(&meta.principal),
             aggregate_id: self.id,
             version: 0,
         };
-        match A::decide(&A::State::default(), command, &context) {
+        let decide = AssertUnwindSafe(|| A::decide(&A::State::default(), command, &context));
+        match catch_unwind(decide).ok()? {
             Ok(events) if events.is_empty() => {
                 let shard = self.engine.shard_of(self.id).id;
-                Ok(Committed { version: 0, shard, seq: 0 })
+                Some(Verdict::Done(Committed { version: 0, shard, seq: 0 }))
             }
-            Ok(_) => Err(Fault::InvalidId.into()),
-            Err(refusal) => Err(AskError::Refused(refusal)),
+            Ok(_) => None,
+            Err(refusal) => Some(Verdict::Refused(refusal)),
         }
+    }
+
+    /// The answer to what changes nothing of an aggregate that never was, without an actor: asking
+    /// for what is not there costs no memory, and pushes out nothing that is.
+    async fn answer_of_nothing(
+        &self,
+        command: Option<&A::Command>,
+        meta: &CommandMeta,
+    ) -> Result<Option<Verdict<A::Refusal>>, Fault> {
+        let said = match command {
+            Some(command) => self.said_of_nothing(command, meta),
+            None => Some(Verdict::KeyUnused),
+        };
+        match said {
+            Some(said) if self.is_unwritten().await? => Ok(Some(said)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the log has nothing of it. What is being made meanwhile may be there or not: it is
+    /// acknowledged after this looked, or this sees it.
+    async fn is_unwritten(&self) -> Result<bool, Fault> {
+        let services = &self.engine.services;
+        if services.quarantines.of(A::TYPE, self.id).is_some() {
+            // The actor tells why it does not answer.
+            return Ok(false);
+        }
+        let until = until(services.deadline()).ok_or_else(out_of_time)?;
+        let asked = services.last_versions.of((A::TYPE, self.id.0));
+        let last = tokio::time::timeout_at(until, asked)
+            .await
+            .map_err(|_| unavailable("its log could not be read in time"))?
+            .map_err(|error| {
+                tracing::warn!(error = %chain(&error), kind = A::TYPE, "the log cannot be read");
+                dropped(Dropped::Unread)
+            })?;
+        if last > 0 {
+            return Ok(false);
+        }
+        // After the log was looked at: the lease was ours while that was current.
+        if !self.engine.shard_of(self.id).may_read() {
+            return Err(unavailable("the lease ran out"));
+        }
+        metrics::ANSWERED_OF_NOTHING.inc();
+        Ok(true)
+    }
+
+    /// How what never was is read.
+    fn nothing(&self) -> Reading<A::State> {
+        let shard = self.engine.shard_of(self.id).id;
+        Reading { state: A::State::default(), version: 0, shard, seq: 0 }
     }
 
     /// What became of an idempotency key here: the outcome of the command that used it, waited for
@@ -327,14 +401,24 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping"));
         }
-        let (activation, permit) = self.live(|activation| {
+        let until = until(self.engine.services.deadline()).ok_or_else(out_of_time)?;
+        let admit = |activation: &Arc<Activation<A>>| {
             activation.admit(bytes).map(|permit| (Arc::clone(activation), permit))
-        })?;
+        };
+        let (activation, permit) = match self.if_live(admit)? {
+            Some(admitted) => admitted,
+            None => {
+                if let Some(said) = self.answer_of_nothing(command.as_ref(), &meta).await? {
+                    return Ok(said);
+                }
+                self.live(admit)?
+            }
+        };
         let (sender, verdict) = oneshot::channel();
         let reply = ReplyTo { sender, permit };
         activation.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
         drop(activation);
-        match tokio::time::timeout(self.engine.services.deadline(), verdict).await {
+        match tokio::time::timeout_at(until, verdict).await {
             Ok(Ok(verdict)) => Ok(verdict),
             Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown),
         }
@@ -343,16 +427,18 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
         if !self.id.is_well_formed() {
-            let shard = self.engine.shard_of(self.id).id;
-            return Ok(Reading { state: A::State::default(), version: 0, shard, seq: 0 });
+            return Ok(self.nothing());
         }
+        let look = |activation: &Arc<Activation<A>>| match activation.read() {
+            Some(reading) => Ok(Found::Reading(reading)),
+            None => activation.admit(0).map(|permit| Found::Cold(Arc::clone(activation), permit)),
+        };
         for _ in 0..3 {
-            let found = self.live(|activation| match activation.read() {
-                Some(reading) => Ok(Found::Reading(reading)),
-                None => {
-                    activation.admit(0).map(|permit| Found::Cold(Arc::clone(activation), permit))
-                }
-            })?;
+            let found = match self.if_live(look)? {
+                Some(found) => found,
+                None if self.is_unwritten().await? => return Ok(self.nothing()),
+                None => self.live(look)?,
+            };
             let reading = match found {
                 Found::Reading(reading) => Some(reading),
                 Found::Cold(activation, permit) => self.load(&activation, permit).await?,
@@ -381,6 +467,12 @@ impl<A: Aggregate> AggregateRef<A> {
             return Ok(());
         }
         let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
+        let (Some(until), Some(_waiting)) = (until(patience), Waiting::begin()) else {
+            return Ok(());
+        };
+        if !self.is_live() && self.is_unwritten().await? {
+            return Ok(());
+        }
         let (activation, _permit) = self.live(|activation| {
             activation.admit(0).map(|permit| (Arc::clone(activation), permit))
         })?;
@@ -395,7 +487,7 @@ impl<A: Aggregate> AggregateRef<A> {
                 changed.await;
             }
         };
-        tokio::time::timeout(patience, waiting).await.unwrap_or(Ok(()))
+        tokio::time::timeout_at(until, waiting).await.unwrap_or(Ok(()))
     }
 
     /// Whether its shard is held here, so that no other node acts for it now.
@@ -423,7 +515,8 @@ impl<A: Aggregate> AggregateRef<A> {
     ) -> Result<Option<Reading<A::State>>, Fault> {
         let (done, loaded) = oneshot::channel();
         activation.tell(Message::Load(done));
-        match tokio::time::timeout(self.engine.services.deadline(), loaded).await {
+        let until = until(self.engine.services.deadline()).ok_or_else(out_of_time)?;
+        match tokio::time::timeout_at(until, loaded).await {
             Ok(Ok(Ok(()))) => Ok(activation.read()),
             Ok(Ok(Err(reason))) => Err(dropped(reason)),
             Ok(Err(_)) => Ok(None),
@@ -431,27 +524,39 @@ impl<A: Aggregate> AggregateRef<A> {
         }
     }
 
+    /// Its shard, if that is served here.
+    fn served_shard(&self) -> Result<&Arc<Shard>, Fault> {
+        let shard = self.engine.shard_of(self.id);
+        if shard.is_serving() {
+            return Ok(shard);
+        }
+        Err(if shard.regressed.load(Ordering::Acquire) {
+            Fault::Regressed
+        } else {
+            unavailable("its shard is not served here now")
+        })
+    }
+
+    /// Acts on the aggregate if it is live, while it cannot be passivated.
+    fn if_live<T>(
+        &self,
+        act: impl Fn(&Arc<Activation<A>>) -> Result<T, NotAdmitted>,
+    ) -> Result<Option<T>, Fault> {
+        let live = self.served_shard()?.live_activation(&(A::TYPE, self.id), typed(act));
+        live.transpose().map_err(not_admitted)
+    }
+
     /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
     fn live<T>(
         &self,
         act: impl Fn(&Arc<Activation<A>>) -> Result<T, NotAdmitted>,
     ) -> Result<T, Fault> {
-        let shard = self.engine.shard_of(self.id);
-        if !shard.is_serving() {
-            return Err(if shard.regressed.load(Ordering::Acquire) {
-                Fault::Regressed
-            } else {
-                unavailable("its shard is not served here now")
-            });
-        }
+        let shard = self.served_shard()?;
         let key: ActivationKey = (A::TYPE, self.id);
         let start = || Activation::<A>::start(self.id, shard) as Arc<dyn AnyActivation>;
-        let typed = |activation: &Arc<dyn AnyActivation>| {
-            let activation = Arc::clone(activation).as_any().downcast::<Activation<A>>();
-            act(&activation.expect("a kind's name belongs to one kind"))
-        };
+        let typed = typed(act);
         loop {
-            if let Some(done) = shard.activation(key, start, typed) {
+            if let Some(done) = shard.activation(key, start, &typed) {
                 return done.map_err(not_admitted);
             }
             // The bound on live aggregates, and all of them in use.
@@ -459,6 +564,16 @@ impl<A: Aggregate> AggregateRef<A> {
                 return Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY });
             }
         }
+    }
+}
+
+/// The same for an activation whose kind is not seen.
+fn typed<A: Aggregate, T>(
+    act: impl Fn(&Arc<Activation<A>>) -> T,
+) -> impl Fn(&Arc<dyn AnyActivation>) -> T {
+    move |activation| {
+        let activation = Arc::clone(activation).as_any().downcast::<Activation<A>>();
+        act(&activation.expect("a kind's name belongs to one kind"))
     }
 }
 
@@ -497,6 +612,11 @@ pub(super) fn dropped(reason: Dropped) -> Fault {
         Dropped::Unreachable => unavailable("the database cannot be reached"),
         Dropped::Unread => unavailable("its log cannot be read now"),
     }
+}
+
+/// Its request took all its time before this was begun.
+fn out_of_time() -> Fault {
+    unavailable("the time of this request was over")
 }
 
 fn unavailable(reason: &'static str) -> Fault {

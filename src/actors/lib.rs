@@ -12,6 +12,7 @@ pub mod core;
 pub mod keyed;
 pub mod keys;
 pub mod recovery;
+pub mod request;
 pub mod recoveries;
 pub mod quarantines;
 pub mod snapshot;

@@ -32,6 +32,8 @@ telemetry::metrics! { "actors":
     counter FAULTS = "faults" by "kind", "code";
     /// Aggregates that were started.
     counter ACTIVATIONS = "activations";
+    /// Answers that an aggregate never was, or to a command that it refuses: without starting it.
+    counter ANSWERED_OF_NOTHING = "answered_of_nothing";
     /// Aggregates that left memory: idle, over, or to make room.
     counter PASSIVATIONS = "passivations";
     /// Those of them that had to make room for others.

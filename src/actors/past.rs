@@ -13,6 +13,7 @@ use super::aggregate_ref::{AggregateRef, Fault, dropped};
 use super::core::Reading;
 use super::metrics::PAST_EVENTS;
 use super::recovery::{Recovered, RecoveryError};
+use super::request::until;
 use super::snapshot;
 use domain::aggregate::Aggregate;
 use persistence::cause::chain;
@@ -68,6 +69,15 @@ impl Places<'_> {
     }
 }
 
+/// An error where the request has no time left.
+fn until_now(at_most: Duration) -> Result<(), Fault> {
+    let behind_time = Fault::Unavailable {
+        reason: "the time of this request was over".into(),
+        retry_after: RETRY_AFTER,
+    };
+    until(at_most).map(|_| ()).ok_or(behind_time)
+}
+
 fn full() -> Fault {
     Fault::Overloaded { retry_after: RETRY_AFTER }
 }
@@ -113,6 +123,10 @@ impl<A: Aggregate> AggregateRef<A> {
         now: &Reading<A::State>,
     ) -> Result<Reading<A::State>, Fault> {
         let services = &self.engine.services;
+        if now.version == 0 {
+            // What never was had no past.
+            return Ok(Reading { state: A::State::default(), ..now.clone() });
+        }
         let mut places = services.past_reads.enter()?;
         let mut past = self.nearest(until, version_max, now).await?;
         let began = past.version;
@@ -121,6 +135,8 @@ impl<A: Aggregate> AggregateRef<A> {
         }
         'pages: while past.version < version_max {
             places.cover(past.version - began)?;
+            // A look into the past ends with its request.
+            until_now(services.deadline())?;
             let from = past.version + 1;
             let page = services.journal.read_aggregate(
                 A::TYPE,

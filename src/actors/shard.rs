@@ -80,7 +80,7 @@ impl Default for Limits {
 /// Snapshots written at one time.
 const SNAPSHOT_WRITERS: usize = 4;
 /// Callers that wait for something to happen to an aggregate, at one time.
-const WAITS_MAX: usize = 1_024;
+const WAITS_MAX: usize = 8_192;
 
 /// What every actor of a node may use.
 pub struct NodeServices {
@@ -307,6 +307,15 @@ impl Shard {
         for activation in activations.iter() {
             Arc::clone(activation).retire(leaving);
         }
+    }
+
+    /// What `admit` says of the aggregate of this key under the lock, if it is live.
+    pub fn live_activation<T>(
+        &self,
+        key: &ActivationKey,
+        admit: impl FnOnce(&Arc<dyn AnyActivation>) -> T,
+    ) -> Option<T> {
+        self.activations.read().get(key).map(admit)
     }
 
     /// The live aggregate of this key, admitted by `admit` under the lock, so that it cannot be

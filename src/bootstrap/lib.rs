@@ -8,6 +8,7 @@ mod keys;
 pub mod metrics;
 pub mod node;
 mod private;
+mod readiness;
 pub mod server;
 pub mod signals;
 mod storage;

@@ -2,14 +2,20 @@
 
 use telemetry::metrics::{Declared, Page};
 
+telemetry::metrics! { "node":
+    /// 1 while this node is ready for requests, as `/readyz` says; the log says why it is not.
+    gauge READY = "ready";
+}
+
 /// The page of `/metrics`.
 pub fn page() -> Page {
     Page::of(&rooms())
 }
 
 /// What each room declares.
-pub fn rooms() -> [&'static [Declared]; 7] {
+pub fn rooms() -> [&'static [Declared]; 8] {
     [
+        METRICS,
         http::metrics::METRICS,
         graphql::metrics::METRICS,
         actors::metrics::METRICS,

@@ -4,7 +4,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -14,7 +14,8 @@ use super::heads::Heads;
 use super::identity::Identity;
 use super::keys;
 use super::metrics;
-use super::node::{NodeBuilder, Program};
+use super::node::NodeBuilder;
+use super::readiness::Running;
 use super::signals::Signals;
 use super::storage::Storage;
 use cli::Failure;
@@ -73,8 +74,7 @@ pub async fn serve_with(
         }
     }
     let program = builder.complete(node).await?;
-    let (caught_up, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
-    let running = Arc::new(Running { program, caught_up, stopping });
+    let running = Running::of(program);
     run(settings, listener, &running, signals).await
 }
 
@@ -83,32 +83,6 @@ pub async fn serve_with(
 fn died(reason: &str) -> Failure {
     tracing::error!(reason, "this node ends, so that another takes over");
     Failure::failed("this node cannot go on", reason)
-}
-
-/// What runs behind the entrance.
-struct Running {
-    program: Program,
-    caught_up: AtomicBool,
-    stopping: AtomicBool,
-}
-
-impl Health for Running {
-    fn is_live(&self) -> bool {
-        self.program.node.is_live()
-    }
-
-    fn readiness(&self) -> Result<(), String> {
-        let reason = if self.stopping.load(Ordering::Acquire) {
-            "this node is stopping"
-        } else if !self.program.node.serves_all() {
-            "not every shard is served"
-        } else if !self.caught_up.load(Ordering::Acquire) {
-            "the views are catching up"
-        } else {
-            return Ok(());
-        };
-        Err(reason.to_owned())
-    }
 }
 
 async fn run(
@@ -123,6 +97,7 @@ async fn run(
         workers: settings.http.threads(),
         demo: settings.general.demo,
         limits: settings.http.limits(),
+        policy: settings.http.policy(settings.log.access_ratio),
         metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
     };
     let health = Arc::clone(running) as Arc<dyn Health>;
@@ -130,6 +105,7 @@ async fn run(
         .map_err(|error| Failure::failed("serving HTTP", error))?;
     let handle = server.handle();
     serve_metrics(settings)?;
+    let telling = tokio::spawn(Arc::clone(running).tell());
     let mut server = std::pin::pin!(server);
     let working = async {
         become_ready(settings, address, running).await?;
@@ -146,6 +122,7 @@ async fn run(
         let reason = ended.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
         return Err(Failure::failed("serving HTTP", reason));
     }
+    telling.abort();
     tracing::info!("stopping: finishing what is in flight");
     running.stopping.store(true, Ordering::Release);
     let until = Instant::now() + drain_time(settings);

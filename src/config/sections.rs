@@ -10,7 +10,8 @@ use super::Settings;
 use super::secret::{DatabaseUrl, RedisUrl};
 use actors::shard::SHARDS_MAX;
 use cluster::ownership::LeaseTerms;
-use http::HttpLimits;
+use http::clients::Network;
+use http::{HttpLimits, HttpPolicy};
 
 /// The longest name of a node, in bytes: the column that keeps it.
 const NODE_NAME_BYTES_MAX: usize = 64;
@@ -71,51 +72,102 @@ impl Default for NodeSection {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpSection {
-    /// Threads that serve HTTP; 0 means one for each core.
-    pub workers: usize,
-    /// How long a node that stops may take to finish what is in flight.
-    pub drain_seconds: u64,
-    /// The longest body of a request.
-    pub body_bytes_max: usize,
-    /// Connections of one worker at once; more wait in the system's queue.
-    pub connections_max: usize,
-    /// Requests that are being answered at one time; more are turned away at once.
-    pub requests_max: usize,
-    /// How long a client may take to send the head of a request.
-    pub head_timeout_ms: u64,
-    /// How long a client may take to send the body of one.
-    pub body_timeout_ms: u64,
+/// `[http]`: what is listed, with the type of each, are the bounds of [`HttpLimits`] by their names.
+macro_rules! http_section {
+    ($($bound:ident: $type:ty,)+) => {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct HttpSection {
+            /// Threads that serve HTTP; 0 means one for each core.
+            pub workers: usize,
+            /// How long a node that stops may take to finish what is in flight.
+            pub drain_seconds: u64,
+            /// `/graphiql` is there without `--demo` too.
+            pub explorer: bool,
+            /// Names by which the server may be called; none named: by any, but for a demo.
+            pub hosts: Vec<String>,
+            /// Sites whose pages may ask.
+            pub cors_origins: Vec<String>,
+            /// Proxies, by address or network, that are believed about whom they speak for.
+            pub trusted_proxies: Vec<String>,
+            $(pub $bound: $type,)+
+        }
+
+        impl Default for HttpSection {
+            fn default() -> Self {
+                let limits = HttpLimits::default();
+                Self {
+                    workers: 0,
+                    drain_seconds: 20,
+                    explorer: false,
+                    hosts: Vec::new(),
+                    cors_origins: Vec::new(),
+                    trusted_proxies: Vec::new(),
+                    $($bound: limits.$bound,)+
+                }
+            }
+        }
+
+        impl HttpSection {
+            pub fn limits(&self) -> HttpLimits {
+                HttpLimits {
+                    $($bound: self.$bound,)+
+                    // Half of the time is for what follows: views, snapshots, leases.
+                    shutdown_seconds: self.drain_seconds.div_ceil(2),
+                }
+            }
+        }
+    };
 }
 
-impl Default for HttpSection {
-    fn default() -> Self {
-        let limits = HttpLimits::default();
-        Self {
-            workers: 0,
-            drain_seconds: 20,
-            body_bytes_max: limits.body_bytes_max,
-            connections_max: limits.connections_max,
-            requests_max: limits.requests_max,
-            head_timeout_ms: limits.head_timeout_ms,
-            body_timeout_ms: limits.body_timeout_ms,
-        }
-    }
+http_section! {
+    body_bytes_max: usize,
+    bodies_bytes_max: usize,
+    replies_bytes_max: usize,
+    compress_from_bytes: usize,
+    connections_max: usize,
+    connections_per_client_max: usize,
+    requests_max: usize,
+    requests_per_client_max: usize,
+    waits_max: usize,
+    waits_per_client_max: usize,
+    deadline_ms: u64,
+    head_timeout_ms: u64,
+    body_timeout_ms: u64,
+    write_timeout_ms: u64,
 }
 
 impl HttpSection {
-    pub fn limits(&self) -> HttpLimits {
-        HttpLimits {
-            body_bytes_max: self.body_bytes_max,
-            connections_max: self.connections_max,
-            requests_max: self.requests_max,
-            head_timeout_ms: self.head_timeout_ms,
-            body_timeout_ms: self.body_timeout_ms,
-            // Half of the time is for what follows: views, snapshots, leases.
-            shutdown_seconds: self.drain_seconds.div_ceil(2),
+    /// Whom the entrance lets in; `access_ratio` stands in another section.
+    pub fn policy(&self, access_ratio: f64) -> HttpPolicy {
+        // What cannot be read was refused when the configuration was loaded.
+        let networks = self.trusted_proxies.iter().filter_map(|network| network.parse().ok());
+        HttpPolicy {
+            explorer: self.explorer,
+            hosts: self.hosts.clone(),
+            cors_origins: self.cors_origins.clone(),
+            trusted_proxies: networks.collect(),
+            access_ratio,
         }
+    }
+
+    /// The first key whose value is of no use, with what would be right.
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let network = |text: &String| text.parse::<Network>().err();
+        if let Some(problem) = self.trusted_proxies.iter().find_map(network) {
+            return Some(("http.trusted_proxies", problem));
+        }
+        let is_origin = |origin: &String| {
+            let name = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            name.is_some_and(|name| !name.is_empty() && !name.contains(['/', '*', ' ']))
+        };
+        if let Some(wrong) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            let right = format!("{wrong} is no origin, such as https://shop.example");
+            return Some(("http.cors_origins", right));
+        }
+        let is_host = |host: &String| !host.is_empty() && !host.contains([':', '/', '*', ' ']);
+        let wrong = self.hosts.iter().find(|host| !is_host(host))?;
+        Some(("http.hosts", format!("{wrong} is no name of a host without a port")))
     }
 
     /// Threads that serve HTTP, as set or one for each core.
@@ -177,11 +229,11 @@ impl Settings {
         if self.general.data.as_os_str().is_empty() {
             return Some(("data", "expected a directory".to_owned()));
         }
-        if let Some(problem) = self.payments.problem() {
+        if let Some(problem) = self.payments.problem().or_else(|| self.http.problem()) {
             return Some(problem);
         }
-        if let Some(problem) = self.log.filter_problem() {
-            return Some(("log.filter", problem));
+        if let Some(problem) = self.log.problem() {
+            return Some(problem);
         }
         if let Some(problem) = self.telemetry.problem() {
             return Some(problem);
@@ -196,18 +248,31 @@ impl Settings {
 
     /// Every number with the range that makes sense for it, both ends included.
     fn ranges(&self) -> Vec<(&'static str, u64, (u64, u64))> {
-        let limits = &self.limits;
+        let (limits, http) = (&self.limits, &self.http);
         let many = u64::MAX;
         vec![
             ("node.shards", self.node.shards.into(), (1, SHARDS_MAX.into())),
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
-            ("http.body_bytes_max", self.http.body_bytes_max as u64, (1_024, 64 << 20)),
-            ("http.connections_max", self.http.connections_max as u64, (1, 1_000_000)),
-            ("http.requests_max", self.http.requests_max as u64, (1, 1_000_000)),
-            ("http.head_timeout_ms", self.http.head_timeout_ms, (100, 600_000)),
-            ("http.body_timeout_ms", self.http.body_timeout_ms, (100, 600_000)),
+            ("http.body_bytes_max", http.body_bytes_max as u64, (1_024, 64 << 20)),
+            ("http.bodies_bytes_max", http.bodies_bytes_max as u64, (4_096, many)),
+            ("http.replies_bytes_max", http.replies_bytes_max as u64, (1 << 20, many)),
+            ("http.compress_from_bytes", http.compress_from_bytes as u64, (0, 64 << 20)),
+            ("http.connections_max", http.connections_max as u64, (1, 1_000_000)),
+            (
+                "http.connections_per_client_max",
+                http.connections_per_client_max as u64,
+                (1, 1_000_000),
+            ),
+            ("http.requests_max", http.requests_max as u64, (1, 1_000_000)),
+            ("http.requests_per_client_max", http.requests_per_client_max as u64, (1, 1_000_000)),
+            ("http.waits_max", http.waits_max as u64, (0, 1_000_000)),
+            ("http.waits_per_client_max", http.waits_per_client_max as u64, (0, 1_000_000)),
+            ("http.deadline_ms", http.deadline_ms, (100, 600_000)),
+            ("http.head_timeout_ms", http.head_timeout_ms, (100, 600_000)),
+            ("http.body_timeout_ms", http.body_timeout_ms, (100, 600_000)),
+            ("http.write_timeout_ms", http.write_timeout_ms, (100, 600_000)),
             ("lease.seconds", self.lease.seconds, (1, 600)),
             ("graphql.tokens_max", self.graphql.tokens_max as u64, (1, 1_000_000)),
             ("graphql.depth_max", self.graphql.depth_max as u64, (1, 1_000)),

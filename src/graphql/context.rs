@@ -40,6 +40,15 @@ pub enum AsOf {
     Time(Instant),
 }
 
+/// What a field costs that may be asked for the past: a replay reads up to a snapshot interval of
+/// events.
+pub fn past(as_of: &Option<AsOf>) -> usize {
+    if as_of.is_some() { PAST_COMPLEXITY } else { 1 }
+}
+
+/// With the default bound on what an operation costs, a hundred looks into the past.
+const PAST_COMPLEXITY: usize = 100;
+
 /// The state of an aggregate as a client asked for it.
 pub struct Loaded<A: Aggregate> {
     pub id: AggregateId,

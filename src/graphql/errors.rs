@@ -38,6 +38,11 @@ pub fn refused_request(code: &str, message: impl Into<String>) -> ServerError {
     ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 
+/// The refusal of a request of nobody.
+pub fn unauthenticated() -> ServerError {
+    refused_request(UNAUTHENTICATED, "this needs somebody who is signed in")
+}
+
 /// The refusal of a whole request where too many are being answered.
 pub fn overloaded() -> ServerError {
     let error = fault(&Fault::Overloaded { retry_after: Duration::from_millis(250) });

@@ -31,6 +31,7 @@ use async_graphql::{
 };
 
 use actors::aggregate_ref::Engine;
+pub use actors::request::{self, Place, RequestScope};
 use application::Application;
 use application::caller::Caller;
 pub use application::views::Views;
@@ -81,6 +82,8 @@ pub struct Call {
     pub trace: Option<std::sync::Arc<str>>,
     /// A mutation is refused: it came by a way that must not change anything.
     pub read_only: bool,
+    /// Until when, and from which place; nothing, if the node asks itself.
+    pub scope: Option<RequestScope>,
 }
 
 impl Call {
@@ -124,7 +127,10 @@ impl GraphqlSchema {
     /// Boxed here: what callers poll is compiled where it is polled, and the whole of the API would
     /// be compiled again in each of their rooms.
     pub fn execute(&self, call: Call) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
-        Box::pin(self.answer(call))
+        match call.scope.clone() {
+            Some(scope) => Box::pin(request::within(scope, self.answer(call))),
+            None => Box::pin(self.answer(call)),
+        }
     }
 
     async fn answer(&self, call: Call) -> Reply {
@@ -141,9 +147,7 @@ impl GraphqlSchema {
             Reply { operation: Counted::Other, outcome, response }
         };
         let Some(principal) = call.principal else {
-            let message = "this needs somebody who is signed in";
-            let error = errors::refused_request(errors::UNAUTHENTICATED, message);
-            return refused(Outcome::Unauthenticated, error);
+            return refused(Outcome::Unauthenticated, errors::unauthenticated());
         };
         let prepared = match self.documents.prepare(&call.query, &self.limits) {
             Ok(prepared) => prepared,
@@ -209,8 +213,10 @@ fn give_codes(all: &mut [ServerError], executed: bool) {
         }
         let code = match error.message.as_str() {
             "Query is too complex." => "DOCUMENT_TOO_COMPLEX",
-            // Inputs that have the right shape for the schema and no meaning for their type.
+            // Inputs that have the right shape for the schema and no meaning for their type: met when
+            // the field runs, or before, where what it costs depends on them.
             _ if executed => errors::INVALID_VALUE,
+            message if message.starts_with("Failed to parse \"") => errors::INVALID_VALUE,
             _ => errors::VALIDATION_FAILED,
         };
         error.extensions.get_or_insert_default().set("code", code);

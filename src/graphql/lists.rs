@@ -1,6 +1,7 @@
 //! Lists: what a view says stands where, by pages. A view names the rows and their order; the
 //! aggregates themselves say what is in them, so that a list shows nothing older than they are.
 
+use actors::aggregate_ref::Fault;
 use actors::view::ViewRef;
 use domain::id::AggregateId;
 use projections::position::Position;
@@ -8,7 +9,7 @@ use projections::position::Position;
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
 
-use super::context::application;
+use super::context::{application, engine};
 use super::errors::{coded, fault};
 use super::positions::PositionToken;
 use super::scalars::GivenPosition;
@@ -47,6 +48,10 @@ impl<K: Cursor + Send> Asked<K> {
             .transpose()?;
         let first = usize::try_from(first).unwrap_or(0);
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
+        if let Some(behind) = at_least.as_ref().and_then(|wanted| engine(context).lacks(wanted)) {
+            // What no log has, no view will have: there is nothing to wait for.
+            return Err(fault(&Fault::Stale { behind }));
+        }
         Ok(Self { first, after, at_least })
     }
 

@@ -15,6 +15,9 @@ use serde_json::value::RawValue;
 /// is still sending, gets to see the reply.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
+/// Room for a body is made by so many bytes, or by as many as came at once.
+const TAKEN_AT_ONCE: usize = 16 << 10;
+
 /// Why a request could not be read.
 #[derive(Debug, PartialEq)]
 pub struct Unreadable {
@@ -29,6 +32,19 @@ impl Unreadable {
     }
 }
 
+/// Why there is no body.
+pub enum Unread {
+    /// Too many bytes are being read, of all or of this client.
+    NoRoom,
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for Unread {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
 /// The parameters of a request, by whatever way they came.
 #[derive(Debug)]
 pub struct Parameters {
@@ -37,32 +53,43 @@ pub struct Parameters {
     pub variables: Variables,
 }
 
-/// Reads a body of at most `bytes_max`, within `timeout`.
+/// Reads a body of at most `bytes_max`, within `timeout`. `take` makes room for what is kept, before
+/// it is; a client that announces much and sends nothing holds nothing.
 pub async fn read(
     mut payload: Payload,
-    declared: Option<u64>,
     bytes_max: usize,
     timeout: Duration,
-) -> Result<Bytes, Unreadable> {
-    let capacity = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = BytesMut::with_capacity(capacity.min(bytes_max));
+    take: impl Fn(usize) -> bool,
+) -> Result<Bytes, Unread> {
+    let (mut body, mut taken) = (BytesMut::new(), 0_usize);
     let mut length = 0_usize;
     let reading = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| {
-                Unreadable::new(StatusCode::BAD_REQUEST, "BODY_UNREADABLE", error.to_string())
+                tracing::debug!(%error, "a body cannot be read");
+                let message = "the body ended before it was whole, or was not encoded as it says";
+                Unreadable::new(StatusCode::BAD_REQUEST, "BODY_UNREADABLE", message)
             })?;
             length = length.saturating_add(chunk.len());
             if length > DISCARDED_BYTES_MAX {
                 break;
             }
             if length <= bytes_max {
+                if length > taken {
+                    let more = (length - taken).max(TAKEN_AT_ONCE).min(bytes_max - taken);
+                    if !take(more) {
+                        return Err(Unread::NoRoom);
+                    }
+                    taken += more;
+                    body.reserve(taken - body.len());
+                }
                 body.extend_from_slice(&chunk);
             }
         }
         if length > bytes_max {
             let message = format!("a body has at most {bytes_max} bytes");
-            return Err(Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message));
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(Unreadable::new(status, "BODY_TOO_LARGE", message).into());
         }
         Ok(body.freeze())
     };
@@ -70,7 +97,7 @@ pub async fn read(
         Ok(read) => read,
         Err(_) => {
             let message = "the body did not come in time";
-            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMED_OUT", message))
+            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMED_OUT", message).into())
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `/graphql`: GraphQL over HTTP. Owns status codes and headers; what a request means is the
 //! schema's.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
@@ -9,18 +10,23 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use async_graphql::{Response, ServerError, Value};
 use serde::Serialize;
 
-use super::Shared;
 use super::accept::{self, MediaType};
-use super::body::{self, Parameters, Unreadable};
+use super::access_log::Record;
+use super::body::{self, Parameters, Unread, Unreadable};
+use super::clients::Client;
 use super::metrics::{REQUEST_BYTES, count_reply};
+use super::places::Visit;
+use super::reply::{Counted, compress};
 use super::request_id::RequestId;
+use super::{Shared, Visitor};
 use auth::Principal;
-use graphql::errors::{overloaded, refused_request};
-use graphql::{Call, Outcome, Reply};
+use graphql::errors::{code_of, overloaded, refused_request, unauthenticated};
+use graphql::{Call, Outcome, Reply, RequestScope};
 use telemetry::trace::Door;
 
 const REQUEST_ID: &str = "x-request-id";
 const TRACEPARENT: &str = "traceparent";
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Tells a client the trace of its request, where that is sampled (W3C Trace Context, level 2).
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
@@ -30,62 +36,16 @@ pub async fn post(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
-    let began = Instant::now();
-    let mut door = enter(&request);
-    let reply = answer_post(request, payload, &shared, &mut door).await;
-    count_reply(&reply, began);
-    leave(door, reply)
-}
-
-async fn answer_post(
-    request: HttpRequest,
-    payload: web::Payload,
-    shared: &Shared,
-    door: &mut Door,
-) -> HttpResponse {
-    let head = Head::of(&request);
-    let Some(media_type) = head.media_type else { return head.not_acceptable() };
-    let read = async {
-        if !accept::is_json(text(&request, header::CONTENT_TYPE)) {
-            // Forms and plain text are what another site can make a browser send.
-            let message = "a request is sent as application/json in UTF-8";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Unreadable::new(status, "MEDIA_TYPE_UNSUPPORTED", message));
-        }
-        let declared =
-            text(&request, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        let timeout = Duration::from_millis(shared.limits.body_timeout_ms);
-        body::read(payload, declared, shared.limits.body_bytes_max, timeout).await
-    };
-    let body = match read.await {
-        Ok(body) => body,
-        Err(unreadable) => return head.refuse(media_type, &unreadable),
-    };
-    REQUEST_BYTES.add(body.len() as u64);
-    let Some(_place) = shared.place() else { return head.turn_away(media_type) };
-    match body::parse(&body) {
-        Ok(parameters) => run(shared, head, media_type, (parameters, false), door).await,
-        Err(unreadable) => head.refuse(media_type, &unreadable),
-    }
+    let mut asked = Asked::enter(&request, &shared);
+    let reply = asked.answer_post(payload).await;
+    asked.leave(reply)
 }
 
 /// Queries only, in the URL.
 pub async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    let began = Instant::now();
-    let mut door = enter(&request);
-    let reply = answer_get(request, &shared, &mut door).await;
-    count_reply(&reply, began);
-    leave(door, reply)
-}
-
-async fn answer_get(request: HttpRequest, shared: &Shared, door: &mut Door) -> HttpResponse {
-    let head = Head::of(&request);
-    let Some(media_type) = head.media_type else { return head.not_acceptable() };
-    let Some(_place) = shared.place() else { return head.turn_away(media_type) };
-    match body::parse_url(request.query_string()) {
-        Ok(parameters) => run(shared, head, media_type, (parameters, true), door).await,
-        Err(unreadable) => head.refuse(media_type, &unreadable),
-    }
+    let mut asked = Asked::enter(&request, &shared);
+    let reply = asked.answer_get().await;
+    asked.leave(reply)
 }
 
 pub async fn other_method(request: HttpRequest) -> HttpResponse {
@@ -97,62 +57,188 @@ pub async fn other_method(request: HttpRequest) -> HttpResponse {
     response
 }
 
-/// Decides whether the request is sampled.
-fn enter(request: &HttpRequest) -> Door {
-    let brought = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    Door::enter(brought, "request")
-}
-
-/// Ends the request's span, if it has one, and tells the client of it.
-fn leave(door: Door, mut reply: HttpResponse) -> HttpResponse {
-    let Some(mut span) = door.span else { return reply };
-    span.set("http.response.status_code", reply.status().as_u16());
-    if reply.status().is_server_error() {
-        span.fail(reply.status());
-    }
-    let told = HeaderValue::try_from(span.traceparent()).expect("digits, letters and dashes");
-    reply.headers_mut().insert(TRACERESPONSE, told);
-    span.end();
-    reply
-}
-
-async fn run(
-    shared: &Shared,
+/// One request, from its head to its reply.
+struct Asked<'a> {
+    request: &'a HttpRequest,
+    shared: &'a Shared,
     head: Head,
-    media_type: MediaType,
-    (parameters, read_only): (Parameters, bool),
-    door: &mut Door,
-) -> HttpResponse {
-    let call = Call {
-        query: parameters.query,
-        operation_name: parameters.operation_name,
-        variables: parameters.variables,
-        principal: shared.demo.then(Principal::demo),
-        correlation_id: head.request_id.correlation_id,
-        trace: door.trace.clone(),
-        read_only,
-    };
-    let Reply { operation, outcome, response } = shared.schema.execute(call).await;
-    if let Some(span) = &mut door.span {
-        span.named(format!("graphql {}", operation.name()));
-        span.set("emporium.request.id", &head.request_id.text);
+    began: Instant,
+    /// Decides whether the request is sampled.
+    door: Door,
+    record: Option<Record>,
+}
+
+impl<'a> Asked<'a> {
+    fn enter(request: &'a HttpRequest, shared: &'a Shared) -> Self {
+        let head = Head::of(request);
+        let brought = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let door = Door::enter(brought, "request");
+        let mut record = shared.access_log.begin();
+        if let Some(record) = &mut record {
+            record.correlation_id = head.request_id.correlation_id;
+        }
+        Self { request, shared, head, began: Instant::now(), door, record }
     }
-    let status = match (outcome, media_type) {
-        (Outcome::Executed, _) => StatusCode::OK,
-        (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
-        (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
-        (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
-        // A well-formed request that was refused: under the older media type that is a 200.
-        (Outcome::Refused, MediaType::Json) => StatusCode::OK,
-        (Outcome::Refused, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
-    };
-    let mut reply = head.reply(status, media_type);
-    match outcome {
-        Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
-        Outcome::Unauthenticated => _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-        _ => {}
+
+    async fn answer_post(&mut self, payload: web::Payload) -> HttpResponse {
+        let (media_type, visit) = match self.let_in() {
+            Ok(let_in) => let_in,
+            Err(reply) => return reply,
+        };
+        if !accept::is_json(text(self.request, header::CONTENT_TYPE)) {
+            // Forms and plain text are what another site can make a browser send.
+            let message = "a request is sent as application/json in UTF-8";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let refusal = Unreadable::new(status, "MEDIA_TYPE_UNSUPPORTED", message);
+            return self.head.refuse(media_type, &refusal);
+        }
+        let limits = &self.shared.limits;
+        let take = |bytes| visit.take_body(bytes);
+        let read = body::read(payload, limits.body_bytes_max, limits.body_timeout(), take);
+        let body = match read.await {
+            Ok(body) => body,
+            Err(Unread::NoRoom) => return self.head.turn_away(media_type),
+            Err(Unread::Unreadable(unreadable)) => {
+                return self.head.refuse(media_type, &unreadable);
+            }
+        };
+        REQUEST_BYTES.add(body.len() as u64);
+        let parsed = body::parse(&body);
+        drop(body);
+        self.answer(media_type, visit, parsed, false).await
     }
-    reply.body(write(outcome, &response))
+
+    async fn answer_get(&mut self) -> HttpResponse {
+        let (media_type, visit) = match self.let_in() {
+            Ok(let_in) => let_in,
+            Err(reply) => return reply,
+        };
+        let parsed = body::parse_url(self.request.query_string());
+        self.answer(media_type, visit, parsed, true).await
+    }
+
+    /// What is decided by the head alone, before anything is read of what is asked: by which name,
+    /// in which form, by whom, and whether there is a place.
+    fn let_in(&self) -> Result<(MediaType, Arc<Visit>), HttpResponse> {
+        let Self { request, shared, head, .. } = self;
+        let Some(media_type) = head.media_type else { return Err(head.not_acceptable()) };
+        if !shared.hosts.admit(request) {
+            let message = "this server does not answer by that name";
+            let status = StatusCode::MISDIRECTED_REQUEST;
+            let refusal = Unreadable::new(status, "HOST_NOT_ALLOWED", message);
+            return Err(head.refuse(media_type, &refusal));
+        }
+        if !shared.demo {
+            return Err(head.unauthenticated(media_type));
+        }
+        let visit = Visit::enter(&shared.places, client_of(request, shared), shared.limits);
+        visit.map(|visit| (media_type, visit)).ok_or_else(|| head.turn_away(media_type))
+    }
+
+    async fn answer(
+        &mut self,
+        media_type: MediaType,
+        visit: Arc<Visit>,
+        parsed: Result<Parameters, Unreadable>,
+        read_only: bool,
+    ) -> HttpResponse {
+        if !visit.begin_work() {
+            return self.head.turn_away(media_type);
+        }
+        match parsed {
+            Ok(parameters) => self.run(media_type, visit, parameters, read_only).await,
+            Err(unreadable) => self.head.refuse(media_type, &unreadable),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        media_type: MediaType,
+        visit: Arc<Visit>,
+        parameters: Parameters,
+        read_only: bool,
+    ) -> HttpResponse {
+        let Self { shared, head, door, .. } = self;
+        if let Some(record) = &mut self.record {
+            record.named(parameters.operation_name.as_deref());
+        }
+        let deadline = (self.began + shared.limits.deadline()).into();
+        let call = Call {
+            query: parameters.query,
+            operation_name: parameters.operation_name,
+            variables: parameters.variables,
+            principal: shared.demo.then(Principal::demo),
+            correlation_id: head.request_id.correlation_id,
+            trace: door.trace.clone(),
+            read_only,
+            scope: Some(RequestScope { deadline, place: visit }),
+        };
+        let Reply { operation, outcome, response } = shared.schema.execute(call).await;
+        if let Some(record) = &mut self.record {
+            operation.name().clone_into(&mut record.operation);
+            record.code = response.errors.first().and_then(code_of).map(str::to_owned);
+        }
+        if let Some(span) = &mut door.span {
+            span.named(format!("graphql {}", operation.name()));
+            span.set("emporium.request.id", &head.request_id.text);
+        }
+        let status = match (outcome, media_type) {
+            (Outcome::Executed, _) => StatusCode::OK,
+            (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
+            (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
+            (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
+            // A well-formed request that was refused: under the older media type that is a 200.
+            (Outcome::Refused, MediaType::Json) => StatusCode::OK,
+            (Outcome::Refused, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        };
+        let mut reply = head.reply(status, media_type);
+        match outcome {
+            Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
+            Outcome::Unauthenticated => {
+                _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+            }
+            _ => {}
+        }
+        // What changed something is told in any case.
+        let in_any_case = !matches!(response.data, Value::Null) && !read_only;
+        let written = write(outcome, &response);
+        let max = shared.limits.replies_bytes_max;
+        match Counted::new(&shared.places, written, max, in_any_case) {
+            Some(written) => reply.body(written),
+            None => head.turn_away(media_type),
+        }
+    }
+
+    /// Ends the request: counted, told of, and compressed on its way out.
+    fn leave(self, mut reply: HttpResponse) -> HttpResponse {
+        let Self { request, shared, began, door, record, .. } = self;
+        count_reply(&reply, began);
+        if let Some(record) = record {
+            record.write(&reply, began.elapsed());
+        }
+        if let Some(mut span) = door.span {
+            span.set("http.response.status_code", reply.status().as_u16());
+            if reply.status().is_server_error() {
+                span.fail(reply.status());
+            }
+            let told =
+                HeaderValue::try_from(span.traceparent()).expect("digits, letters and dashes");
+            reply.headers_mut().insert(TRACERESPONSE, told);
+            span.end();
+        }
+        compress(request, reply, shared.limits.compress_from_bytes)
+    }
+}
+
+/// Whose request it is: of who is connected, or of whom a trusted proxy speaks for.
+fn client_of(request: &HttpRequest, shared: &Shared) -> Arc<Client> {
+    let Some(visitor) = request.conn_data::<Visitor>() else { return Arc::default() };
+    let forwarded = || {
+        let header = request.headers().get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
+        shared.clients.forwarded(header)
+    };
+    let client = if visitor.is_proxy { forwarded() } else { None };
+    client.unwrap_or_else(|| Arc::clone(&visitor.client))
 }
 
 /// A reply as the specification has it: without `data` where nothing ran.
@@ -208,6 +294,13 @@ impl Head {
         let errors = [overloaded()];
         let mut reply = self.reply(StatusCode::SERVICE_UNAVAILABLE, media_type);
         reply.insert_header((header::RETRY_AFTER, "1"));
+        reply.body(to_json(&Written { errors: &errors, data: None }))
+    }
+
+    fn unauthenticated(&self, media_type: MediaType) -> HttpResponse {
+        let errors = [unauthenticated()];
+        let mut reply = self.reply(StatusCode::UNAUTHORIZED, media_type);
+        reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         reply.body(to_json(&Written { errors: &errors, data: None }))
     }
 

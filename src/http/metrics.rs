@@ -1,12 +1,13 @@
 //! What is told of requests, whatever they ask for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 
+use super::places::Places;
 use telemetry::metrics::SECONDS;
 
 telemetry::metrics! { "http":
@@ -16,15 +17,26 @@ telemetry::metrics! { "http":
     histogram REQUEST_SECONDS = "request_seconds" with SECONDS;
     /// Requests that are being answered.
     gauge IN_FLIGHT = "requests_in_flight";
+    /// Requests that wait for a view or for the end of a checkout.
+    gauge WAITING = "requests_waiting";
+    /// Bytes of the bodies of requests that are being read or answered.
+    gauge BODY_BYTES = "body_bytes_in_flight";
+    /// Bytes of long replies that are on their way.
+    gauge REPLY_BYTES = "reply_bytes_in_flight";
+    /// Connections that were closed at once, because their client had too many.
+    counter CONNECTIONS_REFUSED = "connections_refused";
     /// Bytes of the bodies of requests.
     counter REQUEST_BYTES = "request_bytes";
     /// Bytes of the bodies of replies.
     counter RESPONSE_BYTES = "response_bytes";
 }
 
-/// Tells how many places of those that answer are taken.
-pub(crate) fn observe(answering: &Arc<AtomicUsize>) {
-    IN_FLIGHT.observe(answering, |answering| answering.load(Ordering::Relaxed) as f64);
+/// Tells how much of what has a bound is taken.
+pub(crate) fn observe(places: &Arc<Places>) {
+    IN_FLIGHT.observe(places, |places| places.answering.load(Ordering::Relaxed) as f64);
+    WAITING.observe(places, |places| places.waiting.load(Ordering::Relaxed) as f64);
+    BODY_BYTES.observe(places, |places| places.body_bytes.load(Ordering::Relaxed) as f64);
+    REPLY_BYTES.observe(places, |places| places.reply_bytes.load(Ordering::Relaxed) as f64);
 }
 
 /// Counts a reply that is ready to be sent.

@@ -19,7 +19,9 @@ pub fn serve_metrics(listener: TcpListener, page: Page) -> std::io::Result<Serve
 }
 
 pub(crate) fn routes(app: &mut ServiceConfig, page: &web::Data<Page>) {
-    app.app_data(page.clone()).route("/metrics", web::get().to(show));
+    app.app_data(page.clone())
+        .route("/metrics", web::get().to(show))
+        .route("/metrics", web::head().to(show));
 }
 
 async fn show(request: HttpRequest, page: web::Data<Page>) -> HttpResponse {

@@ -24,6 +24,9 @@ use persistence::cause::{Cause, chain};
 use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Regression, Seq, ShardId};
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
+/// How long a failed commit speaks against a node to which nothing was written since.
+const FAILED_FOR_US: u64 = 10_000_000;
+
 /// How a node is set up.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
@@ -130,6 +133,20 @@ impl Node {
 
     pub fn serves_all(&self) -> bool {
         self.leases.serves_all()
+    }
+
+    /// Why clients would be answered with faults, if they would: leases that could not be renewed, or
+    /// commits that fail. What failed long ago and was not tried again since is forgotten: a node that
+    /// gets no requests for it would never be asked again.
+    pub fn trouble(&self) -> Option<&'static str> {
+        let shards = self.engine.shards();
+        if shards.iter().any(|shard| shard.is_serving() && !shard.may_read()) {
+            return Some("a lease could not be renewed: the database does not answer");
+        }
+        let now_us = self.engine.services.monotonic_us();
+        let is_lately = |failed_us: u64| now_us.saturating_sub(failed_us) < FAILED_FOR_US;
+        let fails = |shard: &Arc<Shard>| shard.lane.failed_us().is_some_and(is_lately);
+        shards.iter().any(fails).then_some("what was to be written was not: the log says why")
     }
 
     /// Stops accepting, finishes what is in flight, writes snapshots of what ran far ahead of its

@@ -23,19 +23,28 @@ pub struct LogOptions {
     /// What is logged, as `tracing` has it: `info,emporium_cluster=debug`.
     pub filter: String,
     pub format: LogFormat,
+    /// The part of requests that have a line of their own: 0 none, 1 all.
+    pub access_ratio: f64,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::default() }
+        Self {
+            filter: "info,sqlx=warn,actix_server=warn".to_owned(),
+            format: LogFormat::default(),
+            access_ratio: 0.01,
+        }
     }
 }
 
 impl LogOptions {
-    /// What is wrong with the filter, if something is.
-    pub fn filter_problem(&self) -> Option<String> {
+    /// The first key whose value is of no use, with what would be right.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        if !(0.0..=1.0).contains(&self.access_ratio) {
+            return Some(("log.access_ratio", format!("{} is not from 0 to 1", self.access_ratio)));
+        }
         let error = EnvFilter::try_new(&self.filter).err()?;
-        Some(format!("expected a list such as info,sqlx=warn: {error}"))
+        Some(("log.filter", format!("expected a list such as info,sqlx=warn: {error}")))
     }
 }
 

@@ -24,9 +24,10 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Crates from outside that belong to the rooms named.
-const OWNED: [(&str, &[&str]); 4] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("sqlx", &["persistence_sql"]),
     ("actix-web", &["http"]),
+    ("actix-http", &["http"]),
     // `http` turns replies into bytes; `bootstrap` is a client of the schema for the demo data.
     ("async-graphql", &["graphql", "http", "bootstrap"]),
     ("porcupine-rs", &["load"]),

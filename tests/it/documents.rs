@@ -242,3 +242,39 @@ fn the_checks_find_what_is_planted() {
         assert!(!follows_the_scheme(code), "{code}");
     }
 }
+
+/// The rows of the tables of the page of bounds: setting, default, and where it is held.
+fn bounds(text: &str) -> Vec<(String, String, String)> {
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [setting, default, _, place] = cells[..] else { panic!("four cells: {line}") };
+        let plain = |cell: &str| cell.trim_matches('`').to_owned();
+        (plain(setting), plain(default), plain(place))
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn every_bound_is_on_its_page_with_its_default() {
+    let listed = bounds(&read(Path::new("docs/bounds.md")));
+    let settings = toml::Table::try_from(emporium::config::Settings::default());
+    let settings = settings.expect("settings are a table");
+    for (setting, default, place) in &listed {
+        let (section, key) = setting.split_once('.').expect("a section and a key");
+        let set = settings.get(section).and_then(|section| section.get(key));
+        let set = set.unwrap_or_else(|| panic!("{setting} is nowhere in the configuration"));
+        assert_eq!(set.to_string(), *default, "{setting}");
+        assert!(Path::new(place).exists(), "{setting}: {place}");
+    }
+    let is_listed = |name: &str| listed.iter().any(|(setting, ..)| setting == name);
+    let is_bound = |key: &str| ["_max", "_ms"].iter().any(|unit| key.ends_with(unit));
+    for (section, keys) in &settings {
+        let Some(keys) = keys.as_table() else { continue };
+        for key in keys.keys().filter(|key| is_bound(key)) {
+            let name = format!("{section}.{key}");
+            assert!(is_listed(&name), "docs/bounds.md does not list {name}");
+        }
+    }
+    assert!(listed.len() > 35, "the page was read: {listed:?}");
+}

@@ -8,7 +8,7 @@ use emporium::actors::checkout::CheckoutOptions;
 use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
-use emporium::http::{self, Health, HttpLimits, HttpOptions};
+use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
 use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
 use emporium::projections::position::Position;
@@ -39,8 +39,8 @@ impl Health for AlwaysWell {
         true
     }
 
-    fn readiness(&self) -> Result<(), String> {
-        Err("warming up".to_owned())
+    fn is_ready(&self) -> bool {
+        false
     }
 }
 
@@ -74,7 +74,8 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let metrics = Some(emporium::bootstrap::metrics::page());
-        let options = HttpOptions { listener, workers: 1, demo, limits, metrics };
+        let policy = HttpPolicy::default();
+        let options = HttpOptions { listener, workers: 1, demo, limits, policy, metrics };
         let server =
             http::serve(options, program.schema(), Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();

@@ -11,10 +11,14 @@ use tokio::sync::watch;
 
 use super::parked::{Parked, ParkedSet};
 use crate::aggregate_ref::Fault;
+use crate::request::{Waiting, until};
 use projections::position::Position;
 
 /// How long a query waits for a follower to reach the position it asks for.
 const AT_LEAST_WAIT: Duration = Duration::from_secs(2);
+
+/// When to come back who found too many waiting.
+const WAITS_RETRY: Duration = Duration::from_millis(250);
 
 /// One moment of a follower.
 #[derive(Clone, Default)]
@@ -47,7 +51,7 @@ impl<C: Default> Default for FollowerRef<C> {
 
 impl<C> FollowerRef<C> {
     /// Answers from what is published, with the position it stands at. Waits, a little, for
-    /// `at_least`; then says that the follower is behind.
+    /// `at_least`, if there is a place for one more who waits; then says that the follower is behind.
     pub async fn read<T>(
         &self,
         at_least: Option<&Position>,
@@ -56,13 +60,29 @@ impl<C> FollowerRef<C> {
     where
         C: Send + Sync,
     {
-        if let Some(at_least) = at_least
-            && tokio::time::timeout(AT_LEAST_WAIT, self.reached(at_least)).await.is_err()
-        {
-            return Err(Fault::Stale { behind: self.position().behind(at_least) });
+        if let Some(at_least) = at_least {
+            self.wait_for(at_least).await?;
         }
         let moment = self.0.current.load_full();
         Ok((query(&moment.content), moment.position.clone()))
+    }
+
+    async fn wait_for(&self, at_least: &Position) -> Result<(), Fault>
+    where
+        C: Send + Sync,
+    {
+        if self.0.current.load().position.reaches(at_least) {
+            return Ok(());
+        }
+        let Some(_waiting) = Waiting::begin() else {
+            return Err(Fault::Overloaded { retry_after: WAITS_RETRY });
+        };
+        if let Some(until) = until(AT_LEAST_WAIT)
+            && tokio::time::timeout_at(until, self.reached(at_least)).await.is_ok()
+        {
+            return Ok(());
+        }
+        Err(Fault::Stale { behind: self.position().behind(at_least) })
     }
 
     /// The rows of a view as they are published now.

@@ -90,6 +90,7 @@ impl<'a> Client<'a> {
                 correlation_id: Uuid::now_v7(),
                 trace: None,
                 read_only: false,
+                scope: None,
             };
             let response = self.schema.execute(call).await.response;
             let Some(error) = response.errors.first() else {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use async_graphql::{Context, Object, Result};
 
 use super::UserNode;
-use crate::context::{AsOf, Loaded, engine, load};
+use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
 use crate::lists::{Asked, connection, views};
@@ -24,6 +24,7 @@ pub struct AccessQuery;
 #[Object]
 impl AccessQuery {
     /// A user, now or as they were.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn user(
         &self,
         context: &Context<'_>,

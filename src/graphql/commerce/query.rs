@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use async_graphql::{Context, Object, Result};
 
 use super::{CheckoutNode, OrderNode, OrderStatus};
-use crate::context::{AsOf, load};
+use crate::context::{AsOf, load, past};
 use crate::ids::{PublicOrderId, PublicUserId};
 use crate::lists::{Asked, connection, views};
 use crate::scalars::GivenPosition;
@@ -22,6 +22,7 @@ pub struct CommerceQuery;
 #[Object]
 impl CommerceQuery {
     /// An order, now or as it was.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn order(
         &self,
         context: &Context<'_>,
@@ -61,6 +62,7 @@ impl CommerceQuery {
     }
 
     /// The checkout of an order; null before it began.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn checkout(
         &self,
         context: &Context<'_>,

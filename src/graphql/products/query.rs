@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, Result};
 
 use super::{ProductNode, StockItemNode};
-use crate::context::{AsOf, load};
+use crate::context::{AsOf, load, past};
 use crate::ids::{PublicLocationId, PublicProductId, PublicVariantId};
 use crate::lists::{Asked, connection, views};
 use crate::scalars::GivenPosition;
@@ -21,6 +21,7 @@ pub struct ProductsQuery;
 #[Object]
 impl ProductsQuery {
     /// A product, now or as it was.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn product(
         &self,
         context: &Context<'_>,
@@ -77,6 +78,7 @@ impl ProductsQuery {
     }
 
     /// The stock of a variant at a location; null where none is kept.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn stock_item(
         &self,
         context: &Context<'_>,

@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
 use super::types::{FreeBusyNode, OccurrenceNode, OccurrencesNode};
-use crate::context::{AsOf, load};
+use crate::context::{AsOf, load, past};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
 use crate::lists::{Asked, connection, views};
@@ -15,12 +15,18 @@ use projections::calendars::Key;
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
 
+/// The longest range that is answered, in days.
+const DAYS_MAX: i64 = 366;
+/// Intervals that `freeBusy` lists of one kind.
+const INTERVALS_MAX: usize = 10_000;
+
 #[derive(Default)]
 pub struct SchedulingQuery;
 
 #[Object]
 impl SchedulingQuery {
     /// A calendar, now or as it was.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn calendar(
         &self,
         context: &Context<'_>,
@@ -47,7 +53,7 @@ impl SchedulingQuery {
     }
 
     /// What takes place in a calendar from `start` up to `end`, a year at most, in order.
-    #[graphql(complexity = "first as usize * child_complexity + 10")]
+    #[graphql(complexity = "past(&as_of) + days(&start, &end) + first as usize * child_complexity")]
     async fn calendar_events(
         &self,
         context: &Context<'_>,
@@ -73,7 +79,7 @@ impl SchedulingQuery {
     }
 
     /// When a calendar is open and when it is busy from `start` up to `end`, a year at most.
-    #[graphql(complexity = "100 + child_complexity")]
+    #[graphql(complexity = "past(&as_of) + days(&start, &end) * child_complexity")]
     async fn free_busy(
         &self,
         context: &Context<'_>,
@@ -88,6 +94,10 @@ impl SchedulingQuery {
         let Some(details) = &calendar.state().details else { return Ok(None) };
         let busy = calendar.state().busy(start.0, end.0).map_err(refused)?;
         let open = calendar.state().open(start.0, end.0).map_err(refused)?;
+        if busy.len().max(open.len()) > INTERVALS_MAX {
+            let message = format!("more than {INTERVALS_MAX} intervals; ask for a shorter range");
+            return Err(coded("RANGE_TOO_LARGE", message));
+        }
         Ok(Some(FreeBusyNode {
             time_zone: TimeZone(details.zone),
             busy: busy.into_iter().map(Into::into).collect(),
@@ -95,6 +105,13 @@ impl SchedulingQuery {
             position: calendar.token(),
         }))
     }
+}
+
+/// What a range costs: whatever takes place is looked through day by day, and a day has an interval
+/// or two.
+fn days(start: &Instant, end: &Instant) -> usize {
+    let days = (end.0 - start.0).num_days().clamp(0, DAYS_MAX) + 1;
+    usize::try_from(days).unwrap_or(1)
 }
 
 /// A question that cannot be answered, such as one about a range that is too long.

@@ -1,8 +1,11 @@
 //! `/graphiql`: a page to write queries in and to browse the schema with. It comes whole from this
-//! program and asks nothing but `/graphql`, so it works without any other network.
+//! program and asks nothing but `/graphql`, so it works without any other network. It is there in a
+//! demo, or by configuration.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::Shared;
 
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("script.js");
@@ -15,19 +18,27 @@ pub fn routes(routes: &mut web::ServiceConfig) {
         .route("/graphiql/style.css", web::get().to(style));
 }
 
-async fn page() -> HttpResponse {
-    file("text/html; charset=utf-8", PAGE)
+async fn page(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    file(&request, &shared, "text/html; charset=utf-8", PAGE)
 }
 
-async fn script() -> HttpResponse {
-    file("text/javascript; charset=utf-8", SCRIPT)
+async fn script(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    file(&request, &shared, "text/javascript; charset=utf-8", SCRIPT)
 }
 
-async fn style() -> HttpResponse {
-    file("text/css; charset=utf-8", STYLE)
+async fn style(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    file(&request, &shared, "text/css; charset=utf-8", STYLE)
 }
 
-fn file(content_type: &str, text: &'static str) -> HttpResponse {
+fn file(
+    request: &HttpRequest,
+    shared: &Shared,
+    content_type: &str,
+    text: &'static str,
+) -> HttpResponse {
+    if !shared.hosts.admit(request) {
+        return HttpResponse::MisdirectedRequest().finish();
+    }
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     HttpResponse::Ok()

@@ -5,6 +5,7 @@
 //! telling a thousand callers costs the next batch no time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -72,6 +73,7 @@ enum Input {
 pub struct LaneHandle {
     inputs: mpsc::UnboundedSender<Input>,
     releases: Arc<Releases>,
+    failed_us: Arc<AtomicU64>,
 }
 
 impl LaneHandle {
@@ -84,7 +86,7 @@ impl LaneHandle {
         clock: Clock,
     ) -> (Self, JoinHandle<()>) {
         let (inputs, receiver) = mpsc::unbounded_channel();
-        let releases = Arc::new(Releases::default());
+        let (releases, failed_us) = (Arc::new(Releases::default()), Arc::<AtomicU64>::default());
         let shell = Shell {
             lane: Lane::default(),
             log,
@@ -93,10 +95,16 @@ impl LaneHandle {
             clock,
             inputs: receiver,
             releases: Arc::clone(&releases),
+            failed_us: Arc::clone(&failed_us),
             flushes: Vec::new(),
         };
         let running = tokio::spawn(shell.run());
-        (Self { inputs, releases }, running)
+        (Self { inputs, releases, failed_us }, running)
+    }
+
+    /// When the last append failed, microseconds of the monotonic clock; nothing if it was written.
+    pub fn failed_us(&self) -> Option<u64> {
+        Some(self.failed_us.load(Ordering::Relaxed)).filter(|failed_us| *failed_us > 0)
     }
 
     pub fn releases(&self) -> &Arc<Releases> {
@@ -144,6 +152,8 @@ struct Shell {
     clock: Clock,
     inputs: mpsc::UnboundedReceiver<Input>,
     releases: Arc<Releases>,
+    /// 0: the last append was written.
+    failed_us: Arc<AtomicU64>,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -215,6 +225,8 @@ impl Shell {
                 if let Some(span) = span {
                     span.end(&entries, &outcome);
                 }
+                let failed_us = outcome.cause().map_or(0, |_| self.clock.monotonic_us().max(1));
+                self.failed_us.store(failed_us, Ordering::Relaxed);
                 if let Some(cause) = outcome.cause() {
                     log_failed_append(&entries, &outcome, cause);
                 }

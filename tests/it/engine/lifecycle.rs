@@ -39,6 +39,51 @@ async fn the_bound_on_live_aggregates_holds_and_nothing_is_lost() {
     .await;
 }
 
+async fn what_never_was_is_no_actor(database: TestDatabase) {
+    let node = TestNode::start(&database, Limits { live_max: 16, ..limits() }).await;
+    for number in 0..16 {
+        node.counter(number).ask(add(), meta(None)).await.expect("added");
+    }
+    let started = |number| node.counter(number).is_live();
+    // Asked for by reads, by looks into the past, and by commands that change nothing …
+    for number in 1_000..1_500 {
+        let nothing = node.counter(number);
+        assert_eq!(nothing.read().await.expect("read").version, 0);
+        assert_eq!(nothing.read_at_time(i64::MAX).await.expect("read").version, 0);
+        let too_much = Command::Add { amount: CEILING + 1 };
+        let refused = nothing.ask(too_much, meta(Some("a key"))).await;
+        assert!(matches!(refused, Err(AskError::Refused(TooMuch { .. }))), "{refused:?}");
+        let expected = CommandMeta { expected_version: Some(7), ..meta(None) };
+        let conflict = nothing.ask(add(), expected).await;
+        let conflict_at_nothing = Fault::VersionConflict { expected: 7, actual: 0 };
+        assert_eq!(conflict, Err(AskError::Fault(conflict_at_nothing)));
+        assert!(!started(number));
+    }
+    // … it pushes nothing out.
+    assert!((0..16).all(started), "what was live is live");
+    // And whoever asks after the making was acknowledged sees what was made.
+    for number in 2_000..2_200 {
+        let made = node.counter(number);
+        let (asked, other) = (made.clone(), made.clone());
+        let reading = tokio::spawn(async move { other.read().await.map(|read| read.version) });
+        asked.ask(add(), meta(None)).await.expect("added");
+        assert_eq!(made.read().await.expect("read").version, 1);
+        assert!(reading.await.expect("no panic").expect("read") <= 1);
+        made.passivate();
+        assert_eq!(made.read().await.expect("read").version, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_was_costs_no_actor_on_sqlite() {
+    on_sqlite(what_never_was_is_no_actor).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_was_costs_no_actor_on_mysql() {
+    on_mysql(what_never_was_is_no_actor).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_aggregates_are_passivated_and_come_back() {
     on_sqlite(|database| async move {

@@ -1,0 +1,104 @@
+//! What a request that came from outside may use of this node: until when, and whether it may wait.
+//! It holds for everything that is done within [`within`], however deep, so that twenty steps of one
+//! request have one deadline and not twenty. What the node does by itself has none of this: the
+//! bounds of each step hold alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+tokio::task_local! {
+    static CURRENT: RequestScope;
+}
+
+/// The place of a request among those that are at work. While it waits for something to happen it
+/// gives that up for one among those that wait, which are many more.
+pub trait Place: Send + Sync + 'static {
+    /// False: too many wait already.
+    fn begin_wait(&self) -> bool;
+    fn end_wait(&self);
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct RequestScope {
+    pub deadline: Instant,
+    pub place: Arc<dyn Place>,
+}
+
+/// Runs what belongs to a request.
+pub async fn within<F: Future>(scope: RequestScope, request: F) -> F::Output {
+    CURRENT.scope(scope, request).await
+}
+
+/// When something must end that may take `at_most`: with its request at the latest. Nothing, if the
+/// request has no time left.
+pub(crate) fn until(at_most: Duration) -> Option<Instant> {
+    let now = Instant::now();
+    let own = now + at_most;
+    let of_request = CURRENT.try_with(|scope| scope.deadline).unwrap_or(own);
+    (of_request > now).then(|| own.min(of_request))
+}
+
+/// A place among those that wait, given back when it is dropped.
+pub(crate) struct Waiting(Option<Arc<dyn Place>>);
+
+impl Waiting {
+    /// Nothing where too many wait already.
+    pub(crate) fn begin() -> Option<Self> {
+        match CURRENT.try_with(|scope| Arc::clone(&scope.place)) {
+            Ok(place) => place.begin_wait().then(|| Self(Some(place))),
+            Err(_) => Some(Self(None)),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(place) = &self.0 {
+            place.end_wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// One may wait.
+    #[derive(Default)]
+    struct One(AtomicBool);
+
+    impl Place for One {
+        fn begin_wait(&self) -> bool {
+            !self.0.swap(true, Ordering::AcqRel)
+        }
+
+        fn end_wait(&self) {
+            self.0.store(false, Ordering::Release);
+        }
+    }
+
+    fn scope(deadline: Instant) -> RequestScope {
+        RequestScope { deadline, place: Arc::new(One::default()) }
+    }
+
+    #[tokio::test]
+    async fn steps_end_with_their_request_and_wait_where_there_is_a_place() {
+        let (now, hour) = (Instant::now(), Duration::from_secs(3_600));
+        assert!(until(hour) >= Some(now + hour), "outside, a step is alone");
+        within(scope(now + hour), async {
+            assert_eq!(until(2 * hour), Some(now + hour));
+            assert!(until(hour / 2) < Some(now + hour));
+            let waiting = Waiting::begin().expect("a place");
+            assert!(Waiting::begin().is_none(), "one may wait");
+            drop(waiting);
+            assert!(Waiting::begin().is_some());
+        })
+        .await;
+        within(scope(now), async { assert_eq!(until(hour), None) }).await;
+    }
+}

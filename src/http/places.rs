@@ -1,0 +1,188 @@
+//! The places of requests: those at work, those that wait, and the bytes of what is read and
+//! written for them. Each has a bound of its own for all, and a lower one for one client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use graphql::Place;
+use parking_lot::Mutex;
+
+use super::HttpLimits;
+use super::clients::{Client, give_back, take};
+
+/// What all requests of the server have taken.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Requests that are being answered.
+    pub answering: AtomicUsize,
+    pub waiting: AtomicUsize,
+    pub body_bytes: AtomicUsize,
+    pub reply_bytes: AtomicUsize,
+}
+
+/// A request that came in, from its head to its reply.
+pub struct Visit {
+    places: Arc<Places>,
+    client: Arc<Client>,
+    limits: HttpLimits,
+    body_bytes: AtomicUsize,
+    work: Mutex<Work>,
+}
+
+/// Whether the request is at work, and how many of its parts wait.
+#[derive(Default)]
+struct Work {
+    is_answered: bool,
+    waiting: usize,
+}
+
+impl Visit {
+    /// Lets a request in by its head; nothing where this client has too many, or all work places
+    /// are taken: what would be turned away when it was read is not read.
+    pub fn enter(
+        places: &Arc<Places>,
+        client: Arc<Client>,
+        limits: HttpLimits,
+    ) -> Option<Arc<Self>> {
+        let is_full = places.answering.load(Ordering::Relaxed) >= limits.requests_max;
+        if is_full || !take(&client.requests, 1, limits.requests_per_client_max) {
+            return None;
+        }
+        let (places, body_bytes, work) =
+            (Arc::clone(places), AtomicUsize::new(0), Mutex::default());
+        Some(Arc::new(Self { places, client, limits, body_bytes, work }))
+    }
+
+    /// Room for more bytes of its body; false where there is none.
+    pub fn take_body(&self, bytes: usize) -> bool {
+        let of_client = self.limits.bodies_bytes_max / 4;
+        if !take(&self.client.body_bytes, bytes, of_client) {
+            return false;
+        }
+        if !take(&self.places.body_bytes, bytes, self.limits.bodies_bytes_max) {
+            give_back(&self.client.body_bytes, bytes);
+            return false;
+        }
+        self.body_bytes.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes a place at work; false where all are taken.
+    pub fn begin_work(&self) -> bool {
+        let taken = take(&self.places.answering, 1, self.limits.requests_max);
+        self.work.lock().is_answered = taken;
+        taken
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let work = self.work.get_mut();
+        if work.waiting > 0 {
+            give_back(&self.places.waiting, 1);
+            give_back(&self.client.waits, 1);
+        } else {
+            give_back(&self.places.answering, usize::from(work.is_answered));
+            give_back(&self.client.requests, 1);
+        }
+        let body_bytes = *self.body_bytes.get_mut();
+        give_back(&self.places.body_bytes, body_bytes);
+        give_back(&self.client.body_bytes, body_bytes);
+    }
+}
+
+impl Place for Visit {
+    fn begin_wait(&self) -> bool {
+        let mut work = self.work.lock();
+        if work.waiting == 0 {
+            if !take(&self.client.waits, 1, self.limits.waits_per_client_max) {
+                return false;
+            }
+            if !take(&self.places.waiting, 1, self.limits.waits_max) {
+                give_back(&self.client.waits, 1);
+                return false;
+            }
+            give_back(&self.places.answering, 1);
+            // What waits is counted among the waits alone.
+            give_back(&self.client.requests, 1);
+        }
+        work.waiting += 1;
+        true
+    }
+
+    fn end_wait(&self) {
+        let mut work = self.work.lock();
+        work.waiting -= 1;
+        if work.waiting == 0 {
+            give_back(&self.places.waiting, 1);
+            give_back(&self.client.waits, 1);
+            // Whoever was let in goes on, also where others have taken the place meanwhile: there are
+            // no more of these than there may wait.
+            self.places.answering.fetch_add(1, Ordering::AcqRel);
+            self.client.requests.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> HttpLimits {
+        HttpLimits {
+            requests_max: 2,
+            requests_per_client_max: 2,
+            waits_max: 2,
+            waits_per_client_max: 1,
+            bodies_bytes_max: 40,
+            ..HttpLimits::default()
+        }
+    }
+
+    fn taken(places: &Places, client: &Client) -> [usize; 6] {
+        let all = [
+            &places.answering,
+            &places.waiting,
+            &places.body_bytes,
+            &client.requests,
+            &client.waits,
+            &client.body_bytes,
+        ];
+        all.map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn what_waits_takes_no_place_of_work_and_all_is_given_back() {
+        let (places, client) = (Arc::<Places>::default(), Arc::<Client>::default());
+        let enter = || Visit::enter(&places, Arc::clone(&client), limits());
+        let first = enter().expect("a place");
+        assert!(first.begin_work() && first.begin_wait() && first.begin_wait());
+        assert_eq!(taken(&places, &client), [0, 1, 0, 0, 1, 0]);
+        let second = enter().expect("a place");
+        assert!(second.begin_work());
+        assert!(!second.begin_wait(), "one of a client waits");
+        first.end_wait();
+        assert_eq!(taken(&places, &client), [1, 1, 0, 1, 1, 0]);
+        first.end_wait();
+        assert_eq!(taken(&places, &client), [2, 0, 0, 2, 0, 0]);
+        assert!(enter().is_none(), "all are at work");
+        assert!(first.begin_wait());
+        drop((first, second));
+        assert_eq!(taken(&places, &client), [0; 6]);
+    }
+
+    #[test]
+    fn the_bytes_of_bodies_have_one_bound_for_all_and_one_for_a_client() {
+        let places = Arc::<Places>::default();
+        let clients: Vec<_> = (0..5).map(|_| Arc::<Client>::default()).collect();
+        let visits: Vec<_> = clients
+            .iter()
+            .map(|client| Visit::enter(&places, Arc::clone(client), limits()).expect("a place"))
+            .collect();
+        assert!(!visits[0].take_body(11), "a quarter is a client's");
+        assert!(visits[..4].iter().all(|visit| visit.take_body(10)));
+        assert!(!visits[4].take_body(1));
+        drop(visits);
+        assert_eq!(taken(&places, &clients[0]), [0; 6]);
+    }
+}

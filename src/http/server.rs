@@ -1,0 +1,105 @@
+//! The server: its workers, its connections, its routes. Composed here and not by actix-web's own
+//! `HttpServer`, because a connection is counted and watched from its first moment on.
+
+use std::io;
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::http::{Method, header};
+use actix_web::middleware::Condition;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
+
+use super::connection::Connection;
+use super::{
+    Health, HttpOptions, Shared, Visitor, endpoint, explorer, health_routes, metrics, scraped,
+};
+use graphql::GraphqlSchema;
+
+/// How long a page of another site may remember that it may ask, in seconds.
+const CORS_SECONDS: usize = 600;
+
+/// Starts to serve; needs a tokio runtime around it. The future ends when the server was stopped
+/// by its handle (`Server::handle().stop(true)`); it minds no signals.
+pub fn serve(
+    options: HttpOptions,
+    schema: GraphqlSchema,
+    health: Arc<dyn Health>,
+) -> io::Result<Server> {
+    let shared = web::Data::new(Shared::new(&options, schema, health));
+    let HttpOptions { listener, workers, demo, limits, policy, metrics } = options;
+    metrics::observe(&shared.places);
+    let page = metrics.map(web::Data::new);
+    let address = listener.local_addr()?;
+    let clients = Arc::clone(&shared.clients);
+    let builder = ServerBuilder::new();
+    let stopping = builder.graceful_shutdown_signal();
+    let app = move || {
+        App::new()
+            .app_data(shared.clone())
+            .wrap(Condition::new(!policy.cors_origins.is_empty(), cors(&policy.cors_origins)))
+            .route("/graphql", web::post().to(endpoint::post))
+            .route("/graphql", web::get().to(endpoint::get))
+            .route("/graphql", web::route().to(endpoint::other_method))
+            .configure(|routes| {
+                if demo || policy.explorer {
+                    explorer::routes(routes);
+                }
+            })
+            .configure(|routes| page.iter().for_each(|page| scraped::routes(routes, page)))
+            .configure(health_routes)
+    };
+    let connections = move || {
+        let (clients, stopping) = (Arc::clone(&clients), stopping.clone());
+        let enter = move |stream: TcpStream| {
+            let (max, timeout) = (limits.connections_per_client_max, limits.write_timeout());
+            let peer = stream.peer_addr().ok();
+            let entered = Connection::enter(stream, &clients, max, timeout);
+            async move { entered.map(|entered| (entered, peer)).map_err(DispatchError::Io) }
+        };
+        let app = app().into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(limits.head_timeout())
+            // Who has hung up is not worked for any longer.
+            .h1_allow_half_closed(false)
+            .local_addr(address)
+            .on_connect_ext(|connection: &Connection, data: &mut actix_web::dev::Extensions| {
+                let (client, is_proxy) = (Arc::clone(&connection.client), connection.is_proxy);
+                data.insert(Visitor { client, is_proxy });
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(enter).and_then(http)
+    };
+    let server = builder
+        .workers(workers)
+        .max_concurrent_connections(limits.connections_max)
+        .shutdown_timeout(limits.shutdown_seconds)
+        .disable_signals()
+        .listen("http", listener, connections)?;
+    Ok(server.run())
+}
+
+/// Pages of these sites may ask, with what a client sends: no cookies, for there are none.
+fn cors(origins: &[String]) -> Cors {
+    let allowed = [
+        header::ACCEPT,
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::HeaderName::from_static("traceparent"),
+        header::HeaderName::from_static("x-request-id"),
+    ];
+    let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+    cors.allowed_methods([Method::GET, Method::POST])
+        .allowed_headers(allowed)
+        .expose_headers(["traceresponse", "x-request-id", "retry-after"])
+        .max_age(CORS_SECONDS)
+}
