@@ -19,7 +19,7 @@ use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
 use crate::machine::processor_seconds;
-use crate::place::{Kind, Place, Places, SHARDS, Stores};
+use crate::place::{Kind, Place, Places, Stores};
 use crate::samples::{Samples, Tally, Window};
 use crate::settings::Settings;
 
@@ -45,7 +45,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts a node as `serve` does, alone on its database.
 pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
-    let node = NodeSection { shards: SHARDS, lanes: Some(kind.lanes()), ..NodeSection::default() };
+    let (shards, lanes) = (Some(kind.shards()), Some(kind.lanes()));
+    let node = NodeSection { shards, lanes, ..NodeSection::default() };
     let settings = config::Settings { node, limits, ..config::Settings::default() };
     let (journal, snapshots) = (Arc::clone(&stores.journal), Arc::clone(&stores.snapshots));
     let builder = NodeBuilder::new(&settings, journal, snapshots, stores.vault().await).alone();

@@ -41,6 +41,14 @@ impl Kind {
             Self::Mariadb => 4,
         }
     }
+
+    /// Shards of a database of this kind: the default of a node.
+    pub fn shards(self) -> u16 {
+        match self {
+            Self::Sqlite => 16,
+            Self::Mariadb => 256,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -51,9 +59,6 @@ impl fmt::Display for Kind {
 
 /// The master key of every database here.
 pub const MASTER_KEY: [u8; KEY_BYTES] = [7; KEY_BYTES];
-
-/// Shards of every database here: the default of a node.
-pub const SHARDS: u16 = 256;
 
 /// Where databases are made.
 pub struct Places {

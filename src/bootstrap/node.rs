@@ -101,14 +101,14 @@ impl NodeBuilder {
     /// for them.
     pub async fn start(&self) -> Result<Node, Failure> {
         let settings = &self.settings;
-        let slots = self.prepare().await?;
+        let (shards, slots) = self.prepare().await?;
         let services = Arc::new(NodeServices::new(NodeParts {
             name: self.identity.name.clone(),
             journal: self.journal.clone(),
             snapshots: Arc::clone(&self.snapshots),
             quarantines: self.journal.clone(),
             limits: settings.limits.clone(),
-            shards: settings.node.shards,
+            shards,
             slots,
             runtime: tokio::runtime::Handle::current(),
             clock: self.clock.clone().unwrap_or_else(Clock::system),
@@ -126,12 +126,14 @@ impl NodeBuilder {
             .map_err(|error| Failure::failed("starting the node", chain(&error)))
     }
 
-    /// Makes the shards and the map of their slots in a new database.
-    async fn prepare(&self) -> Result<Slots, Failure> {
-        let shards = self.settings.node.shards;
+    /// Makes the shards and the map of their slots in a new database; in another it finds both.
+    async fn prepare(&self) -> Result<(u16, Slots), Failure> {
         let failed = |error: JournalError| Failure::failed("preparing the shards", chain(&error));
+        let found = self.journal.shard_count().await.map_err(failed)?;
+        let new = self.settings.shards_of_new();
+        let shards = if found == 0 { new } else { self.settings.node.shards.unwrap_or(found) };
         self.journal.prepare(shards).await.map_err(failed)?;
-        self.journal.prepare_slots(shards).await.map_err(failed)
+        Ok((shards, self.journal.prepare_slots(shards).await.map_err(failed)?))
     }
 
     /// Starts what stands on a node, which serves its shards already.

@@ -17,6 +17,11 @@ use http::{HttpLimits, HttpPolicy};
 const NODE_NAME_BYTES_MAX: usize = 64;
 /// The most writer connections of one node.
 const LANES_MAX: u16 = 64;
+/// Shards of a new database where nothing is said: each log is a place of its own in the tables, and
+/// one writer pays for each place that a commit touches …
+const SHARDS_OF_SQLITE: u16 = 16;
+/// … while a server's are spread over its nodes.
+const SHARDS_OF_MYSQL: u16 = 256;
 /// Writer connections where nothing is said: SQLite has one writer at a time …
 const LANES_OF_SQLITE: u16 = 1;
 /// … and a server commits on several at once.
@@ -52,7 +57,7 @@ impl Default for General {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeSection {
     /// The name of this node; no two that live may have the same. Without one it is the host's,
@@ -60,16 +65,12 @@ pub struct NodeSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The number of shards of the whole system, 1,024 at most; fixed when the database is made.
-    pub shards: u16,
+    /// Without one it is the database's own, and in a new one what its kind serves best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u16>,
     /// Writer connections; each shard is pinned to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lanes: Option<u16>,
-}
-
-impl Default for NodeSection {
-    fn default() -> Self {
-        Self { name: None, shards: 256, lanes: None }
-    }
 }
 
 /// `[http]`: what is listed, with the type of each, are the bounds of [`HttpLimits`] by their names.
@@ -216,6 +217,14 @@ impl Settings {
         })
     }
 
+    /// Shards of a database that is made now, as set or as its kind can use them.
+    pub fn shards_of_new(&self) -> u16 {
+        self.node.shards.unwrap_or(match self.general.database {
+            None => SHARDS_OF_SQLITE,
+            Some(_) => SHARDS_OF_MYSQL,
+        })
+    }
+
     /// The first key whose value is of the right type and of no use, with what would be right.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let is_name = |name: &String| {
@@ -251,7 +260,7 @@ impl Settings {
         let (limits, http) = (&self.limits, &self.http);
         let many = u64::MAX;
         vec![
-            ("node.shards", self.node.shards.into(), (1, SHARDS_MAX.into())),
+            ("node.shards", self.shards_of_new().into(), (1, SHARDS_MAX.into())),
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),

@@ -60,7 +60,8 @@ impl TestApp {
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
         let database = Arc::new(opened.expect("a new database opens"));
         database.migrate().await.expect("a new database migrates");
-        let node = NodeSection { name: Some("test".to_owned()), shards: SHARDS, lanes: Some(1) };
+        let node =
+            NodeSection { name: Some("test".to_owned()), shards: Some(SHARDS), lanes: Some(1) };
         let settings = Settings { node, checkout, ..Settings::default() };
         let snapshots = Arc::new(Snapshots::of(database.clone()));
         let vault = vault(Arc::new(Secrets::of(database.clone()))).await;

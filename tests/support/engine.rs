@@ -75,8 +75,11 @@ impl TestNode {
         let faults = Arc::new(Faults::default());
         let journal =
             Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
-        let node =
-            NodeSection { name: Some("test-node".to_owned()), shards: SHARDS, lanes: Some(2) };
+        let node = NodeSection {
+            name: Some("test-node".to_owned()),
+            shards: Some(SHARDS),
+            lanes: Some(2),
+        };
         let settings = Settings { node, limits, ..Settings::default() };
         let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
         let builder =

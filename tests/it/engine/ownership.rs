@@ -143,7 +143,7 @@ async fn a_server_ends_with_what_its_node_cannot_do_without() {
             let faults = Arc::new(Faults::default());
             let journal =
                 Arc::new(Intercepted::new(Arc::clone(&database.journal), Arc::clone(&faults)));
-            let node = NodeSection { shards: SHARDS, ..NodeSection::default() };
+            let node = NodeSection { shards: Some(SHARDS), ..NodeSection::default() };
             let mut settings = Settings { node, ..Settings::default() };
             // The demo data are written, by a lane.
             settings.general.demo = true;
