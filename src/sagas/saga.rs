@@ -7,6 +7,7 @@
 //! fails for long stalls it and calls for an operator.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -41,7 +42,7 @@ pub trait Saga: Aggregate<Command: PartialEq> {
     /// Records that a step of the present row could not be performed, or nobody knows.
     fn failed(state: &Self::State) -> Self::Command;
 
-    /// An operator mended what a stalled one waits for.
+    /// An operator mended what one waits for, or what it stalled at: it is tried again now.
     fn retry() -> Self::Command;
 
     /// Somebody wants it ended.
@@ -97,8 +98,9 @@ pub enum Next<S> {
     /// is recorded; when all went on, that is recorded once; when one fails otherwise,
     /// [`Saga::failed`] is.
     Do(Vec<S>),
-    /// Nothing before this time.
-    Wait { until: DateTime<Utc> },
+    /// Nothing before this time. It was so long ahead when it was set: whoever has waited that long
+    /// goes on, whatever became of the clock meanwhile.
+    Wait { until: DateTime<Utc>, pause: Duration },
     /// It was undone in vain for so long that an operator has to look: see [`Saga::retry`].
     Stalled,
     /// Nothing any more, or nothing yet.
@@ -186,8 +188,23 @@ impl Retries {
         if attempt >= self.attempts_max {
             return None;
         }
-        let seconds = (1_i64 << failed.min(30)).min(self.pause_seconds_max);
-        let next_at = now.checked_add_signed(TimeDelta::seconds(seconds)).unwrap_or(now);
-        Some((attempt, next_at))
+        Some((attempt, now.checked_add_signed(self.pause(attempt)).unwrap_or(now)))
+    }
+
+    /// How long is waited after a try has failed for the `attempt`th time.
+    fn pause(&self, attempt: u32) -> TimeDelta {
+        let doublings = attempt.saturating_sub(1).min(30);
+        TimeDelta::seconds((1_i64 << doublings).min(self.pause_seconds_max))
+    }
+
+    /// Whether the next try after `attempt` failed ones has to wait now.
+    pub fn wait<S>(
+        &self,
+        attempt: u32,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<Next<S>> {
+        let pause = self.pause(attempt).to_std().unwrap_or_default();
+        (now < until).then_some(Next::Wait { until, pause })
     }
 }

@@ -193,7 +193,7 @@ impl<S: Saga, P: Parties<S>> Trial<S, P> {
         }
         let steps = match next {
             Next::Done => return false,
-            Next::Wait { until } => {
+            Next::Wait { until, .. } => {
                 self.now = until;
                 return true;
             }

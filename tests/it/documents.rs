@@ -94,7 +94,7 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 43] = [
+const STATES: [&str; 44] = [
     "ABORTED",
     "ARRIVED",
     "CONFLICT",
@@ -134,6 +134,7 @@ const STATES: [&str; 43] = [
     "TOO_LARGE",
     "TOO_LONG",
     "TOO_MANY",
+    "UNDERWAY",
     "UNKNOWN",
     "UNREADABLE",
     "UNSUPPORTED",

@@ -2,8 +2,8 @@
 //! crash is the end of every task at whatever it was doing. Outside, the payment provider lives on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use emporium::config::sections::NodeSection;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::payments::PaymentProvider;
+use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
 use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
@@ -37,13 +38,31 @@ pub struct World {
     pub payments: Arc<dyn PaymentProvider>,
     pub limits: Limits,
     pub options: CheckoutOptions,
+    pub clock: Clock,
+}
+
+/// A wall clock that a test sets ahead or back; time goes by as it does.
+#[derive(Default)]
+pub struct Wall {
+    pub ahead_us: AtomicI64,
+}
+
+impl Time for Wall {
+    fn wall_us(&self) -> i64 {
+        Clock::system().wall_us() + self.ahead_us.load(Ordering::Acquire)
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        static SYSTEM: LazyLock<Clock> = LazyLock::new(Clock::system);
+        SYSTEM.monotonic_us()
+    }
 }
 
 impl World {
     pub fn new(payments: Arc<dyn PaymentProvider>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (limits, options) = (Limits::default(), CheckoutOptions::default());
-        Self { directory, payments, limits, options }
+        Self { directory, payments, limits, options, clock: Clock::system() }
     }
 
     fn path(&self) -> PathBuf {
@@ -68,8 +87,11 @@ impl World {
             let database = Arc::new(self.database().await);
             database.migrate().await.expect("the file can be migrated");
             let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
-            let node =
-                NodeSection { name: Some("test-node".to_owned()), shards: SHARDS, lanes: Some(1) };
+            let node = NodeSection {
+                name: Some("test-node".to_owned()),
+                shards: Some(SHARDS),
+                lanes: Some(1),
+            };
             let settings = Settings {
                 node,
                 limits: self.limits.clone(),
@@ -80,7 +102,8 @@ impl World {
             let snapshots = Arc::new(Snapshots::of(database));
             let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
                 .alone()
-                .payments(Arc::clone(&self.payments));
+                .payments(Arc::clone(&self.payments))
+                .clock(self.clock.clone());
             let node = builder.start().await.expect("a node starts");
             assert!(node.all_served(PATIENCE).await, "every shard is taken");
             let program = builder.complete(node).await.expect("the followers start");

@@ -9,6 +9,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -40,7 +41,7 @@ pub enum Ended {
     /// There is nothing to do any more.
     Over,
     /// Nothing is to be done before this time.
-    Waits { until: DateTime<Utc> },
+    Waits { until: DateTime<Utc>, pause: Duration },
     /// An operator has to look.
     Stalled,
     /// Something is wrong here, not in the saga; later it may go on.
@@ -55,19 +56,31 @@ impl From<Fault> for Ended {
 
 impl<S: Saga> Driver<S> {
     /// Drives a saga as far as it goes now. Where it may not have been started, `cause` names what
-    /// calls for it.
-    pub async fn drive(&self, id: AggregateId, cause: Option<AggregateId>) -> Ended {
-        self.drive_on(id, cause).await.unwrap_or_else(|ended| ended)
+    /// calls for it. What has waited for `waited` begins as if that time had come: a pause is as long
+    /// as it was meant, and no jump of the clock makes it longer.
+    pub async fn drive(
+        &self,
+        id: AggregateId,
+        cause: Option<AggregateId>,
+        waited: Option<DateTime<Utc>>,
+    ) -> Ended {
+        self.drive_on(id, cause, waited).await.unwrap_or_else(|ended| ended)
     }
 
-    async fn drive_on(&self, id: AggregateId, cause: Option<AggregateId>) -> Result<Ended, Ended> {
+    async fn drive_on(
+        &self,
+        id: AggregateId,
+        cause: Option<AggregateId>,
+        mut waited: Option<DateTime<Utc>>,
+    ) -> Result<Ended, Ended> {
         let saga = self.parties.engine.aggregate::<S>(id);
         let mut progress = match cause {
             Some(cause) => self.start(&saga, cause).await?,
             None => Progress::at(retry::read(&saga).await?),
         };
         loop {
-            let next = S::next(progress.state(), self.parties.engine.services.now());
+            let now = self.parties.engine.services.now();
+            let next = S::next(progress.state(), waited.map_or(now, |waited| waited.max(now)));
             // While the lease holds, nobody else drives it: nothing that was undone elsewhere is
             // done here once more.
             let runs_ahead =
@@ -78,10 +91,11 @@ impl<S: Saga> Driver<S> {
             }
             let steps = match next {
                 Next::Do(steps) => steps,
-                Next::Wait { until } => return Ok(Ended::Waits { until }),
+                Next::Wait { until, pause } => return Ok(Ended::Waits { until, pause }),
                 Next::Stalled => return Ok(Ended::Stalled),
                 Next::Done => return Ok(Ended::Over),
             };
+            waited = None;
             let cause = EventName::of::<S>(id, progress.version());
             let performing = self.perform(&cause, progress.state().clone(), &steps);
             let record = progress.beside(performing).await;

@@ -16,6 +16,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::broadcast::error::RecvError;
@@ -58,6 +59,15 @@ impl<S> Default for SagaActor<S> {
     }
 }
 
+/// What a saga comes with when it is driven again.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// How often in a row something was wrong here.
+    failures: u32,
+    /// The time that it has waited for.
+    waited: Option<DateTime<Utc>>,
+}
+
 /// A saga that is being driven.
 struct Running {
     /// There was news of it meanwhile.
@@ -68,7 +78,7 @@ struct Running {
 /// A saga that waits for a time.
 struct Waiting {
     ticket: u64,
-    failures: u32,
+    before: Before,
 }
 
 /// What the driver works on.
@@ -82,7 +92,7 @@ pub struct SagaState<S> {
     running: HashMap<AggregateId, Running>,
     waiting: HashMap<AggregateId, Waiting>,
     /// Waited long enough, and wait for a place.
-    due: VecDeque<(AggregateId, u32)>,
+    due: VecDeque<(AggregateId, Before)>,
     tickets: u64,
     /// Ends with this state, and with it all that it drives.
     tasks: JoinSet<()>,
@@ -139,7 +149,7 @@ impl<S: Saga> Actor for SagaActor<S> {
                 if let Some(waiting) = state.waiting.get(&saga)
                     && waiting.ticket == ticket
                 {
-                    state.due.push_back((saga, waiting.failures));
+                    state.due.push_back((saga, waiting.before));
                     state.waiting.remove(&saga);
                     state.fill();
                 }
@@ -154,13 +164,13 @@ impl<S: Saga> SagaState<S> {
     fn fill(&mut self) {
         let rows = self.open.rows();
         while self.running.len() < self.drivers_max
-            && let Some((saga, failures)) = self.due.pop_front()
+            && let Some((saga, before)) = self.due.pop_front()
         {
             // One that is gone from the view was ended by someone else.
             if let Some(row) = rows.get(saga)
                 && !self.running.contains_key(&saga)
             {
-                self.run(row, failures);
+                self.run(row, before);
             }
         }
         for row in rows.after(self.looked) {
@@ -168,7 +178,7 @@ impl<S: Saga> SagaState<S> {
                 running.again = true;
             } else if self.running.len() < self.drivers_max {
                 self.waiting.remove(&row.saga);
-                self.run(row, 0);
+                self.run(row, Before::default());
             } else {
                 return;
             }
@@ -176,13 +186,14 @@ impl<S: Saga> SagaState<S> {
         }
     }
 
-    fn run(&mut self, row: &Row, failures: u32) {
+    fn run(&mut self, row: &Row, before: Before) {
         let saga = row.saga;
         let cause = if row.started { None } else { row.cause };
-        self.running.insert(saga, Running { again: false, failures });
+        self.running.insert(saga, Running { again: false, failures: before.failures });
         let (driver, myself) = (Arc::clone(&self.driver), self.myself.clone());
         self.tasks.spawn(async move {
-            let driving = spans::of_saga(S::TYPE, saga, cause, driver.drive(saga, cause));
+            let driving = driver.drive(saga, cause, before.waited);
+            let driving = spans::of_saga(S::TYPE, saga, cause, driving);
             let driving = AssertUnwindSafe(driving).catch_unwind();
             let ended = driving.await.unwrap_or_else(|_| {
                 let reason = "its driver panicked".to_owned();
@@ -201,11 +212,13 @@ impl<S: Saga> SagaState<S> {
         match ended {
             Ended::Over => {}
             Ended::Waits { .. } | Ended::Stalled if running.again => {
-                self.due.push_back((saga, 0));
+                self.due.push_back((saga, Before::default()));
             }
-            Ended::Waits { until } => {
+            Ended::Waits { until, pause } => {
                 let wait = until - self.driver.parties.engine.services.now();
-                self.wait(saga, wait.to_std().unwrap_or_default(), 0);
+                // A clock that went back, or was ahead when the time was set, makes it no longer.
+                let wait = wait.to_std().unwrap_or_default().min(pause);
+                self.wait(saga, wait, Before { failures: 0, waited: Some(until) });
             }
             Ended::Stalled => {
                 let kind = S::TYPE;
@@ -218,15 +231,15 @@ impl<S: Saga> SagaState<S> {
                 let kind = S::TYPE;
                 metrics::SAGA_FAILURES.with([kind]).inc();
                 tracing::error!(kind, %saga, reason, failures, ?pause, "a saga was not driven on");
-                self.wait(saga, pause, failures);
+                self.wait(saga, pause, Before { failures, waited: None });
             }
         }
     }
 
-    fn wait(&mut self, saga: AggregateId, pause: Duration, failures: u32) {
+    fn wait(&mut self, saga: AggregateId, pause: Duration, before: Before) {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.waiting.insert(saga, Waiting { ticket, failures });
+        self.waiting.insert(saga, Waiting { ticket, before });
         self.myself.send_after(pause, move || SagaMessage::Due(saga, ticket));
     }
 }

@@ -6,6 +6,7 @@ use super::{
     COMPENSATION, Command, Event, FORWARD, Line, Payment, PaymentOutcome, Phase,
     REASON_CHARACTERS_MAX, Refusal, State, checkout_id, payment_reference,
 };
+use crate::saga::Retries;
 use domain::aggregate::Context;
 use domain::commerce::order::LINES_MAX;
 use domain::id::{AggregateId, CustomerId};
@@ -91,8 +92,11 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
                 _ => Ok(vec![Event::CheckoutAborted { reason }]),
             }
         }
-        Command::Retry if state.stalled => Ok(vec![Event::CheckoutResumed {}]),
-        Command::Retry => Ok(Vec::new()),
+        Command::Retry if state.stalled || state.next_at.is_some() => {
+            Ok(vec![Event::CheckoutResumed {}])
+        }
+        Command::Retry if state.phase.is_over() => Err(state.illegal(command)),
+        Command::Retry => Err(Refusal::UnderWay),
     }
 }
 
@@ -194,8 +198,7 @@ fn payment(
 /// Another try after a pause, or the end of trying.
 fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) -> Event) -> Event {
     let phase = state.phase;
-    let retries = if phase.is_compensating() { COMPENSATION } else { FORWARD };
-    match retries.again(state.attempts, now) {
+    match state.retries().again(state.attempts, now) {
         Some((attempt, next_at)) => again(attempt, next_at),
         None if phase.is_compensating() => Event::CheckoutStalled { phase },
         None => Event::CheckoutGivenUp { phase },
@@ -203,6 +206,10 @@ fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) 
 }
 
 impl State {
+    pub(super) fn retries(&self) -> Retries {
+        if self.phase.is_compensating() { COMPENSATION } else { FORWARD }
+    }
+
     /// The event when the checkout is in this phase; nothing when it is past it; else a refusal.
     fn record(&self, phase: Phase, command: &Command, event: impl Fn() -> Event) -> Decided {
         match self.phase.cmp(&phase) {

@@ -135,7 +135,7 @@ pub enum Command {
     Abort {
         reason: String,
     },
-    /// An operator mended what a stalled checkout waits for.
+    /// An operator mended what a checkout waits for, or what it stalled at: try again now.
     Retry,
 }
 
@@ -258,6 +258,8 @@ pub enum Refusal {
     PaymentConflict,
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
+    #[error("the checkout is under way: there is nothing to try again")]
+    UnderWay,
 }
 
 impl aggregate::Refusal for Refusal {
@@ -271,6 +273,7 @@ impl aggregate::Refusal for Refusal {
             Self::PaymentMismatch => "PAYMENT_MISMATCH",
             Self::PaymentConflict => "PAYMENT_CONFLICT",
             Self::InvalidText(_) => "INVALID_TEXT",
+            Self::UnderWay => "SAGA_UNDERWAY",
         }
     }
 }

@@ -43,9 +43,9 @@ pub(super) fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
         return Next::Stalled;
     }
     if let Some(until) = state.next_at
-        && now < until
+        && let Some(wait) = state.retries().wait(state.attempts, until, now)
     {
-        return Next::Wait { until };
+        return wait;
     }
     let reference = payment_reference(order);
     let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();

@@ -2,6 +2,7 @@
 //! whatever fails, it unwinds clean; whatever is done twice, the outcome is the same.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
 use crate::saga::Outcome;
@@ -493,10 +494,24 @@ fn a_payment_of_unknown_outcome_is_asked_after_and_only_then_asked_for_again() {
     let waiting = checkout(&[Event::CheckoutStockHeld {}]);
     assert_eq!(Checkout::next(&waiting.state, noon()), Next::Do(vec![authorize.clone()]));
     let unknown = waiting.when(payment(PaymentOutcome::Unknown)).accepted();
-    assert_eq!(Checkout::next(&unknown.state, noon()), Next::Wait { until: noon_plus(1) });
+    assert_eq!(
+        Checkout::next(&unknown.state, noon()),
+        Next::Wait { until: noon_plus(1), pause: Duration::from_secs(1) }
+    );
     assert_eq!(Checkout::next(&unknown.state, noon_plus(1)), Next::Do(vec![query]));
     let unheard = unknown.when(payment(PaymentOutcome::NotFound)).accepted();
     assert_eq!(Checkout::next(&unheard.state, noon_plus(2)), Next::Do(vec![authorize]));
+}
+
+#[test]
+fn a_retry_ends_a_pause_and_says_where_there_is_none() {
+    let waiting =
+        checkout(&[Event::CheckoutStockHeld {}]).when(payment(PaymentOutcome::Unknown)).accepted();
+    let again = waiting.when(Command::Retry).then([Event::CheckoutResumed {}]);
+    assert!(matches!(Checkout::next(&again.state, noon()), Next::Do(_)));
+    again.when(Command::Retry).refused("SAGA_UNDERWAY");
+    let over = checkout(&[Event::CheckoutStockHeld {}, Event::CheckoutOrderConfirmed {}]);
+    over.when(Command::Retry).refused("INVALID_TRANSITION");
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::PaymentMismatch,
         Refusal::PaymentConflict,
         InvalidText { field: "reason".to_owned(), problem: TextProblem::Empty }.into(),
+        Refusal::UnderWay,
     ]
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Command, Event, FINAL, FORWARD, Goods, Phase, REASON_CHARACTERS_MAX, Refusal, State, saga_id,
 };
+use crate::saga::Retries;
 use domain::aggregate::Context;
 use domain::products::stock_item::UNITS_MAX;
 use domain::text::TextRule;
@@ -62,8 +63,11 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
                 _ => Ok(Vec::new()),
             }
         }
-        Command::Retry if state.stalled => Ok(vec![Event::StockTransferResumed {}]),
-        Command::Retry => Ok(Vec::new()),
+        Command::Retry if state.stalled || state.next_at.is_some() => {
+            Ok(vec![Event::StockTransferResumed {}])
+        }
+        Command::Retry if state.phase.is_over() => Err(state.illegal(command)),
+        Command::Retry => Err(Refusal::UnderWay),
     }
 }
 
@@ -88,8 +92,7 @@ fn start(state: &State, context: &Context, goods: Goods) -> Decided {
 /// Another try after a pause, or the end of trying.
 fn failed(state: &State, context: &Context) -> Event {
     let phase = state.phase;
-    let retries = if phase.is_forward() { FORWARD } else { FINAL };
-    match retries.again(state.attempts, context.now) {
+    match state.retries().again(state.attempts, context.now) {
         Some((attempt, next_at)) => Event::StockTransferStepFailed { phase, attempt, next_at },
         None if phase.is_forward() => Event::StockTransferGivenUp { phase },
         None => Event::StockTransferStalled { phase },
@@ -97,6 +100,10 @@ fn failed(state: &State, context: &Context) -> Event {
 }
 
 impl State {
+    pub(super) fn retries(&self) -> Retries {
+        if self.phase.is_forward() { FORWARD } else { FINAL }
+    }
+
     /// The event in one of these phases; nothing when they are past; else a refusal.
     fn record(&self, phases: &[Phase], command: &Command, event: impl Fn() -> Event) -> Decided {
         if phases.contains(&self.phase) {

@@ -93,7 +93,7 @@ pub enum Command {
     Abort {
         reason: String,
     },
-    /// An operator mended what a stalled transfer waits for.
+    /// An operator mended what a transfer waits for, or what it stalled at: try again now.
     Retry,
 }
 
@@ -153,6 +153,8 @@ pub enum Refusal {
     IllegalTransition { phase: Phase, command: Cow<'static, str> },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
+    #[error("the transfer is under way: there is nothing to try again")]
+    UnderWay,
 }
 
 impl aggregate::Refusal for Refusal {
@@ -165,6 +167,7 @@ impl aggregate::Refusal for Refusal {
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
             Self::IllegalTransition { .. } => "INVALID_TRANSITION",
             Self::InvalidText(_) => "INVALID_TEXT",
+            Self::UnderWay => "SAGA_UNDERWAY",
         }
     }
 }

@@ -33,9 +33,9 @@ pub(super) fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
         return Next::Stalled;
     }
     if let Some(until) = state.next_at
-        && now < until
+        && let Some(wait) = state.retries().wait(state.attempts, until, now)
     {
-        return Next::Wait { until };
+        return wait;
     }
     Next::Do(match state.phase {
         Phase::NotStarted | Phase::Refused | Phase::Cancelled | Phase::Completed => {

@@ -45,6 +45,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::InvalidQuantity { quantity: 0, min: 1, max: 9 },
         Refusal::IllegalTransition { phase: Phase::Completed, command: "be aborted".into() },
         InvalidText { field: "reason".to_owned(), problem: TextProblem::Empty }.into(),
+        Refusal::UnderWay,
     ]
 }
 

@@ -148,7 +148,7 @@ async fn operators_see_what_follows_the_logs_and_end_what_is_under_way() {
         (data["operations"]["openSagas"] == json!([])).then_some(())
     })
     .await;
-    app.done("retrySaga", target, "").await;
+    assert_eq!(app.refused("retrySaga", target).await["code"], "INVALID_TRANSITION", "it is over");
     let no_saga = json!({"kind": "PRODUCT", "aggregateId": saga["aggregateId"]});
     assert_eq!(app.refused("retrySaga", no_saga).await["code"], "SAGA_NOT_FOUND");
     let unknown = json!({"kind": "TRANSFER", "aggregateId": uuid::Uuid::nil()});
