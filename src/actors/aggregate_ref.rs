@@ -401,6 +401,11 @@ impl<A: Aggregate> AggregateRef<A> {
         if !self.engine.services.accepting.load(Ordering::Acquire) {
             return Err(unavailable("this node is stopping"));
         }
+        // Another may own the shard by now, or the database is away: what is not begun need not be
+        // waited for.
+        if !self.may_read() {
+            return Err(self.not_served());
+        }
         let until = until(self.engine.services.deadline()).ok_or_else(out_of_time)?;
         let admit = |activation: &Arc<Activation<A>>| {
             activation.admit(bytes).map(|permit| (Arc::clone(activation), permit))
@@ -527,14 +532,18 @@ impl<A: Aggregate> AggregateRef<A> {
     /// Its shard, if that is served here.
     fn served_shard(&self) -> Result<&Arc<Shard>, Fault> {
         let shard = self.engine.shard_of(self.id);
-        if shard.is_serving() {
-            return Ok(shard);
-        }
-        Err(if shard.regressed.load(Ordering::Acquire) {
+        if shard.is_serving() { Ok(shard) } else { Err(self.not_served()) }
+    }
+
+    fn not_served(&self) -> Fault {
+        let shard = self.engine.shard_of(self.id);
+        if shard.regressed.load(Ordering::Acquire) {
             Fault::Regressed
+        } else if shard.is_serving() {
+            unavailable("the lease ran out")
         } else {
             unavailable("its shard is not served here now")
-        })
+        }
     }
 
     /// Acts on the aggregate if it is live, while it cannot be passivated.

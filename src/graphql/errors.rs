@@ -23,6 +23,9 @@ pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 pub const OPERATION_NOT_FOUND: &str = "OPERATION_NOT_FOUND";
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+/// A mutation has its outcome, and a part of its payload cannot be read now.
+pub const PAYLOAD_UNREADABLE: &str = "PAYLOAD_UNREADABLE";
+const READ_AGAIN: &str = "this part of it cannot be read now: read it by its id";
 pub const FORBIDDEN: &str = "FORBIDDEN";
 
 /// An entry of `errors` with its code.
@@ -59,6 +62,19 @@ pub fn fault(fault: &Fault) -> Error {
         extensions.set("retryAfter", Value::from(milliseconds));
     }
     error
+}
+
+/// What fails below a mutation is a read of what it left. It speaks with a code of its own, so that
+/// nobody takes it for the mutation's and sends that again; `cause` has the code of the read.
+pub fn tell_reads_from_mutations(errors: &mut [ServerError]) {
+    for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
+        let Some(code) = error.source::<Fault>().map(Fault::code) else { continue };
+        error.message =
+            format!("what became of this mutation stands beside; {READ_AGAIN} ({code})");
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("code", PAYLOAD_UNREADABLE);
+        extensions.set("cause", code);
+    }
 }
 
 /// Tells operators, once for each, what went wrong in a request; an overload is in the metrics.

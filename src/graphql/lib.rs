@@ -169,7 +169,7 @@ impl GraphqlSchema {
         if let Err(error) = guard::admit(&principal, operation) {
             return refused(Outcome::Forbidden, error);
         }
-        let operation = Counted::of(operation);
+        let (kind, operation) = (operation.kind, Counted::of(operation));
         let mut request = Request::new(call.query).variables(call.variables).data(Caller {
             principal,
             correlation_id: call.correlation_id,
@@ -181,6 +181,9 @@ impl GraphqlSchema {
         let executed = response.data != async_graphql::Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
         give_codes(&mut response.errors, executed);
+        if kind == OperationType::Mutation {
+            errors::tell_reads_from_mutations(&mut response.errors);
+        }
         errors::log_faults(&response.errors, call.correlation_id);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
         Reply { operation, outcome, response }

@@ -245,6 +245,11 @@ macro_rules! payload {
                 Ok($crate::context::load::<$kind>(context, self.id, None).await?.map($node))
             }
 
+            /// What it was about, whether or not it can be read now; null if nothing was done.
+            async fn id(&self) -> Option<<$kind as $crate::context::Shown>::Id> {
+                self.change.is_ok().then(|| self.id.into())
+            }
+
             /// Why nothing was done; empty if it was.
             async fn user_errors(&self) -> Vec<$crate::errors::UserError> {
                 self.change.as_ref().err().cloned().into_iter().collect()

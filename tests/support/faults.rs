@@ -34,6 +34,7 @@ pub struct Faults {
     takes_open: watch::Sender<bool>,
     takes_waiting: AtomicUsize,
     renewals: AtomicUsize,
+    renewals_open: watch::Sender<bool>,
     death: Mutex<Option<Death>>,
 }
 
@@ -55,6 +56,7 @@ impl Default for Faults {
             takes_open: watch::channel(true).0,
             takes_waiting: AtomicUsize::new(0),
             renewals: AtomicUsize::new(0),
+            renewals_open: watch::channel(true).0,
             death: Mutex::default(),
         }
     }
@@ -95,6 +97,11 @@ impl Faults {
         self.renewals.load(Ordering::SeqCst)
     }
 
+    /// Renewals of leases wait before they are executed (false) or go through (true).
+    pub fn let_renewals_through(&self, open: bool) {
+        self.renewals_open.send_replace(open);
+    }
+
     pub fn plant(&self, death: Death) {
         *self.death.lock() = Some(death);
     }
@@ -124,6 +131,8 @@ impl Hooks for Faults {
             }
             Call::Renew { .. } => {
                 self.die(Death::LeaseManager);
+                let mut open = self.renewals_open.subscribe();
+                open.wait_for(|open| *open).await.expect("the hooks outlive their callers");
                 self.renewals.fetch_add(1, Ordering::SeqCst);
             }
             Call::Take { .. } => {

@@ -11,6 +11,7 @@ use emporium::persistence_sql::{Secrets, Snapshots, mysql};
 use uuid::Uuid;
 
 use crate::persistence::entries::seize;
+use crate::support::PATIENCE;
 use crate::support::counter::Command;
 use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
 use crate::support::engine::{TestNode, limits, meta};
@@ -84,6 +85,33 @@ async fn a_second_owner_ends_our_writing_at_once_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_owner_ends_our_writing_at_once_on_mysql() {
     on_mysql(a_second_owner_ends_our_writing_at_once).await;
+}
+
+/// Where the database is away, appends hang as renewals do. What comes once the lease has run out is
+/// not begun, and is told so at once; what was under way is not known.
+async fn what_comes_after_the_lease_is_not_waited_for(database: TestDatabase) {
+    let node = TestNode::start_beside_others(&database, SHORT).await;
+    assert!(node.node.all_served(PATIENCE).await, "every shard is taken");
+    let counter = node.counter(1);
+    counter.ask(add(), meta(None)).await.expect("added");
+    node.journal.let_through(false);
+    node.journal.let_renewals_through(false);
+    eventually("the lease to run out", || async { (!counter.may_read()).then_some(()) }).await;
+    let late = counter.ask(add(), meta(Some("late"))).await;
+    assert!(matches!(late, Err(AskError::Fault(Fault::Unavailable { .. }))), "{late:?}");
+    assert_eq!(node.journal.waiting(), 0, "nothing was begun");
+    node.journal.let_through(true);
+    node.journal.let_renewals_through(true);
+    eventually("the lease to come back", || async {
+        counter.ask(add(), meta(Some("late"))).await.ok()
+    })
+    .await;
+    assert_eq!(counter.read().await.expect("read").state.count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_the_lease_is_not_waited_for_on_sqlite() {
+    on_sqlite(what_comes_after_the_lease_is_not_waited_for).await;
 }
 
 /// A shard that leaves alone, while the node lives on, leaves snapshots behind as a node that drains

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod commerce;
 mod operations;
+mod outcomes;
 pub mod products;
 mod scheduling;
 mod schema;
