@@ -12,7 +12,7 @@ use async_graphql::{
 use uuid::Uuid;
 
 use super::ids::PublicEventId;
-use super::scalars::Long;
+use super::scalars::{LocalDateTime, Long};
 use actors::aggregate_ref::Fault;
 use domain::text::{InvalidText, TextProblem};
 
@@ -160,7 +160,9 @@ user_errors! {
     }
     SlotTaken "SlotTaken" {
         /// The event that is in the way.
-        by: PublicEventId
+        by: PublicEventId,
+        /// The local start of the occurrence that is in its way; null unless a series was asked for.
+        occurrence: Option<LocalDateTime>
     }
 }
 

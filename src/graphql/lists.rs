@@ -4,10 +4,14 @@
 use actors::aggregate_ref::Fault;
 use actors::view::ViewRef;
 use domain::id::AggregateId;
+use domain::scheduling::agenda::EventId;
+use domain::scheduling::calendar;
+use domain::scheduling::local_time::Minute;
 use projections::position::Position;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Result};
+use jiff::Timestamp;
 
 use super::context::{application, engine};
 use super::errors::{coded, fault};
@@ -183,6 +187,29 @@ impl Cursor for domain::id::LocationId {
     }
 }
 
+/// By time: from when to when, which event, and which of its occurrences.
+impl Cursor for calendar::Place {
+    fn write(&self) -> String {
+        let (start, end, event, occurrence) = self;
+        let minute = occurrence.map(|local| format!(".{:x}", Minute::of(local).0));
+        let (start, end) = (start.as_second(), end.as_second());
+        format!("{}{start:x}.{end:x}{}", event.0.simple(), minute.unwrap_or_default())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (event, rest) = text.split_at_checked(32)?;
+        let event = EventId(uuid::Uuid::try_parse(event).ok()?);
+        let mut numbers = rest.split('.').map(|number| i64::from_str_radix(number, 16).ok());
+        let mut instant = || Timestamp::from_second(numbers.next()??).ok();
+        let (start, end) = (instant()?, instant()?);
+        let occurrence = match numbers.next() {
+            None => None,
+            Some(minute) => Some(Minute(minute?).local()),
+        };
+        numbers.next().is_none().then_some((start, end, event, occurrence))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
@@ -196,6 +223,17 @@ mod tests {
         assert_eq!(Cursor::read(&newest.write()), Some(newest));
         let named = ("čaj".to_owned(), id);
         assert_eq!(Cursor::read(&named.write()), Some(named));
+        let event = EventId(uuid::Uuid::from_u128(8));
+        let instant = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        for occurrence in [None, Some("2026-03-30T09:00".parse().expect("a local time"))] {
+            let (start, end) = (instant("1969-12-31T23:00Z"), instant("2026-03-30T08:00Z"));
+            let place: calendar::Place = (start, end, event, occurrence);
+            assert_eq!(Cursor::read(&place.write()), Some(place));
+        }
+        for bad in ["", "7fffffffffffffff.0", "0.0.0.0", "0", "0.x", "0.0.7fffffffffffffff.1"] {
+            let text = format!("{}{bad}", event.0.simple());
+            assert_eq!(<calendar::Place>::read(&text), None, "{bad}");
+        }
         for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
         {
             assert_eq!(<(Reverse<i64>, AggregateId)>::read(bad), None, "{bad}");

@@ -6,11 +6,12 @@ use std::fmt::Display;
 use async_graphql::{
     InputObject, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value,
 };
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, SecondsFormat, Utc};
+use jiff::{Timestamp, civil};
 
 use super::errors::INVALID_VALUE;
 use domain::money::{Currency, Money, MoneyError};
+use domain::scheduling::zone::Zone;
 
 /// Why a scalar could not be read.
 fn invalid<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueError<T> {
@@ -87,8 +88,24 @@ textual_scalar!(
     |instant| instant.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 );
 
+impl Instant {
+    /// The instant as calendars take it; what is beyond all of their years is the end of them.
+    pub fn timestamp(self) -> Timestamp {
+        let (seconds, nanoseconds) = (self.0.timestamp(), self.0.timestamp_subsec_nanos());
+        let end = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::new(seconds, nanoseconds as i32).unwrap_or(end)
+    }
+}
+
+impl From<Timestamp> for Instant {
+    fn from(time: Timestamp) -> Self {
+        let nanoseconds = time.subsec_nanosecond().unsigned_abs();
+        Self(DateTime::from_timestamp(time.as_second(), nanoseconds).unwrap_or_default())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalDateTime(pub NaiveDateTime);
+pub struct LocalDateTime(pub civil::DateTime);
 
 textual_scalar!(
     /// What the clock on the wall shows (`2026-03-29T02:30`, seconds allowed), in a time zone that
@@ -97,27 +114,27 @@ textual_scalar!(
     "LocalDateTime",
     "a local time such as 2026-03-29T02:30 was expected",
     |text| {
-        let minutes = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M");
-        let time = minutes.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"));
+        let minutes = civil::DateTime::strptime("%Y-%m-%dT%H:%M", text);
+        let time = minutes.or_else(|_| civil::DateTime::strptime("%Y-%m-%dT%H:%M:%S", text));
         time.ok().map(LocalDateTime)
     },
-    |local| local.0.format("%Y-%m-%dT%H:%M:%S").to_string()
+    |local| local.0.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 );
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Date(pub NaiveDate);
+pub struct Date(pub civil::Date);
 
 textual_scalar!(
     /// A date of the calendar (`2026-03-29`).
     Date,
     "Date",
     "a date such as 2026-03-29 was expected",
-    |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(Date),
-    |date| date.0.format("%Y-%m-%d").to_string()
+    |text| civil::Date::strptime("%Y-%m-%d", text).ok().map(Date),
+    |date| date.0.strftime("%Y-%m-%d").to_string()
 );
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeZone(pub Tz);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(pub Zone);
 
 textual_scalar!(
     /// A time zone of the IANA database (`Europe/Berlin`).
@@ -128,24 +145,35 @@ textual_scalar!(
     |zone| zone.0.name().to_owned()
 );
 
-/// Whole seconds.
+/// Days of the calendar, and exact seconds beside them. Where no calendar is meant a day is 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duration(pub TimeDelta);
+pub struct Duration {
+    pub days: u32,
+    pub seconds: u64,
+}
 
 textual_scalar!(
     /// A length of time in days, hours, minutes and seconds, ISO 8601 (`PT1H30M`, `P2D`), not
-    /// negative. Weeks, months and years are not taken.
+    /// negative. Weeks, months and years are not taken. In a calendar a day ends at the same local
+    /// time as it began, whatever the clocks do; hours, minutes and seconds are exact.
     Duration,
     "Duration",
     "a length of time such as PT1H30M was expected",
-    |text| read_duration(text).map(Duration),
-    |duration| write_duration(duration.0)
+    |text| read_duration(text),
+    |duration| write_duration(*duration)
 );
+
+impl Duration {
+    /// In seconds, a day being 24 hours.
+    pub fn exact_seconds(self) -> u64 {
+        u64::from(self.days).saturating_mul(86_400).saturating_add(self.seconds)
+    }
+}
 
 /// The longest text of a duration.
 const DURATION_BYTES_MAX: usize = 40;
 
-fn read_duration(text: &str) -> Option<TimeDelta> {
+fn read_duration(text: &str) -> Option<Duration> {
     let rest = text.strip_prefix('P').filter(|_| text.len() <= DURATION_BYTES_MAX)?;
     let (days, time) = match rest.split_once('T') {
         Some((days, time)) if !time.is_empty() => (days, time),
@@ -155,37 +183,43 @@ fn read_duration(text: &str) -> Option<TimeDelta> {
     if days.is_empty() && time.is_empty() {
         return None;
     }
-    let mut seconds = read_units(days, &[('D', 86_400)])?;
-    seconds = seconds.checked_add(read_units(time, &[('H', 3_600), ('M', 60), ('S', 1)])?)?;
-    TimeDelta::try_seconds(seconds)
+    let days = u32::try_from(read_units(days, &[('D', 1)])?).ok()?;
+    let seconds = read_units(time, &[('H', 3_600), ('M', 60), ('S', 1)])?;
+    Some(Duration { days, seconds })
 }
 
 /// Numbers with their units, in the order of `units`, each at most once.
-fn read_units(mut text: &str, units: &[(char, i64)]) -> Option<i64> {
+fn read_units(mut text: &str, units: &[(char, u64)]) -> Option<u64> {
     let mut units = units.iter();
-    let mut seconds = 0_i64;
+    let mut sum = 0_u64;
     while !text.is_empty() {
         let end = text.find(|character: char| !character.is_ascii_digit())?;
         let unit = text[end..].chars().next()?;
         let (_, length) = units.find(|(name, _)| *name == unit)?;
-        let number: i64 = text[..end].parse().ok()?;
-        seconds = seconds.checked_add(number.checked_mul(*length)?)?;
+        let number: u64 = text[..end].parse().ok()?;
+        sum = sum.checked_add(number.checked_mul(*length)?)?;
         text = &text[end + unit.len_utf8()..];
     }
-    Some(seconds)
+    Some(sum)
 }
 
-fn write_duration(duration: TimeDelta) -> String {
-    let seconds = duration.num_seconds().max(0);
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let mut text = String::from("PT");
-    for (number, unit) in [(hours, 'H'), (minutes, 'M'), (seconds, 'S')] {
+fn write_duration(duration: Duration) -> String {
+    let Duration { days, seconds } = duration;
+    let mut text = String::from("P");
+    if days > 0 {
+        text.push_str(&format!("{days}D"));
+    }
+    let parts = [(seconds / 3_600, 'H'), (seconds / 60 % 60, 'M'), (seconds % 60, 'S')];
+    let is_whole_days = seconds == 0 && days > 0;
+    if !is_whole_days {
+        text.push('T');
+    }
+    for (number, unit) in parts {
         if number > 0 {
-            text.push_str(&number.to_string());
-            text.push(unit);
+            text.push_str(&format!("{number}{unit}"));
         }
     }
-    if text == "PT" {
+    if seconds == 0 && days == 0 {
         text.push_str("0S");
     }
     text
@@ -251,8 +285,9 @@ mod tests {
         for (text, seconds) in
             [("PT15M", 900), ("PT1H30M", 5_400), ("P2D", 172_800), ("P1DT1S", 86_401), ("PT0S", 0)]
         {
-            let duration = read_duration(text).map(|duration| duration.num_seconds());
-            assert_eq!(duration, Some(seconds), "{text}");
+            let duration = read_duration(text).expect(text);
+            assert_eq!(duration.exact_seconds(), seconds, "{text}");
+            assert_eq!(read_duration(&write_duration(duration)), Some(duration), "{text}");
         }
         for bad in [
             "",
@@ -268,11 +303,15 @@ mod tests {
             "PT5",
             "PT99999999999999999999S",
             "PT9223372036854775807H",
+            "P4294967296D",
         ] {
             assert_eq!(read_duration(bad), None, "{bad}");
         }
-        assert_eq!(write_duration(TimeDelta::seconds(5_401)), "PT1H30M1S");
-        assert_eq!(write_duration(TimeDelta::zero()), "PT0S");
+        for (days, seconds, text) in
+            [(0, 5_401, "PT1H30M1S"), (0, 0, "PT0S"), (2, 0, "P2D"), (1, 3_600, "P1DT1H")]
+        {
+            assert_eq!(write_duration(Duration { days, seconds }), text);
+        }
     }
 
     #[test]

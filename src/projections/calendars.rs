@@ -4,7 +4,6 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use super::{Fact, Place, Projection};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use domain::scheduling::calendar::{self, Availability, Calendar};
+use domain::scheduling::zone::Zone;
 
 /// Calendars that are kept.
 pub const ROWS_MAX: usize = 100_000;
@@ -22,7 +22,7 @@ pub const ROWS_MAX: usize = 100_000;
 pub struct Row {
     pub id: AggregateId,
     pub name: String,
-    pub zone: Tz,
+    pub zone: Zone,
     pub availability: Availability,
     pub within_opening_hours: bool,
     /// Microseconds since 1970 UTC.
@@ -126,7 +126,7 @@ impl Projection for Calendars {
         let row = Row {
             id: place.aggregate_id,
             name: details.name.clone(),
-            zone: details.zone,
+            zone: details.zone.clone(),
             availability: details.availability,
             within_opening_hours: details.within_opening_hours,
             created_us: place.recorded_us,
@@ -144,7 +144,7 @@ mod tests {
     fn created(name: &str) -> Fact {
         let details = Details {
             name: name.to_owned(),
-            zone: chrono_tz::Europe::Berlin,
+            zone: "Europe/Berlin".parse().expect("a zone"),
             availability: Availability::Exclusive {},
             within_opening_hours: true,
         };

@@ -58,7 +58,7 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 28] = [
+const OTHER_WORDS: [&str; 29] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",
     "EMPORIUM_BLESS",
@@ -73,6 +73,7 @@ const OTHER_WORDS: [&str; 28] = [
     "MONTHLY",
     "WEEKLY",
     "DAILY",
+    "SECONDLY",
     "HOURLY",
     "MINUTELY",
     "INTERVAL",

@@ -1,14 +1,14 @@
 //! Stretches of time, and what is left when they are laid together. Knows no titles: whoever sees
 //! free and busy sees nothing else.
 
-use chrono::{DateTime, Utc};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// From `start` up to, and not including, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
-    pub start: DateTime<Utc>,
-    pub end: DateTime<Utc>,
+    pub start: Timestamp,
+    pub end: Timestamp,
 }
 
 impl Interval {
@@ -43,7 +43,7 @@ pub fn merge(intervals: impl IntoIterator<Item = Interval>, range: &Interval) ->
 
 /// How many of the intervals hold at once, at most, within the range.
 pub fn most_at_once(intervals: &[Interval], range: &Interval) -> usize {
-    let mut turns: Vec<(DateTime<Utc>, bool)> = intervals
+    let mut turns: Vec<(Timestamp, bool)> = intervals
         .iter()
         .filter_map(|interval| interval.clipped_to(range))
         .flat_map(|interval| [(interval.start, true), (interval.end, false)])
@@ -60,12 +60,12 @@ pub fn most_at_once(intervals: &[Interval], range: &Interval) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use jiff::SignedDuration;
 
     use super::*;
 
     fn interval(start: i64, end: i64) -> Interval {
-        let at = |minute| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let at = |minute| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute);
         Interval { start: at(start), end: at(end) }
     }
 

@@ -1,15 +1,24 @@
 //! From local time to an instant: what is stored is what the clock on the wall shows, and the
 //! zone's present rules say which instant that is.
 //!
-//! Owns the policy for local times that do not exist or exist twice. Never stores an instant.
+//! Owns the policy for local times that do not exist or exist twice, and how long a day is. Never
+//! stores an instant.
 
-use chrono::{DateTime, Datelike, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
-use chrono_tz::{GapInfo, Tz};
+use std::fmt;
+
+use jiff::civil::{Date, DateTime, date};
+use jiff::tz::AmbiguousOffset;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The years in which a local time may lie: far enough from the ends of every date type that no
-/// sum of a time and a bounded duration overflows.
-pub const YEARS: std::ops::RangeInclusive<i32> = 1970..=2199;
+use super::zone::Zone;
+
+/// The years in which a local time may lie. A calendar ends with the last of them, and so does a
+/// series that names no end: what goes on for ever here can be looked through.
+pub const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
+
+/// The minutes of a day whose clocks are not moved.
+pub const MINUTES_OF_DAY: i64 = 1_440;
 
 /// What happens at a local time that the clocks jump over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,130 +26,163 @@ pub enum NonexistentTime {
     /// Takes place later by the length of the jump (RFC 5545, 3.3.5: the offset before the gap).
     #[default]
     Shift,
-    /// Does not take place.
+    /// Does not take place, and is not counted (RFC 5545, 3.3.10).
     Skip,
 }
 
+/// How long something lasts: first so many days of the calendar, then so many exact minutes (RFC
+/// 5545, 3.3.6). Two days from midnight end at midnight, whatever the clocks do meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Length {
+    pub days: u32,
+    pub minutes: u32,
+}
+
+impl Length {
+    pub const fn minutes(minutes: u32) -> Self {
+        Self { days: 0, minutes }
+    }
+
+    pub const fn days(days: u32) -> Self {
+        Self { days, minutes: 0 }
+    }
+
+    /// What it comes to where no clock is moved, in minutes.
+    pub fn local_minutes(self) -> i64 {
+        i64::from(self.days) * MINUTES_OF_DAY + i64::from(self.minutes)
+    }
+}
+
 /// Whether a local time is one that a calendar stores: whole minutes, within [`YEARS`].
-pub fn is_storable(local: NaiveDateTime) -> bool {
-    YEARS.contains(&local.year()) && local.second() == 0 && local.nanosecond() == 0
+pub fn is_storable(local: DateTime) -> bool {
+    YEARS.contains(&local.year()) && local.second() == 0 && local.subsec_nanosecond() == 0
+}
+
+/// A whole minute on the clock on the wall, counted from 1970: what can be compared and added to
+/// as if no clock were ever moved.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minute(pub i64);
+
+const EPOCH: Date = date(1970, 1, 1);
+
+impl Minute {
+    /// The last one of [`YEARS`].
+    pub const LAST: Self = Self(84_006 * MINUTES_OF_DAY - 1);
+
+    pub fn of(local: DateTime) -> Self {
+        let day = day_number(local.date());
+        Self(day * MINUTES_OF_DAY + i64::from(local.hour()) * 60 + i64::from(local.minute()))
+    }
+
+    /// What the clock shows. Beyond [`YEARS`] by less than ten years on either side at most.
+    pub fn local(self) -> DateTime {
+        let minute = self.0.rem_euclid(MINUTES_OF_DAY);
+        let (hour, minute) = ((minute / 60) as i8, (minute % 60) as i8);
+        date_of(self.day()).at(hour, minute, 0, 0)
+    }
+
+    /// The day in which it lies, counted from 1970.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(MINUTES_OF_DAY)
+    }
+
+    #[must_use]
+    pub fn plus(self, minutes: i64) -> Self {
+        Self(self.0.saturating_add(minutes))
+    }
+}
+
+impl fmt::Debug for Minute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.local(), formatter)
+    }
+}
+
+/// Days since 1970.
+pub fn day_number(date: Date) -> i64 {
+    date.duration_since(EPOCH).as_hours() / 24
+}
+
+/// The date so many days after 1970 began.
+pub fn date_of(day: i64) -> Date {
+    EPOCH.saturating_add(SignedDuration::from_hours(day.saturating_mul(24)))
 }
 
 /// The instant of a local time; of two, the first. `None` where it does not exist and is skipped.
-pub fn resolve(
-    zone: Tz,
-    local: NaiveDateTime,
-    nonexistent: NonexistentTime,
-) -> Option<DateTime<Utc>> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.to_utc()),
-        LocalResult::None => match nonexistent {
-            NonexistentTime::Shift => shifted(zone, local),
-            NonexistentTime::Skip => None,
+pub fn resolve(zone: &Zone, local: DateTime, nonexistent: NonexistentTime) -> Option<Timestamp> {
+    let offset = match zone.rules().to_ambiguous_timestamp(local).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset,
+        AmbiguousOffset::Fold { before, .. } => before,
+        AmbiguousOffset::Gap { before, .. } => match nonexistent {
+            NonexistentTime::Shift => before,
+            NonexistentTime::Skip => return None,
         },
+    };
+    offset.to_timestamp(local).ok()
+}
+
+/// The instant of a local time; of one that the clocks jump over, the moment at which they jump.
+pub fn landing(zone: &Zone, local: DateTime) -> Option<Timestamp> {
+    let ambiguous = zone.rules().to_ambiguous_timestamp(local);
+    match ambiguous.offset() {
+        AmbiguousOffset::Gap { after, .. } => {
+            let before_jump = after.to_timestamp(local).ok()?;
+            zone.rules().following(before_jump).next().map(|jump| jump.timestamp())
+        }
+        _ => ambiguous.earlier().ok(),
     }
 }
 
-/// The instant of a local time at which something ends; of two, the last.
-pub fn resolve_end(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(time) | LocalResult::Ambiguous(_, time) => Some(time.to_utc()),
-        LocalResult::None => shifted(zone, local),
-    }
-}
-
-fn shifted(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-    let (_, offset_before) = GapInfo::new(&local, &zone)?.begin?;
-    local.checked_sub_offset(offset_before.fix()).map(|utc| utc.and_utc())
+/// From when to when something takes place that starts so; `None` where it does not, because its
+/// start is skipped or the whole of it is jumped over.
+pub fn span(
+    zone: &Zone,
+    start: DateTime,
+    length: Length,
+    nonexistent: NonexistentTime,
+) -> Option<(Timestamp, Timestamp)> {
+    let from = resolve(zone, start, nonexistent)?;
+    let nominal = match length.days {
+        0 => from,
+        days => {
+            let end = Minute::of(start).plus(i64::from(days) * MINUTES_OF_DAY).local();
+            resolve(zone, end, NonexistentTime::Shift)?
+        }
+    };
+    let to = nominal.checked_add(SignedDuration::from_mins(length.minutes.into())).ok()?;
+    (from < to).then_some((from, to))
 }
 
 /// What the clock on the wall shows at an instant.
-pub fn local(zone: Tz, instant: DateTime<Utc>) -> NaiveDateTime {
-    zone.from_utc_datetime(&instant.naive_utc()).naive_local()
+pub fn local(zone: &Zone, instant: Timestamp) -> DateTime {
+    zone.rules().to_datetime(instant)
+}
+
+/// One jump of the clocks over a stretch of local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first local time that exists behind it.
+    pub end: Minute,
+    /// How far the clocks jump, in minutes; a part of one counts as one.
+    pub minutes: i64,
+}
+
+/// The jumps between two local times and a little around them, in order.
+pub fn gaps(zone: &Zone, from: Minute, to: Minute) -> impl Iterator<Item = Gap> {
+    let instant = |minute: Minute| resolve(zone, minute.local(), NonexistentTime::Shift);
+    let first = instant(from.plus(-2 * MINUTES_OF_DAY)).unwrap_or(Timestamp::MIN);
+    let last = instant(to.plus(2 * MINUTES_OF_DAY)).unwrap_or(Timestamp::MAX);
+    let mut offset = zone.rules().to_offset(first);
+    let transitions = zone.rules().following(first);
+    transitions.take_while(move |jump| jump.timestamp() <= last).filter_map(move |jump| {
+        let before = std::mem::replace(&mut offset, jump.offset());
+        let seconds = i64::from(jump.offset().seconds() - before.seconds());
+        let minutes = seconds.div_euclid(60) + i64::from(seconds % 60 != 0);
+        let end = Minute::of(jump.offset().to_datetime(jump.timestamp()));
+        (seconds > 0).then_some(Gap { end, minutes })
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Zone, local time, instant when shifted, instant when skipped.
-    const TRANSITIONS: &[(&str, &str, &str, Option<&str>)] = &[
-        // Berlin, forward on 29 March 2026 from 02:00 to 03:00
-        ("Europe/Berlin", "2026-03-29T01:59", "2026-03-29T00:59Z", Some("2026-03-29T00:59Z")),
-        ("Europe/Berlin", "2026-03-29T02:00", "2026-03-29T01:00Z", None),
-        ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T01:30Z", None),
-        ("Europe/Berlin", "2026-03-29T02:59", "2026-03-29T01:59Z", None),
-        ("Europe/Berlin", "2026-03-29T03:00", "2026-03-29T01:00Z", Some("2026-03-29T01:00Z")),
-        // and back on 25 October from 03:00 to 02:00
-        ("Europe/Berlin", "2026-10-25T01:59", "2026-10-24T23:59Z", Some("2026-10-24T23:59Z")),
-        ("Europe/Berlin", "2026-10-25T02:00", "2026-10-25T00:00Z", Some("2026-10-25T00:00Z")),
-        ("Europe/Berlin", "2026-10-25T02:59", "2026-10-25T00:59Z", Some("2026-10-25T00:59Z")),
-        ("Europe/Berlin", "2026-10-25T03:00", "2026-10-25T02:00Z", Some("2026-10-25T02:00Z")),
-        // New York, forward on 8 March from 02:00 to 03:00
-        ("America/New_York", "2026-03-08T01:59", "2026-03-08T06:59Z", Some("2026-03-08T06:59Z")),
-        ("America/New_York", "2026-03-08T02:30", "2026-03-08T07:30Z", None),
-        ("America/New_York", "2026-03-08T03:00", "2026-03-08T07:00Z", Some("2026-03-08T07:00Z")),
-        // and back on 1 November from 02:00 to 01:00
-        ("America/New_York", "2026-11-01T00:59", "2026-11-01T04:59Z", Some("2026-11-01T04:59Z")),
-        ("America/New_York", "2026-11-01T01:30", "2026-11-01T05:30Z", Some("2026-11-01T05:30Z")),
-        ("America/New_York", "2026-11-01T02:00", "2026-11-01T07:00Z", Some("2026-11-01T07:00Z")),
-        // Sydney, back on 5 April from 03:00 to 02:00
-        ("Australia/Sydney", "2026-04-05T02:30", "2026-04-04T15:30Z", Some("2026-04-04T15:30Z")),
-        ("Australia/Sydney", "2026-04-05T03:00", "2026-04-04T17:00Z", Some("2026-04-04T17:00Z")),
-        // and forward on 4 October from 02:00 to 03:00
-        ("Australia/Sydney", "2026-10-04T02:30", "2026-10-03T16:30Z", None),
-        ("Australia/Sydney", "2026-10-04T03:00", "2026-10-03T16:00Z", Some("2026-10-03T16:00Z")),
-        // Lord Howe moves by half an hour
-        ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:45Z", None),
-        // Apia left out 30 December 2011
-        ("Pacific/Apia", "2011-12-30T12:00", "2011-12-30T22:00Z", None),
-    ];
-
-    fn naive(text: &str) -> NaiveDateTime {
-        NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").expect("a local time")
-    }
-
-    fn instant(text: &str) -> DateTime<Utc> {
-        naive(text.trim_end_matches('Z')).and_utc()
-    }
-
-    #[test]
-    fn local_times_around_transitions_resolve_as_promised() {
-        for (zone, time, shift, skip) in TRANSITIONS {
-            let (zone, time): (Tz, _) = (zone.parse().expect("a zone"), naive(time));
-            assert_eq!(
-                resolve(zone, time, NonexistentTime::Shift),
-                Some(instant(shift)),
-                "{zone} {time}"
-            );
-            assert_eq!(
-                resolve(zone, time, NonexistentTime::Skip),
-                skip.map(instant),
-                "{zone} {time}"
-            );
-        }
-    }
-
-    #[test]
-    fn ends_take_the_second_of_two() {
-        let berlin = chrono_tz::Europe::Berlin;
-        assert_eq!(
-            resolve_end(berlin, naive("2026-10-25T02:30")),
-            Some(instant("2026-10-25T01:30Z"))
-        );
-        assert_eq!(
-            resolve_end(berlin, naive("2026-03-29T02:30")),
-            Some(instant("2026-03-29T01:30Z"))
-        );
-    }
-
-    #[test]
-    fn only_whole_minutes_of_sane_years_are_stored() {
-        assert!(is_storable(naive("2026-03-29T02:30")));
-        assert!(!is_storable(naive("1969-12-31T23:59")));
-        assert!(!is_storable(naive("2200-01-01T00:00")));
-        assert!(!is_storable(naive("2026-03-29T02:30") + chrono::TimeDelta::seconds(1)));
-        assert!(!is_storable(naive("2026-03-29T02:30") + chrono::TimeDelta::nanoseconds(1)));
-        assert!(!is_storable(NaiveDateTime::MAX) && !is_storable(NaiveDateTime::MIN));
-    }
-}
+#[path = "local_time_tests.rs"]
+mod tests;

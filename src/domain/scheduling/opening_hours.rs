@@ -2,22 +2,49 @@
 //!
 //! Owns what is open. Never knows what is booked.
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
-use chrono_tz::Tz;
 use imbl::OrdMap;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::scheduling::{
     free_busy::{Interval, merge},
-    local_time::{self, NonexistentTime},
+    local_time::{self, MINUTES_OF_DAY, Minute, date_of},
+    zone::Zone,
 };
 
 /// How many spans one day may have.
 pub const SPANS_MAX: usize = 8;
 /// How many dates may differ from their weekday.
 pub const EXCEPTIONS_MAX: usize = 1_000;
-/// The minute at which a day ends.
-pub const MINUTES_OF_DAY: u16 = 1_440;
+
+/// In the order of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weekday {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Weekday {
+    pub fn of(date: Date) -> Self {
+        use jiff::civil::Weekday::{
+            Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday,
+        };
+        match date.weekday() {
+            Monday => Self::Mon,
+            Tuesday => Self::Tue,
+            Wednesday => Self::Wed,
+            Thursday => Self::Thu,
+            Friday => Self::Fri,
+            Saturday => Self::Sat,
+            Sunday => Self::Sun,
+        }
+    }
+}
 
 /// Open from `opens` up to `closes`, in minutes after midnight; `closes` may be 1,440.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,48 +64,95 @@ pub struct DayHours {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OpeningHours {
     pub weekly: Vec<DayHours>,
-    pub exceptions: OrdMap<NaiveDate, Vec<Span>>,
+    pub exceptions: OrdMap<Date, Vec<Span>>,
+}
+
+/// What is wrong with the spans of one day, and with which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum HoursProblem {
+    #[error("a day has at most {SPANS_MAX} spans")]
+    TooMany,
+    #[error("a span closes at most 1440 minutes after midnight")]
+    BeyondTheDay { span: u32 },
+    #[error(
+        "a span closes after it opens, on the same day; hours across midnight are written as two: \
+         22:00 to 02:00 is 1320 to 1440 on the one day and 0 to 120 on the next"
+    )]
+    ClosesBeforeItOpens { span: u32 },
+    #[error("the spans of a day are in order and apart; what touches is one span")]
+    NotApart { span: u32 },
+    #[error("a weekday comes once")]
+    WeekdayTwice,
+}
+
+impl HoursProblem {
+    /// The place of the span in its day.
+    pub fn span(self) -> Option<u32> {
+        match self {
+            Self::BeyondTheDay { span }
+            | Self::ClosesBeforeItOpens { span }
+            | Self::NotApart { span } => Some(span),
+            Self::TooMany | Self::WeekdayTwice => None,
+        }
+    }
 }
 
 /// Whether the spans of one day are in order, apart, and within a day.
-pub fn are_spans_valid(spans: &[Span]) -> bool {
-    spans.len() <= SPANS_MAX
-        && spans.iter().all(|span| span.opens < span.closes && span.closes <= MINUTES_OF_DAY)
-        && spans.windows(2).all(|pair| pair[0].closes < pair[1].opens)
+pub fn check_spans(spans: &[Span]) -> Result<(), HoursProblem> {
+    if spans.len() > SPANS_MAX {
+        return Err(HoursProblem::TooMany);
+    }
+    let mut open_until = None;
+    for (span, index) in spans.iter().zip(0..) {
+        if i64::from(span.closes) > MINUTES_OF_DAY {
+            return Err(HoursProblem::BeyondTheDay { span: index });
+        }
+        if span.opens >= span.closes {
+            return Err(HoursProblem::ClosesBeforeItOpens { span: index });
+        }
+        if open_until.is_some_and(|until| until >= span.opens) {
+            return Err(HoursProblem::NotApart { span: index });
+        }
+        open_until = Some(span.closes);
+    }
+    Ok(())
 }
 
-/// Whether each weekday comes at most once, with valid spans.
-pub fn is_week_valid(weekly: &[DayHours]) -> bool {
-    weekly.len() <= 7
-        && weekly.iter().all(|day| are_spans_valid(&day.spans))
-        && (1..weekly.len()).all(|index| {
-            weekly[..index].iter().all(|earlier| earlier.weekday != weekly[index].weekday)
-        })
+/// Whether each weekday comes at most once, with valid spans; and if not, the place of the day.
+pub fn check_week(weekly: &[DayHours]) -> Result<(), (u32, HoursProblem)> {
+    for (index, (day, place)) in weekly.iter().zip(0..).enumerate() {
+        if weekly[..index].iter().any(|earlier| earlier.weekday == day.weekday) {
+            return Err((place, HoursProblem::WeekdayTwice));
+        }
+        check_spans(&day.spans).map_err(|problem| (place, problem))?;
+    }
+    Ok(())
 }
 
 impl OpeningHours {
-    fn spans(&self, date: NaiveDate) -> &[Span] {
-        if let Some(spans) = self.exceptions.get(&date) {
-            return spans;
-        }
-        let day = self.weekly.iter().find(|day| day.weekday == date.weekday());
+    fn spans(&self, date: Date) -> &[Span] {
+        self.exceptions.get(&date).map_or_else(|| self.in_the_week(date), Vec::as_slice)
+    }
+
+    fn in_the_week(&self, date: Date) -> &[Span] {
+        let weekday = Weekday::of(date);
+        let day = self.weekly.iter().find(|day| day.weekday == weekday);
         day.map_or(&[], |day| day.spans.as_slice())
     }
 
-    /// When it is open within the range, in order and laid together. A span that starts in a gap
-    /// of the clocks starts where the clocks land; one that ends in an hour that comes twice ends
-    /// with the second. Costs time in proportion to the days of the range.
-    pub fn open_intervals(&self, zone: Tz, range: &Interval) -> Vec<Interval> {
-        let first = local_time::local(zone, range.start).date() - TimeDelta::days(1);
-        let last = local_time::local(zone, range.end).date() + TimeDelta::days(1);
-        let open = first.iter_days().take_while(|date| *date <= last).flat_map(|date| {
-            self.spans(date).iter().filter_map(move |span| {
+    /// When it is open within the range, in order and laid together. A span that starts or ends in a
+    /// gap of the clocks does so where the clocks land; in an hour that comes twice, with the first.
+    /// Costs time in proportion to the days of the range.
+    pub fn open_intervals(&self, zone: &Zone, range: &Interval) -> Vec<Interval> {
+        let day = |instant| Minute::of(local_time::local(zone, instant)).day();
+        let days = day(range.start) - 1..=day(range.end) + 1;
+        let open = days.flat_map(|day| {
+            self.spans(date_of(day)).iter().filter_map(move |span| {
                 let at = |minutes: u16| {
-                    date.and_hms_opt(0, 0, 0)?
-                        .checked_add_signed(TimeDelta::minutes(minutes.into()))
+                    let local = Minute(day * MINUTES_OF_DAY + i64::from(minutes)).local();
+                    local_time::landing(zone, local)
                 };
-                let start = local_time::resolve(zone, at(span.opens)?, NonexistentTime::Shift)?;
-                let end: DateTime<Utc> = local_time::resolve_end(zone, at(span.closes)?)?;
+                let (start, end) = (at(span.opens)?, at(span.closes)?);
                 (start < end).then_some(Interval { start, end })
             })
         });
@@ -86,18 +160,30 @@ impl OpeningHours {
     }
 
     /// Whether it is open during all of the interval.
-    pub fn covers(&self, zone: Tz, interval: &Interval) -> bool {
+    pub fn covers(&self, zone: &Zone, interval: &Interval) -> bool {
         self.open_intervals(zone, interval).iter().any(|open| open.contains(interval))
+    }
+
+    /// Whether the hours of the week hold what starts so and lasts so many minutes of the clock on
+    /// the wall, if no clock is moved and no date has hours of its own.
+    pub fn cover_in_the_week(&self, start: Minute, length: i64) -> bool {
+        let end = start.plus(length);
+        let mut open_until = start;
+        for day in start.day() - 1..=end.day() {
+            for span in self.in_the_week(date_of(day)) {
+                let at = |minutes: u16| Minute(day * MINUTES_OF_DAY + i64::from(minutes));
+                if at(span.opens) <= open_until {
+                    open_until = open_until.max(at(span.closes));
+                }
+            }
+        }
+        open_until >= end
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{NaiveDateTime, TimeZone};
-
     use super::*;
-
-    const BERLIN: Tz = chrono_tz::Europe::Berlin;
 
     fn week() -> OpeningHours {
         let day = |weekday, spans: &[(u16, u16)]| DayHours {
@@ -112,14 +198,19 @@ mod tests {
             day(Weekday::Sat, &[(1_320, 1_440)]),
             day(Weekday::Sun, &[(0, 240)]),
         ];
-        let closed: NaiveDate = "2026-04-06".parse().expect("a date");
+        let closed: Date = "2026-04-06".parse().expect("a date");
         OpeningHours { weekly, exceptions: [(closed, vec![])].into_iter().collect() }
+    }
+
+    fn berlin() -> Zone {
+        "Europe/Berlin".parse().expect("a zone")
     }
 
     fn interval(start: &str, end: &str) -> Interval {
         let at = |text: &str| {
-            let local: NaiveDateTime = format!("{text}:00").parse().expect("a local time");
-            BERLIN.from_local_datetime(&local).latest().expect("an existing time").to_utc()
+            let local = text.parse().expect("a local time");
+            local_time::resolve(&berlin(), local, local_time::NonexistentTime::Skip)
+                .expect("an existing time")
         };
         Interval { start: at(start), end: at(end) }
     }
@@ -143,26 +234,79 @@ mod tests {
             ("2026-04-06T09:00", "2026-04-06T10:00", false),
             ("2026-04-13T09:00", "2026-04-13T10:00", true),
         ] {
-            assert_eq!(week().covers(BERLIN, &interval(start, end)), expected, "{start} to {end}");
+            assert_eq!(
+                week().covers(&berlin(), &interval(start, end)),
+                expected,
+                "{start} to {end}"
+            );
         }
     }
 
     #[test]
-    fn spans_out_of_order_or_bounds_are_invalid() {
+    fn spans_out_of_order_or_bounds_are_named() {
+        use HoursProblem::{BeyondTheDay, ClosesBeforeItOpens, NotApart, TooMany, WeekdayTwice};
         let spans = |pairs: &[(u16, u16)]| -> Vec<Span> {
             pairs.iter().map(|(opens, closes)| Span { opens: *opens, closes: *closes }).collect()
         };
-        assert!(are_spans_valid(&spans(&[(0, 1_440)])) && are_spans_valid(&[]));
-        for invalid in
-            [&[(0, 1_441)][..], &[(60, 60)], &[(60, 0)], &[(0, 60), (60, 90)], &[(60, 90), (0, 30)]]
-        {
-            assert!(!are_spans_valid(&spans(invalid)), "{invalid:?}");
+        assert_eq!(check_spans(&spans(&[(0, 1_440)])), Ok(()));
+        assert_eq!(check_spans(&[]), Ok(()));
+        for (invalid, problem) in [
+            (&[(0, 1_441)][..], BeyondTheDay { span: 0 }),
+            (&[(60, 60)], ClosesBeforeItOpens { span: 0 }),
+            (&[(0, 60), (1_320, 120)], ClosesBeforeItOpens { span: 1 }),
+            (&[(0, 60), (60, 90)], NotApart { span: 1 }),
+            (&[(60, 90), (0, 30)], NotApart { span: 1 }),
+        ] {
+            assert_eq!(check_spans(&spans(invalid)), Err(problem), "{invalid:?}");
         }
-        assert!(!are_spans_valid(&spans(
-            &(0..9).map(|hour| (hour * 60, hour * 60 + 30)).collect::<Vec<_>>()
-        )));
+        let nine: Vec<_> = (0..9).map(|hour| (hour * 60, hour * 60 + 30)).collect();
+        assert_eq!(check_spans(&spans(&nine)), Err(TooMany));
         let twice = DayHours { weekday: Weekday::Mon, spans: vec![] };
-        assert!(!is_week_valid(&[twice.clone(), twice]));
-        assert!(is_week_valid(&week().weekly));
+        assert_eq!(check_week(&[twice.clone(), twice]), Err((1, WeekdayTwice)));
+        assert_eq!(check_week(&week().weekly), Ok(()));
+    }
+
+    #[test]
+    fn hours_in_a_gap_or_an_hour_that_comes_twice() {
+        let all_week = |opens, closes| {
+            let days = [Weekday::Sat, Weekday::Sun];
+            let weekly =
+                days.map(|weekday| DayHours { weekday, spans: vec![Span { opens, closes }] });
+            OpeningHours { weekly: weekly.to_vec(), exceptions: OrdMap::new() }
+        };
+        for (opens, closes, night, expected) in [
+            // 02:00 is jumped over to 03:00: open from there
+            (150, 300, "2026-03-29", Some(("2026-03-29T01:00Z", "2026-03-29T03:00Z"))),
+            (0, 150, "2026-03-29", Some(("2026-03-28T23:00Z", "2026-03-29T01:00Z"))),
+            (130, 170, "2026-03-29", None),
+            // 02:30 comes twice: the first
+            (0, 150, "2026-10-25", Some(("2026-10-24T22:00Z", "2026-10-25T00:30Z"))),
+            (150, 300, "2026-10-25", Some(("2026-10-25T00:30Z", "2026-10-25T04:00Z"))),
+        ] {
+            let range = interval(&format!("{night}T00:00"), &format!("{night}T12:00"));
+            let open = all_week(opens, closes).open_intervals(&berlin(), &range);
+            let expected = expected.map(|(start, end)| Interval {
+                start: start.parse().expect("an instant"),
+                end: end.parse().expect("an instant"),
+            });
+            assert_eq!(open, Vec::from_iter(expected), "{opens} to {closes} on {night}");
+        }
+    }
+
+    #[test]
+    fn the_hours_of_the_week_hold_what_they_hold_on_an_ordinary_day() {
+        for (start, minutes, expected) in [
+            ("2026-03-02T09:00", 180, true),
+            ("2026-03-02T08:59", 60, false),
+            ("2026-03-02T09:00", 181, false),
+            ("2026-03-07T22:00", 360, true),
+            ("2026-03-07T22:00", 361, false),
+            ("2026-03-08T03:00", 60, true),
+            // no date has hours of its own here
+            ("2026-04-06T09:00", 60, true),
+        ] {
+            let start = Minute::of(start.parse().expect("a local time"));
+            assert_eq!(week().cover_in_the_week(start, minutes), expected, "{start:?}");
+        }
     }
 }

@@ -18,7 +18,11 @@ pub struct OperationsQuery;
 impl OperationsQuery {
     /// A constant: what answers, and in which version. Asks no actor.
     async fn server_info(&self) -> ServerInfo {
-        ServerInfo { name: "emporium", version: env!("CARGO_PKG_VERSION") }
+        ServerInfo {
+            name: "emporium",
+            version: env!("CARGO_PKG_VERSION"),
+            time_zone_data: domain::scheduling::zone::data_version(),
+        }
     }
 
     /// The actors of this node as an operator sees them.
@@ -31,6 +35,8 @@ impl OperationsQuery {
 pub struct ServerInfo {
     name: &'static str,
     version: &'static str,
+    /// The release of the IANA time zone database by whose rules calendars count (`2026f`).
+    time_zone_data: &'static str,
 }
 
 pub struct Operations;

@@ -217,7 +217,7 @@ impl StockUseCases {
 
 /// Whole seconds, as the rules take them; they say which are too many.
 fn seconds_of(duration: Duration) -> std::result::Result<u32, UserError> {
-    u32::try_from(duration.0.num_seconds()).map_err(|_| {
+    u32::try_from(duration.exact_seconds()).map_err(|_| {
         let refusal = Refusal::InvalidDuration {
             seconds: u32::MAX,
             max: domain::products::stock_item::HOLD_SECONDS_MAX,

@@ -4,10 +4,8 @@ use async_graphql::{Enum, InputObject, OneofObject};
 
 use super::types::Weekday;
 use crate::scalars::{Duration, LocalDateTime};
-use domain::scheduling::calendar::{
-    Availability, DURATION_MINUTES_MAX, EndRequest, RecurrenceRequest, TimingRequest,
-};
-use domain::scheduling::local_time::NonexistentTime;
+use domain::scheduling::calendar::{Availability, EndRequest, RecurrenceRequest, TimingRequest};
+use domain::scheduling::local_time::{Length, NonexistentTime};
 use domain::scheduling::opening_hours::{DayHours, Span};
 
 /// How many bookings may hold at once.
@@ -44,9 +42,12 @@ pub enum NonexistentTimePolicy {
 /// How long an occurrence lasts.
 #[derive(OneofObject)]
 pub enum LengthInput {
-    /// Whole minutes, 31 days at most.
+    /// Days and whole minutes, 31 days at most. A day ends at the same local time as it began,
+    /// whatever the clocks do (`P1D` from midnight is one day of the calendar); hours and minutes are
+    /// exact (`PT24H`).
     Duration(Duration),
-    /// Until then, in the calendar's time zone.
+    /// Until then, in the calendar's time zone; the first of two where that time comes twice. The
+    /// exact length of the first occurrence is that of all.
     Until(LocalDateTime),
 }
 
@@ -54,12 +55,12 @@ impl LengthInput {
     /// Parts of a minute count as a length that the rules refuse.
     pub fn read(&self) -> EndRequest {
         match self {
-            Self::Duration(duration) if duration.0.num_seconds() % 60 != 0 => {
-                EndRequest::Minutes(0)
+            Self::Duration(duration) if duration.seconds % 60 != 0 => {
+                EndRequest::Length(Length::default())
             }
             Self::Duration(duration) => {
-                let minutes = u32::try_from(duration.0.num_minutes());
-                EndRequest::Minutes(minutes.unwrap_or(DURATION_MINUTES_MAX + 1))
+                let minutes = u32::try_from(duration.seconds / 60).unwrap_or(u32::MAX);
+                EndRequest::Length(Length { days: duration.days, minutes })
             }
             Self::Until(end) => EndRequest::Local(end.0),
         }
@@ -69,7 +70,8 @@ impl LengthInput {
 /// How an event recurs.
 #[derive(InputObject)]
 pub struct RecurrenceInput {
-    /// RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO;COUNT=10`.
+    /// RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO;COUNT=10`. Without COUNT or UNTIL it goes on to the end
+    /// of the calendar, the year 2199.
     pub rule: Option<String>,
     /// Local starts beside the rule's.
     #[graphql(default)]
@@ -106,7 +108,8 @@ impl TimingInput {
     }
 }
 
-/// Open from `opens` up to `closes`, in minutes after midnight; `closes` may be 1440.
+/// Open from `opens` up to `closes`, in minutes after midnight; `closes` may be 1440. Hours across
+/// midnight are two spans: 22:00 to 02:00 is 1320 to 1440 on the one day and 0 to 120 on the next.
 #[derive(InputObject)]
 pub struct OpeningSpanInput {
     pub opens: u16,

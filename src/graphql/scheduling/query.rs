@@ -3,14 +3,14 @@
 use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
-use super::types::{FreeBusyNode, OccurrenceNode, OccurrencesNode};
+use super::types::{FreeBusyNode, OccurrenceEdge, OccurrencesNode};
 use crate::context::{AsOf, load, past};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
-use crate::lists::{Asked, connection, views};
+use crate::lists::{Asked, Cursor, connection, views};
 use crate::scalars::{GivenPosition, Instant, TimeZone};
 use domain::aggregate::Refusal;
-use domain::scheduling::calendar::{self, Calendar};
+use domain::scheduling::calendar::{self, Calendar, Place};
 use projections::calendars::Key;
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
@@ -52,7 +52,8 @@ impl SchedulingQuery {
         Ok(CalendarConnection(page.await?))
     }
 
-    /// What takes place in a calendar from `start` up to `end`, a year at most, in order.
+    /// What takes place in a calendar from `start` up to `end`, a year at most, in order of its start;
+    /// what began before and goes on comes first.
     #[graphql(complexity = "past(&as_of) + days(&start, &end) + first as usize * child_complexity")]
     async fn calendar_events(
         &self,
@@ -61,19 +62,25 @@ impl SchedulingQuery {
         start: Instant,
         end: Instant,
         #[graphql(default = 100)] first: i32,
+        after: Option<String>,
         as_of: Option<AsOf>,
     ) -> Result<Option<OccurrencesNode>> {
+        let after = after.map(|after| Place::read(&after));
+        let after = after
+            .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")));
+        let after = after.transpose()?;
         let Some(calendar) = load::<Calendar>(context, calendar_id.into(), as_of).await? else {
             return Ok(None);
         };
         let Some(details) = &calendar.state().details else { return Ok(None) };
         let first = usize::try_from(first).unwrap_or(0);
-        let listed = calendar.state().occurrences(start.0, end.0, first);
-        let (listed, has_more) = listed.map_err(refused)?;
+        let (start, end) = (start.timestamp(), end.timestamp());
+        let page = calendar.state().occurrences(start, end, first, after).map_err(refused)?;
         Ok(Some(OccurrencesNode {
-            time_zone: TimeZone(details.zone),
-            occurrences: listed.iter().map(OccurrenceNode::from).collect(),
-            has_more,
+            time_zone: TimeZone(details.zone.clone()),
+            edges: page.occurrences.iter().map(OccurrenceEdge::from).collect(),
+            has_more: page.has_more,
+            has_previous: after.is_some(),
             position: calendar.token(),
         }))
     }
@@ -92,14 +99,15 @@ impl SchedulingQuery {
             return Ok(None);
         };
         let Some(details) = &calendar.state().details else { return Ok(None) };
-        let busy = calendar.state().busy(start.0, end.0).map_err(refused)?;
-        let open = calendar.state().open(start.0, end.0).map_err(refused)?;
+        let (start, end) = (start.timestamp(), end.timestamp());
+        let busy = calendar.state().busy(start, end).map_err(refused)?;
+        let open = calendar.state().open(start, end).map_err(refused)?;
         if busy.len().max(open.len()) > INTERVALS_MAX {
             let message = format!("more than {INTERVALS_MAX} intervals; ask for a shorter range");
             return Err(coded("RANGE_TOO_LARGE", message));
         }
         Ok(Some(FreeBusyNode {
-            time_zone: TimeZone(details.zone),
+            time_zone: TimeZone(details.zone.clone()),
             busy: busy.into_iter().map(Into::into).collect(),
             open: open.into_iter().map(Into::into).collect(),
             position: calendar.token(),

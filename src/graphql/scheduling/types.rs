@@ -1,17 +1,20 @@
 //! Calendars and what takes place in them as clients see them.
 
+use async_graphql::connection::PageInfo;
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::context::Loaded;
 use crate::ids::PublicEventId;
+use crate::lists::Cursor;
 use crate::positions::PositionToken;
-use crate::scalars::{Date, Instant, LocalDateTime, Long, TimeZone};
+use crate::scalars::{Date, Duration, Instant, LocalDateTime, Long, TimeZone};
 use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
 use domain::scheduling::free_busy::Interval;
+use domain::scheduling::local_time::Length;
 use domain::scheduling::opening_hours::Span;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "chrono::Weekday")]
+#[graphql(remote = "domain::scheduling::opening_hours::Weekday")]
 pub enum Weekday {
     #[graphql(name = "MONDAY")]
     Mon,
@@ -53,7 +56,7 @@ impl CalendarNode {
     }
 
     async fn time_zone(&self) -> Option<TimeZone> {
-        self.0.state().details.as_ref().map(|details| TimeZone(details.zone))
+        self.0.state().details.as_ref().map(|details| TimeZone(details.zone.clone()))
     }
 
     async fn availability(&self) -> Option<AvailabilityKind> {
@@ -98,7 +101,7 @@ impl CalendarNode {
         #[graphql(default = 20)] first: i32,
     ) -> Vec<ExceptionNode> {
         let exceptions = &self.0.state().opening_hours.exceptions;
-        let from = from.map_or(chrono::NaiveDate::MIN, |date| date.0);
+        let from = from.map_or(jiff::civil::Date::MIN, |date| date.0);
         let listed = exceptions.range(from..).take(usize::try_from(first).unwrap_or(0));
         listed
             .map(|(date, hours)| ExceptionNode { date: Date(*date), spans: spans(hours) })
@@ -116,8 +119,9 @@ impl CalendarNode {
             id,
             title: entry.title.clone(),
             start: LocalDateTime(entry.start),
-            minutes: entry.minutes,
+            length: entry.length.into(),
             recurrence_rule: entry.series.as_ref().and_then(|series| series.rule.clone()),
+            recurs_until: entry.series.as_ref().and_then(|series| series.until).map(LocalDateTime),
             is_series: entry.series.is_some(),
             sequence: entry.sequence,
         })
@@ -160,17 +164,26 @@ pub struct EventNode {
     title: String,
     /// In the calendar's time zone.
     start: LocalDateTime,
-    /// How long each occurrence really lasts.
-    minutes: u32,
+    /// How long each occurrence lasts: days as the clocks make them, then exact hours and minutes.
+    length: Duration,
     /// RFC 5545.
     recurrence_rule: Option<String>,
+    /// The local time behind which the rule names no start, read from its COUNT or UNTIL; null for a
+    /// rule that goes on to the end of the calendar, the year 2199.
+    recurs_until: Option<LocalDateTime>,
     is_series: bool,
     /// How often it was changed since it was scheduled.
     sequence: u32,
 }
 
+impl From<Length> for Duration {
+    fn from(length: Length) -> Self {
+        Self { days: length.days, seconds: u64::from(length.minutes) * 60 }
+    }
+}
+
 /// One time at which an event takes place.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Clone)]
 #[graphql(name = "Occurrence")]
 pub struct OccurrenceNode {
     event_id: PublicEventId,
@@ -189,20 +202,66 @@ impl From<&ListedOccurrence<'_>> for OccurrenceNode {
             recurrence_id: listed.recurrence_id.map(LocalDateTime),
             title: listed.title.to_owned(),
             local_start: LocalDateTime(listed.local_start),
-            start: Instant(listed.interval.start),
-            end: Instant(listed.interval.end),
+            start: listed.interval.start.into(),
+            end: listed.interval.end.into(),
         }
     }
 }
 
-/// What takes place in a range of time.
+/// One row of what takes place.
 #[derive(SimpleObject)]
-#[graphql(name = "Occurrences")]
+pub struct OccurrenceEdge {
+    cursor: String,
+    node: OccurrenceNode,
+}
+
+impl From<&ListedOccurrence<'_>> for OccurrenceEdge {
+    fn from(listed: &ListedOccurrence<'_>) -> Self {
+        Self { cursor: listed.place.write(), node: listed.into() }
+    }
+}
+
 pub struct OccurrencesNode {
     pub time_zone: TimeZone,
-    pub occurrences: Vec<OccurrenceNode>,
+    pub edges: Vec<OccurrenceEdge>,
     pub has_more: bool,
+    pub has_previous: bool,
     pub position: PositionToken,
+}
+
+/// One page of what takes place in a range of time.
+#[Object(name = "Occurrences")]
+impl OccurrencesNode {
+    async fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    async fn edges(&self) -> &[OccurrenceEdge] {
+        &self.edges
+    }
+
+    /// What the edges lead to.
+    async fn occurrences(&self) -> Vec<&OccurrenceNode> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// Whether the range has more behind this page: ask again with `after`, the end cursor.
+    async fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_previous_page: self.has_previous,
+            has_next_page: self.has_more,
+            start_cursor: self.edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: self.edges.last().map(|edge| edge.cursor.clone()),
+        }
+    }
+
+    async fn position(&self) -> &PositionToken {
+        &self.position
+    }
 }
 
 /// From `start` up to, and not including, `end`.
@@ -215,7 +274,7 @@ pub struct IntervalNode {
 
 impl From<Interval> for IntervalNode {
     fn from(interval: Interval) -> Self {
-        Self { start: Instant(interval.start), end: Instant(interval.end) }
+        Self { start: interval.start.into(), end: interval.end.into() }
     }
 }
 

@@ -42,8 +42,9 @@ async fn what_does_nothing_does_nothing() {
     let heads = app.heads().await;
     let payload = app.done("noOp", json!({"idempotencyKey": "n"}), "idempotencyKey").await;
     assert_eq!(payload["idempotencyKey"], "n");
-    let data = app.data("{ serverInfo { name version } }", json!({})).await;
+    let data = app.data("{ serverInfo { name version timeZoneData } }", json!({})).await;
     assert_eq!(data["serverInfo"]["name"], "emporium");
+    assert!(data["serverInfo"]["timeZoneData"].as_str().expect("a release") >= "2026f");
     assert_eq!(app.heads().await, heads);
     app.stop().await;
 }

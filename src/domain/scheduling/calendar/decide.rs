@@ -1,17 +1,17 @@
 //! What a calendar decides: what may be booked, and what is in the way.
 
-use chrono::{Datelike, NaiveDateTime};
+use jiff::civil::DateTime;
 
-use super::timing::{read_minutes, read_timing};
+use super::timing::{read_length, read_timing};
 use super::{
-    Availability, CAPACITY_MAX, Command, Details, EVENTS_MAX, Event, Refusal, SERIES_MAX, State,
-    TITLE_CHARACTERS_MAX, TimingRequest,
+    Availability, CAPACITY_MAX, Command, Details, EVENTS_MAX, EXCEPTIONS_OF_SERIES_MAX, Event,
+    Refusal, SERIES_MAX, State, TITLE_CHARACTERS_MAX, TimingRequest,
 };
 use crate::scheduling::agenda::{
-    Entry, EventId, Occurrence, Replacement, occurrence, occurrences_of,
+    Clash, Entry, EventId, Replacement, Timing, Wanted, occurrence, require_room,
 };
 use crate::scheduling::local_time;
-use crate::scheduling::opening_hours::{EXCEPTIONS_MAX, are_spans_valid, is_week_valid};
+use crate::scheduling::opening_hours::{EXCEPTIONS_MAX, check_spans, check_week};
 use crate::text::TextRule;
 
 const NAME: TextRule = TextRule::line("name", TITLE_CHARACTERS_MAX);
@@ -36,19 +36,19 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         return Ok(vec![Event::CalendarCreated { details }]);
     }
     let details = state.details.as_ref().ok_or(Refusal::NotFound)?;
-    let zone = details.zone;
+    let zone = &details.zone;
     let event = match command {
         Command::CreateCalendar { .. } => return Err(Refusal::AlreadyExists),
         Command::SetOpeningHours { weekly } => {
-            if !is_week_valid(weekly) {
-                return Err(Refusal::InvalidOpeningHours);
-            }
+            check_week(weekly).map_err(|(day, problem)| Refusal::InvalidOpeningHours {
+                day: Some(day),
+                problem,
+            })?;
             Event::OpeningHoursSet { weekly: weekly.clone() }
         }
         Command::SetOpeningException { date, spans } => {
-            if !are_spans_valid(spans) {
-                return Err(Refusal::InvalidOpeningHours);
-            }
+            check_spans(spans)
+                .map_err(|problem| Refusal::InvalidOpeningHours { day: None, problem })?;
             let exceptions = &state.opening_hours.exceptions;
             let has_room = exceptions.len() < EXCEPTIONS_MAX || exceptions.contains_key(date);
             if !has_room || !local_time::YEARS.contains(&date.year()) {
@@ -72,9 +72,8 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             }
             require_room_for_series(state, timing, false)?;
             let timing = read_timing(zone, timing)?;
-            let occurrences = occurrences_of(zone, *event_id, &timing);
-            require_bookable(state, details, &occurrences, |_| false)?;
-            Event::EventScheduled { event_id: *event_id, title, zone, timing }
+            require_bookable(state, details, *event_id, &timing)?;
+            Event::EventScheduled { event_id: *event_id, title, zone: zone.clone(), timing }
         }
         Command::RescheduleEvent { event_id, timing } => {
             let entry = state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;
@@ -83,9 +82,8 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             if Entry::new(entry.title.clone(), &timing, entry.sequence) == *entry {
                 return Ok(vec![]);
             }
-            let occurrences = occurrences_of(zone, *event_id, &timing);
-            require_bookable(state, details, &occurrences, |other| other.event == *event_id)?;
-            Event::EventRescheduled { event_id: *event_id, zone, timing }
+            require_bookable(state, details, *event_id, &timing)?;
+            Event::EventRescheduled { event_id: *event_id, zone: zone.clone(), timing }
         }
         Command::RetitleEvent { event_id, title } => {
             let entry = state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;
@@ -100,23 +98,25 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Event::EventCancelled { event_id: *event_id }
         }
         Command::CancelOccurrence { event_id, recurrence_id } => {
-            require_occurrence(state, *event_id, *recurrence_id)?;
+            let entry = require_occurrence(state, *event_id, *recurrence_id)?;
+            require_room_for_exception(entry)?;
             Event::OccurrenceCancelled { event_id: *event_id, recurrence_id: *recurrence_id }
         }
         Command::ReplaceOccurrence { event_id, recurrence_id, start, end, title } => {
             let entry = require_occurrence(state, *event_id, *recurrence_id)?;
-            let minutes = read_minutes(zone, *start, *end, entry.nonexistent)?;
+            require_room_for_exception(entry)?;
+            let length = read_length(zone, *start, *end, entry.nonexistent)?;
             let title = title.as_deref().map(|title| TITLE.read(title)).transpose()?;
             let named = Some(*recurrence_id);
-            let moved = occurrence(zone, *event_id, named, *start, minutes, entry.nonexistent)
+            let moved = occurrence(zone, *event_id, named, *start, length, entry.nonexistent)
                 .ok_or(Refusal::TimeNonexistent)?;
-            require_bookable(state, details, &[moved], |other| {
-                other.event == *event_id && other.recurrence_id == named
-            })?;
+            let mut others = state.agenda.clone();
+            others.exclude(*event_id, *recurrence_id);
+            require_room(&others, &wanted(state, details), &moved).map_err(refused)?;
             Event::OccurrenceReplaced {
                 event_id: *event_id,
                 recurrence_id: *recurrence_id,
-                replacement: Replacement { start: *start, minutes, title },
+                replacement: Replacement { start: *start, length, title },
             }
         }
     };
@@ -137,7 +137,7 @@ fn require_room_for_series(
 fn require_occurrence(
     state: &State,
     event_id: EventId,
-    recurrence_id: NaiveDateTime,
+    recurrence_id: DateTime,
 ) -> Result<&Entry, Refusal> {
     let entry = state.agenda.get(event_id).ok_or(Refusal::EventNotFound)?;
     if !entry.has_occurrence(recurrence_id) {
@@ -146,27 +146,48 @@ fn require_occurrence(
     Ok(entry)
 }
 
-/// Refuses occurrences for which there is no room. Says which event is in the way, never what it is.
+fn require_room_for_exception(entry: &Entry) -> Result<(), Refusal> {
+    if entry.exception_count() >= EXCEPTIONS_OF_SERIES_MAX {
+        return Err(Refusal::SeriesFull);
+    }
+    Ok(())
+}
+
+fn wanted<'a>(state: &'a State, details: &'a Details) -> Wanted<'a> {
+    Wanted {
+        zone: &details.zone,
+        limit: details.availability.limit(),
+        hours: details.within_opening_hours.then_some(&state.opening_hours),
+    }
+}
+
+/// Refuses an event for which there is no room; one that is booked makes room for itself.
 fn require_bookable(
     state: &State,
     details: &Details,
-    occurrences: &[Occurrence],
-    is_replaced: impl Fn(&Occurrence) -> bool,
+    id: EventId,
+    timing: &Timing,
 ) -> Result<(), Refusal> {
-    if occurrences.is_empty() {
-        return Err(Refusal::TimeNonexistent);
-    }
-    let is_open =
-        |occurrence: &Occurrence| state.opening_hours.covers(details.zone, &occurrence.interval);
-    if details.within_opening_hours && !occurrences.iter().all(is_open) {
-        return Err(Refusal::OutsideOpeningHours);
-    }
-    let Some(limit) = details.availability.limit() else {
-        return Ok(());
+    let entry = Entry::new(String::new(), timing, 0);
+    let wanted = wanted(state, details);
+    let found = if state.agenda.get(id).is_some() {
+        let mut others = state.agenda.clone();
+        others.remove(id);
+        others.require_room_for(&wanted, id, &entry)
+    } else {
+        state.agenda.require_room_for(&wanted, id, &entry)
     };
-    match state.agenda.first_conflict(details.zone, occurrences, limit, is_replaced) {
-        None => Ok(()),
-        Some(by) if limit == 1 => Err(Refusal::SlotTaken { by }),
-        Some(_) => Err(Refusal::SlotFull),
+    found.map_err(refused)
+}
+
+/// Says which event is in the way, never what it is.
+fn refused(clash: Clash) -> Refusal {
+    match clash {
+        Clash::Never => Refusal::TimeNonexistent,
+        Clash::Closed { at } => Refusal::OutsideOpeningHours { at },
+        Clash::Taken { at, by } => Refusal::SlotTaken { by, at },
+        Clash::Full { at } => Refusal::SlotFull { at },
+        Clash::Itself { at, with } => Refusal::SeriesOverlapsItself { at, with },
+        Clash::TooMuch => Refusal::SeriesTooComplex,
     }
 }

@@ -2,9 +2,9 @@
 //! is never booked twice.
 //!
 //! This folder owns what may be booked. One actor runs it, so a booking that was decided is a booking.
-//! The grain of a calendar is one minute. Series are planned when they are scheduled, as far as
-//! `recurrence` says, and conflicts are looked for over all that was planned: there is nothing
-//! behind a horizon that could collide later.
+//! The grain of a calendar is one minute. A series goes on to the end of its rule, and one without an
+//! end to the end of the calendar (the year 2199); conflicts are looked for over all of that, so that
+//! nothing behind a horizon can collide later.
 
 mod decide;
 mod state;
@@ -14,17 +14,17 @@ mod tests;
 #[cfg(test)]
 mod wire_tests;
 
-use chrono::{NaiveDate, NaiveDateTime};
-use chrono_tz::Tz;
+use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::{EventId, Replacement, Timing};
-use super::opening_hours::{DayHours, EXCEPTIONS_MAX, Span};
+use super::opening_hours::{DayHours, EXCEPTIONS_MAX, HoursProblem, Span};
 use super::recurrence::RecurrenceRefusal;
+use super::zone::Zone;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::text::InvalidText;
 
-pub use state::{Availability, Details, ListedOccurrence, State};
+pub use state::{Availability, Details, ListedOccurrence, Page, Place, State};
 pub use timing::{EndRequest, RecurrenceRequest, TimingRequest};
 
 /// The marker of this kind of aggregate.
@@ -33,20 +33,25 @@ pub struct Calendar;
 
 /// The longest title or name, in characters.
 pub const TITLE_CHARACTERS_MAX: usize = 200;
-/// The longest an occurrence may last: 31 days.
+/// The longest an occurrence may last: 31 days, or as many exact minutes.
 pub const DURATION_MINUTES_MAX: u32 = 44_640;
+pub const DURATION_DAYS_MAX: u32 = 31;
 /// How many events a calendar holds, past ones included.
 pub const EVENTS_MAX: usize = 100_000;
 /// How many of them may be series.
 pub const SERIES_MAX: usize = 128;
 /// How many extra dates (RDATE), and how many excluded ones (EXDATE), a series is scheduled with.
 pub const DATES_MAX: usize = 500;
+/// How many occurrences of a series may be cancelled or moved.
+pub const EXCEPTIONS_OF_SERIES_MAX: usize = 2_000;
 /// The most bookings at once that a calendar with a capacity may allow.
 pub const CAPACITY_MAX: u32 = 10_000;
 /// The longest range that may be asked about.
 pub const RANGE_DAYS_MAX: i64 = 366;
 /// The most occurrences listed at once.
 pub const LISTED_MAX: usize = 1_000;
+/// The most occurrences that are looked at to say when a calendar is busy.
+pub const BUSY_MAX: usize = 50_000;
 
 /// What may be asked of a calendar.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,11 +69,11 @@ pub enum Command {
     },
     /// Says what one date's hours are whatever its weekday; without spans it is closed.
     SetOpeningException {
-        date: NaiveDate,
+        date: Date,
         spans: Vec<Span>,
     },
     ClearOpeningException {
-        date: NaiveDate,
+        date: Date,
     },
     ScheduleEvent {
         event_id: EventId,
@@ -89,13 +94,13 @@ pub enum Command {
     },
     CancelOccurrence {
         event_id: EventId,
-        recurrence_id: NaiveDateTime,
+        recurrence_id: DateTime,
     },
     /// Moves or changes one occurrence of a series.
     ReplaceOccurrence {
         event_id: EventId,
-        recurrence_id: NaiveDateTime,
-        start: NaiveDateTime,
+        recurrence_id: DateTime,
+        start: DateTime,
         end: EndRequest,
         /// `None`: the title of the event.
         title: Option<String>,
@@ -108,14 +113,14 @@ pub enum Command {
 pub enum Event {
     CalendarCreated { details: Details },
     OpeningHoursSet { weekly: Vec<DayHours> },
-    OpeningExceptionSet { date: NaiveDate, spans: Vec<Span> },
-    OpeningExceptionCleared { date: NaiveDate },
-    EventScheduled { event_id: EventId, title: String, zone: Tz, timing: Timing },
-    EventRescheduled { event_id: EventId, zone: Tz, timing: Timing },
+    OpeningExceptionSet { date: Date, spans: Vec<Span> },
+    OpeningExceptionCleared { date: Date },
+    EventScheduled { event_id: EventId, title: String, zone: Zone, timing: Timing },
+    EventRescheduled { event_id: EventId, zone: Zone, timing: Timing },
     EventRetitled { event_id: EventId, title: String },
     EventCancelled { event_id: EventId },
-    OccurrenceCancelled { event_id: EventId, recurrence_id: NaiveDateTime },
-    OccurrenceReplaced { event_id: EventId, recurrence_id: NaiveDateTime, replacement: Replacement },
+    OccurrenceCancelled { event_id: EventId, recurrence_id: DateTime },
+    OccurrenceReplaced { event_id: EventId, recurrence_id: DateTime, replacement: Replacement },
 }
 
 impl DomainEvent for Event {}
@@ -134,8 +139,12 @@ pub enum Refusal {
     InvalidTimeZone,
     #[error("a capacity is 1 to {CAPACITY_MAX} bookings")]
     InvalidCapacity,
-    #[error("opening hours are spans in order and apart, 0 to 1440 minutes after midnight")]
-    InvalidOpeningHours,
+    #[error("{problem}")]
+    InvalidOpeningHours {
+        /// The place of the day in what was asked for; `None` where one date was.
+        day: Option<u32>,
+        problem: HoursProblem,
+    },
     #[error(
         "a calendar has at most {EXCEPTIONS_MAX} dates with hours of their own, from 1970 to 2199"
     )]
@@ -150,22 +159,53 @@ pub enum Refusal {
     InvalidTime,
     #[error("this local time does not exist: the clocks jump over it")]
     TimeNonexistent,
-    #[error("an event lasts 1 to {DURATION_MINUTES_MAX} minutes")]
+    #[error(
+        "an event ends after it starts and lasts at most {DURATION_DAYS_MAX} days or \
+         {DURATION_MINUTES_MAX} minutes, in whole minutes"
+    )]
     InvalidDuration,
     #[error(transparent)]
     Recurrence(#[from] RecurrenceRefusal),
     #[error("the series has no such occurrence")]
     OccurrenceNotFound,
-    #[error("the time is taken by event {by}")]
-    SlotTaken { by: EventId },
-    #[error("there are as many bookings at that time as there may be")]
-    SlotFull,
-    #[error("the calendar is not open during all of that time")]
-    OutsideOpeningHours,
+    #[error("the time{} is taken by event {by}", of(.at))]
+    SlotTaken {
+        by: EventId,
+        /// The local start of the occurrence of a series.
+        at: Option<DateTime>,
+    },
+    #[error("there are as many bookings at that time{} as there may be", of(.at))]
+    SlotFull { at: Option<DateTime> },
+    #[error(
+        "the occurrence of {at} overlaps the one of {with}: a day's length that shall end where the \
+         next begins is said in days (P1D), which are as long as the clocks make them"
+    )]
+    SeriesOverlapsItself { at: DateTime, with: DateTime },
+    #[error(
+        "whether there is room for all of this series takes too long to find out: give it an end, or \
+         fewer occurrences"
+    )]
+    SeriesTooComplex,
+    #[error(
+        "at most {EXCEPTIONS_OF_SERIES_MAX} occurrences of a series are cancelled or moved: end this \
+         one and schedule another"
+    )]
+    SeriesFull,
+    #[error("the calendar is not open during all of that time{}", of(.at))]
+    OutsideOpeningHours { at: Option<DateTime> },
     #[error(
         "a range ends after its start, at most {RANGE_DAYS_MAX} days later, within 1970 to 2199"
     )]
     InvalidRange,
+    #[error("more than {BUSY_MAX} occurrences lie in this range: ask for a shorter one")]
+    RangeTooLarge,
+}
+
+/// Which occurrence of a series is meant, for the end of a sentence.
+fn of(at: &Option<DateTime>) -> String {
+    at.map_or_else(String::new, |at| {
+        format!(" of the occurrence of {}", at.strftime("%Y-%m-%dT%H:%M"))
+    })
 }
 
 impl aggregate::Refusal for Refusal {
@@ -176,7 +216,7 @@ impl aggregate::Refusal for Refusal {
             Self::InvalidText(_) => "INVALID_TEXT",
             Self::InvalidTimeZone => "INVALID_TIME_ZONE",
             Self::InvalidCapacity => "INVALID_CAPACITY",
-            Self::InvalidOpeningHours => "INVALID_OPENING_HOURS",
+            Self::InvalidOpeningHours { .. } => "INVALID_OPENING_HOURS",
             Self::InvalidOpeningException => "INVALID_OPENING_EXCEPTION",
             Self::EventNotFound => "EVENT_NOT_FOUND",
             Self::EventExists => "EVENT_EXISTS",
@@ -188,16 +228,20 @@ impl aggregate::Refusal for Refusal {
             Self::Recurrence(RecurrenceRefusal::TooLong) => "RECURRENCE_TOO_LONG",
             Self::OccurrenceNotFound => "OCCURRENCE_NOT_FOUND",
             Self::SlotTaken { .. } => "SLOT_TAKEN",
-            Self::SlotFull => "SLOT_FULL",
-            Self::OutsideOpeningHours => "SLOT_OUTSIDE_OPENING_HOURS",
+            Self::SlotFull { .. } => "SLOT_FULL",
+            Self::SeriesOverlapsItself { .. } => "SERIES_CONFLICT",
+            Self::SeriesTooComplex => "SERIES_TOO_COMPLEX",
+            Self::SeriesFull => "SERIES_FULL",
+            Self::OutsideOpeningHours { .. } => "SLOT_OUTSIDE_OPENING_HOURS",
             Self::InvalidRange => "INVALID_RANGE",
+            Self::RangeTooLarge => "RANGE_TOO_LARGE",
         }
     }
 }
 
 impl Aggregate for Calendar {
     const TYPE: &'static str = "calendar";
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
 
     type State = State;
     type Command = Command;

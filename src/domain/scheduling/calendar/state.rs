@@ -1,15 +1,16 @@
 //! The state of a calendar: how it is kept, what is booked, what may be asked about a range of
 //! time, and how each event moves it. Nothing here decides.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Event, LISTED_MAX, RANGE_DAYS_MAX, Refusal};
+use super::{BUSY_MAX, Event, LISTED_MAX, RANGE_DAYS_MAX, Refusal};
 use crate::scheduling::agenda::{Agenda, Entry, EventId, Occurrence};
 use crate::scheduling::free_busy::{Interval, merge};
 use crate::scheduling::local_time;
 use crate::scheduling::opening_hours::OpeningHours;
+use crate::scheduling::zone::Zone;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -23,7 +24,7 @@ pub struct State {
 #[serde(rename_all = "camelCase")]
 pub struct Details {
     pub name: String,
-    pub zone: Tz,
+    pub zone: Zone,
     pub availability: Availability,
     /// Bookings outside the opening hours are refused. Until hours are set, all are outside.
     pub within_opening_hours: bool,
@@ -54,69 +55,109 @@ impl Availability {
 /// One occurrence, for those who may see what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedOccurrence<'a> {
+    pub place: Place,
     pub event_id: EventId,
     /// `None` for a single event.
-    pub recurrence_id: Option<NaiveDateTime>,
+    pub recurrence_id: Option<DateTime>,
     pub title: &'a str,
     /// What the clock on the wall shows when it starts.
-    pub local_start: NaiveDateTime,
+    pub local_start: DateTime,
     pub interval: Interval,
+}
+
+/// The place of an occurrence among all of its calendar: by start, then end, event and name.
+pub type Place = (Timestamp, Timestamp, EventId, Option<DateTime>);
+
+impl Occurrence {
+    fn place(&self) -> Place {
+        (self.interval.start, self.interval.end, self.event, self.recurrence_id)
+    }
+}
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Page<'a> {
+    pub occurrences: Vec<ListedOccurrence<'a>>,
+    pub has_more: bool,
 }
 
 impl State {
     /// When the calendar is busy within the range: in order, laid together, clipped to the range.
-    pub fn busy(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Vec<Interval>, Refusal> {
+    pub fn busy(&self, start: Timestamp, end: Timestamp) -> Result<Vec<Interval>, Refusal> {
         let (details, range) = self.read_range(start, end)?;
-        let occurrences = self.agenda.overlapping(details.zone, range);
-        Ok(merge(occurrences.map(|occurrence| occurrence.interval), &range))
+        let occurrences = self.agenda.overlapping(&details.zone, range);
+        let intervals: Vec<Interval> =
+            occurrences.map(|occurrence| occurrence.interval).take(BUSY_MAX + 1).collect();
+        if intervals.len() > BUSY_MAX {
+            return Err(Refusal::RangeTooLarge);
+        }
+        Ok(merge(intervals, &range))
     }
 
     /// When the calendar is open within the range, whether busy or not.
-    pub fn open(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Vec<Interval>, Refusal> {
+    pub fn open(&self, start: Timestamp, end: Timestamp) -> Result<Vec<Interval>, Refusal> {
         let (details, range) = self.read_range(start, end)?;
-        Ok(self.opening_hours.open_intervals(details.zone, &range))
+        Ok(self.opening_hours.open_intervals(&details.zone, &range))
     }
 
-    /// The first `limit` occurrences, at most [`LISTED_MAX`], that overlap the range, in order of
-    /// their start; and whether there are more.
+    /// The first `limit` occurrences, at most [`LISTED_MAX`], behind a place and overlapping the range,
+    /// in order of their start. Looks no further than the page reaches: day by day, then by more at a
+    /// time as long as nothing is found.
     pub fn occurrences(
         &self,
-        start: DateTime<Utc>,
-        end: DateTime<Utc>,
+        start: Timestamp,
+        end: Timestamp,
         limit: usize,
-    ) -> Result<(Vec<ListedOccurrence<'_>>, bool), Refusal> {
+        after: Option<Place>,
+    ) -> Result<Page<'_>, Refusal> {
         let (details, range) = self.read_range(start, end)?;
-        let mut found: Vec<Occurrence> = self.agenda.overlapping(details.zone, range).collect();
-        found.sort_unstable();
         let limit = limit.min(LISTED_MAX);
+        let mut found: Vec<Occurrence> = vec![];
+        // What began before the range and reaches into it is listed with its first moments.
+        let mut from = after.map_or(range.start, |after| after.0.max(range.start));
+        let mut days = 1;
+        while from < range.end && found.len() <= limit {
+            let hours = SignedDuration::from_hours(24 * days);
+            let to = from.checked_add(hours).unwrap_or(range.end).min(range.end);
+            let within = Interval { start: from, end: to };
+            let before = found.len();
+            let near = self.agenda.overlapping(&details.zone, within);
+            let begins_here = |occurrence: &Occurrence| {
+                let begins = occurrence.interval.start.max(range.start);
+                begins >= from && after.is_none_or(|after| after < occurrence.place())
+            };
+            found.extend(near.filter(begins_here));
+            found[before..].sort_unstable();
+            days = if found.len() > before { 1 } else { days * 2 };
+            from = to;
+        }
         let has_more = found.len() > limit;
-        let listed = found
-            .into_iter()
-            .take(limit)
-            .filter_map(|occurrence| {
-                let entry = self.agenda.get(occurrence.event)?;
-                Some(ListedOccurrence {
-                    event_id: occurrence.event,
-                    recurrence_id: occurrence.recurrence_id,
-                    title: entry.title(occurrence.recurrence_id),
-                    local_start: local_time::local(details.zone, occurrence.interval.start),
-                    interval: occurrence.interval,
-                })
+        found.truncate(limit);
+        let listed = found.into_iter().filter_map(|occurrence| {
+            let entry = self.agenda.get(occurrence.event)?;
+            Some(ListedOccurrence {
+                place: occurrence.place(),
+                event_id: occurrence.event,
+                recurrence_id: occurrence.recurrence_id,
+                title: entry.title(occurrence.recurrence_id),
+                local_start: local_time::local(&details.zone, occurrence.interval.start),
+                interval: occurrence.interval,
             })
-            .collect();
-        Ok((listed, has_more))
+        });
+        Ok(Page { occurrences: listed.collect(), has_more })
     }
 
     fn read_range(
         &self,
-        start: DateTime<Utc>,
-        end: DateTime<Utc>,
+        start: Timestamp,
+        end: Timestamp,
     ) -> Result<(&Details, Interval), Refusal> {
         let details = self.details.as_ref().ok_or(Refusal::NotFound)?;
-        let is_sane = local_time::YEARS.contains(&start.year())
-            && local_time::YEARS.contains(&end.year())
+        let year = |instant| local_time::local(&Zone::UTC, instant).year();
+        let is_sane = local_time::YEARS.contains(&year(start))
+            && local_time::YEARS.contains(&year(end))
             && start < end
-            && end - start <= TimeDelta::days(RANGE_DAYS_MAX);
+            && end.duration_since(start) <= SignedDuration::from_hours(24 * RANGE_DAYS_MAX);
         if !is_sane {
             return Err(Refusal::InvalidRange);
         }

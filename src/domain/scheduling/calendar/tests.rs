@@ -2,42 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc, Weekday};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::scheduling::agenda::{Agenda, SeriesTiming};
 use crate::scheduling::free_busy::Interval;
-use crate::scheduling::local_time::NonexistentTime;
+use crate::scheduling::local_time::{self, Length, MINUTES_OF_DAY, Minute, NonexistentTime};
+use crate::scheduling::opening_hours::Weekday;
 use crate::testing::{given_events as given, golden};
 
-const BERLIN: Tz = chrono_tz::Europe::Berlin;
+fn berlin() -> Zone {
+    "Europe/Berlin".parse().expect("a zone")
+}
 
 fn id(number: u128) -> EventId {
     EventId(Uuid::from_u128(number))
 }
 
-fn time(text: &str) -> NaiveDateTime {
-    format!("{text}:00").parse().expect("a local time")
+fn time(text: &str) -> DateTime {
+    text.parse().expect("a local time")
 }
 
-fn utc(text: &str) -> DateTime<Utc> {
-    time(text).and_utc()
+/// So many minutes later on the clock on the wall.
+fn later(local: DateTime, minutes: i64) -> DateTime {
+    Minute::of(local).plus(minutes).local()
+}
+
+fn after(instant: Timestamp, minutes: i64) -> Timestamp {
+    instant + jiff::SignedDuration::from_mins(minutes)
+}
+
+fn utc(text: &str) -> Timestamp {
+    format!("{text}Z").parse().expect("an instant")
 }
 
 fn details(availability: Availability) -> Details {
-    Details { name: "Room 1".into(), zone: BERLIN, availability, within_opening_hours: false }
+    Details { name: "Room 1".into(), zone: berlin(), availability, within_opening_hours: false }
 }
 
 fn exclusive() -> Event {
     Event::CalendarCreated { details: details(Availability::Exclusive {}) }
 }
 
+fn minutes_long(minutes: u32) -> EndRequest {
+    EndRequest::Length(Length::minutes(minutes))
+}
+
 fn request(start: &str, minutes: u32) -> TimingRequest {
     TimingRequest {
         start: time(start),
-        end: EndRequest::Minutes(minutes),
+        end: minutes_long(minutes),
         nonexistent: NonexistentTime::Shift,
         recurrence: None,
     }
@@ -53,22 +69,23 @@ fn schedule(number: u128, timing: TimingRequest) -> Command {
 }
 
 fn timing(start: &str, minutes: u32) -> Timing {
-    Timing { start: time(start), minutes, nonexistent: NonexistentTime::Shift, series: None }
+    let length = Length::minutes(minutes);
+    Timing { start: time(start), length, nonexistent: NonexistentTime::Shift, series: None }
 }
 
 fn scheduled(number: u128, timing: Timing) -> Event {
-    Event::EventScheduled { event_id: id(number), title: "Haircut".into(), zone: BERLIN, timing }
+    Event::EventScheduled { event_id: id(number), title: "Haircut".into(), zone: berlin(), timing }
 }
 
-fn series(start: &str, minutes: u32, rule: &str, occurrences: u32) -> Timing {
-    let series =
-        SeriesTiming { rule: Some(rule.into()), occurrences, extra: vec![], excluded: vec![] };
+fn series(start: &str, minutes: u32, rule: &str, until: &str) -> Timing {
+    let until = (!until.is_empty()).then(|| time(until));
+    let series = SeriesTiming { rule: Some(rule.into()), until, extra: vec![], excluded: vec![] };
     Timing { series: Some(series), ..timing(start, minutes) }
 }
 
 /// Every Monday at nine for an hour, four times from 2 March: the last after the clocks moved.
 fn four_mondays() -> Event {
-    scheduled(1, series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", 4))
+    scheduled(1, series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", "2026-04-06T09:00"))
 }
 
 #[test]
@@ -132,7 +149,7 @@ fn an_exclusive_calendar_is_never_booked_twice() {
     given::<Calendar>(booked())
         .when(schedule(1, request("2026-03-03T09:00", 60)))
         .refused("EVENT_EXISTS");
-    let refusal = Refusal::SlotTaken { by: id(1) };
+    let refusal = Refusal::SlotTaken { by: id(1), at: None };
     assert!(!refusal.to_string().contains("Haircut"));
 }
 
@@ -156,33 +173,44 @@ fn a_booking_that_hides_in_the_missing_hour_is_found() {
 
 #[test]
 fn a_series_keeps_its_local_time_across_clock_changes() {
-    let planned = series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", 4);
+    let planned = series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", "2026-04-06T09:00");
     let state = given::<Calendar>(vec![exclusive()])
         .when(schedule(1, recurring("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4")))
         .then(&[scheduled(1, planned)])
         .state;
-    let (listed, has_more) =
-        state.occurrences(utc("2026-03-01T00:00"), utc("2026-05-01T00:00"), 10).expect("a range");
+    let list =
+        |limit| state.occurrences(utc("2026-03-01T00:00"), utc("2026-05-01T00:00"), limit, None);
+    let Page { occurrences: listed, has_more } = list(10).expect("a range");
     let starts: Vec<_> = listed.iter().map(|listed| listed.interval.start).collect();
     let expected =
         ["2026-03-16T08:00", "2026-03-23T08:00", "2026-03-30T07:00", "2026-04-06T07:00"].map(utc);
     assert_eq!(starts, expected);
-    assert!(listed.iter().all(|listed| listed.local_start.format("%H:%M").to_string() == "09:00"));
+    assert!(
+        listed.iter().all(|listed| listed.local_start.strftime("%H:%M").to_string() == "09:00")
+    );
     assert!(!has_more);
-    let (first, has_more) =
-        state.occurrences(utc("2026-03-01T00:00"), utc("2026-05-01T00:00"), 1).expect("a range");
-    assert!(first.len() == 1 && has_more);
+    let first = list(1).expect("a range");
+    assert!(first.occurrences.len() == 1 && first.has_more);
 }
 
 #[test]
 fn series_shift_or_skip_the_missing_hour() {
-    for (policy, expected) in [
-        (NonexistentTime::Shift, &["2026-03-28T01:30", "2026-03-29T01:30", "2026-03-30T00:30"][..]),
-        (NonexistentTime::Skip, &["2026-03-28T01:30", "2026-03-30T00:30"]),
+    for (policy, until, expected) in [
+        (
+            NonexistentTime::Shift,
+            "2026-03-30T02:30",
+            ["2026-03-28T01:30", "2026-03-29T01:30", "2026-03-30T00:30"],
+        ),
+        // what does not take place is not counted
+        (
+            NonexistentTime::Skip,
+            "2026-03-31T02:30",
+            ["2026-03-28T01:30", "2026-03-30T00:30", "2026-03-31T00:30"],
+        ),
     ] {
         let planned = Timing {
             nonexistent: policy,
-            ..series("2026-03-28T02:30", 30, "FREQ=DAILY;COUNT=3", 3)
+            ..series("2026-03-28T02:30", 30, "FREQ=DAILY;COUNT=3", until)
         };
         let asked = TimingRequest {
             nonexistent: policy,
@@ -194,7 +222,7 @@ fn series_shift_or_skip_the_missing_hour() {
             .state;
         let busy = state.busy(utc("2026-03-27T00:00"), utc("2026-04-01T00:00")).expect("a range");
         let starts: Vec<_> = busy.iter().map(|interval| interval.start).collect();
-        assert_eq!(starts, expected.iter().map(|text| utc(text)).collect::<Vec<_>>());
+        assert_eq!(starts, expected.map(utc));
     }
 }
 
@@ -209,15 +237,15 @@ fn series_conflict_with_events_with_series_and_with_themselves() {
         .refused("SLOT_TAKEN");
     given::<Calendar>(vec![exclusive()])
         .when(schedule(2, recurring("2026-03-02T09:00", 1_441, "FREQ=DAILY;COUNT=2")))
-        .refused("SLOT_TAKEN");
-    let back_to_back = series("2026-03-02T09:00", 1_440, "FREQ=DAILY;COUNT=2", 2);
+        .refused("SERIES_CONFLICT");
+    let back_to_back = series("2026-03-02T09:00", 1_440, "FREQ=DAILY;COUNT=2", "2026-03-03T09:00");
     given::<Calendar>(vec![exclusive()])
         .when(schedule(2, recurring("2026-03-02T09:00", 1_440, "FREQ=DAILY;COUNT=2")))
         .then(&[scheduled(2, back_to_back)]);
     // a day of 24 hours is too long for the night with 23
     given::<Calendar>(vec![exclusive()])
         .when(schedule(2, recurring("2026-03-28T09:00", 1_440, "FREQ=DAILY;COUNT=2")))
-        .refused("SLOT_TAKEN");
+        .refused("SERIES_CONFLICT");
 }
 
 #[test]
@@ -250,7 +278,7 @@ fn one_occurrence_is_moved_and_named_by_where_it_was() {
         event_id: id(1),
         recurrence_id: time("2026-03-23T09:00"),
         start: time(start),
-        end: EndRequest::Minutes(30),
+        end: minutes_long(30),
         title: Some("Colour".into()),
     };
     let replaced = Event::OccurrenceReplaced {
@@ -258,7 +286,7 @@ fn one_occurrence_is_moved_and_named_by_where_it_was() {
         recurrence_id: time("2026-03-23T09:00"),
         replacement: Replacement {
             start: time("2026-03-24T11:00"),
-            minutes: 30,
+            length: Length::minutes(30),
             title: Some("Colour".into()),
         },
     };
@@ -267,8 +295,8 @@ fn one_occurrence_is_moved_and_named_by_where_it_was() {
         .when(replace("2026-03-24T11:00"))
         .then(std::slice::from_ref(&replaced))
         .state;
-    let (listed, _) =
-        state.occurrences(utc("2026-03-20T00:00"), utc("2026-03-28T00:00"), 10).expect("a range");
+    let listed = state.occurrences(utc("2026-03-20T00:00"), utc("2026-03-28T00:00"), 10, None);
+    let listed = listed.expect("a range").occurrences;
     assert_eq!(listed.len(), 1);
     assert_eq!(
         (listed[0].title, listed[0].recurrence_id),
@@ -281,7 +309,7 @@ fn one_occurrence_is_moved_and_named_by_where_it_was() {
             recurrence_id: time("2026-03-23T09:00"),
             replacement: Replacement {
                 start: time("2026-03-23T09:30"),
-                minutes: 30,
+                length: Length::minutes(30),
                 title: Some("Colour".into()),
             },
         },
@@ -307,7 +335,7 @@ fn extra_and_excluded_dates_make_up_a_series() {
     let asked = TimingRequest { recurrence: Some(recurrence), ..request("2026-03-02T10:00", 30) };
     let planned = SeriesTiming {
         rule: None,
-        occurrences: 1,
+        until: None,
         extra: vec![time("2026-03-04T10:00"), time("2026-03-05T10:00")],
         excluded: vec![time("2026-03-04T10:00")],
     };
@@ -333,7 +361,7 @@ fn rescheduling_makes_room_for_itself_and_only_for_itself() {
     let to = |start: &str| Command::RescheduleEvent { event_id: id(1), timing: request(start, 60) };
     let rescheduled = Event::EventRescheduled {
         event_id: id(1),
-        zone: BERLIN,
+        zone: berlin(),
         timing: timing("2026-03-02T09:30", 60),
     };
     given::<Calendar>(booked()).when(to("2026-03-02T09:30")).then(&[rescheduled]);
@@ -400,7 +428,7 @@ fn bookings_keep_to_the_opening_hours() {
         spans: vec![Span { opens: 600, closes: 500 }],
     };
     given::<Calendar>(open()).when(upside_down).refused("INVALID_OPENING_HOURS");
-    let far = Command::SetOpeningException { date: NaiveDate::MAX, spans: vec![] };
+    let far = Command::SetOpeningException { date: Date::MAX, spans: vec![] };
     given::<Calendar>(open()).when(far).refused("INVALID_OPENING_EXCEPTION");
 }
 
@@ -425,17 +453,13 @@ fn a_capacity_counts_what_holds_at_once() {
 fn hostile_input_is_refused() {
     let booked = || vec![exclusive(), four_mondays()];
     for (start, end, code) in [
-        (NaiveDateTime::MAX, EndRequest::Minutes(60), "INVALID_TIME"),
-        (NaiveDateTime::MIN, EndRequest::Minutes(60), "INVALID_TIME"),
-        (
-            time("2026-03-02T09:00") + TimeDelta::seconds(30),
-            EndRequest::Minutes(60),
-            "INVALID_TIME",
-        ),
-        (time("2026-03-02T09:00"), EndRequest::Local(NaiveDateTime::MAX), "INVALID_TIME"),
+        (DateTime::MAX, minutes_long(60), "INVALID_TIME"),
+        (DateTime::MIN, minutes_long(60), "INVALID_TIME"),
+        (time("2026-03-02T09:00:30"), minutes_long(60), "INVALID_TIME"),
+        (time("2026-03-02T09:00"), EndRequest::Local(DateTime::MAX), "INVALID_TIME"),
         (time("2026-03-02T09:00"), EndRequest::Local(time("2199-12-31T23:59")), "INVALID_DURATION"),
-        (time("2026-03-02T09:00"), EndRequest::Minutes(0), "INVALID_DURATION"),
-        (time("2026-03-02T09:00"), EndRequest::Minutes(u32::MAX), "INVALID_DURATION"),
+        (time("2026-03-02T09:00"), minutes_long(0), "INVALID_DURATION"),
+        (time("2026-03-02T09:00"), minutes_long(u32::MAX), "INVALID_DURATION"),
     ] {
         let timing = TimingRequest { start, end, ..request("2026-03-02T09:00", 60) };
         given::<Calendar>(booked()).when(schedule(2, timing.clone())).refused(code);
@@ -469,7 +493,7 @@ fn hostile_input_is_refused() {
 fn the_number_of_series_is_bounded() {
     let unlimited = Event::CalendarCreated { details: details(Availability::Unlimited {}) };
     let mut events = vec![unlimited];
-    let weekly = || series("2026-03-02T09:00", 60, "FREQ=WEEKLY;COUNT=2", 2);
+    let weekly = || series("2026-03-02T09:00", 60, "FREQ=WEEKLY;COUNT=2", "2026-03-09T09:00");
     events.extend((0..SERIES_MAX as u128).map(|number| scheduled(number, weekly())));
     given::<Calendar>(events.clone())
         .when(schedule(9_999, recurring("2026-03-02T09:00", 60, "FREQ=WEEKLY;COUNT=2")))
@@ -491,17 +515,17 @@ fn ranges_are_bounded() {
         (utc("2026-03-01T00:00"), utc("2026-03-01T00:00")),
         (utc("2026-03-02T00:00"), utc("2026-03-01T00:00")),
         (utc("2026-03-01T00:00"), utc("2027-03-03T00:00")),
-        (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC),
+        (Timestamp::MIN, Timestamp::MAX),
     ] {
         assert_eq!(state.busy(start, end), Err(Refusal::InvalidRange));
         assert_eq!(state.open(start, end), Err(Refusal::InvalidRange));
-        assert!(state.occurrences(start, end, 10).is_err());
+        assert!(state.occurrences(start, end, 10, None).is_err());
     }
 }
 
 #[test]
 fn stored_events_keep_their_shape() {
-    let mut whole = series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", 4);
+    let mut whole = series("2026-03-16T09:00", 60, "FREQ=WEEKLY;COUNT=4", "2026-04-06T09:00");
     if let Some(series) = &mut whole.series {
         series.extra = vec![time("2026-03-17T09:00")];
         series.excluded = vec![time("2026-03-23T09:00")];
@@ -522,7 +546,7 @@ fn stored_events_keep_their_shape() {
             scheduled(2, whole),
             Event::EventRescheduled {
                 event_id: id(1),
-                zone: BERLIN,
+                zone: berlin(),
                 timing: timing("2026-03-02T10:00", 60),
             },
             Event::EventRetitled { event_id: id(1), title: "Colour".into() },
@@ -533,7 +557,7 @@ fn stored_events_keep_their_shape() {
                 recurrence_id: time("2026-03-30T09:00"),
                 replacement: Replacement {
                     start: time("2026-03-31T09:00"),
-                    minutes: 30,
+                    length: Length::minutes(30),
                     title: None,
                 },
             },
@@ -554,7 +578,7 @@ enum Act {
 /// A start, a length, and every how many days how often.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    start: NaiveDateTime,
+    start: DateTime,
     minutes: u32,
     skip: bool,
     every_days: i64,
@@ -567,16 +591,26 @@ impl Asked {
         let recurrence = RecurrenceRequest { rule: Some(rule), ..RecurrenceRequest::default() };
         TimingRequest {
             start: self.start,
-            end: EndRequest::Minutes(self.minutes),
+            end: minutes_long(self.minutes),
             nonexistent: if self.skip { NonexistentTime::Skip } else { NonexistentTime::Shift },
             recurrence: (self.count > 1).then_some(recurrence),
         }
     }
 
-    fn starts(&self) -> Vec<NaiveDateTime> {
-        (0..self.count as i64)
-            .map(|index| self.start + TimeDelta::days(index * self.every_days))
-            .collect()
+    /// As many as are counted, and those between them that are skipped.
+    fn starts(&self) -> Vec<DateTime> {
+        let mut starts = vec![];
+        let mut counted = 0;
+        while counted < self.count {
+            let days = starts.len() as i64 * self.every_days;
+            let start = later(self.start, days * MINUTES_OF_DAY);
+            counted += usize::from(naive_interval(start, self.minutes, self.skip).is_some());
+            starts.push(start);
+            if self.count == 1 {
+                break;
+            }
+        }
+        starts
     }
 }
 
@@ -592,7 +626,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         1..=4_usize,
     )
         .prop_map(|(from, hours, fives, minutes, skip, every_days, count)| Asked {
-            start: time(from) + TimeDelta::hours(hours) + TimeDelta::minutes(5 * fives),
+            start: later(time(from), 60 * hours + 5 * fives),
             minutes,
             skip,
             every_days,
@@ -612,24 +646,20 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Occurrences by name, as instants; `None` is skipped.
-type NaiveOccurrences = BTreeMap<NaiveDateTime, Option<(DateTime<Utc>, DateTime<Utc>)>>;
+type NaiveOccurrences = BTreeMap<DateTime, Option<(Timestamp, Timestamp)>>;
 
 /// The naive calendar.
 type Naive = BTreeMap<u128, (Asked, NaiveOccurrences)>;
 
-fn naive_interval(
-    start: NaiveDateTime,
-    minutes: u32,
-    skip: bool,
-) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let existing = BERLIN.from_local_datetime(&start).earliest();
-    let instant = match existing {
-        Some(instant) => instant.to_utc(),
+fn naive_interval(start: DateTime, minutes: u32, skip: bool) -> Option<(Timestamp, Timestamp)> {
+    let exists = |local| local_time::resolve(&berlin(), local, NonexistentTime::Skip);
+    let instant = match exists(start) {
+        Some(instant) => instant,
         None if skip => return None,
         // the missing hour of Berlin is an hour
-        None => BERLIN.from_local_datetime(&(start + TimeDelta::hours(1))).earliest()?.to_utc(),
+        None => exists(later(start, 60))?,
     };
-    Some((instant, instant + TimeDelta::minutes(minutes.into())))
+    Some((instant, after(instant, minutes.into())))
 }
 
 fn naive_event(asked: &Asked) -> NaiveOccurrences {
@@ -706,21 +736,21 @@ fn command(naive: &Naive, act: &Act) -> Command {
             event_id: id(*number),
             recurrence_id: name(number, *index),
             start: asked.start,
-            end: EndRequest::Minutes(asked.minutes),
+            end: minutes_long(asked.minutes),
             title: None,
         },
     }
 }
 
-fn minutes_from(start: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
-    (0..7 * 1_440).map(move |minute| start + TimeDelta::minutes(minute))
+fn minutes_from(start: Timestamp) -> impl Iterator<Item = Timestamp> {
+    (0..7 * 1_440).map(move |minute| after(start, minute))
 }
 
 fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
     let mut state = State::default();
     Calendar::apply(&mut state, &exclusive());
     let context = crate::aggregate::Context {
-        now: utc("2026-03-01T00:00"),
+        now: "2026-03-01T00:00:00Z".parse().expect("an instant"),
         command_id: Uuid::nil(),
         principal: crate::principal::Principal::client("tester"),
         aggregate_id: crate::id::AggregateId(Uuid::nil()),
@@ -746,7 +776,7 @@ fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
         }
     }
     for start in ["2026-03-26T00:00", "2026-10-22T00:00"].map(utc) {
-        let end = start + TimeDelta::days(7);
+        let end = after(start, 7 * MINUTES_OF_DAY);
         let intervals: Vec<_> =
             naive.values().flat_map(|(_, occurrences)| occurrences.values().flatten()).collect();
         let busy = state.busy(start, end).expect("a range");
@@ -757,7 +787,7 @@ fn check_acts(acts: &[Act]) -> Result<usize, TestCaseError> {
             let expected = intervals.iter().any(|(from, to)| *from <= minute && minute < *to);
             prop_assert_eq!(is_busy, expected, "{} with {:?}", minute, naive);
         }
-        let (listed, _) = state.occurrences(start, end, LISTED_MAX).expect("a range");
+        let listed = state.occurrences(start, end, LISTED_MAX, None).expect("a range").occurrences;
         prop_assert!(listed.windows(2).all(|pair| pair[0].interval.end <= pair[1].interval.start));
     }
     let stored = serde_json::to_string(&state).expect("a state serializes");
@@ -784,14 +814,13 @@ fn booking_costs_what_is_near_and_not_what_there_is() {
     Calendar::apply(&mut state, &exclusive());
     let first = time("2020-01-01T00:00");
     for number in 0..50_000_u32 {
-        let start = first + TimeDelta::minutes(i64::from(number) * 60);
-        let timing =
-            Timing { start, minutes: 60, nonexistent: NonexistentTime::Shift, series: None };
+        let start = later(first, i64::from(number) * 60);
+        let timing = Timing { start, ..timing("2020-01-01T00:00", 60) };
         Calendar::apply(&mut state, &scheduled(number.into(), timing));
     }
     // when one of its times is looked at
     let range = Interval { start: utc("2023-06-01T00:00"), end: utc("2023-06-01T01:00") };
     // then it sees one booking, and all that it compared stands within the margins around it
-    assert_eq!(state.agenda.overlapping(BERLIN, range).count(), 1);
-    assert!(state.agenda.slots_near(BERLIN, range) < 110);
+    assert_eq!(state.agenda.overlapping(&berlin(), range).count(), 1);
+    assert!(state.agenda.slots_near(&berlin(), range) < 110);
 }

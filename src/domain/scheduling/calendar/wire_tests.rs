@@ -1,13 +1,12 @@
 //! What a calendar sends and is answered with, as other nodes and versions read it.
 
-use chrono::Weekday;
-
 use super::*;
-use crate::scheduling::local_time::NonexistentTime;
+use crate::scheduling::local_time::{Length, NonexistentTime};
+use crate::scheduling::opening_hours::Weekday;
 use crate::testing::{uuid, wire};
 use crate::text::TextProblem;
 
-fn time(text: &str) -> NaiveDateTime {
+fn time(text: &str) -> DateTime {
     text.parse().expect("a local time")
 }
 
@@ -16,7 +15,7 @@ fn commands() -> Vec<Command> {
     let spans = vec![Span { opens: 540, closes: 1_020 }];
     let once = TimingRequest {
         start: time("2026-03-02T09:00:00"),
-        end: EndRequest::Minutes(60),
+        end: EndRequest::Length(Length::days(1)),
         nonexistent: NonexistentTime::Shift,
         recurrence: None,
     };
@@ -52,7 +51,7 @@ fn commands() -> Vec<Command> {
             event_id,
             recurrence_id,
             start: time("2026-03-17T09:00:00"),
-            end: EndRequest::Minutes(30),
+            end: EndRequest::Length(Length::minutes(30)),
             title: Some("Cut and colour".to_owned()),
         },
     ]
@@ -65,7 +64,10 @@ fn refusals() -> Vec<Refusal> {
         InvalidText { field: "title".to_owned(), problem: TextProblem::Empty }.into(),
         Refusal::InvalidTimeZone,
         Refusal::InvalidCapacity,
-        Refusal::InvalidOpeningHours,
+        Refusal::InvalidOpeningHours {
+            day: Some(1),
+            problem: HoursProblem::ClosesBeforeItOpens { span: 0 },
+        },
         Refusal::InvalidOpeningException,
         Refusal::EventNotFound,
         Refusal::EventExists,
@@ -76,10 +78,17 @@ fn refusals() -> Vec<Refusal> {
         RecurrenceRefusal::Invalid("FREQ is missing".into()).into(),
         RecurrenceRefusal::TooLong.into(),
         Refusal::OccurrenceNotFound,
-        Refusal::SlotTaken { by: EventId(uuid(2)) },
-        Refusal::SlotFull,
-        Refusal::OutsideOpeningHours,
+        Refusal::SlotTaken { by: EventId(uuid(2)), at: Some(time("2026-03-16T09:00:00")) },
+        Refusal::SlotFull { at: None },
+        Refusal::SeriesOverlapsItself {
+            at: time("2026-03-29T09:00:00"),
+            with: time("2026-03-28T09:00:00"),
+        },
+        Refusal::SeriesTooComplex,
+        Refusal::SeriesFull,
+        Refusal::OutsideOpeningHours { at: None },
         Refusal::InvalidRange,
+        Refusal::RangeTooLarge,
     ]
 }
 
