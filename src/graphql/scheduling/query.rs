@@ -52,6 +52,7 @@ impl SchedulingQuery {
         Ok(CalendarConnection(page.await?))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     /// What takes place in a calendar from `start` up to `end`, a year at most, in order of its start;
     /// what began before and goes on comes first.
     #[graphql(complexity = "past(&as_of) + days(&start, &end) + first as usize * child_complexity")]
