@@ -10,6 +10,7 @@ use emporium::actors::shard::Limits;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::products::stock_item::{Command, StockItem};
+use emporium::domain::question::Version;
 use emporium::persistence::journal::{Appended, Entry, PageLimit};
 use emporium::supervisors::node::Node;
 use futures::stream::{self, StreamExt as _};
@@ -167,7 +168,7 @@ async fn activate_all(
 /// Reads an aggregate as a task of the runtime would; its version.
 async fn read(item: &AggregateRef<StockItem>) -> u64 {
     let item = item.clone();
-    let reading = tokio::spawn(async move { item.read().await });
+    let reading = tokio::spawn(async move { item.read(&Version).await });
     reading.await.expect("reading does not fail").expect("it comes back").version
 }
 
@@ -216,6 +217,6 @@ pub async fn sell_and_crash(place: &Place) -> Vec<(&'static str, String)> {
     let item = engine::stocked(&node.engine).await;
     let window = Window::after(Duration::ZERO, CRASHING_AFTER);
     sell(std::slice::from_ref(&item), 256, window).await;
-    let version = item.read().await.expect("it is live").version;
+    let version = item.read(&Version).await.expect("it is live").version;
     vec![("id", item.id().0.to_string()), ("acknowledged", version.to_string())]
 }

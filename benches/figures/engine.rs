@@ -15,6 +15,7 @@ use emporium::config::sections::NodeSection;
 use emporium::domain::id::{LocationId, VariantId};
 use emporium::domain::principal::Principal;
 use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
+use emporium::domain::question::Version;
 use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
@@ -189,5 +190,5 @@ pub async fn grow(item: &AggregateRef<StockItem>, events: u64) {
 }
 
 pub async fn version_of(item: &AggregateRef<StockItem>) -> u64 {
-    item.read().await.expect("it is live").version
+    item.read(&Version).await.expect("it is live").version
 }

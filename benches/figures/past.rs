@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
+use emporium::actors::reading::Moment;
 use emporium::actors::shard::Limits;
+use emporium::domain::products::stock_item::Overview;
 
 use crate::engine::{PATIENCE, grow, start, stocked};
 use crate::place::{Kind, Places};
@@ -31,7 +33,10 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
             // Evenly over all of it, and in no order.
             let version = 1 + look * 7_919 % LOOKS * (events / LOOKS);
             let began = Instant::now();
-            let past = item.read_at_version(version).await.expect("the past can be read");
+            let past = item
+                .read_at(&Overview::default(), Moment::Version(version))
+                .await
+                .expect("the past can be read");
             assert_eq!(past.version, version, "the state that was asked for");
             tally.add(&window, began, 1);
         }

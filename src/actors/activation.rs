@@ -10,7 +10,9 @@ use ractor::{ActorId, ActorRef, ActorRuntime};
 use tokio::sync::{Notify, oneshot};
 
 use super::aggregate::{AggregateActor, Message};
-use super::core::{AggregateCore, Decided, Home, Reading, Released, Request, SnapshotJob, Verdict};
+use super::core::{
+    AggregateCore, Confirmed, Decided, Home, Released, Request, SnapshotJob, Verdict,
+};
 use super::metrics;
 use super::shard::{ActivationKey, ActivationStatus, AnyActivation, Leaving, Shard};
 use domain::aggregate::Aggregate;
@@ -279,7 +281,7 @@ impl<A: Aggregate> Activation<A> {
     }
 
     /// The confirmed state, if the aggregate was recovered.
-    pub fn read(&self) -> Option<Reading<A::State>> {
+    pub fn read(&self) -> Option<Confirmed<A::State>> {
         self.last_used_us.store(self.shard.services.monotonic_us(), Ordering::Relaxed);
         let inner = self.inner.lock();
         inner.core.is_ready().then(|| inner.core.read())

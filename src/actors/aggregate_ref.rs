@@ -1,5 +1,6 @@
-//! What callers hold: [`Engine`] finds the shard of an aggregate, [`AggregateRef`] asks it and reads
-//! it. A handle is cheap to clone and outlives passivation, restart and recovery of what it names.
+//! What callers hold: [`Engine`] finds the shard of an aggregate, [`AggregateRef`] asks it, and reads
+//! it as [`reading`](super::reading) says. A handle is cheap to clone and outlives passivation,
+//! restart and recovery of what it names.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -12,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
+use super::activation::{Activation, NotAdmitted, ReplyTo};
 use super::aggregate::Message;
-use super::core::{CommandMeta, Committed, Reading, Request, Verdict};
+use super::core::{CommandMeta, Committed, Confirmed, Request, Verdict};
 use super::keyed;
-use super::request::{Waiting, until};
+use super::request::until;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
 use domain::aggregate::{Aggregate, Context};
@@ -207,13 +208,6 @@ impl<A> Clone for AggregateRef<A> {
     }
 }
 
-/// What a reader met.
-enum Found<A: Aggregate> {
-    Reading(Reading<A::State>),
-    /// Its state is in the log only.
-    Cold(Arc<Activation<A>>, Permit<A>),
-}
-
 /// How long a caller that found a full mailbox is asked to stay away.
 const OVERLOAD_RETRY: Duration = Duration::from_millis(250);
 const UNAVAILABLE_RETRY: Duration = Duration::from_millis(100);
@@ -332,7 +326,7 @@ impl<A: Aggregate> AggregateRef<A> {
 
     /// Whether the log has nothing of it. What is being made meanwhile may be there or not: it is
     /// acknowledged after this looked, or this sees it.
-    async fn is_unwritten(&self) -> Result<bool, Fault> {
+    pub(super) async fn is_unwritten(&self) -> Result<bool, Fault> {
         let services = &self.engine.services;
         if services.quarantines.of(A::TYPE, self.id).is_some() {
             // The actor tells why it does not answer.
@@ -359,9 +353,9 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     /// How what never was is read.
-    fn nothing(&self) -> Reading<A::State> {
+    pub(super) fn nothing(&self) -> Confirmed<A::State> {
         let shard = self.engine.shard_of(self.id).id;
-        Reading { state: A::State::default(), version: 0, shard, seq: 0 }
+        Confirmed { state: A::State::default(), version: 0, shard, seq: 0 }
     }
 
     /// What became of an idempotency key here: the outcome of the command that used it, waited for
@@ -429,72 +423,6 @@ impl<A: Aggregate> AggregateRef<A> {
         }
     }
 
-    /// The confirmed state; version 0 for what never was. Never waits for a commit.
-    pub async fn read(&self) -> Result<Reading<A::State>, Fault> {
-        if !self.id.is_well_formed() {
-            return Ok(self.nothing());
-        }
-        let look = |activation: &Arc<Activation<A>>| match activation.read() {
-            Some(reading) => Ok(Found::Reading(reading)),
-            None => activation.admit(0).map(|permit| Found::Cold(Arc::clone(activation), permit)),
-        };
-        for _ in 0..3 {
-            let found = match self.if_live(look)? {
-                Some(found) => found,
-                None if self.is_unwritten().await? => return Ok(self.nothing()),
-                None => self.live(look)?,
-            };
-            let reading = match found {
-                Found::Reading(reading) => Some(reading),
-                Found::Cold(activation, permit) => self.load(&activation, permit).await?,
-            };
-            if let Some(reading) = reading {
-                // After the state was taken: the lease was ours while it was current.
-                return if self.engine.shard_of(self.id).may_read() {
-                    Ok(reading)
-                } else {
-                    Err(unavailable("the lease ran out"))
-                };
-            }
-        }
-        Err(unavailable("it could not be recovered"))
-    }
-
-    /// Waits until the confirmed state is as it is awaited, or patience ends: at once, where too
-    /// many wait. Takes a place in the bounds of the aggregate meanwhile, and looks again whenever
-    /// something of it is committed.
-    pub async fn wait_until(
-        &self,
-        awaited: impl Fn(&A::State) -> bool + Send + Sync,
-        patience: Duration,
-    ) -> Result<(), Fault> {
-        if !self.id.is_well_formed() {
-            return Ok(());
-        }
-        let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
-        let (Some(until), Some(_waiting)) = (until(patience), Waiting::begin()) else {
-            return Ok(());
-        };
-        if !self.is_live() && self.is_unwritten().await? {
-            return Ok(());
-        }
-        let (activation, _permit) = self.live(|activation| {
-            activation.admit(0).map(|permit| (Arc::clone(activation), permit))
-        })?;
-        let waiting = async {
-            loop {
-                let changed = activation.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if awaited(&self.read().await?.state) {
-                    return Ok(());
-                }
-                changed.await;
-            }
-        };
-        tokio::time::timeout_at(until, waiting).await.unwrap_or(Ok(()))
-    }
-
     /// Whether its shard is held here, so that no other node acts for it now.
     pub fn may_read(&self) -> bool {
         self.engine.shard_of(self.id).may_read()
@@ -509,24 +437,6 @@ impl<A: Aggregate> AggregateRef<A> {
     /// waiting until it has been idle for long would only keep its memory.
     pub fn passivate(&self) {
         self.engine.shard_of(self.id).passivate(&(A::TYPE, self.id));
-    }
-
-    /// Has the actor recover its state and reads it; nothing if it failed or lost it again. The
-    /// permit keeps it from being passivated meanwhile.
-    async fn load(
-        &self,
-        activation: &Arc<Activation<A>>,
-        _permit: Permit<A>,
-    ) -> Result<Option<Reading<A::State>>, Fault> {
-        let (done, loaded) = oneshot::channel();
-        activation.tell(Message::Load(done));
-        let until = until(self.engine.services.deadline()).ok_or_else(out_of_time)?;
-        match tokio::time::timeout_at(until, loaded).await {
-            Ok(Ok(Ok(()))) => Ok(activation.read()),
-            Ok(Ok(Err(reason))) => Err(dropped(reason)),
-            Ok(Err(_)) => Ok(None),
-            Err(_) => Err(unavailable("it could not be recovered in time")),
-        }
     }
 
     /// Its shard, if that is served here.
@@ -547,7 +457,7 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     /// Acts on the aggregate if it is live, while it cannot be passivated.
-    fn if_live<T>(
+    pub(super) fn if_live<T>(
         &self,
         act: impl Fn(&Arc<Activation<A>>) -> Result<T, NotAdmitted>,
     ) -> Result<Option<T>, Fault> {
@@ -556,7 +466,7 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     /// Acts on the live aggregate, started if it is not, while it cannot be passivated.
-    fn live<T>(
+    pub(super) fn live<T>(
         &self,
         act: impl Fn(&Arc<Activation<A>>) -> Result<T, NotAdmitted>,
     ) -> Result<T, Fault> {
@@ -624,10 +534,10 @@ pub(super) fn dropped(reason: Dropped) -> Fault {
 }
 
 /// Its request took all its time before this was begun.
-fn out_of_time() -> Fault {
+pub(super) fn out_of_time() -> Fault {
     unavailable("the time of this request was over")
 }
 
-fn unavailable(reason: &'static str) -> Fault {
+pub(super) fn unavailable(reason: &'static str) -> Fault {
     Fault::Unavailable { reason: reason.into(), retry_after: UNAVAILABLE_RETRY }
 }

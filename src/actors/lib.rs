@@ -16,6 +16,7 @@ pub mod request;
 pub mod recoveries;
 pub mod quarantines;
 pub mod snapshot;
+pub mod reading;
 pub mod past;
 pub mod feed;
 pub mod follower;

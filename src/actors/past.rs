@@ -7,17 +7,19 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::aggregate_ref::{AggregateRef, Fault, dropped};
-use super::core::Reading;
+use super::core::Confirmed;
 use super::metrics::PAST_EVENTS;
+use super::reading::Moment;
 use super::recovery::{Recovered, RecoveryError};
 use super::request::until;
 use super::snapshot;
 use domain::aggregate::Aggregate;
 use persistence::cause::chain;
-use persistence::journal::{Entry, JournalError, PageLimit};
+use persistence::journal::{Entry, JournalError, PageLimit, Seq};
 use persistence::snapshots::{Reach, SnapshotHead};
 use persistence::writer::lane::Dropped;
 
@@ -101,31 +103,56 @@ impl Until {
 }
 
 impl<A: Aggregate> AggregateRef<A> {
-    /// The state as it was when `version` was reached, or, where the log ends before, now.
-    pub async fn read_at_version(&self, version: u64) -> Result<Reading<A::State>, Fault> {
-        let now = self.read().await?;
-        if version >= now.version {
-            return Ok(now);
+    /// The state at a moment, and the time by which it is to be judged: what had not ended then has
+    /// not ended in it.
+    pub(super) async fn state_at(
+        &self,
+        moment: Moment,
+    ) -> Result<(Confirmed<A::State>, DateTime<Utc>), Fault> {
+        let now = self.confirmed().await?;
+        let present = self.engine.services.now();
+        match moment {
+            Moment::Version(version) if version < now.version => {
+                let past = self.replay(Until::Version(version), version, &now).await?;
+                let recorded = self.recorded(version, now.seq).await?;
+                Ok((past, recorded.unwrap_or(present)))
+            }
+            Moment::Version(version) if version == now.version => {
+                let recorded = self.recorded(version, now.seq).await?;
+                Ok((now, recorded.unwrap_or(present)))
+            }
+            Moment::Now | Moment::Version(_) => Ok((now, present)),
+            Moment::Time(at_us) => {
+                let past = self.replay(Until::Time(at_us), now.version, &now).await?;
+                let at = DateTime::from_timestamp_micros(at_us);
+                Ok((past, at.unwrap_or(present).min(present)))
+            }
         }
-        self.replay(Until::Version(version), version, &now).await
     }
 
-    /// The state as it was at a time, by the recorded time of entries (microseconds since 1970).
-    pub async fn read_at_time(&self, at_us: i64) -> Result<Reading<A::State>, Fault> {
-        let now = self.read().await?;
-        self.replay(Until::Time(at_us), now.version, &now).await
+    /// When a version was reached, by the log; nothing for version 0.
+    async fn recorded(&self, version: u64, head: Seq) -> Result<Option<DateTime<Utc>>, Fault> {
+        if version == 0 {
+            return Ok(None);
+        }
+        let limit = PageLimit { rows: 1, ..PageLimit::default() };
+        let journal = &self.engine.services.journal;
+        let entry = journal.read_aggregate(A::TYPE, self.id.0, version, version, limit);
+        let entry = entry.await.map_err(|error| self.unread(&error))?;
+        let entry = entry.first().filter(|entry| entry.seq <= head);
+        Ok(entry.and_then(|entry| DateTime::from_timestamp_micros(entry.recorded_us)))
     }
 
     async fn replay(
         &self,
         until: Until,
         version_max: u64,
-        now: &Reading<A::State>,
-    ) -> Result<Reading<A::State>, Fault> {
+        now: &Confirmed<A::State>,
+    ) -> Result<Confirmed<A::State>, Fault> {
         let services = &self.engine.services;
         if now.version == 0 {
             // What never was had no past.
-            return Ok(Reading { state: A::State::default(), ..now.clone() });
+            return Ok(Confirmed { state: A::State::default(), ..now.clone() });
         }
         let mut places = services.past_reads.enter()?;
         let mut past = self.nearest(until, version_max, now).await?;
@@ -161,7 +188,7 @@ impl<A: Aggregate> AggregateRef<A> {
         }
         PAST_EVENTS.add(past.version - began);
         let Recovered { state, version, seq, .. } = past;
-        Ok(Reading { state, version, shard: now.shard, seq })
+        Ok(Confirmed { state, version, shard: now.shard, seq })
     }
 
     /// The nearest snapshot before; the state before the first event where there is none.
@@ -169,7 +196,7 @@ impl<A: Aggregate> AggregateRef<A> {
         &self,
         until: Until,
         version_max: u64,
-        now: &Reading<A::State>,
+        now: &Confirmed<A::State>,
     ) -> Result<Recovered<A>, Fault> {
         let mut reach = Reach::version(version_max);
         if let Until::Time(at_us) = until {

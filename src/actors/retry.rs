@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use super::aggregate_ref::{AggregateRef, AskError, Fault};
-use super::core::{CommandMeta, Committed, Reading};
+use super::core::{CommandMeta, Committed};
+use super::reading::Reading;
 use domain::aggregate::Aggregate;
+use domain::question::Question;
 
 /// Tries of one question.
 const TRIES_MAX: u32 = 6;
@@ -32,10 +34,13 @@ pub async fn ask<A: Aggregate>(
 }
 
 /// Reads in the same way.
-pub async fn read<A: Aggregate>(aggregate: &AggregateRef<A>) -> Result<Reading<A::State>, Fault> {
+pub async fn read<A: Aggregate, Q: Question<A>>(
+    aggregate: &AggregateRef<A>,
+    question: &Q,
+) -> Result<Reading<Q::Answer>, Fault> {
     let mut backoff = Backoff::default();
     loop {
-        match aggregate.read().await {
+        match aggregate.read(question).await {
             Err(fault) => match backoff.pause_after(&fault) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(fault),

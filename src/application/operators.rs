@@ -8,6 +8,7 @@ use actors::aggregate_ref::{AskError, Fault};
 use actors::shard::{ActivationKey, ActivationStatus};
 use domain::aggregate::{self, Aggregate};
 use domain::id::AggregateId;
+use domain::question::Version;
 use domain::text::{InvalidText, TextRule};
 
 const REASON: TextRule = TextRule::line("reason", 200);
@@ -53,7 +54,7 @@ pub async fn quarantine<A: Aggregate>(
     let key: ActivationKey = (A::TYPE, id);
     let shard = application.engine.shard_of(id);
     if shard.find(&key).is_none() {
-        let reading: Result<_, Fault> = application.engine.aggregate::<A>(id).read().await;
+        let reading: Result<_, Fault> = application.engine.aggregate::<A>(id).read(&Version).await;
         if reading?.version == 0 {
             // Looking for it made it live.
             shard.forget(&key);

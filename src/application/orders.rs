@@ -13,10 +13,11 @@ use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use domain::aggregate;
-use domain::commerce::order::{self, Buyer, Command, Line, Order};
+use domain::commerce::order::{self, Buyer, Command, HasLeftCheckout, Line, Order};
 use domain::email::EmailAddress;
 use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use domain::money::Currency;
+use domain::question::Whole;
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -143,8 +144,8 @@ pub async fn add_line(
     order: AggregateId,
     line: &WantedLine,
 ) -> Outcome<Refusal> {
-    let reading = request.aggregate::<Order>(order).read().await?;
-    let Some(currency) = reading.state.currency() else {
+    let reading = request.aggregate::<Order>(order).read(&Whole).await?;
+    let Some(currency) = reading.answer.currency() else {
         return earlier(request, order, line, order::Refusal::NotFound.into()).await;
     };
     match offer(&request.application.engine, currency, line.product, line.variant).await? {
@@ -175,10 +176,9 @@ pub async fn place(
     }
     let placed = request.send::<Order>(order, Command::Place).await?;
     if !patience.is_zero() {
-        let ended = |state: &order::State| !state.status.awaits_checkout();
         let order = request.aggregate::<Order>(order);
         // Why it could not be waited for need not be said: what was asked for is done.
-        _ = order.wait_until(ended, patience.min(WAIT_MAX)).await;
+        _ = order.wait_until(&HasLeftCheckout, patience.min(WAIT_MAX)).await;
     }
     Ok(placed)
 }
@@ -203,5 +203,6 @@ async fn is_known(
     done: impl Fn(&order::State) -> bool,
 ) -> bool {
     let order = request.aggregate::<Order>(order);
-    order.is_live() && order.read().await.is_ok_and(|read| read.version > 0 && done(&read.state))
+    order.is_live()
+        && order.read(&Whole).await.is_ok_and(|read| read.version > 0 && done(&read.answer))
 }

@@ -8,7 +8,7 @@ use domain::aggregate;
 use domain::commerce::order::NAME_CHARACTERS_MAX;
 use domain::id::{AggregateId, VariantId};
 use domain::money::{Currency, Money, Rate};
-use domain::products::product::{self, Product, Status};
+use domain::products::product::{self, NoOffer, Product, WhatItCosts};
 
 /// What the shop adds to what a buyer wants.
 pub(crate) struct Offer {
@@ -53,27 +53,22 @@ pub(crate) async fn offer(
     product: AggregateId,
     variant: VariantId,
 ) -> Result<Result<Offer, Unpriced>, Fault> {
-    let product = engine.aggregate::<Product>(product).read().await?;
-    Ok(if product.version == 0 {
-        Err(Unpriced::Product(product::Refusal::NotFound))
-    } else {
-        offer_of(&product.state, currency, variant)
-    })
+    let wanted = WhatItCosts { variant, currency };
+    let told = engine.aggregate::<Product>(product).read(&wanted).await?;
+    if told.version == 0 {
+        return Ok(Err(Unpriced::Product(product::Refusal::NotFound)));
+    }
+    Ok(told.answer.map(Offer::from).map_err(|why| match why {
+        NoOffer::NoSuchVariant => Unpriced::Product(product::Refusal::VariantNotFound),
+        NoOffer::NotForSale => Unpriced::NotForSale,
+        NoOffer::NotInThisCurrency => Unpriced::NotIn(currency),
+    }))
 }
 
-fn offer_of(
-    product: &product::State,
-    currency: Currency,
-    variant: VariantId,
-) -> Result<Offer, Unpriced> {
-    let known = product.variants.get(&variant);
-    let known = known.ok_or(Unpriced::Product(product::Refusal::VariantNotFound))?;
-    if product.status != Status::Published {
-        return Err(Unpriced::NotForSale);
+impl From<product::Offer> for Offer {
+    fn from(offer: product::Offer) -> Self {
+        let name = format!("{}, {}", offer.name, offer.variant_name);
+        let name = name.chars().take(NAME_CHARACTERS_MAX).collect();
+        Self { name, unit_price: offer.unit_price, tax_rate: offer.tax_rate }
     }
-    let price = product.list_price(variant, currency);
-    let unit_price = price.ok_or(Unpriced::NotIn(currency))?;
-    let name = format!("{}, {}", product.name, known.name);
-    let name = name.chars().take(NAME_CHARACTERS_MAX).collect();
-    Ok(Offer { name, unit_price, tax_rate: product.tax_rate })
 }

@@ -12,6 +12,7 @@ use actors::aggregate_ref::{AggregateRef, AskError, Fault, KEY_BYTES_MAX};
 use actors::core::{CommandMeta, Committed};
 use domain::aggregate::Aggregate;
 use domain::id::{AggregateId, IdSecret};
+use domain::question::Version;
 
 /// What came of a command: where it is committed, what the rules refused, or a fault.
 pub type Outcome<X> = Result<Committed, AskError<X>>;
@@ -60,7 +61,7 @@ impl<'a> Request<'a> {
         // It may have been created before the secret was changed.
         for secret in keyed.older_ids() {
             let id = self.keyed_id(secret, what, whose, key);
-            if self.aggregate::<A>(id).read().await?.version > 0 {
+            if self.aggregate::<A>(id).read(&Version).await?.version > 0 {
                 return Ok(id);
             }
         }

@@ -4,10 +4,11 @@
 use crate::request::Request;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
-use domain::aggregate::{self, Aggregate, Context};
+use domain::aggregate;
 use domain::id::{LocationId, TransferId, VariantId};
-use domain::products::stock_item::{self, StockItem, stock_item_id};
-use sagas::transfer::{self, Command, Goods, Phase, Transfer, Why, saga_id};
+use domain::products::stock_item::{self, IsOpen, MayBeSent, StockItem, stock_item_id};
+use domain::question::{Version, Whole};
+use sagas::transfer::{self, Command, Goods, IsOver, Phase, Transfer, Why, saga_id};
 use std::fmt;
 
 /// What to move.
@@ -80,22 +81,22 @@ pub async fn transfer(
     }
     // What was opened stays open, so behind this the destination can only refuse for good.
     let destination = request.aggregate::<StockItem>(stock_item_id(variant, to));
-    if destination.read().await?.state.identity.is_none() {
+    if !destination.read(&IsOpen).await?.answer {
         return Err(AskError::Refused(Refusal::DestinationNotOpen));
     }
     let transfer = TransferId(request.new_id::<Transfer>("transferStock").await?.0);
     let goods = Goods { transfer, variant, from, to, quantity };
     let saga = request.aggregate::<Transfer>(saga_id(transfer));
-    if matches!(saga.read().await?.state.phase, Phase::NotStarted | Phase::Refused) {
+    if matches!(saga.read(&Whole).await?.answer.phase, Phase::NotStarted | Phase::Refused) {
         may_be_sent(request, &goods).await?;
     }
     start(request, goods).await?;
     let patience = request.application.engine.services.deadline();
-    saga.wait_until(|state| state.phase.is_over(), patience).await?;
-    let state = saga.read().await?.state;
+    saga.wait_until(&IsOver, patience).await?;
+    let state = saga.read(&Whole).await?.answer;
     match (state.phase, state.why) {
         (Phase::Completed, _) => {
-            let arrived = destination.read().await?;
+            let arrived = destination.read(&Version).await?;
             let (version, shard, seq) = (arrived.version, arrived.shard, arrived.seq);
             Ok((transfer, Committed { version, shard, seq }))
         }
@@ -108,20 +109,9 @@ pub async fn transfer(
 /// between this and the sending, the transfer finds out.
 async fn may_be_sent(request: &Request<'_>, goods: &Goods) -> Result<(), AskError<Refusal>> {
     let Goods { transfer, variant, from, to, quantity } = *goods;
-    let id = stock_item_id(variant, from);
-    let source = request.aggregate::<StockItem>(id).read().await?;
-    let context = Context {
-        now: request.application.engine.services.now(),
-        command_id: transfer.0,
-        principal: domain::principal::Principal::system("transfer"),
-        aggregate_id: id,
-        version: source.version,
-    };
-    let command = stock_item::Command::TransferOut { transfer, to, quantity };
-    match StockItem::decide(&source.state, &command, &context) {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(AskError::Refused(Refusal::Stock(refusal))),
-    }
+    let source = request.aggregate::<StockItem>(stock_item_id(variant, from));
+    let may_be_sent = source.read(&MayBeSent { transfer, to, quantity }).await?.answer;
+    may_be_sent.map_err(|refusal| AskError::Refused(Refusal::Stock(refusal)))
 }
 
 /// Begins it, unless an earlier try did. It needs no key: the transfer knows its goods.

@@ -7,11 +7,13 @@ use serde::Serialize;
 use crate::personal::{email_of, name_of};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Engine, Fault};
-use actors::core::{Committed, Reading};
+use actors::core::Committed;
+use actors::reading::Reading;
 use domain::access::email_reservation::{self, EmailReservation, email_reservation_id};
-use domain::access::user::{self, DisplayName, User};
+use domain::access::user::{self, DisplayName, IsRegistered, User};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
+use domain::question::Whole;
 use domain::sealed::Personal;
 use sagas::registration::{Acquisition, Answer, End, Next};
 
@@ -95,10 +97,10 @@ async fn require_registered(
     request: &Request<'_>,
     user: AggregateId,
 ) -> Result<(), AskError<user::Refusal>> {
-    let user = request.aggregate::<User>(user).read().await?;
-    match user.state.profile {
-        Some(_) => Ok(()),
-        None => Err(AskError::Refused(user::Refusal::NotFound)),
+    if request.aggregate::<User>(user).read(&IsRegistered).await?.answer {
+        Ok(())
+    } else {
+        Err(AskError::Refused(user::Refusal::NotFound))
     }
 }
 
@@ -109,10 +111,10 @@ pub async fn by_email(
 ) -> Result<Option<(AggregateId, Reading<user::State>)>, Fault> {
     let address = engine.index_of(email);
     let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address));
-    let Some(hold) = reservation.read().await?.state.hold else { return Ok(None) };
-    let user = engine.aggregate::<User>(hold.holder).read().await?;
+    let Some(hold) = reservation.read(&Whole).await?.answer.hold else { return Ok(None) };
+    let user = engine.aggregate::<User>(hold.holder).read(&Whole).await?;
     // Who reserved an address need not have taken it.
-    let profile = user.state.profile.as_ref();
+    let profile = user.answer.profile.as_ref();
     let has_it = profile.is_some_and(|profile| profile.email.index == address);
     Ok(has_it.then_some((hold.holder, user)))
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::id::AggregateId;
 use crate::principal::Principal;
+use crate::question::Questions;
 
 /// A kind of aggregate: pure rules over a persistent state.
 ///
@@ -41,6 +42,9 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Crosses between nodes like the command that it answers. Names in it are `Cow<'static, str>`, so
     /// that what another version names comes back too.
     type Refusal: Refusal + Serialize + DeserializeOwned;
+
+    /// What readers may ask of it; made by [`questions!`](crate::questions).
+    type Questions: Questions<Self>;
 
     /// Says what happens, or why nothing may. A refusal changes nothing and may be decided anew.
     /// No events means "already so": a success that changes nothing.

@@ -2,6 +2,7 @@
 //! in as arguments and events leave as data. Nothing in this room knows any other room.
 
 pub mod aggregate;
+pub mod question;
 pub mod email;
 pub mod event_name;
 pub mod id;

@@ -3,18 +3,26 @@
 
 use std::borrow::Cow;
 
-use async_graphql::{Context, Object, OneofObject, OutputType, Result, TypeName};
+use async_graphql::{
+    Context, InputType, Object, OneofObject, OutputType, Result, SelectionField, TypeName,
+};
+use chrono::{DateTime, Utc};
 
 use super::errors::{INVALID_VALUE, coded, fault};
 use super::positions::PositionToken;
 use super::scalars::{Instant, Long};
 use actors::aggregate_ref::Engine;
-use actors::core::Reading;
+use actors::reading::{Moment, Reading};
 use application::Application;
+use domain::access::user::User;
 use domain::aggregate::Aggregate;
+use domain::commerce::order::Order;
 use domain::id::AggregateId;
+use domain::products::product::Product;
+use domain::question::Question;
 use domain::sealed::{Opened, Personal, Sealed};
 use projections::position::Position;
+use sagas::checkout::Checkout;
 
 /// What resolvers ask for whatever they do not know themselves.
 pub fn application<'a>(context: &Context<'a>) -> &'a Application {
@@ -49,31 +57,68 @@ pub fn past(as_of: &Option<AsOf>) -> usize {
 /// With the default bound on what an operation costs, a hundred looks into the past.
 const PAST_COMPLEXITY: usize = 100;
 
-/// The state of an aggregate as a client asked for it.
-pub struct Loaded<A: Aggregate> {
-    pub id: AggregateId,
-    pub reading: Reading<A::State>,
-}
-
-impl<A: Aggregate> Loaded<A> {
-    pub fn state(&self) -> &A::State {
-        &self.reading.state
-    }
-
-    /// How far in the log it was read.
-    pub fn token(&self) -> PositionToken {
-        PositionToken(Position::of(self.reading.shard, self.reading.seq))
-    }
-}
-
 /// A kind of aggregate that clients see, under ids of its own.
 pub trait Shown: Aggregate {
     type Id: From<AggregateId> + OutputType;
 }
 
+/// What is asked of an aggregate when a client wants it.
+pub trait Viewed: Shown + Sized {
+    type View: Question<Self>;
+
+    /// The question that answers all fields of the selection at once, so that all of them are of
+    /// one version.
+    fn view(context: &Context<'_>) -> Self::View;
+}
+
+/// Of these kinds all that there is.
+macro_rules! viewed_whole {
+    ($($aggregate:ty),+) => {$(
+        impl $crate::context::Viewed for $aggregate {
+            type View = domain::question::Whole;
+
+            fn view(_: &async_graphql::Context<'_>) -> Self::View {
+                domain::question::Whole
+            }
+        }
+    )+};
+}
+
+viewed_whole!(User, Product, Order, Checkout);
+
+/// What was answered about an `A`.
+pub type Answer<A> = <<A as Viewed>::View as Question<A>>::Answer;
+
+/// What a client asked for of an aggregate.
+pub struct Loaded<A: Viewed> {
+    pub id: AggregateId,
+    pub reading: Reading<Answer<A>>,
+}
+
+impl<A: Viewed> Loaded<A> {
+    pub fn state(&self) -> &Answer<A> {
+        &self.reading.answer
+    }
+
+    /// The time at which it stood so: what had not ended then has not ended in it.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.reading.at
+    }
+
+    /// How far in the log it was read.
+    pub fn token(&self) -> PositionToken {
+        position_of(&self.reading)
+    }
+}
+
+/// How far in the log it was read.
+pub fn position_of<T>(reading: &Reading<T>) -> PositionToken {
+    PositionToken(Position::of(reading.shard, reading.seq))
+}
+
 /// What every node flattens into itself.
 #[Object(name_type)]
-impl<A: Shown> Loaded<A> {
+impl<A: Viewed> Loaded<A> {
     pub(crate) async fn id(&self) -> A::Id {
         self.id.into()
     }
@@ -88,28 +133,54 @@ impl<A: Shown> Loaded<A> {
 }
 
 /// Of what is flattened the schema shows no type; but two of them must not be taken for one.
-impl<A: Aggregate> TypeName for Loaded<A> {
+impl<A: Viewed> TypeName for Loaded<A> {
     fn type_name() -> Cow<'static, str> {
         format!("aggregate_{}", A::TYPE).into()
     }
 }
 
 /// Reads an aggregate; `None` for what never was, or was not yet.
-pub async fn load<A: Aggregate>(
+pub async fn load<A: Viewed>(
     context: &Context<'_>,
     id: AggregateId,
     as_of: Option<AsOf>,
 ) -> Result<Option<Loaded<A>>> {
+    let reading = ask(context, id, &A::view(context), as_of).await?;
+    Ok(reading.map(|reading| Loaded { id, reading }))
+}
+
+/// Asks an aggregate something; `None` for what never was, or was not yet.
+pub async fn ask<A: Aggregate, Q: Question<A>>(
+    context: &Context<'_>,
+    id: AggregateId,
+    question: &Q,
+    as_of: Option<AsOf>,
+) -> Result<Option<Reading<Q::Answer>>> {
     let aggregate = engine(context).aggregate::<A>(id);
     let reading = match as_of {
-        None => aggregate.read().await,
+        None => aggregate.read(question).await,
         Some(AsOf::Version(version)) => {
             let version = u64::try_from(version.0)
                 .map_err(|_| coded(INVALID_VALUE, "a version is not negative"))?;
-            aggregate.read_at_version(version).await
+            aggregate.read_at(question, Moment::Version(version)).await
         }
-        Some(AsOf::Time(time)) => aggregate.read_at_time(time.0.timestamp_micros()).await,
+        Some(AsOf::Time(time)) => {
+            aggregate.read_at(question, Moment::Time(time.0.timestamp_micros())).await
+        }
     };
     let reading = reading.map_err(|error| fault(&error))?;
-    Ok((reading.version > 0).then_some(Loaded { id, reading }))
+    Ok((reading.version > 0).then_some(reading))
+}
+
+/// What an argument says wherever a field is asked for in the selection under this one. What cannot
+/// be read is left to the field itself.
+pub fn wanted<T: InputType>(context: &Context<'_>, field: &str, argument: &str) -> Vec<T> {
+    let selected = context.field();
+    let fields = selected.selection_set().filter(|asked| asked.name() == field);
+    let read = |asked: SelectionField<'_>| {
+        let arguments = asked.arguments().ok()?;
+        let given = arguments.into_iter().find(|(name, _)| name == argument);
+        T::parse(given.map(|(_, value)| value)).ok()
+    };
+    fields.filter_map(read).collect()
 }

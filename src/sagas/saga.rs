@@ -17,15 +17,16 @@ use domain::commerce::payment::PaymentOutcome;
 use domain::id::AggregateId;
 use domain::money::Money;
 use domain::products::stock_item::StockItem;
+use domain::question::Bounded;
 
 /// A kind of saga.
-pub trait Saga: Aggregate<Command: PartialEq> {
+pub trait Saga: Bounded + Aggregate<Command: PartialEq> {
     /// One thing to do; safe to repeat.
     type Step: Clone + Debug + PartialEq + Send + Sync + 'static;
 
     /// The kind of aggregate whose events call for one of these; the saga itself where whoever
     /// wants one starts it by a command.
-    type Cause: Aggregate;
+    type Cause: Bounded;
 
     /// The name of the view of those that are open: ASCII, at most 32 bytes.
     const OPEN: &'static str;

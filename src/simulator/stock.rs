@@ -49,6 +49,8 @@ impl Refusal for SoldOut {
     }
 }
 
+domain::questions!(Stock {});
+
 impl Aggregate for Stock {
     const TYPE: &'static str = "stock";
     const STATE_SCHEMA: u32 = 1;
@@ -56,6 +58,7 @@ impl Aggregate for Stock {
     type Command = Command;
     type Event = Event;
     type Refusal = SoldOut;
+    type Questions = Questions;
 
     fn decide(state: &Shelf, command: &Command, _context: &Context) -> Result<Vec<Event>, SoldOut> {
         match *command {

@@ -1,6 +1,8 @@
 //! A small aggregate for tests of the engine: a number with a ceiling, and a command that panics.
 
+use chrono::{DateTime, Utc};
 use emporium::domain::aggregate::{Aggregate, Context, DomainEvent, Refusal};
+use emporium::domain::question::{Bounded, Question, Whole};
 use serde::{Deserialize, Serialize};
 
 pub struct Counter;
@@ -51,6 +53,22 @@ thread_local! {
     static DECIDING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+emporium::domain::questions!(Counter { Whole, IsOne });
+
+impl Bounded for Counter {}
+
+/// Whether it stands at one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IsOne;
+
+impl Question<Counter> for IsOne {
+    type Answer = bool;
+
+    fn answer(&self, state: Count, _: DateTime<Utc>) -> bool {
+        state.count == 1
+    }
+}
+
 impl Aggregate for Counter {
     const TYPE: &'static str = "test_counter";
     const STATE_SCHEMA: u32 = 1;
@@ -58,6 +76,7 @@ impl Aggregate for Counter {
     type Command = Command;
     type Event = Event;
     type Refusal = TooMuch;
+    type Questions = Questions;
 
     fn decide(state: &Count, command: &Command, _: &Context) -> Result<Vec<Event>, TooMuch> {
         match command {

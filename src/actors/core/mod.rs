@@ -99,9 +99,9 @@ pub enum Decided<A: Aggregate, R> {
     Search { request: Request<A, R>, pages: Vec<Page>, through: u64 },
 }
 
-/// Confirmed state as a reader sees it.
+/// What is confirmed.
 #[derive(Clone, Debug)]
-pub struct Reading<S> {
+pub struct Confirmed<S> {
     pub state: S,
     pub version: u64,
     pub shard: ShardId,
@@ -196,8 +196,8 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     }
 
     /// The confirmed state: never what could still be lost.
-    pub fn read(&self) -> Reading<A::State> {
-        Reading {
+    pub fn read(&self) -> Confirmed<A::State> {
+        Confirmed {
             state: self.confirmed.clone(),
             version: self.confirmed_version,
             shard: self.home.shard,

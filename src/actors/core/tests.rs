@@ -29,6 +29,8 @@ impl Refusal for Enough {
     }
 }
 
+domain::questions!(Counter {});
+
 /// Counts to three.
 impl Aggregate for Counter {
     const TYPE: &'static str = "counter";
@@ -37,6 +39,7 @@ impl Aggregate for Counter {
     type Command = u32;
     type Event = Counted;
     type Refusal = Enough;
+    type Questions = Questions;
     fn decide(state: &u32, by: &u32, _: &Context) -> Result<Vec<Counted>, Enough> {
         if state + by > 3 {
             return Err(Enough);

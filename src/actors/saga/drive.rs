@@ -25,6 +25,7 @@ use domain::commerce::payment::PaymentOutcome;
 use domain::event_name::EventName;
 use domain::id::AggregateId;
 use domain::principal::Principal;
+use domain::question::Whole;
 use persistence::codec::step_key;
 use sagas::saga::{Next, Outcome, Saga};
 
@@ -76,7 +77,7 @@ impl<S: Saga> Driver<S> {
         let saga = self.parties.engine.aggregate::<S>(id);
         let mut progress = match cause {
             Some(cause) => self.start(&saga, cause).await?,
-            None => Progress::at(retry::read(&saga).await?),
+            None => Progress::at(retry::read(&saga, &Whole).await?),
         };
         loop {
             let now = self.parties.engine.services.now();
@@ -110,9 +111,9 @@ impl<S: Saga> Driver<S> {
         saga: &AggregateRef<S>,
         cause: AggregateId,
     ) -> Result<Progress<S>, Ended> {
-        let called = retry::read(&self.parties.engine.aggregate::<S::Cause>(cause)).await?;
-        let Some(command) = S::start(cause, &called.state) else {
-            return Ok(Progress::at(retry::read(saga).await?));
+        let called = retry::read(&self.parties.engine.aggregate::<S::Cause>(cause), &Whole).await?;
+        let Some(command) = S::start(cause, &called.answer) else {
+            return Ok(Progress::at(retry::read(saga, &Whole).await?));
         };
         let called_for = EventName::of::<S::Cause>(cause, called.version);
         let meta = self.meta(&called_for, None);
@@ -133,7 +134,7 @@ impl<S: Saga> Driver<S> {
             Some(
                 Broken::Unforeseen
                 | Broken::Answered(AskError::Fault(Fault::VersionConflict { .. })),
-            ) => Ok(Progress::at(retry::read(saga).await?)),
+            ) => Ok(Progress::at(retry::read(saga, &Whole).await?)),
             Some(Broken::Answered(AskError::Fault(fault))) => Err(fault.into()),
             Some(Broken::Answered(AskError::Refused(refusal))) => {
                 Err(Ended::Failed { reason: format!("a record was refused: {refusal}") })

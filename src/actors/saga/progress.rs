@@ -15,7 +15,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 
 use crate::aggregate_ref::{AggregateRef, AskError};
-use crate::core::{CommandMeta, Committed, Reading};
+use crate::core::{CommandMeta, Committed};
+use crate::reading::Reading;
 use crate::retry;
 use domain::aggregate::Context;
 use sagas::saga::Saga;
@@ -45,7 +46,7 @@ pub(super) enum Broken<S: Saga> {
 
 impl<S: Saga> Progress<S> {
     pub(super) fn at(reading: Reading<S::State>) -> Self {
-        Self::from(reading.state, reading.version)
+        Self::from(reading.answer, reading.version)
     }
 
     /// Of one that was never started, as far as is known.

@@ -1,4 +1,4 @@
-//! Golden files of what crosses between nodes: commands, refusals, and what answers them.
+//! Golden files of what crosses between nodes: commands, refusals, questions, and what answers them.
 //!
 //! A file holds one sample of each variant. Which variants there are is asked of serde, so that a new
 //! one without a sample is named, and not forgotten.
@@ -7,12 +7,14 @@ use std::any::type_name;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use chrono::{DateTime, Utc};
 use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserializer, Serialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
-use super::compare;
+use super::{compare, noon, state_of};
 use crate::aggregate::Aggregate;
+use crate::question::{Question, Questions};
 
 /// Fails unless a value comes back from JSON as it went.
 #[track_caller]
@@ -24,12 +26,48 @@ pub fn assert_crosses<T: Debug + PartialEq + Serialize + DeserializeOwned>(value
     }
 }
 
-/// Holds the commands and refusals of a kind: compares them with
+/// Holds the commands, refusals, questions and answers of a kind: compares them with
 /// `tests/golden/wire/<stored name>.json`, which `EMPORIUM_BLESS=1` writes anew. A node of another
 /// version sends and reads these forms: what is there may be added to, not changed.
 #[track_caller]
-pub fn golden<A: Aggregate>(commands: &[A::Command], refusals: &[A::Refusal]) {
-    Samples::default().of("commands", commands).of("refusals", refusals).hold(A::TYPE);
+pub fn golden<A: Aggregate>(commands: &[A::Command], refusals: &[A::Refusal], answers: Answers<A>) {
+    Samples::default()
+        .of("commands", commands)
+        .of("refusals", refusals)
+        .of("questions", &answers.questions)
+        .with("answers", Value::Array(answers.answers))
+        .hold(A::TYPE);
+}
+
+/// Questions, and what one state answers to each.
+pub struct Answers<A: Aggregate> {
+    state: A::State,
+    at: DateTime<Utc>,
+    questions: Vec<A::Questions>,
+    answers: Vec<Value>,
+}
+
+impl<A: Aggregate> Answers<A> {
+    /// From the state that the events lead to, at noon.
+    pub fn after(events: &[A::Event]) -> Self {
+        let (state, at) = (state_of::<A>(events), noon());
+        Self { state, at, questions: vec![], answers: vec![] }
+    }
+
+    /// Asks one, as its asker knows it and as whoever is sent it.
+    #[track_caller]
+    pub fn to<Q: Question<A>>(mut self, question: Q) -> Self {
+        let typed = question.answer(self.state.clone(), self.at);
+        assert_crosses(&typed);
+        let sent: A::Questions = question.into();
+        let written = sent.answer(self.state.clone(), self.at, serde_json::value::Serializer);
+        let written = written.expect("answers serialise");
+        let typed = serde_json::to_value(typed).expect("answers serialise");
+        assert_eq!(written, typed, "{sent:?} is answered in two ways");
+        self.questions.push(sent);
+        self.answers.push(written);
+        self
+    }
 }
 
 /// Samples of several enums that share a golden file.
@@ -53,6 +91,12 @@ impl Samples {
             variants::<T>().iter().copied().filter(|name| !sampled.contains(name)).collect();
         assert!(missing.is_empty(), "{} without a sample: {missing:?}", type_name::<T>());
         self.parts.insert(part.to_owned(), stored);
+        self
+    }
+
+    /// Takes what has no variants.
+    pub fn with(mut self, part: &str, value: Value) -> Self {
+        self.parts.insert(part.to_owned(), value);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
-use crate::context::{Loaded, engine, opened};
+use crate::context::{Loaded, opened};
 use crate::scalars::Instant;
 use domain::access::user::{self, User};
 use domain::sealed::{Opened, Personal};
@@ -59,8 +59,8 @@ impl UserNode {
 
     /// The roles that were given and not revoked, those that ended included; at most 100.
     #[graphql(complexity = "5 * child_complexity + 1")]
-    async fn roles(&self, context: &Context<'_>) -> Vec<RoleNode> {
-        let now = engine(context).services.now();
+    async fn roles(&self) -> Vec<RoleNode> {
+        let now = self.0.at();
         let state = self.0.state();
         let scoped = state.roles.iter().flat_map(|(role, scopes)| {
             scopes.iter().map(move |(scope, until)| RoleNode {

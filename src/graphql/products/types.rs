@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::DateTime;
 
-use crate::context::{Loaded, engine};
+use crate::context::{Loaded, Viewed, wanted};
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicTransferId,
     PublicVariantId,
@@ -104,6 +104,9 @@ impl VariantNode<'_> {
     }
 }
 
+/// How many transfers are listed unless it is said; the default of `first` below.
+const OUTGOING_LISTED: i32 = 20;
+
 pub struct StockItemNode(pub Loaded<StockItem>);
 
 /// The stock of one variant at one location. In every state, held + committed + backordered ≤ on
@@ -129,8 +132,8 @@ impl StockItemNode {
     }
 
     /// The units in holds that have not expired.
-    async fn held(&self, context: &Context<'_>) -> Long {
-        Long(self.0.state().held_now(engine(context).services.now()))
+    async fn held(&self) -> Long {
+        Long(self.0.state().held)
     }
 
     async fn committed(&self) -> Long {
@@ -152,17 +155,17 @@ impl StockItemNode {
     }
 
     /// The units that may be claimed now, the backorder limit included.
-    async fn available(&self, context: &Context<'_>) -> Long {
-        Long(self.0.state().available(engine(context).services.now()))
+    async fn available(&self) -> Long {
+        Long(self.0.state().available)
     }
 
     /// The units that may leave the shelf now.
-    async fn available_now(&self, context: &Context<'_>) -> Long {
-        Long(self.0.state().available_now(engine(context).services.now()))
+    async fn available_now(&self) -> Long {
+        Long(self.0.state().available_now)
     }
 
     async fn hold_count(&self) -> Long {
-        Long(self.0.state().holds.len() as i64)
+        Long(self.0.state().hold_count as i64)
     }
 
     /// A hold that has not ended.
@@ -177,9 +180,8 @@ impl StockItemNode {
         &self,
         #[graphql(default = 20)] first: i32,
     ) -> Vec<OutgoingTransferNode> {
-        let first = usize::try_from(first).unwrap_or(0);
-        let outgoing = self.0.state().outgoing.iter().take(first);
-        let node = |(id, transfer): (&domain::id::TransferId, &stock_item::OutgoingTransfer)| {
+        let outgoing = self.0.state().outgoing.iter().take(count(first));
+        let node = |(id, transfer): &(domain::id::TransferId, stock_item::OutgoingTransfer)| {
             OutgoingTransferNode {
                 id: (*id).into(),
                 to: transfer.to.into(),
@@ -188,6 +190,27 @@ impl StockItemNode {
         };
         outgoing.map(node).collect()
     }
+}
+
+impl Viewed for StockItem {
+    type View = stock_item::Overview;
+
+    fn view(context: &Context<'_>) -> stock_item::Overview {
+        let holds = wanted::<PublicHoldId>(context, "hold", "id");
+        let outgoing = wanted::<Option<i32>>(context, "outgoingTransfers", "first");
+        stock_item::Overview {
+            holds: holds.into_iter().map(HoldId::from).collect(),
+            outgoing: outgoing
+                .into_iter()
+                .map(|first| count(first.unwrap_or(OUTGOING_LISTED)))
+                .max()
+                .unwrap_or(0),
+        }
+    }
+}
+
+fn count(first: i32) -> usize {
+    usize::try_from(first).unwrap_or(0)
 }
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
 use super::types::{FreeBusyNode, OccurrenceEdge, OccurrencesNode};
-use crate::context::{AsOf, load, past};
+use crate::context::{AsOf, ask, load, past, position_of};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
 use crate::lists::{Asked, Cursor, connection, views};
 use crate::scalars::{GivenPosition, Instant, TimeZone};
 use domain::aggregate::Refusal;
-use domain::scheduling::calendar::{self, Calendar, Place};
+use domain::scheduling::calendar::{self, Calendar, Place, WhatTakesPlace, WhenFree};
 use projections::calendars::Key;
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
@@ -70,19 +70,20 @@ impl SchedulingQuery {
         let after = after
             .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")));
         let after = after.transpose()?;
-        let Some(calendar) = load::<Calendar>(context, calendar_id.into(), as_of).await? else {
+        let limit = usize::try_from(first).unwrap_or(0);
+        let (start, end) = (start.timestamp(), end.timestamp());
+        let question = WhatTakesPlace { start, end, limit, after };
+        let Some(told) = ask(context, calendar_id.into(), &question, as_of).await? else {
             return Ok(None);
         };
-        let Some(details) = &calendar.state().details else { return Ok(None) };
-        let first = usize::try_from(first).unwrap_or(0);
-        let (start, end) = (start.timestamp(), end.timestamp());
-        let page = calendar.state().occurrences(start, end, first, after).map_err(refused)?;
+        let position = position_of(&told);
+        let Some(listed) = unless_refused(told.answer)? else { return Ok(None) };
         Ok(Some(OccurrencesNode {
-            time_zone: TimeZone(details.zone.clone()),
-            edges: page.occurrences.iter().map(OccurrenceEdge::from).collect(),
-            has_more: page.has_more,
+            time_zone: TimeZone(listed.zone),
+            edges: listed.occurrences.into_iter().map(OccurrenceEdge::from).collect(),
+            has_more: listed.has_more,
             has_previous: after.is_some(),
-            position: calendar.token(),
+            position,
         }))
     }
 
@@ -96,22 +97,22 @@ impl SchedulingQuery {
         end: Instant,
         as_of: Option<AsOf>,
     ) -> Result<Option<FreeBusyNode>> {
-        let Some(calendar) = load::<Calendar>(context, calendar_id.into(), as_of).await? else {
+        let (start, end) = (start.timestamp(), end.timestamp());
+        let question = WhenFree { start, end, limit: INTERVALS_MAX };
+        let Some(told) = ask(context, calendar_id.into(), &question, as_of).await? else {
             return Ok(None);
         };
-        let Some(details) = &calendar.state().details else { return Ok(None) };
-        let (start, end) = (start.timestamp(), end.timestamp());
-        let busy = calendar.state().busy(start, end).map_err(refused)?;
-        let open = calendar.state().open(start, end).map_err(refused)?;
-        if busy.len().max(open.len()) > INTERVALS_MAX {
+        let position = position_of(&told);
+        let Some(free) = unless_refused(told.answer)? else { return Ok(None) };
+        if free.has_more {
             let message = format!("more than {INTERVALS_MAX} intervals; ask for a shorter range");
             return Err(coded("RANGE_TOO_LARGE", message));
         }
         Ok(Some(FreeBusyNode {
-            time_zone: TimeZone(details.zone.clone()),
-            busy: busy.into_iter().map(Into::into).collect(),
-            open: open.into_iter().map(Into::into).collect(),
-            position: calendar.token(),
+            time_zone: TimeZone(free.zone),
+            busy: free.busy.into_iter().map(Into::into).collect(),
+            open: free.open.into_iter().map(Into::into).collect(),
+            position,
         }))
     }
 }
@@ -123,7 +124,12 @@ fn days(start: &Instant, end: &Instant) -> usize {
     usize::try_from(days).unwrap_or(1)
 }
 
-/// A question that cannot be answered, such as one about a range that is too long.
-fn refused(refusal: calendar::Refusal) -> async_graphql::Error {
-    coded(refusal.code(), refusal.to_string())
+/// The answer, or why there can be none, such as of a range that is too long; nothing where there is
+/// no calendar.
+fn unless_refused<T>(answer: std::result::Result<T, calendar::Refusal>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(calendar::Refusal::NotFound) => Ok(None),
+        Err(refusal) => Err(coded(refusal.code(), refusal.to_string())),
+    }
 }

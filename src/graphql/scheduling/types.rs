@@ -1,14 +1,14 @@
 //! Calendars and what takes place in them as clients see them.
 
 use async_graphql::connection::PageInfo;
-use async_graphql::{Enum, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, SimpleObject};
 
-use crate::context::Loaded;
+use crate::context::{Loaded, Viewed, wanted};
 use crate::ids::PublicEventId;
 use crate::lists::Cursor;
 use crate::positions::PositionToken;
 use crate::scalars::{Date, Duration, Instant, LocalDateTime, Long, TimeZone};
-use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence};
+use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence, Overview};
 use domain::scheduling::free_busy::Interval;
 use domain::scheduling::local_time::Length;
 use domain::scheduling::opening_hours::Span;
@@ -109,22 +109,31 @@ impl CalendarNode {
     }
 
     async fn event_count(&self) -> Long {
-        Long(self.0.state().agenda.event_count() as i64)
+        Long(self.0.state().event_count as i64)
     }
 
     /// One event or series.
     async fn event(&self, id: PublicEventId) -> Option<EventNode> {
-        let entry = self.0.state().agenda.get(id.into())?;
+        let event = self.0.state().events.get(&id.into())?;
         Some(EventNode {
             id,
-            title: entry.title.clone(),
-            start: LocalDateTime(entry.start),
-            length: entry.length.into(),
-            recurrence_rule: entry.series.as_ref().and_then(|series| series.rule.clone()),
-            recurs_until: entry.series.as_ref().and_then(|series| series.until).map(LocalDateTime),
-            is_series: entry.series.is_some(),
-            sequence: entry.sequence,
+            title: event.title.clone(),
+            start: LocalDateTime(event.start),
+            length: event.length.into(),
+            recurrence_rule: event.rule.clone(),
+            recurs_until: event.until.map(LocalDateTime),
+            is_series: event.is_series,
+            sequence: event.sequence,
         })
+    }
+}
+
+impl Viewed for Calendar {
+    type View = Overview;
+
+    fn view(context: &Context<'_>) -> Overview {
+        let events = wanted::<PublicEventId>(context, "event", "id");
+        Overview { events: events.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -195,12 +204,12 @@ pub struct OccurrenceNode {
     end: Instant,
 }
 
-impl From<&ListedOccurrence<'_>> for OccurrenceNode {
-    fn from(listed: &ListedOccurrence<'_>) -> Self {
+impl From<ListedOccurrence> for OccurrenceNode {
+    fn from(listed: ListedOccurrence) -> Self {
         Self {
             event_id: listed.event_id.into(),
             recurrence_id: listed.recurrence_id.map(LocalDateTime),
-            title: listed.title.to_owned(),
+            title: listed.title,
             local_start: LocalDateTime(listed.local_start),
             start: listed.interval.start.into(),
             end: listed.interval.end.into(),
@@ -215,8 +224,8 @@ pub struct OccurrenceEdge {
     node: OccurrenceNode,
 }
 
-impl From<&ListedOccurrence<'_>> for OccurrenceEdge {
-    fn from(listed: &ListedOccurrence<'_>) -> Self {
+impl From<ListedOccurrence> for OccurrenceEdge {
+    fn from(listed: ListedOccurrence) -> Self {
         Self { cursor: listed.place.write(), node: listed.into() }
     }
 }

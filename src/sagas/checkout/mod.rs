@@ -19,6 +19,7 @@
 //! tells whose confirmation it has.
 
 mod decide;
+mod questions;
 mod state;
 mod steps;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use domain::money::Money;
 use domain::products::stock_item::stock_item_id;
 use domain::text::InvalidText;
 
+pub use questions::Questions;
 pub use state::{Payment, Phase, Reason, State};
 pub use steps::Step;
 
@@ -286,6 +288,7 @@ impl Aggregate for Checkout {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command, context)

@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::money::Currency;
+use domain::question::{Version, Whole};
 use domain::testing::{uuid, wire};
 use domain::text::TextProblem;
 
@@ -50,7 +51,16 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<Checkout> {
+    let amount = Money::new(3_998, Currency::from_code("EUR").expect("a currency"));
+    let (order, customer) = (AggregateId(uuid(1)), CustomerId(uuid(2)));
+    let (variant, location) = (VariantId(uuid(3)), LocationId(uuid(4)));
+    let lines = vec![Line { line: 1, variant, location, quantity: 2 }];
+    let started = Event::CheckoutStarted { order, customer, amount, lines };
+    wire::Answers::after(&[started]).to(Version).to(Whole)
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<Checkout>(&commands(), &refusals());
+    wire::golden::<Checkout>(&commands(), &refusals(), answers());
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod state;
 mod steps;
 mod why;
@@ -31,6 +32,7 @@ use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::id::{AggregateId, LocationId, TransferId, VariantId};
 use domain::text::InvalidText;
 
+pub use questions::{IsOver, Questions};
 pub use state::{Phase, State};
 pub use steps::Step;
 pub use why::Why;
@@ -180,6 +182,7 @@ impl Aggregate for Transfer {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command, context)

@@ -1,6 +1,7 @@
 //! What a transfer sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use domain::question::{Version, Whole};
 use domain::testing::{uuid, wire};
 use domain::text::TextProblem;
 
@@ -49,7 +50,19 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<Transfer> {
+    let goods = Goods {
+        transfer: TransferId(uuid(1)),
+        variant: VariantId(uuid(2)),
+        from: LocationId(uuid(3)),
+        to: LocationId(uuid(4)),
+        quantity: 5,
+    };
+    let started = Event::StockTransferStarted { goods };
+    wire::Answers::after(&[started]).to(Version).to(Whole).to(IsOver)
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<Transfer>(&commands(), &refusals());
+    wire::golden::<Transfer>(&commands(), &refusals(), answers());
 }

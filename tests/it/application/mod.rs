@@ -20,6 +20,7 @@ use emporium::domain::commerce::order;
 use emporium::domain::id::{AggregateId, LocationId, Slot, VariantId};
 use emporium::domain::money::{Currency, Money};
 use emporium::domain::products::product::{Command, Product};
+use emporium::domain::question::Whole;
 use emporium::domain::sealed::Opened;
 use uuid::Uuid;
 
@@ -101,8 +102,8 @@ async fn what_was_ordered_is_told_again_though_it_is_not_for_sale_any_more() {
         assert_eq!(new, Err(unpriced(Some(0))));
         let new = orders::add_line(&keyed(&shop, &caller, "new"), id, &line(1)).await;
         assert_eq!(new, Err(unpriced(None)));
-        let order = node.engine.aggregate::<order::Order>(id).read().await.expect("read");
-        assert_eq!(order.state.lines.len(), 2, "asking left nothing behind");
+        let order = node.engine.aggregate::<order::Order>(id).read(&Whole).await.expect("read");
+        assert_eq!(order.answer.lines.len(), 2, "asking left nothing behind");
         assert!(order.version > committed.version);
     })
     .await;
@@ -157,8 +158,8 @@ async fn an_address_has_one_user_and_a_retry_is_that_user() {
         assert_eq!(stale, Err(AskError::Fault(conflict)));
         let changed = users::change_email(&keyed(&shop, &caller, "other"), id, other).await;
         assert!(changed.is_ok(), "{changed:?}");
-        let user = node.engine.aggregate::<User>(id).read().await.expect("read");
-        let profile = user.state.profile.expect("she is registered");
+        let user = node.engine.aggregate::<User>(id).read(&Whole).await.expect("read");
+        let profile = user.answer.profile.expect("she is registered");
         let email = node.engine.open(&profile.email.sealed).await.expect("it opens");
         assert_eq!(email, Opened::Text(address("countess@example.org")));
     })

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::counter::IsOne;
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::shard::Limits;
 use emporium::domain::id::{LocationId, VariantId};
 use emporium::domain::products::stock_item::{Command as Stock, StockItem, stock_item_id};
+use emporium::domain::question::{Version, Whole};
 use uuid::Uuid;
 
 use crate::support::counter::{CEILING, Command, TooMuch};
@@ -38,7 +40,7 @@ async fn a_hot_item_is_never_oversold(database: crate::support::database::TestDa
         }
     }
     assert_eq!(sold, 500, "exactly what was there is sold");
-    let reading = item.read().await.expect("read");
+    let reading = item.read(&Version).await.expect("read");
     assert_eq!(reading.version, 502);
     node.node.drain(std::time::Duration::from_secs(10)).await;
 }
@@ -84,7 +86,7 @@ async fn a_key_takes_effect_once_across_restarts_and_snapshots() {
             counter.ask(add(1), meta(Some(&format!("n{number}")))).await.expect("known");
         }
         counter.ask(add(1), meta(Some("last"))).await.expect("known");
-        assert_eq!(counter.read().await.expect("read").state.count, 204, "each once");
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 204, "each once");
     })
     .await;
 }
@@ -108,7 +110,7 @@ async fn twins_in_flight_share_one_outcome() {
         }
         outcomes.dedup();
         assert_eq!(outcomes.len(), 1);
-        assert_eq!(counter.read().await.expect("read").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 1);
     })
     .await;
 }
@@ -149,7 +151,7 @@ async fn the_outcome_of_a_key_is_told_while_pending_and_after_a_crash() {
         assert_eq!(counter.outcome_of(&add(4), meta(None)).await, Ok(None), "no key, no outcome");
         let empty = counter.outcome_of(&add(4), meta(Some(""))).await;
         assert_eq!(empty, Err(Fault::InvalidKey));
-        assert_eq!(counter.read().await.expect("read").version, committed.version);
+        assert_eq!(counter.read(&Whole).await.expect("read").version, committed.version);
     })
     .await;
 }
@@ -196,7 +198,7 @@ async fn refusals_and_version_conflicts_change_nothing() {
             let invalid = counter.ask(Command::Nothing, meta(Some(key))).await;
             assert_eq!(invalid, Err(AskError::Fault(Fault::InvalidKey)));
         }
-        assert_eq!(counter.read().await.expect("read").version, 2);
+        assert_eq!(counter.read(&Whole).await.expect("read").version, 2);
     })
     .await;
 }
@@ -224,14 +226,14 @@ async fn who_waits_for_a_state_looks_again_at_every_commit() {
         let places = &node.engine.services.waits;
         let free = places.available_permits();
         let waiting = tokio::spawn(async move {
-            patient.wait_until(|state| state.count == 1, Duration::from_secs(20)).await?;
-            patient.read().await
+            patient.wait_until(&IsOne, Duration::from_secs(20)).await?;
+            patient.read(&Whole).await
         });
         let waits = || places.available_permits() < free;
         eventually("the one who waits", || async { waits().then_some(()) }).await;
         node.journal.let_one_through();
         let seen = waiting.await.expect("no panic").expect("read");
-        assert_eq!(seen.state.count, 1, "it need not wait until nothing is pending");
+        assert_eq!(seen.answer.count, 1, "it need not wait until nothing is pending");
         assert!(!second.is_finished());
         node.journal.let_through(true);
         first.await.expect("no panic").expect("added");
@@ -265,12 +267,12 @@ async fn a_full_mailbox_answers_at_once_and_recovers() {
         .await;
         let full = counter.ask(Command::Nothing, meta(None)).await;
         assert!(matches!(full, Err(AskError::Fault(Fault::Overloaded { .. }))), "{full:?}");
-        assert_eq!(counter.read().await.expect("reads need no place").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("reads need no place").answer.count, 1);
         node.journal.let_through(true);
         for caller in waiting {
             caller.await.expect("no panic").expect("added");
         }
-        assert_eq!(counter.read().await.expect("read").state.count, 11);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 11);
     })
     .await;
 }

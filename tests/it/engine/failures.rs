@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::shard::Limits;
+use emporium::domain::question::Whole;
 use emporium::persistence::journal::Appended;
 
 use crate::support::counter::Command;
@@ -32,9 +33,9 @@ async fn a_refused_append_is_told_and_leaves_nothing_behind() {
         assert!(is_unavailable(&refused), "{refused:?}");
         let told = format!("{refused:?}");
         assert!(!told.contains("disk full"), "the database speaks to the log alone: {told}");
-        assert_eq!(counter.read().await.expect("read").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 1);
         counter.ask(add(), meta(Some("b"))).await.expect("the same key again");
-        assert_eq!(counter.read().await.expect("read").state.count, 2);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 2);
     })
     .await;
 }
@@ -49,7 +50,7 @@ async fn a_lost_answer_of_a_commit_is_found_out() {
         let first = counter.ask(add(), meta(Some("a"))).await.expect("found in the log");
         assert_eq!(first.version, 1);
         assert_eq!(counter.ask(add(), meta(Some("a"))).await, Ok(first));
-        assert_eq!(counter.read().await.expect("read").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 1);
     })
     .await;
 }
@@ -65,7 +66,7 @@ async fn a_lost_statement_is_shut_out() {
         assert!(is_unavailable(&lost), "{lost:?}");
         let again = counter.ask(add(), meta(Some("a"))).await.expect("by the second try");
         assert_eq!(again.version, 1);
-        assert_eq!(counter.read().await.expect("read").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 1);
     })
     .await;
 }
@@ -79,12 +80,12 @@ async fn a_slow_commit_is_an_unknown_outcome_and_the_key_tells() {
         node.journal.let_through(false);
         let unknown = counter.ask(add(), meta(Some("a"))).await;
         assert_eq!(unknown, Err(AskError::Fault(Fault::OutcomeUnknown)));
-        assert_eq!(counter.read().await.expect("reads do not wait").state.count, 1);
+        assert_eq!(counter.read(&Whole).await.expect("reads do not wait").answer.count, 1);
         node.journal.let_through(true);
         let journal = Arc::clone(&node.journal);
         eventually("the commit", || async { (journal.waiting() == 0).then_some(()) }).await;
         counter.ask(add(), meta(Some("a"))).await.expect("the one outcome");
-        assert_eq!(counter.read().await.expect("read").state.count, 2);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 2);
     })
     .await;
 }
@@ -133,7 +134,7 @@ async fn a_panic_harms_one_command_and_three_quarantine_one_aggregate() {
         shard.forget(&("test_counter", counter.id()));
         counter.ask(add(), meta(None)).await.expect("released");
         assert_eq!(
-            counter.read().await.expect("read").state.count,
+            counter.read(&Whole).await.expect("read").answer.count,
             2,
             "no half of a command stayed"
         );
@@ -152,7 +153,7 @@ async fn a_poison_event_quarantines_one_aggregate() {
         let node = TestNode::start(&database, limits()).await;
         let poisoned = node.counter(1);
         let fault = eventually("the quarantine", || async {
-            match poisoned.read().await {
+            match poisoned.read(&Whole).await {
                 Err(Fault::Quarantined { reason }) => Some(reason),
                 Err(_) => None,
                 Ok(reading) => panic!("{reading:?}"),
@@ -160,7 +161,7 @@ async fn a_poison_event_quarantines_one_aggregate() {
         })
         .await;
         assert!(fault.contains("poison"), "{fault}");
-        assert_eq!(node.counter(2).read().await.expect("read").state.count, 1);
+        assert_eq!(node.counter(2).read(&Whole).await.expect("read").answer.count, 1);
     })
     .await;
 }

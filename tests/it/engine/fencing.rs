@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::cluster::ownership::LeaseTerms;
+use emporium::domain::question::Whole;
 use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId};
 use emporium::persistence_sql::{Secrets, Snapshots, mysql};
 use uuid::Uuid;
@@ -72,7 +73,7 @@ async fn a_second_owner_ends_our_writing_at_once(database: TestDatabase) {
         })
         .await;
         acknowledged += 1;
-        let count = counter.read().await.expect("read").state.count;
+        let count = counter.read(&Whole).await.expect("read").answer.count;
         assert_eq!(count, u64::from(acknowledged));
     }
 }
@@ -106,7 +107,7 @@ async fn what_comes_after_the_lease_is_not_waited_for(database: TestDatabase) {
         counter.ask(add(), meta(Some("late"))).await.ok()
     })
     .await;
-    assert_eq!(counter.read().await.expect("read").state.count, 2);
+    assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,7 +192,8 @@ async fn a_log_that_went_backwards_stops_its_shard(database: TestDatabase) {
     })
     .await;
     eventually("reads to stop", || async {
-        (counter.read().await.map(|reading| reading.version) == Err(Fault::Regressed)).then_some(())
+        (counter.read(&Whole).await.map(|reading| reading.version) == Err(Fault::Regressed))
+            .then_some(())
     })
     .await;
     // Another shard goes on.
@@ -269,7 +271,11 @@ async fn lost_packets_lose_nothing_and_double_nothing() {
             caller.await.expect("no panic");
         }
         assert!(proxy.cuts() >= 5, "{} cuts", proxy.cuts());
-        assert_eq!(node.counter(1).read().await.expect("read").state.count, 800, "each key once");
+        assert_eq!(
+            node.counter(1).read(&Whole).await.expect("read").answer.count,
+            800,
+            "each key once"
+        );
     })
     .await;
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::counter::IsOne;
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::core::CommandMeta;
+use emporium::actors::reading::Moment;
 use emporium::actors::shard::Limits;
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::id::AggregateId;
+use emporium::domain::question::Whole;
 use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::journal::PageLimit;
 use std::sync::atomic::Ordering;
@@ -32,8 +35,8 @@ async fn the_bound_on_live_aggregates_holds_and_nothing_is_lost() {
             }
             let live = node.engine.services.live.load(Ordering::Relaxed);
             assert!(live <= 64, "{live} live");
-            let middle = node.counter(250).read().await.expect("read");
-            assert_eq!(middle.state.count, round);
+            let middle = node.counter(250).read(&Whole).await.expect("read");
+            assert_eq!(middle.answer.count, round);
         }
     })
     .await;
@@ -48,8 +51,8 @@ async fn what_never_was_is_no_actor(database: TestDatabase) {
     // Asked for by reads, by looks into the past, and by commands that change nothing …
     for number in 1_000..1_500 {
         let nothing = node.counter(number);
-        assert_eq!(nothing.read().await.expect("read").version, 0);
-        assert_eq!(nothing.read_at_time(i64::MAX).await.expect("read").version, 0);
+        assert_eq!(nothing.read(&Whole).await.expect("read").version, 0);
+        assert_eq!(nothing.read_at(&Whole, Moment::Time(i64::MAX)).await.expect("read").version, 0);
         let too_much = Command::Add { amount: CEILING + 1 };
         let refused = nothing.ask(too_much, meta(Some("a key"))).await;
         assert!(matches!(refused, Err(AskError::Refused(TooMuch { .. }))), "{refused:?}");
@@ -65,12 +68,13 @@ async fn what_never_was_is_no_actor(database: TestDatabase) {
     for number in 2_000..2_200 {
         let made = node.counter(number);
         let (asked, other) = (made.clone(), made.clone());
-        let reading = tokio::spawn(async move { other.read().await.map(|read| read.version) });
+        let reading =
+            tokio::spawn(async move { other.read(&Whole).await.map(|read| read.version) });
         asked.ask(add(), meta(None)).await.expect("added");
-        assert_eq!(made.read().await.expect("read").version, 1);
+        assert_eq!(made.read(&Whole).await.expect("read").version, 1);
         assert!(reading.await.expect("no panic").expect("read") <= 1);
         made.passivate();
-        assert_eq!(made.read().await.expect("read").version, 1);
+        assert_eq!(made.read(&Whole).await.expect("read").version, 1);
     }
 }
 
@@ -97,7 +101,7 @@ async fn idle_aggregates_are_passivated_and_come_back() {
         })
         .await;
         for number in 0..50 {
-            assert_eq!(node.counter(number).read().await.expect("read").state.count, 1);
+            assert_eq!(node.counter(number).read(&Whole).await.expect("read").answer.count, 1);
         }
     })
     .await;
@@ -121,7 +125,7 @@ async fn an_aggregate_is_let_go_at_once_unless_it_is_in_use() {
             (live() == 0).then_some(())
         })
         .await;
-        assert_eq!(counter.read().await.expect("read").state.count, 200);
+        assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 200);
     })
     .await;
 }
@@ -136,7 +140,7 @@ async fn a_new_aggregate_reads_no_entry_and_a_short_log_is_read_once() {
         assert_eq!(node.journal.aggregate_reads(), 0);
         node.node.drain(Duration::from_secs(10)).await;
         let node = TestNode::start(&database, limits()).await;
-        assert_eq!(node.counter(1).read().await.expect("read").state.count, 3);
+        assert_eq!(node.counter(1).read(&Whole).await.expect("read").answer.count, 3);
         assert_eq!(node.journal.aggregate_reads(), 1);
     })
     .await;
@@ -148,9 +152,12 @@ async fn an_id_that_was_never_given_costs_no_actor() {
         let node = TestNode::start(&database, limits()).await;
         for id in [Uuid::nil(), Uuid::max(), Uuid::now_v7(), Uuid::new_v4()] {
             let nobody = node.engine.aggregate::<Counter>(AggregateId(id));
-            let reading = nobody.read().await.expect("nothing is read");
-            assert_eq!((reading.version, reading.seq, reading.state.count), (0, 0, 0));
-            assert_eq!(nobody.read_at_version(7).await.expect("nothing is read").version, 0);
+            let reading = nobody.read(&Whole).await.expect("nothing is read");
+            assert_eq!((reading.version, reading.seq, reading.answer.count), (0, 0, 0));
+            assert_eq!(
+                nobody.read_at(&Whole, Moment::Version(7)).await.expect("nothing is read").version,
+                0
+            );
             let key = meta(Some("k"));
             let too_much = Command::Add { amount: CEILING + 1 };
             let refused = nobody.ask(too_much, key.clone()).await;
@@ -163,7 +170,7 @@ async fn an_id_that_was_never_given_costs_no_actor() {
             let later = CommandMeta { expected_version: Some(3), ..key };
             let conflict = Fault::VersionConflict { expected: 3, actual: 0 };
             assert_eq!(nobody.ask(add(), later).await, Err(AskError::Fault(conflict)));
-            nobody.wait_until(|_| false, Duration::MAX).await.expect("nobody is waited for");
+            nobody.wait_until(&IsOne, Duration::MAX).await.expect("nobody is waited for");
         }
         assert_eq!(node.engine.services.live.load(Ordering::Relaxed), 0, "live actors");
         assert_eq!(node.journal.aggregate_reads(), 0, "reads of the journal");
@@ -182,8 +189,8 @@ async fn recovery_reads_a_snapshot_and_a_short_tail(database: TestDatabase) {
     let newest = places.last().expect("there are some").version;
     assert!(newest >= 350, "at version {newest}");
     let node = TestNode::start(&database, limits()).await;
-    let reading = node.counter(1).read().await.expect("read");
-    assert_eq!((reading.state.count, reading.version), (400, 400));
+    let reading = node.counter(1).read(&Whole).await.expect("read");
+    assert_eq!((reading.answer.count, reading.version), (400, 400));
     assert!(node.journal.aggregate_reads() <= 2, "{} pages", node.journal.aggregate_reads());
 }
 
@@ -220,7 +227,7 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
             }
         }
         let node = TestNode::start(&database, limits()).await;
-        let count = node.counter(1).read().await.expect("read").state.count;
+        let count = node.counter(1).read(&Whole).await.expect("read").answer.count;
         assert!(count >= added, "{added} were acknowledged, {count} are there");
     })
     .await;
@@ -249,7 +256,7 @@ async fn a_node_lives_by_the_clock_that_it_is_given() {
         let read = database.journal.read_shard(added.shard, after, added.seq, page).await;
         let entries = read.expect("the journal answers");
         assert_eq!(entries[0].recorded_us, Still.wall_us());
-        assert_eq!(node.counter(1).read().await.expect("the lease runs").state.count, 1);
+        assert_eq!(node.counter(1).read(&Whole).await.expect("the lease runs").answer.count, 1);
     })
     .await;
 }

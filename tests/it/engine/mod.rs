@@ -7,3 +7,4 @@ mod lifecycle;
 mod ownership;
 mod past;
 mod quarantine;
+mod questions;

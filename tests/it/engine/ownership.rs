@@ -10,6 +10,7 @@ use emporium::bootstrap::signals::Signals;
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
+use emporium::domain::question::Whole;
 use emporium::persistence::intercept::Intercepted;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -47,7 +48,7 @@ async fn reads_go_on_beside_a_taking_and_an_append_that_hang(database: TestDatab
     // Nine renewals are three leases.
     let before = node.journal.renewals();
     eventually("three leases", || async {
-        counter.read().await.expect("reads go on");
+        counter.read(&Whole).await.expect("reads go on");
         (node.journal.renewals() >= before + 9).then_some(())
     })
     .await;
@@ -92,7 +93,7 @@ async fn a_lane_that_dies_ends_the_node_and_another_takes_over() {
         // What ends here is the process.
         node.crash();
         let other = one_that_lives(&database).await;
-        assert_eq!(other.counter(1).read().await.expect("read").state.count, 1);
+        assert_eq!(other.counter(1).read(&Whole).await.expect("read").answer.count, 1);
         other.counter(1).ask(add(), meta(Some("key"))).await.expect("added");
     })
     .await;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use emporium::actors::aggregate_ref::Fault;
+use emporium::actors::reading::Moment;
 use emporium::actors::shard::Limits;
+use emporium::domain::question::Whole;
 use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::journal::PageLimit;
 use parking_lot::Mutex;
@@ -43,27 +45,30 @@ async fn any_past_is_a_few_intervals_from_a_snapshot(database: TestDatabase) {
     versions.extend([1, 49, 50, 51, 899, 900, 1_000]);
     for version in versions {
         let before = node.journal.aggregate_events();
-        let past = counter.read_at_version(version).await.expect("read");
-        assert_eq!((past.version, past.state.count), (version.min(900), version.min(900)));
+        let past = counter.read_at(&Whole, Moment::Version(version)).await.expect("read");
+        assert_eq!((past.version, past.answer.count), (version.min(900), version.min(900)));
         let read = node.journal.aggregate_events() - before;
         assert!(read <= 3 * INTERVAL, "{read} events were read for version {version}");
     }
     // By time, the same way.
     for version in (1..=900).step_by(61) {
-        let at = counter.read_at_version(version).await.expect("read");
+        let at = counter.read_at(&Whole, Moment::Version(version)).await.expect("read");
         let limit = PageLimit::default();
         let entry = database.journal.read_shard(at.shard, at.seq - 1, at.seq, limit).await;
         let recorded_us = entry.expect("the journal answers")[0].recorded_us;
         let before = node.journal.aggregate_events();
-        let past = counter.read_at_time(recorded_us).await.expect("read");
+        let past = counter.read_at(&Whole, Moment::Time(recorded_us)).await.expect("read");
         assert!(past.version >= version, "{} at the time of {version}", past.version);
-        assert!(counter.read_at_time(recorded_us - 1).await.expect("read").version < version);
+        assert!(
+            counter.read_at(&Whole, Moment::Time(recorded_us - 1)).await.expect("read").version
+                < version
+        );
         let read = node.journal.aggregate_events() - before;
         // Two reads, each with a page that may reach beyond the time.
         assert!(read <= 2 * (1_024 + 3 * INTERVAL), "{read} events were read for {version}");
     }
-    assert_eq!(counter.read_at_time(0).await.expect("read").version, 0);
-    assert_eq!(counter.read_at_time(i64::MAX).await.expect("read").version, 900);
+    assert_eq!(counter.read_at(&Whole, Moment::Time(0)).await.expect("read").version, 0);
+    assert_eq!(counter.read_at(&Whole, Moment::Time(i64::MAX)).await.expect("read").version, 900);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,8 +111,8 @@ async fn a_snapshot_that_was_stored_by_a_clock_that_went_back_does_not_lie() {
         assert_eq!(places.len(), 1, "{places:?}");
 
         let node = TestNode::start(&database, limits()).await;
-        let past = node.counter(1).read_at_time(THEN_US).await.expect("read");
-        assert_eq!((past.version, past.state.count), (INTERVAL - 1, INTERVAL - 1));
+        let past = node.counter(1).read_at(&Whole, Moment::Time(THEN_US)).await.expect("read");
+        assert_eq!((past.version, past.answer.count), (INTERVAL - 1, INTERVAL - 1));
     })
     .await;
 }
@@ -121,13 +126,13 @@ async fn reads_of_the_past_are_bounded_and_say_so() {
         let counter = node.counter(1);
         let reads = (0..64).map(|_| {
             let counter = counter.clone();
-            tokio::spawn(async move { counter.read_at_version(199).await })
+            tokio::spawn(async move { counter.read_at(&Whole, Moment::Version(199)).await })
         });
         let (mut answered, mut turned_away) = (0, 0);
         for read in futures::future::join_all(reads).await {
             match read.expect("no panic") {
                 Ok(past) => {
-                    assert_eq!(past.state.count, 199);
+                    assert_eq!(past.answer.count, 199);
                     answered += 1;
                 }
                 Err(fault) => {
@@ -140,7 +145,7 @@ async fn reads_of_the_past_are_bounded_and_say_so() {
             }
         }
         assert!(answered > 0 && turned_away > 0, "{answered} answered, {turned_away} turned away");
-        counter.read_at_version(7).await.expect("there is room again");
+        counter.read_at(&Whole, Moment::Version(7)).await.expect("there is room again");
     })
     .await;
 }

@@ -119,6 +119,26 @@ async fn stock_is_held_committed_and_shipped_and_never_oversold() {
     let held = app.done("holdStock", hold("h1", 4), &selection.replace("HOLD", &hold_id())).await;
     assert_eq!(held["stockItem"]["available"], 1);
     let id = held["holdId"].clone();
+    // Whatever is named by an argument is found, however it is asked for.
+    let query = "query($item: ID!, $id: ID!, $nobody: ID!) {
+        node(id: $item) {
+            ... on StockItem { one: hold(id: $id) { quantity } ...Others }
+        }
+    }
+    fragment Others on StockItem {
+        other: hold(id: $id) { phase }
+        none: hold(id: $nobody) { phase }
+        outgoingTransfers { quantity }
+    }";
+    let item = "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { id } }";
+    let item = app.data(item, json!({"v": variant, "l": SHELF})).await["stockItem"]["id"].clone();
+    let nobody = hold_id();
+    let told = app.data(query, json!({"item": item, "id": id, "nobody": nobody})).await;
+    assert_eq!(
+        told["node"],
+        json!({"one": {"quantity": 4}, "other": {"phase": "HELD"}, "none": null,
+               "outgoingTransfers": []})
+    );
     let error = app.refused("holdStock", hold("h2", 2)).await;
     assert_eq!(error["__typename"], "InsufficientStock");
     assert_eq!((&error["available"], &error["requested"]), (&json!(1), &json!(2)));

@@ -9,6 +9,7 @@ use emporium::actors::checkout::CheckoutOptions;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::money::Money;
+use emporium::domain::question::Whole;
 use emporium::payments::test_provider::TestProvider;
 use emporium::payments::{Notice, PaymentProvider, Unanswered};
 use emporium::persistence::clock::{Clock, Time};
@@ -77,7 +78,7 @@ fn a_pause_is_as_long_as_it_was_meant_however_the_clock_jumps() {
             place(&life.engine, order).await;
             let checkout = life.engine.aggregate::<Checkout>(checkout_id(order));
             eventually("a pause", async || {
-                checkout.read().await.ok().and_then(|read| read.state.next_at)
+                checkout.read(&Whole).await.ok().and_then(|read| read.answer.next_at)
             })
             .await;
             wall.ahead_us.store(then, Ordering::Release);

@@ -7,6 +7,7 @@ use emporium::actors::aggregate_ref::{AskError, Engine, Fault};
 use emporium::domain::access::email_reservation::{EmailReservation, Hold, email_reservation_id};
 use emporium::domain::access::user::{self, User};
 use emporium::domain::id::AggregateId;
+use emporium::domain::question::Whole;
 use emporium::payments::test_provider::TestProvider;
 use emporium::projections::position::Position;
 use emporium::sagas::registration::{Acquisition, Answer, End, Next};
@@ -60,7 +61,7 @@ async fn acquire(engine: &Engine, mut acquisition: Acquisition, key: &str) -> Re
 async fn hold(engine: &Engine, email: &str) -> Option<Hold> {
     let address = engine.index_of(&address(email));
     let reservation = engine.aggregate::<EmailReservation>(email_reservation_id(&address));
-    reservation.read().await.expect("the reservation can be read").state.hold
+    reservation.read(&Whole).await.expect("the reservation can be read").answer.hold
 }
 
 async fn is_confirmed(engine: &Engine, email: &str, user: AggregateId) -> bool {
@@ -69,7 +70,8 @@ async fn is_confirmed(engine: &Engine, email: &str, user: AggregateId) -> bool {
 
 /// Waits until what happened to a user so far has had its consequences.
 async fn settled(life: &Life, user: AggregateId) {
-    let reading = life.engine.aggregate::<User>(user).read().await.expect("the user can be read");
+    let reading =
+        life.engine.aggregate::<User>(user).read(&Whole).await.expect("the user can be read");
     let position = Position::of(reading.shard, reading.seq);
     life.followers.addresses_settled(&position).await;
 }

@@ -4,7 +4,8 @@ use emporium::actors::aggregate_ref::Engine;
 use emporium::domain::commerce::order::{self, Order};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
-use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
+use emporium::domain::products::stock_item::{self, Overview, StockItem, stock_item_id};
+use emporium::domain::question::Whole;
 use emporium::projections::position::Position;
 use emporium::sagas::checkout::{Checkout, Phase, checkout_id, payment_reference};
 use emporium::supervisors::services::Followers;
@@ -85,21 +86,21 @@ pub fn cancelled(reason: &str) -> End {
 }
 
 pub async fn end(engine: &Engine, id: AggregateId) -> End {
-    let order = engine.aggregate::<Order>(id).read().await.expect("the order can be read");
-    let checkout = engine.aggregate::<Checkout>(checkout_id(id)).read().await;
+    let order = engine.aggregate::<Order>(id).read(&Whole).await.expect("the order can be read");
+    let checkout = engine.aggregate::<Checkout>(checkout_id(id)).read(&Whole).await;
     let checkout = checkout.expect("the checkout can be read");
     End {
-        order: order.state.status,
-        phase: checkout.state.phase,
-        reason: order.state.cancelled_because,
+        order: order.answer.status,
+        phase: checkout.answer.phase,
+        reason: order.answer.cancelled_because,
     }
 }
 
 /// What is on the shelf, held and promised of a variant.
 pub async fn counts(engine: &Engine, number: u128) -> (i64, i64, i64) {
     let item = engine.aggregate::<StockItem>(stock_item_id(variant(number), HERE));
-    let state = item.read().await.expect("the stock can be read").state;
-    (state.on_hand, state.held, state.committed)
+    let shelf = item.read(&Overview::default()).await.expect("the stock can be read").answer;
+    (shelf.on_hand, shelf.held, shelf.committed)
 }
 
 /// Places an order, waits for its end and says it, with the reference of its payment.

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use emporium::actors::aggregate_ref::AskError;
+use emporium::actors::reading::Moment;
 use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::products::product::{Command, Product};
+use emporium::domain::question::Whole;
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::slots::{Move, SlotMap};
 use tokio::runtime::Runtime;
@@ -83,7 +85,7 @@ fn a_split_shard_goes_on_in_two_logs() {
                 for (product, shard) in [(stays(number), 9), (moves(number), 2)] {
                     let before = 20 + round;
                     let aggregate = life.engine.aggregate::<Product>(product);
-                    let reading = aggregate.read().await.expect("it is read");
+                    let reading = aggregate.read(&Whole).await.expect("it is read");
                     assert_eq!((reading.version, reading.shard), (before, shard));
                     let heads = life.engine.services.feed.heads();
                     assert!(reading.seq <= heads.seq(shard), "{} is beyond the log", reading.seq);
@@ -100,11 +102,17 @@ fn a_split_shard_goes_on_in_two_logs() {
                     assert!(matches!(reused, Err(AskError::Fault(_))), "{reused:?}");
                     // The past of before and of after.
                     for version in [1, 7, 21, before] {
-                        let past = aggregate.read_at_version(version).await.expect("the past");
+                        let past = aggregate
+                            .read_at(&Whole, Moment::Version(version))
+                            .await
+                            .expect("the past");
                         assert_eq!(past.version, version);
                     }
                     let now = life.engine.services.now().timestamp_micros();
-                    assert_eq!(aggregate.read_at_time(now).await.expect("now").version, before);
+                    assert_eq!(
+                        aggregate.read_at(&Whole, Moment::Time(now)).await.expect("now").version,
+                        before
+                    );
                     revise(&life, product, &format!("after {round}")).await;
                 }
             }

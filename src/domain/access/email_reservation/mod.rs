@@ -15,6 +15,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::AggregateId;
 use crate::sealed::BlindIndex;
 
+pub use questions::Questions;
 pub use state::{Hold, ReservationName, State};
 
 /// The marker of this kind of aggregate.
@@ -132,6 +134,7 @@ impl Aggregate for EmailReservation {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command, context)

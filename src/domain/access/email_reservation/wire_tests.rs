@@ -1,6 +1,7 @@
 //! What a reservation sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::question::{Version, Whole};
 use crate::testing::{index, noon, noon_plus, uuid, wire};
 
 #[test]
@@ -20,5 +21,8 @@ fn what_crosses_keeps_its_form() {
             Refusal::AddressMismatch,
             Refusal::InvalidExpiry,
         ],
+        wire::Answers::after(&[Event::EmailReserved { address, holder, expires: noon_plus(60) }])
+            .to(Version)
+            .to(Whole),
     );
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod display_name;
 mod state;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::sealed::{BlindIndex, Sealed};
 use crate::text::InvalidText;
 
 pub use display_name::{DISPLAY_NAME_CHARACTERS_MAX, DisplayName};
+pub use questions::{IsRegistered, Questions};
 pub use state::{Profile, State, Status};
 
 /// The marker of this kind of aggregate.
@@ -190,6 +192,7 @@ impl Aggregate for User {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command, context)

@@ -1,6 +1,7 @@
 //! What a user sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::question::{Version, Whole};
 use crate::testing::{index, noon, sealed_email, sealed_name, wire};
 use crate::text::TextProblem;
 
@@ -41,7 +42,19 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<User> {
+    let registered = Event::UserRegistered {
+        email: sealed_email("ada@example.com"),
+        reservation: noon(),
+        display_name: sealed_name("Ada"),
+        locale: "en".to_owned(),
+    };
+    let (role, scope) = ("clerk".to_owned(), "shop:1".to_owned());
+    let assigned = Event::RoleAssigned { role, scope, valid_until: Some(noon()) };
+    wire::Answers::after(&[registered, assigned]).to(Version).to(Whole).to(IsRegistered)
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<User>(&commands(), &refusals());
+    wire::golden::<User>(&commands(), &refusals(), answers());
 }

@@ -10,6 +10,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::id::{LocationId, VariantId};
 use crate::money::{Currency, Money, MoneyError, Rate};
 use crate::text::InvalidText;
 
+pub use questions::{HasLeftCheckout, Questions};
 pub use state::{Buyer, Line, LineTotals, State, Status, Totals, guest_person};
 
 /// The marker of this kind of aggregate.
@@ -187,6 +189,7 @@ impl Aggregate for Order {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command)

@@ -47,7 +47,6 @@ impl fmt::Display for Status {
 
 /// Whose order it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Buyer {
     Customer {
         id: CustomerId,

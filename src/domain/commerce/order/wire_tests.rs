@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::id::CustomerId;
+use crate::question::{Version, Whole};
 use crate::testing::{sealed_email, uuid, wire};
 use crate::text::TextProblem;
 
@@ -63,7 +64,21 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<Order> {
+    let (variant, location, name) = (VariantId(uuid(1)), LocationId(uuid(2)), "Teapot".to_owned());
+    let (unit_price, tax_rate) = (price(), Rate::from_basis_points(1_900).expect("a rate"));
+    let buyer = Buyer::Guest { email: sealed_email("ada@example.com") };
+    let (line, quantity) = (1, 2);
+    wire::Answers::after(&[
+        Event::OrderDrafted { buyer, currency: unit_price.currency },
+        Event::OrderLineAdded { line, variant, location, quantity, name, unit_price, tax_rate },
+    ])
+    .to(Version)
+    .to(Whole)
+    .to(HasLeftCheckout)
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<Order>(&commands(), &refusals());
+    wire::golden::<Order>(&commands(), &refusals(), answers());
 }

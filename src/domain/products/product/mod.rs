@@ -8,6 +8,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::id::VariantId;
 use crate::money::{Currency, Money, Rate};
 use crate::text::InvalidText;
 
+pub use questions::{NoOffer, Offer, Questions, WhatItCosts};
 pub use state::{State, Status, Variant};
 
 /// The marker of this kind of aggregate.
@@ -155,6 +157,7 @@ impl Aggregate for Product {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command)

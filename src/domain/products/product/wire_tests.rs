@@ -1,6 +1,7 @@
 //! What a product sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::question::{Version, Whole};
 use crate::testing::{uuid, wire};
 use crate::text::TextProblem;
 
@@ -40,7 +41,25 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<Product> {
+    let variant = VariantId(uuid(1));
+    let price = Money::new(1_999, Currency::from_code("EUR").expect("a currency"));
+    let text = |text: &str| text.to_owned();
+    let (name, family, description) = (text("Teapot"), text("kitchen"), text("Holds tea."));
+    let costs = |variant| WhatItCosts { variant, currency: price.currency };
+    wire::Answers::after(&[
+        Event::ProductCreated { name, family, description },
+        Event::VariantAdded { variant, sku: text("TEA-S"), name: text("small") },
+        Event::PriceChanged { variant, from: None, to: price },
+        Event::ProductPublished {},
+    ])
+    .to(Version)
+    .to(Whole)
+    .to(costs(variant))
+    .to(costs(VariantId(uuid(2))))
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<Product>(&commands(), &refusals());
+    wire::golden::<Product>(&commands(), &refusals(), answers());
 }

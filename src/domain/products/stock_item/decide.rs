@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use super::{
     BACKORDERS_FILLED_MAX, Command, EXPIRED_FREED_IN_PASSING, EXPIRED_FREED_MAX, EXTENSIONS_MAX,
     Ending, Event, HOLD_SECONDS_DEFAULT, HOLD_SECONDS_MAX, HOLDS_MAX, Hold, IncomingTransfer,
-    OutgoingTransfer, Phase, REASON_CHARACTERS_MAX, Refusal, State, TRANSFERS_MAX, UNITS_MAX,
-    stock_item_id,
+    MayBeSent, OutgoingTransfer, Phase, REASON_CHARACTERS_MAX, Refusal, State, TRANSFERS_MAX,
+    UNITS_MAX, stock_item_id,
 };
 use crate::aggregate::Context;
 use crate::id::{CustomerId, HoldId, LocationId, TransferId};
@@ -68,6 +68,17 @@ pub(super) fn decide(
         Command::ForgetTransfer { transfer } => decision.forget_transfer(*transfer),
     }
     Ok(decision.into_events())
+}
+
+pub(super) fn may_be_sent(
+    state: &State,
+    goods: &MayBeSent,
+    at: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    if state.identity.is_none() {
+        return Err(Refusal::NotOpen);
+    }
+    Decision::new(state, at).transfer_out(goods.transfer, goods.to, goods.quantity)
 }
 
 /// A decision in the making: the state as it was, and what has been decided on top of it.

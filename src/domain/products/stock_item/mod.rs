@@ -12,6 +12,7 @@
 //! ```
 
 mod decide;
+mod questions;
 mod recent;
 mod state;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
 use crate::text::InvalidText;
 
+pub use questions::{IsOpen, MayBeSent, Overview, Questions, Summary};
 pub use state::{Ending, Hold, IncomingTransfer, OutgoingTransfer, Phase, State};
 
 /// The marker of this kind of aggregate.
@@ -226,6 +228,7 @@ impl Aggregate for StockItem {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command, context)

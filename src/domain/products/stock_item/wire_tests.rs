@@ -1,7 +1,8 @@
 //! What a stock item sends and is answered with, as other nodes and versions read it.
 
 use super::*;
-use crate::testing::{uuid, wire};
+use crate::question::Version;
+use crate::testing::{noon_plus, uuid, wire};
 use crate::text::TextProblem;
 
 fn commands() -> Vec<Command> {
@@ -58,7 +59,25 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<StockItem> {
+    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
+    let (hold, customer) = (HoldId(uuid(3)), CustomerId(uuid(4)));
+    let (transfer, to, quantity) = (TransferId(uuid(5)), LocationId(uuid(6)), 2);
+    let sent = |quantity| MayBeSent { transfer: TransferId(uuid(7)), to, quantity };
+    wire::Answers::after(&[
+        Event::StockItemOpened { variant, location },
+        Event::StockReceived { quantity: 10 },
+        Event::StockHeld { hold, customer, quantity, expires_at: noon_plus(60) },
+        Event::TransferSent { transfer, to, quantity },
+    ])
+    .to(Version)
+    .to(Overview { holds: vec![hold, HoldId(uuid(8))], outgoing: 20 })
+    .to(IsOpen)
+    .to(sent(1))
+    .to(sent(99))
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<StockItem>(&commands(), &refusals());
+    wire::golden::<StockItem>(&commands(), &refusals(), answers());
 }

@@ -7,6 +7,7 @@
 //! nothing behind a horizon can collide later.
 
 mod decide;
+mod questions;
 mod state;
 mod timing;
 #[cfg(test)]
@@ -24,6 +25,9 @@ use super::zone::Zone;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::text::InvalidText;
 
+pub use questions::{
+    Booked, FreeBusy, Listed, Overview, Questions, Summary, WhatTakesPlace, WhenFree,
+};
 pub use state::{Availability, Details, ListedOccurrence, Page, Place, State};
 pub use timing::{EndRequest, RecurrenceRequest, TimingRequest};
 
@@ -247,6 +251,7 @@ impl Aggregate for Calendar {
     type Command = Command;
     type Event = Event;
     type Refusal = Refusal;
+    type Questions = Questions;
 
     fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
         decide::decide(state, command)

@@ -53,13 +53,14 @@ impl Availability {
 }
 
 /// One occurrence, for those who may see what it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListedOccurrence<'a> {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedOccurrence {
     pub place: Place,
     pub event_id: EventId,
     /// `None` for a single event.
     pub recurrence_id: Option<DateTime>,
-    pub title: &'a str,
+    pub title: String,
     /// What the clock on the wall shows when it starts.
     pub local_start: DateTime,
     pub interval: Interval,
@@ -76,8 +77,8 @@ impl Occurrence {
 
 /// A part of a list.
 #[derive(Debug)]
-pub struct Page<'a> {
-    pub occurrences: Vec<ListedOccurrence<'a>>,
+pub struct Page {
+    pub occurrences: Vec<ListedOccurrence>,
     pub has_more: bool,
 }
 
@@ -109,7 +110,7 @@ impl State {
         end: Timestamp,
         limit: usize,
         after: Option<Place>,
-    ) -> Result<Page<'_>, Refusal> {
+    ) -> Result<Page, Refusal> {
         let (details, range) = self.read_range(start, end)?;
         let limit = limit.min(LISTED_MAX);
         let mut found: Vec<Occurrence> = vec![];
@@ -139,7 +140,7 @@ impl State {
                 place: occurrence.place(),
                 event_id: occurrence.event,
                 recurrence_id: occurrence.recurrence_id,
-                title: entry.title(occurrence.recurrence_id),
+                title: entry.title(occurrence.recurrence_id).to_owned(),
                 local_start: local_time::local(&details.zone, occurrence.interval.start),
                 interval: occurrence.interval,
             })

@@ -299,7 +299,7 @@ fn one_occurrence_is_moved_and_named_by_where_it_was() {
     let listed = listed.expect("a range").occurrences;
     assert_eq!(listed.len(), 1);
     assert_eq!(
-        (listed[0].title, listed[0].recurrence_id),
+        (listed[0].title.as_str(), listed[0].recurrence_id),
         ("Colour", Some(time("2026-03-23T09:00")))
     );
     // it may overlap where it was itself, not where its brothers are

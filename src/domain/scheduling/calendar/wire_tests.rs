@@ -1,6 +1,7 @@
 //! What a calendar sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::question::Version;
 use crate::scheduling::local_time::{Length, NonexistentTime};
 use crate::scheduling::opening_hours::Weekday;
 use crate::testing::{uuid, wire};
@@ -92,7 +93,38 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
+fn answers() -> wire::Answers<Calendar> {
+    let (event_id, zone) = (EventId(uuid(1)), "Europe/Berlin".parse::<Zone>().expect("a zone"));
+    let spans = vec![Span { opens: 540, closes: 1_020 }];
+    let timing = Timing {
+        start: time("2026-03-02T09:00:00"),
+        length: Length::minutes(60),
+        nonexistent: NonexistentTime::Shift,
+        series: None,
+    };
+    let details = Details {
+        name: "Room 1".to_owned(),
+        zone: zone.clone(),
+        availability: Availability::Exclusive {},
+        within_opening_hours: true,
+    };
+    let at = |text: &str| text.parse().expect("an instant");
+    let (start, end) = (at("2026-03-01T12:00:00Z"), at("2026-03-03T12:00:00Z"));
+    wire::Answers::after(&[
+        Event::CalendarCreated { details },
+        Event::OpeningHoursSet { weekly: vec![DayHours { weekday: Weekday::Mon, spans }] },
+        Event::EventScheduled { event_id, title: "Cut".to_owned(), zone, timing },
+    ])
+    .to(Version)
+    .to(Overview { events: vec![event_id, EventId(uuid(2))] })
+    .to(WhatTakesPlace { start, end, limit: 10, after: None })
+    .to(WhatTakesPlace { start, end, limit: 10, after: Some((end, end, event_id, None)) })
+    .to(WhenFree { start, end, limit: 10 })
+    .to(WhenFree { start, end, limit: 0 })
+    .to(WhenFree { start: end, end: start, limit: 10 })
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
-    wire::golden::<Calendar>(&commands(), &refusals());
+    wire::golden::<Calendar>(&commands(), &refusals(), answers());
 }

@@ -1,0 +1,102 @@
+//! What may be asked of a stock item. It may have half a million holds, so that no question is about
+//! all of it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Hold, OutgoingTransfer, Refusal, State, StockItem, decide};
+use crate::id::{HoldId, LocationId, TransferId, VariantId};
+use crate::question::Question;
+
+crate::questions!(StockItem { Overview, IsOpen, MayBeSent });
+
+/// Its numbers; and of holds and transfers those that are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    pub holds: Vec<HoldId>,
+    /// So many transfers that left and are not known to have arrived.
+    pub outgoing: usize,
+}
+
+/// The numbers of a stock item, in units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// `None` until opened.
+    pub identity: Option<(VariantId, LocationId)>,
+    pub on_hand: i64,
+    /// In holds that have not expired.
+    pub held: i64,
+    pub committed: i64,
+    pub backordered: i64,
+    pub backorder_limit: i64,
+    pub customer_limit: i64,
+    pub available: i64,
+    pub available_now: i64,
+    /// Holds in whatever phase, expired ones that were not freed yet included.
+    pub hold_count: usize,
+    /// Those that were asked for and have not ended.
+    pub holds: BTreeMap<HoldId, Hold>,
+    /// As many of those on their way to another location as were asked for.
+    pub outgoing: Vec<(TransferId, OutgoingTransfer)>,
+    pub outgoing_count: usize,
+    /// Transfers from other locations that are not forgotten yet.
+    pub incoming_count: usize,
+}
+
+impl Question<StockItem> for Overview {
+    type Answer = Summary;
+
+    fn answer(&self, state: State, at: DateTime<Utc>) -> Summary {
+        let wanted = |id: &HoldId| Some((*id, *state.holds.get(id)?));
+        let outgoing = state.outgoing.iter().take(self.outgoing);
+        Summary {
+            identity: state.identity,
+            on_hand: state.on_hand,
+            held: state.held_now(at),
+            committed: state.committed,
+            backordered: state.backordered,
+            backorder_limit: state.backorder_limit,
+            customer_limit: state.customer_limit,
+            available: state.available(at),
+            available_now: state.available_now(at),
+            hold_count: state.holds.len(),
+            holds: self.holds.iter().filter_map(wanted).collect(),
+            outgoing: outgoing.map(|(id, transfer)| (*id, *transfer)).collect(),
+            outgoing_count: state.outgoing.len(),
+            incoming_count: state.incoming.len(),
+        }
+    }
+}
+
+/// Whether stock is kept there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IsOpen;
+
+impl Question<StockItem> for IsOpen {
+    type Answer = bool;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> bool {
+        state.identity.is_some()
+    }
+}
+
+/// Whether so much could leave for another location, by the rules of
+/// [`TransferOut`](super::Command::TransferOut).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MayBeSent {
+    pub transfer: TransferId,
+    pub to: LocationId,
+    pub quantity: i64,
+}
+
+impl Question<StockItem> for MayBeSent {
+    type Answer = Result<(), Refusal>;
+
+    fn answer(&self, state: State, at: DateTime<Utc>) -> Self::Answer {
+        decide::may_be_sent(&state, self, at)
+    }
+}
