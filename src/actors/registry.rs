@@ -143,6 +143,13 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Until it has come as far as the logs reach now, no follower answers a query.
+    pub fn begin_below(&self, heads: &Position) {
+        for (_, follower) in self.followers() {
+            follower.begin_below(heads.clone());
+        }
+    }
+
     /// Waits until every follower has read as far as this.
     pub async fn reached(&self, position: &Position) {
         for (_, follower) in self.followers() {

@@ -49,6 +49,8 @@ pub struct Limits {
     pub past_reads_max: usize,
     /// Events between two snapshots.
     pub snapshot_interval: u64,
+    /// Entries of the logs after which a follower stores what it knows: a start reads about so many.
+    pub checkpoint_entries: u64,
     /// A caller waits at most this long; then the outcome is unknown.
     pub deadline_ms: u64,
     /// Panics within the window after which an aggregate is quarantined.
@@ -69,6 +71,7 @@ impl Default for Limits {
             recoveries_max: 32,
             past_reads_max: 16,
             snapshot_interval: 1_000,
+            checkpoint_entries: 50_000,
             deadline_ms: 10_000,
             strikes_max: 3,
             strike_window_seconds: 60,

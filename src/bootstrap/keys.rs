@@ -12,6 +12,7 @@ use cli::Failure;
 use config::Settings;
 use persistence::cause::chain;
 use persistence::clock::Clock;
+use persistence::patience::patiently;
 use persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, SecretsError, Vault, master};
 
 use super::private::make_private;
@@ -29,7 +30,13 @@ pub async fn open(settings: &Settings, store: Arc<dyn SecretStore>) -> Result<Va
         Some(master) => (master, false),
         None => (first(&path, is_named, &*store).await?, true),
     };
-    let opened = Vault::open(store, master, Clock::system()).await;
+    let opened = patiently("opening the secrets", || async {
+        match Vault::open(Arc::clone(&store), master.clone(), Clock::system()).await {
+            Err(SecretsError::Store(error)) => Err(error),
+            opened => Ok(opened),
+        }
+    });
+    let opened = opened.await.unwrap_or_else(|error| Err(SecretsError::Store(error)));
     opened.map_err(|error| match error {
         SecretsError::Store(error) => Failure::failed("opening the secrets", chain(&error)),
         wrong @ SecretsError::WrongMasterKey { .. } => {
@@ -73,8 +80,7 @@ fn read(path: &Path) -> Result<Option<MasterKey>, Failure> {
 
 /// Makes the key of a database that has no secrets yet.
 async fn first(path: &Path, is_named: bool, store: &dyn SecretStore) -> Result<MasterKey, Failure> {
-    let has_secrets = store
-        .has_secrets()
+    let has_secrets = patiently("looking for secrets", || store.has_secrets())
         .await
         .map_err(|error| Failure::failed("reading the secrets", chain(&error)))?;
     let shown = path.display();

@@ -2,6 +2,7 @@
 //! one place that names databases, the payment provider and the entrance.
 
 mod demo;
+pub mod entrance;
 mod heads;
 pub mod identity;
 mod keys;

@@ -20,6 +20,7 @@ use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::journal::{Journal, JournalError, Seq, ShardId};
+use persistence::patience::patiently;
 use persistence::secrets::Vault;
 use persistence::slots::Slots;
 use persistence::snapshots::SnapshotStore;
@@ -129,11 +130,13 @@ impl NodeBuilder {
     /// Makes the shards and the map of their slots in a new database; in another it finds both.
     async fn prepare(&self) -> Result<(u16, Slots), Failure> {
         let failed = |error: JournalError| Failure::failed("preparing the shards", chain(&error));
-        let found = self.journal.shard_count().await.map_err(failed)?;
+        let found = patiently("counting the shards", || self.journal.shard_count()).await;
+        let found = found.map_err(failed)?;
         let new = self.settings.shards_of_new();
         let shards = if found == 0 { new } else { self.settings.node.shards.unwrap_or(found) };
-        self.journal.prepare(shards).await.map_err(failed)?;
-        Ok((shards, self.journal.prepare_slots(shards).await.map_err(failed)?))
+        patiently("making the shards", || self.journal.prepare(shards)).await.map_err(failed)?;
+        let slots = patiently("mapping the slots", || self.journal.prepare_slots(shards)).await;
+        Ok((shards, slots.map_err(failed)?))
     }
 
     /// Starts what stands on a node, which serves its shards already.

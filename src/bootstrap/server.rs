@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::demo;
+use super::entrance::Entrance;
 use super::heads::Heads;
 use super::identity::Identity;
 use super::keys;
@@ -21,7 +22,6 @@ use super::storage::Storage;
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
-use http::{self, Health, HttpOptions};
 use supervisors::node::Node;
 
 /// How often a node that still waits for shards says so.
@@ -33,17 +33,18 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Serves until a signal says stop.
 pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failure> {
     let signals = Signals::listen(drain_time(&settings) + GRACE)?;
+    let listener = bind(settings.general.listen)?;
+    warn_of(&settings, &listener);
+    let entrance = Entrance::open(&settings, listener)?;
     let opening = async {
-        let listener = bind(settings.general.listen)?;
         let storage = Storage::open(&settings).await?;
         let vault = keys::open(&settings, Arc::clone(&storage.secrets)).await?;
-        Ok::<_, Failure>((listener, storage, vault))
+        Ok::<_, Failure>((storage, vault))
     };
-    let (listener, storage, vault) = tokio::select! {
+    let (storage, vault) = tokio::select! {
         opened = opening => opened?,
         () = signals.stop() => return Ok(()),
     };
-    warn_of(&settings, &listener);
     tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
     let heads = Heads::read(&settings.general.data, &vault.installation);
     let identity = Identity { acknowledged: heads.acknowledged().clone(), ..identity.clone() };
@@ -51,13 +52,13 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
         .identity(identity)
         .remembered(heads.keep());
-    serve_with(&settings, listener, &builder, &signals).await
+    serve_with(&settings, entrance, &builder, &signals).await
 }
 
 /// The same for what has its database and its entrance already.
 pub async fn serve_with(
     settings: &Settings,
-    listener: TcpListener,
+    entrance: Entrance,
     builder: &NodeBuilder,
     signals: &Signals,
 ) -> Result<(), Failure> {
@@ -73,9 +74,8 @@ pub async fn serve_with(
             return Ok(());
         }
     }
-    let program = builder.complete(node).await?;
-    let running = Running::of(program);
-    run(settings, listener, &running, signals).await
+    let running = Running::of(builder.complete(node).await?);
+    run(settings, entrance, &running, signals).await
 }
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
@@ -87,50 +87,33 @@ fn died(reason: &str) -> Failure {
 
 async fn run(
     settings: &Settings,
-    listener: TcpListener,
+    mut entrance: Entrance,
     running: &Arc<Running>,
     signals: &Signals,
 ) -> Result<(), Failure> {
-    let address = local_address(&listener)?;
-    let options = HttpOptions {
-        listener,
-        workers: settings.http.threads(),
-        demo: settings.general.demo,
-        limits: settings.http.limits(),
-        policy: settings.http.policy(settings.log.access_ratio),
-        metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
-    };
-    let health = Arc::clone(running) as Arc<dyn Health>;
-    let server = http::serve(options, running.program.schema(), health)
-        .map_err(|error| Failure::failed("serving HTTP", error))?;
-    let handle = server.handle();
+    let address = entrance.address;
+    entrance.lead_to(running);
     serve_metrics(settings)?;
     let telling = tokio::spawn(Arc::clone(running).tell());
-    let mut server = std::pin::pin!(server);
     let working = async {
         become_ready(settings, address, running).await?;
         std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = &mut server => Some(ended),
+        reason = entrance.ended() => Some(reason),
         failed = working => return failed,
         reason = running.program.node.ended() => return Err(died(&reason)),
         () = signals.stop() => None,
     };
-    if let Some(ended) = ended {
+    if let Some(reason) = ended {
         running.program.node.drain(drain_time(settings)).await;
-        let reason = ended.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
         return Err(Failure::failed("serving HTTP", reason));
     }
     telling.abort();
     tracing::info!("stopping: finishing what is in flight");
     running.stopping.store(true, Ordering::Release);
     let until = Instant::now() + drain_time(settings);
-    let closed = async {
-        let (_, ended) = tokio::join!(handle.stop(true), server);
-        ended
-    };
-    match timeout(drain_time(settings), closed).await {
+    match timeout(drain_time(settings), entrance.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "closing the entrance"),
         Err(_) => tracing::warn!("requests were still in flight when the time was over"),
@@ -191,6 +174,12 @@ fn warn_of(settings: &Settings, listener: &TcpListener) {
     }
     if !settings.general.demo {
         tracing::warn!("without --demo every request is refused: this version signs nobody in");
+    }
+    if settings.payments.providers.iter().any(|name| name == "test") {
+        tracing::info!(
+            "payments go to the built-in test provider: no money moves, and what it knows is gone \
+             when this process ends; an open checkout then asks it anew, after pauses"
+        );
     }
     if settings.general.redis.is_some() {
         tracing::info!("redis is configured; one node alone does not use it");

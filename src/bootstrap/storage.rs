@@ -10,6 +10,7 @@ use config::secret::DatabaseUrl;
 use persistence::cause::chain;
 use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Journal, JournalError};
+use persistence::patience::patiently;
 use persistence::secrets::SecretStore;
 use persistence::snapshots::SnapshotStore;
 use persistence_sql::{Secrets, Snapshots, mysql, sqlite};
@@ -26,13 +27,14 @@ pub struct Storage {
 
 impl Storage {
     /// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
-    /// opens an embedded one has locked the data directory before.
+    /// opens an embedded one has locked the data directory before; a server is waited for.
     pub async fn open(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: JournalError| failed(settings, &error);
         match &settings.general.database {
             Some(url) => {
-                let database = connect(url).await.map_err(failed)?;
-                tell(database.migrate().await.map_err(failed)?);
+                let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
+                let migrated = patiently("bringing its tables up to date", || database.migrate());
+                tell(migrated.await.map_err(failed)?);
                 Ok(Self::over(database))
             }
             None => {

@@ -298,6 +298,7 @@ impl Settings {
             ("limits.recoveries_max", limits.recoveries_max as u64, (1, 10_000)),
             ("limits.past_reads_max", limits.past_reads_max as u64, (1, 10_000)),
             ("limits.snapshot_interval", limits.snapshot_interval, (10, 1_000_000)),
+            ("limits.checkpoint_entries", limits.checkpoint_entries, (10, many)),
             ("limits.deadline_ms", limits.deadline_ms, (10, 600_000)),
             ("limits.strikes_max", limits.strikes_max.into(), (1, 1_000)),
             ("limits.strike_window_seconds", limits.strike_window_seconds, (1, 86_400)),

@@ -48,7 +48,17 @@ pub fn unauthenticated() -> ServerError {
 
 /// The refusal of a whole request where too many are being answered.
 pub fn overloaded() -> ServerError {
-    let error = fault(&Fault::Overloaded { retry_after: Duration::from_millis(250) });
+    whole_request(&Fault::Overloaded { retry_after: Duration::from_millis(250) })
+}
+
+/// The refusal of a whole request where there is nothing yet that could answer it.
+pub fn starting() -> ServerError {
+    let reason = "this node is starting".into();
+    whole_request(&Fault::Unavailable { reason, retry_after: Duration::from_secs(1) })
+}
+
+fn whole_request(met: &Fault) -> ServerError {
+    let error = fault(met);
     ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 

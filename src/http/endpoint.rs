@@ -20,7 +20,7 @@ use super::reply::{Counted, compress};
 use super::request_id::RequestId;
 use super::{Shared, Visitor};
 use auth::Principal;
-use graphql::errors::{code_of, overloaded, refused_request, unauthenticated};
+use graphql::errors::{code_of, overloaded, refused_request, starting, unauthenticated};
 use graphql::{Call, Outcome, Reply, RequestScope};
 use telemetry::trace::Door;
 
@@ -135,6 +135,9 @@ impl<'a> Asked<'a> {
         if !shared.demo {
             return Err(head.unauthenticated(media_type));
         }
+        if shared.opening.schema().is_none() {
+            return Err(head.come_back(media_type, starting()));
+        }
         let visit = Visit::enter(&shared.places, client_of(request, shared), shared.limits);
         visit.map(|visit| (media_type, visit)).ok_or_else(|| head.turn_away(media_type))
     }
@@ -163,6 +166,9 @@ impl<'a> Asked<'a> {
         read_only: bool,
     ) -> HttpResponse {
         let Self { shared, head, door, .. } = self;
+        let Some(schema) = shared.opening.schema() else {
+            return head.come_back(media_type, starting());
+        };
         if let Some(record) = &mut self.record {
             record.named(parameters.operation_name.as_deref());
         }
@@ -177,7 +183,7 @@ impl<'a> Asked<'a> {
             read_only,
             scope: Some(RequestScope { deadline, place: visit }),
         };
-        let Reply { operation, outcome, response } = shared.schema.execute(call).await;
+        let Reply { operation, outcome, response } = schema.execute(call).await;
         if let Some(record) = &mut self.record {
             operation.name().clone_into(&mut record.operation);
             record.code = response.errors.first().and_then(code_of).map(str::to_owned);
@@ -295,7 +301,12 @@ impl Head {
 
     /// Too much is being answered: before anything is read of what was asked.
     fn turn_away(&self, media_type: MediaType) -> HttpResponse {
-        let errors = [overloaded()];
+        self.come_back(media_type, overloaded())
+    }
+
+    /// Not now: with the time after which it may be tried again.
+    fn come_back(&self, media_type: MediaType, error: ServerError) -> HttpResponse {
+        let errors = [error];
         let mut reply = self.reply(StatusCode::SERVICE_UNAVAILABLE, media_type);
         reply.insert_header((header::RETRY_AFTER, "1"));
         reply.body(to_json(&Written { errors: &errors, data: None }))

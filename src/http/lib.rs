@@ -10,6 +10,7 @@ mod explorer;
 mod endpoint;
 mod hosts;
 mod limits;
+mod opening;
 pub mod metrics;
 mod places;
 mod reply;
@@ -24,10 +25,11 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpResponse, web};
 
 use access_log::AccessLog;
+pub use actix_server::ServerHandle;
 use clients::{Client, Clients, Network};
-use graphql::GraphqlSchema;
 use hosts::Hosts;
 pub use limits::HttpLimits;
+pub use opening::Opening;
 use places::Places;
 pub use scraped::serve_metrics;
 pub use server::serve;
@@ -73,7 +75,7 @@ pub trait Health: Send + Sync + 'static {
 
 /// What every worker has.
 struct Shared {
-    schema: GraphqlSchema,
+    opening: Opening,
     health: Arc<dyn Health>,
     demo: bool,
     limits: HttpLimits,
@@ -92,10 +94,10 @@ struct Visitor {
 }
 
 impl Shared {
-    fn new(options: &HttpOptions, schema: GraphqlSchema, health: Arc<dyn Health>) -> Self {
+    fn new(options: &HttpOptions, opening: Opening, health: Arc<dyn Health>) -> Self {
         let HttpOptions { demo, limits, policy, .. } = options;
         Self {
-            schema,
+            opening,
             health,
             demo: *demo,
             limits: *limits,

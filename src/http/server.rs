@@ -17,21 +17,22 @@ use actix_web::{App, web};
 
 use super::connection::Connection;
 use super::{
-    Health, HttpOptions, Shared, Visitor, endpoint, explorer, health_routes, metrics, scraped,
+    Health, HttpOptions, Opening, Shared, Visitor, endpoint, explorer, health_routes, metrics,
+    scraped,
 };
-use graphql::GraphqlSchema;
 
 /// How long a page of another site may remember that it may ask, in seconds.
 const CORS_SECONDS: usize = 600;
 
 /// Starts to serve; needs a tokio runtime around it. The future ends when the server was stopped
-/// by its handle (`Server::handle().stop(true)`); it minds no signals.
+/// by its handle (`Server::handle().stop(true)`); it minds no signals. What answers requests may come
+/// later than the entrance.
 pub fn serve(
     options: HttpOptions,
-    schema: GraphqlSchema,
+    opening: impl Into<Opening>,
     health: Arc<dyn Health>,
 ) -> io::Result<Server> {
-    let shared = web::Data::new(Shared::new(&options, schema, health));
+    let shared = web::Data::new(Shared::new(&options, opening.into(), health));
     let HttpOptions { listener, workers, demo, limits, policy, metrics } = options;
     metrics::observe(&shared.places);
     let page = metrics.map(web::Data::new);

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster_version;
 pub mod intercept;
 pub mod last_versions;
+pub mod patience;
 pub mod snapshots;
 pub mod quarantine;
 pub mod secrets;

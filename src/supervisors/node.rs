@@ -22,6 +22,7 @@ use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::{LeaseTerms, Standing};
 use persistence::cause::{Cause, chain};
 use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Regression, Seq, ShardId};
+use persistence::patience::patiently;
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
 /// How long a failed commit speaks against a node to which nothing was written since.
@@ -61,7 +62,7 @@ impl Node {
             Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });
         let mut lanes = Vec::new();
         for _ in 0..options.lanes.clamp(1, services.shards) {
-            let appender = journal.appender().await?;
+            let appender = patiently("a writer connection", || journal.appender()).await?;
             let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
             let (log, clock) = (Arc::clone(&services.journal), services.clock.clone());
             let (lane, running) = LaneHandle::start(log, appender, observer, clock);
@@ -82,7 +83,7 @@ impl Node {
         vitals.watch("the root actor", running);
         // Before anything is served that an operator took out of service.
         let engine = Engine::new(Arc::clone(&services), shards.clone());
-        services.quarantines.look(&engine).await?;
+        patiently("reading the quarantines", || services.quarantines.look(&engine)).await?;
         tokio::spawn(keep_looking(engine.clone()));
         let host = Arc::new(NodeShards {
             services: Arc::clone(&services),

@@ -69,6 +69,7 @@ impl Followers {
         checkout: CheckoutOptions,
     ) -> Result<Self, SpawnErr> {
         let registry = Registry::default();
+        registry.begin_below(&node.engine.services.feed.heads());
         let services =
             registry.services(&Parts { engine: node.engine.clone(), payments, checkout });
         let arguments = (services, RestartPolicy::default());

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -60,6 +60,8 @@ pub struct FollowerState<F: Follower> {
     parked: Arc<ParkedSet>,
     /// Position and parked entries of the last checkpoint.
     stored: (Position, Arc<ParkedSet>),
+    /// When the last checkpoint was stored, and how long that took.
+    pace: (Instant, Duration),
 }
 
 impl<F: Follower> Actor for FollowerActor<F> {
@@ -81,7 +83,8 @@ impl<F: Follower> Actor for FollowerActor<F> {
         myself.cast(FollowerMessage::TryParked)?;
         let Moment { content, position, parked } = begin;
         let cursor = Cursor::new(Arc::clone(&services), position);
-        Ok(FollowerState { services, published, follower, cursor, content, parked, stored })
+        let pace = (Instant::now(), Duration::ZERO);
+        Ok(FollowerState { services, published, follower, cursor, content, parked, stored, pace })
     }
 
     async fn handle(
@@ -93,6 +96,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
         match message {
             FollowerMessage::CatchUp(done) => {
                 state.catch_up().await?;
+                state.checkpoint_if_far().await;
                 let _ = done.send(state.cursor.is_behind());
             }
             FollowerMessage::Checkpoint => state.checkpoint().await,
@@ -196,15 +200,27 @@ impl<F: Follower> FollowerState<F> {
         }
     }
 
+    /// A start after a crash reads what came since the last checkpoint: no more than so much, unless
+    /// storing would take more than a tenth of the time.
+    async fn checkpoint_if_far(&mut self) {
+        let (at, took) = self.pace;
+        let read = self.cursor.position.total().saturating_sub(self.stored.0.total());
+        if read >= self.services.limits.checkpoint_entries && at.elapsed() >= took * 10 {
+            self.checkpoint().await;
+        }
+    }
+
     async fn checkpoint(&mut self) {
         let now = (&self.cursor.position, &self.parked);
         if now == (&self.stored.0, &self.stored.1) {
             return;
         }
+        let began = Instant::now();
         let moment = self.published.moment();
         if checkpoint::store(&self.services, F::NAME, Arc::clone(&moment)).await {
             self.stored = (moment.position.clone(), Arc::clone(&moment.parked));
         }
+        self.pace = (Instant::now(), began.elapsed());
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a follower publishes: how far it has read, what it knows there, and what it has set aside.
 //! All three change together, so that whoever looks sees one moment.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,9 @@ pub struct Moment<C> {
 
 struct Published<C> {
     current: ArcSwap<Moment<C>>,
+    /// How far the logs reached when this node began: before it has come there it answers nothing.
+    floor: OnceLock<Position>,
+    above_floor: AtomicBool,
     changed: watch::Sender<()>,
 }
 
@@ -45,7 +49,8 @@ impl<C> Clone for FollowerRef<C> {
 impl<C: Default> Default for FollowerRef<C> {
     fn default() -> Self {
         let current = ArcSwap::from_pointee(Moment::default());
-        Self(Arc::new(Published { current, changed: watch::channel(()).0 }))
+        let (floor, above_floor) = (OnceLock::new(), AtomicBool::new(false));
+        Self(Arc::new(Published { current, floor, above_floor, changed: watch::channel(()).0 }))
     }
 }
 
@@ -60,11 +65,26 @@ impl<C> FollowerRef<C> {
     where
         C: Send + Sync,
     {
+        if !self.0.above_floor.load(Ordering::Acquire) {
+            self.come_above_floor().await?;
+        }
         if let Some(at_least) = at_least {
             self.wait_for(at_least).await?;
         }
         let moment = self.0.current.load_full();
         Ok((query(&moment.content), moment.position.clone()))
+    }
+
+    /// What it knew when the last node stopped, or nothing, is no answer to anybody.
+    async fn come_above_floor(&self) -> Result<(), Fault>
+    where
+        C: Send + Sync,
+    {
+        if let Some(floor) = self.0.floor.get() {
+            self.wait_for(floor).await?;
+            self.0.above_floor.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn wait_for(&self, at_least: &Position) -> Result<(), Fault>
@@ -133,6 +153,9 @@ pub trait AnyFollower: Send + Sync {
     /// Waits until it has read as far as this.
     fn reached<'a>(&'a self, position: &'a Position) -> BoxFuture<'a, ()>;
 
+    /// Until it has come to `floor` it answers no query. Said once.
+    fn begin_below(&self, floor: Position);
+
     /// What it has set aside.
     fn parked(&self) -> Vec<Parked>;
 }
@@ -144,6 +167,10 @@ impl<C: Send + Sync> AnyFollower for FollowerRef<C> {
 
     fn reached<'a>(&'a self, position: &'a Position) -> BoxFuture<'a, ()> {
         FollowerRef::reached(self, position).boxed()
+    }
+
+    fn begin_below(&self, floor: Position) {
+        let _ = self.0.floor.set(floor);
     }
 
     fn parked(&self) -> Vec<Parked> {

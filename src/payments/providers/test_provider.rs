@@ -9,7 +9,9 @@
 //! | 05 | approved, and the answer comes twice |
 //! | anything else | approved |
 //!
-//! Remembers the last [`REFERENCES_MAX`] references, voided ones included.
+//! Remembers the last [`REFERENCES_MAX`] references, voided ones included, and none of them when the
+//! process has ended: a checkout that was open then asks anew, and what was not answered the first time
+//! is not answered once more.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -160,6 +160,39 @@ async fn a_start_whose_database_never_answers_can_be_stopped() {
     assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
 }
 
+/// Probes are answered from the first moment, everything else says when to come back, and a database
+/// that resets connections is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_its_database_and_says_so_at_the_door() {
+    on_mysql(|database| async move {
+        let proxy = Proxy::to(database.location.upstream()).await;
+        proxy.set(Mode::CutBeforeForward);
+        let listen = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listen.local_addr().expect("it is bound");
+        drop(listen);
+        let url = database.location.mysql_url(Some(proxy.address()));
+        let home = Home::new(url, 1, "");
+        let server = Server::begin_at(&address.to_string(), home.path(), &home.arguments());
+        block_in_place(|| server.says("the database does not answer yet"));
+        let get = |path: &str| reqwest::get(format!("http://{address}/{path}"));
+        assert_eq!(get("livez").await.expect("an answer").status(), 200);
+        assert_eq!(get("readyz").await.expect("an answer").status(), 503);
+        let refused = get("graphql?query={__typename}").await.expect("an answer");
+        assert_eq!(
+            (refused.status(), &refused.headers()["retry-after"]),
+            (503.try_into().expect("a status"), &"1".parse().expect("a header"))
+        );
+        let body: serde_json::Value = refused.json().await.expect("JSON");
+        assert_eq!(body["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{body}");
+        proxy.set(Mode::Pass);
+        let server = block_in_place(|| server.ready());
+        server.data(OPEN, stock("open")).await;
+        server.signal("TERM");
+        assert_eq!(block_in_place(|| server.end()).0, Some(0));
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_database_is_away_stops_within_its_bound() {
     on_mysql(|database| async move {

@@ -53,8 +53,12 @@ impl Server {
 
     /// Starts it and waits for nothing.
     pub fn begin(directory: &Path, arguments: &[&str]) -> Self {
+        Self::begin_at("127.0.0.1:0", directory, arguments)
+    }
+
+    pub fn begin_at(listen: &str, directory: &Path, arguments: &[&str]) -> Self {
         let mut child = emporium(directory)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", listen])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emporium::bootstrap::entrance::Entrance;
 use emporium::bootstrap::node::NodeBuilder;
 use emporium::bootstrap::server::serve_with;
 use emporium::bootstrap::signals::Signals;
@@ -153,7 +154,8 @@ async fn a_server_ends_with_what_its_node_cannot_do_without() {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             faults.plant(death);
             let signals = Signals::none();
-            let serving = serve_with(&settings, listener, &builder, &signals);
+            let entrance = Entrance::open(&settings, listener).expect("it opens");
+            let serving = serve_with(&settings, entrance, &builder, &signals);
             let served = block_in_place(|| Handle::current().block_on(serving));
             let failure = served.expect_err("it died").to_string();
             assert!(failure.contains("died (it panicked)"), "{failure}");

@@ -6,6 +6,7 @@ mod split;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::Fault;
@@ -19,6 +20,8 @@ use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
 use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
+use emporium::persistence::snapshots::{Reach, SnapshotStore};
+use emporium::persistence_sql::Snapshots;
 use emporium::projections::calendars::Calendars;
 use emporium::projections::open_sagas::OpenSagas;
 use emporium::projections::orders::Orders;
@@ -204,6 +207,31 @@ fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
         assert_eq!(answer, Err(Fault::Stale { behind }));
     });
     life.drain();
+}
+
+/// A node that dies has not read its logs in vain, however little time it had.
+#[test]
+fn checkpoints_are_stored_by_what_was_read_and_not_by_time_alone() {
+    let mut world = world();
+    world.limits.checkpoint_entries = 10;
+    let life = world.begin();
+    let began = Instant::now();
+    let stored = life.run("a checkpoint", async {
+        let snapshots = Snapshots::of(Arc::new(world.database().await));
+        let id = AggregateId::derived(&[b"view", Orders::NAME.as_bytes()]).0;
+        for round in 1.. {
+            trade(&life, round).await;
+            let newest = snapshots.newest("view", id, Orders::SCHEMA, Reach::ANY).await;
+            if let Some(stored) = newest.expect("the database answers") {
+                return stored.head.version;
+            }
+        }
+        unreachable!("it trades for ever")
+    });
+    // By time it would be the thirtieth second.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(stored >= 10, "{stored} entries were read");
+    life.crash();
 }
 
 #[test]
