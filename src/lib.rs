@@ -13,8 +13,8 @@
 //! together and starts again what fails.
 //!
 //! Then the ways in. [`auth`] says who asks, [`application`] has the use cases, which every entrance
-//! asks alike, [`graphql`] turns requests into use cases and commands, and [`http`] turns bytes into
-//! requests.
+//! asks alike, [`documents`] says what a GraphQL document means, [`graphql`] turns requests into use
+//! cases and commands, and [`http`] turns bytes into requests.
 //!
 //! Last what surrounds the program. [`telemetry`] writes the log, [`config`] reads the settings,
 //! [`cli`] prints, [`load`] loads a running server and proves what it answered, and [`bootstrap`]
@@ -36,6 +36,7 @@ pub use supervisors;
 
 pub use application;
 pub use auth;
+pub use documents;
 pub use graphql;
 pub use http;
 

@@ -14,7 +14,7 @@ use actors::shard::{NodeParts, NodeServices};
 use cli::Failure;
 use cluster::ownership::LeaseTerms;
 use config::Settings;
-use graphql::documents::DocumentLimits;
+use graphql::DocumentLimits;
 use graphql::{GraphqlSchema, Views};
 use payments::PaymentProvider;
 use persistence::cause::chain;

@@ -16,7 +16,7 @@ use toml::{Table, Value};
 
 use actors::checkout::CheckoutOptions;
 use actors::shard::Limits;
-use graphql::documents::DocumentLimits;
+use graphql::DocumentLimits;
 use payments::providers::PaymentsOptions;
 use sections::{General, HttpSection, LeaseSection, NodeSection, SecuritySection};
 use telemetry::{LogOptions, TelemetryOptions};

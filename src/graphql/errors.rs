@@ -18,10 +18,7 @@ use domain::text::{InvalidText, TextProblem};
 
 pub const INVALID_ID: &str = "INVALID_ID";
 pub const INVALID_POSITION: &str = "INVALID_POSITION";
-pub const INVALID_VALUE: &str = "INVALID_VALUE";
-pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
-pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
-pub const OPERATION_NOT_FOUND: &str = "OPERATION_NOT_FOUND";
+pub use documents::errors::{INVALID_VALUE, VALIDATION_FAILED, refused as refused_request};
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 /// A mutation has its outcome, and a part of its payload cannot be read now.
 pub const PAYLOAD_UNREADABLE: &str = "PAYLOAD_UNREADABLE";
@@ -33,12 +30,6 @@ pub fn coded(code: &str, message: impl Into<String>) -> Error {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     Error { message: message.into(), source: None, extensions: Some(extensions) }
-}
-
-/// The same, for a request that is refused before anything runs.
-pub fn refused_request(code: &str, message: impl Into<String>) -> ServerError {
-    let error = coded(code, message);
-    ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }
 }
 
 /// The refusal of a request of nobody.

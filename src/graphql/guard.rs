@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use async_graphql::ServerError;
 
-use super::documents::Operation;
 use super::errors::{FORBIDDEN, refused_request};
 use super::{access, commerce, operations, products, scheduling};
 use auth::Permission::Read;
 use auth::{Permission, Principal};
+use documents::Operation;
 
 /// Root fields by what they need, spelled as in the schema or as in the sources.
 pub type Needs = &'static [(Permission, &'static [&'static str])];

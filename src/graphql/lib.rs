@@ -3,7 +3,6 @@
 
 pub mod context;
 pub mod mutation;
-pub mod documents;
 pub mod errors;
 pub mod guard;
 pub mod ids;
@@ -22,12 +21,13 @@ pub mod operations;
 mod parts;
 
 use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
     EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError,
-    Variables,
+    ValidationMode, Variables,
 };
 
 use actors::aggregate_ref::Engine;
@@ -36,7 +36,8 @@ use application::Application;
 use application::caller::Caller;
 pub use application::views::Views;
 use auth::Principal;
-use documents::{DocumentLimits, Documents};
+pub use documents::DocumentLimits;
+use documents::{Api, Documents, Operation, Plan, Prepared};
 use domain::id::AggregateId;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
@@ -149,15 +150,11 @@ impl GraphqlSchema {
         let Some(principal) = call.principal else {
             return refused(Outcome::Unauthenticated, errors::unauthenticated());
         };
-        let prepared = match self.documents.prepare(&call.query, &self.limits) {
+        let prepared = match self.documents.prepare(&call.query, &API, &self.limits) {
             Ok(prepared) => prepared,
             Err(error) => return refused(Outcome::Refused, error),
         };
-        let checked = prepared.operation(call.operation_name.as_deref()).and_then(|operation| {
-            operation.check_pages(&call.variables, &self.limits)?;
-            Ok(operation)
-        });
-        let operation = match checked {
+        let operation = match prepared.operation(call.operation_name.as_deref()) {
             Ok(operation) => operation,
             Err(error) => return refused(Outcome::Refused, error),
         };
@@ -169,17 +166,23 @@ impl GraphqlSchema {
         if let Err(error) = guard::admit(&principal, operation) {
             return refused(Outcome::Forbidden, error);
         }
+        let (variables, plan) = match self.bind(operation, call.variables) {
+            Ok(bound) => bound,
+            Err(error) => return refused(Outcome::Refused, error),
+        };
         let (kind, operation) = (operation.kind, Counted::of(operation));
-        let mut request = Request::new(call.query).variables(call.variables).data(Caller {
+        let mut request = Request::new(call.query).variables(variables).data(Caller {
             principal,
             correlation_id: call.correlation_id,
             trace: call.trace,
         });
-        request.operation_name = call.operation_name;
-        request.set_parsed_query(prepared.document.clone());
+        request.set_parsed_query(plan.document.clone());
         let mut response = self.schema.execute(request).await;
         let executed = response.data != async_graphql::Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
+        if executed {
+            plan.complete(&mut response);
+        }
         give_codes(&mut response.errors, executed);
         if kind == OperationType::Mutation {
             errors::tell_reads_from_mutations(&mut response.errors);
@@ -188,6 +191,25 @@ impl GraphqlSchema {
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
         Reply { operation, outcome, response }
     }
+
+    /// The values of an operation's variables, and what is run with them.
+    fn bind(
+        &self,
+        operation: &Operation,
+        given: Variables,
+    ) -> Result<(Variables, Arc<Plan>), ServerError> {
+        let variables = operation.coerce(given, &API, &self.limits)?;
+        let plan = operation.plan(&variables, &API)?;
+        Ok((variables, plan))
+    }
+}
+
+/// What documents are held to.
+static API: LazyLock<Api> = LazyLock::new(|| Api::new(&sdl(), &scalars::RULES));
+
+/// Reads a document as one of a request is read, and runs nothing.
+pub fn read_document(text: &str, limits: &DocumentLimits) -> Result<Prepared, ServerError> {
+    Prepared::read(text, &API, limits)
 }
 
 /// The schema as text.
@@ -199,12 +221,14 @@ fn sdl_options() -> SDLExportOptions {
     SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items()
 }
 
-/// Limits that only the schema can count stand here, all others in [`documents`].
+/// The limit that only the schema can count stands here, all others in [`documents`].
 fn builder(
     limits: &DocumentLimits,
 ) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .limit_complexity(limits.complexity_max)
+        // `documents` has validated what is run.
+        .validation_mode(ValidationMode::Fast)
         .disable_suggestions()
 }
 

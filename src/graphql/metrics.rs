@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use async_graphql::Name;
+use documents::Operation;
 use telemetry::metrics::SECONDS;
 
 use crate::Reply;
-use crate::documents::Operation;
 use crate::errors::code_of;
 
 telemetry::metrics! { "graphql":

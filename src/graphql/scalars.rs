@@ -8,10 +8,24 @@ use async_graphql::{
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use jiff::{Timestamp, civil};
+use uuid::Uuid;
 
 use super::errors::INVALID_VALUE;
+use documents::ScalarRule;
 use domain::money::{Currency, Money, MoneyError};
 use domain::scheduling::zone::Zone;
+
+/// The scalars of the schema by their names there, for [`documents`].
+pub const RULES: [ScalarRule; 8] = [
+    ScalarRule::of::<Date>("Date"),
+    ScalarRule::of::<Instant>("DateTime"),
+    ScalarRule::of::<Duration>("Duration"),
+    ScalarRule::of::<LocalDateTime>("LocalDateTime"),
+    ScalarRule::of::<Long>("Long"),
+    ScalarRule::of::<GivenPosition>("Position"),
+    ScalarRule::of::<TimeZone>("TimeZone"),
+    ScalarRule::of::<Uuid>("UUID"),
+];
 
 /// Why a scalar could not be read.
 fn invalid<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueError<T> {

@@ -29,7 +29,8 @@ const OWNED: [(&str, &[&str]); 5] = [
     ("actix-web", &["http"]),
     ("actix-http", &["http"]),
     // `http` turns replies into bytes; `bootstrap` is a client of the schema for the demo data.
-    ("async-graphql", &["graphql", "http", "bootstrap"]),
+    ("async-graphql", &["documents", "graphql", "http", "bootstrap"]),
+    ("apollo-compiler", &["documents"]),
     ("porcupine-rs", &["load"]),
 ];
 
