@@ -24,7 +24,7 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Crates from outside that belong to the rooms named.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("sqlx", &["persistence_sql"]),
     ("actix-web", &["http"]),
     ("actix-http", &["http"]),

@@ -26,7 +26,8 @@ pub struct Answer {
 /// The answers to requests, or nothing where there is no graphql-js.
 pub fn answers(sdl: &str, mode: &str, requests: &[Value]) -> Option<Vec<Answer>> {
     let Some(module) = std::env::var_os(MODULE) else {
-        assert!(std::env::var_os("CI").is_none(), "{MODULE} is not set: see scripts/services");
+        let left_out = std::env::var_os("EMPORIUM_TEST_ALL").is_none();
+        assert!(left_out, "{MODULE} is not set: see scripts/services");
         println!("{MODULE} is not set: nothing was compared");
         return None;
     };

@@ -8,3 +8,4 @@ mod outcomes;
 pub mod products;
 mod scheduling;
 mod schema;
+mod specification;
