@@ -1,7 +1,7 @@
 //! A connection: counted against its client from its first moment on, and ended where the client
 //! does not read what it asked for. A reply that nobody takes would be held for ever.
 
-use std::io;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -51,7 +51,7 @@ impl Connection {
         if !take(&client.connections, 1, bound) {
             CONNECTIONS_REFUSED.inc();
             // As much as fits at once; nobody is waited for.
-            let _ = stream.try_write(TOO_MANY.as_bytes());
+            let _ = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY.as_bytes()));
             return Err(io::Error::other("too many connections of one client"));
         }
         let (stalled, last_write) = (None, Instant::now());

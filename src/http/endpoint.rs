@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use async_graphql::{Response, ServerError, Value};
 use serde::Serialize;
 
@@ -223,7 +223,9 @@ impl<'a> Asked<'a> {
     fn leave(self, mut reply: HttpResponse) -> HttpResponse {
         let Self { request, shared, began, door, record, .. } = self;
         count_reply(&reply, began);
-        if let Some(record) = record {
+        if let Some(mut record) = record {
+            let refused = reply.extensions().get::<Refused>().map(|refused| refused.0.clone());
+            record.code = record.code.or(refused);
             record.write(&reply, began.elapsed());
         }
         if let Some(mut span) = door.span {
@@ -284,7 +286,7 @@ impl Head {
         }
     }
 
-    fn reply(&self, status: StatusCode, media_type: MediaType) -> actix_web::HttpResponseBuilder {
+    fn reply(&self, status: StatusCode, media_type: MediaType) -> HttpResponseBuilder {
         let mut builder = HttpResponse::build(status);
         builder
             .insert_header((header::CONTENT_TYPE, media_type.header()))
@@ -294,9 +296,8 @@ impl Head {
     }
 
     fn refuse(&self, media_type: MediaType, unreadable: &Unreadable) -> HttpResponse {
-        let errors = [refused_request(unreadable.code, unreadable.message.clone())];
-        let mut reply = self.reply(unreadable.status, media_type);
-        reply.body(to_json(&Written { errors: &errors, data: None }))
+        let error = refused_request(unreadable.code, unreadable.message.clone());
+        refusal(self.reply(unreadable.status, media_type), error)
     }
 
     /// Too much is being answered: before anything is read of what was asked.
@@ -306,17 +307,15 @@ impl Head {
 
     /// Not now: with the time after which it may be tried again.
     fn come_back(&self, media_type: MediaType, error: ServerError) -> HttpResponse {
-        let errors = [error];
         let mut reply = self.reply(StatusCode::SERVICE_UNAVAILABLE, media_type);
         reply.insert_header((header::RETRY_AFTER, "1"));
-        reply.body(to_json(&Written { errors: &errors, data: None }))
+        refusal(reply, error)
     }
 
     fn unauthenticated(&self, media_type: MediaType) -> HttpResponse {
-        let errors = [unauthenticated()];
         let mut reply = self.reply(StatusCode::UNAUTHORIZED, media_type);
         reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-        reply.body(to_json(&Written { errors: &errors, data: None }))
+        refusal(reply, unauthenticated())
     }
 
     fn not_acceptable(&self) -> HttpResponse {
@@ -324,6 +323,16 @@ impl Head {
         let status = StatusCode::NOT_ACCEPTABLE;
         self.refuse(MediaType::Json, &Unreadable::new(status, "MEDIA_TYPE_NOT_ACCEPTABLE", message))
     }
+}
+
+/// The code of a reply that was made at the door, for the log.
+struct Refused(String);
+
+fn refusal(mut reply: HttpResponseBuilder, error: ServerError) -> HttpResponse {
+    let code = code_of(&error).unwrap_or_default().to_owned();
+    let mut reply = reply.body(to_json(&Written { errors: &[error], data: None }));
+    reply.extensions_mut().insert(Refused(code));
+    reply
 }
 
 fn text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {

@@ -2,6 +2,7 @@
 //! [`trace`] for a collector. Whoever has something to count declares it in the `metrics.rs` of its
 //! own room; this room keeps the means and knows none of the others.
 
+pub mod folding;
 pub mod logs;
 pub mod metrics;
 pub mod trace;

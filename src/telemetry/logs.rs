@@ -5,6 +5,14 @@ use std::io::IsTerminal;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::folding::Folding;
+
+/// What a client sends that is no HTTP is no error of ours, and answered with 400: the library writes
+/// an ERROR for each. A filter that names it hears it again.
+const UNHEARD: &str = "actix_http=off";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +59,7 @@ impl LogOptions {
 /// Sets up logging for the life of the process. Called once, before anything that may log; a
 /// second call changes nothing.
 pub fn start(settings: &LogOptions) {
-    let filter = EnvFilter::new(&settings.filter);
+    let filter = EnvFilter::new(format!("{UNHEARD},{}", settings.filter));
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let human = match settings.format {
@@ -59,11 +67,19 @@ pub fn start(settings: &LogOptions) {
         LogFormat::Json => false,
         LogFormat::Auto => terminal,
     };
+    let folding = Folding::default();
     let started = if human {
-        builder.with_ansi(terminal).try_init()
+        builder.with_ansi(terminal).finish().with(folding.clone()).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        let builder = builder.json().flatten_event(true);
+        let builder = builder.with_current_span(false).with_span_list(false);
+        builder.finish().with(folding.clone()).try_init()
     };
-    // Somebody else set it up: their lines are as good.
-    drop(started);
+    // Where somebody else set it up, their lines are as good.
+    if started.is_ok() {
+        let telling = std::thread::Builder::new().name("log".to_owned());
+        if let Err(error) = telling.spawn(move || folding.tell()) {
+            tracing::warn!(%error, "of lines that are left out is not told");
+        }
+    }
 }

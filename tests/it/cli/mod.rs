@@ -1,6 +1,7 @@
 //! The program as its users start it: real processes, real signals, real files.
 
 mod configuration;
+mod door;
 mod journal;
 mod load;
 mod nodes;

@@ -1,5 +1,7 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
+mod bounds;
+
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::http::HttpLimits;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
