@@ -139,8 +139,7 @@ mod tests {
         let written = Written::default();
         let subscriber = registry().with(written.clone()).with(folding.clone());
         tracing::subscriber::with_default(subscriber, lines);
-        let count = *written.0.lock().expect("nobody panics with it");
-        count
+        *written.0.lock().expect("nobody panics with it")
     }
 
     #[test]
