@@ -9,6 +9,7 @@ use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
+use emporium::persistence::clock::Clock;
 use emporium::persistence::journal::{Journal, PageLimit};
 use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
 use emporium::projections::position::Position;
@@ -55,6 +56,20 @@ impl TestApp {
     }
 
     pub async fn start_within(demo: bool, limits: HttpLimits, checkout: CheckoutOptions) -> Self {
+        Self::begin(demo, limits, checkout, Clock::system()).await
+    }
+
+    /// A server with a clock that the test sets.
+    pub async fn start_by(clock: Clock) -> Self {
+        Self::begin(true, HttpLimits::default(), CheckoutOptions::default(), clock).await
+    }
+
+    async fn begin(
+        demo: bool,
+        limits: HttpLimits,
+        checkout: CheckoutOptions,
+        clock: Clock,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("emporium.db");
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
@@ -68,7 +83,8 @@ impl TestApp {
         let payments = Arc::new(Gate::default());
         let builder = NodeBuilder::new(&settings, database.clone(), snapshots, vault)
             .alone()
-            .payments(payments.clone());
+            .payments(payments.clone())
+            .clock(clock);
         let node = builder.start().await.expect("a node starts");
         assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
         let program = builder.complete(node).await.expect("the followers start");

@@ -119,9 +119,7 @@ mod tests {
             ("America/Havana", -4),
         ] {
             let zone: Zone = zone.parse().expect(zone);
-            let seen = zone.rules().to_offset(instant);
-            println!("{zone} {seen}");
-            _ = hours;
+            assert_eq!(zone.rules().to_offset(instant).seconds(), hours * 3_600, "{zone}");
         }
     }
 }

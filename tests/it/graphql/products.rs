@@ -1,8 +1,13 @@
 //! Products and stock through the API.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use emporium::persistence::clock::{Clock, Time};
 use serde_json::json;
 
 use crate::support::app::TestApp;
+use crate::support::life::Wall;
 
 pub const SHELF: &str = "location_00000000-0000-0000-0000-000000000001";
 pub const DEPOT: &str = "location_00000000-0000-0000-0000-000000000002";
@@ -99,6 +104,54 @@ async fn an_old_version_is_refused_and_can_still_be_read() {
     assert_eq!(data["now"], json!({"name": "Pot", "version": 6}));
     assert_eq!(data["before"], json!({"name": "Teapot", "version": 5}));
     assert_eq!(data["long"], json!(null));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_shown_by_the_clock_of_the_past() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let wall = Arc::new(Wall::default());
+    let app = TestApp::start_by(Clock::Given(Arc::clone(&wall) as Arc<dyn Time>)).await;
+    let (_, variant) = teapot(&app, 10).await;
+    let hold = json!({"variantId": variant, "locationId": SHELF, "quantity": 4, "customerId": BUYER,
+                      "duration": "PT30M", "idempotencyKey": "h"});
+    let held = app.done("holdStock", hold, "version").await;
+    let at = |hours: i64| {
+        let us = wall.wall_us() + hours * HOUR_US;
+        chrono::DateTime::from_timestamp_micros(us).expect("an instant").to_rfc3339()
+    };
+    let (then, later) = (at(0), at(1));
+    wall.ahead_us.store(2 * HOUR_US, Ordering::Release);
+    let query = "query($variant: ID!, $shelf: ID!, $version: Long!, $then: DateTime!, $later: DateTime!) {
+        now: stockItem(variantId: $variant, locationId: $shelf) { ...units }
+        version: stockItem(variantId: $variant, locationId: $shelf, asOf: {version: $version}) { ...units }
+        current: stockItem(variantId: $variant, locationId: $shelf, asOf: {version: 1000}) { ...units }
+        then: stockItem(variantId: $variant, locationId: $shelf, asOf: {time: $then}) { ...units }
+        later: stockItem(variantId: $variant, locationId: $shelf, asOf: {time: $later}) { ...units }
+        future: stockItem(variantId: $variant, locationId: $shelf, asOf: {time: \"2199-01-01T00:00:00Z\"}) { ...units }
+        }
+        fragment units on StockItem { onHand held available availableNow }";
+    // what comes after the hold, so that the version lies in the past
+    let received =
+        json!({"variantId": variant, "locationId": SHELF, "quantity": 1, "idempotencyKey": "r"});
+    app.done("receiveStock", received, "").await;
+    let variables = json!({"variant": variant, "shelf": SHELF, "version": held["version"],
+                           "then": then, "later": later});
+    let data = app.data(query, variables).await;
+    let units = |on_hand: i64, held: i64| {
+        let available = on_hand - held;
+        json!({"onHand": on_hand, "held": held, "available": available, "availableNow": available})
+    };
+    for (name, expected) in [
+        ("now", units(11, 0)),
+        ("current", units(11, 0)),
+        ("future", units(11, 0)),
+        ("version", units(10, 4)),
+        ("then", units(10, 4)),
+        ("later", units(10, 0)),
+    ] {
+        assert_eq!(data[name], expected, "{name}");
+    }
     app.stop().await;
 }
 

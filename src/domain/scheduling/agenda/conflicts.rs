@@ -26,7 +26,7 @@ use crate::scheduling::zone::Zone;
 
 /// The most steps of one comparison; each is a day looked at or two occurrences compared. All of
 /// them take some ten milliseconds.
-pub const STEPS_MAX: u64 = 100_000;
+pub const STEPS_MAX: u64 = 400_000;
 
 /// What there must be room for, and by which rules.
 #[derive(Clone, Copy, Debug)]
@@ -264,7 +264,7 @@ impl Check<'_> {
     /// Compares the rule with the rules of all other series, and with itself.
     fn rules(&mut self, wanted: &Candidate<'_>, line: &Line<'_>) -> Result<(), Clash> {
         let Some(limit) = self.wanted.limit else { return Ok(()) };
-        let minutes = line.pattern.minutes_of_day(line.length);
+        let places = line.pattern.places(line.length);
         let agenda = self.agenda;
         let mut met: Vec<Line<'_>> = vec![];
         let mut first = Minute::LAST;
@@ -273,7 +273,7 @@ impl Check<'_> {
             self.step(1)?;
             let touch = if id == wanted.id {
                 self.first_overlap_of_its_own(line)?
-            } else if minutes.meets(&other.pattern.minutes_of_day(other.length)) {
+            } else if places.meet(&other.pattern.places(other.length)) {
                 self.first_touch(line, &other)?
             } else {
                 None

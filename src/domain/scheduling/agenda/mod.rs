@@ -12,6 +12,8 @@
 
 mod conflicts;
 mod entry;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Bound;
 

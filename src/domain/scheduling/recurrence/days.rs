@@ -129,6 +129,15 @@ impl DayFilter {
         self.is_weekly() && self.weekdays == 0
     }
 
+    /// The weekdays that can pass; bit n, the weekday n.
+    pub fn weekdays(&self) -> u8 {
+        let numbered = self.numbered.iter().fold(0, |days, (_, weekday)| days | 1_u8 << weekday);
+        match self.weekdays | numbered {
+            0 => 0x7f,
+            named => named,
+        }
+    }
+
     fn is_by_date_free(&self) -> bool {
         self.months == 0
             && self.month_days.is_empty()

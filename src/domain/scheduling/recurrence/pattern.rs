@@ -131,9 +131,21 @@ impl Pattern {
         }
     }
 
-    /// The minutes of the day in which something of a length that starts by this pattern takes place,
-    /// or some more.
-    pub fn minutes_of_day(&self, length: i64) -> MinutesOfDay {
+    /// When in a day and on which weekdays something of a length that starts by this pattern takes
+    /// place, or some more than that.
+    pub fn places(&self, length: i64) -> Places {
+        Places { minutes: self.minutes_of_day(length), weekdays: self.weekdays(length) }
+    }
+
+    fn weekdays(&self, length: i64) -> u8 {
+        let latest = self.times.last().copied().unwrap_or(MINUTES_OF_DAY - 1);
+        let starts = self.days.weekdays();
+        (0..=(latest + length - 1) / MINUTES_OF_DAY)
+            .take(7)
+            .fold(0, |covered, later| covered | (starts << later | starts >> (7 - later)) & 0x7f)
+    }
+
+    fn minutes_of_day(&self, length: i64) -> MinutesOfDay {
         let mut minutes = MinutesOfDay::default();
         if !self.frequency.is_sub_daily() {
             self.times.iter().for_each(|time| minutes.add(*time, length));
@@ -276,9 +288,23 @@ impl Pattern {
     }
 }
 
+/// Where occurrences can be, whatever the date: what has no place in common never meets.
+#[derive(Clone, Debug)]
+pub struct Places {
+    minutes: MinutesOfDay,
+    /// Bit n: the weekday n.
+    weekdays: u8,
+}
+
+impl Places {
+    pub fn meet(&self, other: &Self) -> bool {
+        self.weekdays & other.weekdays != 0 && self.minutes.meets(&other.minutes)
+    }
+}
+
 /// A set of minutes of the day, a bit for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MinutesOfDay([u64; 23]);
+struct MinutesOfDay([u64; 23]);
 
 impl MinutesOfDay {
     /// Adds as many minutes as `length` from one on, past midnight to the next day's.
@@ -289,7 +315,7 @@ impl MinutesOfDay {
         }
     }
 
-    pub fn meets(&self, other: &Self) -> bool {
+    fn meets(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(one, another)| one & another != 0)
     }
 }
