@@ -9,7 +9,7 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run release test lint bench simulate
+.PHONY: help run release test lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
@@ -23,11 +23,19 @@ release: ## build what is measured and shipped: target/release/emporium
 test: ## run every test, with a MariaDB and a Redis of their own
 	scripts/services run -- $(CARGO) test --locked $(WHOLE) --no-fail-fast --lib --bins --test it
 
-lint: ## formatting, clippy, who may see whom, documentation and its links
+lint: ## formatting, clippy, who may see whom, documentation and its links, dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked $(WHOLE) --all-targets -- -D warnings
 	$(CARGO) test --locked $(WHOLE) --test it -- architecture:: documents:: kinds::
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked $(WHOLE) --no-deps --document-private-items
+	scripts/notices check
+	scripts/deny
+
+notices: ## write anew what others made, and under which terms: docs/third-party.md
+	scripts/notices
+
+sbom: ## write a bill of materials: target/emporium.cdx.json
+	scripts/sbom
 
 bench: ## measure, and write docs/figures.md and docs/figures.json
 	scripts/services run -- $(CARGO) bench --locked --bench figures
