@@ -276,6 +276,26 @@ fn a_series_keeps_to_the_opening_hours_for_ever() {
     assert_eq!(refused(&hours, &mondays), closed("2150-06-01T09:00"));
 }
 
+/// A hundred birthdays do not stand in each other's way, nor does the next one take long; what would
+/// take long is refused.
+#[test]
+fn what_never_repeats_itself_is_compared_to_the_end_within_its_steps() {
+    let berlin = zone("Europe/Berlin");
+    let wanted = Wanted { zone: &berlin, limit: Some(1), hours: None };
+    let mut agenda = Agenda::default();
+    for number in 0..100 {
+        let start = Minute::of(at("2027-01-01T00:00")).plus(number * 2 * MINUTES_OF_DAY).local();
+        let timing = timing(start, Length::days(1), "FREQ=YEARLY").expect("a timing");
+        agenda.insert(id(number as u128), Entry::new(String::new(), &timing, 0));
+    }
+    let ask = |start: &str, rule: &str| {
+        agenda.require_room_for(&wanted, id(9_999), &entry(start, Length::days(1), rule))
+    };
+    assert_eq!(ask("2027-12-24T00:00", "FREQ=YEARLY"), Ok(()));
+    let many = "FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYMONTH=8,9,10,11,12";
+    assert_eq!(ask("2027-08-01T00:00", many), Err(Clash::TooMuch));
+}
+
 /// A shop with a full week: what one more series costs, in steps and in time.
 #[test]
 fn a_series_is_compared_within_its_steps() {

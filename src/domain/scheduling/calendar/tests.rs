@@ -504,6 +504,47 @@ fn the_number_of_series_is_bounded() {
 }
 
 #[test]
+fn the_exceptions_of_a_series_are_bounded() {
+    let daily = series("2026-01-01T09:00", 60, "FREQ=DAILY", "");
+    let mut events = vec![exclusive(), scheduled(1, daily)];
+    let day = |number: usize| later(time("2026-01-01T09:00"), number as i64 * MINUTES_OF_DAY);
+    events.extend(
+        (0..EXCEPTIONS_OF_SERIES_MAX).map(|number| Event::OccurrenceCancelled {
+            event_id: id(1),
+            recurrence_id: day(number),
+        }),
+    );
+    let recurrence_id = day(EXCEPTIONS_OF_SERIES_MAX);
+    given::<Calendar>(events.clone())
+        .when(Command::CancelOccurrence { event_id: id(1), recurrence_id })
+        .refused("SERIES_FULL");
+    let (start, end) = (recurrence_id, minutes_long(30));
+    given::<Calendar>(events)
+        .when(Command::ReplaceOccurrence {
+            event_id: id(1),
+            recurrence_id,
+            start,
+            end,
+            title: None,
+        })
+        .refused("SERIES_FULL");
+}
+
+#[test]
+fn what_is_too_dense_is_asked_about_by_shorter_ranges() {
+    let unlimited = Event::CalendarCreated { details: details(Availability::Unlimited {}) };
+    let mut state = State::default();
+    Calendar::apply(&mut state, &unlimited);
+    for number in 0..2 {
+        let quarters = series("2026-01-01T00:00", 5, "FREQ=MINUTELY;INTERVAL=15", "");
+        Calendar::apply(&mut state, &scheduled(number, quarters));
+    }
+    let from = utc("2027-01-01T00:00");
+    assert_eq!(state.busy(from, after(from, 365 * 1_440)), Err(Refusal::RangeTooLarge));
+    assert_eq!(state.busy(from, after(from, 1_440)).expect("a day").len(), 96);
+}
+
+#[test]
 fn ranges_are_bounded() {
     let mut state = State::default();
     assert_eq!(

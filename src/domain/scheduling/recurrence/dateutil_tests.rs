@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 
 use super::*;
@@ -152,14 +153,14 @@ fn sample(choices: &mut Choices) -> Option<Sample> {
 }
 
 /// A Python that has dateutil, if there is one or one can be made.
-fn python() -> Option<PathBuf> {
+static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/dateutil");
     let found = Command::new(script).output().ok().filter(|output| output.status.success())?;
     Some(PathBuf::from(String::from_utf8(found.stdout).ok()?.trim()))
-}
+});
 
 /// What dateutil makes of each: its occurrences, or why it makes none.
-fn expanded(python: &PathBuf, samples: &[(String, DateTime, usize)]) -> Vec<serde_json::Value> {
+fn expanded(python: &Path, samples: &[(String, DateTime, usize)]) -> Vec<serde_json::Value> {
     let mut child = Command::new(python)
         .args(["-c", PROGRAM])
         .stdin(Stdio::piped())
@@ -183,7 +184,7 @@ fn expanded(python: &PathBuf, samples: &[(String, DateTime, usize)]) -> Vec<serd
 
 #[test]
 fn random_rules_are_what_dateutil_makes_of_them() {
-    let Some(python) = python() else {
+    let Some(python) = PYTHON.as_deref() else {
         println!("not compared: no Python with python-dateutil is here and none could be made");
         return;
     };
@@ -205,7 +206,7 @@ fn random_rules_are_what_dateutil_makes_of_them() {
         .iter()
         .map(|sample| (sample.text.clone(), sample.start, sample.ours.len()))
         .collect();
-    let theirs = expanded(&python, &asked);
+    let theirs = expanded(python, &asked);
     assert_eq!(theirs.len(), samples.len());
     let unlike: Vec<String> = samples
         .iter()
@@ -230,7 +231,7 @@ fn random_rules_are_what_dateutil_makes_of_them() {
 /// A rule of each kind that is left out, with what the RFC says and dateutil does not.
 #[test]
 fn what_dateutil_gets_wrong_it_does() {
-    let Some(python) = python() else { return };
+    let Some(python) = PYTHON.as_deref() else { return };
     for (start, rule, expected) in [
         ("2027-02-01T09:00", "FREQ=MONTHLY;BYDAY=MO,1TU", &["2027-02-01", "2027-02-02"][..]),
         ("1997-05-14T09:00", "FREQ=YEARLY;BYWEEKNO=20", &["1997-05-14", "1998-05-13"]),
@@ -252,7 +253,7 @@ fn what_dateutil_gets_wrong_it_does() {
             .map(|minute| minute.local().date().to_string())
             .collect();
         assert_eq!(ours, expected, "{rule}");
-        let theirs = expanded(&python, &[(rule.to_owned(), start, expected.len())]);
+        let theirs = expanded(python, &[(rule.to_owned(), start, expected.len())]);
         let days = ours.iter().map(|day| format!("{day}T09:00:00")).collect::<Vec<_>>();
         assert_ne!(theirs[0], serde_json::json!(days), "{rule}: dateutil has learned it");
     }

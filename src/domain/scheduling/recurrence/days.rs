@@ -1,6 +1,6 @@
 //! Which days a rule names: every filter of a rule on one day, and the walk over days that feeds it.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 
 use super::{Frequency, Rule};
 use crate::scheduling::local_time::{date_of, day_number};
@@ -35,21 +35,16 @@ impl Day {
         }
     }
 
-    /// The first day of the next month.
-    fn next_month(self) -> Self {
-        let left = i64::from(self.days_in_month - self.day) + 1;
-        Self::of(date_of(self.number + left))
-    }
-
-    fn next(self) -> Self {
-        if self.day == self.days_in_month {
-            return self.next_month();
+    /// So many days later, 31 at most.
+    fn later(self, days: i8) -> Self {
+        if days > self.days_in_month - self.day {
+            return Self::of(date_of(self.number + i64::from(days)));
         }
         Self {
-            number: self.number + 1,
-            day: self.day + 1,
-            weekday: (self.weekday + 1) % 7,
-            year_day: self.year_day + 1,
+            number: self.number + i64::from(days),
+            day: self.day + days,
+            weekday: (self.weekday + days as u8) % 7,
+            year_day: self.year_day + i16::from(days),
             ..self
         }
     }
@@ -217,21 +212,39 @@ impl DayFilter {
         if since_week_start <= 3 { -since_week_start } else { 7 - since_week_start }
     }
 
-    /// Calls with the days from `first` to `last` that pass, in order. Returns how many it looked
-    /// at; a month that does not pass is one step.
+    /// The next day that may pass.
+    fn next(&self, day: Day) -> Day {
+        if !self.passes_month(day.month) {
+            let next = (day.month + 1..=12).find(|month| self.passes_month(*month));
+            let in_next_year = || (1..=12).find(|month| self.passes_month(*month)).unwrap_or(1);
+            return Day::of(match next {
+                Some(month) => date(day.year, month, 1),
+                None => date(day.year + 1, in_next_year(), 1),
+            });
+        }
+        let to_next_month = day.days_in_month - day.day + 1;
+        if self.month_days.is_empty() {
+            let weekdays = u16::from(self.weekdays());
+            let from_tomorrow = (weekdays | weekdays << 7) >> (day.weekday + 1);
+            return day.later(from_tomorrow.trailing_zeros() as i8 + 1);
+        }
+        let of_month =
+            |named: &i8| if *named > 0 { *named } else { day.days_in_month + 1 + *named };
+        let later = self.month_days.iter().map(of_month).filter(|named| *named > day.day);
+        let next = later.map(|named| named - day.day).min().unwrap_or(to_next_month);
+        day.later(next.min(to_next_month))
+    }
+
+    /// Calls with the days from `first` to `last` that pass, in order. Returns how many it looked at.
     pub fn scan(&self, first: i64, last: i64, mut found: impl FnMut(&Day)) -> u64 {
         let mut steps = 0;
         let mut day = Day::of(date_of(first));
         while day.number <= last {
             steps += 1;
-            if !self.passes_month(day.month) {
-                day = day.next_month();
-                continue;
-            }
             if self.passes(&day) {
                 found(&day);
             }
-            day = day.next();
+            day = self.next(day);
         }
         steps
     }
