@@ -200,7 +200,7 @@ fn check_reason(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_global_rejects: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, max_global_rejects: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_let_in_fits_for_ever_and_what_is_refused_does_not(
@@ -246,6 +246,56 @@ fn what_meets_only_where_clocks_jump_is_found() {
                 matches!(found, Err(Clash::Taken { at: Some(_), by }) if by == id(1)),
                 "{found:?}"
             );
+        }
+    }
+}
+
+/// What does not meet at its first time: one of both begins later, or only a cancelled occurrence made
+/// room; and the same for capacities.
+#[test]
+fn what_meets_later_than_at_first_is_found() {
+    let berlin = zone("Europe/Berlin");
+    let hour = Length::minutes(60);
+    let weekly = entry("2027-01-04T09:00", hour, "FREQ=WEEKLY");
+    for (booked, cancelled, asked, found) in [
+        // Wednesday first, then a Monday
+        (&weekly, &[][..], entry("2028-01-05T09:30", hour, "FREQ=DAILY"), "2028-01-10T09:30"),
+        // it begins a year later
+        (
+            &entry("2028-01-03T09:00", hour, "FREQ=WEEKLY"),
+            &[],
+            entry("2027-01-05T09:00", hour, "FREQ=DAILY"),
+            "2028-01-03T09:00",
+        ),
+        // every third week meets every second one after five
+        (
+            &entry("2027-01-04T09:00", hour, "FREQ=WEEKLY;INTERVAL=2"),
+            &[],
+            entry("2027-01-11T09:00", hour, "FREQ=WEEKLY;INTERVAL=3"),
+            "2027-02-01T09:00",
+        ),
+        // the first three were cancelled
+        (
+            &weekly,
+            &["2027-01-04T09:00", "2027-01-11T09:00", "2027-01-18T09:00"],
+            entry("2027-01-04T09:00", hour, "FREQ=WEEKLY"),
+            "2027-01-25T09:00",
+        ),
+    ] {
+        for limit in 1..=2 {
+            let wanted = Wanted { zone: &berlin, limit: Some(limit), hours: None };
+            let mut agenda = Agenda::default();
+            for number in 1..=limit {
+                let number = id(number as u128);
+                agenda.insert(number, booked.clone());
+                cancelled.iter().for_each(|start| agenda.exclude(number, at(start)));
+            }
+            let at = Some(at(found));
+            let clash =
+                if limit == 1 { Clash::Taken { at, by: id(1) } } else { Clash::Full { at } };
+            assert_eq!(agenda.require_room_for(&wanted, id(9), &asked), Err(clash));
+            agenda.remove(id(1));
+            assert_eq!(agenda.require_room_for(&wanted, id(9), &asked), Ok(()));
         }
     }
 }
