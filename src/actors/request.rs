@@ -18,6 +18,8 @@ pub trait Place: Send + Sync + 'static {
     /// False: too many wait already.
     fn begin_wait(&self) -> bool;
     fn end_wait(&self);
+    /// Counts so many more values of its reply; false where that is too many.
+    fn take_values(&self, values: usize) -> bool;
 }
 
 /// See the module.
@@ -39,6 +41,12 @@ pub(crate) fn until(at_most: Duration) -> Option<Instant> {
     let own = now + at_most;
     let of_request = CURRENT.try_with(|scope| scope.deadline).unwrap_or(own);
     (of_request > now).then(|| own.min(of_request))
+}
+
+/// Counts so many more values of the reply of the request, where there is one; false where that is
+/// too many.
+pub fn take_values(values: usize) -> bool {
+    CURRENT.try_with(|scope| scope.place.take_values(values)).unwrap_or(true)
 }
 
 /// A place among those that wait, given back when it is dropped.
@@ -80,6 +88,10 @@ mod tests {
         fn end_wait(&self) {
             self.0.store(false, Ordering::Release);
         }
+
+        fn take_values(&self, values: usize) -> bool {
+            values < 10
+        }
     }
 
     fn scope(deadline: Instant) -> RequestScope {
@@ -97,6 +109,7 @@ mod tests {
             assert!(Waiting::begin().is_none(), "one may wait");
             drop(waiting);
             assert!(Waiting::begin().is_some());
+            assert!(take_values(9) && !take_values(10));
         })
         .await;
         within(scope(now), async { assert_eq!(until(hour), None) }).await;

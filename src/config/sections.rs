@@ -124,6 +124,8 @@ macro_rules! http_section {
 http_section! {
     body_bytes_max: usize,
     bodies_bytes_max: usize,
+    reply_values_max: usize,
+    reply_bytes_max: usize,
     replies_bytes_max: usize,
     compress_from_bytes: usize,
     connections_max: usize,
@@ -266,6 +268,8 @@ impl Settings {
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
             ("http.body_bytes_max", http.body_bytes_max as u64, (1_024, 64 << 20)),
             ("http.bodies_bytes_max", http.bodies_bytes_max as u64, (4_096, many)),
+            ("http.reply_values_max", http.reply_values_max as u64, (1, many)),
+            ("http.reply_bytes_max", http.reply_bytes_max as u64, (1_024, many)),
             ("http.replies_bytes_max", http.replies_bytes_max as u64, (1 << 20, many)),
             ("http.compress_from_bytes", http.compress_from_bytes as u64, (0, 64 << 20)),
             ("http.connections_max", http.connections_max as u64, (1, 1_000_000)),

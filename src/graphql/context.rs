@@ -13,6 +13,7 @@ use super::positions::PositionToken;
 use super::scalars::{Instant, Long};
 use actors::aggregate_ref::Engine;
 use actors::reading::{Moment, Reading};
+use actors::request;
 use application::Application;
 use domain::access::user::User;
 use domain::aggregate::Aggregate;
@@ -46,6 +47,18 @@ pub enum AsOf {
     Version(Long),
     /// As it was at this instant, by the time at which events were recorded.
     Time(Instant),
+}
+
+/// Counts the values of a list that has no pages, with what is asked of each: only when it is read is
+/// known how many there are. An error where the reply would become too long.
+pub fn take_values(context: &Context<'_>, rows: usize) -> Result<()> {
+    fn below(field: SelectionField<'_>) -> usize {
+        field.selection_set().map(|field| 1 + below(field)).sum()
+    }
+    if request::take_values(rows.saturating_mul(below(context.field()).max(1))) {
+        return Ok(());
+    }
+    Err(coded("REPLY_TOO_LARGE", "the reply would be too long; ask for less"))
 }
 
 /// What a field costs that may be asked for the past: a replay reads up to a snapshot interval of

@@ -111,6 +111,8 @@ pub enum Outcome {
 
 /// A response and how far the request came.
 pub struct Reply {
+    /// Something may have been changed: the outcome is told, however long it is.
+    pub is_mutation: bool,
     /// What it is called in metrics and traces.
     pub operation: Counted,
     pub outcome: Outcome,
@@ -145,7 +147,7 @@ impl GraphqlSchema {
     async fn check_and_run(&self, call: Call) -> Reply {
         let refused = |outcome, error| {
             let response = Response::from_errors(vec![error]);
-            Reply { operation: Counted::Other, outcome, response }
+            Reply { is_mutation: false, operation: Counted::Other, outcome, response }
         };
         let Some(principal) = call.principal else {
             return refused(Outcome::Unauthenticated, errors::unauthenticated());
@@ -189,7 +191,7 @@ impl GraphqlSchema {
         }
         errors::log_faults(&response.errors, call.correlation_id);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
-        Reply { operation, outcome, response }
+        Reply { is_mutation: kind == OperationType::Mutation, operation, outcome, response }
     }
 
     /// The values of an operation's variables, and what is run with them.

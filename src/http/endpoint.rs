@@ -183,7 +183,7 @@ impl<'a> Asked<'a> {
             read_only,
             scope: Some(RequestScope { deadline, place: visit }),
         };
-        let Reply { operation, outcome, response } = schema.execute(call).await;
+        let Reply { is_mutation, operation, outcome, response } = schema.execute(call).await;
         if let Some(record) = &mut self.record {
             operation.name().clone_into(&mut record.operation);
             record.code = response.errors.first().and_then(code_of).map(str::to_owned);
@@ -209,11 +209,14 @@ impl<'a> Asked<'a> {
             }
             _ => {}
         }
-        // What changed something is told in any case.
-        let in_any_case = !matches!(response.data, Value::Null) && !read_only;
         let written = write(outcome, &response);
-        let max = shared.limits.replies_bytes_max;
-        match Counted::new(&shared.places, written, max, in_any_case) {
+        let (one_max, all_max) = (shared.limits.reply_bytes_max, shared.limits.replies_bytes_max);
+        if written.len() > one_max && !is_mutation {
+            let message = format!("a reply has at most {one_max} bytes; ask for less");
+            return head.refuse(media_type, &Unreadable::new(status, "REPLY_TOO_LARGE", message));
+        }
+        // What changed something is told in any case.
+        match Counted::new(&shared.places, written, all_max, is_mutation) {
             Some(written) => reply.body(written),
             None => head.turn_away(media_type),
         }

@@ -14,6 +14,10 @@ pub struct HttpLimits {
     /// Bytes of the bodies of all requests that are being read or answered; a client may have a
     /// quarter of it.
     pub bodies_bytes_max: usize,
+    /// Values of lists that have no pages, such as the prices of variants, in one reply.
+    pub reply_values_max: usize,
+    /// The longest reply to a query.
+    pub reply_bytes_max: usize,
     /// Bytes of long replies that are on their way; a query beyond it is turned away.
     pub replies_bytes_max: usize,
     /// Replies from this length on are compressed where the client takes that; 0: none.
@@ -49,6 +53,8 @@ impl Default for HttpLimits {
         Self {
             body_bytes_max: 1 << 20,
             bodies_bytes_max: 64 << 20,
+            reply_values_max: 100_000,
+            reply_bytes_max: 16 << 20,
             replies_bytes_max: 256 << 20,
             compress_from_bytes: 4_096,
             connections_max: 25_000,

@@ -26,6 +26,7 @@ pub struct Visit {
     client: Arc<Client>,
     limits: HttpLimits,
     body_bytes: AtomicUsize,
+    values: AtomicUsize,
     work: Mutex<Work>,
 }
 
@@ -48,9 +49,9 @@ impl Visit {
         if is_full || !take(&client.requests, 1, limits.requests_per_client_max) {
             return None;
         }
-        let (places, body_bytes, work) =
-            (Arc::clone(places), AtomicUsize::new(0), Mutex::default());
-        Some(Arc::new(Self { places, client, limits, body_bytes, work }))
+        let (places, work) = (Arc::clone(places), Mutex::default());
+        let (body_bytes, values) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Some(Arc::new(Self { places, client, limits, body_bytes, values, work }))
     }
 
     /// Room for more bytes of its body; false where there is none.
@@ -108,6 +109,10 @@ impl Place for Visit {
         }
         work.waiting += 1;
         true
+    }
+
+    fn take_values(&self, values: usize) -> bool {
+        take(&self.values, values, self.limits.reply_values_max)
     }
 
     fn end_wait(&self) {

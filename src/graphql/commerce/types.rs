@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
-use crate::context::{Loaded, opened};
+use crate::context::{Loaded, opened, take_values};
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicUserId, PublicVariantId,
 };
@@ -71,10 +71,12 @@ impl OrderNode {
 
     /// In the order in which they were added; at most 200.
     #[graphql(complexity = "10 * child_complexity + 1")]
-    async fn lines(&self) -> Vec<OrderLineNode<'_>> {
-        let lines = self.0.state().lines.iter();
+    async fn lines(&self, context: &Context<'_>) -> Result<Vec<OrderLineNode<'_>>> {
+        let lines = &self.0.state().lines;
+        take_values(context, lines.len())?;
         let order = self.0.id;
-        lines.map(|(number, line)| OrderLineNode { order, number: *number, line }).collect()
+        let lines = lines.iter();
+        Ok(lines.map(|(number, line)| OrderLineNode { order, number: *number, line }).collect())
     }
 
     /// What the order comes to; frozen once it was placed.

@@ -1,9 +1,9 @@
 //! Products and stock items as clients see them.
 
-use async_graphql::{Context, Enum, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use chrono::DateTime;
 
-use crate::context::{Loaded, Viewed, wanted};
+use crate::context::{Loaded, Viewed, take_values, wanted};
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicTransferId,
     PublicVariantId,
@@ -55,13 +55,14 @@ impl ProductNode {
 
     /// By SKU; at most 250.
     #[graphql(complexity = "10 * child_complexity + 1")]
-    async fn variants(&self) -> Vec<VariantNode<'_>> {
+    async fn variants(&self, context: &Context<'_>) -> Result<Vec<VariantNode<'_>>> {
         let product = self.0.id;
+        take_values(context, self.0.state().variants.len())?;
         let variants = self.0.state().variants.iter();
         let mut variants: Vec<_> =
             variants.map(|(id, variant)| VariantNode { id: *id, product, variant }).collect();
         variants.sort_by(|one, other| one.variant.sku.cmp(&other.variant.sku));
-        variants
+        Ok(variants)
     }
 
     async fn variant(&self, id: PublicVariantId) -> Option<VariantNode<'_>> {
@@ -99,8 +100,9 @@ impl VariantNode<'_> {
 
     /// The net list price of one unit in each currency; at most 50.
     #[graphql(complexity = "2 * child_complexity + 1")]
-    async fn prices(&self) -> Vec<MoneyOutput> {
-        self.variant.prices.values().copied().map(MoneyOutput).collect()
+    async fn prices(&self, context: &Context<'_>) -> Result<Vec<MoneyOutput>> {
+        take_values(context, self.variant.prices.len())?;
+        Ok(self.variant.prices.values().copied().map(MoneyOutput).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
 use super::types::{FreeBusyNode, OccurrenceEdge, OccurrencesNode};
-use crate::context::{AsOf, ask, load, past, position_of};
+use crate::context::{AsOf, ask, load, past, position_of, take_values};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
 use crate::lists::{Asked, Cursor, connection, views};
@@ -108,6 +108,7 @@ impl SchedulingQuery {
             let message = format!("more than {INTERVALS_MAX} intervals; ask for a shorter range");
             return Err(coded("RANGE_TOO_LARGE", message));
         }
+        take_values(context, free.busy.len() + free.open.len())?;
         Ok(Some(FreeBusyNode {
             time_zone: TimeZone(free.zone),
             busy: free.busy.into_iter().map(Into::into).collect(),

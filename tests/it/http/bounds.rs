@@ -189,3 +189,23 @@ async fn long_ranges_and_looks_into_the_past_cost_what_they_read() {
     app.data(&pasts, json!({})).await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_is_no_longer_than_its_bound() {
+    let limits =
+        HttpLimits { reply_values_max: 20, reply_bytes_max: 4_096, ..HttpLimits::default() };
+    let app = TestApp::start_within(true, limits, CheckoutOptions::default()).await;
+    let (product, _) = teapot(&app, 1).await;
+    let field = |n: usize| {
+        format!("p{n}: product(id: \"{product}\") {{ variants {{ sku prices {{ amount }} }} }} ")
+    };
+    let query = |count: usize| format!("{{ {} }}", (0..count).map(field).collect::<String>());
+    app.data(&query(1), json!({})).await;
+    let code = |reply: &Value| reply["errors"][0]["extensions"]["code"].clone();
+    let reply = app.reply(&query(20), json!({})).await;
+    assert_eq!(code(&reply), "REPLY_TOO_LARGE", "{reply}");
+    assert!(reply["data"]["p0"].is_object(), "what fits is told: {reply}");
+    let reply = app.reply("{ __schema { types { name description } } }", json!({})).await;
+    assert_eq!(code(&reply), "REPLY_TOO_LARGE", "{reply}");
+    app.stop().await;
+}
