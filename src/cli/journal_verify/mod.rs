@@ -1,6 +1,6 @@
 //! `emporium journal verify`: re-reads everything that is stored and says what is not as it must
-//! be. Changes nothing, and stops at nothing it finds but an entry that cannot be read, which ends
-//! the reading of that shard. Memory is bounded, however long the logs are.
+//! be. Changes nothing, and stops at nothing it finds: behind an entry that cannot be read it goes on
+//! with the next. Memory is bounded, however long the logs are, and so is what is listed.
 //!
 //! What it holds to be true: every entry passes its checksum; the numbers of each shard are
 //! contiguous; epochs never decrease, and a new one begins with a takeover; each aggregate lives on
@@ -23,7 +23,7 @@ use persistence::journal::{LogReader, ShardId};
 use persistence::slots::Slots;
 use persistence::snapshots::SnapshotReader;
 
-/// Findings kept for one JSON answer; further ones are counted.
+/// Findings that are listed; further ones are counted.
 const FINDINGS_LISTED_MAX: usize = 10_000;
 /// Aggregates whose versions are followed in one pass over a shard: some 100 MB.
 const AGGREGATES_PER_PASS: usize = 1 << 20;
@@ -84,12 +84,17 @@ pub async fn print(
     let mut listed = Vec::new();
     let mut output = Output::default();
     let mut printed = Ok(());
+    let mut left = FINDINGS_LISTED_MAX;
     let tally = verify(journal, snapshots, shards, slots, &mut |finding| {
+        if left == 0 {
+            return;
+        }
+        left -= 1;
         if !json {
             let line = format!("{}: {}", finding.place, finding.problem);
             let line = output.line(&line).and_then(|()| output.flush());
             printed = std::mem::replace(&mut printed, Ok(())).and(line);
-        } else if listed.len() < FINDINGS_LISTED_MAX {
+        } else {
             listed.push(finding.clone());
         }
     })

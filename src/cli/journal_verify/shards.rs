@@ -9,7 +9,9 @@ use crate::progress::Progress;
 use actors::facts::kind_named;
 use domain::id::AggregateId;
 use persistence::cause::chain;
-use persistence::journal::{Entry, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id};
+use persistence::journal::{
+    Entry, JournalError, LogReader, PageLimit, SHARD_RECORD, Seq, ShardId, shard_record_id,
+};
 use persistence::slots::Slots;
 
 /// The last version of each aggregate met, of those that this pass follows.
@@ -19,11 +21,13 @@ struct Versions {
     last: HashMap<(&'static str, Uuid), u64>,
     max: usize,
     overflown: bool,
+    /// Damaged entries met: each was of one aggregate, nobody knows of which.
+    damaged: usize,
 }
 
 impl Versions {
     fn new(parts: u128, part: u128, max: usize) -> Self {
-        Self { parts, part, last: HashMap::new(), max, overflown: false }
+        Self { parts, part, last: HashMap::new(), max, overflown: false, damaged: 0 }
     }
 
     /// Notes an entry; says what its version should have been, if it should.
@@ -45,7 +49,81 @@ impl Versions {
         let came = *last == 0 && slots.moved_to(entry.shard).any(|(row, _)| row.has(slot));
         let expected = if came { entry.version } else { *last + 1 };
         *last = entry.last_version();
+        if entry.version > expected && self.damaged > 0 {
+            // The versions in between stood in a damaged entry.
+            self.damaged -= 1;
+            return None;
+        }
         (entry.version != expected).then_some(expected)
+    }
+}
+
+/// What stands before an entry.
+#[derive(Clone, Copy, Default)]
+struct Previous {
+    seq: Seq,
+    /// The last that is known.
+    epoch: u64,
+    /// It may have been the takeover of a new epoch.
+    is_damaged: bool,
+}
+
+/// How far one shard's log was read.
+struct Walk {
+    shard: ShardId,
+    after: Seq,
+    head: Seq,
+    /// So many entries are still read one by one, because a damaged one is among them.
+    singly: u32,
+}
+
+/// What comes next in a log.
+enum Met {
+    /// One at least.
+    Entries(Vec<Entry>),
+    /// This one cannot be read; the walk is behind it.
+    Damaged(Seq, String),
+    /// Nothing stands between this number and the head.
+    NothingFrom(Seq),
+    /// The database does not answer.
+    Unread(Seq, String),
+}
+
+impl Walk {
+    fn new(shard: ShardId, head: Seq) -> Self {
+        Self { shard, after: 0, head, singly: 0 }
+    }
+
+    /// The next entries; nothing at the head.
+    async fn next(&mut self, journal: &dyn LogReader) -> Option<Met> {
+        let began = self.after + 1;
+        while self.after < self.head {
+            let (through, rows) = match self.singly {
+                0 => (self.head, PageLimit::default().rows),
+                _ => (self.after + 1, 1),
+            };
+            let limit = PageLimit { rows, ..PageLimit::default() };
+            let read = journal.read_shard(self.shard, self.after, through, limit).await;
+            let alone = self.singly > 0;
+            self.singly = self.singly.saturating_sub(1);
+            match read {
+                Ok(page) => match page.last() {
+                    Some(last) => {
+                        self.after = last.seq.max(self.after + 1);
+                        return Some(Met::Entries(page));
+                    }
+                    // A gap, which the next entry shows.
+                    None => self.after = through,
+                },
+                Err(JournalError::Corrupt(cause)) if alone => {
+                    self.after += 1;
+                    return Some(Met::Damaged(self.after, chain(&cause).to_string()));
+                }
+                Err(JournalError::Corrupt(_)) => self.singly = PageLimit::default().rows,
+                Err(error) => return Some(Met::Unread(began, chain(&error).to_string())),
+            }
+        }
+        (began <= self.head).then_some(Met::NothingFrom(began))
     }
 }
 
@@ -55,26 +133,39 @@ impl Verifier<'_> {
     pub(super) async fn log(&mut self, shard: ShardId, head: Seq, progress: &mut Progress) {
         let mut versions = Versions::new(1, 0, self.aggregates_per_pass);
         let mut wrong = Vec::new();
-        let mut previous: Option<(Seq, u64)> = None;
-        let mut after = 0;
-        while after < head {
-            let Some(page) = self.page(shard, after, head).await else { return };
+        let mut previous = Previous::default();
+        let mut walk = Walk::new(shard, head);
+        while let Some(met) = walk.next(self.journal).await {
+            let page = match met {
+                Met::Entries(page) => page,
+                Met::Damaged(seq, reason) => {
+                    progress.advance(1);
+                    self.found_in_entry(shard, seq, format!("it cannot be read: {reason}"));
+                    previous = Previous { seq, is_damaged: true, ..previous };
+                    versions.damaged += 1;
+                    continue;
+                }
+                Met::NothingFrom(seq) => {
+                    let problem = format!("the log ends before its head, {head}");
+                    self.found_in_entry(shard, seq, problem);
+                    break;
+                }
+                Met::Unread(seq, reason) => {
+                    let problem = format!("from here on it cannot be read: {reason}");
+                    return self.found_in_entry(shard, seq, problem);
+                }
+            };
             for entry in &page {
                 progress.advance(1);
                 self.tally.entries += 1;
                 self.numbers(entry, previous);
-                previous = Some((entry.seq, entry.epoch));
+                previous = Previous { seq: entry.seq, epoch: entry.epoch, is_damaged: false };
                 if let Some(kind) = self.content(entry)
                     && let Some(expected) = versions.follow(kind, entry, self.slots)
                 {
                     wrong.push((entry.seq, entry.version, expected));
                 }
             }
-            let last = page.last().expect("a page is not empty").seq;
-            if last <= after {
-                return self.found_in_entry(shard, last, "it is read again and again");
-            }
-            after = last;
         }
         let mut parts = 1;
         let mut aggregates = versions.last.len() as u64;
@@ -100,17 +191,27 @@ impl Verifier<'_> {
 
     /// One more pass, for versions alone.
     async fn follow(
-        &mut self,
+        &self,
         shard: ShardId,
         head: Seq,
         versions: &mut Versions,
     ) -> Option<Vec<(Seq, u64, u64)>> {
         let mut wrong = Vec::new();
-        let mut after = 0;
-        while after < head && !versions.overflown {
-            let page = self.page(shard, after, head).await?;
+        let mut walk = Walk::new(shard, head);
+        while !versions.overflown
+            && let Some(met) = walk.next(self.journal).await
+        {
+            // What is wrong otherwise was said in the first pass.
+            let page = match met {
+                Met::Entries(page) => page,
+                Met::Damaged(..) => {
+                    versions.damaged += 1;
+                    continue;
+                }
+                Met::NothingFrom(_) => break,
+                Met::Unread(..) => return None,
+            };
             for entry in &page {
-                after = entry.seq;
                 if let Some(kind) = kind_named(&entry.aggregate_type)
                     && let Some(expected) = versions.follow(kind.name, entry, self.slots)
                 {
@@ -121,25 +222,9 @@ impl Verifier<'_> {
         Some(wrong)
     }
 
-    async fn page(&mut self, shard: ShardId, after: Seq, head: Seq) -> Option<Vec<Entry>> {
-        match self.journal.read_shard(shard, after, head, PageLimit::default()).await {
-            Ok(page) if page.is_empty() => {
-                let problem = format!("the log ends before its head, {head}");
-                self.found_in_entry(shard, after + 1, problem);
-                None
-            }
-            Ok(page) => Some(page),
-            Err(error) => {
-                let problem = format!("it or one soon behind it cannot be read: {}", chain(&error));
-                self.found_in_entry(shard, after + 1, problem);
-                None
-            }
-        }
-    }
-
-    fn numbers(&mut self, entry: &Entry, previous: Option<(Seq, u64)>) {
+    fn numbers(&mut self, entry: &Entry, previous: Previous) {
         let (shard, seq) = (entry.shard, entry.seq);
-        let (last, epoch) = previous.unwrap_or_default();
+        let Previous { seq: last, epoch, is_damaged } = previous;
         if seq != last + 1 {
             self.found_in_entry(shard, seq, format!("it follows entry {last}: a gap"));
         }
@@ -147,7 +232,8 @@ impl Verifier<'_> {
             let problem = format!("its epoch is {}, after an entry of epoch {epoch}", entry.epoch);
             self.found_in_entry(shard, seq, problem);
         }
-        if entry.epoch > epoch && (&*entry.aggregate_type != SHARD_RECORD || entry.attempt != 0) {
+        let is_takeover = &*entry.aggregate_type == SHARD_RECORD && entry.attempt == 0;
+        if entry.epoch > epoch && !is_takeover && !is_damaged {
             let problem = format!("epoch {} does not begin with a takeover", entry.epoch);
             self.found_in_entry(shard, seq, problem);
         }

@@ -28,6 +28,8 @@ fn slots() -> Slots {
 #[derive(Default)]
 struct Shelf {
     entries: Mutex<Vec<Entry>>,
+    /// Entries of shard 0 that cannot be read.
+    damaged: Vec<Seq>,
     /// Of products, in order.
     snapshots: Mutex<Vec<(SnapshotPlace, Listed)>>,
     segments: Mutex<BTreeMap<Uuid, Result<KeySegment, String>>>,
@@ -52,7 +54,11 @@ impl LogReader for Shelf {
     ) -> Result<Vec<Entry>, JournalError> {
         let within =
             |entry: &&Entry| entry.shard == shard && entry.seq > after && entry.seq <= through;
-        Ok(self.entries.lock().iter().filter(within).take(2).cloned().collect())
+        let page: Vec<Entry> = self.entries.lock().iter().filter(within).take(2).cloned().collect();
+        if page.iter().any(|entry| entry.shard == 0 && self.damaged.contains(&entry.seq)) {
+            return Err(JournalError::Corrupt("its checksum".into()));
+        }
+        Ok(page)
     }
 
     async fn read_aggregate(
@@ -329,4 +335,34 @@ async fn each_damage_is_found_at_its_place() {
             assert_eq!(tally.findings, found.len() as u64);
         }
     }
+}
+
+#[tokio::test]
+async fn every_damaged_entry_is_listed_and_what_stands_behind_it_is_read() {
+    let others = [entry(id(0), 5, 4, 1), entry(id(1), 6, 4, 1), entry(id(1), 7, 9, 1)];
+    for damaged in [vec![2], vec![3], vec![4], vec![2, 4], vec![3, 4], vec![2, 3, 4, 5], vec![7]] {
+        for aggregates_per_pass in [100, 1] {
+            let mut shelf = sound();
+            shelf.entries.lock().splice(4..4, others.iter().cloned());
+            shelf.snapshots.lock().clear();
+            shelf.damaged.clone_from(&damaged);
+            let (tally, found) = findings(&shelf, aggregates_per_pass).await;
+            let unread = found.iter().filter(|finding| finding.problem.contains("cannot be read"));
+            let places: Vec<_> = unread.map(|finding| finding.place.clone()).collect();
+            let expected: Vec<_> =
+                damaged.iter().map(|seq| format!("shard 0 entry {seq}")).collect();
+            assert_eq!(places, expected);
+            assert_eq!(tally.entries, 8 - damaged.len() as u64, "all others were read");
+            assert!(!found.iter().any(|finding| finding.problem.contains("a gap")), "{found:?}");
+        }
+    }
+    // What is wrong behind a damaged entry is found all the same.
+    let mut shelf = sound();
+    shelf.entries.lock().splice(4..4, others);
+    shelf.damaged = vec![1];
+    let (_, found) = findings(&shelf, 100).await;
+    assert_eq!(found.len(), 1, "a damaged record may have been of any aggregate: {found:?}");
+    shelf.damaged.clear();
+    let (_, found) = findings(&shelf, 100).await;
+    assert!(found[0].problem.contains("version 9 stands where 5"), "{found:?}");
 }
