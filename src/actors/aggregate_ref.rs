@@ -2,20 +2,20 @@
 //! it as [`reading`](super::reading) says. A handle is cheap to clone and outlives passivation,
 //! restart and recovery of what it names.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::activation::{Activation, NotAdmitted, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Confirmed, Request, Verdict};
+pub use super::fault::{AskError, Fault};
 use super::keyed;
 use super::request::until;
 use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
@@ -27,114 +27,6 @@ pub use persistence::codec::KEY_BYTES_MAX;
 use persistence::journal::ShardId;
 use persistence::writer::lane::Dropped;
 use projections::position::Position;
-
-/// Why there is no outcome, or none that is known. Not a refusal of the domain.
-///
-/// Its text is what clients are told: sentences, numbers and positions of ours, and never what a
-/// database, a file or a library said. What only operators are told stands in fields beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all_fields = "camelCase")]
-pub enum Fault {
-    /// A bound is reached. This try did nothing.
-    #[error("too much is waiting here; try again in {} ms", retry_after.as_millis())]
-    Overloaded { retry_after: Duration },
-    /// This try did nothing; ask again with the same key.
-    #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable { reason: Cow<'static, str>, retry_after: Duration },
-    /// It may have happened or may still; ask again with the same key to learn which.
-    #[error("the outcome is not known; ask again with the same key")]
-    OutcomeUnknown,
-    /// `reason` is for operators: it may hold what a library said when the actor failed.
-    #[error("this aggregate is quarantined until an operator releases it")]
-    Quarantined { reason: String },
-    #[error("the log of this shard went backwards; an operator must decide")]
-    Regressed,
-    #[error("the idempotency key was used with other content; use a new key")]
-    KeyReused,
-    #[error("version {expected} was expected, but it stands at {actual}; read it again")]
-    VersionConflict { expected: u64, actual: u64 },
-    #[error("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")]
-    InvalidKey,
-    /// It has not the form of an id that was given here, and nothing begins under it.
-    #[error("no id of this server")]
-    InvalidId,
-    /// `reason` is for operators.
-    #[error("the log of this aggregate cannot be read")]
-    Unreadable { reason: String },
-    /// `behind`: so many entries are missing.
-    #[error("the view has not come that far yet; {behind} entries are missing")]
-    Stale { behind: u64 },
-}
-
-impl Fault {
-    /// The stable code that clients see.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Overloaded { .. } => "OVERLOADED",
-            Self::Unavailable { .. } => "UNAVAILABLE",
-            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
-            Self::Quarantined { .. } => "QUARANTINED",
-            Self::Regressed => "JOURNAL_REGRESSED",
-            Self::KeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::VersionConflict { .. } => "VERSION_CONFLICT",
-            Self::InvalidKey => "INVALID_IDEMPOTENCY_KEY",
-            Self::InvalidId => "INVALID_ID",
-            Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
-            Self::Stale { .. } => "STALE",
-        }
-    }
-
-    /// What operators are told beyond what clients are: why an aggregate is quarantined or cannot be
-    /// read, in the words of whatever failed.
-    pub fn for_operators(&self) -> Option<&str> {
-        match self {
-            Self::Quarantined { reason } | Self::Unreadable { reason } => Some(reason),
-            _ => None,
-        }
-    }
-
-    /// Whether it says something of the server, and not of the client's own doing.
-    pub fn is_of_the_server(&self) -> bool {
-        match self {
-            Self::Unavailable { .. }
-            | Self::OutcomeUnknown
-            | Self::Quarantined { .. }
-            | Self::Regressed
-            | Self::Unreadable { .. } => true,
-            Self::Overloaded { .. }
-            | Self::KeyReused
-            | Self::VersionConflict { .. }
-            | Self::InvalidKey
-            | Self::InvalidId
-            | Self::Stale { .. } => false,
-        }
-    }
-
-    /// When to ask again, where asking again helps.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Overloaded { retry_after } | Self::Unavailable { retry_after, .. } => {
-                Some(*retry_after)
-            }
-            Self::OutcomeUnknown | Self::Stale { .. } => Some(Duration::from_millis(100)),
-            _ => None,
-        }
-    }
-}
-
-/// Why a command has no success to show.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum AskError<X> {
-    /// The rules say no.
-    Refused(X),
-    Fault(Fault),
-}
-
-impl<X> From<Fault> for AskError<X> {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
 
 /// The aggregates of this node, found by id.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 //! and the persistence traits; names no database, and of the aggregates only what is generic,
 //! except where stored facts of all kinds are decoded ([`facts`]) and in [`checkout`].
 
+pub mod fault;
 pub mod aggregate_ref;
 pub mod personal;
 pub mod shard;

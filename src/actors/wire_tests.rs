@@ -1,12 +1,15 @@
-//! How what answers a command crosses between nodes: verdicts, faults, and why decisions were
-//! dropped; and what stands around a question and its answer.
+//! How what comes with a command crosses between nodes, and what answers it: outcomes, faults, and
+//! why decisions were dropped; and what stands around a question and its answer.
 
 use std::time::Duration;
 
 use crate::aggregate_ref::{AskError, Fault};
-use crate::core::{Committed, Verdict};
+use crate::core::{CommandMeta, Committed};
 use crate::reading::{Asked, Moment, Reading};
+use domain::event_name::EventName;
 use domain::id::AggregateId;
+use domain::principal::{Principal, PrincipalKind};
+use domain::products::product::{self, Product};
 use domain::testing::wire::{Samples, assert_crosses};
 use domain::testing::{noon, uuid};
 use persistence::writer::lane::Dropped;
@@ -25,18 +28,11 @@ fn faults() -> Vec<Fault> {
         Fault::InvalidId,
         Fault::Unreadable { reason: "a checksum".to_owned() },
         Fault::Stale { behind: 5 },
-    ]
-}
-
-fn verdicts() -> Vec<Verdict<String>> {
-    vec![
-        Verdict::Done(Committed { version: 7, shard: 3, seq: 9 }),
-        Verdict::Refused("a refusal of the kind".to_owned()),
-        Verdict::VersionConflict { expected: 3, actual: 4 },
-        Verdict::KeyReused,
-        Verdict::KeyUnused,
-        Verdict::KeysFull,
-        Verdict::Dropped(Dropped::Fenced),
+        Fault::Foreign {
+            code: "PRODUCT_RECALLED".to_owned(),
+            message: "it was recalled".to_owned(),
+            is_refusal: true,
+        },
     ]
 }
 
@@ -51,6 +47,33 @@ fn dropped() -> Vec<Dropped> {
         Dropped::Regressed,
         Dropped::Failed,
     ]
+}
+
+/// What comes with a command: all that may, and no more than must.
+fn metas() -> Vec<CommandMeta> {
+    let user = Principal {
+        on_behalf_of: Some("user_2".into()),
+        session: Some("3".into()),
+        ..Principal::new(PrincipalKind::User, "user_1")
+    };
+    let full = CommandMeta {
+        command_id: uuid(4),
+        key: Some("a key".into()),
+        correlation_id: uuid(5),
+        cause: Some(EventName::of::<Product>(AggregateId(uuid(6)), 7)),
+        principal: user.into(),
+        trace: Some("00-00000000000000000000000000000008-0000000000000009-01".into()),
+        expected_version: Some(10),
+    };
+    let sparse = CommandMeta {
+        key: None,
+        cause: None,
+        principal: Principal::system("checkout"),
+        trace: None,
+        expected_version: None,
+        ..full.clone()
+    };
+    vec![full, sparse]
 }
 
 fn moments() -> Vec<Moment> {
@@ -74,14 +97,20 @@ fn what_crosses_keeps_its_form() {
     assert_crosses(&asked());
     assert_crosses(&Asked { patience_ms: None, ..asked() });
     assert_crosses(&reading());
-    let refused: AskError<String> = AskError::Refused("a refusal of the kind".to_owned());
+    let refused = AskError::Refused(product::Refusal::TooMany { max: 250 });
+    metas().iter().for_each(assert_crosses);
+    PrincipalKind::ALL.iter().for_each(assert_crosses);
+    let committed = Committed { version: 7, shard: 3, seq: 9 };
+    assert_crosses(&committed);
     Samples::default()
         .of("asked", &[refused, AskError::Fault(Fault::Regressed)])
         .of("dropped", &dropped())
         .of("faults", &faults())
+        .with("committed", serde_json::to_value(committed).expect("it is written"))
+        .with("metas", serde_json::to_value(metas()).expect("they are written"))
+        .of("principal kinds", &PrincipalKind::ALL)
         .of("moments", &moments())
         .with("question", serde_json::to_value(asked()).expect("it is written"))
         .with("reading", serde_json::to_value(reading()).expect("it is written"))
-        .of("verdicts", &verdicts())
         .hold("answers");
 }

@@ -6,13 +6,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::aggregate::Aggregate;
 use crate::id::AggregateId;
 
 /// See the module. Written `order/1cbb8471-c930-8224-8227-233b70ae530b/3`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct EventName {
     pub kind: Cow<'static, str>,
     pub aggregate: AggregateId,
@@ -39,6 +41,20 @@ impl EventName {
 impl fmt::Display for EventName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}/{}", self.kind, self.aggregate, self.version)
+    }
+}
+
+impl From<EventName> for String {
+    fn from(name: EventName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for EventName {
+    type Error = NoEventName;
+
+    fn try_from(text: String) -> Result<Self, NoEventName> {
+        text.parse()
     }
 }
 

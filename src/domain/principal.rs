@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Whoever a command is decided for, as the events' metadata keep it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Principal {
     pub kind: PrincipalKind,
     /// Who of that kind: a user's id, the name of a client or of a part of the system.
@@ -16,7 +19,8 @@ pub struct Principal {
 }
 
 /// What sort of asker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PrincipalKind {
     /// A person who is known here.
     User,

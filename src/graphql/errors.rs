@@ -69,7 +69,9 @@ pub fn fault(fault: &Fault) -> Error {
 /// nobody takes it for the mutation's and sends that again; `cause` has the code of the read.
 pub fn tell_reads_from_mutations(errors: &mut [ServerError]) {
     for error in errors.iter_mut().filter(|error| error.path.len() > 1) {
-        let Some(code) = error.source::<Fault>().map(Fault::code) else { continue };
+        let Some(code) = error.source::<Fault>().map(|fault| fault.code().to_owned()) else {
+            continue;
+        };
         error.message =
             format!("what became of this mutation stands beside; {READ_AGAIN} ({code})");
         let extensions = error.extensions.get_or_insert_default();

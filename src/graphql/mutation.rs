@@ -108,6 +108,9 @@ where
         Err(AskError::Fault(Fault::VersionConflict { expected, actual })) => {
             Ok(Err(UserError::version_conflict(expected, actual)))
         }
+        Err(AskError::Fault(Fault::Foreign { code, message, is_refusal: true })) => {
+            Ok(Err(UserError::plain(&code, message, &[])))
+        }
         Err(AskError::Fault(error)) => Err(fault(&error)),
     }
 }

@@ -30,8 +30,9 @@ use telemetry::trace::is_sampled;
 /// Keys since the last snapshot that are held at most; beyond it keyed commands wait for one.
 const FRESH_KEYS_MAX: usize = 2 << 20;
 
-/// What comes with a command beside its content.
-#[derive(Clone, Debug)]
+/// What comes with a command beside its content. Crosses between nodes with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CommandMeta {
     /// The id of this try.
     pub command_id: Uuid,
@@ -68,8 +69,9 @@ pub struct Committed {
     pub seq: Seq,
 }
 
-/// What a caller is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a caller is told. Between nodes it crosses as what the caller makes of it: `Committed` or an
+/// `AskError`.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict<X> {
     Done(Committed),
     Refused(X),
