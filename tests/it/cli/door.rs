@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use emporium::domain::id::{AggregateId, Slot};
 use reqwest::Client;
-use serde_json::json;
+
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::block_in_place;
@@ -165,6 +167,38 @@ async fn readers_that_never_read_are_hung_up_on() {
     let mut read = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut read));
     _ = ended.await.expect("it was hung up on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_twelve_thousand_that_never_were_costs_next_to_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    p99_of_another(&server).await;
+    let before = (memory(&server), metric(&server, "emporium_actors_live_aggregates").await);
+    let kinds = ["user", "order", "product", "calendar"];
+    let client = from([127, 0, 0, 1]);
+    let ask = async |first: u64| {
+        let field = |number: u64| {
+            let id = AggregateId::drawn(1_790_000_000_000, Slot::new(number as u16), number).0;
+            format!("n{number}: node(id: \"{}_{id}\") {{ id }} ", kinds[number as usize % 4])
+        };
+        let query = format!("{{ {} }}", (first..first + 20).map(field).collect::<String>());
+        let request = client.post(&server.url).json(&json!({ "query": query }));
+        let reply: Value = request.send().await.expect("a reply").json().await.expect("JSON");
+        assert_eq!(reply["errors"], Value::Null, "{reply}");
+    };
+    let attack = async {
+        for round in 0..600 {
+            ask(round * 20).await;
+        }
+    };
+    let ((), p99) = tokio::join!(attack, p99_of_another(&server));
+    let grown = memory(&server).saturating_sub(before.0);
+    println!("{} KiB more, p99 {p99:?}", grown >> 10);
+    // Before, it was some ten kilobytes for each.
+    assert!(grown < 48 * MIB && p99 < P99_MAX, "{grown} bytes, {p99:?}");
+    let live = metric(&server, "emporium_actors_live_aggregates").await;
+    assert!(live <= before.1, "{live} live, {} before", before.1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
