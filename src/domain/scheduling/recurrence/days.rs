@@ -213,7 +213,7 @@ impl DayFilter {
     }
 
     /// The next day that may pass.
-    fn next(&self, day: Day) -> Day {
+    pub fn next(&self, day: Day) -> Day {
         if !self.passes_month(day.month) {
             let next = (day.month + 1..=12).find(|month| self.passes_month(*month));
             let in_next_year = || (1..=12).find(|month| self.passes_month(*month)).unwrap_or(1);

@@ -36,7 +36,7 @@ pub const PER_DAY_MAX: i64 = 96;
 /// The most occurrences of a series that has more than [`PER_DAY_MAX`] on one day.
 pub const DENSE_COUNT_MAX: usize = 1_000;
 /// The largest COUNT.
-pub const COUNT_MAX: u32 = 100_000;
+pub const COUNT_MAX: u64 = 20_000;
 /// The largest INTERVAL.
 pub const INTERVAL_MAX: i64 = 1_000;
 
@@ -83,7 +83,7 @@ struct ByDay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Never,
-    Count(u32),
+    Count(u64),
     /// To the end of that day.
     UntilDate(Date),
     UntilLocal(DateTime),
@@ -170,13 +170,21 @@ fn up_to(until: DateTime) -> Reach {
 /// The last of so many local starts. What is skipped because it does not exist is not counted.
 fn counted(
     pattern: &Pattern,
-    count: u32,
+    count: u64,
     zone: &Zone,
     nonexistent: NonexistentTime,
 ) -> Result<DateTime, RecurrenceRefusal> {
+    if count > COUNT_MAX || count > pattern.count_max() {
+        return Err(RecurrenceRefusal::TooLong);
+    }
+    let mut gaps = local_time::gaps(zone, pattern.start(), Minute::LAST).peekable();
     let takes_place = |start: &Minute| {
-        nonexistent == NonexistentTime::Shift
-            || local_time::resolve(zone, start.local(), nonexistent).is_some()
+        if nonexistent == NonexistentTime::Shift {
+            return true;
+        }
+        while gaps.next_if(|gap| gap.end <= *start).is_some() {}
+        let is_near = gaps.peek().is_some_and(|gap| gap.end.plus(-gap.minutes) <= *start);
+        !is_near || local_time::resolve(zone, start.local(), nonexistent).is_some()
     };
     let mut starts = pattern.walk(pattern.start(), Minute::LAST.plus(1)).filter(takes_place);
     let last = starts.nth(count.saturating_sub(1) as usize).ok_or(RecurrenceRefusal::TooLong)?;

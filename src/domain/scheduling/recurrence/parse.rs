@@ -6,15 +6,15 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 use super::{
-    ByDay, COUNT_MAX, End, Frequency, INTERVAL_MAX, PER_DAY_MAX, RULE_BYTES_MAX, RecurrenceRefusal,
-    Rule, invalid,
+    ByDay, End, Frequency, INTERVAL_MAX, PER_DAY_MAX, RULE_BYTES_MAX, RecurrenceRefusal, Rule,
+    invalid,
 };
 
 #[derive(Default)]
 struct Parts {
     frequency: Option<Frequency>,
     interval: Option<i64>,
-    count: Option<u32>,
+    count: Option<u64>,
     until: Option<End>,
     week_start: Option<u8>,
     by_day: Vec<ByDay>,
@@ -58,7 +58,7 @@ impl Parts {
             "INTERVAL" => {
                 self.interval = Some(number(value, 1, INTERVAL_MAX, "INTERVAL is 1 to 1000")?)
             }
-            "COUNT" => self.count = Some(number(value, 1, COUNT_MAX, "COUNT is 1 to 100000")?),
+            "COUNT" => self.count = Some(number(value, 1, u64::MAX, "COUNT is a positive number")?),
             "UNTIL" => self.until = Some(read_until(value)?),
             "WKST" => self.week_start = Some(read_weekday(value)?),
             "BYDAY" => {
@@ -116,6 +116,10 @@ impl Parts {
             (
                 !frequency.is_sub_daily() && self.times_of_day() > PER_DAY_MAX,
                 "BYHOUR and BYMINUTE name at most 96 times of day",
+            ),
+            (
+                is_yearly && !self.by_position.is_empty() && self.times_of_day() > 8,
+                "BYSETPOS of a year goes with at most 8 times of day",
             ),
         ];
         if let Some((_, reason)) = refused.into_iter().find(|(holds, _)| *holds) {

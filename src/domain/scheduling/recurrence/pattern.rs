@@ -218,6 +218,34 @@ impl Pattern {
         }
     }
 
+    /// The period that comes behind one: of a rule by the hour or by the minute, the next day that may
+    /// have a time.
+    fn period_after(&self, number: i64) -> i64 {
+        let next = number + 1;
+        if !self.frequency.is_sub_daily() {
+            return next;
+        }
+        let first = self.start_day.number;
+        if !self.days.passes_all() {
+            return self.days.next(Day::of(date_of(first + number))).number - first;
+        }
+        let unit = if self.frequency == Frequency::Hourly { 60 } else { 1 };
+        let start = self.start.0.div_euclid(unit) * unit;
+        let (length, midnight) = (self.interval * unit, (first + next) * MINUTES_OF_DAY);
+        if length <= MINUTES_OF_DAY {
+            return next;
+        }
+        let at = start + (midnight - start + length - 1).div_euclid(length) * length;
+        at.div_euclid(MINUTES_OF_DAY) - first
+    }
+
+    /// No fewer than there are until the end of the calendar.
+    pub fn count_max(&self) -> u64 {
+        let days = Minute::LAST.day() - self.start_day.number + 1;
+        let by_distance = (Minute::LAST.0 - self.start.0) / self.apart_min().max(1) + 1;
+        by_distance.min(days * self.per_day_max()).unsigned_abs()
+    }
+
     /// Puts the times of a period between the bounds into `found`, in order. Returns the steps.
     fn fill(&self, number: i64, from: Minute, to: Minute, found: &mut Vec<Minute>) -> u64 {
         let (mut first, mut last) = self.period(number);
@@ -362,7 +390,7 @@ impl Iterator for Walk<'_> {
             self.next = 0;
             let filled = self.pattern.fill(self.period, self.from, self.to, &mut self.found);
             self.steps += 1 + filled;
-            self.period += 1;
+            self.period = self.pattern.period_after(self.period);
         }
     }
 }
