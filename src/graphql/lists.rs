@@ -187,6 +187,9 @@ impl Cursor for domain::id::LocationId {
     }
 }
 
+/// The last minute of any calendar, counted from 1970.
+const LAST_MINUTE: u64 = Minute::LAST.0.unsigned_abs();
+
 /// By time: from when to when, which event, and which of its occurrences.
 impl Cursor for calendar::Place {
     fn write(&self) -> String {
@@ -199,12 +202,18 @@ impl Cursor for calendar::Place {
     fn read(text: &str) -> Option<Self> {
         let (event, rest) = text.split_at_checked(32)?;
         let event = EventId(uuid::Uuid::try_parse(event).ok()?);
-        let mut numbers = rest.split('.').map(|number| i64::from_str_radix(number, 16).ok());
+        // What is before 1970 is written as its two's complement.
+        let number = |text| u64::from_str_radix(text, 16).ok().map(u64::cast_signed);
+        let mut numbers = rest.split('.').map(number);
         let mut instant = || Timestamp::from_second(numbers.next()??).ok();
         let (start, end) = (instant()?, instant()?);
         let occurrence = match numbers.next() {
             None => None,
-            Some(minute) => Some(Minute(minute?).local()),
+            // What lies beyond all calendars was not given out here, and has no date.
+            Some(minute) => {
+                let minute = minute.filter(|minute| minute.unsigned_abs() <= LAST_MINUTE)?;
+                Some(Minute(minute).local())
+            }
         };
         numbers.next().is_none().then_some((start, end, event, occurrence))
     }
@@ -230,7 +239,9 @@ mod tests {
             let place: calendar::Place = (start, end, event, occurrence);
             assert_eq!(Cursor::read(&place.write()), Some(place));
         }
-        for bad in ["", "7fffffffffffffff.0", "0.0.0.0", "0", "0.x", "0.0.7fffffffffffffff.1"] {
+        for bad in
+            ["", "7fffffffffffffff.0", "0.0.0.0", "0", "0.x", "0.0.7fffffffffffffff", "0.0.1.1"]
+        {
             let text = format!("{}{bad}", event.0.simple());
             assert_eq!(<calendar::Place>::read(&text), None, "{bad}");
         }
