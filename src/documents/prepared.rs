@@ -28,10 +28,10 @@ const CHOICES_MAX: usize = 64;
 /// The most selections of a plan, for each field that the limits allow: an abstract type is
 /// unfolded into the objects that it may be.
 const UNFOLDED_MAX: usize = 4;
-/// About what a token of a document weighs once it is prepared.
-const TOKEN_BYTES: usize = 160;
-/// About what a selection of a plan weighs.
-const SELECTION_BYTES: usize = 640;
+/// What a token of a document weighs once it is prepared, and a selection of a plan: measured, and
+/// rather more than less.
+const TOKEN_BYTES: usize = 80;
+const SELECTION_BYTES: usize = 320;
 
 /// A document that was read and may be run.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::limits::DocumentLimits;
 use crate::prepared::Prepared;
 
 /// A document that weighs more than this part of what all may is not remembered.
-const PART_OF_ALL: usize = 32;
+const PART_OF_ALL: usize = 16;
 
 #[derive(Default)]
 pub struct Documents {
