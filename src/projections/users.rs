@@ -227,7 +227,7 @@ mod tests {
 
     fn closed(email: &str) -> Fact {
         let (reason, email) = ("asked to".to_owned(), index(email));
-        Fact::User(user::Event::UserClosed { reason, email, reservation: noon() })
+        Fact::User(user::Event::UserClosed { reason, email })
     }
 
     fn ids(people: &Users, after: Option<Key>) -> Vec<AggregateId> {

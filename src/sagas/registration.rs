@@ -44,9 +44,10 @@ pub fn react(
     match event {
         user::Event::UserRegistered { email, .. } => vec![confirm(email.index)],
         user::Event::EmailChanged { email, previous, previous_reservation, .. } => {
-            vec![confirm(email.index), release(*previous, *previous_reservation)]
+            vec![confirm(email.index), release(*previous, Some(*previous_reservation))]
         }
-        user::Event::UserClosed { email, reservation, .. } => vec![release(*email, *reservation)],
+        // A repeated request may have reserved it again since: nothing of that is left either.
+        user::Event::UserClosed { email, .. } => vec![release(*email, None)],
         user::Event::ProfileChanged { .. }
         | user::Event::ReservationFenced { .. }
         | user::Event::UserSuspended { .. }
@@ -188,7 +189,7 @@ impl Acquisition {
                 email_reservation::Command::Release {
                     address,
                     holder: self.user,
-                    reservation: self.reservation,
+                    reservation: Some(self.reservation),
                 },
             ),
             Step::Ended(end) => Next::End(end.clone()),

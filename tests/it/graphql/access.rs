@@ -70,6 +70,25 @@ async fn a_user_changes_address_and_is_suspended_and_closed() {
     app.stop().await;
 }
 
+/// The request that registered somebody is repeated, and they are closed: the address is free at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_free_again_when_its_user_is_closed() {
+    let app = TestApp::start().await;
+    let input = json!({"email": "ada@example.com", "displayName": "Ada", "idempotencyKey": "ada"});
+    let first = app.done("registerUser", input.clone(), "id").await;
+    let again = app.done("registerUser", input, "id").await;
+    assert_eq!(first, again);
+    let close = json!({"userId": first["id"], "reason": "asked"});
+    let closed = app.done("closeUser", close, "position").await;
+    settled(&app, &closed["position"]).await;
+    let other =
+        json!({"email": "ada@example.com", "displayName": "Another", "idempotencyKey": "b"});
+    let other = app.done("registerUser", other, "id position").await;
+    assert_ne!(first["id"], other["id"]);
+    settled(&app, &other["position"]).await;
+    app.stop().await;
+}
+
 /// Waits until what follows from a change for e-mail addresses is done.
 async fn settled(app: &TestApp, position: &Value) {
     let position = app.position(position.as_str().expect("a position"));

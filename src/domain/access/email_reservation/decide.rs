@@ -49,7 +49,9 @@ pub(super) fn decide(
             Some(_) => Ok(vec![Event::EmailConfirmed { holder: *holder }]),
         },
         Command::Release { holder, reservation, .. } => Ok(match &state.hold {
-            Some(hold) if hold.holder == *holder && hold.expires <= *reservation => {
+            Some(hold)
+                if hold.holder == *holder && reservation.is_none_or(|it| hold.expires <= it) =>
+            {
                 vec![Event::EmailReleased { holder: *holder }]
             }
             Some(hold) if hold.holder == *holder && hold.confirmed => {

@@ -60,8 +60,9 @@ pub enum Command {
     /// The holder uses the address now; it no longer lapses.
     Confirm { address: BlindIndex, holder: AggregateId },
     /// The holder gave up what it got by the reservation that expires at `reservation`, and
-    /// nothing that it reserved later. Of another holder's address: changes nothing.
-    Release { address: BlindIndex, holder: AggregateId, reservation: DateTime<Utc> },
+    /// nothing that it reserved later; or, without one, is closed and takes no address any more. Of
+    /// another holder's address: changes nothing.
+    Release { address: BlindIndex, holder: AggregateId, reservation: Option<DateTime<Utc>> },
 }
 
 impl Command {

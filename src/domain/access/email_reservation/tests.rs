@@ -39,7 +39,7 @@ fn release(number: u128, reservation: u32) -> Command {
     Command::Release {
         address: address(),
         holder: holder(number),
-        reservation: minute(reservation),
+        reservation: Some(minute(reservation)),
     }
 }
 

@@ -12,7 +12,8 @@ fn what_crosses_keeps_its_form() {
         &[
             Command::Reserve { address, holder, expires: noon_plus(60), superseding: Some(lapsed) },
             Command::Confirm { address, holder },
-            Command::Release { address, holder, reservation: noon() },
+            Command::Release { address, holder, reservation: Some(noon()) },
+            Command::Release { address, holder, reservation: None },
         ],
         &[
             Refusal::Taken,

@@ -32,7 +32,11 @@ pub(super) fn decide(
             Ok(vec![event])
         }
         Command::FenceReservation { email, through } => {
-            if state.profile.as_ref().is_some_and(|profile| profile.email.index == *email) {
+            // Who is closed uses no address any more, whatever its profile still says.
+            let uses = |profile: &Profile| {
+                profile.status != Status::Closed && profile.email.index == *email
+            };
+            if state.profile.as_ref().is_some_and(uses) {
                 return Err(Refusal::EmailInUse);
             }
             if state.reservations_through.is_some_and(|known| known >= *through) {
@@ -95,11 +99,9 @@ fn decide_registered(
             Status::Suspended => Ok(vec![Event::UserReinstated {}]),
             _ => illegal,
         },
-        Command::Close { reason } => Ok(vec![Event::UserClosed {
-            reason: REASON.read(reason)?,
-            email: profile.email.index,
-            reservation: profile.email_reservation,
-        }]),
+        Command::Close { reason } => {
+            Ok(vec![Event::UserClosed { reason: REASON.read(reason)?, email: profile.email.index }])
+        }
         Command::AssignRole { role, scope, valid_until } => {
             let (role, scope) = (read_role(role)?, read_scope(scope)?);
             if !holds_at(*valid_until, context.now) {

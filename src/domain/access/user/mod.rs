@@ -120,7 +120,6 @@ pub enum Event {
     UserClosed {
         reason: String,
         email: BlindIndex,
-        reservation: DateTime<Utc>,
     },
     RoleAssigned {
         role: String,

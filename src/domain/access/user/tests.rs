@@ -32,11 +32,7 @@ fn suspended() -> Event {
 }
 
 fn closed() -> Event {
-    Event::UserClosed {
-        reason: "asked".into(),
-        email: index("ada@example.com"),
-        reservation: hour(9),
-    }
+    Event::UserClosed { reason: "asked".into(), email: index("ada@example.com") }
 }
 
 fn assigned(role: &str, until: Option<DateTime<Utc>>) -> Event {
