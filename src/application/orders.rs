@@ -12,11 +12,12 @@ use crate::pricing::{Offer, Unpriced, offer};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
+use domain::access::user::{self, Standing, User};
 use domain::aggregate;
-use domain::commerce::order::{self, Buyer, Command, HasLeftCheckout, Line, Order};
+use domain::commerce::order::{self, Buyer, Command, HasLeftCheckout, Line, LinePrice, Order};
 use domain::email::EmailAddress;
 use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
-use domain::money::Currency;
+use domain::money::{Currency, Money};
 use domain::question::Whole;
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
@@ -60,16 +61,29 @@ pub struct WantedLine {
 
 impl WantedLine {
     fn at(&self, offer: Offer) -> Line {
-        let Self { variant, location, quantity, .. } = *self;
+        let Self { product, variant, location, quantity } = *self;
         let Offer { name, unit_price, tax_rate } = offer;
-        Line { variant, location, quantity, name, unit_price, tax_rate }
+        Line { product, variant, location, quantity, name, unit_price, tax_rate }
     }
 }
 
-/// Why an order is not drafted, or takes no line.
+/// Why an order is not drafted, takes no line, or is not placed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     Order(order::Refusal),
+    /// No such user, or one who may not buy now.
+    Buyer(Option<user::Status>),
+    /// The product has another price now than the line, by its number: see [`reprice`].
+    Repriced {
+        line: u32,
+        from: Money,
+        to: Money,
+    },
+    /// What a line is about is not for sale any more; the line by its number.
+    Gone {
+        line: u32,
+        reason: Unpriced,
+    },
     /// There is no price for a line; `line` counts from 0 where several were wanted.
     Unpriced {
         line: Option<usize>,
@@ -88,6 +102,13 @@ impl fmt::Display for Refusal {
         match self {
             Self::Order(refusal) => refusal.fmt(formatter),
             Self::Unpriced { reason, .. } => reason.fmt(formatter),
+            Self::Buyer(None) => formatter.write_str("no such user"),
+            Self::Buyer(Some(_)) => formatter.write_str("a user who is not active cannot buy"),
+            Self::Repriced { line, from, to } => write!(
+                formatter,
+                "line {line} costs {to} now and not {from}, or is taxed otherwise: take the new prices with repriceOrder"
+            ),
+            Self::Gone { line, reason } => write!(formatter, "line {line}: {reason}"),
         }
     }
 }
@@ -96,7 +117,10 @@ impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Order(refusal) => refusal.code(),
-            Self::Unpriced { reason, .. } => reason.code(),
+            Self::Unpriced { reason, .. } | Self::Gone { reason, .. } => reason.code(),
+            Self::Buyer(None) => user::Refusal::NotFound.code(),
+            Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
+            Self::Repriced { .. } => "PRICE_STALE",
         }
     }
 }
@@ -118,6 +142,11 @@ pub async fn draft(
     let key = request.key().unwrap_or_default();
     if !may_draft(&application.views, key, second) && !is_known(request, id, |_| true).await {
         return Err(overloaded().into());
+    }
+    if let WantedBuyer::User(buyer) = &draft.buyer
+        && let Some(refusal) = may_not_buy(request, *buyer).await?
+    {
+        return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
     }
     let mut lines = Vec::with_capacity(draft.lines.len());
     for (number, line) in draft.lines.iter().enumerate() {
@@ -150,9 +179,17 @@ pub async fn add_line(
     };
     match offer(&request.application.engine, currency, line.product, line.variant).await? {
         Ok(offer) => {
-            let Line { variant, location, quantity, name, unit_price, tax_rate } = line.at(offer);
-            let command =
-                Command::AddLine { variant, location, quantity, name, unit_price, tax_rate };
+            let Line { product, variant, location, quantity, name, unit_price, tax_rate } =
+                line.at(offer);
+            let command = Command::AddLine {
+                product,
+                variant,
+                location,
+                quantity,
+                name,
+                unit_price,
+                tax_rate,
+            };
             request.send_for::<Order>(order, command, line).await.map_err(refused_as)
         }
         Err(reason) => {
@@ -162,6 +199,51 @@ pub async fn add_line(
     }
 }
 
+/// Why a user cannot buy now, if they cannot.
+async fn may_not_buy(request: &Request<'_>, buyer: CustomerId) -> Result<Option<Refusal>, Fault> {
+    let standing = request.aggregate::<User>(AggregateId(buyer.0)).read(&Standing).await?.answer;
+    Ok((standing != Some(user::Status::Active)).then_some(Refusal::Buyer(standing)))
+}
+
+/// What stands between a draft and its checkout: a draft may be old, and the shop has moved on since.
+/// The first obstacle, and all prices that changed.
+async fn reviewed(
+    request: &Request<'_>,
+    order: &order::State,
+) -> Result<(Option<Refusal>, Vec<LinePrice>), Fault> {
+    let Some((buyer, currency)) = &order.drafted else { return Ok((None, Vec::new())) };
+    if let Buyer::Customer { id } = buyer
+        && let Some(refusal) = may_not_buy(request, *id).await?
+    {
+        return Ok((Some(refusal), Vec::new()));
+    }
+    let (mut obstacle, mut changed) = (None, Vec::new());
+    for (number, line) in order.lines.iter() {
+        let number = *number;
+        let engine = &request.application.engine;
+        match offer(engine, *currency, line.product, line.variant).await? {
+            Err(reason) => _ = obstacle.get_or_insert(Refusal::Gone { line: number, reason }),
+            Ok(Offer { unit_price, tax_rate, .. })
+                if (unit_price, tax_rate) != (line.unit_price, line.tax_rate) =>
+            {
+                let (from, to) = (line.unit_price, unit_price);
+                obstacle.get_or_insert(Refusal::Repriced { line: number, from, to });
+                changed.push(LinePrice { line: number, unit_price, tax_rate });
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok((obstacle, changed))
+}
+
+/// Gives the lines of a draft the prices that their products have now: who saw the old ones sees the
+/// new ones before anything is placed. Lines that are not for sale any more keep theirs.
+pub async fn reprice(request: &Request<'_>, order: AggregateId) -> Outcome<order::Refusal> {
+    let reading = request.aggregate::<Order>(order).read(&Whole).await?;
+    let (_, prices) = reviewed(request, &reading.answer).await?;
+    request.send_for::<Order>(order, Command::Reprice { prices }, &"repriceOrder").await
+}
+
 /// Freezes lines and prices, so that the checkout begins, and waits for its end as long as
 /// `patience` says, [`WAIT_MAX`] at most: the order is placed whatever comes of it.
 /// [`Fault::Overloaded`] while too many orders await the end of theirs, unless it is placed already.
@@ -169,12 +251,18 @@ pub async fn place(
     request: &Request<'_>,
     order: AggregateId,
     patience: Duration,
-) -> Outcome<order::Refusal> {
+) -> Outcome<Refusal> {
+    let reading = request.aggregate::<Order>(order).read(&Whole).await?;
+    if reading.answer.status == order::Status::Draft
+        && let (Some(refusal), _) = reviewed(request, &reading.answer).await?
+    {
+        return Err(AskError::Refused(refusal));
+    }
     let is_placed = |order: &order::State| order.status != order::Status::Draft;
     if !may_place(&request.application.views) && !is_known(request, order, is_placed).await {
         return Err(overloaded().into());
     }
-    let placed = request.send::<Order>(order, Command::Place).await?;
+    let placed = request.send::<Order>(order, Command::Place).await.map_err(refused_as)?;
     if !patience.is_zero() {
         let order = request.aggregate::<Order>(order);
         // Why it could not be waited for need not be said: what was asked for is done.

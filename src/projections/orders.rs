@@ -198,7 +198,9 @@ impl Projection for Orders {
                 self.drop_surplus(ROWS_MAX);
             }
             Event::OrderLineAdded { .. } => self.change(place, |row| row.lines += 1),
-            Event::OrderLineChanged { .. } => self.change(place, |_| {}),
+            Event::OrderLineChanged { .. } | Event::OrderLineRepriced { .. } => {
+                self.change(place, |_| {});
+            }
             Event::OrderLineRemoved { .. } => {
                 self.change(place, |row| row.lines = row.lines.saturating_sub(1));
             }

@@ -385,7 +385,9 @@ fn lives(planted: Planted) -> impl Iterator<Item = World> {
         let longer: Vec<_> = lives
             .iter()
             .filter(|life| life.len() == length - 1)
-            .flat_map(|life| steps.iter().map(|step| [&life[..], &[step.clone()]].concat()))
+            .flat_map(|life| {
+                steps.iter().map(|step| [&life[..], std::slice::from_ref(step)].concat())
+            })
             .collect();
         lives.extend(longer);
     }

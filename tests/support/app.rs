@@ -136,7 +136,7 @@ impl TestApp {
         let input_type = match mutation {
             "publishProduct" | "unpublishProduct" | "archiveProduct" => "ProductInput".to_owned(),
             "releaseHold" | "commitHold" | "shipHold" | "deallocateHold" => "HoldInput".to_owned(),
-            "completeOrder" | "retryCheckout" => "OrderInput".to_owned(),
+            "completeOrder" | "retryCheckout" | "repriceOrder" => "OrderInput".to_owned(),
             "cancelOrder" | "abortCheckout" => "EndOrderInput".to_owned(),
             "suspendUser" | "closeUser" => "UserReasonInput".to_owned(),
             "reinstateUser" => "UserInput".to_owned(),

@@ -20,7 +20,7 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["order", "orders", "checkout"]),
-    (Write, &["draftOrder", "addOrderLine", "placeOrder", "abortCheckout"]),
+    (Write, &["draftOrder", "addOrderLine", "placeOrder", "repriceOrder", "abortCheckout"]),
     (Operate, &["retryCheckout"]),
     (Write, OrderCommands::FIELDS),
 ];

@@ -171,6 +171,19 @@ impl OrderUseCases {
         Ok(Some(OrderPayload::new(id, change(placed)?)))
     }
 
+    /// Gives the lines of a draft the prices that their products have now, after `PRICE_STALE`: look at
+    /// them, then place the order.
+    async fn reprice_order(
+        &self,
+        context: &Context<'_>,
+        mut input: OrderInput,
+    ) -> Answer<OrderPayload> {
+        let target = input.target();
+        let id = target.id;
+        let repriced = orders::reprice(&target.request(context)?, id).await;
+        Ok(Some(OrderPayload::new(id, change(repriced)?)))
+    }
+
     /// Ends the checkout of an order: what it did is undone and the order cancelled.
     async fn abort_checkout(
         &self,

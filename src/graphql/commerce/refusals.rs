@@ -41,6 +41,12 @@ impl From<orders::Refusal> for UserError {
     fn from(refusal: orders::Refusal) -> Self {
         match refusal {
             orders::Refusal::Order(refusal) => refusal.into(),
+            orders::Refusal::Buyer(_) => {
+                Self::plain(refusal.code(), &refusal, &["buyer", "userId"])
+            }
+            orders::Refusal::Repriced { .. } | orders::Refusal::Gone { .. } => {
+                Self::plain(refusal.code(), &refusal, &["orderId"])
+            }
             orders::Refusal::Unpriced { line: None, reason } => reason.into(),
             orders::Refusal::Unpriced { line: Some(line), reason } => {
                 Self::from(reason).within(&["lines", &line.to_string()])

@@ -141,6 +141,7 @@ fn world(script: Script, shelf: i64) -> World {
         stock.insert(stock_item_id(variant(number), HERE), state_of::<StockItem>(&opened));
     }
     let add = |number, quantity| order::Command::AddLine {
+        product: AggregateId(uuid(8)),
         variant: variant(number),
         location: HERE,
         quantity,

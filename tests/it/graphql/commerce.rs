@@ -9,8 +9,10 @@ use crate::support::app::TestApp;
 use crate::support::eventually;
 
 async fn draft(app: &TestApp, currency: &str) -> String {
+    let buyer = json!({"email": "ann@example.org", "displayName": "Ann", "idempotencyKey": "ann"});
+    let buyer = app.done("registerUser", buyer, "id").await;
     let input =
-        json!({"buyer": {"userId": BUYER}, "currency": currency, "idempotencyKey": currency});
+        json!({"buyer": {"userId": buyer["id"]}, "currency": currency, "idempotencyKey": currency});
     let payload = app.done("draftOrder", input, "order { id status }").await;
     assert_eq!(payload["order"]["status"], "DRAFT");
     payload["order"]["id"].as_str().expect("an id").to_owned()
@@ -86,13 +88,70 @@ async fn an_order_is_drafted_with_lines_and_its_end_is_waited_for() {
     let error = app.refused("draftOrder", drafting(3, &product, "d2")).await;
     assert_eq!(error["code"], "PRODUCT_NOT_FOR_SALE");
     let place = |wait: i64, key: &str| json!({"orderId": order["order"]["id"], "waitMs": wait, "idempotencyKey": key});
+    let error = app.refused("placeOrder", place(10_000, "p")).await;
+    assert_eq!(error["code"], "PRODUCT_NOT_FOR_SALE");
+    let publish = json!({"productId": product, "idempotencyKey": "on"});
+    app.done("publishProduct", publish, "").await;
     let placed = app.done("placeOrder", place(10_000, "p"), "order { status }").await;
     assert_eq!(placed["order"]["status"], "CONFIRMED");
+    app.done("unpublishProduct", json!({"productId": product, "idempotencyKey": "off2"}), "").await;
     let again = app.done("placeOrder", place(10_000, "p"), "order { status }").await;
     assert_eq!(again["order"]["status"], "CONFIRMED");
     let query = "mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { version } }";
     let reply = app.reply(query, json!({"input": place(10_001, "q")})).await;
     assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_VALUE");
+    app.stop().await;
+}
+
+/// What a buyer saw is what is placed: a price that changed since is shown first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_price_is_taken_before_it_is_placed() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let order = draft(&app, "EUR").await;
+    app.done("addOrderLine", line(&order, &teapot, 1, "l"), "").await;
+    let dearer = json!({"productId": teapot.0, "variantId": teapot.1,
+                        "price": {"amount": "21.00", "currency": "EUR"}, "idempotencyKey": "up"});
+    app.done("setPrice", dearer, "").await;
+    let place = |key: &str| json!({"orderId": order, "waitMs": 10_000, "idempotencyKey": key});
+    let error = app.refused("placeOrder", place("p")).await;
+    assert_eq!(
+        (&error["code"], &error["path"]),
+        (&json!("PRICE_STALE"), &json!(["input", "orderId"]))
+    );
+    let reprice = json!({"orderId": order, "idempotencyKey": "r"});
+    let selection = "order { status lines { unitPrice { amount } } }";
+    let repriced = app.done("repriceOrder", reprice, selection).await;
+    let expected = json!({"status": "DRAFT", "lines": [{"unitPrice": {"amount": "21.00"}}]});
+    assert_eq!(repriced["order"], expected);
+    let placed = app.done("placeOrder", place("p"), "order { status }").await;
+    assert_eq!(placed["order"]["status"], "CONFIRMED");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_users_who_are_active_buy() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let drafting = |user: &str, key: &str| json!({"buyer": {"userId": user}, "currency": "EUR", "idempotencyKey": key});
+    let unknown = app.refused("draftOrder", drafting(BUYER, "nobody")).await;
+    let path = json!(["input", "buyer", "userId"]);
+    assert_eq!((&unknown["code"], &unknown["path"]), (&json!("USER_NOT_FOUND"), &path));
+    let order = draft(&app, "EUR").await;
+    app.done("addOrderLine", line(&order, &teapot, 1, "l"), "").await;
+    let data =
+        app.data("query($id: ID!) { order(id: $id) { customerId } }", json!({"id": order})).await;
+    let ann = data["order"]["customerId"].as_str().expect("an id").replace("customer_", "user_");
+    let reason = json!({"userId": ann, "reason": "a complaint"});
+    app.done("suspendUser", reason, "").await;
+    let place = json!({"orderId": order, "waitMs": 10_000, "idempotencyKey": "p"});
+    assert_eq!(app.refused("placeOrder", place.clone()).await["code"], "BUYER_NOT_ALLOWED");
+    assert_eq!(app.refused("draftOrder", drafting(&ann, "d")).await["code"], "BUYER_NOT_ALLOWED");
+    app.done("reinstateUser", json!({"userId": ann}), "").await;
+    assert_eq!(
+        app.done("placeOrder", place, "order { status }").await["order"]["status"],
+        "CONFIRMED"
+    );
     app.stop().await;
 }
 

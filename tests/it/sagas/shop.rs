@@ -42,6 +42,7 @@ pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateI
     done::<Order>(engine, id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
     for (place, number) in variants.iter().enumerate() {
         let line = order::Command::AddLine {
+            product: AggregateId(Uuid::from_u128(1)),
             variant: variant(*number),
             location: HERE,
             quantity: 1,

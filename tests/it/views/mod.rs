@@ -83,6 +83,7 @@ async fn trade(life: &Life, round: u32) {
         let currency = euro(0).currency;
         life.done::<Order>(id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
         let line = order::Command::AddLine {
+            product: AggregateId(Uuid::from_u128(1)),
             variant,
             location,
             quantity: 2,

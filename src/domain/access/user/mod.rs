@@ -26,7 +26,7 @@ use crate::sealed::{BlindIndex, Sealed};
 use crate::text::InvalidText;
 
 pub use display_name::{DISPLAY_NAME_CHARACTERS_MAX, DisplayName};
-pub use questions::{IsRegistered, Questions};
+pub use questions::{IsRegistered, Questions, Standing};
 pub use state::{Profile, State, Status};
 
 /// The marker of this kind of aggregate.

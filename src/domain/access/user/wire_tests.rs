@@ -51,7 +51,11 @@ fn answers() -> wire::Answers<User> {
     };
     let (role, scope) = ("clerk".to_owned(), "shop:1".to_owned());
     let assigned = Event::RoleAssigned { role, scope, valid_until: Some(noon()) };
-    wire::Answers::after(&[registered, assigned]).to(Version).to(Whole).to(IsRegistered)
+    wire::Answers::after(&[registered, assigned])
+        .to(Version)
+        .to(Whole)
+        .to(IsRegistered)
+        .to(Standing)
 }
 
 #[test]

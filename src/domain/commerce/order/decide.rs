@@ -1,11 +1,11 @@
 //! What an order decides: which command is legal in which status, and that its sums are sums.
 
 use super::{
-    Buyer, Command, Event, LINE_UNITS_MAX, LINES_MAX, Line, NAME_CHARACTERS_MAX,
+    Buyer, Command, Event, LINE_UNITS_MAX, LINES_MAX, Line, LinePrice, NAME_CHARACTERS_MAX,
     PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State, Status, Totals,
     UNIT_PRICE_MINOR_MAX,
 };
-use crate::money::{Currency, MoneyError};
+use crate::money::{Currency, Money, MoneyError};
 use crate::text::TextRule;
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
@@ -27,17 +27,20 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
 
         (
             Status::Draft,
-            Command::AddLine { variant, location, quantity, name, unit_price, tax_rate },
+            Command::AddLine { product, variant, location, quantity, name, unit_price, tax_rate },
         ) => {
-            let (variant, location, quantity) = (*variant, *location, *quantity);
-            let (name, unit_price, tax_rate) = (name.clone(), *unit_price, *tax_rate);
-            let line = Line { variant, location, quantity, name, unit_price, tax_rate };
+            let (product, variant, location) = (*product, *variant, *location);
+            let (quantity, unit_price, tax_rate) = (*quantity, *unit_price, *tax_rate);
+            let name = name.clone();
+            let line = Line { product, variant, location, quantity, name, unit_price, tax_rate };
             add_line(state, *currency, line)
         }
         (Status::Draft, Command::ChangeLine { line, quantity }) => {
             change_line(state, *currency, *line, *quantity)
         }
         (Status::Draft, Command::RemoveLine { line }) => remove_line(state, *line),
+
+        (Status::Draft, Command::Reprice { prices }) => reprice(state, *currency, prices),
 
         (Status::Draft, Command::Place) => place(state, *currency),
         (Status::PendingPayment, Command::Place) => Ok(Vec::new()),
@@ -85,6 +88,7 @@ impl Command {
             Self::AddLine { .. } => "take another line",
             Self::ChangeLine { .. } => "have a line changed",
             Self::RemoveLine { .. } => "have a line removed",
+            Self::Reprice { .. } => "take other prices",
             Self::Place => "be submitted",
             Self::MarkPlaced { .. } => "be placed",
             Self::Confirm { .. } => "be confirmed",
@@ -124,21 +128,16 @@ fn draft(
 fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>, Refusal> {
     let name = NAME.read(&line.name)?;
     check_quantity(line.quantity)?;
-    if line.unit_price.currency != currency {
-        let found = line.unit_price.currency;
-        return Err(MoneyError::CurrencyMismatch { expected: currency, found }.into());
-    }
-    if !(0..=UNIT_PRICE_MINOR_MAX).contains(&line.unit_price.minor) {
-        return Err(Refusal::InvalidPrice { max: UNIT_PRICE_MINOR_MAX });
-    }
+    check_price(currency, line.unit_price)?;
     if state.lines.len() >= LINES_MAX {
         return Err(Refusal::TooManyLines { max: LINES_MAX });
     }
     let number = state.last_line.checked_add(1).ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
     Totals::of(currency, state.lines.values().chain([&line]))?;
-    let Line { variant, location, quantity, unit_price, tax_rate, .. } = line;
+    let Line { product, variant, location, quantity, unit_price, tax_rate, .. } = line;
     Ok(vec![Event::OrderLineAdded {
         line: number,
+        product,
         variant,
         location,
         quantity,
@@ -163,6 +162,33 @@ fn change_line(
     let others = state.lines.iter().filter(|(other, _)| **other != number).map(|(_, line)| line);
     Totals::of(currency, others.chain([&changed]))?;
     Ok(vec![Event::OrderLineChanged { line: number, from: line.quantity, to: quantity }])
+}
+
+fn reprice(state: &State, currency: Currency, prices: &[LinePrice]) -> Result<Vec<Event>, Refusal> {
+    let mut lines = (*state.lines).clone();
+    let mut events = Vec::new();
+    for LinePrice { line: number, unit_price, tax_rate } in prices.iter().copied() {
+        check_price(currency, unit_price)?;
+        let line = lines.get_mut(&number).ok_or(Refusal::LineNotFound)?;
+        if (line.unit_price, line.tax_rate) == (unit_price, tax_rate) {
+            continue;
+        }
+        (line.unit_price, line.tax_rate) = (unit_price, tax_rate);
+        events.push(Event::OrderLineRepriced { line: number, unit_price, tax_rate });
+    }
+    Totals::of(currency, lines.values())?;
+    Ok(events)
+}
+
+fn check_price(currency: Currency, price: Money) -> Result<(), Refusal> {
+    if price.currency != currency {
+        let found = price.currency;
+        return Err(MoneyError::CurrencyMismatch { expected: currency, found }.into());
+    }
+    match (0..=UNIT_PRICE_MINOR_MAX).contains(&price.minor) {
+        true => Ok(()),
+        false => Err(Refusal::InvalidPrice { max: UNIT_PRICE_MINOR_MAX }),
+    }
 }
 
 fn remove_line(state: &State, number: u32) -> Result<Vec<Event>, Refusal> {

@@ -22,12 +22,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::id::{LocationId, VariantId};
+use crate::id::{AggregateId, LocationId, VariantId};
 use crate::money::{Currency, Money, MoneyError, Rate};
 use crate::text::InvalidText;
 
 pub use questions::{HasLeftCheckout, Questions};
-pub use state::{Buyer, Line, LineTotals, State, Status, Totals, guest_person};
+pub use state::{Buyer, Line, LinePrice, LineTotals, State, Status, Totals, guest_person};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ pub enum Command {
     },
     /// Adds a line. Name, price and tax rate come from the product, never from the client.
     AddLine {
+        product: AggregateId,
         variant: VariantId,
         location: LocationId,
         quantity: i64,
@@ -69,6 +70,10 @@ pub enum Command {
     /// Success too when the line was removed before.
     RemoveLine {
         line: u32,
+    },
+    /// Takes these prices in place of those that the lines had.
+    Reprice {
+        prices: Vec<LinePrice>,
     },
     /// The buyer wants it: lines and prices are frozen, payment is awaited.
     Place,
@@ -99,6 +104,7 @@ pub enum Event {
     },
     OrderLineAdded {
         line: u32,
+        product: AggregateId,
         variant: VariantId,
         location: LocationId,
         quantity: i64,
@@ -113,6 +119,11 @@ pub enum Event {
     },
     OrderLineRemoved {
         line: u32,
+    },
+    OrderLineRepriced {
+        line: u32,
+        unit_price: Money,
+        tax_rate: Rate,
     },
     /// Draft → PendingPayment; these are the totals to pay.
     OrderSubmitted {

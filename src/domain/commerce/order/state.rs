@@ -77,9 +77,21 @@ fn guest_id(email: &BlindIndex) -> CustomerId {
     CustomerId(AggregateId::derived(&[b"guest", email.as_bytes()]).0)
 }
 
-/// So many units of a variant, at a price that no longer changes.
+/// A price of a line, as its product has it now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinePrice {
+    pub line: u32,
+    /// Net, of one unit.
+    pub unit_price: Money,
+    pub tax_rate: Rate,
+}
+
+/// So many units of a variant, at a price that changes no more once the order is placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
+    /// Whose price it was.
+    pub product: AggregateId,
     pub variant: VariantId,
     /// Where the stock is taken from.
     pub location: LocationId,
@@ -171,6 +183,7 @@ impl State {
             }
             Event::OrderLineAdded {
                 line,
+                product,
                 variant,
                 location,
                 quantity,
@@ -179,6 +192,7 @@ impl State {
                 tax_rate,
             } => {
                 let added = Line {
+                    product: *product,
                     variant: *variant,
                     location: *location,
                     quantity: *quantity,
@@ -196,6 +210,11 @@ impl State {
             }
             Event::OrderLineRemoved { line } => {
                 Arc::make_mut(&mut self.lines).remove(line);
+            }
+            Event::OrderLineRepriced { line, unit_price, tax_rate } => {
+                if let Some(line) = Arc::make_mut(&mut self.lines).get_mut(line) {
+                    (line.unit_price, line.tax_rate) = (*unit_price, *tax_rate);
+                }
             }
             Event::OrderSubmitted { totals, .. } => {
                 self.submitted = Some(*totals);

@@ -34,6 +34,7 @@ fn order(events: impl IntoIterator<Item = Event>) -> Given<Order> {
 fn add(quantity: i64, unit_price: Money, tax_rate: Rate) -> Command {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
     Command::AddLine {
+        product: AggregateId(uuid(0xB)),
         variant,
         location,
         quantity,
@@ -47,6 +48,7 @@ fn added(line: u32, quantity: i64, unit_price: Money, tax_rate: Rate) -> Event {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
     Event::OrderLineAdded {
         line,
+        product: AggregateId(uuid(0xB)),
         variant,
         location,
         quantity,
@@ -125,6 +127,7 @@ fn an_order_is_drafted_once() {
 #[test]
 fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
     let line = |quantity, currency: &str| Line {
+        product: AggregateId(uuid(0xB)),
         variant: VariantId(uuid(1)),
         location: LocationId(uuid(2)),
         quantity,
@@ -196,6 +199,23 @@ fn lines_are_changed_and_removed_by_number() {
 }
 
 #[test]
+fn a_draft_takes_the_prices_of_today_and_a_placed_order_keeps_its_own() {
+    let (old, new) = (money(1_999, "EUR"), money(2_100, "EUR"));
+    let price = |unit_price| LinePrice { line: 1, unit_price, tax_rate: Rate::ZERO };
+    let repriced = Event::OrderLineRepriced { line: 1, unit_price: new, tax_rate: Rate::ZERO };
+    let draft = || order([drafted(), added(1, 2, old, Rate::ZERO)]);
+    let reprice = |unit_price| Command::Reprice { prices: vec![price(unit_price)] };
+    draft().when(reprice(old)).then([]);
+    draft().when(reprice(money(1, "USD"))).refused("CURRENCY_MISMATCH");
+    draft().when(reprice(money(-1, "EUR"))).refused("INVALID_PRICE");
+    let unknown = Command::Reprice { prices: vec![LinePrice { line: 2, ..price(new) }] };
+    draft().when(unknown).refused("LINE_NOT_FOUND");
+    let placed = draft().when(reprice(new)).then([repriced]).when(Command::Place).accepted();
+    assert_eq!(placed.state.submitted, Some(totals(4_200, 0)));
+    placed.when(reprice(old)).refused("INVALID_TRANSITION");
+}
+
+#[test]
 fn lines_that_make_no_sense_are_refused() {
     let draft = || order(history(Status::Draft));
     for quantity in [0, -1, i64::MIN, LINE_UNITS_MAX + 1, i64::MAX] {
@@ -213,6 +233,7 @@ fn lines_that_make_no_sense_are_refused() {
         .when(add(LINE_UNITS_MAX * 9 / 10, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
         .accepted()
         .when(Command::AddLine {
+            product: AggregateId(uuid(0xB)),
             variant: VariantId(uuid(1)),
             location: LocationId(uuid(2)),
             quantity: 1,
@@ -343,6 +364,7 @@ fn samples() -> Vec<Event> {
         added(1, 3, money(108, "EUR"), rate(1_900)),
         Event::OrderLineChanged { line: 1, from: 3, to: 5 },
         Event::OrderLineRemoved { line: 1 },
+        Event::OrderLineRepriced { line: 1, unit_price: money(2_100, "EUR"), tax_rate: Rate::ZERO },
         submitted(),
         placed(),
         Event::OrderConfirmed {},

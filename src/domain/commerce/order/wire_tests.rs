@@ -14,7 +14,9 @@ fn commands() -> Vec<Command> {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
     let (unit_price, tax_rate) = (price(), Rate::from_basis_points(1_900).expect("a rate"));
     let (name, quantity) = ("Teapot".to_owned(), 2);
-    let line = Line { variant, location, quantity, name: name.clone(), unit_price, tax_rate };
+    let product = AggregateId(uuid(8));
+    let line =
+        Line { product, variant, location, quantity, name: name.clone(), unit_price, tax_rate };
     let payment_reference = || "checkout-1".to_owned();
     let currency = unit_price.currency;
     vec![
@@ -28,9 +30,10 @@ fn commands() -> Vec<Command> {
             currency,
             lines: Vec::new(),
         },
-        Command::AddLine { variant, location, quantity, name, unit_price, tax_rate },
+        Command::AddLine { product, variant, location, quantity, name, unit_price, tax_rate },
         Command::ChangeLine { line: 1, quantity: 3 },
         Command::RemoveLine { line: 1 },
+        Command::Reprice { prices: vec![LinePrice { line: 1, unit_price, tax_rate }] },
         Command::Place,
         Command::MarkPlaced { payment_reference: payment_reference() },
         Command::Confirm { payment_reference: payment_reference() },
@@ -68,10 +71,19 @@ fn answers() -> wire::Answers<Order> {
     let (variant, location, name) = (VariantId(uuid(1)), LocationId(uuid(2)), "Teapot".to_owned());
     let (unit_price, tax_rate) = (price(), Rate::from_basis_points(1_900).expect("a rate"));
     let buyer = Buyer::Guest { email: sealed_email("ada@example.com") };
-    let (line, quantity) = (1, 2);
+    let (line, quantity, product) = (1, 2, AggregateId(uuid(8)));
     wire::Answers::after(&[
         Event::OrderDrafted { buyer, currency: unit_price.currency },
-        Event::OrderLineAdded { line, variant, location, quantity, name, unit_price, tax_rate },
+        Event::OrderLineAdded {
+            line,
+            product,
+            variant,
+            location,
+            quantity,
+            name,
+            unit_price,
+            tax_rate,
+        },
     ])
     .to(Version)
     .to(Whole)
