@@ -6,6 +6,7 @@
 //! commit. Keys that were used lately are kept opened, a bounded number of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +25,10 @@ pub const PERSONS_PER_STATEMENT_MAX: usize = 256;
 const QUEUE_MAX: usize = 8_192;
 /// Keys that are kept opened: some 10 MB.
 const OPENED_MAX: usize = 65_536;
+
+/// How long a key that was read is good for: so long may a node still open what is sealed under a key
+/// that was destroyed on another.
+pub const OPENED_FOR: Duration = Duration::from_secs(60);
 
 /// Why there is no key.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -63,7 +68,8 @@ type Found = Result<Vec<PersonKey>, NoKey>;
 impl PersonKeys {
     /// Its tasks run on the current runtime.
     pub(crate) fn start(store: Arc<dyn SecretStore>, master: MasterKey, clock: Clock) -> Self {
-        let shared = Arc::new(Shared { store, master, clock, opened: Cache::new(OPENED_MAX) });
+        let shared =
+            Arc::new(Shared { store, master, clock, opened: Cache::new(OPENED_MAX, OPENED_FOR) });
         let (reads, to_read) = mpsc::channel(QUEUE_MAX);
         let (makes, to_make) = mpsc::channel(QUEUE_MAX);
         let (reader, maker) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -80,7 +86,7 @@ impl PersonKeys {
 
     /// The key to seal with, made if there is none; durable when this returns.
     pub async fn of(&self, person: PersonId) -> Result<PersonKey, NoKey> {
-        if let Some(key) = self.shared.opened.get(person) {
+        if let Some(key) = self.shared.opened(person) {
             return Ok(key);
         }
         // Destroyed in this very moment: the next try makes another.
@@ -90,14 +96,14 @@ impl PersonKeys {
 
     /// The key to open with; nothing, if it was destroyed or never was.
     pub async fn find(&self, person: PersonId) -> Result<Option<PersonKey>, NoKey> {
-        match self.shared.opened.get(person) {
+        match self.shared.opened(person) {
             Some(key) => Ok(Some(key)),
             None => ask(&self.reads, person).await,
         }
     }
 
     /// Destroys a key: what was sealed under it can never be read again. Another node that has it
-    /// opened forgets it when it has not been used there for long.
+    /// opened forgets it within [`OPENED_FOR`].
     pub async fn destroy(&self, person: PersonId) -> Result<(), NoKey> {
         let removed = self.shared.store.remove_person_key(person).await;
         self.shared.opened.forget(person);
@@ -139,7 +145,13 @@ async fn answer<F: Future<Output = Found>>(
 }
 
 impl Shared {
+    fn opened(&self, person: PersonId) -> Option<PersonKey> {
+        self.opened.get(person, self.clock.monotonic_us())
+    }
+
     async fn read(&self, persons: &[PersonId]) -> Found {
+        // Before the look: what is destroyed behind it is known for no longer than that.
+        let now_us = self.clock.monotonic_us();
         let stored = self.store.person_keys(persons).await.map_err(unavailable)?;
         let mut keys = Vec::with_capacity(stored.len());
         for StoredPersonKey { person, wrapped, .. } in stored {
@@ -148,14 +160,14 @@ impl Shared {
                 return Err(NoKey::Damaged);
             };
             let key = PersonKey::new(person, &secret);
-            self.opened.put(key);
+            self.opened.put(key, now_us);
             keys.push(key);
         }
         Ok(keys)
     }
 
     async fn read_or_make(&self, persons: &[PersonId]) -> Found {
-        let made_us = self.clock.wall_us();
+        let (made_us, now_us) = (self.clock.wall_us(), self.clock.monotonic_us());
         let (mut keys, mut rows) = (Vec::new(), Vec::new());
         for person in persons {
             let secret = master::draw();
@@ -170,7 +182,7 @@ impl Shared {
             // Some have keys already, and one statement does not say who: theirs are what holds.
             return self.read(persons).await;
         }
-        keys.iter().for_each(|key| self.opened.put(*key));
+        keys.iter().for_each(|key| self.opened.put(*key, now_us));
         Ok(keys)
     }
 }

@@ -1,10 +1,13 @@
 //! Keys are made once, gathered, and gone when they are destroyed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use domain::sealed::PersonKey as _;
 use futures::future::join_all;
 use uuid::Uuid;
 
 use super::*;
+use crate::clock::Time;
 use crate::secrets::KEY_BYTES;
 use crate::secrets::memory::MemorySecrets;
 
@@ -58,6 +61,42 @@ async fn a_destroyed_key_is_gone_and_a_new_one_opens_nothing_old() {
     let new = keys.of(person(1)).await.expect("it is made");
     assert_ne!(new.number(), old.number());
     assert_eq!(new.open("email", &sealed), None);
+}
+
+/// A monotonic clock that shows what a test says.
+#[derive(Default)]
+struct Shown(AtomicU64);
+
+impl Time for Shown {
+    fn wall_us(&self) -> i64 {
+        0
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[tokio::test]
+async fn a_key_destroyed_on_one_node_is_soon_known_on_none() {
+    let store = Arc::new(MemorySecrets::default());
+    let shown = Arc::new(Shown::default());
+    let clock = Clock::Given(Arc::clone(&shown) as Arc<dyn Time>);
+    let master = MasterKey::new(&[1; KEY_BYTES]);
+    let other = PersonKeys::start(Arc::clone(&store) as _, master, clock);
+    let old = other.of(person(1)).await.expect("it is made");
+    node(&store).destroy(person(1)).await.expect("it is destroyed");
+    let found = async || other.find(person(1)).await.expect("it answers");
+    // Used all the time, it is not kept for longer.
+    let kept_us = u64::try_from(OPENED_FOR.as_micros()).expect("a minute fits");
+    for now_us in [0, kept_us / 2, kept_us - 1] {
+        shown.0.store(now_us, Ordering::Release);
+        assert!(found().await.is_some(), "it is opened still");
+    }
+    shown.0.store(kept_us, Ordering::Release);
+    assert!(found().await.is_none(), "it was looked for again");
+    let new = other.of(person(1)).await.expect("another is made");
+    assert_ne!(new.number(), old.number());
 }
 
 #[tokio::test]
