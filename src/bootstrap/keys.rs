@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cli::Failure;
@@ -20,12 +20,24 @@ use super::private::make_private;
 /// The master key within the data directory.
 const KEY_FILE: &str = "master.key";
 
-/// Opens the secrets of a database with the master key of this node.
-pub async fn open(settings: &Settings, store: Arc<dyn SecretStore>) -> Result<Vault, Failure> {
-    let (path, is_named) = match &settings.security.key_file {
+/// The master key of this node, which must be there.
+pub fn known(settings: &Settings) -> Result<MasterKey, Failure> {
+    let (path, _) = file(settings);
+    let missing = || Failure::Usage(format!("there is no master key in {}", path.display()));
+    read(&path)?.ok_or_else(missing)
+}
+
+/// Where the master key is, and whether the configuration names it.
+fn file(settings: &Settings) -> (PathBuf, bool) {
+    match &settings.security.key_file {
         Some(path) => (path.clone(), true),
         None => (settings.general.data.join(KEY_FILE), false),
-    };
+    }
+}
+
+/// Opens the secrets of a database with the master key of this node.
+pub async fn open(settings: &Settings, store: Arc<dyn SecretStore>) -> Result<Vault, Failure> {
+    let (path, is_named) = file(settings);
     let (master, is_new) = match read(&path)? {
         Some(master) => (master, false),
         None => (first(&path, is_named, &*store).await?, true),

@@ -18,8 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
-    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, ShardCommand,
-    StorageArguments, actor, check, journal_read, journal_verify, output::Output, shard,
+    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, SecretCommand,
+    ShardCommand, StorageArguments, actor, check, journal_read, journal_verify, output::Output,
+    secret, shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -107,6 +108,16 @@ async fn perform(command: Command) -> Result<(), Failure> {
             }
             let acceptance = Acceptance { shard, through, reason };
             shard::accept_loss(&*storage.journal, &acceptance, json).await
+        }
+        Command::Secret(SecretCommand::Rotate { storage, purpose, holders_died, json }) => {
+            let purpose = secret::purpose(&purpose)?;
+            let settings = settings(&storage)?;
+            let _lock = lock_embedded(&settings)?;
+            let (storage, shards) = written(&settings).await?;
+            if !holders_died {
+                secret::require_nobody(&*storage.journal, shards).await?;
+            }
+            secret::rotate(&*storage.secrets, &keys::known(&settings)?, purpose, json).await
         }
         Command::Actor(command) => look_after(command).await,
         #[cfg(feature = "load")]

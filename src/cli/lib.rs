@@ -7,6 +7,7 @@ pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
 pub mod progress;
+pub mod secret;
 pub mod shard;
 
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub enum Command {
     /// Who holds which shard; accept that one has lost entries.
     #[command(subcommand)]
     Shard(ShardCommand),
+    /// Make new secrets of the installation.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Look after the actors of a running server.
     #[command(subcommand)]
     Actor(ActorCommand),
@@ -174,6 +178,24 @@ pub enum ShardCommand {
         /// Why, for whoever reads the log later.
         #[arg(long, default_value = "")]
         reason: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Make a new generation of a secret, for what is made from then on. No node may run meanwhile.
+    Rotate {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// What the secret is for: ids or inputs.
+        #[arg(value_name = "PURPOSE")]
+        purpose: String,
+        /// Although shards are still held: whoever held them has died.
+        #[arg(long)]
+        holders_died: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,

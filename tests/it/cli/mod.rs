@@ -7,5 +7,6 @@ mod load;
 mod nodes;
 mod personal;
 mod process;
+mod secrets;
 mod serving;
 mod walkthrough;
