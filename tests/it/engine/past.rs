@@ -117,6 +117,47 @@ async fn a_snapshot_that_was_stored_by_a_clock_that_went_back_does_not_lie() {
     .await;
 }
 
+/// The wall clock goes back an hour, while a node lives and before another one begins: what was the
+/// state at a time stays so, and along a log time never goes back.
+async fn a_clock_that_goes_back_changes_no_past(database: TestDatabase) {
+    const THEN_US: i64 = 2_000_000_000_000_000;
+    const SECOND_US: i64 = 1_000_000;
+    let clock = Arc::new(Shown(Mutex::new(THEN_US)));
+    let given = || Clock::Given(Arc::clone(&clock) as Arc<dyn Time>);
+    let node = TestNode::start_by(given(), &database, limits(), Default::default()).await;
+    add(&node, 5).await;
+    *clock.0.lock() = THEN_US + 2 * SECOND_US;
+    add(&node, 5).await;
+    let between = Moment::Time(THEN_US + SECOND_US);
+    *clock.0.lock() = THEN_US - 3_600 * SECOND_US;
+    add(&node, 5).await;
+    let past = node.counter(1).read_at(&Whole, between).await.expect("read");
+    assert_eq!(past.version, 5, "while the node lives");
+    node.node.drain(std::time::Duration::from_secs(10)).await;
+
+    let node = TestNode::start_by(given(), &database, limits(), Default::default()).await;
+    add(&node, 5).await;
+    let counter = node.counter(1);
+    let past = counter.read_at(&Whole, between).await.expect("read");
+    assert_eq!(past.version, 5, "in another life");
+    let now = counter.read(&Whole).await.expect("read");
+    let limit = PageLimit::default();
+    let log = database.journal.read_shard(now.shard, 0, now.seq, limit).await.expect("read");
+    let times: Vec<i64> = log.iter().map(|entry| entry.recorded_us).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(times.last() >= Some(&(THEN_US + 2 * SECOND_US)), "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_goes_back_changes_no_past_on_sqlite() {
+    on_sqlite(a_clock_that_goes_back_changes_no_past).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_goes_back_changes_no_past_on_mysql() {
+    on_mysql(a_clock_that_goes_back_changes_no_past).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_of_the_past_are_bounded_and_say_so() {
     on_sqlite(|database| async move {
