@@ -135,12 +135,21 @@ fn write(prefix: &str, id: Uuid) -> String {
     [prefix, id].concat()
 }
 
-/// Exactly what [`write()`] writes, so that an aggregate has one id.
+/// What [`write()`] writes, in whatever case its digits are.
 fn read(prefix: &str, text: &str) -> Option<Uuid> {
-    let rest = text.strip_prefix(prefix)?;
-    let id = Uuid::try_parse(rest).ok()?;
-    let mut buffer = Uuid::encode_buffer();
-    (rest == &*id.as_hyphenated().encode_lower(&mut buffer)).then_some(id)
+    let rest = text.strip_prefix(prefix).or_else(|| text.strip_prefix(other_name(prefix)?))?;
+    // Other forms of a UUID are not what was given here.
+    let is_hyphenated = rest.len() == uuid::fmt::Hyphenated::LENGTH;
+    is_hyphenated.then(|| Uuid::try_parse(rest).ok())?
+}
+
+/// A user who buys is a customer, and is shown under both names: each is taken back for the other.
+fn other_name(prefix: &str) -> Option<&'static str> {
+    match prefix {
+        PublicUserId::PREFIX => Some(PublicCustomerId::PREFIX),
+        PublicCustomerId::PREFIX => Some(PublicUserId::PREFIX),
+        _ => None,
+    }
 }
 
 conversions! {
@@ -158,15 +167,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_only_as_it_was_written() {
+    fn an_id_is_read_as_it_was_written_in_whatever_case() {
         let id = PublicOrderId(Uuid::from_u128(0xABCD));
         assert_eq!(PublicOrderId::read(&id.text()), Some(id));
+        let capital = "order_00000000-0000-0000-0000-00000000ABCD";
+        assert_eq!(PublicOrderId::read(capital), Some(id));
+        let customer = PublicCustomerId(id.0);
+        assert_eq!(PublicUserId::read(&customer.text()), Some(PublicUserId(id.0)));
+        assert_eq!(PublicCustomerId::read(&PublicUserId(id.0).text()), Some(customer));
+        assert_eq!(customer.text(), "customer_00000000-0000-0000-0000-00000000abcd");
         for bad in [
             "",
             "order_",
             "user_00000000-0000-0000-0000-00000000abcd",
             "order_0000000000000000000000000000abcd",
-            "order_00000000-0000-0000-0000-00000000ABCD",
+            "order_{00000000-0000-0000-0000-0000abcd}",
             " order_00000000-0000-0000-0000-00000000abcd",
         ] {
             assert_eq!(PublicOrderId::read(bad), None, "{bad}");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::LoadError;
 use super::meter::Meter;
@@ -74,12 +75,11 @@ enum Tried<T> {
     Lost(String),
 }
 
+/// Where there are errors the data need not have the shape of an answer: it is read after them.
 #[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct Envelope<T> {
-    // With a default of its own: `Option<T>` would ask `T` for one.
-    #[serde(default = "Option::default")]
-    data: Option<T>,
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
     #[serde(default)]
     errors: Vec<Fault>,
 }
@@ -194,14 +194,14 @@ impl Api {
             Err(Broken::Unsent(message)) => return Tried::Unsent(message),
             Err(Broken::Lost(message)) => return Tried::Lost(message),
         };
-        let envelope = match serde_json::from_slice::<Envelope<T>>(&bytes) {
+        let unreadable = |error: serde_json::Error| {
+            let shown: String = String::from_utf8_lossy(&bytes).chars().take(SHOWN_MAX).collect();
+            let message = format!("HTTP {status}, {error}: {shown}");
+            Tried::Fault { code: UNREADABLE.to_owned(), message, retry_after: None }
+        };
+        let envelope = match serde_json::from_slice::<Envelope>(&bytes) {
             Ok(envelope) => envelope,
-            Err(error) => {
-                let shown: String =
-                    String::from_utf8_lossy(&bytes).chars().take(SHOWN_MAX).collect();
-                let message = format!("HTTP {status}, {error}: {shown}");
-                return Tried::Fault { code: UNREADABLE.to_owned(), message, retry_after: None };
-            }
+            Err(error) => return unreadable(error),
         };
         match (envelope.errors.into_iter().next(), envelope.data) {
             (Some(fault), _) => Tried::Fault {
@@ -209,7 +209,9 @@ impl Api {
                 message: fault.message,
                 retry_after: fault.extensions.retry_after.map(Duration::from_millis),
             },
-            (None, Some(data)) => Tried::Answer(data),
+            (None, Some(data)) => {
+                serde_json::from_str(data.get()).map_or_else(unreadable, Tried::Answer)
+            }
             (None, None) => Tried::Fault {
                 code: UNREADABLE.to_owned(),
                 message: format!("HTTP {status} with neither data nor errors"),
@@ -294,12 +296,17 @@ mod tests {
     #[test]
     fn faults_and_data_are_read() {
         let text = r#"{"errors":[{"message":"m","extensions":{"code":"OVERLOADED","retryAfter":50}}],"data":null}"#;
-        let read: Envelope<Data<Payload>> = serde_json::from_str(text).expect("an envelope");
+        let read: Envelope = serde_json::from_str(text).expect("an envelope");
         assert!(read.data.is_none());
         assert_eq!(read.errors[0].extensions.retry_after, Some(50));
+        // A field that failed is null, and no answer.
+        let text = r#"{"errors":[{"message":"m","extensions":{"code":"OVERLOADED"}}],"data":{"payload":null}}"#;
+        let read: Envelope = serde_json::from_str(text).expect("an envelope");
+        assert_eq!(read.errors[0].extensions.code.as_deref(), Some("OVERLOADED"));
         let text = r#"{"data":{"payload":{"userErrors":[{"code":"NO","available":3}]}}}"#;
-        let read: Envelope<Data<Payload>> = serde_json::from_str(text).expect("an envelope");
-        let data = read.data.expect("data");
+        let read: Envelope = serde_json::from_str(text).expect("an envelope");
+        let data: Data<Payload> =
+            serde_json::from_str(read.data.expect("data").get()).expect("a payload");
         assert_eq!(data.payload.user_errors[0].available, Some(3));
     }
 }
