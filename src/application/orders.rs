@@ -252,15 +252,15 @@ pub async fn place(
     order: AggregateId,
     patience: Duration,
 ) -> Outcome<Refusal> {
+    let is_placed = |order: &order::State| order.status != order::Status::Draft;
+    if !may_place(&request.application.views) && !is_known(request, order, is_placed).await {
+        return Err(overloaded().into());
+    }
     let reading = request.aggregate::<Order>(order).read(&Whole).await?;
     if reading.answer.status == order::Status::Draft
         && let (Some(refusal), _) = reviewed(request, &reading.answer).await?
     {
         return Err(AskError::Refused(refusal));
-    }
-    let is_placed = |order: &order::State| order.status != order::Status::Draft;
-    if !may_place(&request.application.views) && !is_known(request, order, is_placed).await {
-        return Err(overloaded().into());
     }
     let placed = request.send::<Order>(order, Command::Place).await.map_err(refused_as)?;
     if !patience.is_zero() {
