@@ -10,6 +10,7 @@ pub mod request;
 pub mod personal;
 pub mod admission;
 pub mod pricing;
+pub mod price_lists;
 pub mod orders;
 pub mod users;
 pub mod operators;

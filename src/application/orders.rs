@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::admission::{may_draft, may_place, overloaded};
 use crate::personal;
+use crate::price_lists::{self, WantedList};
 use crate::pricing::{Offer, Unpriced, offer};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Fault};
@@ -17,7 +18,7 @@ use domain::aggregate;
 use domain::commerce::order::{self, Buyer, Command, HasLeftCheckout, Line, LinePrice, Order};
 use domain::email::EmailAddress;
 use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
-use domain::money::{Currency, Money};
+use domain::money::Money;
 use domain::question::Whole;
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
@@ -33,7 +34,8 @@ pub enum WantedBuyer {
 /// An order to begin with.
 pub struct Draft {
     pub buyer: WantedBuyer,
-    pub currency: Currency,
+    /// At whose prices.
+    pub list: WantedList,
     /// All of them, or no order.
     pub lines: Vec<WantedLine>,
 }
@@ -45,7 +47,8 @@ impl Draft {
             WantedBuyer::User(user) => (Some(*user), None),
             WantedBuyer::Guest(email) => (None, Some(email.as_str().to_owned())),
         };
-        ("draftOrder", user, guest, self.currency, self.lines.clone())
+        let WantedList { list, currency } = self.list;
+        ("draftOrder", user, guest, currency, list, self.lines.clone())
     }
 }
 
@@ -62,8 +65,8 @@ pub struct WantedLine {
 impl WantedLine {
     fn at(&self, offer: Offer) -> Line {
         let Self { product, variant, location, quantity } = *self;
-        let Offer { name, unit_price, tax_rate } = offer;
-        Line { product, variant, location, quantity, name, unit_price, tax_rate }
+        let Offer { name, price } = offer;
+        Line { product, variant, location, quantity, name, price }
     }
 }
 
@@ -71,6 +74,8 @@ impl WantedLine {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     Order(order::Refusal),
+    /// At which prices is not said, or there are none such.
+    List(price_lists::Refusal),
     /// No such user, or one who may not buy now.
     Buyer(Option<user::Status>),
     /// The product has another price now than the line, by its number: see [`reprice`].
@@ -97,10 +102,17 @@ impl From<order::Refusal> for Refusal {
     }
 }
 
+impl From<price_lists::Refusal> for Refusal {
+    fn from(refusal: price_lists::Refusal) -> Self {
+        Self::List(refusal)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Order(refusal) => refusal.fmt(formatter),
+            Self::List(refusal) => refusal.fmt(formatter),
             Self::Unpriced { reason, .. } => reason.fmt(formatter),
             Self::Buyer(None) => formatter.write_str("no such user"),
             Self::Buyer(Some(_)) => formatter.write_str("a user who is not active cannot buy"),
@@ -117,6 +129,7 @@ impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
             Self::Order(refusal) => refusal.code(),
+            Self::List(refusal) => refusal.code(),
             Self::Unpriced { reason, .. } | Self::Gone { reason, .. } => reason.code(),
             Self::Buyer(None) => user::Refusal::NotFound.code(),
             Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
@@ -148,9 +161,16 @@ pub async fn draft(
     {
         return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
     }
+    let (price_list, currency) = match price_lists::find(request, draft.list).await {
+        Ok(found) => found,
+        Err(AskError::Refused(refusal)) => {
+            return Ok((id, earlier(request, id, &draft.content(), refusal.into()).await?));
+        }
+        Err(AskError::Fault(fault)) => return Err(fault.into()),
+    };
     let mut lines = Vec::with_capacity(draft.lines.len());
     for (number, line) in draft.lines.iter().enumerate() {
-        match offer(&application.engine, draft.currency, line.product, line.variant).await? {
+        match offer(&application.engine, price_list, line.product, line.variant).await? {
             Ok(offer) => lines.push(line.at(offer)),
             Err(reason) => {
                 let refusal = Refusal::Unpriced { line: Some(number), reason };
@@ -162,34 +182,25 @@ pub async fn draft(
         WantedBuyer::User(id) => Buyer::Customer { id: *id },
         WantedBuyer::Guest(email) => personal::guest(&application.engine, email).await?,
     };
-    let command = Command::Draft { buyer, currency: draft.currency, lines };
+    let command = Command::Draft { buyer, currency, price_list, lines };
     let drafted = request.send_for::<Order>(id, command, &draft.content()).await;
     Ok((id, drafted.map_err(refused_as)?))
 }
 
-/// Adds a line at the product's present list price in the order's currency.
+/// Adds a line at the product's present price in the order's list.
 pub async fn add_line(
     request: &Request<'_>,
     order: AggregateId,
     line: &WantedLine,
 ) -> Outcome<Refusal> {
     let reading = request.aggregate::<Order>(order).read(&Whole).await?;
-    let Some(currency) = reading.answer.currency() else {
-        return earlier(request, order, line, order::Refusal::NotFound.into()).await;
+    let list = match reading.answer.takes_lines_of(reading.at) {
+        Ok(list) => list,
+        Err(refusal) => return earlier(request, order, line, refusal.into()).await,
     };
-    match offer(&request.application.engine, currency, line.product, line.variant).await? {
+    match offer(&request.application.engine, list, line.product, line.variant).await? {
         Ok(offer) => {
-            let Line { product, variant, location, quantity, name, unit_price, tax_rate } =
-                line.at(offer);
-            let command = Command::AddLine {
-                product,
-                variant,
-                location,
-                quantity,
-                name,
-                unit_price,
-                tax_rate,
-            };
+            let command = Command::AddLine(line.at(offer));
             request.send_for::<Order>(order, command, line).await.map_err(refused_as)
         }
         Err(reason) => {
@@ -206,34 +217,33 @@ async fn may_not_buy(request: &Request<'_>, buyer: CustomerId) -> Result<Option<
 }
 
 /// What stands between a draft and its checkout: a draft may be old, and the shop has moved on since.
-/// The first obstacle, and all prices that changed.
+/// The first obstacle, and all prices that changed. The buyer comes before the lines, and what is not
+/// for sale before a price that changed: new prices alone would not help.
 async fn reviewed(
     request: &Request<'_>,
     order: &order::State,
 ) -> Result<(Option<Refusal>, Vec<LinePrice>), Fault> {
-    let Some((buyer, currency)) = &order.drafted else { return Ok((None, Vec::new())) };
-    if let Buyer::Customer { id } = buyer
-        && let Some(refusal) = may_not_buy(request, *id).await?
+    let Some(drafted) = &order.drafted else { return Ok((None, Vec::new())) };
+    if let Buyer::Customer { id } = drafted.buyer
+        && let Some(refusal) = may_not_buy(request, id).await?
     {
         return Ok((Some(refusal), Vec::new()));
     }
-    let (mut obstacle, mut changed) = (None, Vec::new());
+    let (mut gone, mut repriced, mut changed) = (None, None, Vec::new());
     for (number, line) in order.lines.iter() {
         let number = *number;
         let engine = &request.application.engine;
-        match offer(engine, *currency, line.product, line.variant).await? {
-            Err(reason) => _ = obstacle.get_or_insert(Refusal::Gone { line: number, reason }),
-            Ok(Offer { unit_price, tax_rate, .. })
-                if (unit_price, tax_rate) != (line.unit_price, line.tax_rate) =>
-            {
-                let (from, to) = (line.unit_price, unit_price);
-                obstacle.get_or_insert(Refusal::Repriced { line: number, from, to });
-                changed.push(LinePrice { line: number, unit_price, tax_rate });
+        match offer(engine, drafted.price_list, line.product, line.variant).await? {
+            Err(reason) => _ = gone.get_or_insert(Refusal::Gone { line: number, reason }),
+            Ok(Offer { price, .. }) if price != line.price => {
+                let (from, to) = (line.price.amount, price.amount);
+                repriced.get_or_insert(Refusal::Repriced { line: number, from, to });
+                changed.push(LinePrice { line: number, price });
             }
             Ok(_) => {}
         }
     }
-    Ok((obstacle, changed))
+    Ok((gone.or(repriced), changed))
 }
 
 /// Gives the lines of a draft the prices that their products have now: who saw the old ones sees the
@@ -257,7 +267,7 @@ pub async fn place(
         return Err(overloaded().into());
     }
     let reading = request.aggregate::<Order>(order).read(&Whole).await?;
-    if reading.answer.status == order::Status::Draft
+    if reading.answer.status_at(reading.at) == order::Status::Draft
         && let (Some(refusal), _) = reviewed(request, &reading.answer).await?
     {
         return Err(AskError::Refused(refusal));

@@ -1,4 +1,4 @@
-//! What a line costs: name, list price and tax rate come from the product as it is now, never from
+//! What a line costs: name, price and tax rate come from the product as it is now, never from
 //! whoever asks. Reads products and changes nothing.
 
 use std::fmt;
@@ -6,24 +6,24 @@ use std::fmt;
 use actors::aggregate_ref::{Engine, Fault};
 use domain::aggregate;
 use domain::commerce::order::NAME_CHARACTERS_MAX;
-use domain::id::{AggregateId, VariantId};
-use domain::money::{Currency, Money, Rate};
+use domain::id::{AggregateId, PriceListId, VariantId};
 use domain::products::product::{self, NoOffer, Product, WhatItCosts};
+use domain::tax::UnitPrice;
 
 /// What the shop adds to what a buyer wants.
 pub(crate) struct Offer {
     pub name: String,
-    /// Net, of one unit.
-    pub unit_price: Money,
-    pub tax_rate: Rate,
+    pub price: UnitPrice,
 }
 
-/// Why there is no price.
+/// Why there is no price. Of several reasons the first is told, in the order in which they stand here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unpriced {
+    /// It does not exist, or has no such variant.
     Product(product::Refusal),
     NotForSale,
-    NotIn(Currency),
+    /// It is for sale, and not at the prices of the order's list.
+    NotInThisList,
 }
 
 impl fmt::Display for Unpriced {
@@ -31,7 +31,8 @@ impl fmt::Display for Unpriced {
         match self {
             Self::Product(refusal) => refusal.fmt(formatter),
             Self::NotForSale => formatter.write_str("the product is not for sale"),
-            Self::NotIn(currency) => write!(formatter, "the variant has no price in {currency}"),
+            Self::NotInThisList => formatter
+                .write_str("the variant has no price in the order's currency and price list"),
         }
     }
 }
@@ -40,20 +41,19 @@ impl aggregate::Refusal for Unpriced {
     fn code(&self) -> &'static str {
         match self {
             Self::Product(refusal) => refusal.code(),
-            Self::NotForSale => "PRODUCT_NOT_FOR_SALE",
-            Self::NotIn(_) => "CURRENCY_MISMATCH",
+            Self::NotForSale | Self::NotInThisList => "PRODUCT_NOT_FOR_SALE",
         }
     }
 }
 
-/// The present offer of a variant in a currency, or why there is none.
+/// The present offer of a variant in a price list, or why there is none.
 pub(crate) async fn offer(
     engine: &Engine,
-    currency: Currency,
+    list: PriceListId,
     product: AggregateId,
     variant: VariantId,
 ) -> Result<Result<Offer, Unpriced>, Fault> {
-    let wanted = WhatItCosts { variant, currency };
+    let wanted = WhatItCosts { variant, list };
     let told = engine.aggregate::<Product>(product).read(&wanted).await?;
     if told.version == 0 {
         return Ok(Err(Unpriced::Product(product::Refusal::NotFound)));
@@ -61,7 +61,7 @@ pub(crate) async fn offer(
     Ok(told.answer.map(Offer::from).map_err(|why| match why {
         NoOffer::NoSuchVariant => Unpriced::Product(product::Refusal::VariantNotFound),
         NoOffer::NotForSale => Unpriced::NotForSale,
-        NoOffer::NotInThisCurrency => Unpriced::NotIn(currency),
+        NoOffer::NotInThisList => Unpriced::NotInThisList,
     }))
 }
 
@@ -69,6 +69,6 @@ impl From<product::Offer> for Offer {
     fn from(offer: product::Offer) -> Self {
         let name = format!("{}, {}", offer.name, offer.variant_name);
         let name = name.chars().take(NAME_CHARACTERS_MAX).collect();
-        Self { name, unit_price: offer.unit_price, tax_rate: offer.tax_rate }
+        Self { name, price: offer.price }
     }
 }

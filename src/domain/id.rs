@@ -166,6 +166,8 @@ macro_rules! named_ids {
 named_ids! {
     /// A sellable variant of a product.
     VariantId,
+    /// What prices stand in: the id of an aggregate of its own.
+    PriceListId,
     /// A place that keeps stock.
     LocationId,
     /// A claim on stock; chosen by whoever asks for it, so that asking twice is harmless.

@@ -7,6 +7,7 @@ pub mod email;
 pub mod event_name;
 pub mod id;
 pub mod money;
+pub mod tax;
 pub mod principal;
 pub mod text;
 pub mod sealed;

@@ -190,6 +190,16 @@ impl Money {
         Self { minor, ..self }
     }
 
+    /// What is left without the rate of what is left: amount / (1 + rate), rounded half to even to
+    /// the minor unit. 15.00 without 19 % is 12.61. Cannot overflow: it is not larger than the amount.
+    pub fn without_rate(self, rate: Rate) -> Self {
+        let whole = i128::from(Rate::ONE_MILLIONTHS);
+        let exact = i128::from(self.minor) * whole;
+        let rounded = divide_half_even(exact, whole + i128::from(rate.millionths));
+        let minor = i64::try_from(rounded).expect("what is left is not larger than the whole");
+        Self { minor, ..self }
+    }
+
     /// Parts in proportion to the weights, by largest remainder (the earlier of equals first):
     /// each is within one minor unit of its exact share and together they are the whole.
     pub fn prorate(self, weights: &[u64]) -> Result<Vec<Self>, MoneyError> {

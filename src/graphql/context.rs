@@ -19,6 +19,7 @@ use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::id::AggregateId;
+use domain::products::price_list::PriceList;
 use domain::products::product::Product;
 use domain::question::Question;
 use domain::sealed::{Opened, Personal, Sealed};
@@ -97,7 +98,7 @@ macro_rules! viewed_whole {
     )+};
 }
 
-viewed_whole!(User, Product, Order, Checkout);
+viewed_whole!(User, Product, PriceList, Order, Checkout);
 
 /// What was answered about an `A`.
 pub type Answer<A> = <<A as Viewed>::View as Question<A>>::Answer;

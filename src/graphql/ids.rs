@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use uuid::Uuid;
 
-use domain::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
+use domain::id::{AggregateId, CustomerId, HoldId, LocationId, PriceListId, TransferId, VariantId};
 use domain::scheduling::agenda::EventId;
 
 macro_rules! public_ids {
@@ -153,6 +153,7 @@ fn other_name(prefix: &str) -> Option<&'static str> {
 }
 
 conversions! {
+    PublicPriceListId => PriceListId,
     PublicVariantId => VariantId,
     PublicLocationId => LocationId,
     PublicHoldId => HoldId,

@@ -226,8 +226,8 @@ mod tests {
     use super::*;
     use crate::testing::{History, euro, id, round_trip};
     use domain::commerce::order;
-    use domain::commerce::order::Totals;
     use domain::id::CustomerId;
+    use domain::tax::Totals;
     use domain::testing::noon;
     use sagas::checkout::{Checkout, Event, Phase, checkout_id};
 
@@ -235,7 +235,11 @@ mod tests {
 
     fn submitted() -> Fact {
         let (net, tax, gross) = (euro(1), euro(0), euro(1));
-        Fact::Order(order::Event::OrderSubmitted { lines: 1, totals: Totals { net, tax, gross } })
+        Fact::Order(order::Event::OrderSubmitted {
+            lines: 1,
+            totals: Totals { net, tax, gross },
+            taxes: Vec::new(),
+        })
     }
 
     fn confirmed() -> Fact {

@@ -182,7 +182,7 @@ impl Projection for Orders {
     fn apply(&mut self, place: Place, fact: &Fact) {
         let Fact::Order(event) = fact else { return };
         match event {
-            Event::OrderDrafted { buyer, currency } => {
+            Event::OrderDrafted { buyer, currency, .. } => {
                 self.insert(Arc::new(Row {
                     id: place.aggregate_id,
                     buyer: buyer.customer_id(),
@@ -204,7 +204,7 @@ impl Projection for Orders {
             Event::OrderLineRemoved { .. } => {
                 self.change(place, |row| row.lines = row.lines.saturating_sub(1));
             }
-            Event::OrderSubmitted { lines, totals } => self.change(place, |row| {
+            Event::OrderSubmitted { lines, totals, .. } => self.change(place, |row| {
                 row.status = Status::PendingPayment;
                 row.lines = *lines;
                 row.total = Some(totals.gross);
@@ -225,18 +225,24 @@ impl Projection for Orders {
 mod tests {
     use super::*;
     use crate::testing::{History, euro, id, round_trip};
-    use domain::commerce::order::{Buyer, Totals};
+    use domain::commerce::order::Buyer;
+    use domain::id::PriceListId;
+    use domain::tax::Totals;
+    use domain::testing::noon;
 
     const ANN: CustomerId = CustomerId(uuid::Uuid::from_u128(0xA));
 
     fn drafted() -> Fact {
         let buyer = Buyer::Customer { id: ANN };
-        Fact::Order(Event::OrderDrafted { buyer, currency: euro(0).currency })
+        let (currency, price_list) = (euro(0).currency, PriceListId(uuid::Uuid::from_u128(7)));
+        let expires_at = noon();
+        Fact::Order(Event::OrderDrafted { buyer, currency, price_list, expires_at })
     }
 
     fn submitted(lines: u32, minor: i64) -> Fact {
         let (net, tax, gross) = (euro(minor), euro(0), euro(minor));
-        Fact::Order(Event::OrderSubmitted { lines, totals: Totals { net, tax, gross } })
+        let (totals, taxes) = (Totals { net, tax, gross }, Vec::new());
+        Fact::Order(Event::OrderSubmitted { lines, totals, taxes })
     }
 
     fn cancelled() -> Fact {

@@ -245,7 +245,7 @@ impl From<Products> for Stored {
 
 impl Projection for Products {
     const NAME: &'static str = "products";
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
 
     /// Of a stock item only the first event: the others, of which a hot item has hundreds of
     /// thousands a second, are never decoded.
@@ -288,6 +288,10 @@ impl Projection for Products {
 mod tests {
     use super::*;
     use crate::testing::{History, euro, id, round_trip};
+    use domain::id::PriceListId;
+    use domain::money::Rate;
+    use domain::products::product::ListPrice;
+    use domain::tax::PriceMode;
 
     fn variant(number: u128) -> VariantId {
         VariantId(uuid::Uuid::from_u128(number))
@@ -372,6 +376,14 @@ mod tests {
         assert!(Products::wants("stock_item", 1) && !Products::wants("stock_item", 2));
     }
 
+    fn list() -> PriceListId {
+        PriceListId(uuid::Uuid::from_u128(7))
+    }
+
+    fn price() -> ListPrice {
+        ListPrice { amount: euro(1_999), mode: PriceMode::Gross }
+    }
+
     #[test]
     fn a_revised_product_moves_and_a_row_follows_its_product() {
         let mut history = shop();
@@ -381,8 +393,9 @@ mod tests {
                 id(1),
                 Fact::Product(Event::PriceChanged {
                     variant: variant(11),
+                    list: list(),
                     from: None,
-                    to: euro(1_999),
+                    to: price(),
                 }),
             )
             .happens(id(1), Fact::Product(Event::ProductPublished {}));
@@ -392,8 +405,8 @@ mod tests {
         assert_eq!(names(products.of_family("Kitchen", None)), ["Kettle"]);
         let row = products.get(id(1)).expect("it is listed");
         assert!(row.is_published() && row.product.description.is_empty());
-        let price = row.product.list_price(variant(11), euro(0).currency);
-        assert_eq!((price, row.version), (Some(euro(1_999)), 6));
+        let found = row.product.price(variant(11), list());
+        assert_eq!((found, row.version), (Some(price().taxed(Rate::ZERO)), 6));
     }
 
     #[test]

@@ -20,6 +20,8 @@ macro_rules! kinds {
                 public(), fact();
             Product = domain::products::product::Product,
                 public(PublicProductId "product_" ProductNode), fact(Product);
+            PriceList = domain::products::price_list::PriceList,
+                public(PublicPriceListId "price_list_" PriceListNode), fact();
             StockItem = domain::products::stock_item::StockItem,
                 public(PublicStockItemId "stock_" StockItemNode), fact(StockItem);
             Order = domain::commerce::order::Order,

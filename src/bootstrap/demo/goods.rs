@@ -10,7 +10,7 @@ pub struct Good {
     pub variants: &'static [Variant],
 }
 
-/// Something of it that can be had. Prices are net, in major units.
+/// Something of it that can be had. Prices are net, in major units; [`RETAIL`] has gross ones.
 pub struct Variant {
     pub sku: &'static str,
     pub name: &'static str,
@@ -19,6 +19,15 @@ pub struct Variant {
     /// Units in each of [`LOCATIONS`].
     pub stock: [i64; 2],
 }
+
+/// What some of it costs with tax inside, in euros.
+pub const RETAIL: [(&str, &str); 5] = [
+    ("ESP-250", "7.50"),
+    ("MUG-BLU", "10.00"),
+    ("NOT-A5-L", "15.00"),
+    ("NOT-A5-D", "15.00"),
+    ("PEN-F", "65.00"),
+];
 
 /// The places that keep stock.
 pub const LOCATIONS: [&str; 2] = ["Warehouse Berlin", "Store Hamburg"];

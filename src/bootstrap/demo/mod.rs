@@ -20,7 +20,7 @@ use auth::Principal;
 use client::{Client, DemoError};
 use domain::commerce::order::{self, Order};
 use domain::id::AggregateId;
-use goods::{GOODS, Good, LOCATIONS, Variant};
+use goods::{GOODS, Good, LOCATIONS, RETAIL, Variant};
 use graphql::GraphqlSchema;
 use graphql::ids::PublicOrderId;
 use supervisors::services::Followers;
@@ -51,6 +51,7 @@ pub async fn prepare(
         .try_collect::<Vec<_>>()
         .await?;
     let catalogue: Vec<&Sellable> = products.iter().flatten().collect();
+    retail(&client, &catalogue).await?;
     let customers = customers(&client).await?;
     orders(&client, engine, followers, &catalogue, &customers).await?;
     calendars(&client).await?;
@@ -125,6 +126,29 @@ async fn variant(
     Ok(id)
 }
 
+/// Prices with tax inside, beside the default ones, which are net.
+async fn retail(client: &Client<'_>, catalogue: &[&Sellable]) -> Result<(), DemoError> {
+    let input = json!({ "name": "Retail, tax included", "currency": "EUR", "priceMode": "GROSS" });
+    let opened = client.mutate("openPriceList", "priceList { id }", "retail", input).await?;
+    let list = text(&opened, "/priceList/id")?;
+    for (sku, amount) in RETAIL {
+        let sold = sold(catalogue, sku);
+        let input = json!({
+            "productId": sold.product,
+            "variantId": sold.variant,
+            "price": { "amount": amount, "currency": "EUR" },
+            "priceListId": list,
+        });
+        client.mutate("setPrice", "", &format!("{sku}-retail"), input).await?;
+    }
+    Ok(())
+}
+
+fn sold<'a>(catalogue: &[&'a Sellable], sku: &str) -> &'a Sellable {
+    let sold = catalogue.iter().find(|sold| sold.sku == sku);
+    sold.expect("goods of the demo shop are named")
+}
+
 async fn customers(client: &Client<'_>) -> Result<Vec<String>, DemoError> {
     let mut ids = Vec::new();
     for number in 1..=CUSTOMERS {
@@ -195,8 +219,7 @@ async fn orders(
         let made = client.mutate("draftOrder", "order { id }", &key, input).await?;
         let order = text(&made, "/order/id")?;
         for (sku, quantity) in lines {
-            let sold = catalogue.iter().find(|sold| sold.sku == *sku);
-            let sold = sold.expect("demo orders name goods of the demo shop");
+            let sold = sold(catalogue, sku);
             let input = json!({
                 "orderId": order,
                 "productId": sold.product,

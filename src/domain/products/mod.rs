@@ -1,4 +1,5 @@
-//! The context products: what is sold, and how much of it there is.
+//! The context products: what is sold, at which prices, and how much of it there is.
 
+pub mod price_list;
 pub mod product;
 pub mod stock_item;

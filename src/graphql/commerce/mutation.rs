@@ -6,16 +6,19 @@ use async_graphql::{Context, InputObject, Object, OneofObject};
 
 use super::{CheckoutNode, OrderNode};
 use crate::errors::{INVALID_VALUE, UserError, coded};
-use crate::ids::{PublicLocationId, PublicOrderId, PublicProductId, PublicUserId, PublicVariantId};
+use crate::ids::{
+    PublicLocationId, PublicOrderId, PublicPriceListId, PublicProductId, PublicUserId,
+    PublicVariantId,
+};
 use crate::mutation::{
     Answer, Payload, Target, change, inputs, made, mutations, payload, request, tell,
 };
+use crate::products::wanted_list;
 use crate::scalars::Long;
 use application::orders::{self, Draft, WantedBuyer, WantedLine};
 use domain::commerce::order::{Command, Order};
 use domain::email::EmailAddress;
 use domain::id::CustomerId;
-use domain::money::Currency;
 use sagas::checkout::{self, Checkout, checkout_id};
 
 payload! {
@@ -37,8 +40,10 @@ pub enum BuyerInput {
 #[derive(InputObject)]
 pub struct DraftOrderInput {
     pub buyer: BuyerInput,
-    /// ISO 4217, upper case; every line is in it.
-    pub currency: String,
+    /// ISO 4217, upper case; every line is in it, at the prices of its default list unless
+    /// `priceListId` says another. One of the two must be said.
+    pub currency: Option<String>,
+    pub price_list_id: Option<PublicPriceListId>,
     /// What it begins with: all of them, or no order.
     #[graphql(default)]
     pub lines: Vec<OrderLineInput>,
@@ -105,19 +110,16 @@ pub struct OrderUseCases;
 
 #[Object]
 impl OrderUseCases {
-    /// Begins an order, with lines at the products' present list prices. Its id follows from the
-    /// idempotency key.
+    /// Begins an order, with lines at the products' present prices in its price list. Its id follows
+    /// from the idempotency key. It may be placed until `expiresAt`.
     async fn draft_order(
         &self,
         context: &Context<'_>,
         input: DraftOrderInput,
     ) -> Answer<OrderPayload> {
-        let currency = match Currency::from_code(&input.currency) {
-            Ok(currency) => currency,
-            Err(error) => {
-                let error = UserError::plain(error.code(), error, &["currency"]);
-                return Ok(Some(OrderPayload::refused(error)));
-            }
+        let list = match wanted_list(input.price_list_id, input.currency.as_deref()) {
+            Ok(list) => list,
+            Err(error) => return Ok(Some(OrderPayload::refused(error))),
         };
         let buyer = match input.buyer {
             BuyerInput::UserId(user) => WantedBuyer::User(CustomerId::from(user)),
@@ -131,11 +133,11 @@ impl OrderUseCases {
         };
         let lines = input.lines.into_iter().map(OrderLineInput::read).collect();
         let request = request(context, Some(input.idempotency_key), None)?;
-        let drafted = orders::draft(&request, &Draft { buyer, currency, lines }).await;
+        let drafted = orders::draft(&request, &Draft { buyer, list, lines }).await;
         made(drafted)
     }
 
-    /// Adds a line at the product's present list price in the order's currency.
+    /// Adds a line at the product's present price in the order's price list.
     async fn add_order_line(
         &self,
         context: &Context<'_>,

@@ -27,6 +27,7 @@ impl From<order::Refusal> for UserError {
             Refusal::Money(_) => &["quantity"],
             Refusal::AlreadyExists
             | Refusal::IllegalTransition { .. }
+            | Refusal::Expired { .. }
             | Refusal::Confirmed { .. }
             | Refusal::TooManyLines { .. }
             | Refusal::InvalidPrice { .. }
@@ -41,6 +42,7 @@ impl From<orders::Refusal> for UserError {
     fn from(refusal: orders::Refusal) -> Self {
         match refusal {
             orders::Refusal::Order(refusal) => refusal.into(),
+            orders::Refusal::List(refusal) => refusal.into(),
             orders::Refusal::Buyer(_) => {
                 Self::plain(refusal.code(), &refusal, &["buyer", "userId"])
             }
@@ -60,7 +62,7 @@ impl From<Unpriced> for UserError {
         let path = match &refusal {
             Unpriced::Product(refusal) => return refusal.clone().into(),
             Unpriced::NotForSale => "productId",
-            Unpriced::NotIn(_) => "variantId",
+            Unpriced::NotInThisList => "variantId",
         };
         Self::plain(refusal.code(), &refusal, &[path])
     }

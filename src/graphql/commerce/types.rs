@@ -1,16 +1,20 @@
 //! Orders and checkouts as clients see them.
 
-use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result};
 
 use crate::context::{Loaded, opened, take_values};
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicUserId, PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
+    PublicUserId, PublicVariantId,
 };
+use crate::products::{PriceMode, TotalsNode};
 use crate::scalars::{Instant, Long, MoneyOutput};
-use domain::commerce::order::{self, Buyer, Order};
+use domain::commerce::order::{self, Buyer, Order, Status};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
+use domain::money::Rate;
 use domain::sealed::{Opened, Sealed};
+use domain::tax::RateTotals;
 use sagas::checkout::{self, Checkout, Payment, hold_id};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +40,26 @@ impl OrderNode {
     }
 
     async fn status(&self) -> OrderStatus {
-        self.0.state().status.into()
+        self.0.state().status_at(self.0.at()).into()
     }
 
     /// ISO 4217.
     async fn currency(&self) -> Option<String> {
         self.0.state().currency().map(|currency| currency.code().to_owned())
+    }
+
+    /// Where the prices of its lines are taken from.
+    async fn price_list_id(&self) -> Option<PublicPriceListId> {
+        self.0.state().drafted.as_ref().map(|drafted| drafted.price_list.into())
+    }
+
+    /// Until when a draft may be placed: 30 days from when it was begun, however often it is changed.
+    /// From then on it is `EXPIRED`. Null once it was placed.
+    async fn expires_at(&self) -> Option<Instant> {
+        let state = self.0.state();
+        let open = matches!(state.status_at(self.0.at()), Status::Draft | Status::Expired);
+        let drafted = state.drafted.as_ref().filter(|_| open && state.submitted.is_none())?;
+        Some(Instant(drafted.expires_at))
     }
 
     /// Who holds the stock, registered or not.
@@ -81,12 +99,21 @@ impl OrderNode {
 
     /// What the order comes to; frozen once it was placed.
     async fn totals(&self) -> Option<TotalsNode> {
-        let totals = self.0.state().totals()?;
-        Some(TotalsNode {
-            net: MoneyOutput(totals.net),
-            tax: MoneyOutput(totals.tax),
-            gross: MoneyOutput(totals.gross),
-        })
+        self.0.state().sums().map(|sums| sums.totals.into())
+    }
+
+    /// What of the totals each tax rate makes, the lowest rate first: sums of its lines.
+    #[graphql(complexity = "3 * child_complexity + 1")]
+    async fn taxes(&self, context: &Context<'_>) -> Result<Vec<RateTotalsNode>> {
+        let state = self.0.state();
+        let (Some(sums), Some(currency)) = (state.sums(), state.currency()) else {
+            return Ok(Vec::new());
+        };
+        take_values(context, sums.taxes.len())?;
+        let node = |of: &RateTotals| {
+            Some(RateTotalsNode { rate: of.rate, totals: of.totals(currency).ok()?.into() })
+        };
+        Ok(sums.taxes.iter().filter_map(node).collect())
     }
 
     async fn payment_reference(&self) -> Option<&str> {
@@ -144,32 +171,42 @@ impl OrderLineNode<'_> {
         Long(self.line.quantity)
     }
 
-    /// Net, of one unit.
+    /// Of one unit.
     async fn unit_price(&self) -> MoneyOutput {
-        MoneyOutput(self.line.unit_price)
+        MoneyOutput(self.line.price.amount)
+    }
+
+    /// Whether tax is inside `unitPrice`.
+    async fn price_mode(&self) -> PriceMode {
+        self.line.price.mode.into()
     }
 
     async fn tax_rate_millionths(&self) -> u32 {
-        self.line.tax_rate.millionths()
+        self.line.price.tax_rate.millionths()
     }
 
     /// Tax is rounded once per line, half to even.
     async fn totals(&self) -> Option<TotalsNode> {
-        let totals = self.line.totals().ok()?;
-        Some(TotalsNode {
-            net: MoneyOutput(totals.net),
-            tax: MoneyOutput(totals.tax),
-            gross: MoneyOutput(totals.gross),
-        })
+        self.line.totals().ok().map(TotalsNode::from)
     }
 }
 
-#[derive(SimpleObject)]
-#[graphql(name = "Totals")]
-pub struct TotalsNode {
-    net: MoneyOutput,
-    tax: MoneyOutput,
-    gross: MoneyOutput,
+pub struct RateTotalsNode {
+    rate: Rate,
+    totals: TotalsNode,
+}
+
+/// What the lines of one tax rate come to.
+#[Object(name = "RateTotals")]
+impl RateTotalsNode {
+    async fn rate_millionths(&self) -> u32 {
+        self.rate.millionths()
+    }
+
+    #[graphql(flatten)]
+    async fn totals(&self) -> &TotalsNode {
+        &self.totals
+    }
 }
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]

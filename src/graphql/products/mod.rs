@@ -1,28 +1,42 @@
-//! The context products in the API: products with their variants and prices, and stock.
+//! The context products in the API: products with their variants, price lists and prices, and stock.
 
 mod mutation;
+mod price_mutation;
 mod query;
 mod refusals;
 mod stock_mutation;
+mod tax;
 mod types;
 
 pub use query::ProductsQuery;
-pub use types::{ProductNode, StockItemNode};
+pub(crate) use tax::{PriceMode, TotalsNode};
+pub use types::{PriceListNode, ProductNode, StockItemNode};
 
 use async_graphql::MergedObject;
 
 use crate::guard::Needs;
 use auth::Permission::{Read, Write};
 use mutation::{ProductCommands, ProductCreation};
+pub(crate) use price_mutation::wanted_list;
+use price_mutation::{PriceListCommands, PriceUseCases};
 use stock_mutation::{StockCommands, StockUseCases};
 
 #[derive(MergedObject, Default)]
-pub struct ProductsMutation(ProductCommands, ProductCreation, StockCommands, StockUseCases);
+pub struct ProductsMutation(
+    ProductCommands,
+    ProductCreation,
+    PriceListCommands,
+    PriceUseCases,
+    StockCommands,
+    StockUseCases,
+);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["product", "products", "stockItem", "stock"]),
+    (Read, &["product", "products", "priceList", "defaultPriceList", "stockItem", "stock"]),
     (Write, &["createProduct", "addVariant", "holdStock", "transferStock"]),
+    (Write, &["openPriceList", "setPrice", "removePrice"]),
     (Write, ProductCommands::FIELDS),
+    (Write, PriceListCommands::FIELDS),
     (Write, StockCommands::FIELDS),
 ];

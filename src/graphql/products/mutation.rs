@@ -6,8 +6,8 @@ use super::ProductNode;
 use crate::errors::{UserError, fault};
 use crate::ids::{PublicProductId, PublicVariantId};
 use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
-use crate::scalars::{Long, MoneyInput};
-use domain::money::{Currency, MoneyError, Rate};
+use crate::scalars::Long;
+use domain::money::{MoneyError, Rate};
 use domain::products::product::{Command, Product};
 
 payload! {
@@ -59,16 +59,6 @@ inputs! {
     { product_id: PublicProductId } |input| input.product_id.into();
     { expected_version: Option<Long>, idempotency_key: String };
 
-    SetPriceInput {
-        variant_id: PublicVariantId,
-        /// Net, of one unit.
-        price: MoneyInput
-    }
-    RemovePriceInput {
-        variant_id: PublicVariantId,
-        /// ISO 4217, upper case.
-        currency: String
-    }
     SetTaxRateInput {
         /// 190000 is 19 %.
         millionths: u32
@@ -83,19 +73,8 @@ mutations! { ProductCommands {
         description: input.description,
     };
 
-    /// Sets the net list price of a variant in the currency of the price.
-    fn set_price(input: SetPriceInput) -> ProductPayload = Command::SetPrice {
-        variant: input.variant_id.into(),
-        price: input.price.read().map_err(about("price"))?,
-    };
-
-    /// Ends the sale of a variant in a currency.
-    fn remove_price(input: RemovePriceInput) -> ProductPayload = Command::RemovePrice {
-        variant: input.variant_id.into(),
-        currency: Currency::from_code(&input.currency).map_err(about("currency"))?,
-    };
-
-    /// Sets the share of the net price that is tax, for all variants.
+    /// Sets the share of the net price that is tax, for all variants: it comes on top of a net price
+    /// and is inside of a gross one.
     fn set_tax_rate(input: SetTaxRateInput) -> ProductPayload = Command::SetTaxRate {
         rate: Rate::from_millionths(input.millionths).map_err(about("millionths"))?,
     };
@@ -110,7 +89,8 @@ mutations! { ProductCommands {
     fn archive_product(input: ProductInput) -> ProductPayload = Command::Archive;
 } }
 
-fn about(field: &'static str) -> impl Fn(MoneyError) -> UserError {
+/// What is wrong with an amount, a currency or a rate, at the input that says it.
+pub(super) fn about(field: &'static str) -> impl Fn(MoneyError) -> UserError {
     move |error| UserError::plain(error.code(), &error, &[field])
 }
 

@@ -1,13 +1,16 @@
-//! Questions about products and stock.
+//! Questions about products, price lists and stock.
 
 use async_graphql::{Context, Object, Result};
 
-use super::{ProductNode, StockItemNode};
+use super::{PriceListNode, ProductNode, StockItemNode};
 use crate::context::{AsOf, load, past};
-use crate::ids::{PublicLocationId, PublicProductId, PublicVariantId};
+use crate::errors::coded;
+use crate::ids::{PublicLocationId, PublicPriceListId, PublicProductId, PublicVariantId};
 use crate::lists::{Asked, connection, views};
 use crate::scalars::GivenPosition;
-use domain::id::{LocationId, VariantId};
+use domain::id::{AggregateId, LocationId, VariantId};
+use domain::money::Currency;
+use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::Product;
 use domain::products::stock_item::{StockItem, stock_item_id};
 use projections::products::{Key, Row};
@@ -56,6 +59,30 @@ impl ProductsQuery {
             list(&mut rows.map(|row| (row.key(), row.id)));
         });
         Ok(ProductConnection(page.await?))
+    }
+
+    /// A price list, now or as it was.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
+    async fn price_list(
+        &self,
+        context: &Context<'_>,
+        id: PublicPriceListId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<PriceListNode>> {
+        Ok(load::<PriceList>(context, id.into(), as_of).await?.map(PriceListNode))
+    }
+
+    /// The price list of a currency (ISO 4217, upper case) that is meant where none is named; null
+    /// while nobody opened it.
+    async fn default_price_list(
+        &self,
+        context: &Context<'_>,
+        currency: String,
+    ) -> Result<Option<PriceListNode>> {
+        let currency = Currency::from_code(&currency)
+            .map_err(|error| coded(error.code(), error.to_string()))?;
+        let id = AggregateId(default_list(currency).0);
+        Ok(load::<PriceList>(context, id, None).await?.map(PriceListNode))
     }
 
     /// The stock of a variant at all locations that keep it.

@@ -1,12 +1,12 @@
-//! The refusals of products and stock items as clients see them: where a number says more than
+//! The refusals of products, price lists and stock items as clients see them: where a number says more than
 //! the code, and which input is at fault.
 
 use crate::errors::{
     CustomerLimitReached, InsufficientStock, QuantityOutOfRange, StaleCount, UserError, path_of,
 };
-use application::transfers;
+use application::{price_lists, transfers};
 use domain::aggregate::Refusal as _;
-use domain::products::{product, stock_item};
+use domain::products::{price_list, product, stock_item};
 
 impl From<product::Refusal> for UserError {
     fn from(refusal: product::Refusal) -> Self {
@@ -17,13 +17,38 @@ impl From<product::Refusal> for UserError {
             Refusal::InvalidSku { .. } | Refusal::SkuTaken { .. } => &["sku"],
             Refusal::VariantNotFound | Refusal::VariantConflict => &["variantId"],
             Refusal::InvalidPrice { .. } => &["price"],
-            Refusal::LastPrice => &["currency"],
+            Refusal::LastPrice => &["variantId"],
             Refusal::AlreadyExists
             | Refusal::IllegalTransition { .. }
             | Refusal::NothingToSell
             | Refusal::TooMany { .. } => &[],
         };
         Self::plain(refusal.code(), &refusal, path)
+    }
+}
+
+impl From<price_list::Refusal> for UserError {
+    fn from(refusal: price_list::Refusal) -> Self {
+        use price_list::Refusal;
+        let path: &[&str] = match &refusal {
+            Refusal::InvalidText(text) => return Self::text(text),
+            Refusal::NotFound => &["priceListId"],
+            Refusal::OnOtherTerms { .. } => &[],
+        };
+        Self::plain(refusal.code(), &refusal, path)
+    }
+}
+
+impl From<price_lists::Refusal> for UserError {
+    fn from(refusal: price_lists::Refusal) -> Self {
+        use price_lists::Refusal;
+        match refusal {
+            Refusal::List(refusal) => refusal.into(),
+            Refusal::Product(refusal) => refusal.into(),
+            Refusal::Money(_) | Refusal::Unsaid => {
+                Self::plain(refusal.code(), &refusal, &["currency"])
+            }
+        }
     }
 }
 

@@ -1,17 +1,21 @@
-//! Products and stock items as clients see them.
+//! Products, price lists and stock items as clients see them.
 
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use chrono::DateTime;
 
+use super::{PriceMode, TotalsNode};
 use crate::context::{Loaded, Viewed, take_values, wanted};
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicProductId, PublicTransferId,
-    PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicPriceListId, PublicProductId,
+    PublicTransferId, PublicVariantId,
 };
 use crate::scalars::{Instant, Long, MoneyOutput};
-use domain::id::{AggregateId, HoldId, VariantId};
+use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
+use domain::money::Rate;
+use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::{self, Product};
 use domain::products::stock_item::{self, StockItem};
+use domain::tax::UnitPrice;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "product::Status")]
@@ -48,7 +52,7 @@ impl ProductNode {
         &self.0.state().description
     }
 
-    /// The share of the net price that is tax, in millionths: 190000 is 19 %.
+    /// The share of a net price that is tax, in millionths: 190000 is 19 %.
     async fn tax_rate_millionths(&self) -> u32 {
         self.0.state().tax_rate.millionths()
     }
@@ -58,9 +62,11 @@ impl ProductNode {
     async fn variants(&self, context: &Context<'_>) -> Result<Vec<VariantNode<'_>>> {
         let product = self.0.id;
         take_values(context, self.0.state().variants.len())?;
+        let tax_rate = self.0.state().tax_rate;
         let variants = self.0.state().variants.iter();
-        let mut variants: Vec<_> =
-            variants.map(|(id, variant)| VariantNode { id: *id, product, variant }).collect();
+        let mut variants: Vec<_> = variants
+            .map(|(id, variant)| VariantNode { id: *id, product, tax_rate, variant })
+            .collect();
         variants.sort_by(|one, other| one.variant.sku.cmp(&other.variant.sku));
         Ok(variants)
     }
@@ -68,13 +74,15 @@ impl ProductNode {
     async fn variant(&self, id: PublicVariantId) -> Option<VariantNode<'_>> {
         let id = VariantId::from(id);
         let variant = self.0.state().variants.get(&id)?;
-        Some(VariantNode { id, product: self.0.id, variant })
+        let (product, tax_rate) = (self.0.id, self.0.state().tax_rate);
+        Some(VariantNode { id, product, tax_rate, variant })
     }
 }
 
 pub struct VariantNode<'a> {
     id: VariantId,
     product: AggregateId,
+    tax_rate: Rate,
     variant: &'a product::Variant,
 }
 
@@ -98,11 +106,82 @@ impl VariantNode<'_> {
         &self.variant.name
     }
 
-    /// The net list price of one unit in each currency; at most 50.
+    /// The price of one unit in each price list, by currency; at most 50.
     #[graphql(complexity = "2 * child_complexity + 1")]
-    async fn prices(&self, context: &Context<'_>) -> Result<Vec<MoneyOutput>> {
+    async fn prices(&self, context: &Context<'_>) -> Result<Vec<PriceNode>> {
         take_values(context, self.variant.prices.len())?;
-        Ok(self.variant.prices.values().copied().map(MoneyOutput).collect())
+        let prices = self.variant.prices.iter();
+        let mut prices: Vec<_> = prices
+            .map(|(list, price)| PriceNode { list: *list, price: price.taxed(self.tax_rate) })
+            .collect();
+        prices.sort_by_key(|node| (node.price.amount.currency, node.list));
+        Ok(prices)
+    }
+
+    /// The price of one unit in a price list, if it has one there.
+    async fn price(&self, price_list_id: PublicPriceListId) -> Option<PriceNode> {
+        let list = PriceListId::from(price_list_id);
+        let price = self.variant.prices.get(&list)?.taxed(self.tax_rate);
+        Some(PriceNode { list, price })
+    }
+}
+
+pub struct PriceNode {
+    list: PriceListId,
+    price: UnitPrice,
+}
+
+/// What one unit costs in a price list.
+#[Object(name = "Price")]
+impl PriceNode {
+    #[graphql(flatten)]
+    async fn amount(&self) -> MoneyOutput {
+        MoneyOutput(self.price.amount)
+    }
+
+    async fn price_list_id(&self) -> PublicPriceListId {
+        self.list.into()
+    }
+
+    /// Whether tax is inside.
+    async fn price_mode(&self) -> PriceMode {
+        self.price.mode.into()
+    }
+
+    /// What one unit comes to at the present tax rate. An order rounds by line.
+    async fn totals(&self) -> Option<TotalsNode> {
+        self.price.times(1).ok().map(TotalsNode::from)
+    }
+}
+
+pub struct PriceListNode(pub Loaded<PriceList>);
+
+/// What prices stand in: all of one currency, and all net or all gross.
+#[Object(name = "PriceList")]
+impl PriceListNode {
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<PriceList> {
+        &self.0
+    }
+
+    async fn name(&self) -> &str {
+        &self.0.state().name
+    }
+
+    /// ISO 4217.
+    async fn currency(&self) -> Option<&str> {
+        self.0.state().terms.as_ref().map(|terms| terms.currency.code())
+    }
+
+    /// Whether tax is inside its prices.
+    async fn price_mode(&self) -> Option<PriceMode> {
+        self.0.state().terms.map(|terms| terms.mode.into())
+    }
+
+    /// Whether it is the one that is meant where none is named.
+    async fn is_default(&self) -> bool {
+        let terms = self.0.state().terms;
+        terms.is_some_and(|terms| default_list(terms.currency).0 == self.0.id.0)
     }
 }
 

@@ -152,7 +152,7 @@ fn start(id: AggregateId, order: &order::State) -> Option<Command> {
     Some(Command::Start {
         order: id,
         customer: order.buyer()?.customer_id(),
-        amount: order.submitted?.gross,
+        amount: order.submitted.as_ref()?.totals.gross,
         lines: lines.collect(),
     })
 }

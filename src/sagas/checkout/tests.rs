@@ -13,7 +13,9 @@ use crate::testing::{
 use domain::commerce::order::{Buyer, Order};
 use domain::id::Slot;
 use domain::money::{Currency, Rate};
+use domain::products::price_list::default_list;
 use domain::products::stock_item::{self, StockItem};
+use domain::tax::{PriceMode, UnitPrice};
 use domain::testing::{Given, given, golden, noon, noon_plus, sealed_email, state_of, uuid};
 
 const HERE: LocationId = LocationId(uuid::Uuid::from_u128(2));
@@ -140,19 +142,23 @@ fn world(script: Script, shelf: i64) -> World {
         ];
         stock.insert(stock_item_id(variant(number), HERE), state_of::<StockItem>(&opened));
     }
-    let add = |number, quantity| order::Command::AddLine {
-        product: AggregateId(uuid(8)),
-        variant: variant(number),
-        location: HERE,
-        quantity,
-        name: "Teapot".to_owned(),
-        unit_price: euro(108),
-        tax_rate: Rate::from_basis_points(1_900).expect("a rate"),
+    let tax_rate = Rate::from_basis_points(1_900).expect("a rate");
+    let price = UnitPrice { amount: euro(108), mode: PriceMode::Gross, tax_rate };
+    let add = |number, quantity| {
+        order::Command::AddLine(order::Line {
+            product: AggregateId(uuid(8)),
+            variant: variant(number),
+            location: HERE,
+            quantity,
+            name: "Teapot".to_owned(),
+            price,
+        })
     };
     let email = sealed_email("ann@example.org");
     let buyer = Buyer::Guest { email };
+    let (currency, price_list) = (euro(0).currency, default_list(euro(0).currency));
     let order = given::<Order>(order_id(), [])
-        .when(order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() })
+        .when(order::Command::Draft { buyer, currency, price_list, lines: Vec::new() })
         .accepted()
         .when(add(2, 3))
         .accepted()
@@ -174,7 +180,7 @@ impl World {
     fn assert_completed(&self) {
         assert_eq!(self.saga.phase, Phase::Completed);
         assert_eq!(self.parties.order.status, order::Status::Confirmed);
-        let total = self.parties.order.submitted.expect("submitted").gross;
+        let total = self.parties.order.submitted.as_ref().expect("submitted").totals.gross;
         let reference = payment_reference(order_id());
         assert_eq!(
             self.parties.provider.payments,

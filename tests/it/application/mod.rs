@@ -9,6 +9,7 @@ use emporium::actors::checkout::CheckoutOptions;
 use emporium::application::Application;
 use emporium::application::caller::Caller;
 use emporium::application::orders::{self, Draft, WantedBuyer, WantedLine};
+use emporium::application::price_lists::WantedList;
 use emporium::application::pricing::Unpriced;
 use emporium::application::request::Request;
 use emporium::application::users::{self, Registration};
@@ -19,9 +20,11 @@ use emporium::domain::access::user::{DisplayName, User};
 use emporium::domain::commerce::order;
 use emporium::domain::id::{AggregateId, LocationId, Slot, VariantId};
 use emporium::domain::money::{Currency, Money};
-use emporium::domain::products::product::{Command, Product};
+use emporium::domain::products::price_list::default_list;
+use emporium::domain::products::product::{Command, ListPrice, Product};
 use emporium::domain::question::Whole;
 use emporium::domain::sealed::Opened;
+use emporium::domain::tax::PriceMode;
 use uuid::Uuid;
 
 use crate::support::database::on_sqlite;
@@ -59,16 +62,18 @@ fn wanted(quantity: i64) -> Draft {
 
 fn wanted_by(guest: &str, quantity: i64) -> Draft {
     let buyer = WantedBuyer::Guest(address(guest));
-    Draft { buyer, currency: euro(), lines: vec![line(quantity)] }
+    let list = WantedList { list: None, currency: Some(euro()) };
+    Draft { buyer, list, lines: vec![line(quantity)] }
 }
 
 async fn shop(node: &TestNode) -> Application {
     let (name, family) = ("Teapot".to_owned(), "Pots".to_owned());
-    let price = Money::new(1_900, euro());
+    let amount = Money::new(1_900, euro());
+    let (list, price) = (default_list(euro()), ListPrice { amount, mode: PriceMode::Net });
     for command in [
         Command::Create { name: name.clone(), family, description: String::new() },
         Command::AddVariant { variant: VARIANT, sku: "T-1".to_owned(), name },
-        Command::SetPrice { variant: VARIANT, price },
+        Command::SetPrice { variant: VARIANT, list, price },
         Command::Publish,
     ] {
         done::<Product>(&node.engine, teapot(), command).await;

@@ -269,7 +269,7 @@ async fn what_cannot_be_ordered_is_refused() {
     let unknown = (format!("product_{}", uuid::Uuid::nil()), teapot.1.clone());
     let no_variant = (teapot.0.clone(), format!("variant_{}", uuid::Uuid::nil()));
     for (input, code) in [
-        (line(&dollars, &teapot, 1, "a"), "CURRENCY_MISMATCH"),
+        (line(&dollars, &teapot, 1, "a"), "PRODUCT_NOT_FOR_SALE"),
         (line(&euros, &teapot, 0, "b"), "INVALID_QUANTITY"),
         (line(&euros, &teapot, -1, "c"), "INVALID_QUANTITY"),
         (line(&euros, &teapot, i64::MAX, "d"), "INVALID_QUANTITY"),

@@ -5,6 +5,7 @@ mod bad_input;
 mod commerce;
 mod operations;
 mod outcomes;
+mod prices;
 pub mod products;
 mod scheduling;
 mod schema;

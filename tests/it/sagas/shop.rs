@@ -1,11 +1,13 @@
 //! A small shop for tests of the checkout: one location, variants with stock, orders of guests.
 
 use emporium::actors::aggregate_ref::Engine;
-use emporium::domain::commerce::order::{self, Order};
+use emporium::domain::commerce::order::{self, Line, Order};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
+use emporium::domain::products::price_list::default_list;
 use emporium::domain::products::stock_item::{self, Overview, StockItem, stock_item_id};
 use emporium::domain::question::Whole;
+use emporium::domain::tax::{PriceMode, UnitPrice};
 use emporium::projections::position::Position;
 use emporium::sagas::checkout::{Checkout, Phase, checkout_id, payment_reference};
 use emporium::supervisors::services::Followers;
@@ -39,17 +41,19 @@ pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateI
     let id = engine.new_id();
     let buyer = guest(engine, &format!("{id}@example.org")).await;
     let currency = euro(0).currency;
-    done::<Order>(engine, id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
+    let (price_list, lines) = (default_list(currency), Vec::new());
+    let draft = order::Command::Draft { buyer, currency, price_list, lines };
+    done::<Order>(engine, id, draft).await;
     for (place, number) in variants.iter().enumerate() {
-        let line = order::Command::AddLine {
+        let amount = euro(if place == 0 { minor } else { 0 });
+        let line = order::Command::AddLine(Line {
             product: AggregateId(Uuid::from_u128(1)),
             variant: variant(*number),
             location: HERE,
             quantity: 1,
             name: "Teapot".to_owned(),
-            unit_price: euro(if place == 0 { minor } else { 0 }),
-            tax_rate: Rate::ZERO,
-        };
+            price: UnitPrice { amount, mode: PriceMode::Net, tax_rate: Rate::ZERO },
+        });
         done::<Order>(engine, id, line).await;
     }
     id

@@ -12,12 +12,14 @@ use chrono::{SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::Fault;
 use emporium::actors::facts::decode;
 use emporium::domain::access::user::{self, User};
-use emporium::domain::commerce::order::{self, Order, Status};
+use emporium::domain::commerce::order::{self, Buyer, Line, Order, Status};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
-use emporium::domain::products::product::{self, Product};
+use emporium::domain::products::price_list::default_list;
+use emporium::domain::products::product::{self, ListPrice, Product};
 use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
 use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
+use emporium::domain::tax::{PriceMode, UnitPrice};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::persistence::snapshots::{Reach, SnapshotStore};
@@ -44,6 +46,13 @@ fn euro(minor: i64) -> Money {
     Money::new(minor, Currency::from_code("EUR").expect("a currency"))
 }
 
+/// An order without lines.
+fn draft_of(buyer: Buyer) -> order::Command {
+    let currency = euro(0).currency;
+    let (price_list, lines) = (default_list(currency), Vec::new());
+    order::Command::Draft { buyer, currency, price_list, lines }
+}
+
 /// A product, its stock, a user, a calendar and orders in several states, numbered `round`.
 async fn trade(life: &Life, round: u32) {
     let product = life.engine.new_id();
@@ -56,7 +65,9 @@ async fn trade(life: &Life, round: u32) {
     life.done::<Product>(product, create).await;
     let (sku, name) = (format!("TEA-{round}"), "blue".to_owned());
     life.done::<Product>(product, product::Command::AddVariant { variant, sku, name }).await;
-    let price = product::Command::SetPrice { variant, price: euro(1_900) };
+    let list = default_list(euro(0).currency);
+    let price = ListPrice { amount: euro(1_900), mode: PriceMode::Net };
+    let price = product::Command::SetPrice { variant, list, price };
     life.done::<Product>(product, price).await;
     life.done::<Product>(product, product::Command::Publish).await;
     let stock = stock_item_id(variant, location);
@@ -80,17 +91,15 @@ async fn trade(life: &Life, round: u32) {
     for last in [order::Command::Place, order::Command::Expire] {
         let id = life.engine.new_id();
         let buyer = guest(&life.engine, "ann@example.org").await;
-        let currency = euro(0).currency;
-        life.done::<Order>(id, order::Command::Draft { buyer, currency, lines: Vec::new() }).await;
-        let line = order::Command::AddLine {
+        life.done::<Order>(id, draft_of(buyer)).await;
+        let line = order::Command::AddLine(Line {
             product: AggregateId(Uuid::from_u128(1)),
             variant,
             location,
             quantity: 2,
             name: "Teapot".to_owned(),
-            unit_price: euro(1_900),
-            tax_rate: Rate::ZERO,
-        };
+            price: UnitPrice { amount: euro(1_900), mode: PriceMode::Net, tax_rate: Rate::ZERO },
+        });
         life.done::<Order>(id, line).await;
         life.done::<Order>(id, last).await;
     }
@@ -185,9 +194,7 @@ fn what_was_written_is_read_at_its_position() {
         for number in 1..=50 {
             let id = life.engine.new_id();
             let buyer = guest(&life.engine, "ann@example.org").await;
-            let draft =
-                order::Command::Draft { buyer, currency: euro(0).currency, lines: Vec::new() };
-            let written = position(life.done::<Order>(id, draft).await);
+            let written = position(life.done::<Order>(id, draft_of(buyer)).await);
             let view = &life.followers.views().orders;
             let query = |orders: &Orders| (orders.get(id).map(|row| row.status), orders.len());
             let (seen, at) = view.read(Some(&written), query).await.expect("it is not stale");

@@ -1,48 +1,53 @@
 //! What an order decides: which command is legal in which status, and that its sums are sums.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::state::sums;
 use super::{
-    Buyer, Command, Event, LINE_UNITS_MAX, LINES_MAX, Line, LinePrice, NAME_CHARACTERS_MAX,
-    PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State, Status, Totals,
-    UNIT_PRICE_MINOR_MAX,
+    Buyer, Command, DRAFT_DAYS, Event, LINE_UNITS_MAX, LINES_MAX, Line, LinePrice,
+    NAME_CHARACTERS_MAX, PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State,
+    Status, UNIT_PRICE_MINOR_MAX,
 };
+use crate::id::PriceListId;
 use crate::money::{Currency, Money, MoneyError};
+use crate::tax::Sums;
 use crate::text::TextRule;
 
+/// How refusals call the adding of a line.
+const ADD_LINE: &str = "take another line";
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 const PAYMENT_REFERENCE: TextRule =
     TextRule::line("paymentReference", PAYMENT_REFERENCE_CHARACTERS_MAX);
 
-pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
-    if let Command::Draft { buyer, currency, lines } = command {
-        return draft(state, buyer, *currency, lines);
+pub(super) fn decide(
+    state: &State,
+    command: &Command,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    if let Command::Draft { buyer, currency, price_list, lines } = command {
+        return draft(
+            state,
+            &Beginning { buyer, currency: *currency, price_list: *price_list },
+            lines,
+            now,
+        );
     }
-    let Some((_, currency)) = &state.drafted else {
+    let Some(currency) = state.currency() else {
         return Err(Refusal::NotFound);
     };
-    let illegal =
-        || Err(Refusal::IllegalTransition { status: state.status, command: command.name().into() });
-    match (state.status, command) {
+    match (state.status_at(now), command) {
         (_, Command::Draft { .. }) => Ok(Vec::new()),
 
-        (
-            Status::Draft,
-            Command::AddLine { product, variant, location, quantity, name, unit_price, tax_rate },
-        ) => {
-            let (product, variant, location) = (*product, *variant, *location);
-            let (quantity, unit_price, tax_rate) = (*quantity, *unit_price, *tax_rate);
-            let name = name.clone();
-            let line = Line { product, variant, location, quantity, name, unit_price, tax_rate };
-            add_line(state, *currency, line)
-        }
+        (Status::Draft, Command::AddLine(line)) => add_line(state, currency, line),
         (Status::Draft, Command::ChangeLine { line, quantity }) => {
-            change_line(state, *currency, *line, *quantity)
+            change_line(state, currency, *line, *quantity)
         }
         (Status::Draft, Command::RemoveLine { line }) => remove_line(state, *line),
 
-        (Status::Draft, Command::Reprice { prices }) => reprice(state, *currency, prices),
+        (Status::Draft, Command::Reprice { prices }) => reprice(state, currency, prices),
 
-        (Status::Draft, Command::Place) => place(state, *currency),
+        (Status::Draft, Command::Place) => place(state, currency),
         (Status::PendingPayment, Command::Place) => Ok(Vec::new()),
 
         (Status::PendingPayment, Command::MarkPlaced { payment_reference }) => {
@@ -74,9 +79,33 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         (Status::Draft | Status::PendingPayment, Command::Expire) => {
             Ok(vec![Event::OrderExpired {}])
         }
+        // A draft that ran out is told so of by its clock alone until somebody records it.
+        (Status::Expired, Command::Expire) if state.status == Status::Draft => {
+            Ok(vec![Event::OrderExpired {}])
+        }
         (Status::Expired, Command::Expire) => Ok(Vec::new()),
 
-        _ => illegal(),
+        (
+            status,
+            Command::AddLine(_)
+            | Command::ChangeLine { .. }
+            | Command::RemoveLine { .. }
+            | Command::Reprice { .. }
+            | Command::Place,
+        ) => Err(not_a_draft(status, command.name())),
+
+        (status, command) => {
+            Err(Refusal::IllegalTransition { status, command: command.name().into() })
+        }
+    }
+}
+
+/// The refusal of what only a draft does.
+fn not_a_draft(status: Status, command: &'static str) -> Refusal {
+    let command = command.into();
+    match status {
+        Status::Expired => Refusal::Expired { command },
+        status => Refusal::IllegalTransition { status, command },
     }
 }
 
@@ -85,7 +114,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Self::Draft { .. } => "be drafted",
-            Self::AddLine { .. } => "take another line",
+            Self::AddLine(_) => ADD_LINE,
             Self::ChangeLine { .. } => "have a line changed",
             Self::RemoveLine { .. } => "have a line removed",
             Self::Reprice { .. } => "take other prices",
@@ -99,25 +128,56 @@ impl Command {
     }
 }
 
+impl State {
+    /// From which price list it would take a line at a time, or why it takes none.
+    pub fn takes_lines_of(&self, at: DateTime<Utc>) -> Result<PriceListId, Refusal> {
+        let drafted = self.drafted.as_ref().ok_or(Refusal::NotFound)?;
+        match self.status_at(at) {
+            Status::Draft => Ok(drafted.price_list),
+            status => Err(not_a_draft(status, ADD_LINE)),
+        }
+    }
+}
+
+/// Who begins an order, and at which prices.
+struct Beginning<'a> {
+    buyer: &'a Buyer,
+    currency: Currency,
+    price_list: PriceListId,
+}
+
+impl Beginning<'_> {
+    fn is_of(&self, state: &State) -> bool {
+        state.drafted.as_ref().is_some_and(|drafted| {
+            drafted.buyer == *self.buyer
+                && drafted.currency == self.currency
+                && drafted.price_list == self.price_list
+        })
+    }
+}
+
 /// All of it or nothing: a line that is refused refuses the order.
 fn draft(
     state: &State,
-    buyer: &Buyer,
-    currency: Currency,
+    beginning: &Beginning<'_>,
     lines: &[Line],
+    now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
-    match &state.drafted {
-        Some((known, of)) if known == buyer && *of == currency && lines.is_empty() => {
-            return Ok(Vec::new());
-        }
-        Some(_) => return Err(Refusal::AlreadyExists),
-        None => {}
+    if state.drafted.is_some() {
+        return match beginning.is_of(state) && lines.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(Refusal::AlreadyExists),
+        };
     }
-    let mut events = vec![Event::OrderDrafted { buyer: buyer.clone(), currency }];
+    let Beginning { buyer, currency, price_list } = *beginning;
+    let lifetime = TimeDelta::days(DRAFT_DAYS);
+    let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let mut events =
+        vec![Event::OrderDrafted { buyer: buyer.clone(), currency, price_list, expires_at }];
     let mut drafted = state.clone();
     drafted.apply(&events[0]);
     for line in lines {
-        for added in add_line(&drafted, currency, line.clone())? {
+        for added in add_line(&drafted, currency, line)? {
             drafted.apply(&added);
             events.push(added);
         }
@@ -125,26 +185,16 @@ fn draft(
     Ok(events)
 }
 
-fn add_line(state: &State, currency: Currency, line: Line) -> Result<Vec<Event>, Refusal> {
+fn add_line(state: &State, currency: Currency, line: &Line) -> Result<Vec<Event>, Refusal> {
     let name = NAME.read(&line.name)?;
     check_quantity(line.quantity)?;
-    check_price(currency, line.unit_price)?;
+    check_price(currency, line.price.amount)?;
     if state.lines.len() >= LINES_MAX {
         return Err(Refusal::TooManyLines { max: LINES_MAX });
     }
     let number = state.last_line.checked_add(1).ok_or(Refusal::TooManyLines { max: LINES_MAX })?;
-    Totals::of(currency, state.lines.values().chain([&line]))?;
-    let Line { product, variant, location, quantity, unit_price, tax_rate, .. } = line;
-    Ok(vec![Event::OrderLineAdded {
-        line: number,
-        product,
-        variant,
-        location,
-        quantity,
-        name,
-        unit_price,
-        tax_rate,
-    }])
+    sums(currency, state.lines.values().chain([line]))?;
+    Ok(vec![Event::OrderLineAdded { number, line: Line { name, ..line.clone() } }])
 }
 
 fn change_line(
@@ -160,23 +210,23 @@ fn change_line(
     }
     let changed = Line { quantity, ..line.clone() };
     let others = state.lines.iter().filter(|(other, _)| **other != number).map(|(_, line)| line);
-    Totals::of(currency, others.chain([&changed]))?;
+    sums(currency, others.chain([&changed]))?;
     Ok(vec![Event::OrderLineChanged { line: number, from: line.quantity, to: quantity }])
 }
 
 fn reprice(state: &State, currency: Currency, prices: &[LinePrice]) -> Result<Vec<Event>, Refusal> {
     let mut lines = (*state.lines).clone();
     let mut events = Vec::new();
-    for LinePrice { line: number, unit_price, tax_rate } in prices.iter().copied() {
-        check_price(currency, unit_price)?;
+    for LinePrice { line: number, price } in prices.iter().copied() {
+        check_price(currency, price.amount)?;
         let line = lines.get_mut(&number).ok_or(Refusal::LineNotFound)?;
-        if (line.unit_price, line.tax_rate) == (unit_price, tax_rate) {
+        if line.price == price {
             continue;
         }
-        (line.unit_price, line.tax_rate) = (unit_price, tax_rate);
-        events.push(Event::OrderLineRepriced { line: number, unit_price, tax_rate });
+        line.price = price;
+        events.push(Event::OrderLineRepriced { line: number, price });
     }
-    Totals::of(currency, lines.values())?;
+    sums(currency, lines.values())?;
     Ok(events)
 }
 
@@ -204,8 +254,8 @@ fn place(state: &State, currency: Currency) -> Result<Vec<Event>, Refusal> {
     if state.lines.is_empty() {
         return Err(Refusal::Empty);
     }
-    let totals = Totals::of(currency, state.lines.values())?;
-    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals }])
+    let Sums { totals, taxes } = sums(currency, state.lines.values())?;
+    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals, taxes }])
 }
 
 fn placed(payment_reference: &str) -> Result<Event, Refusal> {

@@ -8,6 +8,8 @@
 //! Draft, PendingPayment, Placed -> Cancelled
 //! Draft, PendingPayment -> Expired
 //! ```
+//!
+//! A draft is good for [`DRAFT_DAYS`]. No timer ends it: whoever asks it later finds it expired.
 
 mod decide;
 mod questions;
@@ -19,20 +21,24 @@ mod wire_tests;
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::id::{AggregateId, LocationId, VariantId};
-use crate::money::{Currency, Money, MoneyError, Rate};
+use crate::id::PriceListId;
+use crate::money::{Currency, MoneyError};
+use crate::tax::{RateTotals, Totals, UnitPrice};
 use crate::text::InvalidText;
 
 pub use questions::{HasLeftCheckout, Questions};
-pub use state::{Buyer, Line, LinePrice, LineTotals, State, Status, Totals, guest_person};
+pub use state::{Buyer, Drafted, Line, LinePrice, State, Status, guest_person};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
 pub struct Order;
 
+/// How long a draft may be placed, from when it was begun: changing it does not lengthen that.
+pub const DRAFT_DAYS: i64 = 30;
 /// The most lines of one order.
 pub const LINES_MAX: usize = 200;
 /// The most units of one line.
@@ -47,22 +53,16 @@ pub const PAYMENT_REFERENCE_CHARACTERS_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum Command {
-    /// Begins an order, with these lines or none; everything in it is in this currency.
+    /// Begins an order, with these lines or none; everything in it is in this currency, which is
+    /// that of the price list.
     Draft {
         buyer: Buyer,
         currency: Currency,
+        price_list: PriceListId,
         lines: Vec<Line>,
     },
-    /// Adds a line. Name, price and tax rate come from the product, never from the client.
-    AddLine {
-        product: AggregateId,
-        variant: VariantId,
-        location: LocationId,
-        quantity: i64,
-        name: String,
-        unit_price: Money,
-        tax_rate: Rate,
-    },
+    /// Adds a line. Name and price come from the product, never from the client.
+    AddLine(Line),
     ChangeLine {
         line: u32,
         quantity: i64,
@@ -101,16 +101,13 @@ pub enum Event {
     OrderDrafted {
         buyer: Buyer,
         currency: Currency,
+        price_list: PriceListId,
+        /// From then on it cannot be placed.
+        expires_at: DateTime<Utc>,
     },
     OrderLineAdded {
-        line: u32,
-        product: AggregateId,
-        variant: VariantId,
-        location: LocationId,
-        quantity: i64,
-        name: String,
-        unit_price: Money,
-        tax_rate: Rate,
+        number: u32,
+        line: Line,
     },
     OrderLineChanged {
         line: u32,
@@ -122,13 +119,13 @@ pub enum Event {
     },
     OrderLineRepriced {
         line: u32,
-        unit_price: Money,
-        tax_rate: Rate,
+        price: UnitPrice,
     },
-    /// Draft → PendingPayment; these are the totals to pay.
+    /// Draft → PendingPayment; these are the totals to pay, and what of them each tax rate makes.
     OrderSubmitted {
         lines: u32,
         totals: Totals,
+        taxes: Vec<RateTotals>,
     },
     OrderPlaced {
         payment_reference: String,
@@ -149,10 +146,13 @@ impl DomainEvent for Event {}
 pub enum Refusal {
     #[error("no such order")]
     NotFound,
-    #[error("the order exists, of another buyer or currency")]
+    #[error("the order exists, of another buyer, currency or price list")]
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
     IllegalTransition { status: Status, command: Cow<'static, str> },
+    /// A draft that was not placed in time.
+    #[error("the order has expired and cannot {command}: draft another one")]
+    Expired { command: Cow<'static, str> },
     /// It was confirmed, under this reference.
     #[error("an order that is {status} cannot be cancelled")]
     Confirmed { status: Status, payment_reference: String },
@@ -180,6 +180,7 @@ impl aggregate::Refusal for Refusal {
             Self::NotFound => "ORDER_NOT_FOUND",
             Self::AlreadyExists => "ORDER_EXISTS",
             Self::IllegalTransition { .. } | Self::Confirmed { .. } => "INVALID_TRANSITION",
+            Self::Expired { .. } => "ORDER_EXPIRED",
             Self::LineNotFound => "LINE_NOT_FOUND",
             Self::TooManyLines { .. } => "LIMIT_REACHED",
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
@@ -202,8 +203,8 @@ impl Aggregate for Order {
     type Refusal = Refusal;
     type Questions = Questions;
 
-    fn decide(state: &State, command: &Command, _: &Context) -> Result<Vec<Event>, Refusal> {
-        decide::decide(state, command)
+    fn decide(state: &State, command: &Command, context: &Context) -> Result<Vec<Event>, Refusal> {
+        decide::decide(state, command, context.now)
     }
 
     fn apply(state: &mut State, event: &Event) {

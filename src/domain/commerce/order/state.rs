@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
 use crate::email::SealedEmail;
-use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
-use crate::money::{Currency, Money, MoneyError, Rate};
+use crate::id::{AggregateId, CustomerId, LocationId, PriceListId, VariantId};
+use crate::money::{Currency, MoneyError};
 use crate::sealed::{BlindIndex, PersonId};
+use crate::tax::{Sums, Totals, UnitPrice};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -79,12 +81,9 @@ fn guest_id(email: &BlindIndex) -> CustomerId {
 
 /// A price of a line, as its product has it now.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct LinePrice {
     pub line: u32,
-    /// Net, of one unit.
-    pub unit_price: Money,
-    pub tax_rate: Rate,
+    pub price: UnitPrice,
 }
 
 /// So many units of a variant, at a price that changes no more once the order is placed.
@@ -97,57 +96,41 @@ pub struct Line {
     pub location: LocationId,
     pub quantity: i64,
     pub name: String,
-    /// Net, of one unit.
-    pub unit_price: Money,
-    pub tax_rate: Rate,
+    pub price: UnitPrice,
 }
 
 impl Line {
-    /// What the line comes to: tax is rounded once per line, half to even.
-    pub fn totals(&self) -> Result<LineTotals, MoneyError> {
-        let net = self.unit_price.checked_mul(self.quantity)?;
-        let tax = net.at_rate(self.tax_rate);
-        Ok(LineTotals { net, tax, gross: net.checked_add(tax)? })
+    /// What the line comes to: tax is rounded once per line.
+    pub fn totals(&self) -> Result<Totals, MoneyError> {
+        self.price.times(self.quantity)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LineTotals {
-    pub net: Money,
-    pub tax: Money,
-    pub gross: Money,
+/// What lines of one currency come to.
+pub(super) fn sums<'a>(
+    currency: Currency,
+    lines: impl IntoIterator<Item = &'a Line>,
+) -> Result<Sums, MoneyError> {
+    Sums::of(currency, lines.into_iter().map(|line| (line.price, line.quantity)))
 }
 
-/// The sums of the lines, as they were rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Totals {
-    pub net: Money,
-    pub tax: Money,
-    pub gross: Money,
-}
-
-impl Totals {
-    /// Sums lines of one currency.
-    pub fn of<'a>(
-        currency: Currency,
-        lines: impl IntoIterator<Item = &'a Line>,
-    ) -> Result<Self, MoneyError> {
-        let zero = Money::zero(currency);
-        lines.into_iter().try_fold(Self { net: zero, tax: zero, gross: zero }, |sum, line| {
-            let line = line.totals()?;
-            Ok(Self {
-                net: sum.net.checked_add(line.net)?,
-                tax: sum.tax.checked_add(line.tax)?,
-                gross: sum.gross.checked_add(line.gross)?,
-            })
-        })
-    }
+/// How an order began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drafted {
+    pub buyer: Buyer,
+    pub currency: Currency,
+    /// Where the prices of its lines are taken from.
+    pub price_list: PriceListId,
+    /// From then on it cannot be placed.
+    pub expires_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// None before the first event.
-    pub drafted: Option<(Buyer, Currency)>,
+    pub drafted: Option<Drafted>,
+    /// As the events have it: a draft whose time is over is one still. See [`status_at`](Self::status_at).
     pub status: Status,
     /// By number, in the order in which they were added; at most [`LINES_MAX`](super::LINES_MAX).
     /// Shared and copied as a whole: they do not grow, and a node of a persistent map has room for
@@ -155,53 +138,46 @@ pub struct State {
     pub lines: Arc<BTreeMap<u32, Line>>,
     pub(super) last_line: u32,
     /// Frozen when the order left the draft.
-    pub submitted: Option<Totals>,
+    pub submitted: Option<Arc<Sums>>,
     pub payment_reference: Option<String>,
     pub cancelled_because: Option<String>,
 }
 
 impl State {
+    /// Where it stands at a time: a draft may have run out by then.
+    pub fn status_at(&self, at: DateTime<Utc>) -> Status {
+        let has_run_out = || self.drafted.as_ref().is_some_and(|drafted| drafted.expires_at <= at);
+        match self.status {
+            Status::Draft if has_run_out() => Status::Expired,
+            status => status,
+        }
+    }
+
     pub fn buyer(&self) -> Option<&Buyer> {
-        self.drafted.as_ref().map(|(buyer, _)| buyer)
+        self.drafted.as_ref().map(|drafted| &drafted.buyer)
     }
 
     pub fn currency(&self) -> Option<Currency> {
-        self.drafted.as_ref().map(|(_, currency)| *currency)
+        self.drafted.as_ref().map(|drafted| drafted.currency)
     }
 
-    /// The frozen totals, or what a draft comes to at present; none before the first event.
+    /// The frozen sums, or what a draft comes to at present; none before the first event.
     /// Never overflows: a line that would make it is refused.
-    pub fn totals(&self) -> Option<Totals> {
-        let current = || Totals::of(self.currency()?, self.lines.values()).ok();
-        self.submitted.or_else(current)
+    pub fn sums(&self) -> Option<Arc<Sums>> {
+        let current = || sums(self.currency()?, self.lines.values()).ok().map(Arc::new);
+        self.submitted.clone().or_else(current)
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::OrderDrafted { buyer, currency } => {
-                self.drafted = Some((buyer.clone(), *currency))
+            Event::OrderDrafted { buyer, currency, price_list, expires_at } => {
+                let (buyer, currency) = (buyer.clone(), *currency);
+                let (price_list, expires_at) = (*price_list, *expires_at);
+                self.drafted = Some(Drafted { buyer, currency, price_list, expires_at });
             }
-            Event::OrderLineAdded {
-                line,
-                product,
-                variant,
-                location,
-                quantity,
-                name,
-                unit_price,
-                tax_rate,
-            } => {
-                let added = Line {
-                    product: *product,
-                    variant: *variant,
-                    location: *location,
-                    quantity: *quantity,
-                    name: name.clone(),
-                    unit_price: *unit_price,
-                    tax_rate: *tax_rate,
-                };
-                Arc::make_mut(&mut self.lines).insert(*line, added);
-                self.last_line = *line;
+            Event::OrderLineAdded { number, line } => {
+                Arc::make_mut(&mut self.lines).insert(*number, line.clone());
+                self.last_line = *number;
             }
             Event::OrderLineChanged { line, to, .. } => {
                 if let Some(line) = Arc::make_mut(&mut self.lines).get_mut(line) {
@@ -211,13 +187,13 @@ impl State {
             Event::OrderLineRemoved { line } => {
                 Arc::make_mut(&mut self.lines).remove(line);
             }
-            Event::OrderLineRepriced { line, unit_price, tax_rate } => {
+            Event::OrderLineRepriced { line, price } => {
                 if let Some(line) = Arc::make_mut(&mut self.lines).get_mut(line) {
-                    (line.unit_price, line.tax_rate) = (*unit_price, *tax_rate);
+                    line.price = *price;
                 }
             }
-            Event::OrderSubmitted { totals, .. } => {
-                self.submitted = Some(*totals);
+            Event::OrderSubmitted { totals, taxes, .. } => {
+                self.submitted = Some(Arc::new(Sums { totals: *totals, taxes: taxes.clone() }));
                 self.status = Status::PendingPayment;
             }
             Event::OrderPlaced { payment_reference } => {

@@ -1,10 +1,14 @@
 //! Given / when / then for orders, the whole table of transitions, and sums of random lines.
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
 use crate::aggregate::Refusal as _;
-use crate::id::{AggregateId, CustomerId};
+use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
+use crate::money::{Money, Rate};
+use crate::products::price_list::default_list;
+use crate::tax::PriceMode;
 use crate::testing::{Given, context, given, golden, noon, sealed_email, state_of, uuid};
 
 fn money(minor: i64, code: &str) -> Money {
@@ -23,39 +27,47 @@ fn buyer() -> Buyer {
     Buyer::Customer { id: CustomerId(uuid(0xA)) }
 }
 
+fn prices_of(code: &str) -> PriceListId {
+    default_list(money(0, code).currency)
+}
+
 fn drafted() -> Event {
-    Event::OrderDrafted { buyer: buyer(), currency: euro() }
+    let (buyer, currency, price_list) = (buyer(), euro(), prices_of("EUR"));
+    let expires_at = noon() + TimeDelta::days(DRAFT_DAYS);
+    Event::OrderDrafted { buyer, currency, price_list, expires_at }
+}
+
+/// The command that drafts an order in a currency at the prices of its default list.
+fn draft(code: &str, lines: Vec<Line>) -> Command {
+    let (currency, price_list) = (money(0, code).currency, prices_of(code));
+    Command::Draft { buyer: buyer(), currency, price_list, lines }
 }
 
 fn order(events: impl IntoIterator<Item = Event>) -> Given<Order> {
     given(AggregateId(uuid(9)), events)
 }
 
-fn add(quantity: i64, unit_price: Money, tax_rate: Rate) -> Command {
-    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
-    Command::AddLine {
-        product: AggregateId(uuid(0xB)),
-        variant,
-        location,
-        quantity,
-        name: "Teapot".to_owned(),
-        unit_price,
-        tax_rate,
-    }
+fn price(amount: Money, tax_rate: Rate) -> UnitPrice {
+    UnitPrice { amount, mode: PriceMode::Net, tax_rate }
 }
 
-fn added(line: u32, quantity: i64, unit_price: Money, tax_rate: Rate) -> Event {
+fn line(quantity: i64, price: UnitPrice) -> Line {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
-    Event::OrderLineAdded {
-        line,
-        product: AggregateId(uuid(0xB)),
-        variant,
-        location,
-        quantity,
-        name: "Teapot".to_owned(),
-        unit_price,
-        tax_rate,
-    }
+    let (product, name) = (AggregateId(uuid(0xB)), "Teapot".to_owned());
+    Line { product, variant, location, quantity, name, price }
+}
+
+fn add(quantity: i64, unit_price: Money, tax_rate: Rate) -> Command {
+    Command::AddLine(line(quantity, price(unit_price, tax_rate)))
+}
+
+fn added(number: u32, quantity: i64, unit_price: Money, tax_rate: Rate) -> Event {
+    Event::OrderLineAdded { number, line: line(quantity, price(unit_price, tax_rate)) }
+}
+
+/// What the lines of a rate come to.
+fn taxed(basis_points: u32, net_minor: i64, tax_minor: i64) -> RateTotals {
+    RateTotals { rate: rate(basis_points), net_minor, tax_minor }
 }
 
 fn totals(net: i64, tax: i64) -> Totals {
@@ -63,7 +75,8 @@ fn totals(net: i64, tax: i64) -> Totals {
 }
 
 fn submitted() -> Event {
-    Event::OrderSubmitted { lines: 1, totals: totals(324, 62) }
+    let taxes = vec![taxed(1_900, 324, 62)];
+    Event::OrderSubmitted { lines: 1, totals: totals(324, 62), taxes }
 }
 
 fn placed() -> Event {
@@ -108,34 +121,29 @@ const STATUSES: [Status; 7] = [
 
 #[test]
 fn an_order_is_drafted_once() {
-    let draft = |currency: &str| Command::Draft {
+    let at_other_prices = Command::Draft {
         buyer: buyer(),
-        currency: money(0, currency).currency,
+        currency: euro(),
+        price_list: PriceListId(uuid(7)),
         lines: Vec::new(),
     };
     order([])
         .when(Command::Place)
         .refused("ORDER_NOT_FOUND")
-        .when(draft("EUR"))
+        .when(draft("EUR", Vec::new()))
         .then([drafted()])
-        .when(draft("EUR"))
+        .when(draft("EUR", Vec::new()))
         .then([])
-        .when(draft("USD"))
+        .when(draft("USD", Vec::new()))
+        .refused("ORDER_EXISTS")
+        .when(at_other_prices)
         .refused("ORDER_EXISTS");
 }
 
 #[test]
 fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
-    let line = |quantity, currency: &str| Line {
-        product: AggregateId(uuid(0xB)),
-        variant: VariantId(uuid(1)),
-        location: LocationId(uuid(2)),
-        quantity,
-        name: "Teapot".to_owned(),
-        unit_price: money(108, currency),
-        tax_rate: rate(1_900),
-    };
-    let draft = |lines| Command::Draft { buyer: buyer(), currency: euro(), lines };
+    let line = |quantity, code: &str| line(quantity, price(money(108, code), rate(1_900)));
+    let draft = |lines| draft("EUR", lines);
     let line_added = |number, quantity| added(number, quantity, money(108, "EUR"), rate(1_900));
     order([])
         .when(draft(vec![line(1, "EUR"), line(0, "EUR")]))
@@ -155,8 +163,9 @@ fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
 #[test]
 fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
     let guest = |email: &str| Buyer::Guest { email: sealed_email(email) };
+    let (buyer, currency) = (guest("ann@example.org"), euro());
     let command =
-        Command::Draft { buyer: guest("ann@example.org"), currency: euro(), lines: Vec::new() };
+        Command::Draft { buyer, currency, price_list: prices_of("EUR"), lines: Vec::new() };
     order([]).when(command).accepted();
     assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
     assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
@@ -170,10 +179,68 @@ fn tax_is_rounded_by_line() {
         money(108, "EUR"),
         rate(1_900),
     )]);
-    assert_eq!(item.state.totals(), Some(totals(324, 62)), "3.86, not 3.87");
+    let comes_to = |state: &State| state.sums().map(|sums| sums.totals);
+    assert_eq!(comes_to(&item.state), Some(totals(324, 62)), "3.86, not 3.87");
     let item = item.when(add(1, money(250, "EUR"), rate(700))).accepted();
-    assert_eq!(item.state.totals(), Some(totals(574, 80)), "17.5 becomes the even 18");
-    item.when(Command::Place).then([Event::OrderSubmitted { lines: 2, totals: totals(574, 80) }]);
+    assert_eq!(comes_to(&item.state), Some(totals(574, 80)), "17.5 becomes the even 18");
+    let taxes = vec![taxed(700, 250, 18), taxed(1_900, 324, 62)];
+    let placed = Event::OrderSubmitted { lines: 2, totals: totals(574, 80), taxes };
+    item.when(Command::Place).then([placed]);
+}
+
+#[test]
+fn a_gross_price_is_charged_as_it_is_written() {
+    let gross = |minor, basis_points| UnitPrice {
+        mode: PriceMode::Gross,
+        ..price(money(minor, "EUR"), rate(basis_points))
+    };
+    let line = |quantity, price| Command::AddLine(line(quantity, price));
+    let item = order([drafted()])
+        .when(line(1, gross(1_500, 1_900)))
+        .accepted()
+        .when(line(3, gross(199, 700)))
+        .accepted()
+        .when(line(1, gross(1_500, 1_900)))
+        .accepted();
+    let taxes = vec![taxed(700, 558, 39), taxed(1_900, 2_522, 478)];
+    let frozen = Event::OrderSubmitted { lines: 3, totals: totals(3_080, 517), taxes };
+    let placed = item.when(Command::Place).then([frozen]);
+    assert_eq!(placed.state.submitted.expect("placed").totals.gross, money(3_597, "EUR"));
+}
+
+#[test]
+fn a_draft_is_good_for_a_month_and_no_change_makes_it_longer() {
+    let over = noon() + TimeDelta::days(DRAFT_DAYS);
+    let just_before = over - TimeDelta::microseconds(1);
+    let change = |quantity| Command::ChangeLine { line: 1, quantity };
+    let item = order(history(Status::Draft)).at(just_before).when(change(5)).accepted();
+    assert_eq!(item.state.status_at(just_before), Status::Draft);
+    assert_eq!(item.state.status_at(over), Status::Expired);
+    let reprice = LinePrice { line: 1, price: price(money(1, "EUR"), Rate::ZERO) };
+    let refused = Refusal::Expired { command: "be submitted".into() };
+    let expired = item
+        .at(over)
+        .when(Command::Place)
+        .refused_as(refused)
+        .when(change(6))
+        .refused("ORDER_EXPIRED")
+        .when(add(1, money(1, "EUR"), Rate::ZERO))
+        .refused("ORDER_EXPIRED")
+        .when(Command::RemoveLine { line: 1 })
+        .refused("ORDER_EXPIRED")
+        .when(Command::Reprice { prices: vec![reprice] })
+        .refused("ORDER_EXPIRED")
+        .when(cancel())
+        .refused("INVALID_TRANSITION")
+        .when(draft("EUR", Vec::new()))
+        .then([])
+        .when(Command::Expire)
+        .then([Event::OrderExpired {}])
+        .when(Command::Expire)
+        .then([]);
+    assert_eq!(expired.state.status, Status::Expired);
+    let placed = order(history(Status::Draft)).at(just_before).when(Command::Place).accepted();
+    assert_eq!(placed.state.status_at(over), Status::PendingPayment, "it was placed in time");
 }
 
 #[test]
@@ -201,17 +268,18 @@ fn lines_are_changed_and_removed_by_number() {
 #[test]
 fn a_draft_takes_the_prices_of_today_and_a_placed_order_keeps_its_own() {
     let (old, new) = (money(1_999, "EUR"), money(2_100, "EUR"));
-    let price = |unit_price| LinePrice { line: 1, unit_price, tax_rate: Rate::ZERO };
-    let repriced = Event::OrderLineRepriced { line: 1, unit_price: new, tax_rate: Rate::ZERO };
+    let of_line = |line, amount| LinePrice { line, price: price(amount, Rate::ZERO) };
+    let repriced = Event::OrderLineRepriced { line: 1, price: price(new, Rate::ZERO) };
     let draft = || order([drafted(), added(1, 2, old, Rate::ZERO)]);
-    let reprice = |unit_price| Command::Reprice { prices: vec![price(unit_price)] };
+    let reprice = |amount| Command::Reprice { prices: vec![of_line(1, amount)] };
     draft().when(reprice(old)).then([]);
     draft().when(reprice(money(1, "USD"))).refused("CURRENCY_MISMATCH");
     draft().when(reprice(money(-1, "EUR"))).refused("INVALID_PRICE");
-    let unknown = Command::Reprice { prices: vec![LinePrice { line: 2, ..price(new) }] };
+    let unknown = Command::Reprice { prices: vec![of_line(2, new)] };
     draft().when(unknown).refused("LINE_NOT_FOUND");
     let placed = draft().when(reprice(new)).then([repriced]).when(Command::Place).accepted();
-    assert_eq!(placed.state.submitted, Some(totals(4_200, 0)));
+    let frozen = placed.state.submitted.as_ref().map(|sums| sums.totals);
+    assert_eq!(frozen, Some(totals(4_200, 0)));
     placed.when(reprice(old)).refused("INVALID_TRANSITION");
 }
 
@@ -232,15 +300,10 @@ fn lines_that_make_no_sense_are_refused() {
         .accepted()
         .when(add(LINE_UNITS_MAX * 9 / 10, money(UNIT_PRICE_MINOR_MAX, "EUR"), Rate::ZERO))
         .accepted()
-        .when(Command::AddLine {
-            product: AggregateId(uuid(0xB)),
-            variant: VariantId(uuid(1)),
-            location: LocationId(uuid(2)),
-            quantity: 1,
+        .when(Command::AddLine(Line {
             name: "x".repeat(NAME_CHARACTERS_MAX + 1),
-            unit_price: money(1, "EUR"),
-            tax_rate: Rate::ZERO,
-        })
+            ..line(1, price(money(1, "EUR"), Rate::ZERO))
+        }))
         .refused("INVALID_TEXT");
     let mut rich = draft();
     for _ in 0..4 {
@@ -330,6 +393,7 @@ fn the_whole_table_of_transitions() {
                         Refusal::IllegalTransition { status: named, .. }
                         | Refusal::Confirmed { status: named, .. },
                     ) if named == status => '-',
+                    Err(Refusal::Expired { .. }) if status == Status::Expired => '-',
                     Err(other) => panic!("{command:?} in {status:?}: {other}"),
                 };
             assert_eq!(found, expected, "{command:?} in {status:?}");
@@ -360,11 +424,13 @@ fn samples() -> Vec<Event> {
         Event::OrderDrafted {
             buyer: Buyer::Guest { email: sealed_email("ann@example.org") },
             currency: euro(),
+            price_list: prices_of("EUR"),
+            expires_at: noon() + TimeDelta::days(DRAFT_DAYS),
         },
         added(1, 3, money(108, "EUR"), rate(1_900)),
         Event::OrderLineChanged { line: 1, from: 3, to: 5 },
         Event::OrderLineRemoved { line: 1 },
-        Event::OrderLineRepriced { line: 1, unit_price: money(2_100, "EUR"), tax_rate: Rate::ZERO },
+        Event::OrderLineRepriced { line: 1, price: price(money(2_100, "EUR"), Rate::ZERO) },
         submitted(),
         placed(),
         Event::OrderConfirmed {},
@@ -384,22 +450,32 @@ fn stored_events_keep_their_shape() {
 proptest! {
     #[test]
     fn gross_is_net_plus_tax_and_totals_are_the_sums_of_the_lines(
-        lines in prop::collection::vec((any::<i64>(), any::<i64>(), 0_u32..=1_000_000), 1..30),
+        lines in prop::collection::vec((any::<i64>(), any::<i64>(), 0_u32..=1_000_000, any::<bool>()), 1..30),
     ) {
         let mut state = state_of::<Order>(&[drafted()]);
-        for (quantity, minor, millionths) in lines {
-            let price = money(minor.rem_euclid(UNIT_PRICE_MINOR_MAX + 2), "EUR");
-            let tax = Rate::from_millionths(millionths).expect("at most one");
-            let quantity = quantity.rem_euclid(LINE_UNITS_MAX + 2);
-            let decided = Order::decide(&state, &add(quantity, price, tax), &context(AggregateId(uuid(9)), noon(), 0));
+        for (quantity, minor, millionths, gross) in lines {
+            let amount = money(minor.rem_euclid(UNIT_PRICE_MINOR_MAX + 2), "EUR");
+            let tax_rate = Rate::from_millionths(millionths).expect("at most one");
+            let mode = if gross { PriceMode::Gross } else { PriceMode::Net };
+            let added = line(quantity.rem_euclid(LINE_UNITS_MAX + 2), UnitPrice { amount, mode, tax_rate });
+            let context = context(AggregateId(uuid(9)), noon(), 0);
+            let decided = Order::decide(&state, &Command::AddLine(added), &context);
             for event in decided.into_iter().flatten() {
                 Order::apply(&mut state, &event);
             }
         }
-        let totals = state.totals().expect("an accepted line never makes the sum overflow");
-        prop_assert_eq!(totals.net.checked_add(totals.tax), Ok(totals.gross));
-        let sum: i128 = state.lines.values().map(|line| i128::from(line.unit_price.minor) * i128::from(line.quantity)).sum();
-        prop_assert_eq!(i128::from(totals.net.minor), sum);
+        let sums = state.sums().expect("an accepted line never makes the sum overflow");
+        prop_assert_eq!(sums.totals.net.checked_add(sums.totals.tax), Ok(sums.totals.gross));
+        let sum = |mode| state.lines.values()
+            .filter(|line| line.price.mode == mode)
+            .map(|line| i128::from(line.price.amount.minor) * i128::from(line.quantity))
+            .sum::<i128>();
+        let of_lines = |part: fn(Totals) -> Money, mode| state.lines.values()
+            .filter(|line| line.price.mode == mode)
+            .map(|line| i128::from(part(line.totals().expect("in range")).minor))
+            .sum::<i128>();
+        prop_assert_eq!(of_lines(|line| line.net, PriceMode::Net), sum(PriceMode::Net));
+        prop_assert_eq!(of_lines(|line| line.gross, PriceMode::Gross), sum(PriceMode::Gross));
         let stored = serde_json::to_string(&state).expect("a state serialises");
         prop_assert_eq!(serde_json::from_str::<State>(&stored).expect("decodes"), state);
     }

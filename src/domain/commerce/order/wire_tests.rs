@@ -1,39 +1,48 @@
 //! What an order sends and is answered with, as other nodes and versions read it.
 
 use super::*;
-use crate::id::CustomerId;
+use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
+use crate::money::{Money, Rate};
 use crate::question::{Version, Whole};
-use crate::testing::{sealed_email, uuid, wire};
+use crate::tax::PriceMode;
+use crate::testing::{noon_plus, sealed_email, uuid, wire};
 use crate::text::TextProblem;
 
-fn price() -> Money {
-    Money::new(1_999, Currency::from_code("EUR").expect("a currency"))
+fn euro() -> Currency {
+    Currency::from_code("EUR").expect("a currency")
+}
+
+fn price() -> UnitPrice {
+    let tax_rate = Rate::from_basis_points(1_900).expect("a rate");
+    UnitPrice { amount: Money::new(1_999, euro()), mode: PriceMode::Gross, tax_rate }
+}
+
+fn line() -> Line {
+    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
+    let (product, quantity, name) = (AggregateId(uuid(8)), 2, "Teapot".to_owned());
+    Line { product, variant, location, quantity, name, price: price() }
 }
 
 fn commands() -> Vec<Command> {
-    let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
-    let (unit_price, tax_rate) = (price(), Rate::from_basis_points(1_900).expect("a rate"));
-    let (name, quantity) = ("Teapot".to_owned(), 2);
-    let product = AggregateId(uuid(8));
-    let line =
-        Line { product, variant, location, quantity, name: name.clone(), unit_price, tax_rate };
     let payment_reference = || "checkout-1".to_owned();
-    let currency = unit_price.currency;
+    let (currency, price_list) = (euro(), PriceListId(uuid(7)));
     vec![
         Command::Draft {
             buyer: Buyer::Customer { id: CustomerId(uuid(3)) },
             currency,
-            lines: vec![line],
+            price_list,
+            lines: vec![line()],
         },
         Command::Draft {
             buyer: Buyer::Guest { email: sealed_email("ada@example.com") },
             currency,
+            price_list,
             lines: Vec::new(),
         },
-        Command::AddLine { product, variant, location, quantity, name, unit_price, tax_rate },
+        Command::AddLine(line()),
         Command::ChangeLine { line: 1, quantity: 3 },
         Command::RemoveLine { line: 1 },
-        Command::Reprice { prices: vec![LinePrice { line: 1, unit_price, tax_rate }] },
+        Command::Reprice { prices: vec![LinePrice { line: 1, price: price() }] },
         Command::Place,
         Command::MarkPlaced { payment_reference: payment_reference() },
         Command::Confirm { payment_reference: payment_reference() },
@@ -50,6 +59,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::NotFound,
         Refusal::AlreadyExists,
         illegal,
+        Refusal::Expired { command: "be submitted".into() },
         Refusal::Confirmed {
             status: Status::Confirmed,
             payment_reference: "checkout-1".to_owned(),
@@ -61,29 +71,18 @@ fn refusals() -> Vec<Refusal> {
         InvalidText { field: "reason".to_owned(), problem: TextProblem::TooLong }.into(),
         MoneyError::Overflow.into(),
         MoneyError::UnknownCurrency { code: "XXX".to_owned() }.into(),
-        MoneyError::CurrencyMismatch { expected: price().currency, found: price().currency }.into(),
+        MoneyError::CurrencyMismatch { expected: euro(), found: euro() }.into(),
         Refusal::Empty,
         Refusal::PaymentConflict,
     ]
 }
 
 fn answers() -> wire::Answers<Order> {
-    let (variant, location, name) = (VariantId(uuid(1)), LocationId(uuid(2)), "Teapot".to_owned());
-    let (unit_price, tax_rate) = (price(), Rate::from_basis_points(1_900).expect("a rate"));
     let buyer = Buyer::Guest { email: sealed_email("ada@example.com") };
-    let (line, quantity, product) = (1, 2, AggregateId(uuid(8)));
+    let (currency, price_list, expires_at) = (euro(), PriceListId(uuid(7)), noon_plus(60));
     wire::Answers::after(&[
-        Event::OrderDrafted { buyer, currency: unit_price.currency },
-        Event::OrderLineAdded {
-            line,
-            product,
-            variant,
-            location,
-            quantity,
-            name,
-            unit_price,
-            tax_rate,
-        },
+        Event::OrderDrafted { buyer, currency, price_list, expires_at },
+        Event::OrderLineAdded { number: 1, line: line() },
     ])
     .to(Version)
     .to(Whole)

@@ -1,11 +1,11 @@
 //! What a product decides: which command is legal in which status, and what may be sold.
 
 use super::{
-    Command, DESCRIPTION_CHARACTERS_MAX, Event, FAMILY_CHARACTERS_MAX, NAME_CHARACTERS_MAX,
-    PRICE_MINOR_MAX, PRICES_MAX, Refusal, SKU_CHARACTERS_MAX, State, Status, VARIANTS_MAX,
+    Command, DESCRIPTION_CHARACTERS_MAX, Event, FAMILY_CHARACTERS_MAX, ListPrice,
+    NAME_CHARACTERS_MAX, PRICE_MINOR_MAX, PRICES_MAX, Refusal, SKU_CHARACTERS_MAX, State, Status,
+    VARIANTS_MAX,
 };
-use crate::id::VariantId;
-use crate::money::{Currency, Money};
+use crate::id::{PriceListId, VariantId};
 use crate::text::{InvalidText, TextRule, is_token};
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
@@ -31,8 +31,8 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             revise(state, Description::read(name, family, description)?)
         }
         Command::AddVariant { variant, sku, name } => add_variant(state, *variant, sku, name),
-        Command::SetPrice { variant, price } => set_price(state, *variant, *price),
-        Command::RemovePrice { variant, currency } => remove_price(state, *variant, *currency),
+        Command::SetPrice { variant, list, price } => set_price(state, *variant, *list, *price),
+        Command::RemovePrice { variant, list } => remove_price(state, *variant, *list),
         Command::SetTaxRate { rate } if *rate == state.tax_rate => Ok(Vec::new()),
         Command::SetTaxRate { rate } => {
             Ok(vec![Event::TaxRateChanged { from: state.tax_rate, to: *rate }])
@@ -124,30 +124,35 @@ fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Ve
     Ok(vec![Event::VariantAdded { variant: id, sku: sku.to_owned(), name }])
 }
 
-fn set_price(state: &State, id: VariantId, price: Money) -> Result<Vec<Event>, Refusal> {
-    if !(0..=PRICE_MINOR_MAX).contains(&price.minor) {
+fn set_price(
+    state: &State,
+    id: VariantId,
+    list: PriceListId,
+    price: ListPrice,
+) -> Result<Vec<Event>, Refusal> {
+    if !(0..=PRICE_MINOR_MAX).contains(&price.amount.minor) {
         return Err(Refusal::InvalidPrice { max: PRICE_MINOR_MAX });
     }
     let variant = state.variants.get(&id).ok_or(Refusal::VariantNotFound)?;
-    let from = variant.prices.get(&price.currency).copied();
+    let from = variant.prices.get(&list).copied();
     if from == Some(price) {
         return Ok(Vec::new());
     }
     if from.is_none() && variant.prices.len() >= PRICES_MAX {
         return Err(Refusal::TooMany { max: PRICES_MAX });
     }
-    Ok(vec![Event::PriceChanged { variant: id, from, to: price }])
+    Ok(vec![Event::PriceChanged { variant: id, list, from, to: price }])
 }
 
-fn remove_price(state: &State, id: VariantId, currency: Currency) -> Result<Vec<Event>, Refusal> {
+fn remove_price(state: &State, id: VariantId, list: PriceListId) -> Result<Vec<Event>, Refusal> {
     let variant = state.variants.get(&id).ok_or(Refusal::VariantNotFound)?;
-    let Some(from) = variant.prices.get(&currency) else {
+    let Some(from) = variant.prices.get(&list) else {
         return Ok(Vec::new());
     };
     if state.status == Status::Published && prices(state) == 1 {
         return Err(Refusal::LastPrice);
     }
-    Ok(vec![Event::PriceRemoved { variant: id, from: *from }])
+    Ok(vec![Event::PriceRemoved { variant: id, list, from: *from }])
 }
 
 fn publish(state: &State) -> Result<Vec<Event>, Refusal> {

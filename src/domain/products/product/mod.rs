@@ -1,7 +1,8 @@
 //! A product: what is sold, in which variants, at which list prices and tax rate.
 //!
 //! This folder owns names, variants and prices. It knows no stock, and it does not say what an
-//! order costs: an order freezes the prices that it found.
+//! order costs: an order freezes the prices that it found. What a price list says of its prices,
+//! their currency and whether tax is inside, comes with each of them and never changes.
 //!
 //! ```text
 //! Draft <-> Published        Draft, Published -> Archived (for ever)
@@ -20,12 +21,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
-use crate::id::VariantId;
-use crate::money::{Currency, Money, Rate};
+use crate::id::{PriceListId, VariantId};
+use crate::money::Rate;
 use crate::text::InvalidText;
 
 pub use questions::{NoOffer, Offer, Questions, WhatItCosts};
-pub use state::{State, Status, Variant};
+pub use state::{ListPrice, State, Status, Variant};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub struct Product;
 
 /// The most variants of one product.
 pub const VARIANTS_MAX: usize = 250;
-/// The most currencies in which one variant has a price.
+/// The most price lists in which one variant has a price.
 pub const PRICES_MAX: usize = 50;
 /// The highest list price, in minor units.
 pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
@@ -64,15 +65,16 @@ pub enum Command {
         sku: String,
         name: String,
     },
-    /// Sets or changes the net list price of a variant in the currency of `price`.
+    /// Sets or changes the price of a variant in a list. Currency and mode are the list's.
     SetPrice {
         variant: VariantId,
-        price: Money,
+        list: PriceListId,
+        price: ListPrice,
     },
-    /// Ends the sale of a variant in a currency.
+    /// Ends the sale of a variant at the prices of a list.
     RemovePrice {
         variant: VariantId,
-        currency: Currency,
+        list: PriceListId,
     },
     SetTaxRate {
         rate: Rate,
@@ -90,8 +92,8 @@ pub enum Event {
     ProductCreated { name: String, family: String, description: String },
     ProductRevised { name: String, family: String, description: String },
     VariantAdded { variant: VariantId, sku: String, name: String },
-    PriceChanged { variant: VariantId, from: Option<Money>, to: Money },
-    PriceRemoved { variant: VariantId, from: Money },
+    PriceChanged { variant: VariantId, list: PriceListId, from: Option<ListPrice>, to: ListPrice },
+    PriceRemoved { variant: VariantId, list: PriceListId, from: ListPrice },
     TaxRateChanged { from: Rate, to: Rate },
     ProductPublished {},
     ProductUnpublished {},

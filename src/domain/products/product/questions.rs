@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Product, State, Status};
-use crate::id::VariantId;
-use crate::money::{Currency, Money, Rate};
+use crate::id::{PriceListId, VariantId};
 use crate::question::{Bounded, Question, Whole};
+use crate::tax::UnitPrice;
 
 crate::questions!(Product { Whole, WhatItCosts });
 
@@ -14,11 +14,11 @@ crate::questions!(Product { Whole, WhatItCosts });
 /// [`PRICES_MAX`](super::PRICES_MAX) of each.
 impl Bounded for Product {}
 
-/// The list price of a variant in a currency, with what else an order takes from the product.
+/// The price of a variant in a list, with what else an order takes from the product.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WhatItCosts {
     pub variant: VariantId,
-    pub currency: Currency,
+    pub list: PriceListId,
 }
 
 /// What a product says of one of its variants.
@@ -28,17 +28,15 @@ pub struct Offer {
     /// Of the product.
     pub name: String,
     pub variant_name: String,
-    /// Net, of one unit.
-    pub unit_price: Money,
-    pub tax_rate: Rate,
+    pub price: UnitPrice,
 }
 
-/// Why there is none.
+/// Why there is none: of several reasons the first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NoOffer {
     NoSuchVariant,
     NotForSale,
-    NotInThisCurrency,
+    NotInThisList,
 }
 
 impl Question<Product> for WhatItCosts {
@@ -49,11 +47,10 @@ impl Question<Product> for WhatItCosts {
         if state.status != Status::Published {
             return Err(NoOffer::NotForSale);
         }
-        let unit_price = variant.prices.get(&self.currency).copied();
+        let price = variant.prices.get(&self.list).ok_or(NoOffer::NotInThisList)?;
         Ok(Offer {
             variant_name: variant.name.clone(),
-            unit_price: unit_price.ok_or(NoOffer::NotInThisCurrency)?,
-            tax_rate: state.tax_rate,
+            price: price.taxed(state.tax_rate),
             name: state.name,
         })
     }

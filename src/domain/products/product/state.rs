@@ -1,14 +1,17 @@
 //! The state of a product: how it is described, its variants and prices, and how each event moves
 //! it. Nothing here decides.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::id::VariantId;
-use crate::money::{Currency, Money, Rate};
+use crate::id::{PriceListId, VariantId};
+use crate::money::{Money, Rate};
+use crate::tax::{PriceMode, UnitPrice};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -33,8 +36,22 @@ impl fmt::Display for Status {
 pub struct Variant {
     pub sku: String,
     pub name: String,
-    /// The net list price of one unit in each currency; at most [`PRICES_MAX`](super::PRICES_MAX).
-    pub prices: OrdMap<Currency, Money>,
+    /// The price of one unit in each list; at most [`PRICES_MAX`](super::PRICES_MAX). Shared and
+    /// copied as a whole: there are few, and a node of a persistent map has room for 64.
+    pub prices: Arc<BTreeMap<PriceListId, ListPrice>>,
+}
+
+/// A price in a list, with what the list says of all that stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPrice {
+    pub amount: Money,
+    pub mode: PriceMode,
+}
+
+impl ListPrice {
+    pub fn taxed(self, tax_rate: Rate) -> UnitPrice {
+        UnitPrice { amount: self.amount, mode: self.mode, tax_rate }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,12 +67,13 @@ pub struct State {
 }
 
 impl State {
-    /// The net list price of one unit; none while the product is not published.
-    pub fn list_price(&self, variant: VariantId, currency: Currency) -> Option<Money> {
+    /// What one unit costs; none while the product is not published.
+    pub fn price(&self, variant: VariantId, list: PriceListId) -> Option<UnitPrice> {
         if self.status != Status::Published {
             return None;
         }
-        self.variants.get(&variant)?.prices.get(&currency).copied()
+        let price = self.variants.get(&variant)?.prices.get(&list)?;
+        Some(price.taxed(self.tax_rate))
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
@@ -68,17 +86,18 @@ impl State {
                 self.description.clone_from(description);
             }
             Event::VariantAdded { variant, sku, name } => {
-                let added = Variant { sku: sku.clone(), name: name.clone(), prices: OrdMap::new() };
+                let added =
+                    Variant { sku: sku.clone(), name: name.clone(), prices: Arc::default() };
                 self.variants.insert(*variant, added);
             }
-            Event::PriceChanged { variant, to, .. } => {
+            Event::PriceChanged { variant, list, to, .. } => {
                 if let Some(variant) = self.variants.get_mut(variant) {
-                    variant.prices.insert(to.currency, *to);
+                    Arc::make_mut(&mut variant.prices).insert(*list, *to);
                 }
             }
-            Event::PriceRemoved { variant, from } => {
+            Event::PriceRemoved { variant, list, .. } => {
                 if let Some(variant) = self.variants.get_mut(variant) {
-                    variant.prices.remove(&from.currency);
+                    Arc::make_mut(&mut variant.prices).remove(list);
                 }
             }
             Event::TaxRateChanged { to, .. } => self.tax_rate = *to,

@@ -2,10 +2,22 @@
 
 use super::*;
 use crate::id::AggregateId;
+use crate::money::{Currency, Money};
+use crate::products::price_list::default_list;
+use crate::tax::PriceMode;
 use crate::testing::{Given, given, golden, uuid};
 
-fn money(minor: i64, code: &str) -> Money {
-    Money::new(minor, Currency::from_code(code).expect("a currency"))
+fn price(minor: i64, code: &str, mode: PriceMode) -> ListPrice {
+    ListPrice { amount: Money::new(minor, Currency::from_code(code).expect("a currency")), mode }
+}
+
+fn net(minor: i64, code: &str) -> ListPrice {
+    price(minor, code, PriceMode::Net)
+}
+
+/// The default list of a currency.
+fn list(code: &str) -> PriceListId {
+    default_list(Currency::from_code(code).expect("a currency"))
 }
 
 fn small() -> VariantId {
@@ -22,7 +34,7 @@ fn variant() -> Event {
 }
 
 fn priced() -> Event {
-    Event::PriceChanged { variant: small(), from: None, to: money(1_999, "EUR") }
+    Event::PriceChanged { variant: small(), list: list("EUR"), from: None, to: net(1_999, "EUR") }
 }
 
 fn product(events: impl IntoIterator<Item = Event>) -> Given<Product> {
@@ -103,36 +115,65 @@ fn variants_have_one_sku_each() {
         .refused_as(Refusal::SkuTaken { sku: "TEA-S".to_owned() });
 }
 
+/// Sets a price in the default list of its currency.
+fn set(variant: VariantId, price: ListPrice) -> Command {
+    Command::SetPrice { variant, list: default_list(price.amount.currency), price }
+}
+
 #[test]
-fn prices_are_kept_per_currency_and_say_what_they_were() {
-    let set = |price| Command::SetPrice { variant: small(), price };
+fn prices_are_kept_per_list_and_say_what_they_were() {
+    let remove = |list| Command::RemovePrice { variant: small(), list };
     let item = product([created(), variant()])
-        .when(set(money(1_999, "EUR")))
+        .when(set(small(), net(1_999, "EUR")))
         .then([priced()])
-        .when(set(money(1_999, "EUR")))
+        .when(set(small(), net(1_999, "EUR")))
         .then([])
-        .when(set(money(300_000, "JPY")))
+        .when(set(small(), net(300_000, "JPY")))
         .accepted()
-        .when(set(money(1_799, "EUR")))
+        .when(set(small(), net(1_799, "EUR")))
         .then([Event::PriceChanged {
             variant: small(),
-            from: Some(money(1_999, "EUR")),
-            to: money(1_799, "EUR"),
+            list: list("EUR"),
+            from: Some(net(1_999, "EUR")),
+            to: net(1_799, "EUR"),
         }])
-        .when(set(money(-1, "EUR")))
+        .when(set(small(), net(-1, "EUR")))
         .refused("INVALID_PRICE")
-        .when(set(money(i64::MAX, "EUR")))
+        .when(set(small(), net(i64::MAX, "EUR")))
         .refused("INVALID_PRICE")
-        .when(Command::SetPrice { variant: VariantId(uuid(2)), price: money(1, "EUR") })
+        .when(set(VariantId(uuid(2)), net(1, "EUR")))
         .refused("VARIANT_NOT_FOUND");
-    let euro = money(0, "EUR").currency;
-    assert_eq!(item.state.list_price(small(), euro), None, "a draft is not for sale");
+    let euros = list("EUR");
+    let untaxed = |price: ListPrice| Some(price.taxed(Rate::ZERO));
+    assert_eq!(item.state.price(small(), euros), None, "a draft is not for sale");
     let item = item.when(Command::Publish).accepted();
-    assert_eq!(item.state.list_price(small(), euro), Some(money(1_799, "EUR")));
-    let item = item.when(Command::RemovePrice { variant: small(), currency: euro }).accepted();
-    assert_eq!(item.state.list_price(small(), euro), None);
-    let yen = money(0, "JPY").currency;
-    item.when(Command::RemovePrice { variant: small(), currency: yen }).refused("PRICE_REQUIRED");
+    assert_eq!(item.state.price(small(), euros), untaxed(net(1_799, "EUR")));
+    let item = item.when(remove(euros)).accepted().when(remove(euros)).then([]);
+    assert_eq!(item.state.price(small(), euros), None);
+    item.when(remove(list("JPY"))).refused("PRICE_REQUIRED");
+}
+
+#[test]
+fn two_lists_of_one_currency_have_a_price_each() {
+    let window = PriceListId(uuid(7));
+    let gross = price(1_500, "EUR", PriceMode::Gross);
+    let item = product([created(), variant(), priced()])
+        .when(Command::SetPrice { variant: small(), list: window, price: gross })
+        .then([Event::PriceChanged { variant: small(), list: window, from: None, to: gross }])
+        .when(Command::Publish)
+        .accepted();
+    assert_eq!(item.state.price(small(), window), Some(gross.taxed(Rate::ZERO)));
+    let default = item.state.price(small(), list("EUR"));
+    assert_eq!(default, Some(net(1_999, "EUR").taxed(Rate::ZERO)));
+    let mut full = item;
+    for number in 100..100 + PRICES_MAX as u128 - 2 {
+        let list = PriceListId(uuid(number));
+        let command = Command::SetPrice { variant: small(), list, price: gross };
+        full = full.when(command).accepted();
+    }
+    let one_more = PriceListId(uuid(99));
+    full.when(Command::SetPrice { variant: small(), list: one_more, price: gross })
+        .refused("LIMIT_REACHED");
 }
 
 #[test]
@@ -151,7 +192,7 @@ fn the_life_of_a_product() {
         .then([])
         .when(Command::Publish)
         .refused("PRICE_REQUIRED")
-        .when(Command::SetPrice { variant: small(), price: money(1_999, "EUR") })
+        .when(set(small(), net(1_999, "EUR")))
         .accepted()
         .when(Command::Publish)
         .then([Event::ProductPublished {}])
@@ -190,10 +231,15 @@ fn samples() -> Vec<Event> {
         variant(),
         Event::PriceChanged {
             variant: small(),
-            from: Some(money(1_999, "EUR")),
-            to: money(1_799, "EUR"),
+            list: list("EUR"),
+            from: Some(net(1_999, "EUR")),
+            to: net(1_799, "EUR"),
         },
-        Event::PriceRemoved { variant: small(), from: money(300_000, "JPY") },
+        Event::PriceRemoved {
+            variant: small(),
+            list: PriceListId(uuid(7)),
+            from: price(300_000, "JPY", PriceMode::Gross),
+        },
         Event::TaxRateChanged {
             from: Rate::ZERO,
             to: Rate::from_millionths(88_750).expect("a rate"),

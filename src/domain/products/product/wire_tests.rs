@@ -1,13 +1,19 @@
 //! What a product sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::money::{Currency, Money};
 use crate::question::{Version, Whole};
+use crate::tax::PriceMode;
 use crate::testing::{uuid, wire};
 use crate::text::TextProblem;
 
+fn price() -> ListPrice {
+    let amount = Money::new(1_999, Currency::from_code("EUR").expect("a currency"));
+    ListPrice { amount, mode: PriceMode::Gross }
+}
+
 fn commands() -> Vec<Command> {
-    let variant = VariantId(uuid(1));
-    let price = Money::new(1_999, Currency::from_code("EUR").expect("a currency"));
+    let (variant, list, price) = (VariantId(uuid(1)), PriceListId(uuid(7)), price());
     let name = || "Teapot".to_owned();
     let family = || "kitchen".to_owned();
     let description = "Holds tea.".to_owned();
@@ -15,8 +21,8 @@ fn commands() -> Vec<Command> {
         Command::Create { name: name(), family: family(), description: description.clone() },
         Command::Revise { name: name(), family: family(), description },
         Command::AddVariant { variant, sku: "TEA-S".to_owned(), name: "small".to_owned() },
-        Command::SetPrice { variant, price },
-        Command::RemovePrice { variant, currency: price.currency },
+        Command::SetPrice { variant, list, price },
+        Command::RemovePrice { variant, list },
         Command::SetTaxRate { rate: Rate::from_basis_points(1_900).expect("a rate") },
         Command::Publish,
         Command::Unpublish,
@@ -42,15 +48,14 @@ fn refusals() -> Vec<Refusal> {
 }
 
 fn answers() -> wire::Answers<Product> {
-    let variant = VariantId(uuid(1));
-    let price = Money::new(1_999, Currency::from_code("EUR").expect("a currency"));
+    let (variant, list, price) = (VariantId(uuid(1)), PriceListId(uuid(7)), price());
     let text = |text: &str| text.to_owned();
     let (name, family, description) = (text("Teapot"), text("kitchen"), text("Holds tea."));
-    let costs = |variant| WhatItCosts { variant, currency: price.currency };
+    let costs = |variant| WhatItCosts { variant, list };
     wire::Answers::after(&[
         Event::ProductCreated { name, family, description },
         Event::VariantAdded { variant, sku: text("TEA-S"), name: text("small") },
-        Event::PriceChanged { variant, from: None, to: price },
+        Event::PriceChanged { variant, list, from: None, to: price },
         Event::ProductPublished {},
     ])
     .to(Version)
