@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use fastrand::Rng;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
@@ -83,30 +84,22 @@ pub trait Scenario: Send + Sync {
 }
 
 /// What chance decides within one operation: fixed by the seed and the operation's number,
-/// whichever client does it (splitmix64, Steele et al. 2014).
-pub struct Choices(u64);
+/// whichever client does it.
+pub struct Choices(Rng);
 
 impl Choices {
     pub fn of(seed: u64, number: u64) -> Self {
-        Self(xxh3_64_with_seed(&number.to_le_bytes(), seed))
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        Self(Rng::with_seed(xxh3_64_with_seed(&number.to_le_bytes(), seed)))
     }
 
     /// Less than `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        self.0.u64(..bound)
     }
 
     /// From 0 up to, and not including, 1.
     pub fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.f64()
     }
 }
 
