@@ -12,6 +12,7 @@ use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::products::stock_item::{Command, StockItem};
 use emporium::domain::question::Version;
 use emporium::persistence::journal::{Appended, Entry, PageLimit};
+use emporium::persistence::stores::Stores;
 use emporium::supervisors::node::Node;
 use futures::stream::{self, StreamExt as _};
 use uuid::Uuid;
@@ -20,7 +21,7 @@ use crate::children::{self, Child};
 use crate::counting::{Counting, counted};
 use crate::engine::{self, PATIENCE, meta, sell, start, stocked};
 use crate::limits::events_text;
-use crate::place::{Kind, Place, Places, Stores};
+use crate::place::{Kind, Place, Places};
 use crate::samples::{Samples, Window};
 use crate::settings::Settings;
 

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::Entry;
-
-use crate::place::Stores;
+use emporium::persistence::stores::Stores;
 
 /// See the module.
 #[derive(Default)]
@@ -35,7 +34,7 @@ pub fn counted(stores: Stores) -> (Stores, Arc<Counting>) {
 }
 
 impl Hooks for Counting {
-    fn read(&self, call: Call<'_>, page: &[Entry]) {
+    fn read(&self, call: Call<'_>, page: &mut Vec<Entry>) {
         if matches!(call, Call::ReadAggregate { .. }) {
             self.reads.fetch_add(1, Ordering::Relaxed);
             let events = page.iter().map(|entry| u64::from(entry.count)).sum();

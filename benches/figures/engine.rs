@@ -16,11 +16,12 @@ use emporium::domain::id::{LocationId, VariantId};
 use emporium::domain::principal::Principal;
 use emporium::domain::products::stock_item::{Command, StockItem, stock_item_id};
 use emporium::domain::question::Version;
+use emporium::persistence::stores::Stores;
 use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
 use crate::machine::processor_seconds;
-use crate::place::{Kind, Place, Places, Stores};
+use crate::place::{Kind, Place, Places, vault};
 use crate::samples::{Samples, Tally, Window};
 use crate::settings::Settings;
 
@@ -49,8 +50,7 @@ pub async fn start(stores: &Stores, kind: Kind, limits: Limits) -> Node {
     let (shards, lanes) = (Some(kind.shards()), Some(kind.lanes()));
     let node = NodeSection { shards, lanes, ..NodeSection::default() };
     let settings = config::Settings { node, limits, ..config::Settings::default() };
-    let (journal, snapshots) = (Arc::clone(&stores.journal), Arc::clone(&stores.snapshots));
-    let builder = NodeBuilder::new(&settings, journal, snapshots, stores.vault().await).alone();
+    let builder = NodeBuilder::new(&settings, stores.clone(), vault(stores).await).alone();
     let node = builder.start().await.expect("a node starts");
     assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     node

@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::ValueEnum;
 use emporium::persistence::clock::Clock;
-use emporium::persistence::journal::Journal;
-use emporium::persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, Vault};
-use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence_sql::{Secrets, Snapshots, mysql, sqlite};
+use emporium::persistence::secrets::{KEY_BYTES, MasterKey, Vault};
+use emporium::persistence::stores::Stores;
+use emporium::persistence_sql::{Migrations, mysql, sqlite, stores};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, Row};
@@ -157,33 +156,11 @@ pub enum Place {
     Mariadb { server: String, name: String },
 }
 
-/// The ports to a database.
-#[derive(Clone)]
-pub struct Stores {
-    pub journal: Arc<dyn Journal>,
-    pub snapshots: Arc<dyn SnapshotStore>,
-    pub secrets: Arc<dyn SecretStore>,
-}
-
-impl Stores {
-    fn over<D>(database: D) -> Self
-    where
-        D: Journal,
-        Snapshots<D>: SnapshotStore,
-        Secrets<D>: SecretStore,
-    {
-        let database = Arc::new(database);
-        let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
-        let secrets = Arc::new(Secrets::of(Arc::clone(&database)));
-        Self { journal: database, snapshots, secrets }
-    }
-
-    /// What is secret here, under a master key that every bench knows.
-    pub async fn vault(&self) -> Vault {
-        let master = MasterKey::new(&MASTER_KEY);
-        let opened = Vault::open(Arc::clone(&self.secrets), master, Clock::system()).await;
-        opened.expect("the secrets can be opened")
-    }
+/// What is secret in a database, under a master key that every bench knows.
+pub async fn vault(stores: &Stores) -> Vault {
+    let master = MasterKey::new(&MASTER_KEY);
+    let opened = Vault::open(Arc::clone(&stores.secrets), master, Clock::system()).await;
+    opened.expect("the secrets can be opened")
 }
 
 impl Place {
@@ -238,13 +215,13 @@ impl Place {
                 let opened = sqlite::Database::open(&file, sqlite::Options::default()).await;
                 let database = opened.expect("the file can be opened");
                 database.migrate().await.expect("the tables can be made");
-                Stores::over(database)
+                stores(database)
             }
             (None, Some(url)) => {
                 let connected = mysql::Database::connect(&url, mysql::Options::default()).await;
                 let database = connected.expect("the server answers");
                 database.migrate().await.expect("the tables can be made");
-                Stores::over(database)
+                stores(database)
             }
             (None, None) => unreachable!("a place is a file or a database of a server"),
         }

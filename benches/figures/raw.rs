@@ -5,12 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use emporium::persistence::journal::{Appended, Appender, Entry};
+use emporium::persistence::stores::Stores;
 use emporium::persistence_sql::entry_checksum;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};
 
-use crate::place::{Place, Stores};
+use crate::place::Place;
 
 /// One connection.
 pub enum Raw {

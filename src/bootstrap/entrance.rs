@@ -2,11 +2,12 @@
 //! still waits for, and requests are told to come back.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
 use super::metrics;
+use super::node::Program;
 use super::readiness::Running;
 use cli::Failure;
 use config::Settings;
@@ -16,23 +17,9 @@ use http::{Health, HttpOptions, Opening, ServerHandle};
 pub struct Entrance {
     pub address: SocketAddr,
     opening: Opening,
-    behind: Arc<Behind>,
+    running: Arc<Running>,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
-}
-
-/// What runs behind the entrance, once it does.
-#[derive(Default)]
-struct Behind(OnceLock<Arc<Running>>);
-
-impl Health for Behind {
-    fn is_live(&self) -> bool {
-        self.0.get().is_none_or(|running| running.is_live())
-    }
-
-    fn is_ready(&self) -> bool {
-        self.0.get().is_some_and(|running| running.is_ready())
-    }
 }
 
 impl Entrance {
@@ -48,19 +35,19 @@ impl Entrance {
             policy: settings.http.policy(settings.log.access_ratio),
             metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
         };
-        let (opening, behind) = (Opening::default(), Arc::new(Behind::default()));
-        let health = Arc::clone(&behind) as Arc<dyn Health>;
+        let (opening, running) = (Opening::default(), Running::observed());
+        let health = Arc::clone(&running) as Arc<dyn Health>;
         let server = http::serve(options, opening.clone(), health)
             .map_err(|error| Failure::failed("serving HTTP", error))?;
         let handle = server.handle();
-        Ok(Self { address, opening, behind, handle, server: tokio::spawn(server) })
+        Ok(Self { address, opening, running, handle, server: tokio::spawn(server) })
     }
 
     /// Lets requests in to what runs now.
-    pub fn lead_to(&self, running: &Arc<Running>) {
-        let known = self.behind.0.set(Arc::clone(running));
-        debug_assert!(known.is_ok(), "an entrance leads to one place");
-        self.opening.fill(running.program.schema());
+    pub fn lead_to(&self, program: &Arc<Program>) -> Arc<Running> {
+        self.running.begin(program);
+        self.opening.fill(program.schema());
+        Arc::clone(&self.running)
     }
 
     /// Waits until it has ended by itself, which it should not, and says why.

@@ -29,8 +29,8 @@ use identity::DataDirectory;
 use load::options::LoadArguments;
 use persistence::cause::chain;
 use persistence::journal::{Acceptance, JournalError};
+use persistence::stores::Stores;
 use persistence_sql::sqlite::FileLock;
-use storage::Storage;
 
 /// How long the last traces may take to be sent.
 const TRACES_WITHIN: Duration = Duration::from_secs(5);
@@ -70,9 +70,9 @@ async fn perform(command: Command) -> Result<(), Failure> {
             let settings = settings(&storage)?;
             let _lock = lock_embedded(&settings)?;
             if raise {
-                return Storage::raise(&settings).await;
+                return storage::raise(&settings).await;
             }
-            Storage::open(&settings).await?;
+            storage::open(&settings).await?;
             Ok(())
         }
         Command::Schema { context } => {
@@ -82,24 +82,24 @@ async fn perform(command: Command) -> Result<(), Failure> {
             output.flush()
         }
         Command::Journal(JournalCommand::Read(arguments)) => {
-            let (storage, shards) = written(&settings(&arguments.storage)?).await?;
-            journal_read::print(&*storage.journal, shards, &arguments).await
+            let (stores, shards) = written(&settings(&arguments.storage)?).await?;
+            journal_read::print(&*stores.journal, shards, &arguments).await
         }
         Command::Journal(JournalCommand::Verify { storage, json }) => {
-            let (storage, shards) = written(&settings(&storage)?).await?;
-            let slots = storage.journal.slots().await.map_err(unread)?;
+            let (stores, shards) = written(&settings(&storage)?).await?;
+            let slots = stores.slots.slots().await.map_err(unread)?;
             let slots = slots.ok_or_else(never_served)?;
-            let (journal, snapshots) = (&*storage.journal, &*storage.snapshots);
+            let (journal, snapshots) = (&*stores.journal, &*stores.snapshots);
             journal_verify::print(journal, snapshots, shards, &slots, json).await
         }
         Command::Shard(ShardCommand::List { storage, stopped, json }) => {
-            let (storage, shards) = written(&settings(&storage)?).await?;
-            shard::list(&*storage.journal, shards, stopped, json).await
+            let (stores, shards) = written(&settings(&storage)?).await?;
+            shard::list(&*stores.journal, shards, stopped, json).await
         }
         Command::Shard(ShardCommand::AcceptLoss { storage, shard, through, reason, json }) => {
             let settings = settings(&storage)?;
             let _lock = lock_embedded(&settings)?;
-            let (storage, shards) = written(&settings).await?;
+            let (stores, shards) = written(&settings).await?;
             if shard >= shards {
                 return Err(Failure::Usage(format!(
                     "there are {shards} shards, 0 to {}",
@@ -107,17 +107,17 @@ async fn perform(command: Command) -> Result<(), Failure> {
                 )));
             }
             let acceptance = Acceptance { shard, through, reason };
-            shard::accept_loss(&*storage.journal, &acceptance, json).await
+            shard::accept_loss(&*stores.journal, &acceptance, json).await
         }
         Command::Secret(SecretCommand::Rotate { storage, purpose, holders_died, json }) => {
             let purpose = secret::purpose(&purpose)?;
             let settings = settings(&storage)?;
             let _lock = lock_embedded(&settings)?;
-            let (storage, shards) = written(&settings).await?;
+            let (stores, shards) = written(&settings).await?;
             if !holders_died {
-                secret::require_nobody(&*storage.journal, shards).await?;
+                secret::require_nobody(&*stores.journal, shards).await?;
             }
-            secret::rotate(&*storage.secrets, &keys::known(&settings)?, purpose, json).await
+            secret::rotate(&*stores.secrets, &keys::known(&settings)?, purpose, json).await
         }
         Command::Actor(command) => look_after(command).await,
         #[cfg(feature = "load")]
@@ -145,11 +145,11 @@ fn settings(arguments: &StorageArguments) -> Result<Settings, Failure> {
 }
 
 /// A database that is there, for reading, and the number of its shards.
-async fn written(settings: &Settings) -> Result<(Storage, u16), Failure> {
-    let storage = Storage::open_to_read(settings).await?;
-    match storage.journal.shard_count().await {
+async fn written(settings: &Settings) -> Result<(Stores, u16), Failure> {
+    let stores = storage::open_to_read(settings).await?;
+    match stores.journal.shard_count().await {
         Ok(0) => Err(never_served()),
-        Ok(shards) => Ok((storage, shards)),
+        Ok(shards) => Ok((stores, shards)),
         Err(error) => Err(unread(error)),
     }
 }

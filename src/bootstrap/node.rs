@@ -19,11 +19,11 @@ use graphql::{GraphqlSchema, Views};
 use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
-use persistence::journal::{Journal, JournalError, Seq, ShardId};
+use persistence::journal::{JournalError, Seq, ShardId};
 use persistence::patience::patiently;
 use persistence::secrets::Vault;
 use persistence::slots::Slots;
-use persistence::snapshots::SnapshotStore;
+use persistence::stores::Stores;
 use supervisors::node::{Node, NodeOptions};
 use supervisors::services::Followers;
 
@@ -31,8 +31,7 @@ use supervisors::services::Followers;
 #[derive(Clone)]
 pub struct NodeBuilder {
     settings: Settings,
-    journal: Arc<dyn Journal>,
-    snapshots: Arc<dyn SnapshotStore>,
+    stores: Stores,
     vault: Vault,
     terms: LeaseTerms,
     identity: Identity,
@@ -42,16 +41,10 @@ pub struct NodeBuilder {
 }
 
 impl NodeBuilder {
-    pub fn new(
-        settings: &Settings,
-        journal: Arc<dyn Journal>,
-        snapshots: Arc<dyn SnapshotStore>,
-        vault: Vault,
-    ) -> Self {
+    pub fn new(settings: &Settings, stores: Stores, vault: Vault) -> Self {
         Self {
             settings: settings.clone(),
-            journal,
-            snapshots,
+            stores,
             vault,
             terms: settings.lease.terms(),
             identity: Identity::named(settings.node.name.as_deref().unwrap_or("node")),
@@ -105,9 +98,9 @@ impl NodeBuilder {
         let (shards, slots) = self.prepare().await?;
         let services = Arc::new(NodeServices::new(NodeParts {
             name: self.identity.name.clone(),
-            journal: self.journal.clone(),
-            snapshots: Arc::clone(&self.snapshots),
-            quarantines: self.journal.clone(),
+            journal: self.stores.journal.clone(),
+            snapshots: Arc::clone(&self.stores.snapshots),
+            quarantines: Arc::clone(&self.stores.quarantines),
             limits: settings.limits.clone(),
             shards,
             slots,
@@ -122,7 +115,7 @@ impl NodeBuilder {
             standing,
             remembered: self.remembered.clone().unwrap_or_default(),
         };
-        Node::start(services, Arc::clone(&self.journal), options)
+        Node::start(services, Arc::clone(&self.stores.journal), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))
     }
@@ -130,12 +123,13 @@ impl NodeBuilder {
     /// Makes the shards and the map of their slots in a new database; in another it finds both.
     async fn prepare(&self) -> Result<(u16, Slots), Failure> {
         let failed = |error: JournalError| Failure::failed("preparing the shards", chain(&error));
-        let found = patiently("counting the shards", || self.journal.shard_count()).await;
+        let Stores { journal, slots, .. } = &self.stores;
+        let found = patiently("counting the shards", || journal.shard_count()).await;
         let found = found.map_err(failed)?;
         let new = self.settings.shards_of_new();
         let shards = if found == 0 { new } else { self.settings.node.shards.unwrap_or(found) };
-        patiently("making the shards", || self.journal.prepare(shards)).await.map_err(failed)?;
-        let slots = patiently("mapping the slots", || self.journal.prepare_slots(shards)).await;
+        patiently("making the shards", || journal.prepare(shards)).await.map_err(failed)?;
+        let slots = patiently("mapping the slots", || slots.prepare_slots(shards)).await;
         Ok((shards, slots.map_err(failed)?))
     }
 

@@ -15,10 +15,10 @@ use super::heads::Heads;
 use super::identity::Identity;
 use super::keys;
 use super::metrics;
-use super::node::NodeBuilder;
+use super::node::{NodeBuilder, Program};
 use super::readiness::Running;
 use super::signals::Signals;
-use super::storage::Storage;
+use super::storage;
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
@@ -37,21 +37,19 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     warn_of(&settings, &listener);
     let entrance = Entrance::open(&settings, listener)?;
     let opening = async {
-        let storage = Storage::open(&settings).await?;
-        let vault = keys::open(&settings, Arc::clone(&storage.secrets)).await?;
-        Ok::<_, Failure>((storage, vault))
+        let stores = storage::open(&settings).await?;
+        let vault = keys::open(&settings, Arc::clone(&stores.secrets)).await?;
+        Ok::<_, Failure>((stores, vault))
     };
-    let (storage, vault) = tokio::select! {
+    let (stores, vault) = tokio::select! {
         opened = opening => opened?,
         () = signals.stop() => return Ok(()),
     };
     tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
     let heads = Heads::read(&settings.general.data, &vault.installation);
     let identity = Identity { acknowledged: heads.acknowledged().clone(), ..identity.clone() };
-    let (journal, snapshots) = (Arc::clone(&storage.journal), Arc::clone(&storage.snapshots));
-    let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
-        .identity(identity)
-        .remembered(heads.keep());
+    let builder =
+        NodeBuilder::new(&settings, stores, vault).identity(identity).remembered(heads.keep());
     serve_with(&settings, entrance, &builder, &signals).await
 }
 
@@ -74,8 +72,8 @@ pub async fn serve_with(
             return Ok(());
         }
     }
-    let running = Running::of(builder.complete(node).await?);
-    run(settings, entrance, &running, signals).await
+    let program = Arc::new(builder.complete(node).await?);
+    run(settings, entrance, &program, signals).await
 }
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
@@ -88,25 +86,25 @@ fn died(reason: &str) -> Failure {
 async fn run(
     settings: &Settings,
     mut entrance: Entrance,
-    running: &Arc<Running>,
+    program: &Arc<Program>,
     signals: &Signals,
 ) -> Result<(), Failure> {
     let address = entrance.address;
-    entrance.lead_to(running);
+    let running = entrance.lead_to(program);
     serve_metrics(settings)?;
-    let telling = tokio::spawn(Arc::clone(running).tell());
+    let telling = tokio::spawn(Arc::clone(&running).tell());
     let working = async {
-        become_ready(settings, address, running).await?;
+        become_ready(settings, address, program, &running).await?;
         std::future::pending().await
     };
     let ended = tokio::select! {
         reason = entrance.ended() => Some(reason),
         failed = working => return failed,
-        reason = running.program.node.ended() => return Err(died(&reason)),
+        reason = program.node.ended() => return Err(died(&reason)),
         () = signals.stop() => None,
     };
     if let Some(reason) = ended {
-        running.program.node.drain(drain_time(settings)).await;
+        program.node.drain(drain_time(settings)).await;
         return Err(Failure::failed("serving HTTP", reason));
     }
     telling.abort();
@@ -118,7 +116,7 @@ async fn run(
         Ok(Err(error)) => tracing::warn!(%error, "closing the entrance"),
         Err(_) => tracing::warn!("requests were still in flight when the time was over"),
     }
-    running.program.stop(until.saturating_duration_since(Instant::now())).await;
+    program.stop(until.saturating_duration_since(Instant::now())).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -140,9 +138,9 @@ fn serve_metrics(settings: &Settings) -> Result<(), Failure> {
 async fn become_ready(
     settings: &Settings,
     address: SocketAddr,
-    running: &Arc<Running>,
+    program: &Program,
+    running: &Running,
 ) -> Result<(), Failure> {
-    let program = &running.program;
     program.followers.caught_up().await;
     if settings.general.demo {
         demo::prepare(&program.schema(), &program.node.engine, &program.followers)

@@ -2,97 +2,74 @@
 //! needs before it may be used, and hides which of them it is.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
 use persistence::cause::chain;
 use persistence::cluster_version::{ClusterVersion, FORM};
-use persistence::journal::{Journal, JournalError};
+use persistence::journal::JournalError;
 use persistence::patience::patiently;
-use persistence::secrets::SecretStore;
-use persistence::snapshots::SnapshotStore;
-use persistence_sql::{Secrets, Snapshots, mysql, sqlite};
+use persistence::stores::Stores;
+use persistence_sql::{Migrations, mysql, sqlite, stores};
 
 /// The embedded database within the data directory.
 const SQLITE_FILE: &str = "emporium.db";
 
-/// An open database.
-pub struct Storage {
-    pub journal: Arc<dyn Journal>,
-    pub snapshots: Arc<dyn SnapshotStore>,
-    pub secrets: Arc<dyn SecretStore>,
+/// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
+/// opens an embedded one has locked the data directory before; a server is waited for.
+pub async fn open(settings: &Settings) -> Result<Stores, Failure> {
+    let failed = |error: JournalError| failed(settings, &error);
+    match &settings.general.database {
+        Some(url) => {
+            let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
+            let migrated = patiently("bringing its tables up to date", || database.migrate());
+            tell(migrated.await.map_err(failed)?);
+            Ok(stores(database))
+        }
+        None => {
+            let file = settings.general.data.join(SQLITE_FILE);
+            let database = open_file(&file).await.map_err(failed)?;
+            tell(database.migrate().await.map_err(failed)?);
+            Ok(stores(database))
+        }
+    }
 }
 
-impl Storage {
-    /// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
-    /// opens an embedded one has locked the data directory before; a server is waited for.
-    pub async fn open(settings: &Settings) -> Result<Self, Failure> {
-        let failed = |error: JournalError| failed(settings, &error);
-        match &settings.general.database {
-            Some(url) => {
-                let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
-                let migrated = patiently("bringing its tables up to date", || database.migrate());
-                tell(migrated.await.map_err(failed)?);
-                Ok(Self::over(database))
+/// Opens what is there, beside a server that may be running on it. Changes nothing.
+pub async fn open_to_read(settings: &Settings) -> Result<Stores, Failure> {
+    let failed = |error: JournalError| failed(settings, &error);
+    match &settings.general.database {
+        Some(url) => {
+            let database = connect(url).await.map_err(failed)?;
+            database.admit().await.map_err(failed)?;
+            Ok(stores(database))
+        }
+        None => {
+            let file = settings.general.data.join(SQLITE_FILE);
+            if !file.is_file() {
+                let problem = format!("there is no database {}", file.display());
+                return Err(Failure::Failed(problem));
             }
-            None => {
-                let file = settings.general.data.join(SQLITE_FILE);
-                let database = open_file(&file).await.map_err(failed)?;
-                tell(database.migrate().await.map_err(failed)?);
-                Ok(Self::over(database))
-            }
+            let database = open_file(&file).await.map_err(failed)?;
+            database.admit().await.map_err(failed)?;
+            Ok(stores(database))
         }
     }
+}
 
-    /// Opens what is there, beside a server that may be running on it. Changes nothing.
-    pub async fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
-        let failed = |error: JournalError| failed(settings, &error);
-        match &settings.general.database {
-            Some(url) => {
-                let database = connect(url).await.map_err(failed)?;
-                database.admit().await.map_err(failed)?;
-                Ok(Self::over(database))
-            }
-            None => {
-                let file = settings.general.data.join(SQLITE_FILE);
-                if !file.is_file() {
-                    let problem = format!("there is no database {}", file.display());
-                    return Err(Failure::Failed(problem));
-                }
-                let database = open_file(&file).await.map_err(failed)?;
-                database.admit().await.map_err(failed)?;
-                Ok(Self::over(database))
-            }
+/// Brings the tables up to date, and has this version's form written from now on.
+pub async fn raise(settings: &Settings) -> Result<(), Failure> {
+    let failed = |error: JournalError| failed(settings, &error);
+    match &settings.general.database {
+        Some(url) => connect(url).await.map_err(failed)?.raise().await,
+        None => {
+            let file = settings.general.data.join(SQLITE_FILE);
+            open_file(&file).await.map_err(failed)?.raise().await
         }
     }
-
-    /// Brings the tables up to date, and has this version's form written from now on.
-    pub async fn raise(settings: &Settings) -> Result<(), Failure> {
-        let failed = |error: JournalError| failed(settings, &error);
-        match &settings.general.database {
-            Some(url) => connect(url).await.map_err(failed)?.raise().await,
-            None => {
-                let file = settings.general.data.join(SQLITE_FILE);
-                open_file(&file).await.map_err(failed)?.raise().await
-            }
-        }
-        .map(|_| ())
-        .map_err(failed)
-    }
-
-    fn over<D>(database: D) -> Self
-    where
-        D: Journal,
-        Snapshots<D>: SnapshotStore,
-        Secrets<D>: SecretStore,
-    {
-        let database = Arc::new(database);
-        let snapshots = Arc::new(Snapshots::of(Arc::clone(&database)));
-        let secrets = Arc::new(Secrets::of(Arc::clone(&database)));
-        Self { journal: database, snapshots, secrets }
-    }
+    .map(|_| ())
+    .map_err(failed)
 }
 
 /// Says where this program and what may be written are not of one form.

@@ -1,6 +1,7 @@
-//! A journal within a journal: every call passes a [`Hooks`] first, which may look, wait, refuse or
-//! answer in its stead. Tests lose answers and end nodes with it, benches count with it. What a hook
-//! does not mention passes through untouched.
+//! A journal within a journal: every call passes a [`Hooks`] first, which may look, wait, refuse,
+//! answer in its stead, or change what was read. Slots that were moved are read through one; tests
+//! lose answers and end nodes with it, benches count with it. What a hook does not mention passes
+//! through untouched.
 
 use std::sync::Arc;
 
@@ -12,8 +13,6 @@ use crate::journal::{
     JournalError, LogReader, Owner, PageLimit, Regression, Seq, ShardId, ShardLeases, Taken,
 };
 use crate::last_versions::LogName;
-use crate::quarantine::{Quarantine, QuarantineStore};
-use crate::slots::{Move, SlotMap, Slots};
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,9 +23,6 @@ pub enum Call<'a> {
     LastVersions { names: &'a [LogName<'a>] },
     Prepare { count: u16 },
     ShardCount,
-    Slots,
-    PrepareSlots { shards: u16 },
-    MoveSlots { wanted: Move },
     Look { shards: &'a [ShardId] },
     Take { claims: &'a [Claim], owner: &'a Owner },
     Renew { owner: &'a Owner },
@@ -46,8 +42,8 @@ pub trait Hooks: Send + Sync + 'static {
         Ok(())
     }
 
-    /// After a call that gave entries.
-    fn read(&self, call: Call<'_>, page: &[Entry]) {
+    /// After a call that gave entries; the caller gets what this leaves of them.
+    fn read(&self, call: Call<'_>, page: &mut Vec<Entry>) {
         let _ = (call, page);
     }
 
@@ -57,20 +53,20 @@ pub trait Hooks: Send + Sync + 'static {
     }
 }
 
-/// See the module.
-pub struct Intercepted<H> {
-    journal: Arc<dyn Journal>,
+/// See the module. Of a whole journal, or of one port to it.
+pub struct Intercepted<H, J: ?Sized = dyn Journal> {
+    journal: Arc<J>,
     hooks: Arc<H>,
 }
 
-impl<H: Hooks> Intercepted<H> {
-    pub fn new(journal: Arc<dyn Journal>, hooks: Arc<H>) -> Self {
+impl<H: Hooks, J: ?Sized> Intercepted<H, J> {
+    pub fn new(journal: Arc<J>, hooks: Arc<H>) -> Self {
         Self { journal, hooks }
     }
 }
 
 #[async_trait]
-impl<H: Hooks> LogReader for Intercepted<H> {
+impl<H: Hooks, J: LogReader + ?Sized> LogReader for Intercepted<H, J> {
     async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
         self.hooks.before(Call::Heads { shards }).await?;
         self.journal.heads(shards).await
@@ -85,8 +81,8 @@ impl<H: Hooks> LogReader for Intercepted<H> {
     ) -> Result<Vec<Entry>, JournalError> {
         let call = Call::ReadShard { shard, after, through };
         self.hooks.before(call).await?;
-        let page = self.journal.read_shard(shard, after, through, limit).await?;
-        self.hooks.read(call, &page);
+        let mut page = self.journal.read_shard(shard, after, through, limit).await?;
+        self.hooks.read(call, &mut page);
         Ok(page)
     }
 
@@ -100,9 +96,9 @@ impl<H: Hooks> LogReader for Intercepted<H> {
     ) -> Result<Vec<Entry>, JournalError> {
         let call = Call::ReadAggregate { aggregate_type, aggregate_id, from, to };
         self.hooks.before(call).await?;
-        let page =
+        let mut page =
             self.journal.read_aggregate(aggregate_type, aggregate_id, from, to, limit).await?;
-        self.hooks.read(call, &page);
+        self.hooks.read(call, &mut page);
         Ok(page)
     }
 
@@ -113,7 +109,7 @@ impl<H: Hooks> LogReader for Intercepted<H> {
 }
 
 #[async_trait]
-impl<H: Hooks> ShardLeases for Intercepted<H> {
+impl<H: Hooks, J: ShardLeases + ?Sized> ShardLeases for Intercepted<H, J> {
     async fn prepare(&self, count: u16) -> Result<(), JournalError> {
         self.hooks.before(Call::Prepare { count }).await?;
         self.journal.prepare(count).await
@@ -160,45 +156,7 @@ impl<H: Hooks> ShardLeases for Intercepted<H> {
 }
 
 #[async_trait]
-impl<H: Hooks> SlotMap for Intercepted<H> {
-    async fn slots(&self) -> Result<Option<Slots>, JournalError> {
-        self.hooks.before(Call::Slots).await?;
-        self.journal.slots().await
-    }
-
-    async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
-        self.hooks.before(Call::PrepareSlots { shards }).await?;
-        self.journal.prepare_slots(shards).await
-    }
-
-    async fn move_slots(&self, wanted: Move) -> Result<Slots, JournalError> {
-        self.hooks.before(Call::MoveSlots { wanted }).await?;
-        self.journal.move_slots(wanted).await
-    }
-}
-
-/// Passes every hook.
-#[async_trait]
-impl<H: Hooks> QuarantineStore for Intercepted<H> {
-    async fn quarantines(&self) -> Result<Vec<Quarantine>, JournalError> {
-        self.journal.quarantines().await
-    }
-
-    async fn put_quarantine(&self, quarantine: &Quarantine) -> Result<(), JournalError> {
-        self.journal.put_quarantine(quarantine).await
-    }
-
-    async fn end_quarantine(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<bool, JournalError> {
-        self.journal.end_quarantine(aggregate_type, aggregate_id).await
-    }
-}
-
-#[async_trait]
-impl<H: Hooks> AppenderSource for Intercepted<H> {
+impl<H: Hooks, J: AppenderSource + ?Sized> AppenderSource for Intercepted<H, J> {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError> {
         self.hooks.before(Call::Appender).await?;
         let appender = self.journal.appender().await?;

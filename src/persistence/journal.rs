@@ -16,8 +16,6 @@ use crate::cause::Cause;
 #[cfg(doc)]
 use crate::last_versions::LOGS_PER_QUESTION_MAX;
 use crate::last_versions::LogName;
-use crate::quarantine::QuarantineStore;
-use crate::slots::SlotMap;
 
 /// The number of a shard, `0..shards`.
 pub type ShardId = u16;
@@ -328,11 +326,10 @@ pub trait AppenderSource: Send + Sync + 'static {
     async fn appender(&self) -> Result<Box<dyn Appender>, JournalError>;
 }
 
-/// One database that holds the logs of shards: all ports in one, for those who start a node.
-/// Everybody else asks for the one port that they use.
-pub trait Journal: LogReader + ShardLeases + SlotMap + QuarantineStore + AppenderSource {}
+/// The logs of one database, with all that is asked of them.
+pub trait Journal: LogReader + ShardLeases + AppenderSource {}
 
-impl<J: LogReader + ShardLeases + SlotMap + QuarantineStore + AppenderSource> Journal for J {}
+impl<J: LogReader + ShardLeases + AppenderSource> Journal for J {}
 
 /// One connection that appends. It reconnects by itself at the next append after a loss; the
 /// answer to the append that met the loss is `Unknown` unless it was certainly never sent.

@@ -14,6 +14,7 @@ pub mod patience;
 pub mod snapshots;
 pub mod quarantine;
 pub mod secrets;
+pub mod stores;
 pub mod writer;
 pub mod metrics;
 mod spans;

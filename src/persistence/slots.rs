@@ -9,10 +9,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
-use crate::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
-use crate::last_versions::LogName;
+use crate::intercept::{Call, Hooks, Intercepted};
+use crate::journal::{Entry, JournalError, LogReader, Seq, ShardId};
 use domain::id::{AggregateId, SLOTS, Slot};
 
 /// The most shards of one installation.
@@ -209,58 +208,27 @@ impl Assignment {
 
 /// The logs as each aggregate sees its own: one log on the shard that has it now. What it wrote
 /// elsewhere stands at the record from which its slot goes on, in an epoch below every other.
-pub struct AtHome {
-    journal: Arc<dyn LogReader>,
-    slots: Slots,
-}
+pub struct AtHome(Slots);
 
 impl AtHome {
     /// The journal itself where nothing was moved.
     pub fn over(journal: Arc<dyn LogReader>, slots: &Slots) -> Arc<dyn LogReader> {
         if slots.have_moved() {
-            return Arc::new(Self { journal, slots: slots.clone() });
+            return Arc::new(Intercepted::new(journal, Arc::new(Self(slots.clone()))));
         }
         journal
     }
 }
 
-#[async_trait]
-impl LogReader for AtHome {
-    async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
-        self.journal.heads(shards).await
-    }
-
-    async fn read_shard(
-        &self,
-        shard: ShardId,
-        after: Seq,
-        through: Seq,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        self.journal.read_shard(shard, after, through, limit).await
-    }
-
-    async fn read_aggregate(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-        from: u64,
-        to: u64,
-        limit: PageLimit,
-    ) -> Result<Vec<Entry>, JournalError> {
-        let read = self.journal.read_aggregate(aggregate_type, aggregate_id, from, to, limit);
-        let mut page = read.await?;
+impl Hooks for AtHome {
+    fn read(&self, call: Call<'_>, page: &mut Vec<Entry>) {
+        let Call::ReadAggregate { aggregate_id, .. } = call else { return };
         let id = AggregateId(aggregate_id);
-        let home = self.slots.shard_of(id);
+        let home = self.0.shard_of(id);
         for entry in page.iter_mut().filter(|entry| entry.shard != home) {
-            entry.seq = self.slots.seq_at_home(id, entry.shard, entry.seq);
+            entry.seq = self.0.seq_at_home(id, entry.shard, entry.seq);
             (entry.shard, entry.epoch) = (home, 0);
         }
-        Ok(page)
-    }
-
-    async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
-        self.journal.last_versions(names).await
     }
 }
 

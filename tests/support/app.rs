@@ -11,7 +11,7 @@ use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
 use emporium::persistence::clock::Clock;
 use emporium::persistence::journal::{Journal, PageLimit};
-use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
+use emporium::persistence_sql::{Migrations, sqlite, stores};
 use emporium::projections::position::Position;
 use emporium::projections::position_token;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -73,15 +73,16 @@ impl TestApp {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("emporium.db");
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
-        let database = Arc::new(opened.expect("a new database opens"));
+        let database = opened.expect("a new database opens");
         database.migrate().await.expect("a new database migrates");
         let node =
             NodeSection { name: Some("test".to_owned()), shards: Some(SHARDS), lanes: Some(1) };
         let settings = Settings { node, checkout, ..Settings::default() };
-        let snapshots = Arc::new(Snapshots::of(database.clone()));
-        let vault = vault(Arc::new(Secrets::of(database.clone()))).await;
+        let stores = stores(database);
+        let journal = Arc::clone(&stores.journal);
+        let vault = vault(Arc::clone(&stores.secrets)).await;
         let payments = Arc::new(Gate::default());
-        let builder = NodeBuilder::new(&settings, database.clone(), snapshots, vault)
+        let builder = NodeBuilder::new(&settings, stores, vault)
             .alone()
             .payments(payments.clone())
             .clock(clock);
@@ -102,7 +103,7 @@ impl TestApp {
             url,
             program,
             payments,
-            journal: database,
+            journal,
             server: handle,
             _directory: directory,
         }

@@ -1,15 +1,16 @@
 //! A database for one test: an SQLite file in a temporary directory, or a database of its own on
 //! the MySQL or MariaDB server that `EMPORIUM_TEST_MYSQL_URL` names, dropped afterwards.
 
+use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use emporium::persistence::clock::Clock;
-use emporium::persistence::journal::{Journal, ShardLeases};
+use emporium::persistence::journal::ShardLeases;
 use emporium::persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, Vault};
-use emporium::persistence::snapshots::SnapshotStore;
-use emporium::persistence_sql::{Secrets, Snapshots, mysql, sqlite};
+use emporium::persistence::stores::Stores;
+use emporium::persistence_sql::{Migrations, mysql, sqlite, stores};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, SqliteConnection};
@@ -20,10 +21,16 @@ use uuid::Uuid;
 pub const SHARDS: u16 = 16;
 
 pub struct TestDatabase {
-    pub journal: Arc<dyn Journal>,
-    pub snapshots: Arc<dyn SnapshotStore>,
-    pub secrets: Arc<dyn SecretStore>,
+    pub stores: Stores,
     pub location: Location,
+}
+
+impl Deref for TestDatabase {
+    type Target = Stores;
+
+    fn deref(&self) -> &Stores {
+        &self.stores
+    }
 }
 
 /// Where the database is, for a second look at it beside the adapter.
@@ -61,14 +68,8 @@ where
         .expect("a new file can be opened");
     database.migrate().await.expect("a new file can be migrated");
     database.prepare(SHARDS).await.expect("a new file can be prepared");
-    let database = Arc::new(database);
-    test(TestDatabase {
-        journal: database.clone(),
-        snapshots: Arc::new(Snapshots::of(database.clone())),
-        secrets: Arc::new(Secrets::of(database)),
-        location: Location::Sqlite(directory),
-    })
-    .await;
+    let location = Location::Sqlite(directory);
+    test(TestDatabase { stores: stores(database), location }).await;
 }
 
 /// Runs `test` on a new database of the server under test, and drops it whatever happened.
@@ -83,13 +84,7 @@ where
     let database = location.connect_mysql(mysql::Options::default()).await;
     database.migrate().await.expect("a new database can be migrated");
     database.prepare(SHARDS).await.expect("a new database can be prepared");
-    let database = Arc::new(database);
-    let running = tokio::spawn(test(TestDatabase {
-        journal: database.clone(),
-        snapshots: Arc::new(Snapshots::of(database.clone())),
-        secrets: Arc::new(Secrets::of(database)),
-        location,
-    }));
+    let running = tokio::spawn(test(TestDatabase { stores: stores(database), location }));
     let result = running.await;
     operate(&server, &format!("DROP DATABASE {name}")).await;
     if let Err(failure) = result {

@@ -14,6 +14,7 @@ use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::principal::Principal;
 use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
+use emporium::persistence::stores::Stores;
 use emporium::supervisors::node::Node;
 use uuid::Uuid;
 
@@ -81,9 +82,9 @@ impl TestNode {
             lanes: Some(2),
         };
         let settings = Settings { node, limits, ..Settings::default() };
-        let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
-        let builder =
-            NodeBuilder::new(&settings, journal, snapshots, vault).terms(terms).clock(clock);
+        let stores = Stores { journal, ..database.stores.clone() };
+        let vault = database.vault().await;
+        let builder = NodeBuilder::new(&settings, stores, vault).terms(terms).clock(clock);
         let builder = if alone { builder.alone() } else { builder };
         (builder.start().await.expect("a node starts"), faults)
     }

@@ -146,7 +146,7 @@ impl Hooks for Faults {
         Ok(())
     }
 
-    fn read(&self, call: Call<'_>, page: &[Entry]) {
+    fn read(&self, call: Call<'_>, page: &mut Vec<Entry>) {
         if matches!(call, Call::ReadAggregate { .. }) {
             let events = page.iter().map(|entry| u64::from(entry.count)).sum();
             self.aggregate_events.fetch_add(events, Ordering::SeqCst);

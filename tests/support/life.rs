@@ -20,7 +20,8 @@ use emporium::payments::PaymentProvider;
 use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
-use emporium::persistence_sql::{Secrets, Snapshots, sqlite};
+use emporium::persistence::stores::Stores;
+use emporium::persistence_sql::{Migrations, sqlite, stores};
 use emporium::projections::position::Position;
 use emporium::supervisors::node::Node;
 use emporium::supervisors::services::Followers;
@@ -69,10 +70,14 @@ impl World {
         self.directory.path().join("emporium.db")
     }
 
-    /// The file beside a node, or while there is none.
-    pub async fn database(&self) -> sqlite::Database {
+    async fn open(&self) -> sqlite::Database {
         let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
         database.expect("the file can be opened")
+    }
+
+    /// The file beside a node, or while there is none.
+    pub async fn database(&self) -> Stores {
+        stores(self.open().await)
     }
 
     /// Starts a node with its followers and waits until they have read everything.
@@ -84,9 +89,9 @@ impl World {
             .expect("a runtime");
         let crash = Arc::new(Crash::default());
         let starting = async {
-            let database = Arc::new(self.database().await);
-            database.migrate().await.expect("the file can be migrated");
-            let journal = Arc::new(Intercepted::new(database.clone(), Arc::clone(&crash)));
+            self.open().await.migrate().await.expect("the file can be migrated");
+            let database = self.database().await;
+            let journal = Arc::new(Intercepted::new(database.journal.clone(), Arc::clone(&crash)));
             let node = NodeSection {
                 name: Some("test-node".to_owned()),
                 shards: Some(SHARDS),
@@ -98,9 +103,8 @@ impl World {
                 checkout: self.options.clone(),
                 ..Settings::default()
             };
-            let vault = vault(Arc::new(Secrets::of(Arc::clone(&database)))).await;
-            let snapshots = Arc::new(Snapshots::of(database));
-            let builder = NodeBuilder::new(&settings, journal, snapshots, vault)
+            let vault = vault(Arc::clone(&database.secrets)).await;
+            let builder = NodeBuilder::new(&settings, Stores { journal, ..database }, vault)
                 .alone()
                 .payments(Arc::clone(&self.payments))
                 .clock(self.clock.clone());

@@ -1,4 +1,5 @@
-//! The journal, the snapshots and the secrets in SQLite, MySQL and MariaDB. The one room that speaks SQL.
+//! The journal, the snapshots and the secrets in SQLite, MySQL and MariaDB. The one room that speaks
+//! SQL. A database is opened in `sqlite` or `mysql`; [`stores`] puts all ports over it.
 
 pub mod mysql;
 pub mod sqlite;
@@ -13,8 +14,9 @@ mod slots;
 mod snapshots;
 mod shards;
 mod statements;
+mod stores;
 mod versions;
 
 pub use entry_checksum::of as entry_checksum;
-pub use secrets::Secrets;
-pub use snapshots::Snapshots;
+pub use stores::stores;
+pub use versions::Migrations;

@@ -1,10 +1,15 @@
 //! The table of quarantines, in whatever database. The few words in which the databases differ are
 //! theirs: [`QuarantineTable`].
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
 use crate::snapshots::{Columns, Statement, Tables, Value};
 use crate::statements::id;
 use persistence::journal::JournalError;
-use persistence::quarantine::Quarantine;
+use persistence::quarantine::{Quarantine, QuarantineStore};
 
 macro_rules! quarantine_columns {
     () => {
@@ -17,38 +22,39 @@ const READ: &str = concat!("SELECT ", quarantine_columns!(), " FROM quarantines"
 const END: &str = "DELETE FROM quarantines WHERE aggregate_type = ? AND aggregate_id = ?";
 
 /// How one database keeps a row in place of another.
-pub(super) trait QuarantineTable: Tables {
+pub trait QuarantineTable: Tables {
     const PUT_QUARANTINE: &'static str;
 }
 
-pub(super) async fn read<D: QuarantineTable>(
-    database: &D,
-) -> Result<Vec<Quarantine>, JournalError> {
-    let rows = database.rows(Statement { sql: READ, values: Vec::new() }).await?;
-    rows.iter().map(|row| stored(row).map_err(D::error)).collect()
-}
+/// The quarantines of a database.
+pub struct Quarantines<D>(pub Arc<D>);
 
-pub(super) async fn put<D: QuarantineTable>(
-    database: &D,
-    quarantine: &Quarantine,
-) -> Result<(), JournalError> {
-    let values = vec![
-        Value::Text(&quarantine.aggregate_type),
-        Value::Bytes(quarantine.aggregate_id.as_bytes()),
-        Value::Text(&quarantine.reason),
-        Value::Text(&quarantine.by),
-        Value::Time(quarantine.since_us),
-    ];
-    database.write(&[Statement { sql: D::PUT_QUARANTINE, values }]).await.map(drop)
-}
+#[async_trait]
+impl<D: QuarantineTable> QuarantineStore for Quarantines<D> {
+    async fn quarantines(&self) -> Result<Vec<Quarantine>, JournalError> {
+        let rows = self.0.rows(Statement { sql: READ, values: Vec::new() }).await?;
+        rows.iter().map(|row| stored(row).map_err(D::error)).collect()
+    }
 
-pub(super) async fn end<D: QuarantineTable>(
-    database: &D,
-    aggregate_type: &str,
-    aggregate_id: uuid::Uuid,
-) -> Result<bool, JournalError> {
-    let values = vec![Value::Text(aggregate_type), Value::Bytes(aggregate_id.as_bytes())];
-    Ok(database.write(&[Statement { sql: END, values }]).await? > 0)
+    async fn put_quarantine(&self, quarantine: &Quarantine) -> Result<(), JournalError> {
+        let values = vec![
+            Value::Text(&quarantine.aggregate_type),
+            Value::Bytes(quarantine.aggregate_id.as_bytes()),
+            Value::Text(&quarantine.reason),
+            Value::Text(&quarantine.by),
+            Value::Time(quarantine.since_us),
+        ];
+        self.0.write(&[Statement { sql: D::PUT_QUARANTINE, values }]).await.map(drop)
+    }
+
+    async fn end_quarantine(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<bool, JournalError> {
+        let values = vec![Value::Text(aggregate_type), Value::Bytes(aggregate_id.as_bytes())];
+        Ok(self.0.write(&[Statement { sql: END, values }]).await? > 0)
+    }
 }
 
 fn stored(row: &impl Columns) -> Result<Quarantine, sqlx::Error> {

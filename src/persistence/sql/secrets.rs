@@ -28,13 +28,7 @@ pub trait SecretTables: Tables {
 }
 
 /// The secrets of a database.
-pub struct Secrets<D>(Arc<D>);
-
-impl<D> Secrets<D> {
-    pub fn of(database: Arc<D>) -> Self {
-        Self(database)
-    }
-}
+pub struct Secrets<D>(pub Arc<D>);
 
 #[async_trait]
 impl<D: SecretTables> SecretStore for Secrets<D> {

@@ -1,6 +1,10 @@
 //! The tables of slots, in whatever database: what is asked of them, what a row holds, and how slots
 //! are moved. The few words in which the databases differ are theirs: [`SlotTables`].
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 use crate::shards::{End, shard_record};
 use crate::snapshots::{Columns, Statement, Tables, Value};
 use persistence::cause::Cause;
@@ -9,7 +13,7 @@ use persistence::journal::{
     ShardLeases,
 };
 use persistence::slots::{
-    Assignment, CONTINUES_FROM, Move, Moved, SEALED, SHARDS_MAX, SlotError, Slots,
+    Assignment, CONTINUES_FROM, Move, Moved, SEALED, SHARDS_MAX, SlotError, SlotMap, Slots,
 };
 
 const READ_SLOTS: &str = "SELECT first_slot, last_slot, shard FROM slots ORDER BY first_slot";
@@ -22,12 +26,33 @@ const ADD_SHARD: &str = "INSERT INTO shards (shard) VALUES (?)";
 const RAISE_EPOCH: &str = "UPDATE shards SET epoch = epoch + 1 WHERE shard = ?";
 
 /// How one database keeps a row of the first map that may stand there already.
-pub(super) trait SlotTables: Tables {
+pub trait SlotTables: Tables {
     /// Adds `(first_slot, last_slot, shard)`, or changes nothing where it stands.
     const ADD_SLOTS: &'static str;
 }
 
-pub(super) async fn read<D: SlotTables>(database: &D) -> Result<Option<Slots>, JournalError> {
+/// The map of slots of a database.
+pub struct Map<D>(pub Arc<D>);
+
+#[async_trait]
+impl<D> SlotMap for Map<D>
+where
+    D: SlotTables + LogReader + ShardLeases + AppenderSource,
+{
+    async fn slots(&self) -> Result<Option<Slots>, JournalError> {
+        read(&*self.0).await
+    }
+
+    async fn prepare_slots(&self, shards: u16) -> Result<Slots, JournalError> {
+        prepare(&*self.0, shards).await
+    }
+
+    async fn move_slots(&self, wanted: Move) -> Result<Slots, JournalError> {
+        move_slots(&*self.0, wanted).await
+    }
+}
+
+async fn read<D: SlotTables>(database: &D) -> Result<Option<Slots>, JournalError> {
     let ask = |sql| database.rows(Statement { sql, values: Vec::new() });
     let (first, moves) = (ask(READ_SLOTS).await?, ask(READ_MOVES).await?);
     if first.is_empty() {
@@ -45,10 +70,7 @@ pub(super) async fn read<D: SlotTables>(database: &D) -> Result<Option<Slots>, J
 }
 
 /// Whoever makes the first map makes the same one, so that it does not matter who came first.
-pub(super) async fn prepare<D: SlotTables>(
-    database: &D,
-    shards: u16,
-) -> Result<Slots, JournalError> {
+async fn prepare<D: SlotTables>(database: &D, shards: u16) -> Result<Slots, JournalError> {
     if let Some(slots) = read(database).await? {
         return Ok(slots);
     }
@@ -64,7 +86,7 @@ pub(super) async fn prepare<D: SlotTables>(
 
 /// The records are one statement, and like a takeover they take the numbers that anybody could use
 /// next. The map follows them: without it they say nothing.
-pub(super) async fn move_slots<D>(database: &D, wanted: Move) -> Result<Slots, JournalError>
+async fn move_slots<D>(database: &D, wanted: Move) -> Result<Slots, JournalError>
 where
     D: SlotTables + LogReader + ShardLeases + AppenderSource,
 {

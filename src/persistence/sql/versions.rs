@@ -3,7 +3,7 @@
 
 use crate::snapshots::{Columns, Statement, Tables, Value};
 use persistence::cause::Cause;
-use persistence::cluster_version::ClusterVersion;
+use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::JournalError;
 
 const READ: &str = "SELECT tables_form, written_form FROM cluster_version WHERE id = 1";
@@ -12,19 +12,39 @@ const BRING_TABLES: &str =
 const RAISE_WRITTEN: &str =
     "UPDATE cluster_version SET written_form = ? WHERE id = 1 AND written_form < ?";
 
-/// What differs from database to database.
-pub(super) trait Migrations: Tables {
+/// The tables of a database as a whole, and their form.
+pub trait Migrations: Tables + Sized {
     /// How many tables are called `cluster_version`.
     const FIND: &'static str;
 
     /// Makes those tables of this program that are not there.
-    async fn make_tables(&self) -> Result<(), JournalError>;
+    fn make_tables(&self) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// Brings the tables to the form that this program knows; several nodes may do so at once. A
+    /// database that is one form ahead is left as it is and served; one that is further ahead is
+    /// refused.
+    fn migrate(&self) -> impl Future<Output = Result<ClusterVersion, JournalError>> {
+        migrate(self, FORM)
+    }
+
+    /// The same, and from now on this form may be written: no older program can start any more.
+    fn raise(&self) -> impl Future<Output = Result<ClusterVersion, JournalError>> {
+        raise(self, FORM)
+    }
+
+    /// Refuses a database that this program cannot read. Changes nothing.
+    fn admit(&self) -> impl Future<Output = Result<(), JournalError>> + Send {
+        async {
+            match read(self).await? {
+                Some(version) => admit(version, FORM),
+                None => Ok(()),
+            }
+        }
+    }
 }
 
 /// What the database says; nothing where no program has made its tables.
-pub(super) async fn read<D: Migrations>(
-    database: &D,
-) -> Result<Option<ClusterVersion>, JournalError> {
+async fn read<D: Migrations>(database: &D) -> Result<Option<ClusterVersion>, JournalError> {
     let found = database.rows(Statement { sql: D::FIND, values: Vec::new() }).await?;
     let found = found.first().map(|row| row.number(0)).transpose().map_err(D::error)?;
     if found.is_none_or(|tables| tables == 0) {
@@ -40,10 +60,7 @@ pub(super) async fn read<D: Migrations>(
 }
 
 /// Makes the tables of a program that knows `form`. Those of the next one are served as they are.
-pub(super) async fn migrate<D: Migrations>(
-    database: &D,
-    form: u32,
-) -> Result<ClusterVersion, JournalError> {
+async fn migrate<D: Migrations>(database: &D, form: u32) -> Result<ClusterVersion, JournalError> {
     let found = read(database).await?;
     if let Some(version) = found {
         admit(version, form)?;
@@ -63,16 +80,13 @@ pub(super) async fn migrate<D: Migrations>(
 }
 
 /// From now on this form may be written, and no program that cannot read it may start.
-pub(super) async fn raise<D: Migrations>(
-    database: &D,
-    form: u32,
-) -> Result<ClusterVersion, JournalError> {
+async fn raise<D: Migrations>(database: &D, form: u32) -> Result<ClusterVersion, JournalError> {
     let version = migrate(database, form).await?;
     set(database, RAISE_WRITTEN, form).await?;
     Ok(ClusterVersion { written: version.written.max(form), ..version })
 }
 
-pub(super) fn admit(version: ClusterVersion, form: u32) -> Result<(), JournalError> {
+fn admit(version: ClusterVersion, form: u32) -> Result<(), JournalError> {
     version.admits(form).map_err(|error| JournalError::Refused(Cause::of(error)))
 }
 

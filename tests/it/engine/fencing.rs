@@ -8,7 +8,7 @@ use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::domain::question::Whole;
 use emporium::persistence::journal::{Appended, Owner, PageLimit, Seq, ShardId};
-use emporium::persistence_sql::{Secrets, Snapshots, mysql};
+use emporium::persistence_sql::{mysql, stores};
 use uuid::Uuid;
 
 use crate::persistence::entries::seize;
@@ -226,11 +226,8 @@ async fn lost_packets_lose_nothing_and_double_nothing() {
         let proxy = Proxy::to(direct.location.upstream()).await;
         let url = direct.location.mysql_url(Some(proxy.address()));
         let through = mysql::Database::connect(&url, mysql::Options::default()).await;
-        let through = Arc::new(through.expect("connected through the proxy"));
         let database = TestDatabase {
-            journal: through.clone(),
-            snapshots: Arc::new(Snapshots::of(through.clone())),
-            secrets: Arc::new(Secrets::of(through)),
+            stores: stores(through.expect("connected through the proxy")),
             location: direct.location.clone(),
         };
         let node = TestNode::start(&database, limits()).await;

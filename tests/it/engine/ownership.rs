@@ -13,6 +13,7 @@ use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::domain::question::Whole;
 use emporium::persistence::intercept::Intercepted;
+use emporium::persistence::stores::Stores;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -149,8 +150,9 @@ async fn a_server_ends_with_what_its_node_cannot_do_without() {
             let mut settings = Settings { node, ..Settings::default() };
             // The demo data are written, by a lane.
             settings.general.demo = true;
-            let (snapshots, vault) = (Arc::clone(&database.snapshots), database.vault().await);
-            let builder = NodeBuilder::new(&settings, journal, snapshots, vault).terms(SHORT);
+            let stores = Stores { journal, ..database.stores.clone() };
+            let vault = database.vault().await;
+            let builder = NodeBuilder::new(&settings, stores, vault).terms(SHORT);
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             faults.plant(death);
             let signals = Signals::none();

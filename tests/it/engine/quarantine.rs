@@ -8,7 +8,6 @@ use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::products::product::{Command, Product, Refusal};
 use emporium::payments::test_provider::TestProvider;
-use emporium::persistence::quarantine::QuarantineStore;
 
 use crate::support::engine::meta;
 use crate::support::life::{Life, World};
@@ -67,7 +66,7 @@ fn what_an_operator_took_out_of_service_stays_so_after_a_restart_and_on_every_no
         assert_eq!(listed(&life), shown);
 
         // Another node ends it, and begins one of an aggregate that is live here.
-        let elsewhere = world.database().await;
+        let elsewhere = world.database().await.quarantines;
         let quarantines = elsewhere.quarantines().await.expect("an answer");
         assert!(elsewhere.end_quarantine(Product::TYPE, odd.0).await.expect("an answer"));
         let mut other = quarantines[0].clone();

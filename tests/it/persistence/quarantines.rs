@@ -9,7 +9,7 @@ use crate::support::database::TestDatabase;
 conformance!(a_quarantine_is_kept_until_it_is_ended,);
 
 async fn a_quarantine_is_kept_until_it_is_ended(database: TestDatabase) {
-    let store = &database.journal;
+    let store = &database.quarantines;
     let quarantine = |reason: &str, number| Quarantine {
         aggregate_type: "order".to_owned(),
         aggregate_id: Uuid::from_u128(number),

@@ -16,25 +16,23 @@ conformance!(
 );
 
 async fn a_map_is_made_once(database: TestDatabase) {
-    let journal = &*database.journal;
-    assert_eq!(journal.slots().await.expect("the database answers"), None);
+    assert_eq!(database.slots.slots().await.expect("the database answers"), None);
     let even = Slots::even(SHARDS).expect("a map");
-    let made = [(); 4].map(|()| journal.prepare_slots(SHARDS));
+    let made = [(); 4].map(|()| database.slots.prepare_slots(SHARDS));
     for made in futures::future::join_all(made).await {
         assert_eq!(made.expect("the map is made"), even);
     }
     // What stands there stays, whatever a later start wants.
-    assert_eq!(journal.prepare_slots(SHARDS / 2).await.expect("the map is read"), even);
-    assert_eq!(journal.slots().await.expect("the database answers"), Some(even));
+    assert_eq!(database.slots.prepare_slots(SHARDS / 2).await.expect("the map is read"), even);
+    assert_eq!(database.slots.slots().await.expect("the database answers"), Some(even));
 }
 
 async fn more_shards_than_there_may_be_are_refused(database: TestDatabase) {
-    let journal = &*database.journal;
-    let refused = journal.prepare_slots(SHARDS_MAX + 1).await;
+    let refused = database.slots.prepare_slots(SHARDS_MAX + 1).await;
     let Err(JournalError::Refused(cause)) = refused else { panic!("{refused:?}") };
     assert_eq!(cause.to_string(), "1025 shards are wanted, where 1 to 1024 are possible");
-    assert_eq!(journal.slots().await.expect("the database answers"), None);
-    let most = journal.prepare_slots(SHARDS_MAX).await.expect("the map is made");
+    assert_eq!(database.slots.slots().await.expect("the database answers"), None);
+    let most = database.slots.prepare_slots(SHARDS_MAX).await.expect("the map is made");
     assert_eq!(most, Slots::even(SHARDS_MAX).expect("a map"));
 }
 
@@ -50,14 +48,14 @@ fn record(log: &[Entry], seq: u64) -> serde_json::Value {
 
 async fn slots_move_to_a_new_shard_with_a_record_in_both_logs(database: TestDatabase) {
     let journal = &*database.journal;
-    journal.prepare_slots(SHARDS).await.expect("the map is made");
+    database.slots.prepare_slots(SHARDS).await.expect("the map is made");
     commit(journal, &run_of(3, 1..=5, 0)).await;
     let moved = Moved { source: 3, sealed: 6, continues: 1 };
     let Move { first, last, to } = HALF;
     let row = Assignment { version: 2, first, last, shard: to, moved: Some(moved) };
     let map = Slots::even(SHARDS).and_then(|slots| slots.with(row)).expect("a map");
-    assert_eq!(journal.move_slots(HALF).await.expect("the slots are moved"), map);
-    assert_eq!(journal.slots().await.expect("the database answers"), Some(map.clone()));
+    assert_eq!(database.slots.move_slots(HALF).await.expect("the slots are moved"), map);
+    assert_eq!(database.slots.slots().await.expect("the database answers"), Some(map.clone()));
     assert_eq!(journal.shard_count().await.expect("the database answers"), SHARDS + 1);
     assert_eq!(map.shard(Slot::new(first - 1)), 3);
     assert_eq!(map.shard(Slot::new(first)), SHARDS);
@@ -82,18 +80,18 @@ async fn slots_move_to_a_new_shard_with_a_record_in_both_logs(database: TestData
 async fn what_cannot_be_moved_is_refused_and_nothing_is_written(database: TestDatabase) {
     let journal = &*database.journal;
     let refused = async |wanted: Move, said: &str| {
-        let refused = journal.move_slots(wanted).await;
+        let refused = database.slots.move_slots(wanted).await;
         let Err(JournalError::Refused(cause)) = refused else { panic!("{refused:?}") };
         assert!(cause.to_string().contains(said), "{cause} does not say {said:?}");
     };
     refused(HALF, "no map").await;
-    let map = journal.prepare_slots(SHARDS).await.expect("the map is made");
+    let map = database.slots.prepare_slots(SHARDS).await.expect("the map is made");
     refused(Move { to: SHARDS + 1, ..HALF }, "neither there nor the next").await;
     refused(Move { to: 3, ..HALF }, "version 2").await;
     refused(Move { first: 3_000, ..HALF }, "version 2").await;
     refused(Move { last: 20_000, ..HALF }, "version 2").await;
     take(journal, 9, &owner("running")).await;
     refused(HALF, "running holds shard 9: stop every node").await;
-    assert_eq!(journal.slots().await.expect("the database answers"), Some(map));
+    assert_eq!(database.slots.slots().await.expect("the database answers"), Some(map));
     assert_eq!(whole(journal, 3).await, []);
 }

@@ -1,6 +1,7 @@
 //! What only a database in a file can meet.
 
 use emporium::persistence::journal::{Appended, AppenderSource, ShardLeases};
+use emporium::persistence_sql::Migrations;
 use emporium::persistence_sql::sqlite::{Database, Options};
 
 use super::entries::{commit, entry, run_of, whole};

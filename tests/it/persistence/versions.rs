@@ -3,7 +3,7 @@
 use emporium::persistence::cause::chain;
 use emporium::persistence::cluster_version::{ClusterVersion, FORM};
 use emporium::persistence::journal::JournalError;
-use emporium::persistence_sql::{mysql, sqlite};
+use emporium::persistence_sql::{Migrations, mysql, sqlite};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 

@@ -22,8 +22,7 @@ use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
 use emporium::domain::tax::{PriceMode, UnitPrice};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
-use emporium::persistence::snapshots::{Reach, SnapshotStore};
-use emporium::persistence_sql::Snapshots;
+use emporium::persistence::snapshots::Reach;
 use emporium::projections::calendars::Calendars;
 use emporium::projections::open_sagas::OpenSagas;
 use emporium::projections::orders::Orders;
@@ -225,7 +224,7 @@ fn checkpoints_are_stored_by_what_was_read_and_not_by_time_alone() {
     let life = world.begin();
     let began = Instant::now();
     let stored = life.run("a checkpoint", async {
-        let snapshots = Snapshots::of(Arc::new(world.database().await));
+        let snapshots = world.database().await.snapshots;
         let id = AggregateId::derived(&[b"view", Orders::NAME.as_bytes()]).0;
         for round in 1.. {
             trade(&life, round).await;

@@ -12,7 +12,7 @@ use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::products::product::{Command, Event, Product};
 use emporium::payments::test_provider::TestProvider;
-use emporium::persistence::journal::{AppenderSource, Entry, LogReader};
+use emporium::persistence::journal::Entry;
 use emporium::projections::{Fact, Place};
 use ractor::{Actor, ActorRef};
 
@@ -135,7 +135,7 @@ fn what_a_newer_program_wrote_is_set_aside_and_nothing_else_waits() {
 
     let newer = tokio::runtime::Runtime::new().expect("a runtime");
     newer.block_on(async {
-        let database = world.database().await;
+        let database = world.database().await.journal;
         let head = database.heads(&[written.shard]).await.expect("an answer")[0].1;
         let mut appender = database.appender().await.expect("an appender");
         let mut event = written.clone();

@@ -9,7 +9,7 @@ use emporium::domain::id::{AggregateId, Slot};
 use emporium::domain::products::product::{Command, Product};
 use emporium::domain::question::Whole;
 use emporium::payments::test_provider::TestProvider;
-use emporium::persistence::slots::{Move, SlotMap};
+use emporium::persistence::slots::Move;
 use tokio::runtime::Runtime;
 
 use super::parking::{Fussy, Seen, of, start};
@@ -72,7 +72,7 @@ fn a_split_shard_goes_on_in_two_logs() {
         }
     });
     life.drain();
-    let moving = async { world.database().await.move_slots(HALF).await };
+    let moving = async { world.database().await.slots.move_slots(HALF).await };
     let runtime = Runtime::new().expect("a runtime");
     let map = runtime.block_on(moving).expect("the slots are moved");
     assert!(all().all(|product| [2, 9].contains(&map.shard_of(product))));

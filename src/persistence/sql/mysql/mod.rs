@@ -23,9 +23,8 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::connections::{Borrowed, Connections};
 use super::migrations::{MYSQL, failed, migrator};
-use crate::versions::{self, Migrations};
+use crate::versions::Migrations;
 use errors::journal_error;
-use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Appender, AppenderSource, JournalError};
 use session::{Opener, Server, within};
 
@@ -79,26 +78,6 @@ impl Database {
         first.give_back();
         let beats = Connections::new(opener.clone(), 1);
         Ok(Self { connections, beats, opener: Arc::new(opener), server, options })
-    }
-
-    /// Brings the tables to the form that this program knows; several nodes may do so at once. A
-    /// database that is one form ahead is left as it is and served; one that is further ahead is
-    /// refused.
-    pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
-        versions::migrate(self, FORM).await
-    }
-
-    /// The same, and from now on this form may be written: no older program can start any more.
-    pub async fn raise(&self) -> Result<ClusterVersion, JournalError> {
-        versions::raise(self, FORM).await
-    }
-
-    /// Refuses a database that this program cannot read. Changes nothing.
-    pub async fn admit(&self) -> Result<(), JournalError> {
-        match versions::read(self).await? {
-            Some(version) => versions::admit(version, FORM),
-            None => Ok(()),
-        }
     }
 
     async fn acquire(&self) -> Result<Borrowed<'_, Opener>, JournalError> {

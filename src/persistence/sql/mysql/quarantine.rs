@@ -1,12 +1,7 @@
-//! The table of quarantines in a MySQL or MariaDB server.
-
-use async_trait::async_trait;
-use uuid::Uuid;
+//! How a MySQL or MariaDB server keeps a quarantine in place of another.
 
 use super::Database;
-use crate::quarantine::{self, QuarantineTable, quarantine_columns};
-use persistence::journal::JournalError;
-use persistence::quarantine::{Quarantine, QuarantineStore};
+use crate::quarantine::{QuarantineTable, quarantine_columns};
 
 impl QuarantineTable for Database {
     const PUT_QUARANTINE: &'static str = concat!(
@@ -15,23 +10,4 @@ impl QuarantineTable for Database {
         ") VALUES (?,?,?,?,?) ON DUPLICATE KEY UPDATE reason = VALUES(reason), \
          by_whom = VALUES(by_whom), since_us = VALUES(since_us)"
     );
-}
-
-#[async_trait]
-impl QuarantineStore for Database {
-    async fn quarantines(&self) -> Result<Vec<Quarantine>, JournalError> {
-        quarantine::read(self).await
-    }
-
-    async fn put_quarantine(&self, quarantine: &Quarantine) -> Result<(), JournalError> {
-        quarantine::put(self, quarantine).await
-    }
-
-    async fn end_quarantine(
-        &self,
-        aggregate_type: &str,
-        aggregate_id: Uuid,
-    ) -> Result<bool, JournalError> {
-        quarantine::end(self, aggregate_type, aggregate_id).await
-    }
 }

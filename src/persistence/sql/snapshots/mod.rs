@@ -85,13 +85,7 @@ pub trait Tables: Send + Sync + 'static {
 }
 
 /// The snapshots of a database.
-pub struct Snapshots<D>(Arc<D>);
-
-impl<D> Snapshots<D> {
-    pub fn of(database: Arc<D>) -> Self {
-        Self(database)
-    }
-}
+pub struct Snapshots<D>(pub Arc<D>);
 
 #[async_trait]
 impl<D: Tables> SnapshotReader for Snapshots<D> {

@@ -25,9 +25,8 @@ use tokio::sync::Mutex;
 
 use super::connections::{Connections, Open};
 use super::migrations::{SQLITE, failed, migrator};
-use crate::versions::{self, Migrations};
+use crate::versions::Migrations;
 use errors::journal_error;
-use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::{Appender, AppenderSource, JournalError};
 
 pub use lock::{FileLock, LockError};
@@ -91,25 +90,6 @@ impl Database {
         };
         database.readers.acquire().await.map_err(journal_error)?.give_back();
         Ok(database)
-    }
-
-    /// Brings the tables to the form that this program knows. A database that is one form ahead is
-    /// left as it is and served; one that is further ahead is refused.
-    pub async fn migrate(&self) -> Result<ClusterVersion, JournalError> {
-        versions::migrate(self, FORM).await
-    }
-
-    /// The same, and from now on this form may be written: no older program can start any more.
-    pub async fn raise(&self) -> Result<ClusterVersion, JournalError> {
-        versions::raise(self, FORM).await
-    }
-
-    /// Refuses a database that this program cannot read. Changes nothing.
-    pub async fn admit(&self) -> Result<(), JournalError> {
-        match versions::read(self).await? {
-            Some(version) => versions::admit(version, FORM),
-            None => Ok(()),
-        }
     }
 }
 

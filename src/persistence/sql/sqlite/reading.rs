@@ -159,6 +159,7 @@ mod tests {
 
     use super::*;
     use crate::sqlite::Options;
+    use crate::versions::Migrations as _;
 
     async fn database(directory: &Path) -> Database {
         let database = Database::open(&directory.join("emporium.db"), Options::default())

@@ -1,0 +1,25 @@
+//! All ports over one database, whichever it is.
+
+use std::sync::Arc;
+
+use crate::quarantine::{QuarantineTable, Quarantines};
+use crate::secrets::{SecretTables, Secrets};
+use crate::slots::{Map, SlotTables};
+use crate::snapshots::Snapshots;
+use persistence::journal::Journal;
+use persistence::stores::Stores;
+
+/// The ports to a database.
+pub fn stores<D>(database: D) -> Stores
+where
+    D: Journal + SlotTables + QuarantineTable + SecretTables,
+{
+    let database = Arc::new(database);
+    Stores {
+        slots: Arc::new(Map(Arc::clone(&database))),
+        quarantines: Arc::new(Quarantines(Arc::clone(&database))),
+        snapshots: Arc::new(Snapshots(Arc::clone(&database))),
+        secrets: Arc::new(Secrets(Arc::clone(&database))),
+        journal: database,
+    }
+}

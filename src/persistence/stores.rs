@@ -1,0 +1,20 @@
+//! All ports to one database, together: what a node is made of. Everybody else asks for the one port
+//! that they use.
+
+use std::sync::Arc;
+
+use crate::journal::Journal;
+use crate::quarantine::QuarantineStore;
+use crate::secrets::SecretStore;
+use crate::slots::SlotMap;
+use crate::snapshots::SnapshotStore;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Stores {
+    pub journal: Arc<dyn Journal>,
+    pub slots: Arc<dyn SlotMap>,
+    pub quarantines: Arc<dyn QuarantineStore>,
+    pub snapshots: Arc<dyn SnapshotStore>,
+    pub secrets: Arc<dyn SecretStore>,
+}
