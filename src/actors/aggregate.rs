@@ -19,7 +19,7 @@ use super::recovery::{FoundKey, Recovered, RecoveryError, SHORT, find_key};
 use super::snapshot;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
-use persistence::cause::chain;
+use persistence::cause::{Cause, chain};
 use persistence::journal::{JournalError, PageLimit};
 use persistence::writer::lane::Dropped;
 
@@ -166,9 +166,8 @@ async fn search<A: Aggregate>(
     request: &Request<A, ReplyTo<A>>,
     pages: &[Page],
 ) -> Result<Option<FoundKey>, Dropped> {
-    let unread = |error: &(dyn std::error::Error + 'static)| {
-        tracing::error!(error = %chain(error), kind = A::TYPE, id = %activation.id, "a key cannot be looked for");
-        Dropped::Unread
+    let unread = |error: Cause| {
+        Dropped::Unread(error.at(format_args!("a key in the log of {} {}", A::TYPE, activation.id)))
     };
     let key = request.meta.key.as_deref().unwrap_or_default();
     for (first, last) in pages {
@@ -180,12 +179,12 @@ async fn search<A: Aggregate>(
                 .journal
                 .read_aggregate(A::TYPE, activation.id.0, from, *last, PageLimit::default())
                 .await
-                .map_err(|error| unread(&error))?;
+                .map_err(|error| unread(Cause::of(error)))?;
             let Some(end) = page.last() else { break };
             from = end.last_version() + 1;
             for entry in &page {
                 let found = find_key(entry, &request.meta.principal, key);
-                if let Some(found) = found.map_err(|error| unread(&error))? {
+                if let Some(found) = found.map_err(|error| unread(Cause::of(error)))? {
                     return Ok(Some(found));
                 }
             }
@@ -232,7 +231,7 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     }
     let head = activation.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
-    let failed = |error: JournalError| journal_failed::<A>(activation.id, &error);
+    let failed = |error: JournalError| journal_failed::<A>(activation.id, error);
     let last = services.last_versions.of((A::TYPE, activation.id.0)).await.map_err(failed)?;
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
@@ -249,9 +248,8 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
             .await
             .map_err(failed)?;
         if page.is_empty() {
-            let id = activation.id;
-            tracing::error!(kind = A::TYPE, %id, last, "a version is gone that was here a moment ago");
-            return Err(NotRecovered::Dropped(Dropped::Unread));
+            let gone = format!("version {last} is gone, which was there a moment ago");
+            return Err(journal_failed::<A>(activation.id, JournalError::Unreachable(gone.into())));
         }
         let mut beyond = false;
         for entry in &page {
@@ -290,11 +288,10 @@ async fn wait_until_settled<A: Aggregate>(activation: &Arc<Activation<A>>) {
     }
 }
 
-/// Here it is logged why a log cannot be read; what waits for it is told only that it cannot.
-fn journal_failed<A: Aggregate>(id: AggregateId, error: &JournalError) -> NotRecovered {
+fn journal_failed<A: Aggregate>(id: AggregateId, error: JournalError) -> NotRecovered {
     if matches!(error, JournalError::Corrupt(_)) {
-        return NotRecovered::Poison(chain(error).to_string());
+        return NotRecovered::Poison(chain(&error).to_string());
     }
-    tracing::warn!(error = %chain(error), kind = A::TYPE, %id, "the log cannot be read");
-    NotRecovered::Dropped(Dropped::Unread)
+    let place = format_args!("the log of {} {id}", A::TYPE);
+    NotRecovered::Dropped(Dropped::Unread(Cause::of(error).at(place)))
 }

@@ -22,7 +22,7 @@ use super::shard::{ActivationKey, AnyActivation, NodeServices, Shard};
 use super::{metrics, spans};
 use domain::aggregate::{Aggregate, Context};
 use domain::id::{AggregateId, Slot};
-use persistence::cause::chain;
+use persistence::cause::Cause;
 pub use persistence::codec::KEY_BYTES_MAX;
 use persistence::journal::ShardId;
 use persistence::writer::lane::Dropped;
@@ -229,10 +229,7 @@ impl<A: Aggregate> AggregateRef<A> {
         let last = tokio::time::timeout_at(until, asked)
             .await
             .map_err(|_| unavailable("its log could not be read in time"))?
-            .map_err(|error| {
-                tracing::warn!(error = %chain(&error), kind = A::TYPE, "the log cannot be read");
-                dropped(Dropped::Unread)
-            })?;
+            .map_err(|error| dropped(Dropped::Unread(Cause::of(error))))?;
         if last > 0 {
             return Ok(false);
         }
@@ -392,7 +389,7 @@ fn not_admitted(why: NotAdmitted) -> Fault {
     match why {
         NotAdmitted::Full => Fault::Overloaded { retry_after: OVERLOAD_RETRY },
         NotAdmitted::Restarting(retry_after) => {
-            Fault::Unavailable { reason: "its actor is starting again".into(), retry_after }
+            Fault::unavailable("its actor is starting again", retry_after)
         }
         NotAdmitted::Quarantined(reason) => Fault::Quarantined { reason },
     }
@@ -419,9 +416,11 @@ pub(super) fn dropped(reason: Dropped) -> Fault {
         Dropped::ShutOut => unavailable("the database lost the answer and the write was shut out"),
         Dropped::Conflict => unavailable("its log had moved on"),
         Dropped::Failed => unavailable("its actor failed"),
-        Dropped::Refused => unavailable("the database refused what was to be written"),
-        Dropped::Unreachable => unavailable("the database cannot be reached"),
-        Dropped::Unread => unavailable("its log cannot be read now"),
+        Dropped::Refused(cause) => {
+            unavailable_for("the database refused what was to be written", cause)
+        }
+        Dropped::Unreachable(cause) => unavailable_for("the database cannot be reached", cause),
+        Dropped::Unread(cause) => unavailable_for("its log cannot be read now", cause),
     }
 }
 
@@ -431,5 +430,10 @@ pub(super) fn out_of_time() -> Fault {
 }
 
 pub(super) fn unavailable(reason: &'static str) -> Fault {
-    Fault::Unavailable { reason: reason.into(), retry_after: UNAVAILABLE_RETRY }
+    Fault::unavailable(reason, UNAVAILABLE_RETRY)
+}
+
+fn unavailable_for(reason: &'static str, source: Cause) -> Fault {
+    let (reason, retry_after) = (reason.into(), UNAVAILABLE_RETRY);
+    Fault::Unavailable { reason, retry_after, source: Some(source) }
 }

@@ -2,6 +2,7 @@
 //! told them here and on other nodes.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -9,12 +10,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use domain::aggregate::Refusal;
+use persistence::cause::{Cause, chain};
 use persistence::codec::KEY_BYTES_MAX;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
 ///
 /// Its text is what clients are told: sentences, numbers and positions of ours, and never what a
-/// database, a file or a library said. What only operators are told stands in fields beside it.
+/// database, a file or a library said. That is its source, which goes along as far as whoever asked,
+/// on another node too, and is told to operators there: [`Fault::for_operators`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum Fault {
@@ -23,7 +26,12 @@ pub enum Fault {
     Overloaded { retry_after: Duration },
     /// This try did nothing; ask again with the same key.
     #[error("not by this try: {reason}; ask again with the same key")]
-    Unavailable { reason: Cow<'static, str>, retry_after: Duration },
+    Unavailable {
+        reason: Cow<'static, str>,
+        retry_after: Duration,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Cause>,
+    },
     /// It may have happened or may still; ask again with the same key to learn which.
     #[error("the outcome is not known; ask again with the same key")]
     OutcomeUnknown,
@@ -41,9 +49,8 @@ pub enum Fault {
     /// It has not the form of an id that was given here, and nothing begins under it.
     #[error("no id of this server")]
     InvalidId,
-    /// `reason` is for operators.
     #[error("the log of this aggregate cannot be read")]
-    Unreadable { reason: String },
+    Unreadable { source: Cause },
     /// `behind`: so many entries are missing.
     #[error("the view has not come that far yet; {behind} entries are missing")]
     Stale { behind: u64 },
@@ -72,13 +79,21 @@ impl Fault {
         }
     }
 
-    /// What operators are told beyond what clients are: why an aggregate is quarantined or cannot be
-    /// read, in the words of whatever failed.
-    pub fn for_operators(&self) -> Option<&str> {
-        match self {
-            Self::Quarantined { reason } | Self::Unreadable { reason } => Some(reason),
-            _ => None,
-        }
+    /// Not by this try, for a reason that lies here.
+    pub fn unavailable(reason: &'static str, retry_after: Duration) -> Self {
+        Self::Unavailable { reason: reason.into(), retry_after, source: None }
+    }
+
+    /// All that is known of it, on one line: what clients are told, and what lies behind that in the
+    /// words of whatever failed.
+    pub fn for_operators(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |formatter| {
+            write!(formatter, "{}", chain(self))?;
+            match self {
+                Self::Quarantined { reason } => write!(formatter, ": {reason}"),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Whether it says something of the server, and not of the client's own doing.

@@ -5,20 +5,21 @@
 //! [`PastReads`] has places, a replay takes one for each [`EVENTS_PER_PLACE`] events, and where
 //! there is none it ends with `OVERLOADED`.
 
+use std::error::Error;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::aggregate_ref::{AggregateRef, Fault, dropped};
+use super::aggregate_ref::{AggregateRef, Fault, dropped, out_of_time};
 use super::core::Confirmed;
 use super::metrics::PAST_EVENTS;
 use super::reading::Moment;
-use super::recovery::{Recovered, RecoveryError};
+use super::recovery::Recovered;
 use super::request::until;
 use super::snapshot;
 use domain::aggregate::Aggregate;
-use persistence::cause::chain;
+use persistence::cause::Cause;
 use persistence::journal::{Entry, JournalError, PageLimit, Seq};
 use persistence::snapshots::{Reach, SnapshotHead};
 use persistence::writer::lane::Dropped;
@@ -73,11 +74,7 @@ impl Places<'_> {
 
 /// An error where the request has no time left.
 fn until_now(at_most: Duration) -> Result<(), Fault> {
-    let behind_time = Fault::Unavailable {
-        reason: "the time of this request was over".into(),
-        retry_after: RETRY_AFTER,
-    };
-    until(at_most).map(|_| ()).ok_or(behind_time)
+    until(at_most).map(|_| ()).ok_or_else(out_of_time)
 }
 
 fn full() -> Fault {
@@ -138,7 +135,7 @@ impl<A: Aggregate> AggregateRef<A> {
         let limit = PageLimit { rows: 1, ..PageLimit::default() };
         let journal = &self.engine.services.journal;
         let entry = journal.read_aggregate(A::TYPE, self.id.0, version, version, limit);
-        let entry = entry.await.map_err(|error| self.unread(&error))?;
+        let entry = entry.await.map_err(|error| self.unread(error))?;
         let entry = entry.first().filter(|entry| entry.seq <= head);
         Ok(entry.and_then(|entry| DateTime::from_timestamp_micros(entry.recorded_us)))
     }
@@ -172,7 +169,7 @@ impl<A: Aggregate> AggregateRef<A> {
                 version_max,
                 PageLimit::default(),
             );
-            let page = page.await.map_err(|error| self.unread(&error))?;
+            let page = page.await.map_err(|error| self.unread(error))?;
             if page.is_empty() {
                 break;
             }
@@ -181,7 +178,7 @@ impl<A: Aggregate> AggregateRef<A> {
                     break 'pages;
                 }
                 let read = past.apply_until(entry, now.seq, version_max);
-                read.map_err(|error| self.unreadable(&error))?;
+                read.map_err(|error| self.unreadable(error))?;
             }
             // A long replay lets others of this thread run.
             tokio::task::yield_now().await;
@@ -204,7 +201,7 @@ impl<A: Aggregate> AggregateRef<A> {
         }
         loop {
             let found = snapshot::newest::<A>(&self.engine.services, self.id, reach, now.seq);
-            let Some((head, state)) = found.await.map_err(|error| self.unread(&error))? else {
+            let Some((head, state)) = found.await.map_err(|error| self.unread(error))? else {
                 return Ok(Recovered::default());
             };
             if self.had_happened(&head, until).await? {
@@ -222,20 +219,24 @@ impl<A: Aggregate> AggregateRef<A> {
         let limit = PageLimit { rows: 1, ..PageLimit::default() };
         let journal = &self.engine.services.journal;
         let entry = journal.read_shard(head.shard, head.seq.saturating_sub(1), head.seq, limit);
-        let entry = entry.await.map_err(|error| self.unread(&error))?;
+        let entry = entry.await.map_err(|error| self.unread(error))?;
         Ok(entry.first().is_some_and(|entry| until.includes(entry)))
     }
 
-    /// Says in the log why a page cannot be read, and to the caller that it cannot.
-    fn unread(&self, error: &JournalError) -> Fault {
-        tracing::warn!(error = %chain(error), kind = A::TYPE, id = %self.id, "the log cannot be read");
-        dropped(Dropped::Unread)
+    /// A page cannot be read now, or never.
+    fn unread(&self, error: JournalError) -> Fault {
+        match error {
+            JournalError::Corrupt(_) => self.unreadable(error),
+            error => dropped(Dropped::Unread(self.cause(error))),
+        }
     }
 
-    fn unreadable(&self, error: &RecoveryError) -> Fault {
-        let reason = chain(error);
-        tracing::error!(%reason, kind = A::TYPE, id = %self.id, "the log cannot be replayed");
-        Fault::Unreadable { reason: error.to_string() }
+    fn unreadable(&self, error: impl Error + Send + Sync + 'static) -> Fault {
+        Fault::Unreadable { source: self.cause(error) }
+    }
+
+    fn cause(&self, error: impl Error + Send + Sync + 'static) -> Cause {
+        Cause::of(error).at(format_args!("{} {}", A::TYPE, self.id))
     }
 }
 

@@ -7,6 +7,7 @@ use super::aggregate_ref::{Engine, Fault};
 use domain::sealed::{
     BlindIndex, Indexed, Opened, PersonId, PersonKey, Personal, Sealed, SealedIndexed,
 };
+use persistence::cause::Cause;
 use persistence::secrets::persons::NoKey;
 
 const RETRY: Duration = Duration::from_millis(250);
@@ -39,28 +40,25 @@ impl Engine {
         let person = sealed.person();
         let key = self.in_time(self.services.vault.persons.find(person)).await?;
         sealed.open(key.as_ref()).map_err(|error| {
-            tracing::error!(person = %person.0, kind = T::KIND, "{error}");
-            Fault::Unreadable { reason: error.to_string() }
+            let place = format_args!("{} of person {}", T::KIND, person.0);
+            Fault::Unreadable { source: Cause::of(error).at(place) }
         })
     }
 
     async fn in_time<K>(&self, key: impl Future<Output = Result<K, NoKey>>) -> Result<K, Fault> {
         match tokio::time::timeout(self.services.deadline(), key).await {
-            Ok(key) => key.map_err(|error| fault(&error)),
-            Err(_) => Err(unavailable("the keys of persons were not read in time")),
+            Ok(key) => key.map_err(fault),
+            Err(_) => Err(Fault::unavailable("the keys of persons were not read in time", RETRY)),
         }
     }
 }
 
-/// What it means is in the log already.
-fn fault(error: &NoKey) -> Fault {
-    match error {
-        NoKey::Overloaded => Fault::Overloaded { retry_after: RETRY },
-        NoKey::Unavailable(_) => unavailable("the keys of persons cannot be reached"),
-        NoKey::Damaged => unavailable("a key of a person cannot be opened"),
-    }
-}
-
-fn unavailable(reason: &'static str) -> Fault {
-    Fault::Unavailable { reason: reason.into(), retry_after: RETRY }
+fn fault(error: NoKey) -> Fault {
+    let reason = match error {
+        NoKey::Overloaded => return Fault::Overloaded { retry_after: RETRY },
+        NoKey::Unavailable(_) => "the keys of persons cannot be used now",
+        NoKey::Damaged => "a key of a person cannot be opened",
+    };
+    let source = Some(Cause::of(error));
+    Fault::Unavailable { reason: reason.into(), retry_after: RETRY, source }
 }

@@ -18,7 +18,12 @@ fn faults() -> Vec<Fault> {
     let retry_after = Duration::from_millis(250);
     vec![
         Fault::Overloaded { retry_after },
-        Fault::Unavailable { reason: "its shard moved".into(), retry_after },
+        Fault::unavailable("its shard moved", retry_after),
+        Fault::Unavailable {
+            reason: "its log cannot be read now".into(),
+            retry_after,
+            source: Some("the journal is unreachable".into()),
+        },
         Fault::OutcomeUnknown,
         Fault::Quarantined { reason: "it panicked".to_owned() },
         Fault::Regressed,
@@ -26,7 +31,7 @@ fn faults() -> Vec<Fault> {
         Fault::VersionConflict { expected: 3, actual: 4 },
         Fault::InvalidKey,
         Fault::InvalidId,
-        Fault::Unreadable { reason: "a checksum".to_owned() },
+        Fault::Unreadable { source: "a checksum".into() },
         Fault::Stale { behind: 5 },
         Fault::Foreign {
             code: "PRODUCT_RECALLED".to_owned(),
@@ -39,9 +44,9 @@ fn faults() -> Vec<Fault> {
 fn dropped() -> Vec<Dropped> {
     vec![
         Dropped::Fenced,
-        Dropped::Refused,
-        Dropped::Unreachable,
-        Dropped::Unread,
+        Dropped::Refused("the disk is full".into()),
+        Dropped::Unreachable("no route to host".into()),
+        Dropped::Unread("the journal is unreachable".into()),
         Dropped::ShutOut,
         Dropped::Conflict,
         Dropped::Regressed,

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// What lies behind an error: an error of a driver, or a sentence of ours. Cheap to clone.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
@@ -55,6 +57,21 @@ impl Error for Cause {
 impl PartialEq for Cause {
     fn eq(&self, other: &Self) -> bool {
         chain(self).to_string() == chain(other).to_string()
+    }
+}
+
+impl Eq for Cause {}
+
+/// What it says crosses to another node, whose operators read it there.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&chain(self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::from)
     }
 }
 

@@ -51,7 +51,7 @@ pub enum Ended {
 
 impl From<Fault> for Ended {
     fn from(fault: Fault) -> Self {
-        Self::Failed { reason: fault.to_string() }
+        Self::Failed { reason: fault.for_operators().to_string() }
     }
 }
 
@@ -171,7 +171,9 @@ impl<S: Saga> Driver<S> {
         match retry::ask(&self.parties.engine.aggregate::<S>(saga), &command, &meta).await {
             Ok(_) => {}
             // The driver asks the provider when it needs to know.
-            Err(AskError::Fault(fault)) => tracing::warn!(%fault, reference, "notice not recorded"),
+            Err(AskError::Fault(fault)) => {
+                tracing::warn!(fault = %fault.for_operators(), reference, "notice not recorded");
+            }
             Err(AskError::Refused(refusal)) => {
                 tracing::error!(%refusal, reference, "a payment provider's notice was refused");
             }

@@ -50,7 +50,8 @@ impl Parties {
             Ok(_) => (call.then)(Ok(())),
             Err(AskError::Refused(refusal)) => (call.then)(Err(refusal)),
             Err(AskError::Fault(fault)) => {
-                tracing::warn!(%fault, kind = A::TYPE, id = %aggregate.id(), "a step failed");
+                let (fault, id) = (fault.for_operators(), aggregate.id());
+                tracing::warn!(%fault, kind = A::TYPE, %id, "a step failed");
                 Outcome::Failed
             }
         }

@@ -13,7 +13,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::cache::Cache;
 use super::sealing::PersonKey;
 use super::{MasterKey, SecretStore, StoredPersonKey, master};
-use crate::cause::chain;
 use crate::clock::Clock;
 use crate::journal::JournalError;
 use crate::metrics::{PERSON_KEY_BATCH, PERSON_KEYS_MADE};
@@ -152,7 +151,7 @@ impl Shared {
     async fn read(&self, persons: &[PersonId]) -> Found {
         // Before the look: what is destroyed behind it is known for no longer than that.
         let now_us = self.clock.monotonic_us();
-        let stored = self.store.person_keys(persons).await.map_err(unavailable)?;
+        let stored = self.store.person_keys(persons).await.map_err(NoKey::Unavailable)?;
         let mut keys = Vec::with_capacity(stored.len());
         for StoredPersonKey { person, wrapped, .. } in stored {
             let Some(secret) = self.master.unwrap(&context(&person), &wrapped) else {
@@ -175,7 +174,7 @@ impl Shared {
             rows.push(StoredPersonKey { person: *person, wrapped, made_us });
             keys.push(PersonKey::new(*person, &secret));
         }
-        let added = self.store.add_person_keys(&rows).await.map_err(unavailable)?;
+        let added = self.store.add_person_keys(&rows).await.map_err(NoKey::Unavailable)?;
         PERSON_KEYS_MADE.add(added);
         PERSON_KEY_BATCH.observe(rows.len() as f64);
         if added < rows.len() as u64 {
@@ -185,11 +184,6 @@ impl Shared {
         keys.iter().for_each(|key| self.opened.put(*key, now_us));
         Ok(keys)
     }
-}
-
-fn unavailable(error: JournalError) -> NoKey {
-    tracing::warn!(error = %chain(&error), "the keys of persons");
-    NoKey::Unavailable(error)
 }
 
 fn context(person: &PersonId) -> [&[u8]; 2] {

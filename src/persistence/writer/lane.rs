@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::settling::ranges;
+use crate::cause::Cause;
 use crate::journal::{Appended, ENTRIES_PER_APPEND_MAX, Entry, Epoch, Seq, ShardId};
 use crate::shortcut::{Planted, Shortcut};
 
@@ -85,12 +86,12 @@ pub struct Cut {
 pub enum Dropped {
     /// The shard belongs to another owner now, or is not served here.
     Fenced,
-    /// The database refused the statement; the log says why.
-    Refused,
-    /// The database could not be reached; the log says why.
-    Unreachable,
+    /// The database refused the statement.
+    Refused(Cause),
+    /// The database could not be reached.
+    Unreachable(Cause),
     /// The log of the aggregate could not be read, and without it nothing is decided.
-    Unread,
+    Unread(Cause),
     /// The answer was lost, and the statement has been shut out since.
     ShutOut,
     /// A version of this aggregate was already taken in the log.
@@ -405,12 +406,12 @@ impl<C: Cell> Lane<C> {
             Appended::Duplicate => {
                 self.doing = Doing::ReadingBack { batch, after_loss: false };
             }
-            Appended::NotSent(_) => {
+            Appended::NotSent(cause) => {
                 self.check_heads = true;
                 self.useless();
-                self.drop_batch(batch, &Dropped::Unreachable);
+                self.drop_batch(batch, &Dropped::Unreachable(cause));
             }
-            Appended::Refused(_) => self.refused(batch),
+            Appended::Refused(cause) => self.refused(batch, cause),
             Appended::Unknown(_) => {
                 self.check_heads = true;
                 if self.planted.is(Shortcut::BelieveAbsent) {
@@ -425,14 +426,15 @@ impl<C: Cell> Lane<C> {
 
     /// The statement was refused whole. Its parts are tried alone, so that the one at fault harms
     /// no other; two refusals in a row say that the fault is not in a part.
-    fn refused(&mut self, batch: Batch<C>) {
+    fn refused(&mut self, batch: Batch<C>, cause: Cause) {
         if batch.parts.len() == 1 {
             self.refused_in_a_row += 1;
-            self.drop_batch(batch, &Dropped::Refused);
+            let reason = Dropped::Refused(cause);
+            self.drop_batch(batch, &reason);
             if self.refused_in_a_row >= 2 {
                 self.refused_in_a_row = 0;
                 for part in std::mem::take(&mut self.alone) {
-                    part.cell.dropped(Dropped::Refused);
+                    part.cell.dropped(reason.clone());
                 }
             }
         } else {

@@ -216,7 +216,7 @@ fn a_refused_batch_is_tried_part_by_part_and_two_refusals_end_it() {
     append(&mut lane);
     lane.appended(full());
     for cell in &cells {
-        assert!(matches!(cell.told.borrow()[..], [Err(Dropped::Refused)]));
+        assert!(matches!(cell.told.borrow()[..], [Err(Dropped::Refused(_))]));
     }
     assert_eq!(lane.next(0), None);
 }

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod door;
+mod faults;
 mod journal;
 mod load;
 mod nodes;

@@ -31,8 +31,10 @@ async fn a_refused_append_is_told_and_leaves_nothing_behind() {
         node.journal.next(Fate::Instead(Appended::Refused("disk full".into())));
         let refused = counter.ask(add(), meta(Some("b"))).await;
         assert!(is_unavailable(&refused), "{refused:?}");
-        let told = format!("{refused:?}");
+        let Err(AskError::Fault(fault)) = refused else { panic!("{refused:?}") };
+        let told = fault.to_string();
         assert!(!told.contains("disk full"), "the database speaks to the log alone: {told}");
+        assert!(fault.for_operators().to_string().ends_with(": disk full"), "{fault:?}");
         assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 1);
         counter.ask(add(), meta(Some("b"))).await.expect("the same key again");
         assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 2);
