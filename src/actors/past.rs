@@ -251,6 +251,8 @@ mod tests {
         near.cover(EVENTS_PER_PLACE - 1).expect("it is covered by the first place");
         let mut far = reads.enter().expect("a place");
         far.cover(2 * EVENTS_PER_PLACE).expect("two more");
+        far.cover(2 * EVENTS_PER_PLACE).expect("what is held already");
+        assert_eq!(reads.places.available_permits(), 0);
         assert!(matches!(reads.enter(), Err(Fault::Overloaded { .. })));
         assert!(matches!(near.cover(EVENTS_PER_PLACE), Err(Fault::Overloaded { .. })));
         drop(far);

@@ -1,9 +1,10 @@
 //! Hooks of a journal that do as a test says: hold appends back, answer them as told, count reads.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use emporium::domain::id::AggregateId;
 use emporium::persistence::intercept::{Call, Hooks};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
 use parking_lot::Mutex;
@@ -18,10 +19,32 @@ pub enum Fate {
     Despite(Appended),
 }
 
-/// Whether appends go through: all of them, or so many.
+/// Whether calls go through: all of them, or so many.
 struct Gate {
     open: bool,
     tickets: usize,
+}
+
+async fn pass(gate: &watch::Sender<Gate>) {
+    let passes = |gate: &Gate| gate.open || gate.tickets > 0;
+    gate.subscribe().wait_for(passes).await.expect("the hooks outlive their callers");
+    gate.send_modify(|gate| gate.tickets = gate.tickets.saturating_sub(1));
+}
+
+/// One of those who wait, for as long as it does: whoever it waits for may give up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn at(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// See the module.
@@ -30,6 +53,10 @@ pub struct Faults {
     gate: watch::Sender<Gate>,
     waiting: AtomicUsize,
     aggregate_reads: AtomicUsize,
+    read: Mutex<Vec<AggregateId>>,
+    reads_fail: AtomicBool,
+    read_gate: watch::Sender<Gate>,
+    reads_waiting: AtomicUsize,
     aggregate_events: AtomicU64,
     takes_open: watch::Sender<bool>,
     takes_waiting: AtomicUsize,
@@ -52,6 +79,10 @@ impl Default for Faults {
             gate: watch::channel(Gate { open: true, tickets: 0 }).0,
             waiting: AtomicUsize::new(0),
             aggregate_reads: AtomicUsize::new(0),
+            read: Mutex::default(),
+            reads_fail: AtomicBool::new(false),
+            read_gate: watch::channel(Gate { open: true, tickets: 0 }).0,
+            reads_waiting: AtomicUsize::new(0),
             aggregate_events: AtomicU64::new(0),
             takes_open: watch::channel(true).0,
             takes_waiting: AtomicUsize::new(0),
@@ -116,6 +147,30 @@ impl Faults {
         self.aggregate_reads.load(Ordering::SeqCst)
     }
 
+    /// The aggregates whose entries were read, in order.
+    pub fn read(&self) -> Vec<AggregateId> {
+        self.read.lock().clone()
+    }
+
+    /// Reads of an aggregate's entries fail from now on (true), or not any more (false).
+    pub fn fail_reads(&self, fail: bool) {
+        self.reads_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// They wait before they are executed (false) or go through (true).
+    pub fn let_reads_through(&self, open: bool) {
+        self.read_gate.send_modify(|gate| gate.open = open);
+    }
+
+    pub fn let_one_read_through(&self) {
+        self.read_gate.send_modify(|gate| gate.tickets += 1);
+    }
+
+    /// How many such reads wait now.
+    pub fn reads_waiting(&self) -> usize {
+        self.reads_waiting.load(Ordering::SeqCst)
+    }
+
     /// How many events were in the entries of aggregates that were read.
     pub fn aggregate_events(&self) -> u64 {
         self.aggregate_events.load(Ordering::SeqCst)
@@ -126,8 +181,14 @@ impl Faults {
 impl Hooks for Faults {
     async fn before(&self, call: Call<'_>) -> Result<(), JournalError> {
         match call {
-            Call::ReadAggregate { .. } => {
+            Call::ReadAggregate { aggregate_id, .. } => {
                 self.aggregate_reads.fetch_add(1, Ordering::SeqCst);
+                self.read.lock().push(AggregateId(aggregate_id));
+                let _waiting = Waiting::at(&self.reads_waiting);
+                pass(&self.read_gate).await;
+                if self.reads_fail.load(Ordering::SeqCst) {
+                    return Err(JournalError::Unreachable("the server went away".into()));
+                }
             }
             Call::Renew { .. } => {
                 self.die(Death::LeaseManager);
@@ -155,12 +216,9 @@ impl Hooks for Faults {
 
     async fn append(&self, appender: &mut dyn Appender, entries: &[Entry]) -> Appended {
         self.die(Death::Lane);
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut gate = self.gate.subscribe();
-        let passes = |gate: &Gate| gate.open || gate.tickets > 0;
-        gate.wait_for(passes).await.expect("the hooks outlive their appenders");
-        self.gate.send_modify(|gate| gate.tickets = gate.tickets.saturating_sub(1));
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        let waiting = Waiting::at(&self.waiting);
+        pass(&self.gate).await;
+        drop(waiting);
         let fate = self.fates.lock().pop_front();
         match fate {
             None => appender.append(entries).await,

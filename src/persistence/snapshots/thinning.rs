@@ -94,6 +94,20 @@ mod tests {
         assert!(kept.len() as u64 <= end / 1_000 + 2, "{} for {end} events", kept.len());
     }
 
+    /// The last of a whole window is not the beginning of the log: nothing stays for its distance
+    /// from that.
+    #[test]
+    fn behind_a_whole_window_there_are_further_ones() {
+        let thinning = Thinning { newest: 2, apart: Some(1_000) };
+        let row: Vec<Standing> = (0..WINDOW as u64)
+            .map(|place| Standing { version: 90_000 - place, bytes: 0 })
+            .collect();
+        let between: Vec<u64> = row[2..WINDOW - 1].iter().rev().map(|one| one.version).collect();
+        assert_eq!(thinning.surplus(&row), between);
+        let beginning = &row[..WINDOW - 1];
+        assert!(!thinning.surplus(beginning).contains(&row[WINDOW - 2].version));
+    }
+
     #[test]
     fn large_states_stand_further_apart() {
         let thinning = Thinning { newest: 2, apart: Some(2_000) };

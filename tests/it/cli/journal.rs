@@ -33,20 +33,24 @@ async fn a_flipped_byte_is_found() {
     assert_eq!(read["findings"], serde_json::json!([]));
     assert!(read["read"]["events"].as_u64().is_some_and(|events| events > 500), "{read}");
 
-    // One bit each, in the name of an event wherever it stands.
+    // One bit each, wherever it stands: in the name of an event, which cannot be read any more, and in
+    // a word that reads as well as before.
     let file = directory.path().join("data/emporium.db");
-    let mut bytes = std::fs::read(&file).expect("the file can be read");
-    for at in 0..bytes.len() - 14 {
-        if &bytes[at..at + 14] == b"ProductCreated" {
-            bytes[at + 3] ^= 0x80;
+    let sound = std::fs::read(&file).expect("the file can be read");
+    for (mark, behind, bit) in [("ProductCreated", 3, 0x80), (r#""name":""#, 8, 0x01)] {
+        let mut bytes = sound.clone();
+        for at in 0..bytes.len() - behind - mark.len() {
+            if bytes[at..].starts_with(mark.as_bytes()) {
+                bytes[at + behind] ^= bit;
+            }
         }
-    }
-    std::fs::write(&file, bytes).expect("the file can be written");
+        std::fs::write(&file, bytes).expect("the file can be written");
 
-    let (status, out, errors) = run(directory.path(), &["journal", "verify"]);
-    assert_eq!(status, 1, "{out}{errors}");
-    let damaged = |line: &&str| line.contains("entry ") && line.contains("cannot be read");
-    assert!(out.lines().filter(damaged).count() > 1, "all are listed: {out}");
+        let (status, out, errors) = run(directory.path(), &["journal", "verify"]);
+        assert_eq!(status, 1, "{out}{errors}");
+        let damaged = |line: &&str| line.contains("entry ") && line.contains("cannot be read");
+        assert!(out.lines().filter(damaged).count() > 1, "all are listed: {out}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::support::counter::{CEILING, Command, Counter, TooMuch};
 use crate::support::database::{TestDatabase, on_mysql, on_sqlite};
-use crate::support::engine::{TestNode, limits, meta};
+use crate::support::engine::{TestNode, counter_id, limits, meta};
 use crate::support::eventually;
 
 fn add() -> Command {
@@ -257,6 +257,66 @@ async fn a_node_lives_by_the_clock_that_it_is_given() {
         let entries = read.expect("the journal answers");
         assert_eq!(entries[0].recorded_us, Still.wall_us());
         assert_eq!(node.counter(1).read(&Whole).await.expect("the lease runs").answer.count, 1);
+    })
+    .await;
+}
+
+/// With one place: another shard's only one comes before the second of a shard where many wait, and
+/// there the one comes first that is asked for most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_shard_has_its_share_of_recoveries_and_what_is_asked_for_most_comes_first() {
+    on_sqlite(|database| async move {
+        let bounds = Limits { recoveries_max: 1, deadline_ms: 60_000, ..limits() };
+        let node = TestNode::start(&database, bounds).await;
+        let shard_of = |number| node.engine.shard_of(counter_id(number)).id;
+        let crowded = shard_of(1);
+        let crowd: Vec<u128> =
+            (1..).filter(|number| shard_of(*number) == crowded).take(4).collect();
+        let elsewhere = (1..).find(|number| shard_of(*number) != crowded).expect("ids are many");
+        for number in crowd.iter().chain([&elsewhere]) {
+            node.counter(*number).ask(add(), meta(None)).await.expect("added");
+        }
+        node.node.drain(Duration::from_secs(10)).await;
+
+        let bounds = Limits { recoveries_max: 1, deadline_ms: 60_000, ..limits() };
+        let node = TestNode::start(&database, bounds).await;
+        node.journal.let_reads_through(false);
+        let mut reads = Vec::new();
+        let mut read = |number: u128| {
+            let counter = node.counter(number);
+            reads.push(tokio::spawn(async move { counter.read(&Whole).await }));
+        };
+        let recoveries = &node.engine.services.recoveries;
+        read(crowd[0]);
+        let first = || async { (node.journal.reads_waiting() == 1).then_some(()) };
+        eventually("the first to recover", first).await;
+        for (waiting, number) in (1..).zip([crowd[1], crowd[2], crowd[3], elsewhere]) {
+            read(number);
+            let waits = || async { (recoveries.waiting() == waiting).then_some(()) };
+            eventually("one more to wait", waits).await;
+        }
+        // One of the crowd is asked for three times.
+        let shard = node.engine.shard_of(counter_id(crowd[2]));
+        let admitted = || shard.admitted.load(Ordering::Acquire);
+        let before = admitted();
+        read(crowd[2]);
+        read(crowd[2]);
+        eventually("all to ask", || async { (admitted() == before + 2).then_some(()) }).await;
+
+        for done in 1..=5 {
+            let waits = || async {
+                let read = node.journal.read().len();
+                (read == done && node.journal.reads_waiting() == 1).then_some(())
+            };
+            eventually("the next to recover", waits).await;
+            node.journal.let_one_read_through();
+        }
+        for read in reads {
+            assert_eq!(read.await.expect("no panic").expect("read").version, 1);
+        }
+        // Each fourth turn is the longest waiting one's.
+        let order = [crowd[0], elsewhere, crowd[2], crowd[1], crowd[3]].map(counter_id);
+        assert_eq!(node.journal.read(), order);
     })
     .await;
 }

@@ -190,3 +190,39 @@ async fn reads_of_the_past_are_bounded_and_say_so() {
     })
     .await;
 }
+
+/// Whatever ends a look into the past gives its place back: the database does not answer, there are
+/// not places enough for its distance, whoever asked has gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_the_past_that_fails_gives_its_place_back() {
+    on_sqlite(|database| async move {
+        let bounds = Limits { past_reads_max: 1, snapshot_interval: 1_000_000, ..limits() };
+        let node = TestNode::start(&database, bounds).await;
+        add(&node, 20).await;
+        let counter = node.counter(1);
+        let past = || counter.read_at(&Whole, Moment::Version(7));
+
+        node.journal.fail_reads(true);
+        for _ in 0..3 {
+            let failed = past().await.expect_err("the database does not answer");
+            assert_eq!(failed.code(), "UNAVAILABLE");
+        }
+        node.journal.fail_reads(false);
+        past().await.expect("its place was given back");
+
+        node.journal.let_reads_through(false);
+        let gone = {
+            let counter = counter.clone();
+            tokio::spawn(async move { counter.read_at(&Whole, Moment::Version(7)).await })
+        };
+        let waits = || async { (node.journal.reads_waiting() == 1).then_some(()) };
+        eventually("a read that waits", waits).await;
+        let beside = past().await.expect_err("the one place is taken");
+        assert_eq!(beside.code(), "OVERLOADED");
+        gone.abort();
+        assert!(gone.await.expect_err("it was ended").is_cancelled());
+        node.journal.let_reads_through(true);
+        past().await.expect("its place was given back");
+    })
+    .await;
+}

@@ -8,8 +8,10 @@ use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::products::product::{Command, Product, Refusal};
 use emporium::payments::test_provider::TestProvider;
+use emporium::persistence::quarantine::Quarantine;
 
 use crate::support::engine::meta;
+use crate::support::eventually;
 use crate::support::life::{Life, World};
 
 async fn archive(life: &Life, id: AggregateId) -> Result<Committed, AskError<Refusal>> {
@@ -82,6 +84,40 @@ fn what_an_operator_took_out_of_service_stays_so_after_a_restart_and_on_every_no
         assert!(!quarantines.end(&(Product::TYPE, odd)).await.expect("an answer"));
         life.engine.shard_of(sound).forget(&(Product::TYPE, sound));
         assert!(!is_quarantined(&life, sound).await);
+    });
+    life.drain();
+}
+
+/// Nobody tells this node: it looks by itself, for what was begun elsewhere and for what was ended.
+#[test]
+fn a_node_learns_of_what_was_said_at_another() {
+    let world = World::new(Arc::new(TestProvider::default()));
+    let life = world.begin();
+    life.run("a quarantine said elsewhere", async {
+        let id = life.engine.new_id();
+        let text = || "Tea".to_owned();
+        let create = Command::Create { name: text(), family: text(), description: text() };
+        life.done::<Product>(id, create).await;
+        let elsewhere = world.database().await.quarantines;
+        let odd = Quarantine {
+            aggregate_type: Product::TYPE.to_owned(),
+            aggregate_id: id.0,
+            reason: "looks odd".to_owned(),
+            by: "an operator elsewhere".to_owned(),
+            since_us: 7,
+        };
+        elsewhere.put_quarantine(&odd).await.expect("it is kept");
+        eventually("to be out of service", || async {
+            is_quarantined(&life, id).await.then_some(())
+        })
+        .await;
+        let shown = (id, "looks odd".to_owned(), "an operator elsewhere".to_owned());
+        assert_eq!(listed(&life), [shown]);
+        assert!(elsewhere.end_quarantine(Product::TYPE, id.0).await.expect("an answer"));
+        eventually("to be back in service", || async {
+            (!is_quarantined(&life, id).await).then_some(())
+        })
+        .await;
     });
     life.drain();
 }

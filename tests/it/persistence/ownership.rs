@@ -6,8 +6,12 @@ use emporium::persistence::journal::{
     Acceptance, Accepted, Appended, Claim, Entry, Epoch, Journal, Owner, Pulse, Regression,
     SHARD_RECORD, Seq, ShardId, Taken, shard_record_id,
 };
+use emporium::persistence::snapshots::packing::Packing;
+use emporium::persistence::snapshots::thinning::Thinning;
+use emporium::persistence::snapshots::{KeySegment, SnapshotHead};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::conformance;
 use super::entries::{claim, claims, commit, entry, owner, run_of, seize, take, whole};
@@ -21,6 +25,7 @@ conformance!(
     a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken,
     a_stopped_shard_stays_so_for_every_node,
     a_loss_is_accepted_once_and_only_for_what_is_lost,
+    what_was_derived_from_lost_entries_goes_with_them,
     leases_are_renewed_by_their_incarnation_only,
     leases_are_released_by_their_incarnation_only,
     all_shards_are_taken_at_once,
@@ -173,6 +178,78 @@ async fn a_loss_is_accepted_once_and_only_for_what_is_lost(database: TestDatabas
     let accepted = journal.accept_loss(&whole_again).await.expect("the journal answers");
     assert_eq!(accepted, Accepted::Nothing);
     assert_eq!(whole(journal, 1).await.len(), 2);
+}
+
+/// What snapshots of a kind there are, by place.
+async fn kept(database: &TestDatabase, kind: &str) -> Vec<(Uuid, u64)> {
+    let places = database.snapshots.places(kind, None, 100).await.expect("the store answers");
+    places.into_iter().map(|place| (place.aggregate_id, place.version)).collect()
+}
+
+async fn what_was_derived_from_lost_entries_goes_with_them(database: TestDatabase) {
+    let journal = &*database.journal;
+    let mut logs = Vec::new();
+    for shard in [0, 1] {
+        take(journal, shard, &owner("one")).await;
+        let of_shard = entry(shard, 2, 1);
+        commit(journal, std::slice::from_ref(&of_shard)).await;
+        logs.push(of_shard.aggregate_id);
+    }
+    let (lost, other) = (logs[0], logs[1]);
+    let follower = Uuid::from_u128(7);
+    // Each at a version and a number: what the log has, what it has lost, and a follower's.
+    let stored = [
+        ("order", lost, 1, 0, 2),
+        ("order", lost, 5, 0, 9),
+        ("order", other, 1, 1, 2),
+        ("order", other, 5, 1, 9),
+        ("view", follower, 3, 0, 0),
+    ];
+    for (kind, id, version, shard, seq) in stored {
+        let head = SnapshotHead {
+            aggregate_type: kind.to_owned(),
+            aggregate_id: id,
+            state_schema: 1,
+            version,
+            shard,
+            seq,
+            recorded_us: 1,
+        };
+        let keys = KeySegment {
+            aggregate_type: kind.to_owned(),
+            aggregate_id: id,
+            first_version: version,
+            last_version: version,
+            recorded_us: 1,
+            fingerprints: vec![0; 16],
+        };
+        // Of several chunks each.
+        let state = Packing::of((0..200_000_u64).map(|n| n.wrapping_mul(n)).collect::<Vec<_>>());
+        let thinning = Thinning { newest: usize::MAX, apart: None };
+        let saved = database.snapshots.save(&head, state, &[keys], thinning).await;
+        saved.expect("the store answers");
+    }
+    let mut operator = database.location.operator().await;
+    let chunks = "SELECT CONCAT('', COUNT(*)) FROM snapshot_chunks";
+    let all: usize = operator.texts(chunks).await[0].parse().expect("a number");
+    assert!(all >= stored.len() && all.is_multiple_of(stored.len()), "{all} chunks");
+
+    journal.stop(&Regression { shard: 0, acknowledged: 9, found: 2 }).await.expect("an answer");
+    let acceptance = Acceptance { shard: 0, through: 2, reason: "drill".to_owned() };
+    let accepted = journal.accept_loss(&acceptance).await.expect("the journal answers");
+    assert_eq!(accepted, Accepted::Lost { first: 3, last: 9 });
+
+    let mut orders = vec![(lost, 1), (other, 1), (other, 5)];
+    orders.sort_unstable();
+    assert_eq!(kept(&database, "order").await, orders);
+    assert_eq!(kept(&database, "view").await, [], "a follower reads again");
+    let left: usize = operator.texts(chunks).await[0].parse().expect("a number");
+    assert_eq!(left, all / stored.len() * orders.len());
+    for (id, versions) in [(lost, vec![1]), (other, vec![1])] {
+        let keys = database.snapshots.key_segments("order", id, 0, 0, 100).await;
+        let keys = keys.expect("the store answers");
+        assert_eq!(keys.iter().map(|one| one.last_version).collect::<Vec<_>>(), versions);
+    }
 }
 
 async fn leases_are_renewed_by_their_incarnation_only(database: TestDatabase) {
