@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use telemetry::trace::{Context, Key, OpenSpan, is_on, is_traced, rode};
+use telemetry::trace::{Context, Key, Kind, OpenSpan, is_on, is_traced, rode};
 
 use crate::aggregate_ref::AskError;
 use crate::checkpoint;
 use crate::core::{CommandMeta, Committed};
 use domain::aggregate::{Aggregate, Refusal};
+use domain::commerce::payment::PaymentOutcome;
 use domain::id::AggregateId;
+use payments::Unanswered;
 use persistence::journal::Entry;
 
 /// Begins the span of a command if it is sampled, and has the command carry it from here on.
@@ -109,6 +111,51 @@ pub(crate) async fn of_saga<T>(
     let driven = SAGA.scope(span.traceparent().into(), driving).await;
     span.end();
     driven
+}
+
+/// Asks a payment provider, within a span below the saga that is driven here, if that has one.
+pub(crate) async fn of_payment<T: PaymentAnswer>(
+    call: &'static str,
+    reference: &str,
+    asking: impl Future<Output = T>,
+) -> T {
+    let saga = SAGA.try_with(|saga| Context::parse(saga)).ok().flatten();
+    let Some(saga) = saga else { return asking.await };
+    let mut span = OpenSpan::begin(format!("payment {call}"), Some(saga)).of_kind(Kind::Client);
+    span.set("emporium.payment.reference", reference);
+    let answer = asking.await;
+    answer.tell(&mut span);
+    span.end();
+    answer
+}
+
+/// What a payment provider said, as a span tells it: no answer is an error, no is an answer.
+pub(crate) trait PaymentAnswer {
+    fn tell(&self, span: &mut OpenSpan);
+}
+
+impl PaymentAnswer for PaymentOutcome {
+    fn tell(&self, span: &mut OpenSpan) {
+        let outcome = match self {
+            Self::Approved { provider, .. } => {
+                span.set("emporium.payment.provider", provider);
+                "approved"
+            }
+            Self::Declined { .. } => "declined",
+            Self::NotFound => "not found",
+            Self::Unknown => return span.fail("no answer"),
+        };
+        span.set("emporium.payment.outcome", outcome);
+    }
+}
+
+impl PaymentAnswer for Result<(), Unanswered> {
+    fn tell(&self, span: &mut OpenSpan) {
+        match self {
+            Ok(()) => span.set("emporium.payment.outcome", "voided"),
+            Err(Unanswered) => span.fail("no answer"),
+        }
+    }
 }
 
 /// What a step of the saga that is driven here is to carry.

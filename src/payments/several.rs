@@ -95,7 +95,7 @@ impl PaymentProvider for Several {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_provider::TestProvider;
+    use crate::test_provider::{self, TestProvider};
     use domain::money::Currency;
 
     fn euro(minor: i64) -> Money {
@@ -111,7 +111,8 @@ mod tests {
     #[tokio::test]
     async fn new_payments_are_asked_of_the_default_alone() {
         let (new, old, several) = two();
-        let approved = PaymentOutcome::Approved { amount: euro(100) };
+        let provider = Arc::clone(&test_provider::NAME);
+        let approved = PaymentOutcome::Approved { amount: euro(100), provider };
         assert_eq!(several.authorize("a", euro(100)).await, approved);
         assert_eq!(several.query("a").await, approved);
         assert_eq!((new.authorized("a"), old.authorized("a")), (Some(euro(100)), None));

@@ -328,7 +328,13 @@ mod tests {
         history.happens(saga(1), started(1));
         history.happens(saga(1), Fact::Checkout(Event::CheckoutStockReleased {}));
         assert!(history.view.is_empty());
-        history.happens(saga(1), Fact::Checkout(Event::PaymentAuthorized { amount: euro(1) }));
+        history.happens(
+            saga(1),
+            Fact::Checkout(Event::PaymentAuthorized {
+                amount: euro(1),
+                provider: "a provider".into(),
+            }),
+        );
         assert_eq!(open(&history.view, 0), [saga(1)]);
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::aggregate_ref::{AskError, Engine};
 use crate::core::CommandMeta;
-use crate::retry;
+use crate::{retry, spans};
 use domain::aggregate::Aggregate;
 use domain::commerce::payment::PaymentOutcome;
-use payments::PaymentProvider;
+use payments::{PaymentProvider, Unanswered};
 use sagas::checkout::REASON_CHARACTERS_MAX;
 use sagas::saga::{Call, Outcome, Request};
 
@@ -29,16 +29,23 @@ impl Parties {
             Request::Stock(call) => self.call(call, meta).await,
             Request::Order(call) => self.call(call, meta).await,
             Request::Authorize { reference, amount, then } => {
-                then(self.payment(self.payments.authorize(&reference, amount)).await)
+                let answer = self.payment(self.payments.authorize(&reference, amount));
+                then(spans::of_payment("authorize", &reference, answer).await)
             }
             Request::QueryPayment { reference, then } => {
-                then(self.payment(self.payments.query(&reference)).await)
+                let answer = self.payment(self.payments.query(&reference));
+                then(spans::of_payment("query", &reference, answer).await)
             }
             Request::VoidPayment { reference, then } => {
-                let void = self.payments.void(&reference);
-                match tokio::time::timeout(self.payment_timeout, void).await {
-                    Ok(Ok(())) => then(()),
-                    Ok(Err(_)) | Err(_) => Outcome::Failed,
+                let void = async {
+                    let void = self.payments.void(&reference);
+                    tokio::time::timeout(self.payment_timeout, void)
+                        .await
+                        .unwrap_or(Err(Unanswered))
+                };
+                match spans::of_payment("void", &reference, void).await {
+                    Ok(()) => then(()),
+                    Err(Unanswered) => Outcome::Failed,
                 }
             }
         }

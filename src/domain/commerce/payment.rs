@@ -1,6 +1,8 @@
 //! What is known of a payment. The word between sagas, which wait for it, and the port to payment
 //! providers, which says it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
@@ -9,8 +11,10 @@ use crate::money::Money;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum PaymentOutcome {
+    /// `provider`: the name, by configuration, of the one with whom the payment stands.
     Approved {
         amount: Money,
+        provider: Arc<str>,
     },
     Declined {
         code: String,

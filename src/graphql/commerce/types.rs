@@ -263,6 +263,11 @@ impl CheckoutNode {
         }
     }
 
+    /// The payment provider with whom it was authorised, by its name in the configuration.
+    async fn payment_provider(&self) -> Option<&str> {
+        self.0.state().provider.as_deref()
+    }
+
     /// What is to be paid.
     async fn amount(&self) -> Option<MoneyOutput> {
         self.0.state().amount.map(MoneyOutput)

@@ -14,7 +14,7 @@
 //! is not answered once more.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -22,6 +22,9 @@ use tokio::sync::broadcast;
 
 use crate::{Notice, PaymentOutcome, PaymentProvider, Unanswered};
 use domain::money::Money;
+
+/// How it is named, by configuration and where a payment stands with it.
+pub static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "test".into());
 
 /// References that are remembered; then the oldest is forgotten.
 pub const REFERENCES_MAX: usize = 200_000;
@@ -61,7 +64,9 @@ impl Standing {
     fn outcome(self) -> PaymentOutcome {
         let declined = |code: &str| PaymentOutcome::Declined { code: code.to_owned() };
         match self {
-            Self::Authorized(amount) => PaymentOutcome::Approved { amount },
+            Self::Authorized(amount) => {
+                PaymentOutcome::Approved { amount, provider: Arc::clone(&NAME) }
+            }
             Self::Declined => declined("CARD_DECLINED"),
             Self::Voided => declined("PAYMENT_VOIDED"),
         }
@@ -188,7 +193,8 @@ mod tests {
     #[tokio::test]
     async fn the_amount_decides_and_a_repeated_request_gets_the_first_decision() {
         let provider = TestProvider::default();
-        let approved = |minor| PaymentOutcome::Approved { amount: euro(minor) };
+        let approved =
+            |minor| PaymentOutcome::Approved { amount: euro(minor), provider: Arc::clone(&NAME) };
         for (minor, first, again) in [
             (100, approved(100), approved(100)),
             (102, declined("CARD_DECLINED"), declined("CARD_DECLINED")),
@@ -230,7 +236,7 @@ mod tests {
         let mut notices = provider.notices();
         provider.authorize("a", euro(405)).await;
         let notice = notices.recv().await.expect("a notice");
-        assert_eq!(notice.outcome, PaymentOutcome::Approved { amount: euro(405) });
+        assert_eq!(notice.outcome, Standing::Authorized(euro(405)).outcome());
         assert_eq!(&*notice.reference, "a");
     }
 

@@ -1,5 +1,7 @@
 //! What a checkout makes of what is recorded: late records change nothing, early ones are refused.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -158,8 +160,8 @@ fn payment(
     }
     let waiting = state.phase == Phase::Authorizing;
     match (outcome, state.payment) {
-        (PaymentOutcome::Approved { amount: approved }, Payment::Authorized { amount: known }) => {
-            if *approved == known {
+        (PaymentOutcome::Approved { amount, .. }, Payment::Authorized { amount: known }) => {
+            if *amount == known {
                 Ok(Vec::new())
             } else {
                 Err(Refusal::PaymentConflict)
@@ -167,10 +169,14 @@ fn payment(
         }
         // An answer from before the void, which stands.
         (PaymentOutcome::Approved { .. }, Payment::Voided) => Ok(Vec::new()),
-        (PaymentOutcome::Approved { amount: approved }, _) => Ok(vec![match *approved == amount {
-            true => Event::PaymentAuthorized { amount },
-            false => Event::PaymentMismatched { amount: *approved },
-        }]),
+        (PaymentOutcome::Approved { amount: approved, provider }, _) => {
+            let (approved, provider) = (*approved, Arc::clone(provider));
+            Ok(vec![if approved == amount {
+                Event::PaymentAuthorized { amount, provider }
+            } else {
+                Event::PaymentMismatched { amount: approved, provider }
+            }])
+        }
         (PaymentOutcome::Declined { .. }, Payment::Authorized { .. }) => {
             Err(Refusal::PaymentConflict)
         }

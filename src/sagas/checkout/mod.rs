@@ -28,6 +28,7 @@ mod tests;
 mod wire_tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -191,10 +192,12 @@ pub enum Event {
     },
     PaymentAuthorized {
         amount: Money,
+        provider: Arc<str>,
     },
     /// The provider approved another amount than it was asked for.
     PaymentMismatched {
         amount: Money,
+        provider: Arc<str>,
     },
     PaymentDeclined {
         code: String,

@@ -92,6 +92,8 @@ pub struct State {
     pub lines: Arc<[Line]>,
     pub phase: Phase,
     pub payment: Payment,
+    /// With whom the payment was authorised, if it was and is known.
+    pub provider: Option<Arc<str>>,
     /// Whether the provider may have been asked: by a driver that ran ahead, from the start on.
     pub(super) payment_due: bool,
     /// Failed tries of the present phase.
@@ -123,8 +125,9 @@ impl State {
                 self.payment_due &= *held_before;
                 self.undo(Reason::StockRefused { line: *line, code: code.clone() });
             }
-            Event::PaymentAuthorized { amount } => {
+            Event::PaymentAuthorized { amount, provider } => {
                 self.payment = Payment::Authorized { amount: *amount };
+                self.provider = Some(Arc::clone(provider));
                 match self.phase {
                     Phase::Authorizing => self.enter(Phase::CommittingStock),
                     // It came late: what seemed to need no voiding does.
@@ -132,8 +135,9 @@ impl State {
                     _ => {}
                 }
             }
-            Event::PaymentMismatched { amount } => {
+            Event::PaymentMismatched { amount, provider } => {
                 self.payment = Payment::Authorized { amount: *amount };
+                self.provider = Some(Arc::clone(provider));
                 match self.phase {
                     Phase::Releasing | Phase::Compensated => self.enter(Phase::Voiding),
                     phase if phase.is_compensating() => {}

@@ -64,7 +64,9 @@ struct Provider {
 impl Provider {
     fn answer(&self, reference: &str) -> PaymentOutcome {
         match self.payments.get(reference) {
-            Some(Standing::Authorized(amount)) => PaymentOutcome::Approved { amount: *amount },
+            Some(Standing::Authorized(amount)) => {
+                PaymentOutcome::Approved { amount: *amount, provider: provider() }
+            }
             Some(Standing::Declined | Standing::Voided) => {
                 PaymentOutcome::Declined { code: "CARD_DECLINED".to_owned() }
             }
@@ -249,7 +251,7 @@ fn a_checkout_that_meets_no_trouble_leaves_five_events() {
         after_the_start,
         [
             Event::CheckoutStockHeld {},
-            Event::PaymentAuthorized { amount },
+            Event::PaymentAuthorized { amount, provider: provider() },
             Event::CheckoutStockCommitted {},
             Event::CheckoutOrderConfirmed {},
         ]
@@ -401,8 +403,16 @@ fn payment(outcome: PaymentOutcome) -> Command {
     Command::RecordPayment { reference: payment_reference(order_id()), outcome }
 }
 
+fn provider() -> Arc<str> {
+    "a provider".into()
+}
+
+fn authorized() -> Event {
+    Event::PaymentAuthorized { amount: euro(386), provider: provider() }
+}
+
 fn approved(minor: i64) -> Command {
-    payment(PaymentOutcome::Approved { amount: euro(minor) })
+    payment(PaymentOutcome::Approved { amount: euro(minor), provider: provider() })
 }
 
 fn declined() -> Command {
@@ -453,7 +463,7 @@ fn records_that_come_late_change_nothing_and_early_ones_are_refused() {
         .when(Command::RecordOrderCancelled)
         .refused("INVALID_TRANSITION")
         .when(approved(386))
-        .then([Event::PaymentAuthorized { amount: euro(386) }]);
+        .then([authorized()]);
 }
 
 #[test]
@@ -533,7 +543,7 @@ fn an_approval_that_comes_after_the_end_is_voided_too() {
         .when(Command::RecordStockReleased)
         .accepted();
     assert_eq!(undone.state.phase, Phase::Compensated, "a declined payment needs no void");
-    let late = undone.when(approved(386)).then([Event::PaymentAuthorized { amount: euro(386) }]);
+    let late = undone.when(approved(386)).then([authorized()]);
     let void = Step::VoidPayment { reference: payment_reference(order_id()) };
     assert_eq!(Checkout::next(&late.state, noon()), Next::Do(vec![void]));
     let voided = late.when(Command::RecordPaymentVoided).accepted();
@@ -550,7 +560,7 @@ fn anyone_may_abort_until_it_is_completed() {
         .then([]);
     let all = [
         Event::CheckoutStockHeld {},
-        Event::PaymentAuthorized { amount: euro(386) },
+        authorized(),
         Event::CheckoutStockCommitted {},
         Event::CheckoutOrderConfirmed {},
     ];
@@ -565,8 +575,8 @@ fn samples() -> Vec<Event> {
         started(),
         Event::CheckoutStockHeld {},
         Event::CheckoutStockRefused { line: 1, code: code.clone(), held_before: false },
-        Event::PaymentAuthorized { amount: euro(386) },
-        Event::PaymentMismatched { amount: euro(1) },
+        authorized(),
+        Event::PaymentMismatched { amount: euro(1), provider: provider() },
         Event::PaymentDeclined { code: "CARD_DECLINED".to_owned() },
         Event::PaymentUnknown { attempt, next_at },
         Event::PaymentNotFound { attempt, next_at },

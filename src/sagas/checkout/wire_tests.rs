@@ -20,7 +20,7 @@ fn commands() -> Vec<Command> {
         },
         Command::RecordStockHeld,
         Command::RecordStockRefused { line: 1, code: code(), held_before: true },
-        paid(PaymentOutcome::Approved { amount }),
+        paid(PaymentOutcome::Approved { amount, provider: "a provider".into() }),
         paid(PaymentOutcome::Declined { code: "CARD_EXPIRED".to_owned() }),
         paid(PaymentOutcome::Unknown),
         paid(PaymentOutcome::NotFound),

@@ -256,7 +256,8 @@ fn news_wake_a_checkout_that_waits_for_its_payment() {
         let mut asked = provider.asked.subscribe();
         asked.wait_for(|asked| *asked >= 2).await.expect("the provider is here");
         let reference = payment_reference(approved).into();
-        let outcome = PaymentOutcome::Approved { amount: euro(1_000) };
+        let (amount, by) = (euro(1_000), "a provider".into());
+        let outcome = PaymentOutcome::Approved { amount, provider: by };
         provider.notices.send(Notice { reference, outcome }).expect("the driver listens");
         let abort = Command::Abort { reason: "shop closed".to_owned() };
         let ended = crate::support::life::done::<Checkout>;

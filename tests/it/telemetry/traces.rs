@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use emporium::telemetry::trace;
 use emporium::telemetry::{OtlpProtocol, TelemetryOptions};
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::header::ACCEPT;
@@ -99,6 +100,15 @@ fn check(all: &[Span], trace_id: u128) {
     for step in ["checkout Start", "stock_item Hold", "stock_item Commit", "order Confirm"] {
         assert_eq!(parent(one(&spans, step)), id(&saga.span_id), "{step}");
     }
+    let payment = one(&spans, "payment authorize");
+    assert_eq!((parent(payment), payment.kind()), (id(&saga.span_id), SpanKind::Client));
+    let told = |name: &str| {
+        let value = payment.attributes.iter().find(|told| told.key == name)?.value.clone()?.value?;
+        let any_value::Value::StringValue(text) = value else { return None };
+        Some(text)
+    };
+    assert_eq!(told("emporium.payment.provider").as_deref(), Some("test"));
+    assert_eq!(told("emporium.payment.outcome").as_deref(), Some("approved"));
     let views: Vec<_> = spans.iter().filter(|span| span.name == "view orders").collect();
     assert!(views.iter().any(|view| parent(view) == id(&place.span_id)), "{:#?}", names(&spans));
     assert!(views.len() >= 2, "the list follows the order to its end");
