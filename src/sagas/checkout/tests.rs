@@ -145,7 +145,7 @@ fn world(script: Script, shelf: i64) -> World {
         stock.insert(stock_item_id(variant(number), HERE), state_of::<StockItem>(&opened));
     }
     let tax_rate = Rate::from_basis_points(1_900).expect("a rate");
-    let price = UnitPrice { amount: euro(108), mode: PriceMode::Gross, tax_rate };
+    let price = UnitPrice { amount: euro(108), mode: PriceMode::Net, tax_rate };
     let add = |number, quantity| {
         order::Command::AddLine(order::Line {
             product: AggregateId(uuid(8)),
