@@ -24,6 +24,7 @@ pub mod follower;
 pub mod retry;
 pub mod facts;
 pub mod checkpoint;
+pub mod table;
 pub mod view;
 pub mod reaction;
 pub mod checkout;

@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkpoint;
 use super::core::CommandMeta;
-use super::follower::{At, Follower};
+use super::follower::{At, FollowError, Follower, Turn};
 use super::{retry, spans};
 use domain::aggregate::Aggregate;
 use domain::event_name::EventName;
@@ -97,7 +97,7 @@ impl<R: Reaction> Follower for Reactor<R> {
         aggregate_type == R::Cause::TYPE
     }
 
-    fn take(&mut self, (): &mut (), entry: &Entry, at: Place, fact: &Fact) {
+    fn take(&mut self, (): &mut (), entry: &Entry, at: Place, fact: Fact) {
         let Some(event) = fact.of::<R::Cause>() else { return };
         let cause = EventName::of::<R::Cause>(at.aggregate_id, at.version);
         let noted = self.noted.entry(at.aggregate_id).or_default();
@@ -111,7 +111,7 @@ impl<R: Reaction> Follower for Reactor<R> {
         self.noted.clear();
     }
 
-    async fn settle(&mut self) -> Result<Vec<(At, String)>, Fault> {
+    async fn settle(&mut self, _: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
         let noted = std::mem::take(&mut self.noted);
         let this = &*self;
         let sending: Vec<_> = noted.into_values().map(|noted| this.send_all(noted)).collect();

@@ -1,4 +1,5 @@
-//! The one list of what follows the logs on a node: views, reactions, sagas. From a line here
+//! The one list of what follows the logs on a node: tables, views, reactions, sagas. From a
+//! line here
 //! follow its place in start and stop, in "caught up", its checkpoints, and what operators are
 //! shown.
 
@@ -15,6 +16,7 @@ use super::saga::parties::Parties;
 use super::saga::wish::{self, Told, Wish};
 use super::saga::{SagaActor, SagaSetup};
 use super::service::Service;
+use super::table::{EventFollower, PictureFollower, TableRef};
 use super::view::{View, ViewRef};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -22,10 +24,14 @@ use payments::PaymentProvider;
 use projections::Projection;
 use projections::calendars::Calendars;
 use projections::open_sagas::{OpenSagas, Row};
-use projections::orders::Orders;
 use projections::position::Position;
-use projections::products::Products;
-use projections::users::Users;
+use projections::table::{Picture, Table};
+use projections::tables::holds::Holds;
+use projections::tables::orders::Orders;
+use projections::tables::products::Products;
+use projections::tables::stock::Stock;
+use projections::tables::users::Users;
+use projections::tables::variants::Variants;
 use sagas::checkout::Checkout;
 use sagas::registration::Registration;
 use sagas::saga::Saga;
@@ -53,6 +59,8 @@ pub struct FollowerStatus {
 
 macro_rules! registry {
     (
+        tables { $($rows:ident: $table:ty,)+ }
+        pictures { $($pictured:ident: $picture:ty,)+ }
         views { $($view:ident: $projection:ty,)+ }
         reactions { $($reaction:ident: $rules:ty,)+ }
         sagas { $($open:ident: $saga:ty, at once $drivers_max:expr;)+ }
@@ -60,6 +68,8 @@ macro_rules! registry {
         /// What queries read. The default is empty for ever.
         #[derive(Clone, Default)]
         pub struct Views {
+            $(pub $rows: TableRef<$table>,)+
+            $(pub $pictured: TableRef<$picture>,)+
             $(pub $view: ViewRef<$projection>,)+
             $(pub $open: ViewRef<OpenSagas<$saga>>,)+
         }
@@ -75,6 +85,8 @@ macro_rules! registry {
             /// driver ends before the view that it follows.
             pub fn services(&self, parts: &Parts) -> Vec<Service> {
                 vec![
+                    $(table(parts, &self.views.$rows),)+
+                    $(picture(parts, &self.views.$pictured),)+
                     $(view(parts, &self.views.$view),)+
                     $(view(parts, &self.views.$open),)+
                     $(follower(parts, &self.reactions.$reaction, |parts| {
@@ -87,6 +99,8 @@ macro_rules! registry {
             /// Each with its name, in the order in which they start.
             fn followers(&self) -> Vec<(&'static str, &dyn AnyFollower)> {
                 vec![
+                    $((EventFollower::<$table>::NAME.name, &self.views.$rows.follower),)+
+                    $((PictureFollower::<$picture>::NAME.name, &self.views.$pictured.follower),)+
                     $((View::<$projection>::NAME.name, &self.views.$view),)+
                     $((View::<OpenSagas<$saga>>::NAME.name, &self.views.$open),)+
                     $((Reactor::<$rules>::NAME.name, &self.reactions.$reaction),)+
@@ -120,10 +134,17 @@ macro_rules! registry {
 }
 
 registry! {
-    views {
+    tables {
         orders: Orders,
-        products: Products,
         users: Users,
+        products: Products,
+        variants: Variants,
+        holds: Holds,
+    }
+    pictures {
+        stock: Stock,
+    }
+    views {
         calendars: Calendars,
     }
     reactions {
@@ -173,10 +194,22 @@ fn view<P: Projection>(parts: &Parts, published: &ViewRef<P>) -> Service {
     follower(parts, published, |_| View::<P>::default())
 }
 
+fn table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Service {
+    let rows = table.clone();
+    follower(parts, &table.follower, move |parts| {
+        EventFollower::new(&parts.engine.services, rows.clone())
+    })
+}
+
+fn picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Service {
+    let rows = table.clone();
+    follower(parts, &table.follower, move |parts| PictureFollower::new(&parts.engine, rows.clone()))
+}
+
 fn follower<F: Follower>(
     parts: &Parts,
     published: &FollowerRef<F::Content>,
-    make: fn(&Parts) -> F,
+    make: impl Fn(&Parts) -> F + Send + Sync + 'static,
 ) -> Service {
     let services = &parts.engine.services;
     metrics::observe_follower(F::NAME.name, services, Arc::new(published.clone()));

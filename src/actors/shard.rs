@@ -23,6 +23,7 @@ use persistence::clock::Clock;
 use persistence::journal::{Epoch, LogReader, Seq, ShardId};
 use persistence::last_versions::LastVersions;
 use persistence::quarantine::QuarantineStore;
+use persistence::read_store::ReadStore;
 use persistence::secrets::Vault;
 pub use persistence::slots::SHARDS_MAX;
 use persistence::slots::{AtHome, Slots};
@@ -91,6 +92,8 @@ pub struct NodeServices {
     pub journal: Arc<dyn LogReader>,
     pub last_versions: Arc<LastVersions>,
     pub snapshots: Arc<dyn SnapshotStore>,
+    /// The tables that lists are answered from.
+    pub read: Arc<dyn ReadStore>,
     pub limits: Limits,
     pub feed: Arc<Feed>,
     /// The runtime that actors live on, whatever thread asks for one.
@@ -122,6 +125,7 @@ pub struct NodeParts {
     pub name: String,
     pub journal: Arc<dyn LogReader>,
     pub snapshots: Arc<dyn SnapshotStore>,
+    pub read: Arc<dyn ReadStore>,
     pub limits: Limits,
     /// The number of shards of the whole system.
     pub shards: u16,
@@ -141,6 +145,7 @@ impl NodeServices {
             name,
             journal,
             snapshots,
+            read,
             limits,
             shards,
             slots,
@@ -155,6 +160,7 @@ impl NodeServices {
             last_versions: LastVersions::new(Arc::clone(&journal)),
             journal,
             snapshots,
+            read,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Recoveries::new(limits.recoveries_max),
             quarantines: Quarantines::new(quarantines),

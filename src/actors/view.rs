@@ -31,7 +31,7 @@ impl<P: Projection> Follower for View<P> {
         P::wants(aggregate_type, version)
     }
 
-    fn take(&mut self, rows: &mut P, _: &Entry, place: Place, fact: &Fact) {
-        rows.apply(place, fact);
+    fn take(&mut self, rows: &mut P, _: &Entry, place: Place, fact: Fact) {
+        rows.apply(place, &fact);
     }
 }

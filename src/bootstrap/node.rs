@@ -100,6 +100,7 @@ impl NodeBuilder {
             name: self.identity.name.clone(),
             journal: self.stores.journal.clone(),
             snapshots: Arc::clone(&self.stores.snapshots),
+            read: Arc::clone(&self.stores.read),
             quarantines: Arc::clone(&self.stores.quarantines),
             limits: settings.limits.clone(),
             shards,

@@ -22,6 +22,7 @@ use super::storage;
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
+use persistence::stores::Stores;
 use supervisors::node::Node;
 
 /// How often a node that still waits for shards says so.
@@ -38,6 +39,7 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let entrance = Entrance::open(&settings, listener)?;
     let opening = async {
         let stores = storage::open(&settings).await?;
+        let stores = Stores { read: storage::open_read(&settings).await?, ..stores };
         let vault = keys::open(&settings, Arc::clone(&stores.secrets)).await?;
         Ok::<_, Failure>((stores, vault))
     };

@@ -2,6 +2,7 @@
 //! needs before it may be used, and hides which of them it is.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cli::Failure;
 use config::Settings;
@@ -10,11 +11,14 @@ use persistence::cause::chain;
 use persistence::cluster_version::{ClusterVersion, FORM};
 use persistence::journal::JournalError;
 use persistence::patience::patiently;
+use persistence::read_store::ReadStore;
 use persistence::stores::Stores;
-use persistence_sql::{Migrations, mysql, sqlite, stores};
+use persistence_sql::{Migrations, ReadTablesOf, mysql, sqlite, stores};
 
 /// The embedded database within the data directory.
 const SQLITE_FILE: &str = "emporium.db";
+/// The embedded tables that lists are answered from.
+const READ_FILE: &str = "read.db";
 
 /// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
 /// opens an embedded one has locked the data directory before; a server is waited for.
@@ -34,6 +38,31 @@ pub async fn open(settings: &Settings) -> Result<Stores, Failure> {
             Ok(stores(database))
         }
     }
+}
+
+/// Opens the tables that lists are answered from, and makes what is missing.
+pub async fn open_read(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failure> {
+    let server = settings.read.database.as_ref().or(settings.general.database.as_ref());
+    if let Some(url) = server {
+        let failed = |error: JournalError| {
+            Failure::failed(&format!("the database {} of lists", url.0), chain(&error))
+        };
+        let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
+        if settings.read.database.is_some() {
+            let made = patiently("making its tables", || database.make_read_tables());
+            made.await.map_err(failed)?;
+        }
+        return Ok(Arc::new(ReadTablesOf::of(Arc::new(database))));
+    }
+    let file = settings.general.data.join(READ_FILE);
+    let failed = |error: JournalError| {
+        Failure::failed(&format!("the file {} of lists", file.display()), chain(&error))
+    };
+    // What a crash of the machine takes from its end is read from the log again.
+    let options = sqlite::Options { flush: sqlite::Flush::Sometimes, ..sqlite::Options::default() };
+    let database = sqlite::Database::open(&file, options).await.map_err(failed)?;
+    database.make_read_tables().await.map_err(failed)?;
+    Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
 }
 
 /// Opens what is there, beside a server that may be running on it. Changes nothing.

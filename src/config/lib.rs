@@ -18,7 +18,7 @@ use actors::checkout::CheckoutOptions;
 use actors::shard::Limits;
 use graphql::DocumentLimits;
 use payments::providers::PaymentsOptions;
-use sections::{General, HttpSection, LeaseSection, NodeSection, SecuritySection};
+use sections::{General, HttpSection, LeaseSection, NodeSection, ReadSection, SecuritySection};
 use telemetry::{LogOptions, TelemetryOptions};
 
 pub use sources::{DEFAULT_FILE, Flag, Sources};
@@ -29,6 +29,7 @@ pub struct Settings {
     #[serde(flatten)]
     pub general: General,
     pub node: NodeSection,
+    pub read: ReadSection,
     pub security: SecuritySection,
     pub http: HttpSection,
     pub graphql: DocumentLimits,
@@ -60,9 +61,10 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "",
     "node",
+    "read",
     "security",
     "http",
     "graphql",
@@ -126,6 +128,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
     match section {
         "" => alone::<General>(table),
         "node" => alone::<NodeSection>(table),
+        "read" => alone::<ReadSection>(table),
         "security" => alone::<SecuritySection>(table),
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
@@ -146,6 +149,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
     Settings {
         general: section(take("")),
         node: section(take("node")),
+        read: section(take("read")),
         security: section(take("security")),
         http: section(take("http")),
         graphql: section(take("graphql")),

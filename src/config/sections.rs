@@ -73,6 +73,16 @@ pub struct NodeSection {
     pub lanes: Option<u16>,
 }
 
+/// `[read]`: where the tables stand that lists are answered from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadSection {
+    /// A MySQL or MariaDB database for them, in place of the one that has the log; beside an embedded
+    /// log they have a file of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUrl>,
+}
+
 /// `[http]`: what is listed, with the type of each, are the bounds of [`HttpLimits`] by their names.
 macro_rules! http_section {
     ($($bound:ident: $type:ty,)+) => {

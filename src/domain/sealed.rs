@@ -194,6 +194,11 @@ impl BlindIndex {
         Self(key.hash(T::KIND, &text.normalised()))
     }
 
+    /// One that was kept.
+    pub fn from_bytes(bytes: [u8; INDEX_BYTES]) -> Self {
+        Self(bytes)
+    }
+
     pub fn as_bytes(&self) -> &[u8; INDEX_BYTES] {
         &self.0
     }

@@ -11,6 +11,7 @@ pub mod node;
 pub mod metrics;
 pub mod scalars;
 pub mod positions;
+mod rows;
 
 pub mod access;
 pub mod products;

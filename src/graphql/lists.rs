@@ -52,10 +52,7 @@ impl<K: Cursor + Send> Asked<K> {
             .transpose()?;
         let first = usize::try_from(first).unwrap_or(0);
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
-        if let Some(behind) = at_least.as_ref().and_then(|wanted| engine(context).lacks(wanted)) {
-            // What no log has, no view will have: there is nothing to wait for.
-            return Err(fault(&Fault::Stale { behind }));
-        }
+        lacks(context, at_least.as_ref())?;
         Ok(Self { first, after, at_least })
     }
 
@@ -78,19 +75,34 @@ impl<K: Cursor + Send> Asked<K> {
             (edges, has_next_page)
         });
         let ((edges, has_next_page), position) = read.await.map_err(|error| fault(&error))?;
-        Ok(Page { edges, has_next_page, has_previous_page, position })
+        Ok(Page { edges, has_next_page, has_previous_page, position, total: None })
+    }
+}
+
+/// What no log has, no list will have: there is nothing to wait for.
+pub fn lacks(context: &Context<'_>, at_least: Option<&Position>) -> Result<()> {
+    match at_least.and_then(|wanted| engine(context).lacks(wanted)) {
+        Some(behind) => Err(fault(&Fault::Stale { behind })),
+        None => Ok(()),
     }
 }
 
 /// One page of a list: cursors and ids, in order.
 pub struct Page {
     pub edges: Vec<(String, AggregateId)>,
-    has_next_page: bool,
-    has_previous_page: bool,
-    position: Position,
+    pub has_next_page: bool,
+    pub has_previous_page: bool,
+    pub position: Position,
+    /// How many rows all pages have, where they were counted.
+    pub total: Option<u32>,
 }
 
 impl Page {
+    pub fn empty(position: Position) -> Self {
+        let (has_next_page, has_previous_page) = (false, false);
+        Self { edges: Vec::new(), has_next_page, has_previous_page, position, total: Some(0) }
+    }
+
     pub fn info(&self) -> PageInfo {
         PageInfo {
             has_previous_page: self.has_previous_page,
@@ -115,6 +127,13 @@ macro_rules! connection {
         impl $connection {
             async fn edges(&self) -> Vec<$edge<'_>> {
                 self.0.edges.iter().map(|(cursor, id)| $edge { cursor, id: *id }).collect()
+            }
+
+            /// How many there are on all pages; null where that is more than 1,000, or where nobody
+            /// counts.
+            #[graphql(complexity = 10)]
+            async fn total_count(&self) -> Option<u32> {
+                self.0.total
             }
 
             async fn page_info(&self) -> async_graphql::connection::PageInfo {

@@ -13,6 +13,7 @@ pub mod last_versions;
 pub mod patience;
 pub mod snapshots;
 pub mod quarantine;
+pub mod read_store;
 pub mod secrets;
 pub mod stores;
 pub mod writer;

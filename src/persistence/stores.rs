@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::journal::Journal;
 use crate::quarantine::QuarantineStore;
+use crate::read_store::ReadStore;
 use crate::secrets::SecretStore;
 use crate::slots::SlotMap;
 use crate::snapshots::SnapshotStore;
@@ -17,4 +18,6 @@ pub struct Stores {
     pub quarantines: Arc<dyn QuarantineStore>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub secrets: Arc<dyn SecretStore>,
+    /// The tables that lists are answered from; they may stand in another database than all else.
+    pub read: Arc<dyn ReadStore>,
 }

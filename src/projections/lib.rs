@@ -1,13 +1,15 @@
 //! Read models as pure rules: facts in, changed rows out. One file a view. They know no journal
 //! and no clock; the view actor feeds them every fact exactly once, in shard order.
 
+pub mod cursor;
 pub mod position;
 pub mod position_token;
 
 pub mod calendars;
 pub mod open_sagas;
-pub mod orders;
-pub mod users;
+pub mod plan;
+pub mod table;
+pub mod tables;
 pub mod products;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl std::fmt::Debug for TokenKey {
 #[error("not a position of this server; pass one back as it was given")]
 pub struct InvalidPosition;
 
-const SEAL_BYTES: usize = 8;
+pub(crate) const SEAL_BYTES: usize = 8;
 /// The longest varint of 64 bits.
 const VARINT_BYTES_MAX: usize = 10;
 /// Bytes a shard takes at most: it may be a run of its own.
@@ -96,23 +96,23 @@ fn unpack(mut body: &[u8], shards: u16) -> Option<Position> {
     Some(position)
 }
 
-fn seal(body: &[u8], key: &TokenKey) -> [u8; SEAL_BYTES] {
+pub(crate) fn seal(body: &[u8], key: &TokenKey) -> [u8; SEAL_BYTES] {
     let mut hasher = SipHasher24::new_with_key(&key.0);
     hasher.write(body);
     hasher.finish().to_le_bytes()
 }
 
 /// A difference, so that small ones are small whatever their sign.
-fn fold(difference: u64) -> u64 {
+pub(crate) fn fold(difference: u64) -> u64 {
     let signed = difference as i64;
     (signed << 1 ^ signed >> 63) as u64
 }
 
-fn unfold(folded: u64) -> u64 {
+pub(crate) fn unfold(folded: u64) -> u64 {
     folded >> 1 ^ (folded & 1).wrapping_neg()
 }
 
-fn push(bytes: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -120,7 +120,7 @@ fn push(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn pull(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn pull(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for place in 0..VARINT_BYTES_MAX {
         let (byte, rest) = bytes.split_first()?;

@@ -15,8 +15,7 @@ use tokio::sync::oneshot;
 use super::cursor::{Cursor, wake};
 use super::parked::{At, Parked, ParkedSet};
 use super::published::{FollowerRef, Moment};
-use super::{FollowError, Follower};
-use crate::checkpoint;
+use super::{FollowError, Follower, Turn};
 use crate::facts::{decode, unknown_kind};
 use crate::metrics::PARKED;
 use crate::shard::NodeServices;
@@ -72,17 +71,17 @@ impl<F: Follower> Actor for FollowerActor<F> {
     async fn pre_start(
         &self,
         myself: ActorRef<FollowerMessage>,
-        (services, published, follower): Self::Arguments,
+        (services, published, mut follower): Self::Arguments,
     ) -> Result<FollowerState<F>, ActorProcessingErr> {
-        let (begin, stored) = begin::<F>(&services, &published).await?;
+        let (begin, stored) = begin(&mut follower, &services, &published).await?;
         published.publish(begin.clone());
-        wake(&services, myself.clone(), FollowerMessage::CatchUp);
+        wake(&services, myself.clone(), F::PAUSE, FollowerMessage::CatchUp);
         myself.send_interval(CHECKPOINT_EVERY, || FollowerMessage::Checkpoint);
         myself.send_interval(PARKED_AGAIN_EVERY, || FollowerMessage::TryParked);
         // A newer program, or an operator's mending, may have made them readable.
         myself.cast(FollowerMessage::TryParked)?;
         let Moment { content, position, parked } = begin;
-        let cursor = Cursor::new(Arc::clone(&services), position);
+        let cursor = Cursor::new(Arc::clone(&services), position, F::TURN_BYTES);
         let pace = (Instant::now(), Duration::ZERO);
         Ok(FollowerState { services, published, follower, cursor, content, parked, stored, pace })
     }
@@ -149,7 +148,8 @@ impl<F: Follower> FollowerState<F> {
 
     /// Does what was noted, and shows others how far this is.
     async fn settle(&mut self, now: DateTime<Utc>) -> Result<(), FollowError> {
-        for (at, reason) in self.follower.settle().await? {
+        let turn = Turn { to: &self.cursor.position, parked: &self.parked, now };
+        for (at, reason) in self.follower.settle(turn).await? {
             park::<F>(&mut self.parked, at, &reason, now)?;
         }
         self.published.publish(Moment {
@@ -217,7 +217,7 @@ impl<F: Follower> FollowerState<F> {
         }
         let began = Instant::now();
         let moment = self.published.moment();
-        if checkpoint::store(&self.services, F::NAME, Arc::clone(&moment)).await {
+        if self.follower.store(&self.services, Arc::clone(&moment)).await {
             self.stored = (moment.position.clone(), Arc::clone(&moment.parked));
         }
         self.pace = (Instant::now(), began.elapsed());
@@ -248,6 +248,9 @@ fn take<F: Follower>(
         // Whether what a newer program wrote would matter here, only that program knows.
         let Some(unknown) = unknown_kind(entry) else { return Ok(()) };
         return park::<F>(parked, At::of(entry), &unknown.to_string(), since);
+    }
+    if follower.skims(entry) {
+        return Ok(());
     }
     if care == Care::Trusting {
         return match take_facts(follower, content, entry) {
@@ -280,7 +283,7 @@ fn take_facts<F: Follower>(
             recorded_us: entry.recorded_us,
         };
         if let Some(fact) = fact {
-            follower.take(content, entry, place, &fact);
+            follower.take(content, entry, place, fact);
         }
     }
     Ok(())
@@ -307,14 +310,16 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
 /// Where to begin: what an earlier life of this actor published, so that readers never see the
 /// follower go back; else the last checkpoint; else the first entry. With what is stored.
 async fn begin<F: Follower>(
+    follower: &mut F,
     services: &NodeServices,
     published: &FollowerRef<F::Content>,
 ) -> Result<(Moment<F::Content>, (Position, Arc<ParkedSet>)), FollowError> {
     let published = Moment::clone(&published.moment());
-    let stored = checkpoint::load::<F::Content>(services, F::NAME).await?;
-    let Some(stored) = stored else { return Ok((published, <_>::default())) };
+    let Some(stored) = follower.begin(services).await? else {
+        return Ok((published, <_>::default()));
+    };
     let of_stored = (stored.position.clone(), Arc::clone(&stored.parked));
-    if published.position.reaches(&stored.position) {
+    if !F::STANDS_WHERE_STORED && published.position.reaches(&stored.position) {
         return Ok((published, of_stored));
     }
     Ok((stored, of_stored))

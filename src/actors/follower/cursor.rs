@@ -2,9 +2,11 @@
 //! while it keeps up and from the journal while it does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{ActorRef, Message};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::FollowError;
 use crate::feed::Behind;
@@ -19,11 +21,15 @@ const TURN: usize = 1_024;
 pub struct Cursor {
     services: Arc<NodeServices>,
     pub position: Position,
+    /// What is read in one turn, in bytes.
+    bytes_max: usize,
+    /// The shard that the next turn begins with: the one before had no time for it.
+    first: ShardId,
 }
 
 impl Cursor {
-    pub fn new(services: Arc<NodeServices>, position: Position) -> Self {
-        Self { services, position }
+    pub fn new(services: Arc<NodeServices>, position: Position, bytes_max: usize) -> Self {
+        Self { services, position, bytes_max, first: 0 }
     }
 
     /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
@@ -35,8 +41,16 @@ impl Cursor {
     ) -> Result<bool, FollowError> {
         let services = Arc::clone(&self.services);
         let (feed, slots) = (&services.feed, &services.slots);
-        let ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
+        let mut ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
+        let begun = ahead.partition_point(|(shard, _)| *shard < self.first);
+        ahead.rotate_left(begun);
+        self.first = 0;
+        let mut bytes = 0;
         for (shard, _) in &ahead {
+            if bytes >= self.bytes_max {
+                self.first = *shard;
+                break;
+            }
             let after = self.position.seq(*shard);
             let through_max = slots.readable_through(*shard, |shard| self.position.seq(shard));
             if after >= through_max {
@@ -48,6 +62,10 @@ impl Cursor {
                     let readable =
                         |(list, index): &(Arc<Vec<Entry>>, usize)| list[*index].seq <= through_max;
                     for (list, index) in recent.into_iter().take_while(readable) {
+                        if bytes >= self.bytes_max {
+                            break;
+                        }
+                        bytes += list[index].weight();
                         self.take(*shard, &list[index], &mut each)?;
                     }
                 }
@@ -63,6 +81,7 @@ impl Cursor {
                         return Err(JournalError::Corrupt(gap.into()).into());
                     }
                     for entry in &page {
+                        bytes += entry.weight();
                         self.take(*shard, entry, &mut each)?;
                     }
                 }
@@ -90,19 +109,26 @@ impl Cursor {
 
 /// Tells `actor` to take a turn whenever something became durable, first of all at once. It
 /// answers each with whether it is still behind, and is told again only after its answer: one
-/// message stands for all that became durable in between, and others have their turn.
+/// message stands for all that became durable in between, and others have their turn. Two turns are
+/// `pause` apart.
 pub fn wake<M: Message>(
     services: &NodeServices,
     actor: ActorRef<M>,
+    pause: Duration,
     turn: impl Fn(oneshot::Sender<bool>) -> M + Send + 'static,
 ) {
     let mut notifier = services.feed.notifier();
     notifier.mark_changed();
     tokio::spawn(async move {
+        let mut last = Instant::now();
         while notifier.changed().await.is_ok() {
             loop {
                 // What rang before this turn is taken in it.
                 notifier.mark_unchanged();
+                if !pause.is_zero() {
+                    tokio::time::sleep_until(last + pause).await;
+                    last = Instant::now();
+                }
                 let (done, behind) = oneshot::channel();
                 if actor.cast(turn(done)).is_err() {
                     return;

@@ -16,15 +16,21 @@ pub mod published;
 
 use std::future::Future;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::actor::{FollowerActor, FollowerMessage};
-pub use self::parked::{At, Parked};
-pub use self::published::{AnyFollower, FollowerRef};
+pub use self::parked::{At, Parked, ParkedSet};
+pub use self::published::{AnyFollower, FollowerRef, Moment};
 
 use super::aggregate_ref::Fault;
 use super::checkpoint;
+use super::shard::NodeServices;
 use persistence::journal::{Entry, JournalError};
+use projections::position::Position;
 use projections::{Fact, Place};
 
 /// What one follower does with what happened.
@@ -38,13 +44,44 @@ pub trait Follower: Send + Sync + 'static {
     /// in it lives in `imbl` collections.
     type Content: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
 
+    /// What it has done is kept with its position, and only there: it goes on where that stands, even
+    /// if it has read further. Others go on where they were.
+    const STANDS_WHERE_STORED: bool = false;
+    /// What one turn reads at most, in bytes of entries; a follower that keeps what it reads until
+    /// the turn is done has less.
+    const TURN_BYTES: usize = 64 << 20;
+    /// What passes at least between two turns, so that what comes in between is one.
+    const PAUSE: Duration = Duration::ZERO;
+
+    /// Where it stood when it ended, and what it knew there; none where it begins anew.
+    fn begin(
+        &mut self,
+        services: &NodeServices,
+    ) -> impl Future<Output = Result<Option<Moment<Self::Content>>, FollowError>> + Send {
+        async { Ok(checkpoint::load::<Self::Content>(services, Self::NAME).await?) }
+    }
+
+    /// Has it stored where it stands, and says whether that was done.
+    fn store(
+        &mut self,
+        services: &NodeServices,
+        moment: Arc<Moment<Self::Content>>,
+    ) -> impl Future<Output = bool> + Send {
+        checkpoint::store(services, Self::NAME, moment)
+    }
+
     /// Whether an entry that holds events of this kind from this version on matters here. Asked
     /// before anything is decoded.
     fn wants(aggregate_type: &str, version: u64) -> bool;
 
+    /// Looks at an entry that is wanted before it is decoded, and says whether that was all.
+    fn skims(&mut self, _: &Entry) -> bool {
+        false
+    }
+
     /// Takes one event. What has to be done beside `content` is only noted, for
     /// [`settle`](Self::settle).
-    fn take(&mut self, content: &mut Self::Content, entry: &Entry, place: Place, fact: &Fact);
+    fn take(&mut self, content: &mut Self::Content, entry: &Entry, place: Place, fact: Fact);
 
     /// Forgets what was noted: the turn begins anew.
     fn forget(&mut self) {}
@@ -52,8 +89,32 @@ pub trait Follower: Send + Sync + 'static {
     /// Does what was noted in this turn, and says which entries could not be dealt with and why;
     /// they are parked. The position moves only after this. A fault means that it should all be
     /// done again later.
-    fn settle(&mut self) -> impl Future<Output = Result<Vec<(At, String)>, Fault>> + Send {
+    fn settle(
+        &mut self,
+        _: Turn<'_>,
+    ) -> impl Future<Output = Result<Vec<(At, String)>, FollowError>> + Send {
         async { Ok(Vec::new()) }
+    }
+}
+
+/// What a turn read.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Where the logs were read to.
+    pub to: &'a Position,
+    /// What is set aside, with what this turn could not read.
+    pub parked: &'a Arc<ParkedSet>,
+    pub now: DateTime<Utc>,
+}
+
+impl Turn<'_> {
+    /// What is set aside with these, which turned out at its end.
+    pub fn parked_with(&self, failed: &[(At, String)]) -> Result<Arc<ParkedSet>, FollowError> {
+        let mut parked = Arc::clone(self.parked);
+        for (at, reason) in failed {
+            Arc::make_mut(&mut parked).park(at.clone(), reason, self.now)?;
+        }
+        Ok(parked)
     }
 }
 
@@ -69,4 +130,6 @@ pub enum FollowError {
         parked::PARKED_MAX
     )]
     TooManyParked,
+    #[error("another has written its rows, or an answer was lost; it reads again where they stand")]
+    Elsewhere,
 }

@@ -272,7 +272,7 @@ async fn checked_out(
     followers: &Followers,
     order: &str,
 ) -> Result<(), DemoError> {
-    let mut changes = followers.views().orders.changes();
+    let mut changes = followers.views().orders.follower.changes();
     let ended = async {
         loop {
             changes.mark_unchanged();

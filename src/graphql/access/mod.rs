@@ -6,7 +6,7 @@ mod refusals;
 mod types;
 
 pub use query::AccessQuery;
-pub use types::UserNode;
+pub use types::{UserNode, UserStanding};
 
 use async_graphql::MergedObject;
 

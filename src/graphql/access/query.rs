@@ -1,22 +1,64 @@
 //! Questions about users.
 
-use std::cmp::Reverse;
+use async_graphql::{Context, Enum, InputObject, Object, Result};
 
-use async_graphql::{Context, Object, Result};
-
-use super::UserNode;
+use super::{UserNode, UserStanding};
 use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
-use crate::lists::{Asked, connection, views};
+use crate::lists::{connection, views};
+use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::GivenPosition;
 use application::users;
 use domain::access::user::User;
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
-use projections::users::Key;
+use projections::plan::{Filter, Ordering};
+use projections::table::Value;
+use projections::tables::users as table;
 
 connection!(UserConnection, UserEdge, UserNode = User);
+
+impl Compared for UserStanding {
+    fn value(&self) -> Value {
+        table::status_value((*self).into())
+    }
+}
+
+/// What columns of users are called here.
+const WORDS: &[(&str, &str)] = &[("registered_us", "registeredAt")];
+
+filters! {
+    /// Which users.
+    UserWhere {
+        status: OneOf<UserStanding> = "status",
+        registered_at: DateTimeFilter = "registered_us",
+    }
+}
+
+/// What users are ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserOrderField {
+    RegisteredAt,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct UserOrder {
+    field: UserOrderField,
+    #[graphql(default_with = "Direction::Descending")]
+    direction: Direction,
+}
+
+impl UserOrder {
+    const NEWEST: Ordering = Ordering { column: "registered_us", descending: true };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            UserOrderField::RegisteredAt => "registered_us",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
 
 #[derive(Default)]
 pub struct AccessQuery;
@@ -34,21 +76,26 @@ impl AccessQuery {
         Ok(registered(context, id.into(), as_of).await?.map(UserNode))
     }
 
-    /// Users, the newest first.
-    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    /// Users, by when they registered, the newest first where nothing else is said.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn users(
         &self,
         context: &Context<'_>,
-        #[graphql(default = 20)] first: i32,
+        r#where: Option<UserWhere>,
+        order_by: Option<UserOrder>,
+        first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<UserConnection> {
-        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(context, first, after, at_least)?;
-        let page = asked.page(&views(context).users, |people, after, list| {
-            let after = after.map(|(registered_us, id)| Key { registered_us, id });
-            list(&mut people.recent(after).map(|row| ((row.key().registered_us, row.id), row.id)));
-        });
-        Ok(UserConnection(page.await?))
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let ordering = order_by.map_or(UserOrder::NEWEST, UserOrder::ordering);
+        let window = Window { first, after, last, before, at_least };
+        let table = &views(context).users;
+        let page = window.page(context, table, filter, ordering, WORDS).await?;
+        Ok(UserConnection(page.of_aggregates()))
     }
 
     /// The user who has an e-mail address, however it is capitalised.

@@ -1,20 +1,62 @@
 //! Questions about orders and checkouts.
 
-use std::cmp::Reverse;
-
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Enum, InputObject, Object, Result};
 
 use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load, past};
 use crate::ids::{PublicOrderId, PublicUserId};
-use crate::lists::{Asked, connection, views};
+use crate::lists::{connection, views};
+use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::GivenPosition;
-use domain::commerce::order::{Order, Status};
-use domain::id::AggregateId;
-use projections::orders::{Key, Row};
+use domain::commerce::order::Order;
+use projections::plan::{Filter, Ordering};
+use projections::table::Value;
+use projections::tables::orders;
 use sagas::checkout::{Checkout, checkout_id};
 
 connection!(OrderConnection, OrderEdge, OrderNode = Order);
+
+impl Compared for OrderStatus {
+    fn value(&self) -> Value {
+        orders::status_value((*self).into())
+    }
+}
+
+/// What columns of orders are called here.
+const WORDS: &[(&str, &str)] = &[("drafted_us", "createdAt"), ("buyer", "userId")];
+
+filters! {
+    /// Which orders.
+    OrderWhere {
+        status: OneOf<OrderStatus> = "status",
+        user_id: OneOf<PublicUserId> = "buyer",
+        created_at: DateTimeFilter = "drafted_us",
+    }
+}
+
+/// What orders are ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderOrderField {
+    CreatedAt,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct OrderOrder {
+    field: OrderOrderField,
+    #[graphql(default_with = "Direction::Descending")]
+    direction: Direction,
+}
+
+impl OrderOrder {
+    const NEWEST: Ordering = Ordering { column: "drafted_us", descending: true };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            OrderOrderField::CreatedAt => "drafted_us",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
 
 #[derive(Default)]
 pub struct CommerceQuery;
@@ -32,33 +74,26 @@ impl CommerceQuery {
         Ok(load::<Order>(context, id.into(), as_of).await?.map(OrderNode))
     }
 
-    /// The latest orders, the newest first: of a status, of a user, or all.
-    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    /// Orders, by when they were drafted, the newest first where nothing else is said.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn orders(
         &self,
         context: &Context<'_>,
-        status: Option<OrderStatus>,
-        user_id: Option<PublicUserId>,
-        #[graphql(default = 20)] first: i32,
+        r#where: Option<OrderWhere>,
+        order_by: Option<OrderOrder>,
+        first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<OrderConnection> {
-        let asked = Asked::<(Reverse<i64>, AggregateId)>::new(context, first, after, at_least)?;
-        let status = status.map(Status::from);
-        let page = asked.page(&views(context).orders, |orders, after, list| {
-            let after = after.map(|(drafted_us, id)| Key { drafted_us, id });
-            let rows: Box<dyn Iterator<Item = &Row>> = match (user_id, status) {
-                (Some(user), None) => Box::new(orders.by_buyer(user.into(), after)),
-                (Some(user), Some(status)) => {
-                    let rows = orders.by_buyer(user.into(), after);
-                    Box::new(rows.filter(move |row| row.status == status))
-                }
-                (None, Some(status)) => Box::new(orders.by_status(status, after)),
-                (None, None) => Box::new(orders.recent(after)),
-            };
-            list(&mut rows.map(|row| ((row.key().drafted_us, row.id), row.id)));
-        });
-        Ok(OrderConnection(page.await?))
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let ordering = order_by.map_or(OrderOrder::NEWEST, OrderOrder::ordering);
+        let window = Window { first, after, last, before, at_least };
+        let table = &views(context).orders;
+        let page = window.page(context, table, filter, ordering, WORDS).await?;
+        Ok(OrderConnection(page.of_aggregates()))
     }
 
     /// The checkout of an order; null before it began.

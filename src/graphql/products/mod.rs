@@ -10,7 +10,7 @@ mod types;
 
 pub use query::ProductsQuery;
 pub(crate) use tax::{PriceMode, TotalsNode};
-pub use types::{PriceListNode, ProductNode, StockItemNode};
+pub use types::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemNode};
 
 use async_graphql::MergedObject;
 
@@ -33,7 +33,8 @@ pub struct ProductsMutation(
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["product", "products", "priceList", "defaultPriceList", "stockItem", "stock"]),
+    (Read, &["product", "products", "variants", "priceList", "defaultPriceList"]),
+    (Read, &["stockItem", "stock", "holds"]),
     (Write, &["createProduct", "addVariant", "holdStock", "transferStock"]),
     (Write, &["openPriceList", "setPrice", "removePrice"]),
     (Write, ProductCommands::FIELDS),

@@ -1,22 +1,248 @@
 //! Questions about products, price lists and stock.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Enum, InputObject, Object, Result};
+use chrono::DateTime;
 
-use super::{PriceListNode, ProductNode, StockItemNode};
+use super::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemNode};
 use crate::context::{AsOf, load, past};
 use crate::errors::coded;
-use crate::ids::{PublicLocationId, PublicPriceListId, PublicProductId, PublicVariantId};
-use crate::lists::{Asked, connection, views};
-use crate::scalars::GivenPosition;
-use domain::id::{AggregateId, LocationId, VariantId};
+use crate::ids::{
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicPriceListId, PublicProductId,
+    PublicVariantId,
+};
+use crate::lists::{connection, views};
+use crate::rows::{
+    Compared, DateTimeFilter, Direction, LongFilter, OneOf, TextFilter, Window, filters,
+    row_connection, rows,
+};
+use crate::scalars::{GivenPosition, Instant, Long};
+use domain::id::{AggregateId, HoldId, VariantId};
 use domain::money::Currency;
 use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::Product;
-use domain::products::stock_item::{StockItem, stock_item_id};
-use projections::products::{Key, Row};
+use domain::products::stock_item::{Phase, StockItem, stock_item_id};
+use projections::plan::{Filter, Ordering};
+use projections::table::{Key, Value};
+use projections::tables::holds::{self, Holds};
+use projections::tables::products;
+use projections::tables::variants::{self, Variants};
 
 connection!(ProductConnection, ProductEdge, ProductNode = Product);
 connection!(StockItemConnection, StockItemEdge, StockItemNode = StockItem);
+
+/// What columns are called here.
+const WORDS: &[(&str, &str)] = &[
+    ("created_us", "createdAt"),
+    ("expires_us", "expiresAt"),
+    ("held_us", "heldAt"),
+    ("variant", "variantId"),
+    ("location", "locationId"),
+    ("customer", "customerId"),
+];
+
+impl Compared for ProductStatus {
+    fn value(&self) -> Value {
+        products::status_value((*self).into())
+    }
+}
+
+impl Compared for HoldPhase {
+    fn value(&self) -> Value {
+        holds::phase_value((*self).into())
+    }
+}
+
+/// A name, whatever its case.
+#[derive(InputObject, Clone)]
+pub struct NameFilter {
+    pub eq: Option<String>,
+    pub starts_with: Option<String>,
+}
+
+impl NameFilter {
+    fn on(&self, column: &'static str) -> Filter {
+        let Self { eq, starts_with } = self.clone();
+        TextFilter { eq, r#in: None, starts_with }.on_lower(column)
+    }
+}
+
+filters! {
+    /// Which products.
+    ProductWhere {
+        name: NameFilter = "name",
+        family: TextFilter = "family",
+        status: OneOf<ProductStatus> = "status",
+        created_at: DateTimeFilter = "created_us",
+    }
+}
+
+filters! {
+    /// Which variants.
+    VariantWhere {
+        sku: TextFilter = "sku",
+        /// Of their product.
+        status: OneOf<ProductStatus> = "status",
+    }
+}
+
+filters! {
+    /// Which stock.
+    StockWhere {
+        variant_id: OneOf<PublicVariantId> = "variant",
+        location_id: OneOf<PublicLocationId> = "location",
+        /// What may be claimed, in units; below zero where more is promised than there is.
+        available: LongFilter = "available",
+    }
+}
+
+filters! {
+    /// Which claims on stock.
+    HoldWhere {
+        phase: OneOf<HoldPhase> = "phase",
+        expires_at: DateTimeFilter = "expires_us",
+        customer_id: OneOf<PublicCustomerId> = "customer",
+    }
+}
+
+/// What products are ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductOrderField {
+    Name,
+    CreatedAt,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct ProductOrder {
+    field: ProductOrderField,
+    #[graphql(default_with = "Direction::Ascending")]
+    direction: Direction,
+}
+
+impl ProductOrder {
+    const BY_NAME: Ordering = Ordering { column: "name", descending: false };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            ProductOrderField::Name => "name",
+            ProductOrderField::CreatedAt => "created_us",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
+
+/// What stock is ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StockOrderField {
+    Available,
+    LocationId,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct StockOrder {
+    field: StockOrderField,
+    #[graphql(default_with = "Direction::Ascending")]
+    direction: Direction,
+}
+
+impl StockOrder {
+    const LEAST_FIRST: Ordering = Ordering { column: "available", descending: false };
+    const BY_LOCATION: Ordering = Ordering { column: "location", descending: false };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            StockOrderField::Available => "available",
+            StockOrderField::LocationId => "location",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
+
+/// A variant as a list has it; its product has the rest.
+pub struct ListedVariant {
+    key: Key,
+    row: variants::Row,
+}
+
+impl ListedVariant {
+    fn of(key: Key, row: variants::Row) -> Self {
+        Self { key, row }
+    }
+}
+
+#[Object]
+impl ListedVariant {
+    async fn id(&self) -> PublicVariantId {
+        VariantId(self.key.part).into()
+    }
+
+    async fn sku(&self) -> &str {
+        &self.row.sku
+    }
+
+    /// Of its product.
+    async fn status(&self) -> ProductStatus {
+        self.row.status.into()
+    }
+
+    async fn product_id(&self) -> PublicProductId {
+        self.key.id.into()
+    }
+
+    /// The product as it is now; null, with an error, if it cannot be read.
+    async fn product(&self, context: &Context<'_>) -> Result<Option<ProductNode>> {
+        Ok(load::<Product>(context, self.key.id, None).await?.map(ProductNode))
+    }
+}
+
+row_connection!(ListedVariantConnection, ListedVariantEdge, ListedVariant);
+
+/// A claim on stock as a list has it.
+pub struct ListedHold {
+    key: Key,
+    row: holds::Row,
+}
+
+impl ListedHold {
+    fn of(key: Key, row: holds::Row) -> Self {
+        Self { key, row }
+    }
+}
+
+#[Object]
+impl ListedHold {
+    async fn id(&self) -> PublicHoldId {
+        HoldId(self.key.part).into()
+    }
+
+    async fn customer_id(&self) -> PublicCustomerId {
+        self.row.customer.into()
+    }
+
+    async fn quantity(&self) -> Long {
+        Long(self.row.quantity)
+    }
+
+    async fn phase(&self) -> HoldPhase {
+        self.row.phase.into()
+    }
+
+    /// When it ends by itself; null where it is promised and does not.
+    async fn expires_at(&self) -> Option<Instant> {
+        let held = self.row.phase == Phase::Held;
+        held.then(|| DateTime::from_timestamp_micros(self.row.expires_us).map(Instant)).flatten()
+    }
+
+    async fn held_at(&self) -> Option<Instant> {
+        DateTime::from_timestamp_micros(self.row.held_us).map(Instant)
+    }
+
+    /// The stock item as it is now; null, with an error, if it cannot be read.
+    async fn stock_item(&self, context: &Context<'_>) -> Result<Option<StockItemNode>> {
+        Ok(load::<StockItem>(context, self.key.id, None).await?.map(StockItemNode))
+    }
+}
+
+row_connection!(ListedHoldConnection, ListedHoldEdge, ListedHold);
 
 #[derive(Default)]
 pub struct ProductsQuery;
@@ -34,31 +260,26 @@ impl ProductsQuery {
         Ok(load::<Product>(context, id.into(), as_of).await?.map(ProductNode))
     }
 
-    /// Products by name: of a family, or those whose name begins so, or all.
-    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    /// Products, by name where nothing else is said.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn products(
         &self,
         context: &Context<'_>,
-        family: Option<String>,
-        name_prefix: Option<String>,
-        #[graphql(default = 20)] first: i32,
+        r#where: Option<ProductWhere>,
+        order_by: Option<ProductOrder>,
+        first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ProductConnection> {
-        let asked = Asked::<Key>::new(context, first, after, at_least)?;
-        let page = asked.page(&views(context).products, |products, after, list| {
-            let prefix = name_prefix.unwrap_or_default();
-            let rows: Box<dyn Iterator<Item = &Row>> = match &family {
-                Some(family) => {
-                    let prefix = prefix.to_lowercase();
-                    let rows = products.of_family(family, after);
-                    Box::new(rows.filter(move |row| row.key().0.starts_with(&prefix)))
-                }
-                None => Box::new(products.named(&prefix, after)),
-            };
-            list(&mut rows.map(|row| (row.key(), row.id)));
-        });
-        Ok(ProductConnection(page.await?))
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let ordering = order_by.map_or(ProductOrder::BY_NAME, ProductOrder::ordering);
+        let window = Window { first, after, last, before, at_least };
+        let table = &views(context).products;
+        let page = window.page(context, table, filter, ordering, WORDS).await?;
+        Ok(ProductConnection(page.of_aggregates()))
     }
 
     /// A price list, now or as it was.
@@ -85,23 +306,74 @@ impl ProductsQuery {
         Ok(load::<PriceList>(context, id, None).await?.map(PriceListNode))
     }
 
-    /// The stock of a variant at all locations that keep it.
-    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    /// The variants of all products, by stock keeping unit.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
+    async fn variants(
+        &self,
+        context: &Context<'_>,
+        r#where: Option<VariantWhere>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        at_least: Option<GivenPosition>,
+    ) -> Result<ListedVariantConnection> {
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let ordering = Ordering { column: "sku", descending: false };
+        let window = Window { first, after, last, before, at_least };
+        let page = window.page(context, &views(context).variants, filter, ordering, WORDS).await?;
+        let nodes = page.nodes::<Variants, _>(ListedVariant::of);
+        Ok(ListedVariantConnection::new(nodes))
+    }
+
+    /// Stock of variants at locations: the least available first, unless it is of one variant; then by
+    /// location.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn stock(
         &self,
         context: &Context<'_>,
-        variant_id: PublicVariantId,
-        #[graphql(default = 20)] first: i32,
+        r#where: Option<StockWhere>,
+        order_by: Option<StockOrder>,
+        first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<StockItemConnection> {
-        let asked = Asked::<LocationId>::new(context, first, after, at_least)?;
-        let variant = VariantId::from(variant_id);
-        let page = asked.page(&views(context).products, |products, after, list| {
-            let locations = products.locations_of(variant, after);
-            list(&mut locations.map(|location| (location, stock_item_id(variant, location))));
-        });
-        Ok(StockItemConnection(page.await?))
+        let of_variant = r#where.as_ref().is_some_and(|filter| filter.variant_id.is_some());
+        let usual = if of_variant { StockOrder::BY_LOCATION } else { StockOrder::LEAST_FIRST };
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let ordering = order_by.map_or(usual, StockOrder::ordering);
+        let window = Window { first, after, last, before, at_least };
+        let page = window.page(context, &views(context).stock, filter, ordering, WORDS).await?;
+        Ok(StockItemConnection(page.of_aggregates()))
+    }
+
+    /// Claims on stock that have not ended: of a phase by when they expire, the next first, or of a
+    /// customer, the newest first.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
+    async fn holds(
+        &self,
+        context: &Context<'_>,
+        r#where: HoldWhere,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        at_least: Option<GivenPosition>,
+    ) -> Result<ListedHoldConnection> {
+        let ordering = match &r#where.customer_id {
+            Some(_) => Ordering { column: "held_us", descending: true },
+            None => Ordering { column: "expires_us", descending: false },
+        };
+        let window = Window { first, after, last, before, at_least };
+        let table = &views(context).holds;
+        let page = window.page(context, table, r#where.filter(), ordering, WORDS).await?;
+        let nodes = page.nodes::<Holds, _>(ListedHold::of);
+        Ok(ListedHoldConnection::new(nodes))
     }
 
     /// The stock of a variant at a location; null where none is kept.

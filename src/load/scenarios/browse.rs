@@ -82,7 +82,7 @@ impl Browse {
                      stockItem(variantId: $variantId, locationId: $locationId) { onHand available \
                      } }";
         let list = "query Products($prefix: String!, $first: Int!) { payload: products(first: \
-                    $first, namePrefix: $prefix) { edges { node { id name } } } }";
+                    $first, where: {name: {startsWith: $prefix}}) { edges { node { id name } } } }";
         let prefix = format!("Load {} browse", run.id);
         Ok(Self {
             popularity: popularity(products.len()),

@@ -9,6 +9,7 @@ mod entry_checksum;
 mod migrations;
 mod page;
 mod quarantine;
+mod read_tables;
 mod secrets;
 mod slots;
 mod snapshots;
@@ -18,5 +19,6 @@ mod stores;
 mod versions;
 
 pub use entry_checksum::of as entry_checksum;
+pub use read_tables::ReadTablesOf;
 pub use stores::stores;
 pub use versions::Migrations;

@@ -26,15 +26,27 @@ macro_rules! migrations {
                 "quarantines",
                 include_str!(concat!(migrations!(@), $folder, "/0009_quarantines.sql")),
             ),
+            migrations!(read $folder),
         ]
+    };
+    (read $folder:literal) => {
+        (
+            10,
+            "read tables",
+            include_str!(concat!(migrations!(@), $folder, "/0010_read_tables.sql")),
+        )
     };
     (@) => { "../../../migrations/" };
 }
 
-type File = (i64, &'static str, &'static str);
+pub(super) type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 7] = migrations!("mysql");
-pub(super) const SQLITE: [File; 7] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 8] = migrations!("mysql");
+pub(super) const SQLITE: [File; 8] = migrations!("sqlite");
+
+/// What is made where those tables stand apart from the log.
+pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];
+pub(super) const READ_OF_SQLITE: [File; 1] = [migrations!(read "sqlite")];
 
 /// The number under which all tables were made once, before ids had slots.
 const BEFORE_THESE_FORMS: i64 = 1;

@@ -32,7 +32,7 @@ pub struct Quarantines<D>(pub Arc<D>);
 #[async_trait]
 impl<D: QuarantineTable> QuarantineStore for Quarantines<D> {
     async fn quarantines(&self) -> Result<Vec<Quarantine>, JournalError> {
-        let rows = self.0.rows(Statement { sql: READ, values: Vec::new() }).await?;
+        let rows = self.0.rows(Statement { sql: READ.into(), values: Vec::new() }).await?;
         rows.iter().map(|row| stored(row).map_err(D::error)).collect()
     }
 
@@ -44,7 +44,7 @@ impl<D: QuarantineTable> QuarantineStore for Quarantines<D> {
             Value::Text(&quarantine.by),
             Value::Time(quarantine.since_us),
         ];
-        self.0.write(&[Statement { sql: D::PUT_QUARANTINE, values }]).await.map(drop)
+        self.0.write(&[Statement { sql: D::PUT_QUARANTINE.into(), values }]).await.map(drop)
     }
 
     async fn end_quarantine(
@@ -53,7 +53,7 @@ impl<D: QuarantineTable> QuarantineStore for Quarantines<D> {
         aggregate_id: Uuid,
     ) -> Result<bool, JournalError> {
         let values = vec![Value::Text(aggregate_type), Value::Bytes(aggregate_id.as_bytes())];
-        Ok(self.0.write(&[Statement { sql: END, values }]).await? > 0)
+        Ok(self.0.write(&[Statement { sql: END.into(), values }]).await? > 0)
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Secrets<D>(pub Arc<D>);
 #[async_trait]
 impl<D: SecretTables> SecretStore for Secrets<D> {
     async fn secrets(&self, purpose: &str) -> Result<Vec<StoredSecret>, JournalError> {
-        let statement = Statement { sql: READ_SECRETS, values: vec![Value::Text(purpose)] };
+        let statement = Statement { sql: READ_SECRETS.into(), values: vec![Value::Text(purpose)] };
         let rows = self.0.rows(statement).await?;
         rows.iter().map(|row| stored(row).map_err(D::error)).collect()
     }
@@ -45,11 +45,11 @@ impl<D: SecretTables> SecretStore for Secrets<D> {
             Value::Bytes(&secret.wrapped),
             Value::Time(secret.made_us),
         ];
-        Ok(self.0.write(&[Statement { sql: D::ADD_SECRET, values }]).await? == 1)
+        Ok(self.0.write(&[Statement { sql: D::ADD_SECRET.into(), values }]).await? == 1)
     }
 
     async fn has_secrets(&self) -> Result<bool, JournalError> {
-        let statement = Statement { sql: ANY_SECRET, values: Vec::new() };
+        let statement = Statement { sql: ANY_SECRET.into(), values: Vec::new() };
         Ok(!self.0.rows(statement).await?.is_empty())
     }
 
@@ -64,7 +64,7 @@ impl<D: SecretTables> SecretStore for Secrets<D> {
             return Ok(Vec::new());
         };
         let values = persons.iter().map(|person| Value::Bytes(person.0.as_bytes())).collect();
-        let rows = self.0.rows(Statement { sql, values }).await?;
+        let rows = self.0.rows(Statement { sql: sql.into(), values }).await?;
         rows.iter().map(|row| stored_key(row).map_err(D::error)).collect()
     }
 
@@ -78,13 +78,13 @@ impl<D: SecretTables> SecretStore for Secrets<D> {
             let StoredPersonKey { person, wrapped, made_us } = key;
             [Value::Bytes(person.0.as_bytes()), Value::Bytes(wrapped), Value::Time(*made_us)]
         });
-        self.0.write(&[Statement { sql, values: values.collect() }]).await
+        self.0.write(&[Statement { sql: sql.into(), values: values.collect() }]).await
     }
 
     async fn remove_person_key(&self, person: PersonId) -> Result<(), JournalError> {
         let values = vec![Value::Bytes(person.0.as_bytes())];
         let sql = "DELETE FROM person_keys WHERE person = ?";
-        self.0.write(&[Statement { sql, values }]).await.map(drop)
+        self.0.write(&[Statement { sql: sql.into(), values }]).await.map(drop)
     }
 }
 

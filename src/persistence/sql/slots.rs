@@ -53,7 +53,7 @@ where
 }
 
 async fn read<D: SlotTables>(database: &D) -> Result<Option<Slots>, JournalError> {
-    let ask = |sql| database.rows(Statement { sql, values: Vec::new() });
+    let ask = |sql: &'static str| database.rows(Statement { sql: sql.into(), values: Vec::new() });
     let (first, moves) = (ask(READ_SLOTS).await?, ask(READ_MOVES).await?);
     if first.is_empty() {
         return Ok(None);
@@ -78,7 +78,7 @@ async fn prepare<D: SlotTables>(database: &D, shards: u16) -> Result<Slots, Jour
     let first = Slots::first(shards).map_err(refused)?;
     let add = |row: &Assignment| {
         let values = [row.first, row.last, row.shard].map(|number| Value::Number(number.into()));
-        Statement { sql: D::ADD_SLOTS, values: values.into() }
+        Statement { sql: D::ADD_SLOTS.into(), values: values.into() }
     };
     database.write(&first.iter().map(add).collect::<Vec<_>>()).await?;
     read(database).await?.ok_or_else(|| JournalError::Corrupt("the map of slots is gone".into()))
@@ -126,11 +126,11 @@ where
     ];
     append(database, &records).await?;
     let shard = |shard: ShardId| vec![Value::Number(shard.into())];
-    let mut statements = vec![Statement { sql: RAISE_EPOCH, values: shard(source) }];
+    let mut statements = vec![Statement { sql: RAISE_EPOCH.into(), values: shard(source) }];
     if to == count {
-        statements.push(Statement { sql: ADD_SHARD, values: shard(to) });
+        statements.push(Statement { sql: ADD_SHARD.into(), values: shard(to) });
     }
-    statements.push(Statement { sql: RAISE_EPOCH, values: shard(to) });
+    statements.push(Statement { sql: RAISE_EPOCH.into(), values: shard(to) });
     let numbers = [
         first.into(),
         last.into(),
@@ -140,7 +140,7 @@ where
         moved.sealed,
         moved.continues,
     ];
-    statements.push(Statement { sql: ADD_MOVE, values: numbers.map(Value::Number).into() });
+    statements.push(Statement { sql: ADD_MOVE.into(), values: numbers.map(Value::Number).into() });
     database.write(&statements).await?;
     read(database).await?.ok_or_else(|| JournalError::Corrupt("the map of slots is gone".into()))
 }

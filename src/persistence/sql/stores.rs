@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::quarantine::{QuarantineTable, Quarantines};
+use crate::read_tables::{ReadTables, ReadTablesOf};
 use crate::secrets::{SecretTables, Secrets};
 use crate::slots::{Map, SlotTables};
 use crate::snapshots::Snapshots;
@@ -12,7 +13,7 @@ use persistence::stores::Stores;
 /// The ports to a database.
 pub fn stores<D>(database: D) -> Stores
 where
-    D: Journal + SlotTables + QuarantineTable + SecretTables,
+    D: Journal + SlotTables + QuarantineTable + SecretTables + ReadTables,
 {
     let database = Arc::new(database);
     Stores {
@@ -20,6 +21,7 @@ where
         quarantines: Arc::new(Quarantines(Arc::clone(&database))),
         snapshots: Arc::new(Snapshots(Arc::clone(&database))),
         secrets: Arc::new(Secrets(Arc::clone(&database))),
+        read: Arc::new(ReadTablesOf::of(Arc::clone(&database))),
         journal: database,
     }
 }

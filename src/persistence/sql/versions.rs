@@ -20,6 +20,9 @@ pub trait Migrations: Tables + Sized {
     /// Makes those tables of this program that are not there.
     fn make_tables(&self) -> impl Future<Output = Result<(), JournalError>>;
 
+    /// Makes those tables that lists are answered from, where they stand apart from the log.
+    fn make_read_tables(&self) -> impl Future<Output = Result<(), JournalError>>;
+
     /// Brings the tables to the form that this program knows; several nodes may do so at once. A
     /// database that is one form ahead is left as it is and served; one that is further ahead is
     /// refused.
@@ -45,12 +48,12 @@ pub trait Migrations: Tables + Sized {
 
 /// What the database says; nothing where no program has made its tables.
 async fn read<D: Migrations>(database: &D) -> Result<Option<ClusterVersion>, JournalError> {
-    let found = database.rows(Statement { sql: D::FIND, values: Vec::new() }).await?;
+    let found = database.rows(Statement { sql: D::FIND.into(), values: Vec::new() }).await?;
     let found = found.first().map(|row| row.number(0)).transpose().map_err(D::error)?;
     if found.is_none_or(|tables| tables == 0) {
         return Ok(None);
     }
-    let rows = database.rows(Statement { sql: READ, values: Vec::new() }).await?;
+    let rows = database.rows(Statement { sql: READ.into(), values: Vec::new() }).await?;
     let row = rows.first().ok_or_else(|| corrupt("cluster_version is empty"))?;
     let form = |column| {
         let number = row.number(column).map_err(D::error)?;
@@ -96,7 +99,7 @@ async fn set<D: Migrations>(
     form: u32,
 ) -> Result<(), JournalError> {
     let values = vec![Value::Number(form.into()), Value::Number(form.into())];
-    database.write(&[Statement { sql, values }]).await?;
+    database.write(&[Statement { sql: sql.into(), values }]).await?;
     Ok(())
 }
 

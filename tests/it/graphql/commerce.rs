@@ -58,7 +58,7 @@ async fn an_order_is_drafted_placed_and_confirmed() {
     let data = app.data(query, json!({"v": teapot.1, "l": SHELF})).await;
     assert_eq!(data["stockItem"], json!({"onHand": 2, "committed": 0, "available": 2}));
     app.done("completeOrder", json!({"orderId": order, "idempotencyKey": "c"}), "").await;
-    let query = "{ orders(status: COMPLETED) { edges { node { id } } } }";
+    let query = "{ orders(where: {status: {eq: COMPLETED}}) { edges { node { id } } } }";
     eventually("the list shows it", async || {
         let data = app.data(query, json!({})).await;
         (data["orders"]["edges"][0]["node"]["id"] == order.as_str()).then_some(())

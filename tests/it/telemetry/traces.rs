@@ -109,7 +109,7 @@ fn check(all: &[Span], trace_id: u128) {
     };
     assert_eq!(told("emporium.payment.provider").as_deref(), Some("test"));
     assert_eq!(told("emporium.payment.outcome").as_deref(), Some("approved"));
-    let views: Vec<_> = spans.iter().filter(|span| span.name == "view orders").collect();
+    let views: Vec<_> = spans.iter().filter(|span| span.name == "table orders").collect();
     assert!(views.iter().any(|view| parent(view) == id(&place.span_id)), "{:#?}", names(&spans));
     assert!(views.len() >= 2, "the list follows the order to its end");
     // What nobody traced is not there.

@@ -35,7 +35,7 @@ impl Follower for Fussy {
         aggregate_type == Product::TYPE
     }
 
-    fn take(&mut self, seen: &mut Self::Content, _: &Entry, place: Place, fact: &Fact) {
+    fn take(&mut self, seen: &mut Self::Content, _: &Entry, place: Place, fact: Fact) {
         let revised = matches!(fact, Fact::Product(Event::ProductRevised { .. }));
         let dislikes = place.aggregate_id == self.dislikes && revised;
         seen.push((place.aggregate_id, place.version));

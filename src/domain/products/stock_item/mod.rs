@@ -27,7 +27,7 @@ use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
 use crate::text::InvalidText;
 
-pub use questions::{IsOpen, MayBeSent, Overview, Questions, Summary};
+pub use questions::{IsOpen, MayBeSent, Overview, Questions, Summary, Sums, Totals};
 pub use state::{Ending, Hold, IncomingTransfer, OutgoingTransfer, Phase, State};
 
 /// The marker of this kind of aggregate.

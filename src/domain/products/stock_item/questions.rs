@@ -10,7 +10,7 @@ use super::{Hold, OutgoingTransfer, Refusal, State, StockItem, decide};
 use crate::id::{HoldId, LocationId, TransferId, VariantId};
 use crate::question::Question;
 
-crate::questions!(StockItem { Overview, IsOpen, MayBeSent });
+crate::questions!(StockItem { Overview, Sums, IsOpen, MayBeSent });
 
 /// Its numbers; and of holds and transfers those that are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,39 @@ impl Question<StockItem> for Overview {
             outgoing: outgoing.map(|(id, transfer)| (*id, *transfer)).collect(),
             outgoing_count: state.outgoing.len(),
             incoming_count: state.incoming.len(),
+        }
+    }
+}
+
+/// Its sums as events left them: what is held counts until an event ends the hold, so that the answer
+/// is the same whenever it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sums;
+
+/// What [`Sums`] is answered with. Units, all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// `None` until opened.
+    pub identity: Option<(VariantId, LocationId)>,
+    pub on_hand: i64,
+    pub held: i64,
+    pub committed: i64,
+    pub backordered: i64,
+    pub backorder_limit: i64,
+}
+
+impl Question<StockItem> for Sums {
+    type Answer = Totals;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> Totals {
+        Totals {
+            identity: state.identity,
+            on_hand: state.on_hand,
+            held: state.held,
+            committed: state.committed,
+            backordered: state.backordered,
+            backorder_limit: state.backorder_limit,
         }
     }
 }

@@ -8,6 +8,7 @@ mod appender;
 mod errors;
 mod ownership;
 mod quarantine;
+mod read_tables;
 mod reading;
 mod secrets;
 mod session;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::connections::{Borrowed, Connections};
-use super::migrations::{MYSQL, failed, migrator};
+use super::migrations::{File, MYSQL, READ_OF_MYSQL, failed, migrator};
 use crate::versions::Migrations;
 use errors::journal_error;
 use persistence::journal::{Appender, AppenderSource, JournalError};
@@ -93,19 +94,28 @@ impl Database {
     }
 }
 
+impl Database {
+    async fn run_files(&self, files: &[File]) -> Result<(), JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let migrator = migrator(files);
+        let run = migrator.run(borrowed.connection());
+        run.await.map_err(|error| failed(error, journal_error))?;
+        borrowed.give_back();
+        Ok(())
+    }
+}
+
 impl Migrations for Database {
     const FIND: &'static str = "SELECT CAST(COUNT(*) AS UNSIGNED) \
          FROM information_schema.tables \
          WHERE table_schema = DATABASE() AND table_name = 'cluster_version'";
 
     async fn make_tables(&self) -> Result<(), JournalError> {
-        let mut borrowed = self.acquire().await?;
-        migrator(&MYSQL)
-            .run(borrowed.connection())
-            .await
-            .map_err(|error| failed(error, journal_error))?;
-        borrowed.give_back();
-        Ok(())
+        self.run_files(&MYSQL).await
+    }
+
+    async fn make_read_tables(&self) -> Result<(), JournalError> {
+        self.run_files(&READ_OF_MYSQL).await
     }
 }
 

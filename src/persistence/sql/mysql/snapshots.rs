@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::{Arguments, Connection, Executor, MySqlConnection, Row};
+use sqlx::{Arguments, Connection, Executor, MySqlConnection, Row, ValueRef};
 use tokio::time::sleep;
 
 use super::Database;
 use super::errors::{Verdict, journal_error, verdict};
 use crate::snapshots::statements::{chunk_columns, segment_columns, snapshot_columns};
-use crate::snapshots::{Columns, Statement, Tables, Value};
+use crate::snapshots::{Columns, Guard, Statement, Tables, Value};
 use persistence::journal::JournalError;
 
 /// How often a transaction that met a deadlock or a lock is made.
@@ -50,7 +50,7 @@ impl Tables for Database {
     async fn rows(&self, statement: Statement<'_>) -> Result<Vec<MySqlRow>, JournalError> {
         let arguments = bind(&statement.values).map_err(journal_error)?;
         let mut borrowed = self.acquire().await?;
-        let query = sqlx::query_with(statement.sql, arguments).fetch_all(borrowed.connection());
+        let query = sqlx::query_with(statement.sql.0, arguments).fetch_all(borrowed.connection());
         let rows = self.answer(query).await?;
         // What was read is not told before it is decoded; reading is rare enough.
         borrowed.connection().shrink_buffers();
@@ -58,7 +58,11 @@ impl Tables for Database {
         Ok(rows)
     }
 
-    async fn write(&self, statements: &[Statement<'_>]) -> Result<u64, JournalError> {
+    async fn transact(
+        &self,
+        guard: &Guard<'_>,
+        statements: &[Statement<'_>],
+    ) -> Result<Option<u64>, JournalError> {
         let bytes = longest(statements);
         if bytes > self.server.statement_bytes_max {
             let problem = format!(
@@ -71,7 +75,7 @@ impl Tables for Database {
         let mut tries = 0;
         let changed = loop {
             tries += 1;
-            let transaction = run(borrowed.connection(), statements);
+            let transaction = run(borrowed.connection(), guard, statements);
             let result = self.answer(async { Ok(transaction.await) }).await?;
             match result {
                 Ok(changed) => break changed,
@@ -106,20 +110,31 @@ fn longest(statements: &[Statement<'_>]) -> usize {
 /// A statement that stands alone is its own transaction, and costs one round trip.
 async fn run(
     connection: &mut MySqlConnection,
+    guard: &Guard<'_>,
+    statements: &[Statement<'_>],
+) -> Result<Option<u64>, sqlx::Error> {
+    if guard.statements.is_empty() && statements.len() == 1 {
+        return run_all(connection, statements).await.map(Some);
+    }
+    connection.execute("START TRANSACTION").await?;
+    if run_all(connection, &guard.statements).await? != guard.rows {
+        connection.execute("ROLLBACK").await?;
+        return Ok(None);
+    }
+    let changed = run_all(connection, statements).await?;
+    connection.execute("COMMIT").await?;
+    Ok(Some(changed))
+}
+
+async fn run_all(
+    connection: &mut MySqlConnection,
     statements: &[Statement<'_>],
 ) -> Result<u64, sqlx::Error> {
     let mut changed = 0;
-    let alone = statements.len() == 1;
-    if !alone {
-        connection.execute("START TRANSACTION").await?;
-    }
     for statement in statements {
         let arguments = bind(&statement.values)?;
-        let done = sqlx::query_with(statement.sql, arguments).execute(&mut *connection).await?;
-        changed += done.rows_affected();
-    }
-    if !alone {
-        connection.execute("COMMIT").await?;
+        let query = sqlx::query_with(statement.sql.0.clone(), arguments);
+        changed += query.execute(&mut *connection).await?.rows_affected();
     }
     Ok(changed)
 }
@@ -128,6 +143,7 @@ fn bind(values: &[Value<'_>]) -> Result<MySqlArguments, sqlx::Error> {
     let mut arguments = MySqlArguments::default();
     for value in values {
         match *value {
+            Value::Null => arguments.add(None::<i64>),
             Value::Text(text) => arguments.add(text),
             Value::Bytes(bytes) => arguments.add(bytes),
             Value::Number(number) => arguments.add(number),
@@ -153,5 +169,9 @@ impl Columns for MySqlRow {
 
     fn time(&self, column: usize) -> Result<i64, sqlx::Error> {
         self.try_get(column)
+    }
+
+    fn is_null(&self, column: usize) -> Result<bool, sqlx::Error> {
+        Ok(self.try_get_raw(column)?.is_null())
     }
 }

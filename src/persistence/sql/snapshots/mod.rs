@@ -13,6 +13,7 @@ pub(super) mod statements;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use uuid::Uuid;
 
 use self::rows::{
@@ -35,17 +36,51 @@ use persistence::snapshots::{
 /// What a statement is given.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
+    Null,
     Text(&'a str),
     Bytes(&'a [u8]),
     Number(u64),
-    /// Microseconds since 1970 UTC.
+    /// Microseconds since 1970 UTC, or any other signed number.
     Time(i64),
 }
 
 /// A statement with what it is given, in order.
 pub struct Statement<'a> {
-    pub sql: &'static str,
+    pub sql: Sql,
     pub values: Vec<Value<'a>>,
+}
+
+/// What must be so for a transaction to count: these statements, its first ones, change so many rows.
+pub struct Guard<'a> {
+    pub statements: Vec<Statement<'a>>,
+    pub rows: u64,
+}
+
+impl Guard<'_> {
+    /// Lets everything pass.
+    pub const NONE: Self = Self { statements: Vec::new(), rows: 0 };
+}
+
+/// The text of a statement: written down here, or made of what stands here.
+#[derive(Clone, Debug)]
+pub struct Sql(pub SqlStr);
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self(SqlStr::from_static(text))
+    }
+}
+
+impl From<Arc<str>> for Sql {
+    fn from(text: Arc<str>) -> Self {
+        Self(AssertSqlSafe(text).into_sql_str())
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self(AssertSqlSafe(text).into_sql_str())
+    }
 }
 
 /// A row, read by the place of a column.
@@ -54,6 +89,7 @@ pub trait Columns: Send + Sync {
     fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error>;
     fn number(&self, column: usize) -> Result<u64, sqlx::Error>;
     fn time(&self, column: usize) -> Result<i64, sqlx::Error>;
+    fn is_null(&self, column: usize) -> Result<bool, sqlx::Error>;
 }
 
 /// The tables of one database.
@@ -73,12 +109,31 @@ pub trait Tables: Send + Sync + 'static {
         statement: Statement<'_>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, JournalError>> + Send;
 
-    /// Runs the statements in one transaction, and says how many rows they changed. Numbers beyond
-    /// what the database keeps are refused.
+    /// Runs the statements in one transaction behind those of the guard, and says how many rows they
+    /// changed; none, where the guard's changed others than it says: then nothing is changed. Numbers
+    /// beyond what the database keeps are refused.
+    fn transact(
+        &self,
+        guard: &Guard<'_>,
+        statements: &[Statement<'_>],
+    ) -> impl Future<Output = Result<Option<u64>, JournalError>> + Send;
+
+    /// Runs the statements in one transaction, and says how many rows they changed.
     fn write(
         &self,
         statements: &[Statement<'_>],
-    ) -> impl Future<Output = Result<u64, JournalError>> + Send;
+    ) -> impl Future<Output = Result<u64, JournalError>> + Send {
+        async { Ok(self.transact(&Guard::NONE, statements).await?.unwrap_or(0)) }
+    }
+
+    /// Runs the statements in one transaction if the guard lets them, and says whether it did.
+    fn write_if(
+        &self,
+        guard: &Guard<'_>,
+        statements: &[Statement<'_>],
+    ) -> impl Future<Output = Result<bool, JournalError>> + Send {
+        async { Ok(self.transact(guard, statements).await?.is_some()) }
+    }
 
     /// What an error means that was met in a row.
     fn error(error: sqlx::Error) -> JournalError;
@@ -104,7 +159,7 @@ impl<D: Tables> SnapshotReader for Snapshots<D> {
             Value::Time(since_us),
             Value::Number(rows.into()),
         ];
-        let rows = self.0.rows(Statement { sql: READ_SEGMENTS, values }).await?;
+        let rows = self.0.rows(Statement { sql: READ_SEGMENTS.into(), values }).await?;
         let corrupt = |damage| {
             JournalError::Corrupt(damage)
                 .at(format_args!("keys of {aggregate_type}/{aggregate_id}"))
@@ -122,7 +177,7 @@ impl<D: Tables> SnapshotReader for Snapshots<D> {
         let [kind, after_id, schema, version] = key_at(aggregate_type, &after);
         let values =
             vec![kind, after_id, after_id, schema, schema, version, Value::Number(rows.into())];
-        let found = self.0.rows(Statement { sql: PLACES, values }).await?;
+        let found = self.0.rows(Statement { sql: PLACES.into(), values }).await?;
         let place = |row: &D::Row| {
             let (aggregate_id, state_schema) = (id(&row.bytes(0)?)?, small(row.number(1)?)?);
             Ok(SnapshotPlace { aggregate_id, state_schema, version: row.number(2)? })
@@ -136,7 +191,7 @@ impl<D: Tables> SnapshotReader for Snapshots<D> {
         place: SnapshotPlace,
     ) -> Result<Option<Listed>, JournalError> {
         let values = key_at(aggregate_type, &place).to_vec();
-        let rows = self.0.rows(Statement { sql: AT, values }).await?;
+        let rows = self.0.rows(Statement { sql: AT.into(), values }).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(match self.whole(row).await? {
             Ok(snapshot) => Listed::Sound(snapshot),
@@ -189,7 +244,7 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
                 Value::Number(reach.version_max),
                 Value::Time(reach.recorded_us_max),
             ];
-            let rows = self.0.rows(Statement { sql: NEWEST, values }).await?;
+            let rows = self.0.rows(Statement { sql: NEWEST.into(), values }).await?;
             let Some(row) = rows.first() else { return Ok(None) };
             let damage = match self.whole(row).await? {
                 Ok(snapshot) => return Ok(Some(snapshot)),
@@ -206,7 +261,7 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
             let place = SnapshotPlace { aggregate_id, state_schema, version };
             let mut damaged = key_at(aggregate_type, &place).to_vec();
             damaged.push(Value::Number(row.number(11).map_err(D::error)?));
-            self.0.write(&[Statement { sql: REMOVE_DAMAGED, values: damaged }]).await?;
+            self.0.write(&[Statement { sql: REMOVE_DAMAGED.into(), values: damaged }]).await?;
         }
     }
 
@@ -221,7 +276,7 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
             Value::Bytes(aggregate_id.as_bytes()),
             Value::Time(before_us),
         ];
-        self.0.write(&[Statement { sql: PRUNE_SEGMENTS, values }]).await.map(drop)
+        self.0.write(&[Statement { sql: PRUNE_SEGMENTS.into(), values }]).await.map(drop)
     }
 }
 
@@ -256,7 +311,7 @@ impl<D: Tables> Snapshots<D> {
     }
 
     async fn stands(&self, head: &SnapshotHead) -> Result<bool, JournalError> {
-        let rows = self.0.rows(Statement { sql: AT, values: key(head).to_vec() }).await?;
+        let rows = self.0.rows(Statement { sql: AT.into(), values: key(head).to_vec() }).await?;
         Ok(!rows.is_empty())
     }
 
@@ -296,7 +351,7 @@ impl<D: Tables> Snapshots<D> {
     ) -> Result<(), JournalError> {
         let [kind, aggregate_id, schema, version] = key(head);
         let values = vec![kind, aggregate_id, schema, Value::Number(WINDOW as u64)];
-        let rows = self.0.rows(Statement { sql: ROW, values }).await?;
+        let rows = self.0.rows(Statement { sql: ROW.into(), values }).await?;
         let standing =
             |row: &D::Row| Ok(Standing { version: row.number(0)?, bytes: row.number(1)? });
         let row: Vec<Standing> =
@@ -306,14 +361,15 @@ impl<D: Tables> Snapshots<D> {
             surplus.iter().flat_map(|version| remove(head, *version)).collect();
         if chunks > 1 {
             let values = vec![kind, aggregate_id, schema, version];
-            statements.push(Statement { sql: REMOVE_HEADLESS, values });
+            statements.push(Statement { sql: REMOVE_HEADLESS.into(), values });
         }
         if row.len() == 1 && head.state_schema > 1 {
             // The first one of its schema: the schema before may still be read, by the program of
             // before; those before that are of no use to anybody.
             let before = Value::Number(u64::from(head.state_schema) - 1);
             for sql in [REMOVE_SCHEMAS, REMOVE_CHUNKS_OF_SCHEMAS] {
-                statements.push(Statement { sql, values: vec![kind, aggregate_id, before] });
+                statements
+                    .push(Statement { sql: sql.into(), values: vec![kind, aggregate_id, before] });
             }
         }
         if statements.is_empty() { Ok(()) } else { self.0.write(&statements).await.map(drop) }

@@ -35,7 +35,7 @@ impl HeadRow {
             Value::Number(checksum::of_head(self).into()),
             Value::Bytes(content),
         ]);
-        Statement { sql: D::SAVE_SNAPSHOT, values }
+        Statement { sql: D::SAVE_SNAPSHOT.into(), values }
     }
 
     /// The row as it was written, or what is wrong with it.
@@ -100,13 +100,13 @@ pub(super) fn save_chunk<'a, D: Tables>(
         Value::Number(checksum::of_chunk(head, number, content).into()),
         Value::Bytes(content),
     ]);
-    Statement { sql: D::SAVE_CHUNK, values }
+    Statement { sql: D::SAVE_CHUNK.into(), values }
 }
 
 pub(super) fn read_chunk(head: &SnapshotHead, number: u32) -> Statement<'_> {
     let mut values = key(head).to_vec();
     values.push(Value::Number(number.into()));
-    Statement { sql: CHUNK, values }
+    Statement { sql: CHUNK.into(), values }
 }
 
 /// The content of a chunk's row, or what is wrong with it.
@@ -129,7 +129,7 @@ pub(super) fn remove(head: &SnapshotHead, version: u64) -> [Statement<'_>; 2] {
     [REMOVE, REMOVE_CHUNKS].map(|sql| {
         let mut values = key(head).to_vec();
         values[3] = Value::Number(version);
-        Statement { sql, values }
+        Statement { sql: sql.into(), values }
     })
 }
 
@@ -143,7 +143,7 @@ pub(super) fn save_segment<D: Tables>(segment: &KeySegment) -> Statement<'_> {
         Value::Bytes(&segment.fingerprints),
         Value::Number(checksum::of_segment(segment).into()),
     ];
-    Statement { sql: D::SAVE_SEGMENT, values }
+    Statement { sql: D::SAVE_SEGMENT.into(), values }
 }
 
 /// The segment in a row, or what is wrong with it.

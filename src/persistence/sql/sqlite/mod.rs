@@ -9,6 +9,7 @@ mod errors;
 mod lock;
 mod ownership;
 mod quarantine;
+mod read_tables;
 mod reading;
 mod secrets;
 mod slots;
@@ -24,7 +25,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::connections::{Connections, Open};
-use super::migrations::{SQLITE, failed, migrator};
+use super::migrations::{File, READ_OF_SQLITE, SQLITE, failed, migrator};
 use crate::versions::Migrations;
 use errors::journal_error;
 use persistence::journal::{Appender, AppenderSource, JournalError};
@@ -39,11 +40,22 @@ pub struct Options {
     /// How long a write waits for a writer of another process (a backup, an operator's shell)
     /// before it is refused.
     pub busy_timeout: Duration,
+    pub flush: Flush,
+}
+
+/// When what is written is flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// What is acknowledged is safe.
+    EachCommit,
+    /// A crash of the machine may take the last commits, each of them whole. For what is made anew
+    /// from elsewhere.
+    Sometimes,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 8, busy_timeout: Duration::from_secs(10) }
+        Self { readers: 8, busy_timeout: Duration::from_secs(10), flush: Flush::EachCommit }
     }
 }
 
@@ -78,7 +90,10 @@ impl Database {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match options.flush {
+                Flush::EachCommit => SqliteSynchronous::Full,
+                Flush::Sometimes => SqliteSynchronous::Normal,
+            })
             .busy_timeout(options.busy_timeout)
             .statement_cache_capacity(STATEMENTS_CACHED)
             .disable_statement_logging();
@@ -93,19 +108,28 @@ impl Database {
     }
 }
 
+impl Database {
+    async fn run_files(&self, files: &[File]) -> Result<(), JournalError> {
+        let _turn = self.turn.lock().await;
+        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
+        let migrator = migrator(files);
+        let run = migrator.run(writer.connection());
+        run.await.map_err(|error| failed(error, journal_error))?;
+        writer.give_back();
+        Ok(())
+    }
+}
+
 impl Migrations for Database {
     const FIND: &'static str =
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'cluster_version'";
 
     async fn make_tables(&self) -> Result<(), JournalError> {
-        let _turn = self.turn.lock().await;
-        let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        migrator(&SQLITE)
-            .run(writer.connection())
-            .await
-            .map_err(|error| failed(error, journal_error))?;
-        writer.give_back();
-        Ok(())
+        self.run_files(&SQLITE).await
+    }
+
+    async fn make_read_tables(&self) -> Result<(), JournalError> {
+        self.run_files(&READ_OF_SQLITE).await
     }
 }
 

@@ -2,12 +2,12 @@
 //! statements run.
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Connection, Row, SqliteConnection};
+use sqlx::{Arguments, Connection, Row, SqliteConnection, ValueRef};
 
 use super::Database;
 use super::errors::{bound, journal_error, signed, stored};
 use crate::snapshots::statements::{chunk_columns, segment_columns, snapshot_columns};
-use crate::snapshots::{Columns, Statement, Tables, Value};
+use crate::snapshots::{Columns, Guard, Statement, Tables, Value};
 use persistence::journal::JournalError;
 
 impl Tables for Database {
@@ -39,7 +39,7 @@ impl Tables for Database {
         let arguments =
             bind(&statement.values, |number| Ok(bound(number))).map_err(journal_error)?;
         let mut reader = self.readers.acquire().await.map_err(journal_error)?;
-        let rows = sqlx::query_with(statement.sql, arguments)
+        let rows = sqlx::query_with(statement.sql.0, arguments)
             .fetch_all(reader.connection())
             .await
             .map_err(journal_error)?;
@@ -47,12 +47,16 @@ impl Tables for Database {
         Ok(rows)
     }
 
-    async fn write(&self, statements: &[Statement<'_>]) -> Result<u64, JournalError> {
+    async fn transact(
+        &self,
+        guard: &Guard<'_>,
+        statements: &[Statement<'_>],
+    ) -> Result<Option<u64>, JournalError> {
         let _turn = self.turn.lock().await;
         let mut writer = self.writer.acquire().await.map_err(journal_error)?;
-        let changed = run(writer.connection(), statements).await.map_err(journal_error)?;
+        let done = run(writer.connection(), guard, statements).await.map_err(journal_error)?;
         writer.give_back();
-        Ok(changed)
+        Ok(done)
     }
 
     fn error(error: sqlx::Error) -> JournalError {
@@ -62,16 +66,29 @@ impl Tables for Database {
 
 async fn run(
     connection: &mut SqliteConnection,
+    guard: &Guard<'_>,
+    statements: &[Statement<'_>],
+) -> Result<Option<u64>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if run_all(&mut transaction, &guard.statements).await? != guard.rows {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
+    let changed = run_all(&mut transaction, statements).await?;
+    transaction.commit().await?;
+    Ok(Some(changed))
+}
+
+async fn run_all(
+    connection: &mut SqliteConnection,
     statements: &[Statement<'_>],
 ) -> Result<u64, sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut changed = 0;
     for statement in statements {
         let arguments = bind(&statement.values, signed)?;
-        let done = sqlx::query_with(statement.sql, arguments).execute(&mut *transaction).await?;
-        changed += done.rows_affected();
+        let query = sqlx::query_with(statement.sql.0.clone(), arguments);
+        changed += query.execute(&mut *connection).await?.rows_affected();
     }
-    transaction.commit().await?;
     Ok(changed)
 }
 
@@ -83,6 +100,7 @@ fn bind(
     let mut arguments = SqliteArguments::default();
     for value in values {
         match *value {
+            Value::Null => arguments.add(None::<i64>),
             Value::Text(text) => arguments.add(text),
             Value::Bytes(bytes) => arguments.add(bytes),
             Value::Number(number) => arguments.add(keep(number)?),
@@ -108,5 +126,9 @@ impl Columns for SqliteRow {
 
     fn time(&self, column: usize) -> Result<i64, sqlx::Error> {
         self.try_get(column)
+    }
+
+    fn is_null(&self, column: usize) -> Result<bool, sqlx::Error> {
+        Ok(self.try_get_raw(column)?.is_null())
     }
 }

@@ -1,0 +1,169 @@
+//! The follower under every [`Table`]: folds events into rows.
+
+use std::collections::{BTreeSet, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::writer::{Changes, Writer, patient};
+use super::{PAUSE, TURN_BYTES, TableRef};
+use crate::checkpoint;
+use crate::follower::{At, FollowError, Follower, Moment, Turn};
+use crate::shard::NodeServices;
+use domain::id::AggregateId;
+use persistence::journal::{Entry, JournalError};
+use projections::table::{Key, Origin, Row, Rows, Stored, Table, Touch};
+use projections::{Fact, Place};
+
+/// See the module.
+pub struct EventFollower<T: Table> {
+    writer: Writer<T>,
+    /// What this turn read: the entries, and their facts by the place of their entry.
+    entries: Vec<At>,
+    facts: Vec<(usize, Place, Fact)>,
+}
+
+impl<T: Table> EventFollower<T> {
+    pub fn new(services: &NodeServices, table: TableRef<T>) -> Self {
+        Self { writer: Writer::new(services, table), entries: Vec::new(), facts: Vec::new() }
+    }
+
+    /// The rows that this turn's events touch, as they are kept.
+    async fn load(&self) -> Result<Rows<T::Row>, JournalError> {
+        let (mut keys, mut new, mut whole) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (_, place, fact) in &self.facts {
+            T::touches(*place, fact, &mut |touch| match touch {
+                Touch::Row(key) => drop(keys.insert(key)),
+                Touch::New(key) => drop(new.insert(key)),
+                Touch::Whole(id) => drop(whole.insert(id)),
+            });
+        }
+        let mut rows = Rows::default();
+        let mut load = |stored: Stored| {
+            let Some(row) = T::Row::read(&stored.values) else {
+                let reason =
+                    format!("a row of {} is none: {:?}", self.writer.filling.name(), stored.key);
+                return Err(JournalError::Corrupt(reason.into()));
+            };
+            rows.load(stored.key, stored.origin, row);
+            Ok(())
+        };
+        let keys: Vec<Key> = keys.difference(&new).copied().collect();
+        for stored in self.writer.store.rows(self.writer.filling, &keys).await? {
+            load(stored)?;
+        }
+        for id in whole {
+            for stored in self.writer.store.rows_of(self.writer.filling, Key::of(id)).await? {
+                load(stored)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Applies what this turn read. Entries that cannot be applied are named, with what comes later to
+    /// their aggregates left out.
+    fn fold(&self, rows: &mut Rows<T::Row>) -> (Changes, Vec<(At, String)>) {
+        let trusting = AssertUnwindSafe(|| {
+            for (entry, place, fact) in &self.facts {
+                apply::<T>(rows, &self.entries[*entry], *place, fact);
+            }
+            rows.changes()
+        });
+        let fits = |row: &Stored| T::SHAPE.misfit(&row.values).is_none();
+        match catch_unwind(trusting) {
+            Ok(changes) if changes.0.iter().all(fits) => (changes, Vec::new()),
+            _ => {
+                rows.reset();
+                let failed = self.fold_each(rows);
+                (rows.changes(), failed)
+            }
+        }
+    }
+
+    fn fold_each(&self, rows: &mut Rows<T::Row>) -> Vec<(At, String)> {
+        let mut failed = Vec::new();
+        let mut left_out: HashSet<AggregateId> = HashSet::new();
+        for of_entry in self.facts.chunk_by(|one, other| one.0 == other.0) {
+            let at = &self.entries[of_entry[0].0];
+            if left_out.contains(&at.aggregate_id) {
+                continue;
+            }
+            let saved = rows.save(at.aggregate_id);
+            let applying = AssertUnwindSafe(|| {
+                for (_, place, fact) in of_entry {
+                    apply::<T>(rows, at, *place, fact);
+                }
+            });
+            let reason = match catch_unwind(applying) {
+                Ok(()) => match rows.misfit_of(T::SHAPE, at.aggregate_id) {
+                    None => continue,
+                    Some(misfit) => misfit,
+                },
+                Err(_) => "it panicked".to_owned(),
+            };
+            rows.restore(saved);
+            left_out.insert(at.aggregate_id);
+            failed.push((at.clone(), reason));
+        }
+        failed
+    }
+}
+
+fn apply<T: Table>(rows: &mut Rows<T::Row>, at: &At, place: Place, fact: &Fact) {
+    rows.at(Origin { version: place.version, shard: at.shard, seq: at.seq });
+    T::apply(place, fact, rows);
+}
+
+impl<T: Table> Follower for EventFollower<T> {
+    const NAME: checkpoint::Name =
+        checkpoint::Name { kind: "table", name: T::SHAPE.name, schema: T::SHAPE.schema };
+    const STANDS_WHERE_STORED: bool = true;
+    const TURN_BYTES: usize = TURN_BYTES;
+    const PAUSE: Duration = PAUSE;
+
+    type Content = ();
+
+    async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
+        self.forget();
+        self.writer.begin(services).await.map(Some)
+    }
+
+    async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {
+        self.writer.note(&moment).await
+    }
+
+    fn wants(aggregate_type: &str, _: u64) -> bool {
+        T::wants(aggregate_type)
+    }
+
+    fn skims(&mut self, entry: &Entry) -> bool {
+        !T::may_matter(&entry.events)
+    }
+
+    fn take(&mut self, (): &mut (), entry: &Entry, place: Place, fact: Fact) {
+        let is_last = |at: &At| (at.shard, at.seq) == (entry.shard, entry.seq);
+        if !self.entries.last().is_some_and(is_last) {
+            self.entries.push(At::of(entry));
+        }
+        self.facts.push((self.entries.len() - 1, place, fact));
+    }
+
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.facts.clear();
+    }
+
+    async fn settle(&mut self, turn: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
+        if self.facts.is_empty() && self.writer.keeps(turn.parked) {
+            // Where it stands is written with the next rows, or with the next checkpoint.
+            return Ok(Vec::new());
+        }
+        let mut rows = patient(|| self.load()).await?;
+        let (changes, failed) = self.fold(&mut rows);
+        let parked = turn.parked_with(&failed)?;
+        let read = self.entries.iter().map(|at| at.shard);
+        self.writer.write(&changes, read, turn.to, &parked).await?;
+        self.forget();
+        Ok(failed)
+    }
+}

@@ -1,0 +1,134 @@
+//! Where a table's rows stand, and how a turn is written.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Open, PAUSE, RETRY, TableRef};
+use crate::follower::{FollowError, Moment, Parked, ParkedSet};
+use crate::shard::NodeServices;
+use persistence::cause::{Cause, chain};
+use persistence::journal::{JournalError, ShardId};
+use persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
+use projections::position::Position;
+use projections::table::{Key, Listed, Stored};
+
+/// How often a database is asked that does not answer, before the follower begins anew.
+const TRIES: u32 = 10;
+
+/// Rows to put, and keys of those that are gone.
+pub type Changes = (Vec<Stored>, Vec<Key>);
+
+/// See the module.
+pub struct Writer<T> {
+    table: TableRef<T>,
+    pub store: Arc<dyn ReadStore>,
+    pub filling: Filling,
+    /// Where the rows stand, and what is kept as set aside.
+    stored: (Position, Arc<ParkedSet>),
+}
+
+impl<T: Listed> Writer<T> {
+    pub fn new(services: &NodeServices, table: TableRef<T>) -> Self {
+        let filling = Filling { shape: T::SHAPE, generation: 1 };
+        Self { table, store: Arc::clone(&services.read), filling, stored: <_>::default() }
+    }
+
+    /// Opens the table, made where it is missing, and says where its rows stand.
+    pub async fn begin(&mut self, services: &NodeServices) -> Result<Moment<()>, FollowError> {
+        let store = Arc::clone(&self.store);
+        self.filling = store.prepare(T::SHAPE, services.shards).await?;
+        let mut bookmark = store.bookmark(self.filling).await?;
+        if !services.feed.reaches(&bookmark.position) {
+            let name = self.filling.name();
+            tracing::error!(name, "rows are ahead of the log; they are made anew");
+            let next = Filling { generation: self.filling.generation + 1, ..self.filling };
+            store.make(next, services.shards).await?;
+            store.adopt(next).await?;
+            (self.filling, bookmark) = (next, <_>::default());
+        }
+        let parked = Arc::new(read_parked(&bookmark.parked)?);
+        self.stored = (bookmark.position.clone(), Arc::clone(&parked));
+        let open = Open { store, filling: self.filling };
+        self.table.open.store(Some(Arc::new(open)));
+        Ok(Moment { content: (), position: bookmark.position, parked })
+    }
+
+    /// Whether this is what is kept as set aside.
+    pub fn keeps(&self, parked: &Arc<ParkedSet>) -> bool {
+        self.stored.1 == *parked
+    }
+
+    /// Writes rows together with the position, if that is where it is taken to be. `read`: the shards
+    /// that were read, also where their position does not move.
+    pub async fn write(
+        &mut self,
+        (put, gone): &Changes,
+        read: impl Iterator<Item = ShardId>,
+        to: &Position,
+        parked: &Arc<ParkedSet>,
+    ) -> Result<(), FollowError> {
+        let aside = (!self.keeps(parked)).then(|| text_of(parked));
+        let mut shards: BTreeSet<ShardId> = read.collect();
+        let moved = to.shards().filter(|(shard, seq)| self.stored.0.seq(*shard) != *seq);
+        shards.extend(moved.map(|(shard, _)| shard));
+        if aside.is_some() && shards.is_empty() {
+            shards.extend(to.shards().map(|(shard, _)| shard).take(1));
+        }
+        let moved = |shard| Moved { shard, from: self.stored.0.seq(shard), to: to.seq(shard) };
+        let moved: Vec<Moved> = shards.into_iter().map(moved).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let turn = Turn { moved: &moved, put, gone, parked: aside.as_deref() };
+        match patient(|| self.store.write(self.filling, turn)).await? {
+            Written::Done => {
+                self.stored = (to.clone(), Arc::clone(parked));
+                Ok(())
+            }
+            Written::Elsewhere => Err(FollowError::Elsewhere),
+        }
+    }
+
+    /// Has it written where the rows stand, where nothing changed them since.
+    pub async fn note(&mut self, moment: &Moment<()>) -> bool {
+        let nothing = <_>::default();
+        let written =
+            self.write(&nothing, std::iter::empty(), &moment.position, &moment.parked).await;
+        if let Err(error) = &written {
+            let name = T::SHAPE.name;
+            tracing::warn!(error = %chain(error), name, "where its rows stand is not stored");
+        }
+        written.is_ok()
+    }
+}
+
+/// Tries again what the database did not answer. What was written although the answer was lost shows in
+/// where the rows stand.
+pub async fn patient<R, F>(mut work: impl FnMut() -> F) -> Result<R, JournalError>
+where
+    F: Future<Output = Result<R, JournalError>>,
+{
+    let mut pause = PAUSE;
+    for _ in 0..TRIES {
+        match work().await {
+            Err(JournalError::Unreachable(_)) => tokio::time::sleep(pause).await,
+            answer => return answer,
+        }
+        pause = (pause * 2).min(RETRY);
+    }
+    work().await
+}
+
+fn text_of(parked: &ParkedSet) -> String {
+    let all: Vec<&Parked> = parked.iter().collect();
+    serde_json::to_string(&all).expect("what is parked is plain data")
+}
+
+fn read_parked(text: &str) -> Result<ParkedSet, JournalError> {
+    if text.is_empty() {
+        return Ok(ParkedSet::default());
+    }
+    let all: Vec<Parked> =
+        serde_json::from_str(text).map_err(|error| JournalError::Corrupt(Cause::of(error)))?;
+    Ok(all.into_iter().collect())
+}

@@ -1,0 +1,364 @@
+//! Lists that are answered from rows: which page, by what, in which order. A list names the columns
+//! that clients may filter and order by; which index serves that, `projections::plan` knows.
+
+use std::ops::Bound;
+
+use actors::table::TableRef;
+use async_graphql::{Context, Enum, InputObject, InputType, Result};
+use projections::cursor;
+use projections::plan::{self, Filter, Ordering, Slice, Unserved};
+use projections::position::Position;
+use projections::table::{Key, Listed, Row, Stored, Value};
+
+use super::context::engine;
+use super::errors::{INVALID_VALUE, coded, fault};
+use super::ids::{PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId};
+use super::lists::{Page, lacks};
+use super::scalars::{GivenPosition, Instant, Long};
+
+/// Rows of a page where nothing is said.
+const PAGE: i32 = 20;
+
+/// Which page of a list is meant: the first rows behind a cursor, or the last ones before one.
+#[derive(Default)]
+pub struct Window {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+    pub at_least: Option<GivenPosition>,
+}
+
+/// How many rows a page has, for what it costs.
+pub fn rows(first: Option<i32>, last: Option<i32>) -> usize {
+    usize::try_from(first.or(last).unwrap_or(PAGE)).unwrap_or(0)
+}
+
+impl Window {
+    /// Reads the page.
+    pub async fn page<T: Listed>(
+        self,
+        context: &Context<'_>,
+        table: &TableRef<T>,
+        filter: Filter,
+        ordering: Ordering,
+        names: &[(&str, &str)],
+    ) -> Result<RowPage> {
+        let backwards = self.is_backwards()?;
+        let count = rows(self.first, self.last);
+        let at_least = self.at_least.map(|position| position.read(context)).transpose()?;
+        lacks(context, at_least.as_ref())?;
+        let list = format!("{} by {}", T::SHAPE.name, ordering.column);
+        let keys = *engine(context).services.keyed.tokens();
+        let read = |text: String| {
+            let place = cursor::read(&list, &text, &keys);
+            place.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list in this order"))
+        };
+        let edge = if backwards { self.before } else { self.after };
+        let after = edge.map(read).transpose()?;
+        let has_edge = after.is_some();
+        let branches = plan::plan(T::SHAPE, &filter, ordering)
+            .map_err(|unserved| coded("INVALID_FILTER", in_words(&unserved, names)))?;
+        if branches.is_empty() {
+            return Ok(RowPage::empty(table.follower.position()));
+        }
+        let slice = Slice {
+            branches,
+            descending: ordering.descending != backwards,
+            after,
+            rows: u32::try_from(count + 1).unwrap_or(u32::MAX),
+        };
+        let counted = context.look_ahead().field("totalCount").exists();
+        let page = table.page(at_least.as_ref(), counted, &slice).await;
+        let page = page.map_err(|error| fault(&error))?;
+        let column = T::SHAPE.column(ordering.column).expect("lists are ordered by columns");
+        let mut found = page.rows;
+        let more = found.len() > count;
+        found.truncate(count);
+        if backwards {
+            found.reverse();
+        }
+        let edges = found.into_iter().map(|row| {
+            let place = (vec![row.values[column].clone()], row.key);
+            (cursor::write(&list, &place, &keys), row)
+        });
+        let (has_previous_page, has_next_page) =
+            if backwards { (more, has_edge) } else { (has_edge, more) };
+        let (position, total) = (page.position, page.total);
+        Ok(RowPage { edges: edges.collect(), has_next_page, has_previous_page, position, total })
+    }
+
+    fn is_backwards(&self) -> Result<bool> {
+        let backwards = self.last.is_some() || self.before.is_some();
+        if backwards && (self.first.is_some() || self.after.is_some()) {
+            let right = "a page is `first` with `after`, or `last` with `before`";
+            return Err(coded(INVALID_VALUE, right));
+        }
+        Ok(backwards)
+    }
+}
+
+/// One page of a list with its rows.
+pub struct RowPage {
+    pub edges: Vec<(String, Stored)>,
+    has_next_page: bool,
+    has_previous_page: bool,
+    position: Position,
+    total: Option<u32>,
+}
+
+impl RowPage {
+    fn empty(position: Position) -> Self {
+        let (has_next_page, has_previous_page) = (false, false);
+        Self { edges: Vec::new(), has_next_page, has_previous_page, position, total: Some(0) }
+    }
+
+    /// The page without its rows: what is in them, the aggregates themselves say.
+    pub fn of_aggregates(self) -> Page {
+        let Self { edges, has_next_page, has_previous_page, position, total } = self;
+        let edges = edges.into_iter().map(|(cursor, row)| (cursor, row.key.id)).collect();
+        Page { edges, has_next_page, has_previous_page, position, total }
+    }
+
+    /// What a page says of itself, and its rows as the nodes that they make, with their cursors.
+    pub fn nodes<T: Listed, N>(self, node: impl Fn(Key, T::Row) -> N) -> (Page, Vec<(String, N)>) {
+        let rows = self.edges.iter().filter_map(|(cursor, row)| {
+            Some((cursor.clone(), node(row.key, <T::Row as Row>::read(&row.values)?)))
+        });
+        let rows = rows.collect();
+        (self.of_aggregates(), rows)
+    }
+}
+
+/// The connection (Relay) over nodes that rows answer for.
+macro_rules! row_connection {
+    ($connection:ident, $edge:ident, $node:ty) => {
+        pub struct $connection {
+            page: $crate::lists::Page,
+            nodes: Vec<(String, $node)>,
+        }
+
+        impl $connection {
+            pub fn new((page, nodes): ($crate::lists::Page, Vec<(String, $node)>)) -> Self {
+                Self { page, nodes }
+            }
+        }
+
+        /// One page of a list.
+        #[async_graphql::Object]
+        impl $connection {
+            async fn edges(&self) -> Vec<$edge<'_>> {
+                self.nodes.iter().map(|(cursor, node)| $edge { cursor, node }).collect()
+            }
+
+            /// How many there are on all pages; null where that is more than 1,000.
+            #[graphql(complexity = 10)]
+            async fn total_count(&self) -> Option<u32> {
+                self.page.total
+            }
+
+            async fn page_info(&self) -> async_graphql::connection::PageInfo {
+                self.page.info()
+            }
+
+            /// How far in the logs the list was read.
+            async fn position(&self) -> $crate::positions::PositionToken {
+                self.page.position()
+            }
+        }
+
+        /// One row of a list.
+        #[derive(async_graphql::SimpleObject)]
+        pub struct $edge<'a> {
+            cursor: &'a str,
+            node: &'a $node,
+        }
+    };
+}
+pub(crate) use row_connection;
+
+/// In the words of the schema.
+fn in_words(unserved: &Unserved, names: &[(&str, &str)]) -> String {
+    let mut words = unserved.to_string();
+    for (column, name) in names {
+        words = words.replace(column, name);
+    }
+    words
+}
+
+/// In which direction.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Ascending,
+    Descending,
+}
+
+/// What a column is compared with.
+pub trait Compared: InputType {
+    fn value(&self) -> Value;
+}
+
+macro_rules! compared_ids {
+    ($($id:ty),+) => {$(
+        impl Compared for $id {
+            fn value(&self) -> Value {
+                self.0.into()
+            }
+        }
+    )+};
+}
+compared_ids!(PublicUserId, PublicCustomerId, PublicVariantId, PublicLocationId);
+
+impl Compared for Instant {
+    fn value(&self) -> Value {
+        self.0.timestamp_micros().into()
+    }
+}
+
+impl Compared for Long {
+    fn value(&self) -> Value {
+        self.0.into()
+    }
+}
+
+impl Compared for String {
+    fn value(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+/// One of these; several conditions hold together.
+#[derive(InputObject, Clone)]
+#[graphql(concrete(name = "OrderStatusFilter", params(super::commerce::OrderStatus)))]
+#[graphql(concrete(name = "UserStatusFilter", params(super::access::UserStanding)))]
+#[graphql(concrete(name = "UserIdFilter", params(PublicUserId)))]
+#[graphql(concrete(name = "ProductStatusFilter", params(super::products::ProductStatus)))]
+#[graphql(concrete(name = "HoldPhaseFilter", params(super::products::HoldPhase)))]
+#[graphql(concrete(name = "VariantIdFilter", params(PublicVariantId)))]
+#[graphql(concrete(name = "LocationIdFilter", params(PublicLocationId)))]
+#[graphql(concrete(name = "CustomerIdFilter", params(PublicCustomerId)))]
+pub struct OneOf<T: Compared> {
+    pub eq: Option<T>,
+    pub r#in: Option<Vec<T>>,
+}
+
+impl<T: Compared> OneOf<T> {
+    pub fn on(&self, column: &'static str) -> Filter {
+        let equal = self.eq.iter().map(|value| Filter::OneOf(column, vec![value.value()]));
+        let one_of = self
+            .r#in
+            .iter()
+            .map(|values| Filter::OneOf(column, values.iter().map(Compared::value).collect()));
+        Filter::All(equal.chain(one_of).collect())
+    }
+}
+
+/// Text that is this, one of these, or begins so.
+#[derive(InputObject, Clone)]
+pub struct TextFilter {
+    pub eq: Option<String>,
+    pub r#in: Option<Vec<String>>,
+    pub starts_with: Option<String>,
+}
+
+impl TextFilter {
+    pub fn on(&self, column: &'static str) -> Filter {
+        self.each(column, |text| text.to_owned())
+    }
+
+    /// On a column that is kept in lower case.
+    pub fn on_lower(&self, column: &'static str) -> Filter {
+        self.each(column, str::to_lowercase)
+    }
+
+    fn each(&self, column: &'static str, form: impl Fn(&str) -> String) -> Filter {
+        let value = |text: &String| Value::Text(form(text));
+        let equal = self.eq.iter().map(|text| Filter::OneOf(column, vec![value(text)]));
+        let one_of = self.r#in.iter();
+        let one_of = one_of.map(|all| Filter::OneOf(column, all.iter().map(value).collect()));
+        let begins = self.starts_with.iter().map(|text| {
+            let text = form(text);
+            let end = behind_prefix(&text)
+                .map_or(Bound::Unbounded, |end| Bound::Excluded(Value::Text(end)));
+            Filter::Between(column, Bound::Included(Value::Text(text)), end)
+        });
+        Filter::All(equal.chain(one_of).chain(begins).collect())
+    }
+}
+
+/// The first text behind all that begin so, byte by byte; none where there is none.
+fn behind_prefix(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            characters.push(next);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
+}
+
+/// A whole number, or a span of them with both ends.
+#[derive(InputObject, Clone)]
+pub struct LongFilter {
+    pub eq: Option<Long>,
+    pub from: Option<Long>,
+    pub to: Option<Long>,
+}
+
+impl LongFilter {
+    pub fn on(&self, column: &'static str) -> Filter {
+        let bound =
+            |end: Option<Long>| end.map_or(Bound::Unbounded, |end| Bound::Included(end.value()));
+        let span = Filter::Between(column, bound(self.from), bound(self.to));
+        let equal = self.eq.map(|equal| Filter::OneOf(column, vec![equal.value()]));
+        Filter::All(std::iter::once(span).chain(equal).collect())
+    }
+}
+
+/// A span of time: from its first instant on, and before its end.
+#[derive(InputObject, Clone)]
+pub struct DateTimeFilter {
+    pub from: Option<Instant>,
+    pub before: Option<Instant>,
+}
+
+impl DateTimeFilter {
+    pub fn on(&self, column: &'static str) -> Filter {
+        let from = self.from.map_or(Bound::Unbounded, |from| Bound::Included(from.value()));
+        let before = self.before.map_or(Bound::Unbounded, |before| Bound::Excluded(before.value()));
+        Filter::Between(column, from, before)
+    }
+}
+
+/// The input that a list is filtered by: its conditions hold together, with `and` and `or` of the same.
+macro_rules! filters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $test:ty = $column:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(async_graphql::InputObject, Clone)]
+        pub struct $name {
+            /// All of these.
+            pub and: Option<Vec<$name>>,
+            /// At least one of these.
+            pub or: Option<Vec<$name>>,
+            $($(#[$field_doc])* pub $field: Option<$test>,)+
+        }
+
+        impl $name {
+            pub fn filter(&self) -> projections::plan::Filter {
+                use projections::plan::Filter;
+                let mut all = Vec::new();
+                $(all.extend(self.$field.iter().map(|test| test.on($column)));)+
+                if let Some(parts) = &self.and {
+                    all.push(Filter::All(parts.iter().map(Self::filter).collect()));
+                }
+                if let Some(parts) = &self.or {
+                    all.push(Filter::Any(parts.iter().map(Self::filter).collect()));
+                }
+                Filter::All(all)
+            }
+        }
+    };
+}
+pub(crate) use filters;

@@ -1,0 +1,95 @@
+//! The port to the tables that lists are answered from. They stand beside the log, in the same
+//! database or in another; each can be thrown away and filled from the log again.
+//!
+//! Rows and the position that they stand at are written together, and only if the position is still
+//! the one that the writer started from: that comparison alone makes every event count once, whoever
+//! writes and however often an answer is lost.
+
+use async_trait::async_trait;
+
+use crate::journal::{JournalError, Seq, ShardId};
+use projections::plan::Slice;
+use projections::position::Position;
+use projections::table::{Key, Shape, Stored};
+
+/// A table as it is kept: its shape, and which filling of it. A filling is made beside the one that
+/// answers, and takes its place when it has come as far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Filling {
+    pub shape: &'static Shape,
+    pub generation: u32,
+}
+
+impl Filling {
+    /// What it is called among all that follows the logs, and in the database behind `read_`.
+    pub fn name(&self) -> String {
+        let Self { shape: Shape { name, schema, .. }, generation } = self;
+        format!("{name}_{schema}_{generation}")
+    }
+}
+
+/// How far a filling has come, and what it has set aside, as text that only its writer understands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bookmark {
+    pub position: Position,
+    /// Empty where nothing is set aside.
+    pub parked: String,
+}
+
+/// How one turn moved a shard. `from` may be `to`: then the turn only has to stand where it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub shard: ShardId,
+    pub from: Seq,
+    pub to: Seq,
+}
+
+/// All that one turn writes, in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    pub moved: &'a [Moved],
+    pub put: &'a [Stored],
+    pub gone: &'a [Key],
+    /// What is set aside from now on, where that changed.
+    pub parked: Option<&'a str>,
+}
+
+/// What became of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Done,
+    /// The position is not where the writer started from: another has written, or an earlier try
+    /// whose answer was lost. Nothing was changed.
+    Elsewhere,
+}
+
+/// See the module.
+#[async_trait]
+pub trait ReadStore: Send + Sync + 'static {
+    /// The filling that answers, made with its table where there is none yet.
+    async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError>;
+
+    /// Makes the table of a filling, and its positions at the beginning, where they are missing.
+    async fn make(&self, filling: Filling, shards: u16) -> Result<(), JournalError>;
+
+    /// Has `filling` answer from now on. False where one of a later generation does already.
+    async fn adopt(&self, filling: Filling) -> Result<bool, JournalError>;
+
+    /// Removes a filling that does not answer.
+    async fn remove(&self, filling: Filling) -> Result<(), JournalError>;
+
+    async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError>;
+
+    /// The rows of these keys, as far as there are any, in whatever order.
+    async fn rows(&self, filling: Filling, keys: &[Key]) -> Result<Vec<Stored>, JournalError>;
+
+    /// Every row of an aggregate.
+    async fn rows_of(&self, filling: Filling, whole: Key) -> Result<Vec<Stored>, JournalError>;
+
+    async fn write(&self, filling: Filling, turn: Turn<'_>) -> Result<Written, JournalError>;
+
+    async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError>;
+
+    /// How many rows a slice has, counted no further than its bound.
+    async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError>;
+}

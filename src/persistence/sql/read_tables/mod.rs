@@ -1,0 +1,283 @@
+//! Read tables, in whatever database: what a turn writes and in which order, what a page asks. The
+//! words in which the databases differ are theirs: [`ReadTables`].
+
+pub(super) mod statements;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use self::statements::{ROWS_PER_STATEMENT_MAX, as_given, columns_of, key_given, key_of};
+use crate::snapshots::{Columns, Guard, Sql, Statement, Tables, Value as Given};
+use crate::statements::id;
+use domain::id::AggregateId;
+use persistence::journal::JournalError;
+use persistence::read_store::{Bookmark, Filling, Moved, ReadStore, Turn, Written};
+use projections::plan::Slice;
+use projections::position::Position;
+use projections::table::{Column, Key, Kind, Origin, Shape, Stored, Value};
+
+/// Keys that are asked for in one statement, at most.
+const KEYS_PER_STATEMENT_MAX: usize = 128;
+/// Shards that one statement moves, at most.
+const SHARDS_PER_STATEMENT_MAX: usize = 64;
+
+/// The words in which the databases differ.
+pub struct Dialect {
+    /// The type of a column.
+    pub(super) kind: fn(Kind) -> String,
+    /// Whether indexes are made with their table, or by statements of their own.
+    pub(super) indexes_inside: bool,
+    pub(super) table_options: &'static str,
+    /// Begins what becomes of a row that is there already, by the columns of the key.
+    pub(super) on_conflict: fn(&str) -> String,
+    /// A column's value in the row that was to be put.
+    pub(super) given: fn(&str) -> String,
+    /// Has a table read by one of its indexes: no statistics have a say in that.
+    pub(super) by_index: fn(&str, &str) -> String,
+}
+
+/// How one database keeps read tables.
+pub trait ReadTables: Tables {
+    const DIALECT: Dialect;
+    /// Notes the filling that answers, or keeps what is noted.
+    const NOTE_TABLE: &'static str;
+    const NOTE_POSITION: &'static str;
+    const NOTE_PARKED: &'static str;
+}
+
+/// The read tables of a database.
+pub struct ReadTablesOf<D> {
+    database: Arc<D>,
+    /// The texts of statements that are run again and again.
+    texts: Mutex<HashMap<(Filling, Work, usize), Arc<str>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Work {
+    Put,
+    Remove,
+    Read,
+    Advance,
+}
+
+const ANSWERS: &str = "SELECT generation FROM read_tables WHERE name = ?";
+const ADOPT: &str = "UPDATE read_tables SET generation = ? WHERE name = ? AND generation < ?";
+const POSITIONS: &str = "SELECT shard, seq FROM follower_positions WHERE follower = ?";
+const PARKED: &str = "SELECT parked FROM follower_parked WHERE follower = ?";
+const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
+const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
+
+impl<D: ReadTables> ReadTablesOf<D> {
+    pub fn of(database: Arc<D>) -> Self {
+        Self { database, texts: Mutex::default() }
+    }
+
+    fn text(&self, filling: Filling, work: Work, size: usize) -> Sql {
+        let make = || match work {
+            Work::Put => statements::put(&filling, size, &D::DIALECT),
+            Work::Remove => statements::remove(&filling, size),
+            Work::Read => statements::read(&filling, size),
+            Work::Advance => statements::advance(size),
+        };
+        let mut texts = self.texts.lock();
+        let text = texts.entry((filling, work, size)).or_insert_with(|| make().into());
+        Arc::clone(text).into()
+    }
+
+    async fn run(&self, text: String) -> Result<(), JournalError> {
+        let sql = text;
+        self.database.write(&[Statement { sql: sql.into(), values: Vec::new() }]).await.map(drop)
+    }
+
+    async fn generation(&self, shape: &Shape) -> Result<Option<u32>, JournalError> {
+        let name = name_of(shape);
+        let values = vec![Given::Text(&name)];
+        let rows = self.database.rows(Statement { sql: ANSWERS.into(), values }).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let generation = row.number(0).map_err(D::error)?;
+        Ok(Some(u32::try_from(generation).unwrap_or(u32::MAX)))
+    }
+
+    async fn decoded(&self, of: Filling, made: Statement<'_>) -> Result<Vec<Stored>, JournalError> {
+        let rows = self.database.rows(made).await?;
+        rows.iter().map(|row| stored(of.shape, row)).collect::<Result<_, _>>().map_err(D::error)
+    }
+}
+
+/// Under which name the filling that answers is noted.
+fn name_of(shape: &Shape) -> String {
+    format!("{}_{}", shape.name, shape.schema)
+}
+
+/// Parts of at most `max`, their sizes powers of two: there are few texts for them.
+fn parts<T>(mut all: &[T], max: usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = max.min(1 << all.len().checked_ilog2()?);
+        let (part, rest) = all.split_at(size);
+        all = rest;
+        Some(part)
+    })
+}
+
+#[async_trait]
+impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
+    async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError> {
+        if let Some(generation) = self.generation(shape).await? {
+            let filling = Filling { shape, generation };
+            self.make(filling, shards).await?;
+            return Ok(filling);
+        }
+        let first = Filling { shape, generation: 1 };
+        self.make(first, shards).await?;
+        let name = name_of(shape);
+        let values = vec![Given::Text(&name), Given::Number(1)];
+        self.database.write(&[Statement { sql: D::NOTE_TABLE.into(), values }]).await?;
+        let generation = self.generation(shape).await?.unwrap_or(1);
+        Ok(Filling { shape, generation })
+    }
+
+    async fn make(&self, filling: Filling, shards: u16) -> Result<(), JournalError> {
+        for text in statements::create(&filling, &D::DIALECT) {
+            self.run(text).await?;
+        }
+        let name = filling.name();
+        let note = |shard: u16| Statement {
+            sql: D::NOTE_POSITION.into(),
+            values: vec![Given::Text(&name), Given::Number(shard.into())],
+        };
+        let notes: Vec<_> = (0..shards).map(note).collect();
+        self.database.write(&notes).await.map(drop)
+    }
+
+    async fn adopt(&self, filling: Filling) -> Result<bool, JournalError> {
+        let (name, generation) = (name_of(filling.shape), Given::Number(filling.generation.into()));
+        let values = vec![generation, Given::Text(&name), generation];
+        Ok(self.database.write(&[Statement { sql: ADOPT.into(), values }]).await? == 1)
+    }
+
+    async fn remove(&self, filling: Filling) -> Result<(), JournalError> {
+        let name = filling.name();
+        let forget =
+            |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(&name)] };
+        self.database.write(&[FORGET_POSITIONS, FORGET_PARKED].map(forget)).await?;
+        self.run(format!("DROP TABLE IF EXISTS read_{name}")).await
+    }
+
+    async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
+        let name = filling.name();
+        let ask =
+            |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(&name)] };
+        // What is set aside first: what is read later has moved further at most.
+        let parked = self.database.rows(ask(PARKED)).await?;
+        let parked = parked.first().map(|row| row.text(0)).transpose().map_err(D::error)?;
+        let rows = self.database.rows(ask(POSITIONS)).await?;
+        let moved = |row: &D::Row| {
+            let shard = row.number(0)?;
+            Ok((u16::try_from(shard).unwrap_or(u16::MAX), row.number(1)?))
+        };
+        let position: Result<Position, _> = rows.iter().map(moved).collect();
+        let position = position.map_err(D::error)?;
+        Ok(Bookmark { position, parked: parked.unwrap_or_default() })
+    }
+
+    async fn rows(&self, filling: Filling, keys: &[Key]) -> Result<Vec<Stored>, JournalError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for part in parts(keys, KEYS_PER_STATEMENT_MAX) {
+            let sql = self.text(filling, Work::Read, part.len());
+            let values = part.iter().flat_map(|key| key_given(filling.shape, key)).collect();
+            found.extend(self.decoded(filling, Statement { sql, values }).await?);
+        }
+        Ok(found)
+    }
+
+    async fn rows_of(&self, filling: Filling, whole: Key) -> Result<Vec<Stored>, JournalError> {
+        let sql = statements::read_whole(&filling);
+        let values = vec![Given::Bytes(whole.id.0.as_bytes())];
+        self.decoded(filling, Statement { sql: sql.into(), values }).await
+    }
+
+    async fn write(&self, filling: Filling, turn: Turn<'_>) -> Result<Written, JournalError> {
+        let name = filling.name();
+        let advance = |part: &[Moved]| {
+            let number = |number: u64| Given::Number(number);
+            let to = part.iter().flat_map(|each| [number(each.shard.into()), number(each.to)]);
+            let from = part.iter().flat_map(|each| [number(each.shard.into()), number(each.from)]);
+            let values = to.chain([Given::Text(&name)]).chain(from).collect();
+            Statement { sql: self.text(filling, Work::Advance, part.len()), values }
+        };
+        let guards = parts(turn.moved, SHARDS_PER_STATEMENT_MAX).map(advance).collect();
+        let guard = Guard { statements: guards, rows: turn.moved.len() as u64 };
+        let mut statements: Vec<Statement<'_>> = Vec::new();
+        for part in parts(turn.put, ROWS_PER_STATEMENT_MAX) {
+            let sql = self.text(filling, Work::Put, part.len());
+            let values = part.iter().flat_map(|row| row_given(filling.shape, row)).collect();
+            statements.push(Statement { sql, values });
+        }
+        for part in parts(turn.gone, KEYS_PER_STATEMENT_MAX) {
+            let sql = self.text(filling, Work::Remove, part.len());
+            let values = part.iter().flat_map(|key| key_given(filling.shape, key)).collect();
+            statements.push(Statement { sql, values });
+        }
+        if let Some(parked) = turn.parked {
+            let values = vec![Given::Text(&name), Given::Text(parked)];
+            statements.push(Statement { sql: D::NOTE_PARKED.into(), values });
+        }
+        let written = self.database.write_if(&guard, &statements).await?;
+        Ok(if written { Written::Done } else { Written::Elsewhere })
+    }
+
+    async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError> {
+        let (text, values) = statements::page(filling, slice, &D::DIALECT);
+        let sql = text;
+        self.decoded(filling, Statement { sql: sql.into(), values }).await
+    }
+
+    async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
+        let (text, values) = statements::count(filling, slice, &D::DIALECT);
+        let sql = text;
+        let rows = self.database.rows(Statement { sql: sql.into(), values }).await?;
+        let counted = rows.first().map(|row| row.number(0)).transpose().map_err(D::error)?;
+        Ok(u32::try_from(counted.unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+}
+
+fn row_given<'a>(shape: &Shape, row: &'a Stored) -> Vec<Given<'a>> {
+    let Origin { version, shard, seq } = row.origin;
+    let origin = [version, shard.into(), seq].map(Given::Number);
+    let mut values = key_given(shape, &row.key);
+    values.extend(origin);
+    values.extend(row.values.iter().map(as_given));
+    values
+}
+
+fn stored(shape: &Shape, row: &impl Columns) -> Result<Stored, sqlx::Error> {
+    let key = key_of(shape).len();
+    let part = if shape.parts { id(&row.bytes(1)?)? } else { uuid::Uuid::nil() };
+    let shard = row.number(key + 1)?;
+    let origin = Origin {
+        version: row.number(key)?,
+        shard: u16::try_from(shard).unwrap_or(u16::MAX),
+        seq: row.number(key + 2)?,
+    };
+    let first = columns_of(shape).count() - shape.columns.len();
+    let value = |(place, column): (usize, &Column)| value(row, place, column);
+    let values = (first..).zip(shape.columns).map(value).collect::<Result<_, _>>()?;
+    Ok(Stored { key: Key::part(AggregateId(id(&row.bytes(0)?)?), part), origin, values })
+}
+
+fn value(row: &impl Columns, place: usize, column: &Column) -> Result<Value, sqlx::Error> {
+    if column.nullable && row.is_null(place)? {
+        return Ok(Value::Null);
+    }
+    Ok(match column.kind {
+        Kind::Id => Value::Id(id(&row.bytes(place)?)?),
+        Kind::Int => Value::Int(row.time(place)?),
+        Kind::Text(_) => {
+            let text = String::from_utf8(row.bytes(place)?);
+            Value::Text(text.map_err(|error| sqlx::Error::Decode(error.into()))?)
+        }
+    })
+}

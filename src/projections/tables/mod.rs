@@ -1,0 +1,8 @@
+//! The tables that lists are answered from: one file each.
+
+pub mod orders;
+pub mod users;
+pub mod products;
+pub mod variants;
+pub mod stock;
+pub mod holds;

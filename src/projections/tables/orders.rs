@@ -1,0 +1,158 @@
+//! The orders: newest first, of a status, of a buyer. A row each, without lines; the order itself has
+//! those.
+
+use crate::table::{
+    self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
+};
+use crate::{Fact, Place};
+use domain::aggregate::Aggregate;
+use domain::commerce::order::{Event, Order, Status};
+use domain::id::CustomerId;
+use domain::money::{Currency, Money};
+
+/// See the module.
+pub struct Orders;
+
+/// What a list shows of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub buyer: CustomerId,
+    pub currency: Currency,
+    pub status: Status,
+    pub lines: u32,
+    /// Gross; none while the order is a draft.
+    pub total: Option<Money>,
+    /// Microseconds since 1970 UTC, like the other times.
+    pub drafted_us: i64,
+    pub submitted_us: Option<i64>,
+    pub changed_us: i64,
+}
+
+static SHAPE: Shape = Shape {
+    name: "orders",
+    schema: 1,
+    parts: false,
+    columns: &[
+        Column::new("buyer", Kind::Id),
+        Column::new("currency", Kind::Text(3)),
+        Column::new("status", Kind::Int),
+        Column::new("lines", Kind::Int),
+        Column::nullable("total", Kind::Int),
+        Column::new("drafted_us", Kind::Int),
+        Column::nullable("submitted_us", Kind::Int),
+        Column::new("changed_us", Kind::Int),
+    ],
+    indexes: &[
+        Index { name: "drafted", columns: &["drafted_us"] },
+        Index { name: "status", columns: &["status", "drafted_us"] },
+        Index { name: "buyer", columns: &["buyer", "drafted_us"] },
+        Index { name: "buyer_status", columns: &["buyer", "status", "drafted_us"] },
+    ],
+};
+
+/// The statuses in the order of the numbers under which they are kept, which stand for ever.
+const STATUSES: [Status; 7] = [
+    Status::Draft,
+    Status::PendingPayment,
+    Status::Placed,
+    Status::Confirmed,
+    Status::Completed,
+    Status::Cancelled,
+    Status::Expired,
+];
+
+/// How a status is kept.
+pub fn status_value(status: Status) -> Value {
+    let number = STATUSES.iter().position(|other| *other == status);
+    Value::Int(number.map_or(-1, |number| number as i64))
+}
+
+impl table::Row for Row {
+    fn values(&self) -> Vec<Value> {
+        vec![
+            self.buyer.0.into(),
+            self.currency.code().into(),
+            status_value(self.status),
+            i64::from(self.lines).into(),
+            self.total.map(|total| total.minor).into(),
+            self.drafted_us.into(),
+            self.submitted_us.into(),
+            self.changed_us.into(),
+        ]
+    }
+
+    fn read(values: &[Value]) -> Option<Self> {
+        let mut values = Values::of(values);
+        let buyer = CustomerId(values.id()?);
+        let currency = Currency::from_code(values.text()?).ok()?;
+        Some(Self {
+            buyer,
+            currency,
+            status: *STATUSES.get(values.number::<usize>()?)?,
+            lines: values.number()?,
+            total: values.maybe_int()?.map(|minor| Money::new(minor, currency)),
+            drafted_us: values.int()?,
+            submitted_us: values.maybe_int()?,
+            changed_us: values.int()?,
+        })
+    }
+}
+
+impl Listed for Orders {
+    const SHAPE: &'static Shape = &SHAPE;
+    type Row = Row;
+}
+
+impl Table for Orders {
+    fn wants(aggregate_type: &str) -> bool {
+        aggregate_type == Order::TYPE
+    }
+
+    fn touches(place: Place, fact: &Fact, touch: &mut dyn FnMut(Touch)) {
+        let key = Key::of(place.aggregate_id);
+        let is_new = matches!(fact, Fact::Order(Event::OrderDrafted { .. }));
+        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+    }
+
+    fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {
+        let Fact::Order(event) = fact else { return };
+        let (key, now) = (Key::of(place.aggregate_id), place.recorded_us);
+        let mut change = |change: &dyn Fn(&mut Row)| {
+            rows.change(key, |row| {
+                change(row);
+                row.changed_us = now;
+            });
+        };
+        match event {
+            Event::OrderDrafted { buyer, currency, .. } => rows.put(
+                key,
+                Row {
+                    buyer: buyer.customer_id(),
+                    currency: *currency,
+                    status: Status::Draft,
+                    lines: 0,
+                    total: None,
+                    drafted_us: now,
+                    submitted_us: None,
+                    changed_us: now,
+                },
+            ),
+            Event::OrderLineAdded { .. } => change(&|row| row.lines += 1),
+            Event::OrderLineChanged { .. } | Event::OrderLineRepriced { .. } => change(&|_| {}),
+            Event::OrderLineRemoved { .. } => {
+                change(&|row| row.lines = row.lines.saturating_sub(1));
+            }
+            Event::OrderSubmitted { lines, totals, .. } => change(&|row| {
+                row.status = Status::PendingPayment;
+                row.lines = *lines;
+                row.total = Some(totals.gross);
+                row.submitted_us = Some(now);
+            }),
+            Event::OrderPlaced { .. } => change(&|row| row.status = Status::Placed),
+            Event::OrderConfirmed {} => change(&|row| row.status = Status::Confirmed),
+            Event::OrderCompleted {} => change(&|row| row.status = Status::Completed),
+            Event::OrderCancelled { .. } => change(&|row| row.status = Status::Cancelled),
+            Event::OrderExpired {} => change(&|row| row.status = Status::Expired),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The users: newest first, of a status, and by e-mail address. The address is here by its blind index
+//! alone; no text of a person stands in a table. No roles: whoever decides asks the user.
+
+use uuid::Uuid;
+
+use crate::table::{
+    self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
+};
+use crate::{Fact, Place};
+use domain::access::user::{Event, Status, User};
+use domain::aggregate::Aggregate;
+use domain::sealed::BlindIndex;
+
+/// See the module.
+pub struct Users;
+
+/// What a list shows of a user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The last one, where the account is closed.
+    pub email: BlindIndex,
+    pub status: Status,
+    /// Microseconds since 1970 UTC, like the other time.
+    pub registered_us: i64,
+    pub changed_us: i64,
+}
+
+static SHAPE: Shape = Shape {
+    name: "users",
+    schema: 1,
+    parts: false,
+    columns: &[
+        Column::new("email", Kind::Id),
+        Column::new("status", Kind::Int),
+        Column::new("registered_us", Kind::Int),
+        Column::new("changed_us", Kind::Int),
+    ],
+    indexes: &[
+        Index { name: "registered", columns: &["registered_us"] },
+        Index { name: "status", columns: &["status", "registered_us"] },
+        Index { name: "email", columns: &["email", "registered_us"] },
+    ],
+};
+
+/// The statuses in the order of the numbers under which they are kept, which stand for ever.
+const STATUSES: [Status; 3] = [Status::Active, Status::Suspended, Status::Closed];
+
+/// How a status is kept.
+pub fn status_value(status: Status) -> Value {
+    let number = STATUSES.iter().position(|other| *other == status);
+    Value::Int(number.map_or(-1, |number| number as i64))
+}
+
+impl table::Row for Row {
+    fn values(&self) -> Vec<Value> {
+        vec![
+            Uuid::from_bytes(*self.email.as_bytes()).into(),
+            status_value(self.status),
+            self.registered_us.into(),
+            self.changed_us.into(),
+        ]
+    }
+
+    fn read(values: &[Value]) -> Option<Self> {
+        let mut values = Values::of(values);
+        Some(Self {
+            email: BlindIndex::from_bytes(values.id()?.into_bytes()),
+            status: *STATUSES.get(values.number::<usize>()?)?,
+            registered_us: values.int()?,
+            changed_us: values.int()?,
+        })
+    }
+}
+
+impl Listed for Users {
+    const SHAPE: &'static Shape = &SHAPE;
+    type Row = Row;
+}
+
+impl Table for Users {
+    fn wants(aggregate_type: &str) -> bool {
+        aggregate_type == User::TYPE
+    }
+
+    fn touches(place: Place, fact: &Fact, touch: &mut dyn FnMut(Touch)) {
+        let key = Key::of(place.aggregate_id);
+        let is_new = matches!(fact, Fact::User(Event::UserRegistered { .. }));
+        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+    }
+
+    fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {
+        let Fact::User(event) = fact else { return };
+        let (key, now) = (Key::of(place.aggregate_id), place.recorded_us);
+        if let Event::UserRegistered { email, .. } = event {
+            let row = Row {
+                email: email.index,
+                status: Status::Active,
+                registered_us: now,
+                changed_us: now,
+            };
+            return rows.put(key, row);
+        }
+        rows.change(key, |row| {
+            row.changed_us = now;
+            match event {
+                Event::EmailChanged { email, .. } => row.email = email.index,
+                Event::UserSuspended { .. } => row.status = Status::Suspended,
+                Event::UserReinstated {} => row.status = Status::Active,
+                Event::UserClosed { .. } => row.status = Status::Closed,
+                Event::UserRegistered { .. }
+                | Event::ProfileChanged { .. }
+                | Event::ReservationFenced { .. }
+                | Event::RoleAssigned { .. }
+                | Event::RoleRevoked { .. } => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,150 @@
+//! Read tables on a running node: whatever happens to whoever fills them, they are what a fold of the
+//! whole log gives.
+
+use std::collections::BTreeMap;
+
+use emporium::actors::facts::decode;
+use emporium::domain::aggregate::Aggregate;
+use emporium::domain::id::AggregateId;
+use emporium::domain::products::stock_item::{self, StockItem};
+use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
+use emporium::projections::plan::{Filter, Ordering, Slice, plan};
+use emporium::projections::table::{Key, Listed, Origin, Row, Rows, Stored, Table};
+use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::orders::Orders;
+use emporium::projections::tables::products::Products;
+use emporium::projections::tables::stock::{self, Stock};
+use emporium::projections::tables::users::Users;
+use emporium::projections::tables::variants::Variants;
+use emporium::projections::{Fact, Place};
+
+use crate::support::life::Life;
+
+/// All rows, in the order of the first index, backwards.
+pub fn newest<T: Listed>() -> Slice {
+    let column = T::SHAPE.indexes[0].columns[0];
+    let ordering = Ordering { column, descending: true };
+    let branches = plan(T::SHAPE, &Filter::EVERYTHING, ordering).expect("an index of one column");
+    Slice { branches, descending: true, after: None, rows: 10_000 }
+}
+
+fn shown(rows: Vec<Stored>) -> Vec<String> {
+    let mut rows: Vec<String> =
+        rows.iter().map(|Stored { key, values, .. }| format!("{key:?} {values:?}")).collect();
+    rows.sort();
+    rows
+}
+
+async fn kept_of<T: Listed>(life: &Life, by: &str) -> Vec<String> {
+    let services = &life.engine.services;
+    let filling = services.read.prepare(T::SHAPE, services.shards).await.expect("it is there");
+    let index = T::SHAPE.indexes.iter().find(|index| index.columns == [by]);
+    let ordering = Ordering {
+        column: index.map_or(T::SHAPE.indexes[0].columns[0], |index| index.columns[0]),
+        descending: false,
+    };
+    let mut rows = Vec::new();
+    // Tables that are listed by nothing alone are read by each value of what comes first.
+    let asks = match plan(T::SHAPE, &Filter::EVERYTHING, ordering) {
+        Ok(branches) => vec![branches],
+        Err(_) => (0..3)
+            .map(|value| {
+                let columns = T::SHAPE.indexes[0].columns;
+                let filter = Filter::OneOf(columns[0], vec![value.into()]);
+                let ordering = Ordering { column: columns[1], descending: false };
+                plan(T::SHAPE, &filter, ordering).expect("its first index")
+            })
+            .collect(),
+    };
+    for branches in asks {
+        let slice = Slice { branches, descending: false, after: None, rows: 10_000 };
+        rows.extend(services.read.page(filling, &slice).await.expect("it answers"));
+    }
+    shown(rows)
+}
+
+/// Gives everything that happened, shard by shard.
+async fn everything(life: &Life, mut each: impl FnMut(Origin, Place, Fact)) {
+    let services = &life.engine.services;
+    for shard in 0..services.shards {
+        let mut after = 0;
+        loop {
+            let limit = PageLimit::default();
+            let page = services.journal.read_shard(shard, after, u64::MAX, limit).await;
+            let page = page.expect("the journal can be read");
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for entry in page.iter().filter(|entry| entry.aggregate_type.as_ref() != SHARD_RECORD) {
+                let facts = decode(entry).expect("entries can be decoded");
+                for (version, fact) in (entry.version..).zip(facts) {
+                    let aggregate_id = AggregateId(entry.aggregate_id);
+                    let place = Place { aggregate_id, version, recorded_us: entry.recorded_us };
+                    if let Some(fact) = fact {
+                        each(Origin { version, shard, seq: entry.seq }, place, fact);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A table as a fold of the whole log gives it.
+async fn folded_of<T: Table>(life: &Life) -> Vec<String> {
+    let mut rows = Rows::<T::Row>::default();
+    let fold = |origin, place, fact: Fact| {
+        rows.at(origin);
+        T::apply(place, &fact, &mut rows);
+    };
+    everything(life, fold).await;
+    shown(rows.changes().0)
+}
+
+/// The stock as the states of all items give it, replayed from their first event on.
+async fn stock(life: &Life) -> Vec<String> {
+    let mut items = BTreeMap::<AggregateId, (stock_item::State, i64)>::new();
+    let replay = |_, place: Place, fact: Fact| {
+        let Fact::StockItem(event) = fact else { return };
+        let (state, changed_us) = items.entry(place.aggregate_id).or_default();
+        StockItem::apply(state, &event);
+        *changed_us = place.recorded_us;
+    };
+    everything(life, replay).await;
+    let row = |(id, (state, changed_us)): (AggregateId, (stock_item::State, i64))| {
+        let (variant, location) = state.identity?;
+        let row = stock::Row {
+            variant,
+            location,
+            on_hand: state.on_hand,
+            held: state.held,
+            promised: state.committed + state.backordered,
+            backorder_limit: state.backorder_limit,
+            changed_us,
+        };
+        Some(Stored { key: Key::of(id), origin: Origin::default(), values: row.values() })
+    };
+    shown(items.into_iter().filter_map(row).collect())
+}
+
+/// Every table as it is kept.
+pub async fn kept(life: &Life) -> [Vec<String>; 6] {
+    [
+        kept_of::<Orders>(life, "drafted_us").await,
+        kept_of::<Users>(life, "registered_us").await,
+        kept_of::<Products>(life, "name").await,
+        kept_of::<Variants>(life, "sku").await,
+        kept_of::<Stock>(life, "available").await,
+        kept_of::<Holds>(life, "phase").await,
+    ]
+}
+
+/// Every table as the log gives it.
+pub async fn folded(life: &Life) -> [Vec<String>; 6] {
+    [
+        folded_of::<Orders>(life).await,
+        folded_of::<Users>(life).await,
+        folded_of::<Products>(life).await,
+        folded_of::<Variants>(life).await,
+        stock(life).await,
+        folded_of::<Holds>(life).await,
+    ]
+}
