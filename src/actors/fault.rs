@@ -1,5 +1,5 @@
-//! Why there is no success to show: faults, and the refusals of the rules beside them, as callers are
-//! told them here and on other nodes.
+//! Why a command or a read has no success to show: a fault, or a refusal of the rules. Owns what callers
+//! are told of it, here and on other nodes, and what operators are told beyond that.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,6 @@
-//! Keeps what was decided: the journal, the snapshots and the secrets as traits, the codec of events,
-//! and the group-commit writer. Knows no particular aggregate and no particular database: adapters lie in
-//! `sql`, a crate of its own.
+//! Keeps what was decided. Owns the ports to what is stored (the journal, the map of slots, quarantines,
+//! snapshots, secrets), the codec of events and the group-commit writer. Knows no particular aggregate
+//! and no particular database: the adapters lie in `sql`, a crate of its own.
 
 pub mod codec;
 pub mod journal;

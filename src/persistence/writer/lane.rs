@@ -1,11 +1,10 @@
 //! The pure core of the group-commit writer: one *lane* is one writer connection with the shards
 //! that are pinned to it.
 //!
-//! It decides what goes into a batch, which numbers the entries get, and what comes next. What an
-//! answer means that is lost, or that says no, and when an outcome is known, is decided in `settling`.
-//! Neither does IO: [`Lane::next`] says what to do, the shell (or the simulator) does it and brings
-//! the answer back. A batch is whatever queued up while the last one was being written: there is no
-//! timer here.
+//! This file decides what goes into a batch, which numbers the entries get, and what comes next;
+//! `settling` decides what a lost or refused answer means, and when an outcome is known. Neither does
+//! IO: [`Lane::next`] says what to do, the shell (or the simulator) does it and brings the answer
+//! back. A batch is whatever queued up while the last one was being written: there is no timer here.
 
 mod settling;
 

@@ -1,6 +1,7 @@
 //! Use cases asked for by a caller that is no API: keys, prices, admission, addresses.
 
 mod keys;
+mod transfers;
 
 use std::time::Duration;
 

@@ -226,3 +226,33 @@ async fn a_read_of_the_past_that_fails_gives_its_place_back() {
     })
     .await;
 }
+
+/// A page that fails its checksum will fail it the next time too: nobody is told to ask again.
+async fn damage_in_the_past_is_told_as_damage(database: TestDatabase) {
+    let bounds = Limits { snapshot_interval: 1_000_000, ..limits() };
+    let node = TestNode::start(&database, bounds).await;
+    add(&node, 20).await;
+    let counter = node.counter(1);
+    let mut operator = database.location.operator().await;
+    let damage = "UPDATE journal SET recorded_us = recorded_us + 1 \
+                  WHERE aggregate_type = 'test_counter' AND version = 3";
+    operator.execute(damage).await;
+    let failed = counter.read_at(&Whole, Moment::Version(7)).await.expect_err("it is damaged");
+    assert_eq!((failed.code(), failed.retry_after()), ("JOURNAL_UNREADABLE", None));
+    let told = failed.for_operators().to_string();
+    assert!(told.contains("test_counter") && told.contains("is not what was written"), "{told}");
+    assert!(!failed.to_string().contains("written"), "{failed}");
+    // The present goes on.
+    add(&node, 1).await;
+    assert_eq!(counter.read(&Whole).await.expect("read").answer.count, 21);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_in_the_past_is_told_as_damage_on_sqlite() {
+    on_sqlite(damage_in_the_past_is_told_as_damage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_in_the_past_is_told_as_damage_on_mysql() {
+    on_mysql(damage_in_the_past_is_told_as_damage).await;
+}

@@ -1,5 +1,5 @@
-//! The journal and the snapshots in a database of MySQL 8 or 9, MariaDB 10.11 or later, or
-//! anything that speaks their protocol and keeps their promises.
+//! A database of MySQL 8 or 9, MariaDB 10.11 or later, or anything that speaks their protocol and keeps
+//! their promises.
 //!
 //! Owns sessions and what a server's answers mean. The tables keep to what all of these servers
 //! have in common.

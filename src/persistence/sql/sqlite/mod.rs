@@ -1,4 +1,4 @@
-//! The journal and the snapshots in one SQLite file: the embedded database.
+//! One SQLite file: the embedded database.
 //!
 //! Owns the file's settings (write-ahead log, a flush at each commit) and that there is one
 //! writer at a time. Several processes on one file are kept apart by [`FileLock`], which whoever
