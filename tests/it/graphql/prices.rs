@@ -369,3 +369,69 @@ async fn a_draft_that_is_too_old_is_not_placed() {
     assert_eq!(placed["order"]["status"], "CONFIRMED");
     app.stop().await;
 }
+
+/// docs/errors.md says which of several reasons is told: the first of a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_refusals_the_first_is_told() {
+    let app = TestApp::start().await;
+    let pot = unpriced(&app, "Pot", 190_000).await;
+    let book = unpriced(&app, "Book", 70_000).await;
+    let nowhere = format!("price_list_{}", uuid::Uuid::nil());
+    let nobody = format!("user_{}", uuid::Uuid::nil());
+    let unknown = (format!("product_{}", uuid::Uuid::nil()), pot.1.clone());
+    app.done("setPrice", price_of(&book, "2.00", "EUR", Value::Null), "").await;
+    publish(&app, &book.0).await;
+    let euros = || json!({"currency": "EUR"});
+    let elsewhere = || json!({"priceListId": nowhere});
+    let of_nobody = {
+        let mut input = drafting(&[(&unknown, 0)], elsewhere(), "k");
+        input["buyer"] = json!({"userId": nobody});
+        input
+    };
+    let told = async |input: Value| {
+        let error = app.refused("draftOrder", input).await;
+        let last = error["path"].as_array().and_then(|path| path.last()).cloned();
+        (error["code"].as_str().expect("a code").to_owned(), last.unwrap_or_default())
+    };
+    let first_line = |goods, quantity| drafting(&[(goods, quantity), (&unknown, 1)], euros(), "k");
+    for (input, code, at) in [
+        (of_nobody, "USER_NOT_FOUND", "userId"),
+        (drafting(&[(&unknown, 0)], elsewhere(), "k"), "PRICE_LIST_NOT_FOUND", "priceListId"),
+        (drafting(&[(&unknown, 0)], euros(), "k"), "PRODUCT_NOT_FOUND", "productId"),
+        // Neither published nor priced; then published and priced in other money alone.
+        (first_line(&pot, 0), "PRODUCT_NOT_FOR_SALE", "productId"),
+    ] {
+        assert_eq!(told(input).await, (code.to_owned(), json!(at)));
+    }
+    app.done("setPrice", price_of(&pot, "10.00", "USD", Value::Null), "").await;
+    publish(&app, &pot.0).await;
+    assert_eq!(
+        told(first_line(&pot, 0)).await,
+        ("PRODUCT_NOT_FOR_SALE".to_owned(), json!("variantId"))
+    );
+    app.done("setPrice", price_of(&pot, "10.00", "EUR", Value::Null), "").await;
+    assert_eq!(told(first_line(&pot, 0)).await.0, "PRODUCT_NOT_FOUND", "the shop before the order");
+    assert_eq!(told(drafting(&[(&pot, 0)], euros(), "k")).await.0, "INVALID_QUANTITY");
+
+    // What is not for sale any more comes before a price that changed, whichever line is first.
+    let input = drafting(&[(&pot, 1), (&book, 1)], euros(), "two");
+    let order = app.done("draftOrder", input, "order { id }").await["order"]["id"].take();
+    let place = || json!({"orderId": order, "waitMs": 10_000, "idempotencyKey": "p"});
+    app.done("setPrice", price_of(&pot, "11.00", "EUR", Value::Null), "").await;
+    app.done("unpublishProduct", json!({"productId": book.0}), "").await;
+    let error = app.refused("placeOrder", place()).await;
+    assert_eq!(error["code"], "PRODUCT_NOT_FOR_SALE");
+    assert!(error["message"].as_str().is_some_and(|text| text.starts_with("line 2")), "{error}");
+    publish(&app, &book.0).await;
+    assert_eq!(app.refused("placeOrder", place()).await["code"], "PRICE_STALE");
+    app.done("repriceOrder", json!({"orderId": order, "idempotencyKey": "r"}), "").await;
+    let selection = "order { status totals { gross { amount } } }";
+    let placed = app.done("placeOrder", place(), selection).await;
+    // 11.00 and 2.09, 2.00 and 0.14.
+    let expected = json!({"status": "CONFIRMED", "totals": {"gross": {"amount": "15.23"}}});
+    assert_eq!(placed["order"], expected);
+    let line = json!({"orderId": order, "productId": unknown.0, "variantId": unknown.1,
+                      "locationId": SHELF, "quantity": 0, "idempotencyKey": "l"});
+    assert_eq!(app.refused("addOrderLine", line).await["code"], "INVALID_TRANSITION");
+    app.stop().await;
+}
