@@ -198,14 +198,29 @@ impl Retries {
         TimeDelta::seconds((1_i64 << doublings).min(self.pause_seconds_max))
     }
 
-    /// Whether the next try after `attempt` failed ones has to wait now.
-    pub fn wait<S>(
-        &self,
-        attempt: u32,
-        until: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Option<Next<S>> {
-        let pause = self.pause(attempt).to_std().unwrap_or_default();
-        (now < until).then_some(Next::Wait { until, pause })
+    /// What keeps a saga that stands so from its next step now, if anything does.
+    pub fn hold_back<S>(&self, standing: Standing, now: DateTime<Utc>) -> Option<Next<S>> {
+        let Standing { is_over, stalled, attempts, next_at } = standing;
+        if is_over {
+            return Some(Next::Done);
+        }
+        if stalled {
+            return Some(Next::Stalled);
+        }
+        let until = next_at.filter(|until| now < *until)?;
+        let pause = self.pause(attempts).to_std().unwrap_or_default();
+        Some(Next::Wait { until, pause })
     }
+}
+
+/// Where a saga stands between two steps, whatever its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub is_over: bool,
+    /// It waits for an operator.
+    pub stalled: bool,
+    /// Failed tries of the present phase.
+    pub attempts: u32,
+    /// Not before this time is the present phase tried again.
+    pub next_at: Option<DateTime<Utc>>,
 }

@@ -8,7 +8,7 @@ use super::{
     COMPENSATION, Command, Event, FORWARD, Line, Payment, PaymentOutcome, Phase,
     REASON_CHARACTERS_MAX, Refusal, State, checkout_id, payment_reference,
 };
-use crate::saga::Retries;
+use crate::saga::{Retries, Standing};
 use domain::aggregate::Context;
 use domain::commerce::order::LINES_MAX;
 use domain::id::{AggregateId, CustomerId};
@@ -212,6 +212,12 @@ fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) 
 }
 
 impl State {
+    /// How it stands between two steps.
+    pub(super) fn standing(&self) -> Standing {
+        let Self { stalled, attempts, next_at, .. } = *self;
+        Standing { is_over: self.phase.is_over(), stalled, attempts, next_at }
+    }
+
     pub(super) fn retries(&self) -> Retries {
         if self.phase.is_compensating() { COMPENSATION } else { FORWARD }
     }

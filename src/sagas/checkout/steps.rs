@@ -36,16 +36,8 @@ pub(super) fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
     else {
         return Next::Done;
     };
-    if state.phase.is_over() {
-        return Next::Done;
-    }
-    if state.stalled {
-        return Next::Stalled;
-    }
-    if let Some(until) = state.next_at
-        && let Some(wait) = state.retries().wait(state.attempts, until, now)
-    {
-        return wait;
+    if let Some(held_back) = state.retries().hold_back(state.standing(), now) {
+        return held_back;
     }
     let reference = payment_reference(order);
     let per_line = |step: &dyn Fn(Line) -> Step| state.lines.iter().copied().map(step).collect();

@@ -3,7 +3,7 @@
 use super::{
     Command, Event, FINAL, FORWARD, Goods, Phase, REASON_CHARACTERS_MAX, Refusal, State, saga_id,
 };
-use crate::saga::Retries;
+use crate::saga::{Retries, Standing};
 use domain::aggregate::Context;
 use domain::products::stock_item::UNITS_MAX;
 use domain::text::TextRule;
@@ -100,6 +100,12 @@ fn failed(state: &State, context: &Context) -> Event {
 }
 
 impl State {
+    /// How it stands between two steps.
+    pub(super) fn standing(&self) -> Standing {
+        let Self { stalled, attempts, next_at, .. } = *self;
+        Standing { is_over: self.phase.is_over(), stalled, attempts, next_at }
+    }
+
     pub(super) fn retries(&self) -> Retries {
         if self.phase.is_forward() { FORWARD } else { FINAL }
     }

@@ -26,16 +26,8 @@ pub enum Step {
 
 pub(super) fn next(state: &State, now: DateTime<Utc>) -> Next<Step> {
     let Some(goods) = state.goods else { return Next::Done };
-    if state.phase.is_over() {
-        return Next::Done;
-    }
-    if state.stalled {
-        return Next::Stalled;
-    }
-    if let Some(until) = state.next_at
-        && let Some(wait) = state.retries().wait(state.attempts, until, now)
-    {
-        return wait;
+    if let Some(held_back) = state.retries().hold_back(state.standing(), now) {
+        return held_back;
     }
     Next::Do(match state.phase {
         Phase::NotStarted | Phase::Refused | Phase::Cancelled | Phase::Completed => {
