@@ -197,7 +197,7 @@ fn view<P: Projection>(parts: &Parts, published: &ViewRef<P>) -> Service {
 fn table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Service {
     let rows = table.clone();
     follower(parts, &table.follower, move |parts| {
-        EventFollower::new(&parts.engine.services, rows.clone())
+        EventFollower::new(Arc::clone(&parts.engine.services.read), rows.clone())
     })
 }
 

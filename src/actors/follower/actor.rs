@@ -123,6 +123,10 @@ impl<F: Follower> FollowerState<F> {
     /// the turn is taken again entry by entry, so that the one at fault is found and parked.
     async fn catch_up(&mut self) -> Result<bool, FollowError> {
         match AssertUnwindSafe(self.turn(Care::Trusting)).catch_unwind().await {
+            Ok(Err(FollowError::Elsewhere)) => {
+                self.begin_again().await?;
+                Ok(true)
+            }
             Ok(taken) => taken,
             Err(_) => {
                 let before = self.published.moment();
@@ -132,6 +136,20 @@ impl<F: Follower> FollowerState<F> {
                 self.turn(Care::EachEntry).await
             }
         }
+    }
+
+    /// Goes on where its work stands, which is not where it left it.
+    async fn begin_again(&mut self) -> Result<(), FollowError> {
+        let name = F::NAME.name;
+        tracing::info!(follower = name, "what it wrote stands elsewhere; it reads on from there");
+        let (begin, stored) =
+            begin(&mut self.follower, &self.services, &self.published).await?;
+        self.published.publish(begin.clone());
+        self.content = begin.content;
+        self.cursor.position = begin.position;
+        self.parked = begin.parked;
+        self.stored = stored;
+        Ok(())
     }
 
     async fn turn(&mut self, care: Care) -> Result<bool, FollowError> {

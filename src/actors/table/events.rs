@@ -12,6 +12,7 @@ use crate::follower::{At, FollowError, Follower, Moment, Turn};
 use crate::shard::NodeServices;
 use domain::id::AggregateId;
 use persistence::journal::{Entry, JournalError};
+use persistence::read_store::ReadStore;
 use projections::table::{Key, Origin, Row, Rows, Stored, Table, Touch};
 use projections::{Fact, Place};
 
@@ -24,8 +25,8 @@ pub struct EventFollower<T: Table> {
 }
 
 impl<T: Table> EventFollower<T> {
-    pub fn new(services: &NodeServices, table: TableRef<T>) -> Self {
-        Self { writer: Writer::new(services, table), entries: Vec::new(), facts: Vec::new() }
+    pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
+        Self { writer: Writer::new(store, table), entries: Vec::new(), facts: Vec::new() }
     }
 
     /// The rows that this turn's events touch, as they are kept.

@@ -37,7 +37,7 @@ type Asked = Result<Option<Stored>, (At, String)>;
 
 impl<P: Picture> PictureFollower<P> {
     pub fn new(engine: &Engine, table: TableRef<P>) -> Self {
-        let writer = Writer::new(&engine.services, table);
+        let writer = Writer::new(Arc::clone(&engine.services.read), table);
         Self { writer, engine: engine.clone(), noted: BTreeMap::new() }
     }
 

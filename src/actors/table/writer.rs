@@ -28,9 +28,9 @@ pub struct Writer<T> {
 }
 
 impl<T: Listed> Writer<T> {
-    pub fn new(services: &NodeServices, table: TableRef<T>) -> Self {
+    pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
         let filling = Filling { shape: T::SHAPE, generation: 1 };
-        Self { table, store: Arc::clone(&services.read), filling, stored: <_>::default() }
+        Self { table, store, filling, stored: <_>::default() }
     }
 
     /// Opens the table, made where it is missing, and says where its rows stand.

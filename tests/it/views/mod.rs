@@ -1,6 +1,7 @@
 //! Views on a running node: what was written is read, restarts count nothing twice, and a view is
 //! what its log says.
 
+mod owners;
 mod parking;
 mod split;
 mod tables;
@@ -147,11 +148,11 @@ fn calendars(view: &Calendars) -> Value {
 }
 
 /// Everything that lists show: views and tables.
-async fn shown(life: &Life) -> (Value, [Vec<String>; 6]) {
+async fn shown(life: &Life) -> (Value, tables::All) {
     (calendars(&life.followers.views().calendars.rows()), tables::kept(life).await)
 }
 
-async fn shown_anew(life: &Life) -> (Value, [Vec<String>; 6]) {
+async fn shown_anew(life: &Life) -> (Value, tables::All) {
     (calendars(&rebuilt(life).await), tables::folded(life).await)
 }
 

@@ -125,8 +125,11 @@ async fn stock(life: &Life) -> Vec<String> {
     shown(items.into_iter().filter_map(row).collect())
 }
 
+/// The rows of every table.
+pub type All = [Vec<String>; 6];
+
 /// Every table as it is kept.
-pub async fn kept(life: &Life) -> [Vec<String>; 6] {
+pub async fn kept(life: &Life) -> All {
     [
         kept_of::<Orders>(life, "drafted_us").await,
         kept_of::<Users>(life, "registered_us").await,
@@ -138,7 +141,7 @@ pub async fn kept(life: &Life) -> [Vec<String>; 6] {
 }
 
 /// Every table as the log gives it.
-pub async fn folded(life: &Life) -> [Vec<String>; 6] {
+pub async fn folded(life: &Life) -> All {
     [
         folded_of::<Orders>(life).await,
         folded_of::<Users>(life).await,

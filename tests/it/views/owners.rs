@@ -1,0 +1,162 @@
+//! Several who fill one table at once, over a database that loses statements and answers: the rows are
+//! what the log says all the same.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use emporium::actors::follower::{FollowerActor, FollowerMessage};
+use emporium::actors::table::{EventFollower, TableRef};
+use emporium::persistence::cause::Cause;
+use emporium::persistence::journal::JournalError;
+use emporium::persistence::read_store::{Bookmark, Filling, ReadStore, Turn, Written};
+use emporium::projections::plan::Slice;
+use emporium::projections::table::{Key, Shape, Stored, Table};
+use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::orders::Orders;
+use emporium::projections::tables::products::Products;
+use parking_lot::Mutex;
+use ractor::{Actor, ActorRef};
+
+use super::{quiet, tables, trade, world};
+use crate::support::life::{Life, within};
+
+/// What becomes of a turn that is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Written,
+    /// The statement does not arrive.
+    LostBefore,
+    /// The answer does not.
+    LostAfter,
+}
+
+/// A store whose writes fail as a seed says; or one that forgets to compare.
+struct Lossy {
+    inner: Arc<dyn ReadStore>,
+    chance: Mutex<fastrand::Rng>,
+    /// Planted: rows are written wherever the position is.
+    compares: bool,
+}
+
+impl Lossy {
+    fn fate(&self) -> Fate {
+        match self.chance.lock().u8(0..4) {
+            0 => Fate::LostBefore,
+            1 => Fate::LostAfter,
+            _ => Fate::Written,
+        }
+    }
+}
+
+fn lost() -> JournalError {
+    JournalError::Unreachable(Cause::from("planted"))
+}
+
+#[async_trait]
+impl ReadStore for Lossy {
+    async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError> {
+        self.inner.prepare(shape, shards).await
+    }
+
+    async fn make(&self, filling: Filling, shards: u16) -> Result<(), JournalError> {
+        self.inner.make(filling, shards).await
+    }
+
+    async fn adopt(&self, filling: Filling) -> Result<bool, JournalError> {
+        self.inner.adopt(filling).await
+    }
+
+    async fn remove(&self, filling: Filling) -> Result<(), JournalError> {
+        self.inner.remove(filling).await
+    }
+
+    async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
+        self.inner.bookmark(filling).await
+    }
+
+    async fn rows(&self, filling: Filling, keys: &[Key]) -> Result<Vec<Stored>, JournalError> {
+        self.inner.rows(filling, keys).await
+    }
+
+    async fn rows_of(&self, filling: Filling, whole: Key) -> Result<Vec<Stored>, JournalError> {
+        self.inner.rows_of(filling, whole).await
+    }
+
+    async fn write(&self, filling: Filling, turn: Turn<'_>) -> Result<Written, JournalError> {
+        if !self.compares {
+            let rows = Turn { moved: &[], ..turn };
+            self.inner.write(filling, rows).await?;
+        }
+        match self.fate() {
+            Fate::Written => self.inner.write(filling, turn).await,
+            Fate::LostBefore => Err(lost()),
+            Fate::LostAfter => {
+                self.inner.write(filling, turn).await?;
+                Err(lost())
+            }
+        }
+    }
+
+    async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError> {
+        self.inner.page(filling, slice).await
+    }
+
+    async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
+        self.inner.count(filling, slice).await
+    }
+}
+
+/// One more who fills a table of this node.
+async fn intruder<T: Table>(life: &Life, store: &Arc<Lossy>) -> ActorRef<FollowerMessage> {
+    let table = TableRef::<T>::default();
+    let follower = EventFollower::new(store.clone(), table.clone());
+    let arguments = (Arc::clone(&life.engine.services), table.follower, follower);
+    let started = Actor::spawn(None, FollowerActor::default(), arguments).await;
+    started.expect("a follower starts").0
+}
+
+/// Trades while two more fill the tables of orders, products and holds, and says what is kept then and
+/// what should be.
+fn fought_over(seed: u64, compares: bool) -> [tables::All; 2] {
+    let life = world().begin();
+    let both = life.run("trade", async {
+        let inner = Arc::clone(&life.engine.services.read);
+        let chance = Mutex::new(fastrand::Rng::with_seed(seed));
+        let store = Arc::new(Lossy { inner, chance, compares });
+        let mut intruders = Vec::new();
+        for _ in 0..2 {
+            intruders.push(intruder::<Orders>(&life, &store).await);
+            intruders.push(intruder::<Products>(&life, &store).await);
+            intruders.push(intruder::<Holds>(&life, &store).await);
+        }
+        for round in 1..=12 {
+            trade(&life, round).await;
+        }
+        for intruder in &intruders {
+            intruder.kill();
+        }
+        within("the end", quiet(&life)).await;
+        [tables::kept(&life).await, tables::folded(&life).await]
+    });
+    life.drain();
+    both
+}
+
+#[test]
+fn rows_are_what_the_log_says_whoever_fills_them_and_whatever_is_lost() {
+    for seed in 1..=3 {
+        println!("seed {seed}");
+        let [kept, folded] = fought_over(seed, true);
+        assert_eq!(kept, folded, "seed {seed}");
+    }
+}
+
+/// The comparison of positions is what this rests on: without it events count twice.
+#[test]
+fn without_comparing_positions_rows_go_wrong() {
+    let wrong = (1..=3).any(|seed| {
+        let [kept, folded] = fought_over(seed, false);
+        kept != folded
+    });
+    assert!(wrong, "the proof above would not notice");
+}
