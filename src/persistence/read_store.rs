@@ -90,6 +90,9 @@ pub trait ReadStore: Send + Sync + 'static {
 
     async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError>;
 
+    /// How the database goes about a page, in its own words: which index it enters, and whether it sorts.
+    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError>;
+
     /// How many rows a slice has, counted no further than its bound.
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError>;
 }

@@ -142,8 +142,7 @@ impl<F: Follower> FollowerState<F> {
     async fn begin_again(&mut self) -> Result<(), FollowError> {
         let name = F::NAME.name;
         tracing::info!(follower = name, "what it wrote stands elsewhere; it reads on from there");
-        let (begin, stored) =
-            begin(&mut self.follower, &self.services, &self.published).await?;
+        let (begin, stored) = begin(&mut self.follower, &self.services, &self.published).await?;
         self.published.publish(begin.clone());
         self.content = begin.content;
         self.cursor.position = begin.position;

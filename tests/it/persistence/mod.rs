@@ -9,6 +9,7 @@ mod ownership;
 mod secrets;
 mod slots;
 mod quarantines;
+mod read_tables;
 mod snapshots;
 mod sqlite_file;
 mod versions;

@@ -101,6 +101,10 @@ impl ReadStore for Lossy {
         self.inner.page(filling, slice).await
     }
 
+    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
+        self.inner.explain(filling, slice).await
+    }
+
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
         self.inner.count(filling, slice).await
     }

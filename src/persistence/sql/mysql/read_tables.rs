@@ -11,7 +11,8 @@ impl ReadTables for Database {
         table_options: "ENGINE = InnoDB",
         on_conflict: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
         given: |column| format!("VALUES({column})"),
-        by_index: |_, index| format!("FORCE INDEX ({index})"),
+        explain: ("EXPLAIN FORMAT=JSON", 0),
+        by_index: |_, index| format!("FORCE INDEX (`{index}`)"),
     };
 
     const NOTE_TABLE: &'static str = "INSERT INTO read_tables (name, generation) VALUES (?,?) ON DUPLICATE KEY UPDATE generation = generation";

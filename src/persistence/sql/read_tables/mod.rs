@@ -35,6 +35,8 @@ pub struct Dialect {
     pub(super) on_conflict: fn(&str) -> String,
     /// A column's value in the row that was to be put.
     pub(super) given: fn(&str) -> String,
+    /// What has a statement explained, and which column of the answer says how.
+    pub(super) explain: (&'static str, usize),
     /// Has a table read by one of its indexes: no statistics have a say in that.
     pub(super) by_index: fn(&str, &str) -> String,
 }
@@ -235,11 +237,20 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         self.decoded(filling, Statement { sql: sql.into(), values }).await
     }
 
+    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
+        let (text, values) = statements::page(filling, slice, &D::DIALECT);
+        let (before, column) = D::DIALECT.explain;
+        let rows = self.database.rows(Statement { sql: format!("{before} {text}").into(), values });
+        let words: Result<Vec<String>, _> =
+            rows.await?.iter().map(|row| row.text(column)).collect();
+        Ok(words.map_err(D::error)?.join("\n"))
+    }
+
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
         let (text, values) = statements::count(filling, slice, &D::DIALECT);
         let sql = text;
         let rows = self.database.rows(Statement { sql: sql.into(), values }).await?;
-        let counted = rows.first().map(|row| row.number(0)).transpose().map_err(D::error)?;
+        let counted = rows.first().map(|row| counted(row, 0)).transpose().map_err(D::error)?;
         Ok(u32::try_from(counted.unwrap_or(0)).unwrap_or(u32::MAX))
     }
 }
@@ -256,16 +267,20 @@ fn row_given<'a>(shape: &Shape, row: &'a Stored) -> Vec<Given<'a>> {
 fn stored(shape: &Shape, row: &impl Columns) -> Result<Stored, sqlx::Error> {
     let key = key_of(shape).len();
     let part = if shape.parts { id(&row.bytes(1)?)? } else { uuid::Uuid::nil() };
-    let shard = row.number(key + 1)?;
     let origin = Origin {
-        version: row.number(key)?,
-        shard: u16::try_from(shard).unwrap_or(u16::MAX),
-        seq: row.number(key + 2)?,
+        version: counted(row, key)?,
+        shard: u16::try_from(counted(row, key + 1)?).unwrap_or(u16::MAX),
+        seq: counted(row, key + 2)?,
     };
     let first = columns_of(shape).count() - shape.columns.len();
     let value = |(place, column): (usize, &Column)| value(row, place, column);
     let values = (first..).zip(shape.columns).map(value).collect::<Result<_, _>>()?;
     Ok(Stored { key: Key::part(AggregateId(id(&row.bytes(0)?)?), part), origin, values })
+}
+
+/// What was counted from zero on, in a column that has a sign.
+fn counted(row: &impl Columns, place: usize) -> Result<u64, sqlx::Error> {
+    u64::try_from(row.time(place)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn value(row: &impl Columns, place: usize, column: &Column) -> Result<Value, sqlx::Error> {

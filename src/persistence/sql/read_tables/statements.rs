@@ -32,8 +32,13 @@ pub(super) fn columns_of(shape: &Shape) -> impl Iterator<Item = &Column> {
 }
 
 fn names<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
-    let names: Vec<&str> = columns.map(|column| column.name).collect();
+    let names: Vec<String> = columns.map(|column| quoted(column.name)).collect();
     names.join(", ")
+}
+
+/// A name that may be a word of SQL in one database or another.
+fn quoted(name: &str) -> String {
+    format!("`{name}`")
 }
 
 /// What makes the table, and what makes its indexes where that takes statements of their own.
@@ -42,19 +47,18 @@ pub(super) fn create(filling: &Filling, dialect: &Dialect) -> Vec<String> {
     let mut parts: Vec<String> = columns_of(shape)
         .map(|column| {
             let nullable = if column.nullable { "" } else { " NOT NULL" };
-            format!("{} {}{nullable}", column.name, (dialect.kind)(column.kind))
+            format!("`{}` {}{nullable}", column.name, (dialect.kind)(column.kind))
         })
         .collect();
     parts.push(format!("PRIMARY KEY ({})", names(key_of(shape).iter())));
     let index = |index: &Index| {
         let columns = index.columns.iter().copied();
-        let columns: Vec<&str> =
-            columns.chain(key_of(shape).iter().map(|column| column.name)).collect();
-        columns.join(", ")
+        let columns = columns.chain(key_of(shape).iter().map(|column| column.name));
+        columns.map(quoted).collect::<Vec<_>>().join(", ")
     };
     let mut statements = Vec::new();
     if dialect.indexes_inside {
-        let inside = |each: &Index| format!("INDEX {} ({})", each.name, index(each));
+        let inside = |each: &Index| format!("INDEX `{}` ({})", each.name, index(each));
         parts.extend(shape.indexes.iter().map(inside));
     } else {
         statements.extend(shape.indexes.iter().map(|each| {
@@ -79,7 +83,8 @@ pub(super) fn put(filling: &Filling, rows: usize, dialect: &Dialect) -> String {
     let count = columns_of(shape).count();
     let replaced: Vec<String> = columns_of(shape)
         .skip(key_of(shape).len())
-        .map(|Column { name, .. }| format!("{name} = {}", (dialect.given)(name)))
+        .map(|column| quoted(column.name))
+        .map(|name| format!("{name} = {}", (dialect.given)(&name)))
         .collect();
     let conflict = (dialect.on_conflict)(&names(key_of(shape).iter()));
     format!(
@@ -185,9 +190,10 @@ fn from(filling: Filling, branch: &Branch, dialect: &Dialect) -> String {
 }
 
 /// The columns of the order: what the index has behind the values that are fixed, and the key.
-fn ordered(filling: Filling, branch: &Branch) -> Vec<&'static str> {
+fn ordered(filling: Filling, branch: &Branch) -> Vec<String> {
     let columns = branch.index.columns.iter().copied().skip(branch.equal.len());
-    columns.chain(key_of(filling.shape).iter().map(|column| column.name)).collect()
+    let all = columns.chain(key_of(filling.shape).iter().map(|column| column.name));
+    all.map(quoted).collect()
 }
 
 fn order_of(filling: Filling, slice: &Slice) -> String {
@@ -206,7 +212,7 @@ fn conditions<'a>(
 ) -> String {
     let mut all = Vec::new();
     for (column, value) in branch.index.columns.iter().zip(&branch.equal) {
-        all.push(format!("{column} = ?"));
+        all.push(format!("`{column}` = ?"));
         given.push(as_given(value));
     }
     let order = ordered(filling, branch);
@@ -234,7 +240,7 @@ fn conditions<'a>(
 
 /// `(a > ? OR a = ? AND (b > ? OR b = ? AND (c > ?)))`: rows compared column by column.
 fn behind<'a>(
-    columns: &[&str],
+    columns: &[String],
     values: &[Given<'a>],
     sign: char,
     given: &mut Vec<Given<'a>>,
@@ -279,7 +285,8 @@ mod tests {
     fn what_comes_behind_a_row_is_compared_column_by_column() {
         let mut given = Vec::new();
         let values = [Given::Time(1), Given::Time(2), Given::Time(3)];
-        let text = behind(&["a", "b", "c"], &values, '<', &mut given);
+        let columns = ["a", "b", "c"].map(str::to_owned);
+        let text = behind(&columns, &values, '<', &mut given);
         assert_eq!(text, "(a < ? OR a = ? AND (b < ? OR b = ? AND (c < ?)))");
         assert_eq!(given.len(), 5);
     }

@@ -11,6 +11,7 @@ impl ReadTables for Database {
         table_options: "STRICT, WITHOUT ROWID",
         on_conflict: |key| format!("ON CONFLICT ({key}) DO UPDATE SET"),
         given: |column| format!("excluded.{column}"),
+        explain: ("EXPLAIN QUERY PLAN", 3),
         by_index: |table, index| format!("INDEXED BY read_{table}_{index}"),
     };
 

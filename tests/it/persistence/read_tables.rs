@@ -1,0 +1,240 @@
+//! Read tables on each database: rows come back as they were written, pages are what a sort of all rows
+//! gives, and no page reads more than it shows.
+
+use std::cmp::Ordering as Compared;
+use std::ops::Bound;
+
+use emporium::domain::id::AggregateId;
+use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
+use emporium::projections::plan::{Branch, Filter, Ordering, Slice, plan};
+use emporium::projections::table::{Column, Key, Kind, Listed, Origin, Shape, Stored, Value};
+use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::orders::Orders;
+use emporium::projections::tables::products::Products;
+use emporium::projections::tables::stock::Stock;
+use emporium::projections::tables::users::Users;
+use emporium::projections::tables::variants::Variants;
+use uuid::Uuid;
+
+use crate::support::database::{SHARDS, TestDatabase};
+
+const SHAPES: [&Shape; 6] =
+    [Orders::SHAPE, Users::SHAPE, Products::SHAPE, Variants::SHAPE, Stock::SHAPE, Holds::SHAPE];
+
+/// Few values of each kind, so that many rows are equal in what they are ordered by.
+fn value(column: &Column, chance: &mut fastrand::Rng) -> Value {
+    if column.nullable && chance.bool() {
+        return Value::Null;
+    }
+    let number = chance.i64(-2..4);
+    match column.kind {
+        Kind::Id => Value::Id(Uuid::from_u128(number.unsigned_abs().into())),
+        Kind::Int => Value::Int(number),
+        Kind::Text(bytes_max) => {
+            let texts = ["", "a", "a ", "aa", "čaj", "\u{10348}"];
+            let text = texts[(number + 2) as usize];
+            Value::Text(if text.len() > usize::from(bytes_max) { "b" } else { text }.to_owned())
+        }
+    }
+}
+
+fn row(shape: &Shape, number: u64, chance: &mut fastrand::Rng) -> Stored {
+    let id = AggregateId(Uuid::from_u128(chance.u128(..)));
+    let part = if shape.parts { Uuid::from_u128(chance.u128(..)) } else { Uuid::nil() };
+    let values = shape.columns.iter().map(|column| value(column, chance)).collect();
+    let origin = Origin { version: number, shard: (number % 16) as u16, seq: number };
+    Stored { key: Key::part(id, part), origin, values }
+}
+
+async fn written(store: &dyn ReadStore, filling: Filling, rows: &[Stored]) {
+    let nothing = Turn { moved: &[], put: rows, gone: &[], parked: None };
+    assert_eq!(store.write(filling, nothing).await.expect("it is written"), Written::Done);
+}
+
+/// The rows of a slice, by sorting all of them.
+fn by_sorting(shape: &Shape, rows: &[Stored], slice: &Slice) -> Vec<Stored> {
+    let ordered = slice.branches[0].index.columns[slice.branches[0].equal.len()];
+    let ordered = shape.column(ordered).expect("a column");
+    let place = |row: &Stored| (row.values[ordered].clone(), row.key);
+    let compare = |one: &(Value, Key), other: &(Value, Key)| {
+        if slice.descending { other.cmp(one) } else { one.cmp(other) }
+    };
+    let is_of = |row: &Stored, branch: &Branch| {
+        use std::ops::RangeBounds;
+        let equal = branch.index.columns.iter().zip(&branch.equal);
+        let mut equal = equal.map(|(column, value)| (shape.column(column).expect("one"), value));
+        equal.all(|(column, value)| row.values[column] == *value)
+            && (branch.range.0.as_ref(), branch.range.1.as_ref()).contains(&row.values[ordered])
+    };
+    let mut found: Vec<Stored> = rows
+        .iter()
+        .filter(|row| slice.branches.iter().any(|branch| is_of(row, branch)))
+        .filter(|row| {
+            let after = slice.after.as_ref().map(|(values, key)| (values[0].clone(), *key));
+            after.is_none_or(|after| compare(&place(row), &after) == Compared::Greater)
+        })
+        .cloned()
+        .collect();
+    found.sort_by(|one, other| compare(&place(one), &place(other)));
+    found.truncate(slice.rows as usize);
+    found
+}
+
+/// A filter that an index serves, or several of them.
+fn filter(shape: &'static Shape, chance: &mut fastrand::Rng) -> (Filter, &'static str) {
+    let index = &shape.indexes[chance.usize(0..shape.indexes.len())];
+    let (ordered, fixed) = index.columns.split_last().expect("columns");
+    let column = |name: &str| &shape.columns[shape.column(name).expect("a column")];
+    let mut all: Vec<Filter> = fixed
+        .iter()
+        .map(|name| {
+            let values = (0..chance.usize(1..3)).map(|_| value(column(name), chance)).collect();
+            Filter::OneOf(name, values)
+        })
+        .collect();
+    if chance.bool() {
+        let mut bound = |with: bool| match chance.u8(0..3) {
+            0 => Bound::Unbounded,
+            _ if with => Bound::Included(value(column(ordered), chance)),
+            _ => Bound::Excluded(value(column(ordered), chance)),
+        };
+        all.push(Filter::Between(ordered, bound(true), bound(false)));
+    }
+    (Filter::All(all), ordered)
+}
+
+pub async fn pages_are_what_a_sort_of_all_rows_gives(database: TestDatabase) {
+    let seed = 20_261_128;
+    println!("seed {seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let store = &*database.stores.read;
+    for shape in SHAPES {
+        let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
+        let rows: Vec<Stored> = (0..120).map(|number| row(shape, number, &mut chance)).collect();
+        written(store, filling, &rows).await;
+        for _ in 0..60 {
+            let (filter, column) = filter(shape, &mut chance);
+            let ordering = Ordering { column, descending: chance.bool() };
+            let branches = plan(shape, &filter, ordering).expect("an index serves it");
+            if branches.is_empty() {
+                continue;
+            }
+            let mut slice =
+                Slice { branches, descending: ordering.descending, after: None, rows: 7 };
+            // Page by page to its end.
+            loop {
+                let page = store.page(filling, &slice).await.expect("a page");
+                assert_eq!(page, by_sorting(shape, &rows, &slice), "{} {slice:?}", shape.name);
+                let all = Slice { after: None, rows: 1_000, ..slice.clone() };
+                let count = store.count(filling, &all).await.expect("a count");
+                assert_eq!(count as usize, by_sorting(shape, &rows, &all).len());
+                let Some(last) = page.last() else { break };
+                let column = shape.column(column).expect("a column");
+                slice.after = Some((vec![last.values[column].clone()], last.key));
+            }
+        }
+    }
+}
+
+pub async fn rows_come_back_as_they_were_written_and_go(database: TestDatabase) {
+    let mut chance = fastrand::Rng::with_seed(7);
+    let store = &*database.stores.read;
+    for shape in SHAPES {
+        let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
+        let mut rows: Vec<Stored> =
+            (0..300).map(|number| row(shape, number, &mut chance)).collect();
+        rows.sort_by_key(|row| row.key);
+        written(store, filling, &rows).await;
+        for changed in rows.iter_mut().step_by(3) {
+            changed.values =
+                shape.columns.iter().map(|column| value(column, &mut chance)).collect();
+        }
+        written(store, filling, &rows).await;
+        let keys: Vec<Key> = rows.iter().map(|row| row.key).collect();
+        let mut found = store.rows(filling, &keys).await.expect("they are read");
+        found.sort_by_key(|row| row.key);
+        assert_eq!(found, rows, "{}", shape.name);
+        let gone = Turn { moved: &[], put: &[], gone: &keys[..200], parked: None };
+        store.write(filling, gone).await.expect("they are removed");
+        assert_eq!(store.rows(filling, &keys).await.expect("they are read").len(), 100);
+        let whole = store.rows_of(filling, keys[250]).await.expect("one is read");
+        assert_eq!(whole, [rows[250].clone()]);
+    }
+}
+
+pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: TestDatabase) {
+    let mut chance = fastrand::Rng::with_seed(7);
+    let store = &*database.stores.read;
+    let filling = store.prepare(Orders::SHAPE, SHARDS).await.expect("a table is made");
+    let rows = [row(Orders::SHAPE, 1, &mut chance)];
+    let write = async |moved: &[Moved], parked: Option<&str>| {
+        let turn = Turn { moved, put: &rows, gone: &[], parked };
+        store.write(filling, turn).await.expect("the database answers")
+    };
+    let moved = |shard, from, to| Moved { shard, from, to };
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 1, 3)], None).await, Written::Elsewhere);
+    assert_eq!(store.rows(filling, &[rows[0].key]).await.expect("no row"), []);
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 0, 3)], Some("[1]")).await, Written::Done);
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 3, 4)], None).await, Written::Elsewhere);
+    // To stand where it stood is a move too.
+    assert_eq!(write(&[moved(1, 5, 5), moved(2, 3, 4)], None).await, Written::Done);
+    assert_eq!(write(&[moved(1, 4, 4)], None).await, Written::Elsewhere);
+    let bookmark = store.bookmark(filling).await.expect("it is kept");
+    assert_eq!(bookmark.position.shards().collect::<Vec<_>>(), [(1, 5), (2, 4)]);
+    assert_eq!(bookmark.parked, "[1]");
+    // Every shard there may be, in one turn.
+    let next = Filling { generation: 2, ..filling };
+    store.make(next, 1_024).await.expect("it is made");
+    let all: Vec<Moved> = (0..1_024).map(|shard| moved(shard, 0, 9)).collect();
+    let turn = Turn { moved: &all, put: &rows, gone: &[], parked: None };
+    assert_eq!(store.write(next, turn).await.expect("it is written"), Written::Done);
+    assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
+    assert!(store.adopt(next).await.expect("it answers from now on"));
+    assert!(!store.adopt(filling).await.expect("never back"));
+    assert_eq!(store.prepare(Orders::SHAPE, SHARDS).await.expect("it is there"), next);
+    store.remove(filling).await.expect("it is gone");
+    assert!(store.rows(filling, &[rows[0].key]).await.is_err());
+}
+
+/// Every statement of every list enters the index that it names, and none sorts.
+pub async fn no_page_sorts_or_reads_what_it_does_not_show(database: TestDatabase) {
+    let mut chance = fastrand::Rng::with_seed(7);
+    let store = &*database.stores.read;
+    for shape in SHAPES {
+        let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
+        let rows: Vec<Stored> = (0..500).map(|number| row(shape, number, &mut chance)).collect();
+        written(store, filling, &rows).await;
+        for index in shape.indexes {
+            let (ordered, fixed) = index.columns.split_last().expect("columns");
+            let of = |name: &str| rows[0].values[shape.column(name).expect("one")].clone();
+            let equal: Vec<Value> = fixed.iter().map(|name| of(name)).collect();
+            let range = (Bound::Included(of(ordered)), Bound::Unbounded);
+            for (range, after) in [
+                ((Bound::Unbounded, Bound::Unbounded), false),
+                ((Bound::Unbounded, Bound::Unbounded), true),
+                (range, true),
+            ] {
+                for descending in [false, true] {
+                    let range = range.clone();
+                    let branch = Branch { index, equal: equal.clone(), range };
+                    let after = after.then(|| (vec![of(ordered)], rows[0].key));
+                    let slice = Slice { branches: vec![branch], descending, after, rows: 20 };
+                    let plan = store.explain(filling, &slice).await.expect("it is explained");
+                    let enters = plan.contains(index.name);
+                    let sorts =
+                        ["TEMP B-TREE", "filesort\": {", "read_sorted_file", "filesort\": true"]
+                            .iter()
+                            .any(|word| plan.contains(word));
+                    assert!(enters && !sorts, "{} by {}: {plan}", shape.name, index.name);
+                }
+            }
+        }
+    }
+}
+
+super::conformance!(
+    pages_are_what_a_sort_of_all_rows_gives,
+    rows_come_back_as_they_were_written_and_go,
+    a_position_moves_from_where_it_stands_and_nowhere_else,
+    no_page_sorts_or_reads_what_it_does_not_show,
+);
