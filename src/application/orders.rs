@@ -1,6 +1,7 @@
 //! Orders: drafted and filled at the shop's prices, and placed if there is room for their checkout.
 //! The order decides what it takes; the checkout carries it through by itself.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,11 +16,15 @@ use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use domain::access::user::{self, Standing, User};
 use domain::aggregate;
-use domain::commerce::order::{self, Buyer, Command, HasLeftCheckout, Line, LinePrice, Order};
+use domain::commerce::order::{
+    self, Buyer, Command, HasLeftCheckout, Line, LinePrice, Order, OrderNumber,
+};
 use domain::email::EmailAddress;
 use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use domain::money::Money;
+use domain::products::stock_item::{CustomerLimit, OneHold, StockItem, stock_item_id};
 use domain::question::Whole;
+use sagas::checkout::hold_id;
 
 /// The longest wait for the end of a checkout; less than proxies give a request.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -63,6 +68,10 @@ pub struct WantedLine {
 }
 
 impl WantedLine {
+    fn item(&self) -> AggregateId {
+        stock_item_id(self.variant, self.location)
+    }
+
     fn at(&self, offer: Offer) -> Line {
         let Self { product, variant, location, quantity } = *self;
         let Offer { name, price } = offer;
@@ -88,6 +97,17 @@ pub enum Refusal {
     Gone {
         line: u32,
         reason: Unpriced,
+    },
+    /// More of one stock item than one customer may hold, with what the other lines want of it; `line`
+    /// counts from 0 where several were wanted.
+    TooMuchForOne {
+        line: Option<usize>,
+        limit: i64,
+        others: i64,
+    },
+    /// The goods of a line, by its number, are still on the shelf.
+    NotShipped {
+        line: u32,
     },
     /// There is no price for a line; `line` counts from 0 where several were wanted.
     Unpriced {
@@ -121,6 +141,13 @@ impl fmt::Display for Refusal {
                 "line {line} costs {to} now and not {from}, or is taxed otherwise: take the new prices with repriceOrder"
             ),
             Self::Gone { line, reason } => write!(formatter, "line {line}: {reason}"),
+            Self::TooMuchForOne { limit, others, .. } => write!(
+                formatter,
+                "a customer holds at most {limit} of it at a time, and other lines want {others}"
+            ),
+            Self::NotShipped { line } => {
+                write!(formatter, "line {line} was not shipped: shipHold its holdId first")
+            }
         }
     }
 }
@@ -134,6 +161,8 @@ impl aggregate::Refusal for Refusal {
             Self::Buyer(None) => user::Refusal::NotFound.code(),
             Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
             Self::Repriced { .. } => "PRICE_STALE",
+            Self::TooMuchForOne { .. } => "CUSTOMER_LIMIT_REACHED",
+            Self::NotShipped { .. } => "ORDER_NOT_SHIPPED",
         }
     }
 }
@@ -150,7 +179,8 @@ pub async fn draft(
         WantedBuyer::User(id) => id.0,
         WantedBuyer::Guest(email) => personal::guest_id(&application.engine, email).0,
     };
-    let id = request.new_id_for::<Order>("draftOrder", whose.as_bytes()).await?;
+    let numbered = |id| OrderNumber::of(id).order_id();
+    let id = request.new_id_as::<Order>("draftOrder", whose.as_bytes(), numbered).await?;
     let second = application.engine.services.now().timestamp();
     let key = request.key().unwrap_or_default();
     if !may_draft(&application.views, key, second) && !is_known(request, id, |_| true).await {
@@ -178,6 +208,9 @@ pub async fn draft(
             }
         }
     }
+    if let Some(refusal) = too_much(request, &draft.lines).await? {
+        return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
+    }
     let buyer = match &draft.buyer {
         WantedBuyer::User(id) => Buyer::Customer { id: *id },
         WantedBuyer::Guest(email) => personal::guest(&application.engine, email).await?,
@@ -198,6 +231,10 @@ pub async fn add_line(
         Ok(list) => list,
         Err(refusal) => return earlier(request, order, line, refusal.into()).await,
     };
+    let others = of_one_item(&reading.answer, None, line.variant, line.location);
+    if let Some(refusal) = over_limit(request, line.item(), line.quantity, others).await? {
+        return earlier(request, order, line, refusal).await;
+    }
     match offer(&request.application.engine, list, line.product, line.variant).await? {
         Ok(offer) => {
             let command = Command::AddLine(line.at(offer));
@@ -208,6 +245,72 @@ pub async fn add_line(
             earlier(request, order, line, refusal).await
         }
     }
+}
+
+/// Changes how many units a line is about.
+pub async fn change_line(
+    request: &Request<'_>,
+    order: AggregateId,
+    line: u32,
+    quantity: i64,
+) -> Outcome<Refusal> {
+    let content = ("changeOrderLine", line, quantity);
+    let reading = request.aggregate::<Order>(order).read(&Whole).await?;
+    if let Some(known) = reading.answer.lines.get(&line) {
+        let others = of_one_item(&reading.answer, Some(line), known.variant, known.location);
+        let item = stock_item_id(known.variant, known.location);
+        if let Some(refusal) = over_limit(request, item, quantity, others).await? {
+            return earlier(request, order, &content, refusal).await;
+        }
+    }
+    let command = Command::ChangeLine { line, quantity };
+    request.send_for::<Order>(order, command, &content).await.map_err(refused_as)
+}
+
+/// What the lines of an order but one want of a stock item.
+fn of_one_item(
+    order: &order::State,
+    but: Option<u32>,
+    variant: VariantId,
+    location: LocationId,
+) -> i64 {
+    let others = order.lines.iter().filter(|(number, line)| {
+        Some(**number) != but && (line.variant, line.location) == (variant, location)
+    });
+    others.map(|(_, line)| line.quantity).sum()
+}
+
+/// The first line with which a draft wants more of a stock item than one customer may hold.
+async fn too_much(request: &Request<'_>, lines: &[WantedLine]) -> Result<Option<Refusal>, Fault> {
+    let mut wanted: HashMap<AggregateId, i64> = HashMap::new();
+    for (number, line) in lines.iter().enumerate() {
+        let others = wanted.entry(line.item()).or_default();
+        match over_limit(request, line.item(), line.quantity, *others).await? {
+            Some(Refusal::TooMuchForOne { limit, others, .. }) => {
+                return Ok(Some(Refusal::TooMuchForOne { line: Some(number), limit, others }));
+            }
+            refusal @ Some(_) => return Ok(refusal),
+            None => *others = others.saturating_add(line.quantity),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether one customer cannot hold so much beside what other lines want: said before anything is
+/// placed. The stock item itself has the last word.
+async fn over_limit(
+    request: &Request<'_>,
+    item: AggregateId,
+    quantity: i64,
+    others: i64,
+) -> Result<Option<Refusal>, Fault> {
+    // What makes no sense is the order's to refuse.
+    if !(1..=order::LINE_UNITS_MAX).contains(&quantity) {
+        return Ok(None);
+    }
+    let limit = request.aggregate::<StockItem>(item).read(&CustomerLimit).await?.answer;
+    let refusal = Refusal::TooMuchForOne { line: None, limit, others };
+    Ok((quantity > limit.saturating_sub(others)).then_some(refusal))
 }
 
 /// Why a user cannot buy now, if they cannot.
@@ -279,6 +382,22 @@ pub async fn place(
         _ = order.wait_until(&HasLeftCheckout, patience.min(WAIT_MAX)).await;
     }
     Ok(placed)
+}
+
+/// Everything of a confirmed order was delivered. What its lines claim leaves the stock by shipping
+/// alone, so what is claimed no more was shipped.
+pub async fn complete(request: &Request<'_>, order: AggregateId) -> Outcome<Refusal> {
+    let reading = request.aggregate::<Order>(order).read(&Whole).await?;
+    if reading.answer.status == order::Status::Confirmed {
+        for (number, line) in reading.answer.lines.iter() {
+            let item = request.aggregate::<StockItem>(stock_item_id(line.variant, line.location));
+            let hold = OneHold(hold_id(order, *number));
+            if item.read(&hold).await?.answer.is_some() {
+                return Err(AskError::Refused(Refusal::NotShipped { line: *number }));
+            }
+        }
+    }
+    request.send::<Order>(order, Command::Complete).await.map_err(refused_as)
 }
 
 /// The outcome of an earlier try with the same key, though what it wanted is not to be had any more;

@@ -56,16 +56,26 @@ impl<'a> Request<'a> {
         what: &str,
         whose: &[u8],
     ) -> Result<AggregateId, Fault> {
-        let Some(key) = &self.key else { return Ok(self.application.engine.new_id()) };
+        self.new_id_as::<A>(what, whose, |id| id).await
+    }
+
+    /// The same where not every id is one of what is created: `form` makes one of any.
+    pub async fn new_id_as<A: Aggregate>(
+        &self,
+        what: &str,
+        whose: &[u8],
+        form: impl Fn(AggregateId) -> AggregateId,
+    ) -> Result<AggregateId, Fault> {
+        let Some(key) = &self.key else { return Ok(form(self.application.engine.new_id())) };
         let keyed = &self.application.engine.services.keyed;
         // It may have been created before the secret was changed.
         for secret in keyed.older_ids() {
-            let id = self.keyed_id(secret, what, whose, key);
+            let id = form(self.keyed_id(secret, what, whose, key));
             if self.aggregate::<A>(id).read(&Version).await?.version > 0 {
                 return Ok(id);
             }
         }
-        Ok(self.keyed_id(keyed.ids(), what, whose, key))
+        Ok(form(self.keyed_id(keyed.ids(), what, whose, key)))
     }
 
     /// The name of what this request makes within an aggregate: with a key the same for each try.

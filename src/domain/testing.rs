@@ -144,6 +144,16 @@ impl<A: Aggregate> Given<A> {
         self
     }
 
+    /// Applies the events of a command.
+    #[track_caller]
+    fn moves(&mut self, command: &A::Command, events: &[A::Event]) {
+        let before = self.state.clone();
+        events.iter().for_each(|event| A::apply(&mut self.state, event));
+        self.version += events.len() as u64;
+        let changed = events.is_empty() || self.state != before;
+        assert!(changed, "{command:?} changes nothing, and has the events {events:?}");
+    }
+
     /// The aggregate's id, where it matters.
     pub fn of(mut self, id: AggregateId) -> Self {
         self.id = id;
@@ -181,14 +191,18 @@ impl<A: Aggregate> When<A> {
         self.accepted()
     }
 
-    /// The command happened, whatever its events are; goes on from there.
+    /// The command happened, whatever its events are; goes on from there. Events change something,
+    /// those of the command and those of the same one a second time: what changes nothing has none.
     #[track_caller]
     pub fn accepted(self) -> Given<A> {
         let mut given = self.given;
         match self.outcome {
             Ok(events) => {
-                events.iter().for_each(|event| A::apply(&mut given.state, event));
-                given.version += events.len() as u64;
+                given.moves(&self.command, &events);
+                let context = context(given.id, given.now, given.version);
+                let again = A::decide(&given.state, &self.command, &context);
+                let second = Given { state: given.state.clone(), ..given };
+                { second }.moves(&self.command, &again.unwrap_or_default());
             }
             Err(refusal) => {
                 panic!("{:?} was refused: {refusal} ({})", self.command, refusal.code())

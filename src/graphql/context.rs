@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    Context, InputType, Object, OneofObject, OutputType, Result, SelectionField, TypeName,
+    Context, InputType, Name, Object, OneofObject, OutputType, Result, SelectionField, TypeName,
+    Value,
 };
 use chrono::{DateTime, Utc};
 
@@ -189,12 +190,24 @@ pub async fn ask<A: Aggregate, Q: Question<A>>(
 /// What an argument says wherever a field is asked for in the selection under this one. What cannot
 /// be read is left to the field itself.
 pub fn wanted<T: InputType>(context: &Context<'_>, field: &str, argument: &str) -> Vec<T> {
+    let asked = arguments_of(context, field);
+    asked.iter().filter_map(|arguments| arguments.read(argument)).collect()
+}
+
+/// The arguments with which a field is asked for, once for each time that it is.
+pub fn arguments_of(context: &Context<'_>, field: &str) -> Vec<Arguments> {
     let selected = context.field();
     let fields = selected.selection_set().filter(|asked| asked.name() == field);
-    let read = |asked: SelectionField<'_>| {
-        let arguments = asked.arguments().ok()?;
-        let given = arguments.into_iter().find(|(name, _)| name == argument);
-        T::parse(given.map(|(_, value)| value)).ok()
-    };
-    fields.filter_map(read).collect()
+    fields.filter_map(|asked| Some(Arguments(asked.arguments().ok()?))).collect()
+}
+
+/// The arguments of one field.
+pub struct Arguments(Vec<(Name, Value)>);
+
+impl Arguments {
+    /// Nothing for one that cannot be read; one that is left out counts as `null`.
+    pub fn read<T: InputType>(&self, argument: &str) -> Option<T> {
+        let given = self.0.iter().find(|(name, _)| name == argument);
+        T::parse(given.map(|(_, value)| value.clone())).ok()
+    }
 }

@@ -11,7 +11,7 @@ use async_graphql::{
 
 use uuid::Uuid;
 
-use super::ids::PublicEventId;
+use super::ids::{PublicEventId, PublicOrderId};
 use super::scalars::{LocalDateTime, Long};
 use actors::aggregate_ref::Fault;
 use domain::text::{InvalidText, TextProblem};
@@ -115,6 +115,7 @@ pub enum UserError {
     TextInvalid(TextInvalid),
     VersionConflict(VersionConflict),
     SlotTaken(SlotTaken),
+    HoldOfOrder(HoldOfOrder),
 }
 
 macro_rules! user_errors {
@@ -145,7 +146,7 @@ user_errors! {
     }
     CustomerLimitReached "CustomerLimitReached" {
         limit: Long,
-        /// The units that the customer holds.
+        /// The units that the customer holds, or that other lines of the order want.
         held: Long
     }
     StaleCount "StaleCount" {
@@ -165,6 +166,10 @@ user_errors! {
         by: PublicEventId,
         /// The local start of the occurrence that is in its way; null unless a series was asked for.
         occurrence: Option<LocalDateTime>
+    }
+    /// The hold moves with its order: what is to become of it is said to that.
+    HoldOfOrder "HoldOfOrder" {
+        order_id: PublicOrderId
     }
 }
 
@@ -213,6 +218,7 @@ impl UserError {
             Self::TextInvalid(error) => &mut error.path,
             Self::VersionConflict(error) => &mut error.path,
             Self::SlotTaken(error) => &mut error.path,
+            Self::HoldOfOrder(error) => &mut error.path,
         }
     }
 

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned,
-    ServerResult, Value,
+    ContextSelectionSet, ID, InputType, InputValueResult, OutputType, Positioned, ServerResult,
+    Value,
 };
 use uuid::Uuid;
 
@@ -56,8 +56,9 @@ macro_rules! public_ids {
                     _ => None,
                 };
                 known.ok_or_else(|| {
-                    InputValueError::custom(concat!("an id that begins with ", $prefix, " was expected"))
-                        .with_extension("code", super::errors::INVALID_ID)
+                    let expected =
+                        concat!("an id that begins with ", $prefix, " was expected, as it was given out");
+                    super::places::refuse(super::errors::INVALID_ID, value.as_ref(), expected)
                 })
             }
 

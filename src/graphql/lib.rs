@@ -11,6 +11,7 @@ pub mod node;
 pub mod metrics;
 pub mod scalars;
 pub mod positions;
+mod places;
 mod rows;
 
 pub mod access;
@@ -180,12 +181,14 @@ impl GraphqlSchema {
             trace: call.trace,
         });
         request.set_parsed_query(plan.document.clone());
+        let variables = request.variables.clone();
         let mut response = self.schema.execute(request).await;
         let executed = response.data != async_graphql::Value::Null
             || response.errors.iter().any(|error| !error.path.is_empty());
         if executed {
             plan.complete(&mut response);
         }
+        places::name(&mut response.errors, &plan.document, &variables);
         give_codes(&mut response.errors, executed);
         if kind == OperationType::Mutation {
             errors::tell_reads_from_mutations(&mut response.errors);

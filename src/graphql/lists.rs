@@ -206,6 +206,17 @@ impl Cursor for domain::id::LocationId {
     }
 }
 
+/// By a number that goes up.
+impl Cursor for u64 {
+    fn write(&self) -> String {
+        format!("{self:x}")
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::from_str_radix(text, 16).ok().filter(|number| number.write() == text)
+    }
+}
+
 /// The last minute of any calendar, counted from 1970.
 const LAST_MINUTE: u64 = Minute::LAST.0.unsigned_abs();
 
@@ -263,6 +274,10 @@ mod tests {
         {
             let text = format!("{}{bad}", event.0.simple());
             assert_eq!(<calendar::Place>::read(&text), None, "{bad}");
+        }
+        assert_eq!(Cursor::read(&7_u64.write()), Some(7_u64));
+        for bad in ["", "x", "+7", "07", "10000000000000000"] {
+            assert_eq!(<u64 as Cursor>::read(bad), None, "{bad}");
         }
         for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
         {

@@ -59,7 +59,7 @@ pub fn request<'a>(
     let expected_version = expected_version
         .map(|version| u64::try_from(version.0))
         .transpose()
-        .map_err(|_| coded(INVALID_VALUE, "a version is not negative"))?;
+        .map_err(|_| coded(INVALID_VALUE, "input.expectedVersion: a version is not negative"))?;
     Request::new(application(context), caller, key, expected_version).map_err(|error| fault(&error))
 }
 

@@ -1,16 +1,19 @@
 //! The scalars of the schema, and the amounts built on them. A scalar that cannot be read is an
 //! error with the code `INVALID_VALUE`; it never reaches an aggregate.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
+use async_graphql::registry::Registry;
 use async_graphql::{
-    InputObject, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value,
+    InputObject, InputType, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use jiff::{Timestamp, civil};
 use uuid::Uuid;
 
 use super::errors::INVALID_VALUE;
+use super::places;
 use documents::ScalarRule;
 use domain::money::{Currency, Money, MoneyError};
 use domain::scheduling::zone::Zone;
@@ -55,6 +58,40 @@ macro_rules! textual_scalar {
             }
         }
     };
+}
+
+/// A whole number that is not negative: an `Int` in the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Natural(pub u32);
+
+impl InputType for Natural {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <i32 as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <i32 as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let known = match &value {
+            Some(Value::Number(number)) => number.as_u64(),
+            _ => None,
+        };
+        let known = known.and_then(|number| u32::try_from(number).ok());
+        let expected = "a whole number that is not negative was expected";
+        known.map(Self).ok_or_else(|| places::refuse(INVALID_VALUE, value.as_ref(), expected))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
 }
 
 /// A whole number of 64 bits.

@@ -133,18 +133,20 @@ pub fn parse(body: &[u8]) -> Result<Parameters, Unreadable> {
     if !is_map_or_null(json(fields.extensions)) {
         return Err(bad_request("INVALID_REQUEST", "extensions is a map"));
     }
-    let (query, operation_name) = (json(fields.query), json(fields.operation_name));
-    parameters(read_string(query), read_string(operation_name), json(fields.variables))
+    let (query, operation_name) = (read_string(json(fields.query)), json(fields.operation_name));
+    require_document(query.as_ref(), json(fields.extensions))?;
+    parameters(query, read_string(operation_name), json(fields.variables))
 }
 
 /// Reads the parameters out of the query of a URL.
 pub fn parse_url(query: &str) -> Result<Parameters, Unreadable> {
     let fields: Vec<(String, String)> = url_pairs(query)?;
     let mut fields = fields.into_iter().collect::<std::collections::HashMap<_, _>>();
-    if let Some(extensions) = fields.remove("extensions")
-        && !is_map_or_null(&extensions)
-    {
-        return Err(bad_request("INVALID_REQUEST", "extensions is a map"));
+    if let Some(extensions) = fields.remove("extensions") {
+        if !is_map_or_null(&extensions) {
+            return Err(bad_request("INVALID_REQUEST", "extensions is a map"));
+        }
+        require_document(Ok(&fields.get("query").cloned()), &extensions)?;
     }
     let variables = fields.remove("variables").filter(|text| !text.is_empty());
     let operation_name = fields.remove("operationName").filter(|text| !text.is_empty());
@@ -156,6 +158,29 @@ fn url_pairs(query: &str) -> Result<Vec<(String, String)>, Unreadable> {
     actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
         .map(actix_web::web::Query::into_inner)
         .map_err(|_| bad_request("INVALID_REQUEST", "the query of the URL cannot be read"))
+}
+
+/// Who sends the hash of a document in place of it is told to send the document: clients that can, do
+/// so then by themselves.
+fn require_document(
+    query: Result<&Option<String>, &()>,
+    extensions: &str,
+) -> Result<(), Unreadable> {
+    #[derive(Deserialize)]
+    struct Extensions<'a> {
+        #[serde(borrow, default, rename = "persistedQuery")]
+        persisted_query: Option<&'a RawValue>,
+    }
+    let is_missing = query.is_ok_and(|query| query.as_deref().is_none_or(str::is_empty));
+    let is_hashed = || {
+        let read = serde_json::from_str::<Option<Extensions<'_>>>(extensions).ok().flatten();
+        read.is_some_and(|extensions| extensions.persisted_query.is_some())
+    };
+    if is_missing && is_hashed() {
+        let message = "no documents are kept here by their hashes: send the document as query";
+        return Err(bad_request("PERSISTED_QUERY_NOT_SUPPORTED", message));
+    }
+    Ok(())
 }
 
 fn parameters(
@@ -212,6 +237,8 @@ mod tests {
             (b"\"{a}\"", "INVALID_REQUEST"),
             (b"{}", "INVALID_REQUEST"),
             (b"{\"query\": \" \"}", "INVALID_REQUEST"),
+            (b"{\"extensions\": {\"persistedQuery\": {}}}", "PERSISTED_QUERY_NOT_SUPPORTED"),
+            (b"{\"extensions\": {\"other\": {}}}", "INVALID_REQUEST"),
             (b"{\"query\": 1}", "INVALID_REQUEST"),
             (b"{\"query\": \"{a}\", \"operationName\": []}", "INVALID_REQUEST"),
             (b"{\"query\": \"{a}\", \"variables\": [1]}", "INVALID_REQUEST"),

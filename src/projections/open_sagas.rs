@@ -235,15 +235,12 @@ mod tests {
 
     fn submitted() -> Fact {
         let (net, tax, gross) = (euro(1), euro(0), euro(1));
-        Fact::Order(order::Event::OrderSubmitted {
-            lines: 1,
-            totals: Totals { net, tax, gross },
-            taxes: Vec::new(),
-        })
+        let (totals, taxes) = (Totals { net, tax, gross }, Vec::new());
+        Fact::Order(order::Event::OrderSubmitted { lines: 1, totals, taxes, at: noon() })
     }
 
     fn confirmed() -> Fact {
-        Fact::Order(order::Event::OrderConfirmed {})
+        Fact::Order(order::Event::OrderConfirmed { at: noon() })
     }
 
     fn started(number: u128) -> Fact {

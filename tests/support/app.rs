@@ -1,7 +1,7 @@
 //! A whole server for one test: random port, its own SQLite database, everything in this process.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
@@ -43,6 +43,14 @@ impl Health for AlwaysWell {
     fn is_ready(&self) -> bool {
         false
     }
+}
+
+/// The type of what a mutation takes, as the schema has it.
+fn input_type(mutation: &str) -> &'static str {
+    static SCHEMA: LazyLock<String> = LazyLock::new(emporium::graphql::sdl);
+    let before = format!("\t{mutation}(input: ");
+    let known = SCHEMA.split_once(&before).and_then(|(_, rest)| rest.split_once(')'));
+    known.unwrap_or_else(|| panic!("the schema has no mutation {mutation}")).0
 }
 
 impl TestApp {
@@ -133,24 +141,16 @@ impl TestApp {
 
     /// Sends a mutation that takes `input` and gives its payload: `selection` and the errors.
     pub async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Value {
-        let capital = mutation[..1].to_uppercase();
-        let input_type = match mutation {
-            "publishProduct" | "unpublishProduct" | "archiveProduct" => "ProductInput".to_owned(),
-            "releaseHold" | "commitHold" | "shipHold" | "deallocateHold" => "HoldInput".to_owned(),
-            "completeOrder" | "retryCheckout" | "repriceOrder" => "OrderInput".to_owned(),
-            "cancelOrder" | "abortCheckout" => "EndOrderInput".to_owned(),
-            "suspendUser" | "closeUser" => "UserReasonInput".to_owned(),
-            "reinstateUser" => "UserInput".to_owned(),
-            _ => format!("{capital}{}Input", &mutation[1..]),
-        };
+        let input_type = input_type(mutation);
         let query = format!(
-            "mutation M($input: {input_type}!) {{ {mutation}(input: $input) {{ {selection} userErrors {{
+            "mutation M($input: {input_type}) {{ {mutation}(input: $input) {{ {selection} userErrors {{
                 __typename code message path
                 ... on InsufficientStock {{ available requested }}
                 ... on QuantityOutOfRange {{ minimum maximum }}
                 ... on VersionConflict {{ expected actual }}
                 ... on StaleCount {{ expected actual }}
                 ... on SlotTaken {{ by }}
+                ... on HoldOfOrder {{ orderId }}
             }} }} }}"
         );
         self.data(&query, json!({"input": input})).await[mutation].take()

@@ -77,6 +77,18 @@ impl<'a> Client<'a> {
         status.map(str::to_owned).ok_or_else(|| DemoError::Answer(data.to_string()))
     }
 
+    /// What each line of an order claims, as `shipHold` takes it.
+    pub(super) async fn claims(&self, order: &str) -> Result<Vec<Value>, DemoError> {
+        let document =
+            "query($id: ID!) { order(id: $id) { lines { variantId locationId holdId } } }";
+        let asked = self.send(document.to_owned(), json!({ "id": order })).await;
+        let mut data = asked.map_err(DemoError::Answer)?;
+        match data.pointer_mut("/order/lines").map(Value::take) {
+            Some(Value::Array(lines)) => Ok(lines),
+            _ => Err(DemoError::Answer(data.to_string())),
+        }
+    }
+
     /// Asks, and comes back when it is told to: whoever makes much at once may meet a bound.
     async fn send(&self, query: String, variables: Value) -> Result<Value, String> {
         let mut tries = 0;
@@ -123,6 +135,7 @@ fn input_type(mutation: &str) -> String {
     match mutation {
         "publishProduct" => "ProductInput".to_owned(),
         "completeOrder" => "OrderInput".to_owned(),
+        "shipHold" => "HoldInput".to_owned(),
         "cancelOrder" => "EndOrderInput".to_owned(),
         "suspendUser" => "UserReasonInput".to_owned(),
         _ => {

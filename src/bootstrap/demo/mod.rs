@@ -241,10 +241,19 @@ async fn orders(
                 client.mutate("placeOrder", "", &key, same.clone()).await?;
                 checked_out(client, followers, &order).await?;
                 if matches!(until, Completed) {
+                    ship(client, &order, &key).await?;
                     client.mutate("completeOrder", "", &format!("{key}-done"), same).await?;
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// Ships whatever an order is about.
+async fn ship(client: &Client<'_>, order: &str, key: &str) -> Result<(), DemoError> {
+    for (number, claim) in client.claims(order).await?.into_iter().enumerate() {
+        client.mutate("shipHold", "", &format!("{key}-{number}"), claim).await?;
     }
     Ok(())
 }

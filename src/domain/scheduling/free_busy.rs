@@ -58,6 +58,41 @@ pub fn most_at_once(intervals: &[Interval], range: &Interval) -> usize {
     most
 }
 
+/// How many intervals hold at once, at each time: what is asked of many ranges one after the other.
+#[derive(Debug)]
+pub struct AtOnce {
+    /// From each of these times on so many hold, until the next.
+    turns: Vec<(Timestamp, u32)>,
+}
+
+impl AtOnce {
+    pub fn of(intervals: &[Interval]) -> Self {
+        let ends = |interval: &Interval| [(interval.start, true), (interval.end, false)];
+        let mut turns: Vec<(Timestamp, bool)> = intervals.iter().flat_map(ends).collect();
+        turns.sort_unstable();
+        let mut now = 0_u32;
+        let counted = turns.into_iter().map(|(at, starts)| {
+            now = if starts { now + 1 } else { now.saturating_sub(1) };
+            (at, now)
+        });
+        let mut turns: Vec<(Timestamp, u32)> = Vec::new();
+        for (at, now) in counted {
+            match turns.last_mut() {
+                Some(last) if last.0 == at => last.1 = now,
+                _ => turns.push((at, now)),
+            }
+        }
+        Self { turns }
+    }
+
+    /// At most, within the range.
+    pub fn most_within(&self, range: &Interval) -> u32 {
+        let first = self.turns.partition_point(|(at, _)| *at <= range.start).saturating_sub(1);
+        let within = self.turns[first..].iter().take_while(|(at, _)| *at < range.end);
+        within.map(|(_, now)| *now).max().unwrap_or(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
@@ -85,5 +120,20 @@ mod tests {
         assert_eq!(most_at_once(&three, &interval(0, 60)), 2);
         assert_eq!(most_at_once(&three, &interval(15, 60)), 1);
         assert_eq!(most_at_once(&[], &interval(0, 60)), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn both_ways_of_counting_agree(
+            spans in proptest::collection::vec((0_i64..60, 1_i64..20), 0..12),
+            (start, length) in (0_i64..60, 1_i64..30),
+        ) {
+            let all: Vec<_> =
+                spans.into_iter().map(|(start, length)| interval(start, start + length)).collect();
+            // What began before everything holds no more than nothing does.
+            let range = interval(start, start + length);
+            let counted = AtOnce::of(&all).most_within(&range);
+            proptest::prop_assert_eq!(counted as usize, most_at_once(&all, &range));
+        }
     }
 }

@@ -129,6 +129,15 @@ pub fn check_week(weekly: &[DayHours]) -> Result<(), (u32, HoursProblem)> {
     Ok(())
 }
 
+/// Whether two weeks are open at the same times, in whatever order their days are named.
+pub fn same_week(one: &[DayHours], other: &[DayHours]) -> bool {
+    let includes = |week: &[DayHours], other: &[DayHours]| {
+        let mut open = other.iter().filter(|day| !day.spans.is_empty());
+        open.all(|day| week.contains(day))
+    };
+    includes(one, other) && includes(other, one)
+}
+
 impl OpeningHours {
     fn spans(&self, date: Date) -> &[Span] {
         self.exceptions.get(&date).map_or_else(|| self.in_the_week(date), Vec::as_slice)

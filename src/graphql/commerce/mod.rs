@@ -20,7 +20,18 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Read, &["order", "orders", "checkout"]),
-    (Write, &["draftOrder", "addOrderLine", "placeOrder", "repriceOrder", "abortCheckout"]),
+    (
+        Write,
+        &[
+            "draftOrder",
+            "addOrderLine",
+            "changeOrderLine",
+            "placeOrder",
+            "repriceOrder",
+            "completeOrder",
+            "abortCheckout",
+        ],
+    ),
     (Operate, &["retryCheckout"]),
     (Write, OrderCommands::FIELDS),
 ];

@@ -14,7 +14,7 @@ use crate::mutation::{
     Answer, Payload, Target, change, inputs, made, mutations, payload, request, tell,
 };
 use crate::products::wanted_list;
-use crate::scalars::Long;
+use crate::scalars::{Long, Natural};
 use application::orders::{self, Draft, WantedBuyer, WantedLine};
 use domain::commerce::order::{Command, Order};
 use domain::email::EmailAddress;
@@ -56,6 +56,7 @@ pub struct OrderLineInput {
     pub variant_id: PublicVariantId,
     /// Where the stock is taken from.
     pub location_id: PublicLocationId,
+    /// With other lines about the same stock item at most its `customerLimit`, 100 unless that was set.
     pub quantity: Long,
 }
 
@@ -68,21 +69,25 @@ inputs! {
         variant_id: PublicVariantId,
         /// Where the stock is taken from.
         location_id: PublicLocationId,
+        /// With other lines about the same stock item at most its `customerLimit`, 100 unless that was
+        /// set.
         quantity: Long
     }
     ChangeOrderLineInput {
-        line: u32,
+        line: Natural,
+        /// With other lines about the same stock item at most its `customerLimit`, 100 unless that was
+        /// set.
         quantity: Long
     }
     RemoveOrderLineInput {
-        line: u32
+        line: Natural
     }
     OrderInput {}
     PlaceOrderInput {
         /// How long to wait, in milliseconds, for the checkout to confirm or cancel the order: 0 to
         /// 10,000. The order is placed whatever comes of it.
         #[graphql(default)]
-        wait_ms: u32
+        wait_ms: Natural
     }
     EndOrderInput {
         reason: String
@@ -90,19 +95,12 @@ inputs! {
 }
 
 mutations! { OrderCommands {
-    /// Changes how many units a line is about.
-    fn change_order_line(input: ChangeOrderLineInput) -> OrderPayload =
-        Command::ChangeLine { line: input.line, quantity: input.quantity.0 };
-
     fn remove_order_line(input: RemoveOrderLineInput) -> OrderPayload =
-        Command::RemoveLine { line: input.line };
+        Command::RemoveLine { line: input.line.0 };
 
     /// Cancels an order that is not confirmed; a checkout under way is undone.
     fn cancel_order(input: EndOrderInput) -> OrderPayload =
         Command::Cancel { reason: input.reason };
-
-    /// Everything of a confirmed order was delivered.
-    fn complete_order(input: OrderInput) -> OrderPayload = Command::Complete;
 } }
 
 #[derive(Default)]
@@ -155,6 +153,19 @@ impl OrderUseCases {
         Ok(Some(OrderPayload::new(id, change(added)?)))
     }
 
+    /// Changes how many units a line is about.
+    async fn change_order_line(
+        &self,
+        context: &Context<'_>,
+        mut input: ChangeOrderLineInput,
+    ) -> Answer<OrderPayload> {
+        let target = input.target();
+        let id = target.id;
+        let request = target.request(context)?;
+        let changed = orders::change_line(&request, id, input.line.0, input.quantity.0).await;
+        Ok(Some(OrderPayload::new(id, change(changed)?)))
+    }
+
     /// The buyer wants it: lines and prices are frozen, and its checkout begins. Wait for its end
     /// here, or ask for `checkout` to see how far it is.
     async fn place_order(
@@ -162,9 +173,9 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: PlaceOrderInput,
     ) -> Answer<OrderPayload> {
-        let patience = Duration::from_millis(input.wait_ms.into());
+        let patience = Duration::from_millis(input.wait_ms.0.into());
         if patience > orders::WAIT_MAX {
-            let message = format!("waitMs is at most {}", orders::WAIT_MAX.as_millis());
+            let message = format!("input.waitMs: at most {}", orders::WAIT_MAX.as_millis());
             return Err(coded(INVALID_VALUE, message));
         }
         let target = input.target();
@@ -184,6 +195,18 @@ impl OrderUseCases {
         let id = target.id;
         let repriced = orders::reprice(&target.request(context)?, id).await;
         Ok(Some(OrderPayload::new(id, change(repriced)?)))
+    }
+
+    /// Everything of a confirmed order was delivered: refused as long as some of it was not shipped.
+    async fn complete_order(
+        &self,
+        context: &Context<'_>,
+        mut input: OrderInput,
+    ) -> Answer<OrderPayload> {
+        let target = input.target();
+        let id = target.id;
+        let completed = orders::complete(&target.request(context)?, id).await;
+        Ok(Some(OrderPayload::new(id, change(completed)?)))
     }
 
     /// Ends the checkout of an order: what it did is undone and the order cancelled.

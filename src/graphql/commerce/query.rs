@@ -4,15 +4,20 @@ use async_graphql::{Context, Enum, InputObject, Object, Result};
 
 use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load, past};
+use crate::errors::{INVALID_VALUE, coded};
 use crate::ids::{PublicOrderId, PublicUserId};
 use crate::lists::{connection, views};
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::GivenPosition;
-use domain::commerce::order::Order;
+use domain::commerce::order::{Order, OrderNumber};
+use domain::id::AggregateId;
 use projections::plan::{Filter, Ordering};
 use projections::table::Value;
 use projections::tables::orders;
 use sagas::checkout::{Checkout, checkout_id};
+
+const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM-2XWB, without 0, O, \
+                         1, I and L: one of them was mistyped";
 
 connection!(OrderConnection, OrderEdge, OrderNode = Order);
 
@@ -63,15 +68,24 @@ pub struct CommerceQuery;
 
 #[Object]
 impl CommerceQuery {
-    /// An order, now or as it was.
+    /// An order by its id or by its number, now or as it was.
     #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn order(
         &self,
         context: &Context<'_>,
-        id: PublicOrderId,
+        id: Option<PublicOrderId>,
+        number: Option<String>,
         as_of: Option<AsOf>,
     ) -> Result<Option<OrderNode>> {
-        Ok(load::<Order>(context, id.into(), as_of).await?.map(OrderNode))
+        let id = match (id, number) {
+            (Some(id), None) => AggregateId::from(id),
+            (None, Some(text)) => match OrderNumber::read(&text) {
+                Some(number) => number.order_id(),
+                None => return Err(coded("INVALID_ORDER_NUMBER", NO_NUMBER)),
+            },
+            _ => return Err(coded(INVALID_VALUE, "either id or number says which order is meant")),
+        };
+        Ok(load::<Order>(context, id, as_of).await?.map(OrderNode))
     }
 
     /// Orders, by when they were drafted, the newest first where nothing else is said.

@@ -1,6 +1,6 @@
 //! The refusals of orders and checkouts as clients see them.
 
-use crate::errors::{QuantityOutOfRange, UserError, path_of};
+use crate::errors::{CustomerLimitReached, QuantityOutOfRange, UserError, path_of};
 use crate::scalars::Long;
 use application::orders;
 use application::pricing::Unpriced;
@@ -21,6 +21,9 @@ impl From<order::Refusal> for UserError {
                     minimum: Long(1),
                     maximum: Long(*max),
                 });
+            }
+            Refusal::OfLine { line, reason } => {
+                return Self::from((**reason).clone()).within(&["lines", &line.to_string()]);
             }
             Refusal::NotFound => &["orderId"],
             Refusal::LineNotFound => &["line"],
@@ -46,8 +49,23 @@ impl From<orders::Refusal> for UserError {
             orders::Refusal::Buyer(_) => {
                 Self::plain(refusal.code(), &refusal, &["buyer", "userId"])
             }
-            orders::Refusal::Repriced { .. } | orders::Refusal::Gone { .. } => {
+            orders::Refusal::Repriced { .. }
+            | orders::Refusal::Gone { .. }
+            | orders::Refusal::NotShipped { .. } => {
                 Self::plain(refusal.code(), &refusal, &["orderId"])
+            }
+            orders::Refusal::TooMuchForOne { line, limit, others } => {
+                let error = Self::CustomerLimitReached(CustomerLimitReached {
+                    code: refusal.code().to_owned(),
+                    message: refusal.to_string(),
+                    path: path_of(&["quantity"]),
+                    limit: Long(limit),
+                    held: Long(others),
+                });
+                match line {
+                    Some(line) => error.within(&["lines", &line.to_string()]),
+                    None => error,
+                }
             }
             orders::Refusal::Unpriced { line: None, reason } => reason.into(),
             orders::Refusal::Unpriced { line: Some(line), reason } => {

@@ -9,7 +9,7 @@ use crate::ids::{
 };
 use crate::products::{PriceMode, TotalsNode};
 use crate::scalars::{Instant, Long, MoneyOutput};
-use domain::commerce::order::{self, Buyer, Order, Status};
+use domain::commerce::order::{self, Buyer, Order, OrderNumber, Status};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
 use domain::money::Rate;
@@ -41,6 +41,28 @@ impl OrderNode {
 
     async fn status(&self) -> OrderStatus {
         self.0.state().status_at(self.0.at()).into()
+    }
+
+    /// What people call it: `4T7K-9QHM-2XWB`, to be read out and typed, without characters that look
+    /// alike, the last one a check. Give it to `order(number:)` in whatever case, with or without the
+    /// signs between.
+    async fn number(&self) -> String {
+        OrderNumber::of(self.0.id).to_string()
+    }
+
+    /// When it was drafted.
+    async fn created_at(&self) -> Option<Instant> {
+        self.0.state().created_at.map(Instant)
+    }
+
+    /// When its buyer placed it; null for a draft.
+    async fn placed_at(&self) -> Option<Instant> {
+        self.0.state().placed_at.map(Instant)
+    }
+
+    /// When stock and payment were certain.
+    async fn confirmed_at(&self) -> Option<Instant> {
+        self.0.state().confirmed_at.map(Instant)
     }
 
     /// ISO 4217.

@@ -35,7 +35,7 @@ pub struct ProductsMutation(
 pub const NEEDS: Needs = &[
     (Read, &["product", "products", "variants", "priceList", "defaultPriceList"]),
     (Read, &["stockItem", "stock", "holds"]),
-    (Write, &["createProduct", "addVariant", "holdStock", "transferStock"]),
+    (Write, &["createProduct", "addVariant", "holdStock", "shipHold", "transferStock"]),
     (Write, &["openPriceList", "setPrice", "removePrice"]),
     (Write, ProductCommands::FIELDS),
     (Write, PriceListCommands::FIELDS),

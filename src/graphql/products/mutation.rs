@@ -6,7 +6,7 @@ use super::ProductNode;
 use crate::errors::{UserError, fault};
 use crate::ids::{PublicProductId, PublicVariantId};
 use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
-use crate::scalars::Long;
+use crate::scalars::{Long, Natural};
 use domain::money::{MoneyError, Rate};
 use domain::products::product::{Command, Product};
 
@@ -61,7 +61,7 @@ inputs! {
 
     SetTaxRateInput {
         /// 190000 is 19 %.
-        millionths: u32
+        millionths: Natural
     }
 }
 
@@ -76,7 +76,7 @@ mutations! { ProductCommands {
     /// Sets the share of the net price that is tax, for all variants: it comes on top of a net price
     /// and is inside of a gross one.
     fn set_tax_rate(input: SetTaxRateInput) -> ProductPayload = Command::SetTaxRate {
-        rate: Rate::from_millionths(input.millionths).map_err(about("millionths"))?,
+        rate: Rate::from_millionths(input.millionths.0).map_err(about("millionths"))?,
     };
 
     /// Offers a product for sale; a variant must have a price.

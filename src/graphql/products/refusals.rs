@@ -2,8 +2,10 @@
 //! the code, and which input is at fault.
 
 use crate::errors::{
-    CustomerLimitReached, InsufficientStock, QuantityOutOfRange, StaleCount, UserError, path_of,
+    CustomerLimitReached, HoldOfOrder, InsufficientStock, QuantityOutOfRange, StaleCount,
+    UserError, path_of,
 };
+use crate::ids::PublicOrderId;
 use application::{price_lists, transfers};
 use domain::aggregate::Refusal as _;
 use domain::products::{price_list, product, stock_item};
@@ -93,6 +95,18 @@ impl From<stock_item::Refusal> for UserError {
                     path: path_of(&["from"]),
                     expected: Long(*expected),
                     actual: Long(*actual),
+                });
+            }
+            Refusal::HoldOfOrder { order } => {
+                let order_id = PublicOrderId::from(*order);
+                return Self::HoldOfOrder(HoldOfOrder {
+                    code,
+                    message: format!(
+                        "the hold is for {order_id}: its checkout moves it until the order is \
+                         confirmed, shipHold ships it then, and nothing else takes it away"
+                    ),
+                    path: path_of(&["holdId"]),
+                    order_id,
                 });
             }
             Refusal::NotOpen => &["variantId"],

@@ -11,6 +11,7 @@ use crate::mutation::{
 };
 use crate::scalars::{Duration, Long};
 use actors::core::Committed;
+use application::stock;
 use application::transfers::{self, Wanted};
 use domain::aggregate::Refusal as _;
 use domain::id::{AggregateId, CustomerId, TransferId};
@@ -123,12 +124,12 @@ mutations! { StockCommands {
     fn receive_stock(input: ReceiveStockInput) -> StockItemPayload =
         Command::Receive { quantity: input.quantity.0 };
 
-    /// Corrects what is on hand by a difference.
+    /// Corrects what is on hand by a difference, whatever was promised: see `shortage`.
     fn adjust_stock(input: AdjustStockInput) -> StockItemPayload =
         Command::Adjust { delta: input.delta.0, reason: input.reason },
         "quantity" is "delta";
 
-    /// Corrects what is on hand after a recount.
+    /// Corrects what is on hand after a recount, whatever was promised: see `shortage`.
     fn set_stock(input: SetStockInput) -> StockItemPayload =
         Command::SetOnHand { from: input.from.0, to: input.to.0, reason: input.reason },
         "quantity" is "to";
@@ -138,28 +139,24 @@ mutations! { StockCommands {
         Command::SetBackorderLimit { units: input.units.0 },
         "quantity" is "units";
 
-    /// Says how many units one customer may hold.
+    /// Says how many units one customer may hold, and one order take; 100 unless it is said.
     fn set_customer_limit(input: SetCustomerLimitInput) -> StockItemPayload =
         Command::SetCustomerLimit { units: input.units.0 },
         "quantity" is "units";
 
-    /// Makes a hold last longer; a few times at most.
+    /// Makes a hold that is for no order last longer; a few times at most.
     fn extend_hold(input: ExtendHoldInput) -> StockItemPayload =
         Command::Extend { hold: input.hold_id.into(), seconds: seconds_of(input.duration)? };
 
-    /// Gives a hold back.
+    /// Gives a hold back that is for no order.
     fn release_hold(input: HoldInput) -> StockItemPayload =
         Command::Release { hold: input.hold_id.into() };
 
-    /// Turns a hold into a promise that does not expire.
+    /// Turns a hold that is for no order into a promise that does not expire.
     fn commit_hold(input: HoldInput) -> StockItemPayload =
-        Command::Commit { hold: input.hold_id.into() };
+        Command::Commit { hold: input.hold_id.into(), order: None };
 
-    /// The goods of a committed hold left.
-    fn ship_hold(input: HoldInput) -> StockItemPayload =
-        Command::Ship { hold: input.hold_id.into() };
-
-    /// Takes a committed or backordered promise back.
+    /// Takes a committed or backordered promise back that is for no order.
     fn deallocate_hold(input: HoldInput) -> StockItemPayload =
         Command::Deallocate { hold: input.hold_id.into() };
 
@@ -173,6 +170,18 @@ pub struct StockUseCases;
 
 #[Object]
 impl StockUseCases {
+    /// The goods of a committed hold left: those of an order once it is confirmed.
+    async fn ship_hold(
+        &self,
+        context: &Context<'_>,
+        mut input: HoldInput,
+    ) -> Answer<StockItemPayload> {
+        let target = input.target();
+        let id = target.id;
+        let shipped = stock::ship(&target.request(context)?, id, input.hold_id.into()).await;
+        Ok(Some(StockItemPayload::new(id, change(shipped)?)))
+    }
+
     /// Claims stock for a while. The hold's id follows from the idempotency key.
     async fn hold_stock(
         &self,
@@ -186,7 +195,8 @@ impl StockUseCases {
         let change = match input.duration.map(seconds_of).transpose() {
             Ok(seconds) => {
                 let (hold, customer) = (made.into(), CustomerId::from(input.customer_id));
-                let command = Command::Hold { hold, customer, quantity: input.quantity.0, seconds };
+                let quantity = input.quantity.0;
+                let command = Command::Hold { hold, customer, quantity, seconds, order: None };
                 send::<StockItem>(&request, id, command).await?
             }
             Err(error) => Err(error),

@@ -1,20 +1,23 @@
 //! Products, price lists and stock items as clients see them.
 
+use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use chrono::DateTime;
 
 use super::{PriceMode, TotalsNode};
-use crate::context::{Loaded, Viewed, take_values, wanted};
+use crate::context::{Arguments, Loaded, Viewed, arguments_of, take_values, wanted};
+use crate::errors::coded;
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicPriceListId, PublicProductId,
-    PublicTransferId, PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
+    PublicProductId, PublicTransferId, PublicVariantId,
 };
+use crate::lists::Cursor;
 use crate::scalars::{Instant, Long, MoneyOutput};
 use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
 use domain::money::Rate;
 use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::{self, Product};
-use domain::products::stock_item::{self, StockItem};
+use domain::products::stock_item::{self, Short, ShortagePage, Shortages, StockItem};
 use domain::tax::UnitPrice;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,11 +190,13 @@ impl PriceListNode {
 
 /// How many transfers are listed unless it is said; the default of `first` below.
 const OUTGOING_LISTED: i32 = 20;
+/// The same for what is short.
+const SHORTAGES_LISTED: i32 = 20;
 
 pub struct StockItemNode(pub Loaded<StockItem>);
 
-/// The stock of one variant at one location. In every state, held + committed + backordered ≤ on
-/// hand + backorder limit.
+/// The stock of one variant at one location. Held + committed + backordered ≤ on hand + backorder
+/// limit, unless less was counted than was promised: see `shortage`.
 #[Object(name = "StockItem")]
 impl StockItemNode {
     #[graphql(flatten)]
@@ -230,7 +235,8 @@ impl StockItemNode {
         Long(self.0.state().backorder_limit)
     }
 
-    /// How many units one customer may hold.
+    /// How many units one customer may hold, not counting what is committed: 100 unless it was set. An
+    /// order takes no more of it.
     async fn customer_limit(&self) -> Long {
         Long(self.0.state().customer_limit)
     }
@@ -243,6 +249,31 @@ impl StockItemNode {
     /// The units that may leave the shelf now.
     async fn available_now(&self) -> Long {
         Long(self.0.state().available_now)
+    }
+
+    /// The units that were committed and are not there any more; 0 but where less was counted than was
+    /// promised. A receipt cures it.
+    async fn shortage(&self) -> Long {
+        Long(self.0.state().shortage)
+    }
+
+    /// What was committed and cannot be served, at most `first` of it: the shelf serves the oldest
+    /// promise first, so these are the newest, the newest last.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn shortages(
+        &self,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+    ) -> Result<ShortageConnection<'_>> {
+        let after = after.map(|after| u64::read(&after));
+        let no_cursor = || coded("INVALID_CURSOR", "no cursor of this list");
+        let asked = Shortages {
+            first: count(first),
+            after: after.map(|after| after.ok_or_else(no_cursor)).transpose()?,
+        };
+        let mut pages = self.0.state().shortages.iter();
+        let page = pages.find(|page| page.asked == asked);
+        Ok(ShortageConnection(page.ok_or_else(no_cursor)?))
     }
 
     async fn hold_count(&self) -> Long {
@@ -281,6 +312,7 @@ impl Viewed for StockItem {
         let outgoing = wanted::<Option<i32>>(context, "outgoingTransfers", "first");
         stock_item::Overview {
             holds: holds.into_iter().map(HoldId::from).collect(),
+            shortages: shortages(context),
             outgoing: outgoing
                 .into_iter()
                 .map(|first| count(first.unwrap_or(OUTGOING_LISTED)))
@@ -288,6 +320,17 @@ impl Viewed for StockItem {
                 .unwrap_or(0),
         }
     }
+}
+
+/// The pages of shortages that the selection asks for; what cannot be read is left to the field.
+fn shortages(context: &Context<'_>) -> Vec<Shortages> {
+    let read = |asked: &Arguments| {
+        let first = asked.read::<Option<i32>>("first")?.unwrap_or(SHORTAGES_LISTED);
+        let after = asked.read::<Option<String>>("after")?;
+        let after = after.map(|after| u64::read(&after).ok_or(())).transpose().ok()?;
+        Some(Shortages { first: count(first), after })
+    };
+    arguments_of(context, "shortages").iter().filter_map(read).collect()
 }
 
 fn count(first: i32) -> usize {
@@ -313,6 +356,8 @@ pub struct HoldNode {
     /// When a hold that is not committed ends.
     pub expires_at: Option<Instant>,
     pub extensions: u32,
+    /// The order that it is for: nobody else moves it.
+    pub order_id: Option<PublicOrderId>,
 }
 
 impl HoldNode {
@@ -325,7 +370,52 @@ impl HoldNode {
             phase: hold.phase.into(),
             expires_at: expires.and_then(|second| DateTime::from_timestamp(second, 0)).map(Instant),
             extensions: hold.extensions,
+            order_id: hold.order.map(PublicOrderId::from),
         }
+    }
+}
+
+pub struct ShortageConnection<'a>(&'a ShortagePage);
+
+/// One page of what cannot be served.
+#[Object]
+impl ShortageConnection<'_> {
+    async fn edges(&self) -> Vec<ShortageEdge> {
+        self.0.holds.iter().map(ShortageEdge::from).collect()
+    }
+
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |short: &Short| short.hold.queued.write();
+        PageInfo {
+            has_previous_page: self.0.asked.after.is_some(),
+            has_next_page: self.0.has_more,
+            start_cursor: self.0.holds.first().map(cursor),
+            end_cursor: self.0.holds.last().map(cursor),
+        }
+    }
+}
+
+/// One row of what cannot be served.
+#[derive(SimpleObject)]
+pub struct ShortageEdge {
+    cursor: String,
+    node: ShortageNode,
+}
+
+/// A committed hold that the shelf cannot serve.
+#[derive(SimpleObject)]
+#[graphql(name = "Shortage")]
+pub struct ShortageNode {
+    hold: HoldNode,
+    /// So many of its units are not there.
+    missing: Long,
+}
+
+impl From<&Short> for ShortageEdge {
+    fn from(short: &Short) -> Self {
+        let hold = HoldNode::new(short.id.into(), &short.hold);
+        let node = ShortageNode { hold, missing: Long(short.missing) };
+        Self { cursor: short.hold.queued.write(), node }
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, InputObject, OneofObject};
 
 use super::types::Weekday;
-use crate::scalars::{Duration, LocalDateTime};
+use crate::scalars::{Duration, LocalDateTime, Natural};
 use domain::scheduling::calendar::{Availability, EndRequest, RecurrenceRequest, TimingRequest};
 use domain::scheduling::local_time::{Length, NonexistentTime};
 use domain::scheduling::opening_hours::{DayHours, Span};
@@ -13,7 +13,7 @@ use domain::scheduling::opening_hours::{DayHours, Span};
 pub struct AvailabilityInput {
     pub kind: super::types::AvailabilityKind,
     /// For the kind `CAPACITY` only.
-    pub capacity: Option<u32>,
+    pub capacity: Option<Natural>,
 }
 
 impl AvailabilityInput {
@@ -22,7 +22,9 @@ impl AvailabilityInput {
         use super::types::AvailabilityKind::{Capacity, Exclusive, Unlimited};
         match self.kind {
             Exclusive => Availability::Exclusive {},
-            Capacity => Availability::Capacity { bookings: self.capacity.unwrap_or(0) },
+            Capacity => {
+                Availability::Capacity { bookings: self.capacity.map_or(0, |capacity| capacity.0) }
+            }
             Unlimited => Availability::Unlimited {},
         }
     }
@@ -112,8 +114,8 @@ impl TimingInput {
 /// midnight are two spans: 22:00 to 02:00 is 1320 to 1440 on the one day and 0 to 120 on the next.
 #[derive(InputObject)]
 pub struct OpeningSpanInput {
-    pub opens: u16,
-    pub closes: u16,
+    pub opens: Natural,
+    pub closes: Natural,
 }
 
 #[derive(InputObject)]
@@ -123,7 +125,10 @@ pub struct DayHoursInput {
 }
 
 pub fn spans(spans: &[OpeningSpanInput]) -> Vec<Span> {
-    let read = |span: &OpeningSpanInput| Span { opens: span.opens, closes: span.closes };
+    // What is beyond all days is beyond this one too.
+    let minute = |of: Natural| u16::try_from(of.0).unwrap_or(u16::MAX);
+    let read =
+        |span: &OpeningSpanInput| Span { opens: minute(span.opens), closes: minute(span.closes) };
     spans.iter().map(read).collect()
 }
 

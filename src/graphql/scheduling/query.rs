@@ -72,7 +72,8 @@ impl SchedulingQuery {
         let after = after.transpose()?;
         let limit = usize::try_from(first).unwrap_or(0);
         let (start, end) = (start.timestamp(), end.timestamp());
-        let question = WhatTakesPlace { start, end, limit, after };
+        let taken = asks_for_places(context);
+        let question = WhatTakesPlace { start, end, limit, after, taken };
         let Some(told) = ask(context, calendar_id.into(), &question, as_of).await? else {
             return Ok(None);
         };
@@ -80,7 +81,11 @@ impl SchedulingQuery {
         let Some(listed) = unless_refused(told.answer)? else { return Ok(None) };
         Ok(Some(OccurrencesNode {
             time_zone: TimeZone(listed.zone),
-            edges: listed.occurrences.into_iter().map(OccurrenceEdge::from).collect(),
+            edges: listed
+                .occurrences
+                .into_iter()
+                .map(|occurrence| OccurrenceEdge::new(occurrence, listed.availability))
+                .collect(),
             has_more: listed.has_more,
             has_previous: after.is_some(),
             position,
@@ -116,6 +121,13 @@ impl SchedulingQuery {
             position,
         }))
     }
+}
+
+/// Whether a selection asks how many places are taken: they are counted for nobody else.
+fn asks_for_places(context: &Context<'_>) -> bool {
+    let look = context.look_ahead();
+    let occurrences = [look.field("occurrences"), look.field("edges").field("node")];
+    occurrences.iter().any(|node| node.field("taken").exists() || node.field("left").exists())
 }
 
 /// What a range costs: whatever takes place is looked through day by day, and a day has an interval

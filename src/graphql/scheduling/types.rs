@@ -70,11 +70,7 @@ impl CalendarNode {
 
     /// How many bookings may hold at once; null for no limit.
     async fn capacity(&self) -> Option<u32> {
-        match self.0.state().details.as_ref()?.availability {
-            Availability::Exclusive {} => Some(1),
-            Availability::Capacity { bookings } => Some(bookings),
-            Availability::Unlimited {} => None,
-        }
+        capacity(self.0.state().details.as_ref()?.availability)
     }
 
     /// Whether bookings outside the opening hours are refused.
@@ -202,11 +198,23 @@ pub struct OccurrenceNode {
     local_start: LocalDateTime,
     start: Instant,
     end: Instant,
+    /// How many bookings may hold at once; null for no limit.
+    capacity: Option<u32>,
+    /// How many hold at once during it, at most, itself included; null where tens of thousands of
+    /// bookings would have to be looked at.
+    taken: Option<u32>,
+    /// How many more may be booked for all of that time; null for no limit.
+    left: Option<u32>,
 }
 
-impl From<ListedOccurrence> for OccurrenceNode {
-    fn from(listed: ListedOccurrence) -> Self {
+impl OccurrenceNode {
+    fn new(listed: ListedOccurrence, availability: Availability) -> Self {
+        let capacity = capacity(availability);
+        let left = capacity.zip(listed.taken).map(|(of, taken)| of.saturating_sub(taken));
         Self {
+            capacity,
+            taken: listed.taken,
+            left,
             event_id: listed.event_id.into(),
             recurrence_id: listed.recurrence_id.map(LocalDateTime),
             title: listed.title,
@@ -224,9 +232,17 @@ pub struct OccurrenceEdge {
     node: OccurrenceNode,
 }
 
-impl From<ListedOccurrence> for OccurrenceEdge {
-    fn from(listed: ListedOccurrence) -> Self {
-        Self { cursor: listed.place.write(), node: listed.into() }
+impl OccurrenceEdge {
+    pub fn new(listed: ListedOccurrence, availability: Availability) -> Self {
+        Self { cursor: listed.place.write(), node: OccurrenceNode::new(listed, availability) }
+    }
+}
+
+fn capacity(availability: Availability) -> Option<u32> {
+    match availability {
+        Availability::Exclusive {} => Some(1),
+        Availability::Capacity { bookings } => Some(bookings),
+        Availability::Unlimited {} => None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! ```json
 //! [{"type":"OrderPlaced","data":{"paymentReference":"p-7"},
 //!   "meta":{"by":"system:checkout","cause":"checkout/56fa…/3","step":0,"hash":"1f…"}},
-//!  {"type":"OrderConfirmed","of":0}]
+//!  {"type":"OrderCompleted","of":0}]
 //! ```
 //!
 //! What goes without saying is not said: `schema` where it is 1, `data` that is empty, and `meta`

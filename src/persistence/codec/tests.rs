@@ -104,7 +104,7 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn data_that_are_empty_are_not_written_and_read_all_the_same() {
-    let events = [order::Event::OrderConfirmed {}, order::Event::OrderExpired {}];
+    let events = [order::Event::OrderCompleted {}, order::Event::OrderExpired {}];
     let mut buffer = Vec::new();
     push_command(&mut buffer, 0, &events, &bare(Principal::client("demo")));
     let text = finish(buffer);

@@ -149,7 +149,7 @@ impl Table for Orders {
                 row.submitted_us = Some(now);
             }),
             Event::OrderPlaced { .. } => change(&|row| row.status = Status::Placed),
-            Event::OrderConfirmed {} => change(&|row| row.status = Status::Confirmed),
+            Event::OrderConfirmed { .. } => change(&|row| row.status = Status::Confirmed),
             Event::OrderCompleted {} => change(&|row| row.status = Status::Completed),
             Event::OrderCancelled { .. } => change(&|row| row.status = Status::Cancelled),
             Event::OrderExpired {} => change(&|row| row.status = Status::Expired),

@@ -353,9 +353,9 @@ impl Saga for Checkout {
         use order::Event as Order;
         match event {
             Order::OrderSubmitted { .. } => Some((checkout_id(order), Called::For)),
-            Order::OrderConfirmed {} | Order::OrderCancelled { .. } | Order::OrderExpired {} => {
-                Some((checkout_id(order), Called::NoMore))
-            }
+            Order::OrderConfirmed { .. }
+            | Order::OrderCancelled { .. }
+            | Order::OrderExpired {} => Some((checkout_id(order), Called::NoMore)),
             _ => None,
         }
     }

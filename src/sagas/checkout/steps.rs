@@ -63,7 +63,9 @@ pub(super) fn request(step: &Step) -> Request<Command> {
     match step.clone() {
         Step::HoldStock { order, customer, line } => {
             let (hold, quantity) = (hold_id(order, line.line), line.quantity);
-            let command = stock_item::Command::Hold { hold, customer, quantity, seconds: None };
+            let order = Some(order);
+            let command =
+                stock_item::Command::Hold { hold, customer, quantity, seconds: None, order };
             stock(&line, command, move |answer| match answer {
                 Ok(()) => GoesOn(Command::RecordStockHeld),
                 Err(refusal) => {
@@ -77,7 +79,8 @@ pub(super) fn request(step: &Step) -> Request<Command> {
         }
         Step::CommitStock { order, line } => {
             let hold = hold_id(order, line.line);
-            stock(&line, stock_item::Command::Commit { hold }, move |answer| match answer {
+            let command = stock_item::Command::Commit { hold, order: Some(order) };
+            stock(&line, command, move |answer| match answer {
                 Ok(()) => GoesOn(Command::RecordStockCommitted),
                 Err(refusal) => {
                     let code = refusal.code().to_owned();
@@ -87,7 +90,8 @@ pub(super) fn request(step: &Step) -> Request<Command> {
         }
         Step::ReleaseStock { order, line } => {
             let hold = hold_id(order, line.line);
-            stock(&line, stock_item::Command::Abandon { hold }, |answer| match answer {
+            let command = stock_item::Command::Abandon { hold, order: Some(order) };
+            stock(&line, command, |answer| match answer {
                 // Where no stock is kept, nothing is held.
                 Ok(()) | Err(stock_item::Refusal::NotOpen) => GoesOn(Command::RecordStockReleased),
                 // Tried again, and at last shown to an operator.

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::saga::{News, Next, Request, Retries, Saga};
 use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::id::{AggregateId, LocationId, TransferId, VariantId};
+use domain::products::stock_item;
 use domain::text::InvalidText;
 
 pub use questions::{IsOver, Questions};
@@ -149,7 +150,7 @@ pub enum Refusal {
     AlreadyStarted,
     #[error("stock is moved to another location")]
     SameLocation,
-    #[error("a quantity of {quantity} is not between {min} and {max}")]
+    #[error("{}", stock_item::out_of_range(*quantity, *min, *max))]
     InvalidQuantity { quantity: i64, min: i64, max: i64 },
     #[error("a transfer in phase {phase:?} cannot {command}")]
     IllegalTransition { phase: Phase, command: Cow<'static, str> },

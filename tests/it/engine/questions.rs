@@ -57,7 +57,7 @@ async fn what_another_node_asks_is_answered_as_at_home() {
         let node = TestNode::start(&database, limits()).await;
         let item = opened(&node, 10).await;
         let id = item.id();
-        let overview = Overview { holds: vec![HOLD], outgoing: 5 };
+        let overview = Overview { holds: vec![HOLD], outgoing: 5, ..Overview::default() };
         for moment in [Moment::Now, Moment::Version(1), Moment::Time(i64::MAX)] {
             let there = crosses::<StockItem, _>(&node, id, &overview, moment).await;
             let here = item.read_at(&overview, moment).await.expect("read");
@@ -140,7 +140,8 @@ async fn the_past_is_judged_by_its_own_clock() {
         let node = TestNode::start_by(given, &database, limits(), Default::default()).await;
         let item = opened(&node, 10).await;
         let customer = CustomerId(Uuid::from_u128(5));
-        let hold = Command::Hold { hold: HOLD, customer, quantity: 4, seconds: Some(60) };
+        let hold =
+            Command::Hold { hold: HOLD, customer, quantity: 4, seconds: Some(60), order: None };
         item.ask(hold, meta(None)).await.expect("held");
         let seconds = |seconds: i64| NOON_US + seconds * 1_000_000;
         *clock.0.lock() = seconds(3_600);

@@ -3,10 +3,12 @@
 mod access;
 mod bad_input;
 mod commerce;
+mod inputs;
 mod operations;
 mod outcomes;
 mod prices;
 pub mod products;
+mod promises;
 mod scheduling;
 mod schema;
 mod specification;

@@ -47,17 +47,17 @@ pub(super) fn decide(
 
         (Status::Draft, Command::Reprice { prices }) => reprice(state, currency, prices),
 
-        (Status::Draft, Command::Place) => place(state, currency),
+        (Status::Draft, Command::Place) => place(state, currency, now),
         (Status::PendingPayment, Command::Place) => Ok(Vec::new()),
 
         (Status::PendingPayment, Command::MarkPlaced { payment_reference }) => {
             Ok(vec![placed(payment_reference)?])
         }
         (Status::PendingPayment, Command::Confirm { payment_reference }) => {
-            Ok(vec![placed(payment_reference)?, Event::OrderConfirmed {}])
+            Ok(vec![placed(payment_reference)?, Event::OrderConfirmed { at: now }])
         }
         (Status::Placed, Command::Confirm { payment_reference }) => {
-            paid_by(state, payment_reference).map(|()| vec![Event::OrderConfirmed {}])
+            paid_by(state, payment_reference).map(|()| vec![Event::OrderConfirmed { at: now }])
         }
         (Status::Placed, Command::MarkPlaced { payment_reference })
         | (Status::Confirmed | Status::Completed, Command::Confirm { payment_reference }) => {
@@ -172,12 +172,15 @@ fn draft(
     let Beginning { buyer, currency, price_list } = *beginning;
     let lifetime = TimeDelta::days(DRAFT_DAYS);
     let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let mut events =
-        vec![Event::OrderDrafted { buyer: buyer.clone(), currency, price_list, expires_at }];
+    let buyer = buyer.clone();
+    let mut events = vec![Event::OrderDrafted { buyer, currency, price_list, expires_at, at: now }];
     let mut drafted = state.clone();
     drafted.apply(&events[0]);
-    for line in lines {
-        for added in add_line(&drafted, currency, line)? {
+    for (line, place) in lines.iter().zip(0..) {
+        let added = add_line(&drafted, currency, line);
+        for added in
+            added.map_err(|reason| Refusal::OfLine { line: place, reason: reason.into() })?
+        {
             drafted.apply(&added);
             events.push(added);
         }
@@ -250,12 +253,12 @@ fn remove_line(state: &State, number: u32) -> Result<Vec<Event>, Refusal> {
     }
 }
 
-fn place(state: &State, currency: Currency) -> Result<Vec<Event>, Refusal> {
+fn place(state: &State, currency: Currency, at: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
     if state.lines.is_empty() {
         return Err(Refusal::Empty);
     }
     let Sums { totals, taxes } = sums(currency, state.lines.values())?;
-    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals, taxes }])
+    Ok(vec![Event::OrderSubmitted { lines: state.lines.len() as u32, totals, taxes, at }])
 }
 
 fn placed(payment_reference: &str) -> Result<Event, Refusal> {

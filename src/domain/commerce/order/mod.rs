@@ -12,6 +12,7 @@
 //! A draft is good for [`DRAFT_DAYS`]. No timer ends it: whoever asks it later finds it expired.
 
 mod decide;
+mod number;
 mod questions;
 mod state;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::money::{Currency, MoneyError};
 use crate::tax::{RateTotals, Totals, UnitPrice};
 use crate::text::InvalidText;
 
+pub use number::{NUMBER_CHARACTERS, OrderNumber};
 pub use questions::{HasLeftCheckout, Questions};
 pub use state::{Buyer, Drafted, Line, LinePrice, State, Status, guest_person};
 
@@ -101,6 +103,7 @@ pub enum Event {
     OrderDrafted {
         buyer: Buyer,
         currency: Currency,
+        at: DateTime<Utc>,
         price_list: PriceListId,
         /// From then on it cannot be placed.
         expires_at: DateTime<Utc>,
@@ -126,11 +129,14 @@ pub enum Event {
         lines: u32,
         totals: Totals,
         taxes: Vec<RateTotals>,
+        at: DateTime<Utc>,
     },
     OrderPlaced {
         payment_reference: String,
     },
-    OrderConfirmed {},
+    OrderConfirmed {
+        at: DateTime<Utc>,
+    },
     OrderCompleted {},
     OrderCancelled {
         reason: String,
@@ -160,8 +166,11 @@ pub enum Refusal {
     LineNotFound,
     #[error("an order has at most {max} lines")]
     TooManyLines { max: usize },
-    #[error("a quantity of {quantity} is not between 1 and {max}")]
+    #[error("a quantity is 1 to {max}")]
     InvalidQuantity { quantity: i64, max: i64 },
+    /// Of one of the lines that an order was to begin with, counted from 0.
+    #[error("line {line}: {reason}")]
+    OfLine { line: u32, reason: Box<Self> },
     #[error("a price is between 0 and {max} minor units")]
     InvalidPrice { max: i64 },
     #[error(transparent)]
@@ -184,6 +193,7 @@ impl aggregate::Refusal for Refusal {
             Self::LineNotFound => "LINE_NOT_FOUND",
             Self::TooManyLines { .. } => "LIMIT_REACHED",
             Self::InvalidQuantity { .. } => "INVALID_QUANTITY",
+            Self::OfLine { reason, .. } => reason.code(),
             Self::InvalidPrice { .. } => "INVALID_PRICE",
             Self::InvalidText(_) => "INVALID_TEXT",
             Self::Money(error) => error.code(),
@@ -195,7 +205,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
 
     type State = State;
     type Command = Command;

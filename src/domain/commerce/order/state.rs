@@ -139,6 +139,11 @@ pub struct State {
     pub(super) last_line: u32,
     /// Frozen when the order left the draft.
     pub submitted: Option<Arc<Sums>>,
+    /// When it was drafted; `None` before the first event.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When its buyer wanted it: it left the draft.
+    pub placed_at: Option<DateTime<Utc>>,
+    pub confirmed_at: Option<DateTime<Utc>>,
     pub payment_reference: Option<String>,
     pub cancelled_because: Option<String>,
 }
@@ -170,10 +175,11 @@ impl State {
 
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::OrderDrafted { buyer, currency, price_list, expires_at } => {
+            Event::OrderDrafted { buyer, currency, price_list, expires_at, at } => {
                 let (buyer, currency) = (buyer.clone(), *currency);
                 let (price_list, expires_at) = (*price_list, *expires_at);
                 self.drafted = Some(Drafted { buyer, currency, price_list, expires_at });
+                self.created_at = Some(*at);
             }
             Event::OrderLineAdded { number, line } => {
                 Arc::make_mut(&mut self.lines).insert(*number, line.clone());
@@ -192,15 +198,19 @@ impl State {
                     line.price = *price;
                 }
             }
-            Event::OrderSubmitted { totals, taxes, .. } => {
+            Event::OrderSubmitted { totals, taxes, at, .. } => {
                 self.submitted = Some(Arc::new(Sums { totals: *totals, taxes: taxes.clone() }));
+                self.placed_at = Some(*at);
                 self.status = Status::PendingPayment;
             }
             Event::OrderPlaced { payment_reference } => {
                 self.payment_reference = Some(payment_reference.clone());
                 self.status = Status::Placed;
             }
-            Event::OrderConfirmed {} => self.status = Status::Confirmed,
+            Event::OrderConfirmed { at } => {
+                self.confirmed_at = Some(*at);
+                self.status = Status::Confirmed;
+            }
             Event::OrderCompleted {} => self.status = Status::Completed,
             Event::OrderCancelled { reason } => {
                 self.cancelled_because = Some(reason.clone());

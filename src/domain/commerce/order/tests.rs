@@ -34,7 +34,7 @@ fn prices_of(code: &str) -> PriceListId {
 fn drafted() -> Event {
     let (buyer, currency, price_list) = (buyer(), euro(), prices_of("EUR"));
     let expires_at = noon() + TimeDelta::days(DRAFT_DAYS);
-    Event::OrderDrafted { buyer, currency, price_list, expires_at }
+    Event::OrderDrafted { buyer, currency, price_list, expires_at, at: noon() }
 }
 
 /// The command that drafts an order in a currency at the prices of its default list.
@@ -76,7 +76,7 @@ fn totals(net: i64, tax: i64) -> Totals {
 
 fn submitted() -> Event {
     let taxes = vec![taxed(1_900, 324, 62)];
-    Event::OrderSubmitted { lines: 1, totals: totals(324, 62), taxes }
+    Event::OrderSubmitted { lines: 1, totals: totals(324, 62), taxes, at: noon() }
 }
 
 fn placed() -> Event {
@@ -100,8 +100,10 @@ fn history(status: Status) -> Vec<Event> {
         Status::Draft => vec![drafted(), line],
         Status::PendingPayment => with(&[]),
         Status::Placed => with(&[placed()]),
-        Status::Confirmed => with(&[placed(), Event::OrderConfirmed {}]),
-        Status::Completed => with(&[placed(), Event::OrderConfirmed {}, Event::OrderCompleted {}]),
+        Status::Confirmed => with(&[placed(), Event::OrderConfirmed { at: noon() }]),
+        Status::Completed => {
+            with(&[placed(), Event::OrderConfirmed { at: noon() }, Event::OrderCompleted {}])
+        }
         Status::Cancelled => {
             with(&[Event::OrderCancelled { reason: "changed my mind".to_owned() }])
         }
@@ -184,7 +186,7 @@ fn tax_is_rounded_by_line() {
     let item = item.when(add(1, money(250, "EUR"), rate(700))).accepted();
     assert_eq!(comes_to(&item.state), Some(totals(574, 80)), "17.5 becomes the even 18");
     let taxes = vec![taxed(700, 250, 18), taxed(1_900, 324, 62)];
-    let placed = Event::OrderSubmitted { lines: 2, totals: totals(574, 80), taxes };
+    let placed = Event::OrderSubmitted { lines: 2, totals: totals(574, 80), taxes, at: noon() };
     item.when(Command::Place).then([placed]);
 }
 
@@ -203,7 +205,7 @@ fn a_gross_price_is_charged_as_it_is_written() {
         .when(line(1, gross(1_500, 1_900)))
         .accepted();
     let taxes = vec![taxed(700, 558, 39), taxed(1_900, 2_522, 478)];
-    let frozen = Event::OrderSubmitted { lines: 3, totals: totals(3_080, 517), taxes };
+    let frozen = Event::OrderSubmitted { lines: 3, totals: totals(3_080, 517), taxes, at: noon() };
     let placed = item.when(Command::Place).then([frozen]);
     assert_eq!(placed.state.submitted.expect("placed").totals.gross, money(3_597, "EUR"));
 }
@@ -339,12 +341,12 @@ fn a_payment_marks_the_order_placed_and_stays_the_same_one() {
         .when(confirm("pay-2"))
         .refused("PAYMENT_CONFLICT")
         .when(confirm("pay-1"))
-        .then([Event::OrderConfirmed {}])
+        .then([Event::OrderConfirmed { at: noon() }])
         .when(confirm("pay-1"))
         .then([]);
     order(history(Status::PendingPayment))
         .when(confirm("pay-1"))
-        .then([placed(), Event::OrderConfirmed {}]);
+        .then([placed(), Event::OrderConfirmed { at: noon() }]);
 }
 
 #[test]
@@ -426,6 +428,7 @@ fn samples() -> Vec<Event> {
             currency: euro(),
             price_list: prices_of("EUR"),
             expires_at: noon() + TimeDelta::days(DRAFT_DAYS),
+            at: noon(),
         },
         added(1, 3, money(108, "EUR"), rate(1_900)),
         Event::OrderLineChanged { line: 1, from: 3, to: 5 },
@@ -433,7 +436,7 @@ fn samples() -> Vec<Event> {
         Event::OrderLineRepriced { line: 1, price: price(money(2_100, "EUR"), Rate::ZERO) },
         submitted(),
         placed(),
-        Event::OrderConfirmed {},
+        Event::OrderConfirmed { at: noon() },
         Event::OrderCompleted {},
         Event::OrderCancelled { reason: "changed my mind".to_owned() },
         Event::OrderExpired {},

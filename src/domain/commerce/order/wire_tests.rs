@@ -5,7 +5,7 @@ use crate::id::{AggregateId, CustomerId, LocationId, VariantId};
 use crate::money::{Money, Rate};
 use crate::question::{Version, Whole};
 use crate::tax::PriceMode;
-use crate::testing::{noon_plus, sealed_email, uuid, wire};
+use crate::testing::{noon, noon_plus, sealed_email, uuid, wire};
 use crate::text::TextProblem;
 
 fn euro() -> Currency {
@@ -68,6 +68,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::TooManyLines { max: 100 },
         Refusal::InvalidQuantity { quantity: 0, max: 1_000 },
         Refusal::InvalidPrice { max: 1_000 },
+        Refusal::OfLine { line: 2, reason: Box::new(Refusal::InvalidPrice { max: 1_000 }) },
         InvalidText { field: "reason".to_owned(), problem: TextProblem::TooLong }.into(),
         MoneyError::Overflow.into(),
         MoneyError::UnknownCurrency { code: "XXX".to_owned() }.into(),
@@ -81,7 +82,7 @@ fn answers() -> wire::Answers<Order> {
     let buyer = Buyer::Guest { email: sealed_email("ada@example.com") };
     let (currency, price_list, expires_at) = (euro(), PriceListId(uuid(7)), noon_plus(60));
     wire::Answers::after(&[
-        Event::OrderDrafted { buyer, currency, price_list, expires_at },
+        Event::OrderDrafted { buyer, currency, price_list, expires_at, at: noon() },
         Event::OrderLineAdded { number: 1, line: line() },
     ])
     .to(Version)

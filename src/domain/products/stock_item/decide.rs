@@ -14,7 +14,7 @@ use super::{
     UNITS_MAX, stock_item_id,
 };
 use crate::aggregate::Context;
-use crate::id::{CustomerId, HoldId, LocationId, TransferId};
+use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId};
 use crate::text::TextRule;
 
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
@@ -45,15 +45,19 @@ pub(super) fn decide(
         Command::SetOnHand { from, to, reason } => decision.count(*from, *to, reason)?,
         Command::SetBackorderLimit { units } => decision.set_backorder_limit(*units)?,
         Command::SetCustomerLimit { units } => decision.set_customer_limit(*units)?,
-        Command::Hold { hold, customer, quantity, seconds } => {
-            decision.hold(*hold, *customer, *quantity, *seconds)?;
+        Command::Hold { hold, customer, quantity, seconds, order } => {
+            decision.hold(*hold, *customer, *quantity, *seconds, *order)?;
         }
         Command::Extend { hold, seconds } => decision.extend(*hold, *seconds)?,
         Command::Release { hold } => decision.release(*hold)?,
-        Command::Commit { hold } => decision.commit(*hold)?,
-        Command::Ship { hold } => decision.ship(*hold)?,
+        Command::Commit { hold, order } => decision.commit(*hold, *order)?,
+        Command::Ship { hold, order } => decision.ship(*hold, *order)?,
         Command::Deallocate { hold } => decision.deallocate(*hold)?,
-        Command::Abandon { hold } => decision.abandon(*hold),
+        Command::Abandon { hold, order } => {
+            if let Some(known) = decision.hold_of(*hold, *order)? {
+                decision.abandon(*hold, known);
+            }
+        }
         Command::Sell { quantity } => decision.sell(*quantity)?,
         Command::ExpireHolds => decision.settle(),
         Command::TransferOut { transfer, to, quantity } => {
@@ -148,8 +152,11 @@ impl<'a> Decision<'a> {
         if from != self.on_hand {
             return Err(Refusal::StaleCount { expected: from, actual: self.on_hand });
         }
+        if to == from {
+            return Ok(());
+        }
         let event = Event::StockCounted { from, to, reason };
-        if to >= from { self.put(to - from, event) } else { self.write_off(from - to, event) }
+        if to > from { self.put(to - from, event) } else { self.write_off(from - to, event) }
     }
 
     fn sell(&mut self, quantity: i64) -> Result<(), Refusal> {
@@ -180,20 +187,20 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
-    /// Takes from the shelf what is not there any more; never what was committed, and never so
-    /// much that the promises would pass the backorder limit.
+    /// Takes from the shelf what is not there any more, whoever was promised it: what was seen is
+    /// recorded, and what is missing then is the shortage.
     fn write_off(&mut self, quantity: i64, event: Event) -> Result<(), Refusal> {
-        let uncommitted = self.on_hand - self.committed;
-        if quantity > uncommitted {
-            let spare = self.state.available(self.now);
-            return Err(Refusal::InsufficientStock {
-                available: uncommitted.min(spare),
-                requested: quantity,
-            });
-        }
-        self.require(quantity, self.state.backorder_limit)?;
+        self.require_on_hand(quantity)?;
         self.on_hand -= quantity;
         self.events.push(event);
+        Ok(())
+    }
+
+    fn require_on_hand(&self, quantity: i64) -> Result<(), Refusal> {
+        if quantity > self.on_hand {
+            let available = self.on_hand;
+            return Err(Refusal::InsufficientStock { available, requested: quantity });
+        }
         Ok(())
     }
 
@@ -202,7 +209,10 @@ impl<'a> Decision<'a> {
     fn set_backorder_limit(&mut self, units: i64) -> Result<(), Refusal> {
         within(units, 0, UNITS_MAX)?;
         if units != self.state.backorder_limit {
-            self.require(0, units)?;
+            // A higher limit breaks nothing that was whole.
+            if units < self.state.backorder_limit {
+                self.require(0, units)?;
+            }
             self.events.push(Event::BackorderLimitSet { units });
         }
         Ok(())
@@ -224,12 +234,15 @@ impl<'a> Decision<'a> {
         customer: CustomerId,
         quantity: i64,
         seconds: Option<u32>,
+        order: Option<AggregateId>,
     ) -> Result<(), Refusal> {
         positive(quantity)?;
         let expires_at = self.expiry(seconds.unwrap_or(HOLD_SECONDS_DEFAULT))?;
         if let Some(hold) = self.state.holds.get(&id) {
             return match hold {
-                hold if hold.customer != customer || hold.quantity != quantity => {
+                hold if (hold.customer, hold.quantity, hold.order)
+                    != (customer, quantity, order) =>
+                {
                     Err(Refusal::HoldConflict)
                 }
                 hold if hold.is_expired(self.now) => Err(Refusal::HoldExpired),
@@ -244,13 +257,13 @@ impl<'a> Decision<'a> {
         }
         self.require_customer_room(customer, quantity)?;
         self.require(quantity, self.state.backorder_limit)?;
-        self.events.push(Event::StockHeld { hold: id, customer, quantity, expires_at });
+        self.events.push(Event::StockHeld { hold: id, customer, quantity, expires_at, order });
         Ok(())
     }
 
     fn extend(&mut self, id: HoldId, seconds: u32) -> Result<(), Refusal> {
         let expires_at = self.expiry(seconds)?;
-        let hold = self.in_phase(id, Phase::Held)?;
+        let hold = self.held(id)?;
         if hold.is_expired(self.now) {
             return Err(Refusal::HoldExpired);
         }
@@ -265,9 +278,9 @@ impl<'a> Decision<'a> {
     }
 
     fn release(&mut self, id: HoldId) -> Result<(), Refusal> {
-        match self.state.holds.get(&id) {
-            Some(Hold { phase: Phase::Held, .. }) => {
-                self.abandon(id);
+        match self.hold_of(id, None)? {
+            Some(hold) if hold.phase == Phase::Held => {
+                self.abandon(id, hold);
                 Ok(())
             }
             Some(hold) => Err(Refusal::WrongPhase { phase: hold.phase }),
@@ -275,8 +288,8 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn commit(&mut self, id: HoldId) -> Result<(), Refusal> {
-        let Some(hold) = self.state.holds.get(&id) else {
+    fn commit(&mut self, id: HoldId, order: Option<AggregateId>) -> Result<(), Refusal> {
+        let Some(hold) = self.hold_of(id, order)? else {
             return match self.state.ended.get(&id) {
                 Some(Ending::Expired) => Err(Refusal::HoldExpired),
                 _ => self.ended_as(id, &[Ending::Shipped]),
@@ -295,16 +308,30 @@ impl<'a> Decision<'a> {
         self.events.push(if on_the_shelf {
             Event::HoldCommitted { hold: id, quantity }
         } else {
+            self.require_promisable(quantity)?;
             Event::HoldBackordered { hold: id, quantity }
         });
         Ok(())
     }
 
-    fn ship(&mut self, id: HoldId) -> Result<(), Refusal> {
-        if !self.state.holds.contains_key(&id) {
-            return self.ended_as(id, &[Ending::Shipped]);
+    /// A claim was within the backorder limit when it was made; since then less may have been counted.
+    fn require_promisable(&self, quantity: i64) -> Result<(), Refusal> {
+        let promised = self.committed + self.state.backordered;
+        let available = self.on_hand + self.state.backorder_limit - promised;
+        if quantity > available {
+            let available = available.max(0);
+            return Err(Refusal::InsufficientStock { available, requested: quantity });
         }
-        let quantity = self.in_phase(id, Phase::Committed)?.quantity;
+        Ok(())
+    }
+
+    fn ship(&mut self, id: HoldId, order: Option<AggregateId>) -> Result<(), Refusal> {
+        let quantity = match self.hold_of(id, order)? {
+            Some(Hold { phase: Phase::Committed, quantity, .. }) => *quantity,
+            Some(hold) => return Err(Refusal::WrongPhase { phase: hold.phase }),
+            None => return self.ended_as(id, &[Ending::Shipped]),
+        };
+        self.require_on_hand(quantity)?;
         self.on_hand -= quantity;
         self.committed -= quantity;
         self.events.push(Event::HoldShipped { hold: id, quantity });
@@ -312,22 +339,19 @@ impl<'a> Decision<'a> {
     }
 
     fn deallocate(&mut self, id: HoldId) -> Result<(), Refusal> {
-        match self.state.holds.get(&id) {
+        match self.hold_of(id, None)? {
             Some(Hold { phase: Phase::Held, .. }) => {
                 Err(Refusal::WrongPhase { phase: Phase::Held })
             }
-            Some(_) => {
-                self.abandon(id);
+            Some(hold) => {
+                self.abandon(id, hold);
                 Ok(())
             }
             None => self.ended_as(id, &[Ending::Deallocated]),
         }
     }
 
-    fn abandon(&mut self, id: HoldId) {
-        let Some(hold) = self.state.holds.get(&id) else {
-            return;
-        };
+    fn abandon(&mut self, id: HoldId, hold: &Hold) {
         let quantity = hold.quantity;
         match hold.phase {
             Phase::Held if hold.is_expired(self.now) => {
@@ -515,9 +539,21 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn in_phase(&self, id: HoldId, phase: Phase) -> Result<&'a Hold, Refusal> {
+    /// A hold, on behalf of an order or of none: what is held for an order moves with it alone.
+    fn hold_of(&self, id: HoldId, order: Option<AggregateId>) -> Result<Option<&'a Hold>, Refusal> {
         match self.state.holds.get(&id) {
-            Some(hold) if hold.phase == phase => Ok(hold),
+            Some(hold) if hold.order != order => Err(match hold.order {
+                Some(order) => Refusal::HoldOfOrder { order },
+                None => Refusal::HoldConflict,
+            }),
+            known => Ok(known),
+        }
+    }
+
+    /// One that nobody committed, and that is for no order.
+    fn held(&self, id: HoldId) -> Result<&'a Hold, Refusal> {
+        match self.hold_of(id, None)? {
+            Some(hold) if hold.phase == Phase::Held => Ok(hold),
             Some(hold) => Err(Refusal::WrongPhase { phase: hold.phase }),
             None => match self.state.ended.get(&id) {
                 Some(Ending::Expired) => Err(Refusal::HoldExpired),

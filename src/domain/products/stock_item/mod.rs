@@ -1,8 +1,10 @@
 //! The stock of one variant at one location: what is on the shelf and who may have it.
 //!
-//! This folder owns the rule against overselling: in every state, held + committed + backordered
-//! ≤ on hand + backorder limit, and committed ≤ on hand. It knows no prices and no orders. One
-//! such aggregate may take hundreds of thousands of commands a second with as many holds, so a
+//! This folder owns the rule against overselling: held + committed + backordered ≤ on hand + backorder
+//! limit, and committed ≤ on hand. No command breaks it but a count or a correction of what is there,
+//! which is recorded as it is: what was committed and is not there then is the *shortage*, a state
+//! that a receipt cures. A hold says for which order it is, if for one: then only that order's
+//! checkout moves it, and only that order ships it. It knows no prices. One such aggregate may take hundreds of thousands of commands a second with as many holds, so a
 //! decision costs O(log holds) plus the events that it emits; nothing here scans.
 //!
 //! ```text
@@ -27,7 +29,10 @@ use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
 use crate::text::InvalidText;
 
-pub use questions::{IsOpen, MayBeSent, Overview, Questions, Summary, Sums, Totals};
+pub use questions::{
+    CustomerLimit, IsOpen, MayBeSent, OneHold, Overview, Questions, Short, ShortagePage, Shortages,
+    Summary, Sums, Totals,
+};
 pub use state::{Ending, Hold, IncomingTransfer, OutgoingTransfer, Phase, State};
 
 /// The marker of this kind of aggregate.
@@ -72,29 +77,37 @@ pub enum Command {
     Open { variant: VariantId, location: LocationId },
     /// Goods came in. Fills backorders, oldest first.
     Receive { quantity: i64 },
-    /// A correction by a difference: breakage, theft, a find.
+    /// A correction by a difference: breakage, theft, a find; whatever was promised.
     Adjust { delta: i64, reason: String },
-    /// A recount; refused when `from` is not what is on hand.
+    /// A recount, whatever was promised; refused when `from` is not what is on hand.
     SetOnHand { from: i64, to: i64, reason: String },
     /// How many more units may be claimed than are on hand.
     SetBackorderLimit { units: i64 },
     /// How many units one customer may hold.
     SetCustomerLimit { units: i64 },
-    /// Claims stock for a while (`seconds`, 15 minutes unless given).
-    Hold { hold: HoldId, customer: CustomerId, quantity: i64, seconds: Option<u32> },
-    /// Makes a hold last until `seconds` from now, if that is later than it lasts already.
+    /// Claims stock for a while (`seconds`, 15 minutes unless given), for an order or none.
+    Hold {
+        hold: HoldId,
+        customer: CustomerId,
+        quantity: i64,
+        seconds: Option<u32>,
+        order: Option<AggregateId>,
+    },
+    /// Makes a hold last until `seconds` from now, if that is later than it lasts already. Refused
+    /// for what is held for an order, like the next and [`Deallocate`](Self::Deallocate).
     Extend { hold: HoldId, seconds: u32 },
     /// Gives a hold back. Success too when it expired or was released before.
     Release { hold: HoldId },
-    /// Turns a hold into a promise that does not expire; backordered while the shelf is short.
-    Commit { hold: HoldId },
+    /// Turns a hold into a promise that does not expire; backordered while the shelf is short. `order`
+    /// says on whose behalf, here and below: it must be the one that the hold is for.
+    Commit { hold: HoldId, order: Option<AggregateId> },
     /// The goods of a committed hold left.
-    Ship { hold: HoldId },
+    Ship { hold: HoldId, order: Option<AggregateId> },
     /// Takes back a committed or backordered promise.
     Deallocate { hold: HoldId },
     /// Ends a hold in whatever phase short of shipped it is; success when there is none.
     /// What a saga sends that cannot know how far an earlier try came.
-    Abandon { hold: HoldId },
+    Abandon { hold: HoldId, order: Option<AggregateId> },
     /// Sells over the counter: claimed, committed and shipped in one. Never sells what others
     /// were promised, whatever the backorder limit.
     Sell { quantity: i64 },
@@ -121,28 +134,95 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    StockItemOpened { variant: VariantId, location: LocationId },
-    StockReceived { quantity: i64 },
-    StockAdjusted { delta: i64, reason: String },
-    StockCounted { from: i64, to: i64, reason: String },
-    BackorderLimitSet { units: i64 },
-    CustomerLimitSet { units: i64 },
-    StockHeld { hold: HoldId, customer: CustomerId, quantity: i64, expires_at: DateTime<Utc> },
-    HoldExtended { hold: HoldId, expires_at: DateTime<Utc> },
-    HoldReleased { hold: HoldId, quantity: i64 },
-    HoldExpired { hold: HoldId, quantity: i64 },
-    HoldCommitted { hold: HoldId, quantity: i64 },
-    HoldBackordered { hold: HoldId, quantity: i64 },
-    BackorderFilled { hold: HoldId, quantity: i64 },
-    HoldShipped { hold: HoldId, quantity: i64 },
-    HoldDeallocated { hold: HoldId, quantity: i64 },
-    StockSold { quantity: i64 },
-    TransferSent { transfer: TransferId, to: LocationId, quantity: i64 },
-    TransferReceived { transfer: TransferId, from: LocationId, quantity: i64 },
-    TransferRefused { transfer: TransferId, from: LocationId },
-    TransferCompleted { transfer: TransferId },
-    TransferCancelled { transfer: TransferId, quantity: i64 },
-    TransferForgotten { transfer: TransferId },
+    StockItemOpened {
+        variant: VariantId,
+        location: LocationId,
+    },
+    StockReceived {
+        quantity: i64,
+    },
+    StockAdjusted {
+        delta: i64,
+        reason: String,
+    },
+    StockCounted {
+        from: i64,
+        to: i64,
+        reason: String,
+    },
+    BackorderLimitSet {
+        units: i64,
+    },
+    CustomerLimitSet {
+        units: i64,
+    },
+    StockHeld {
+        hold: HoldId,
+        customer: CustomerId,
+        quantity: i64,
+        expires_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<AggregateId>,
+    },
+    HoldExtended {
+        hold: HoldId,
+        expires_at: DateTime<Utc>,
+    },
+    HoldReleased {
+        hold: HoldId,
+        quantity: i64,
+    },
+    HoldExpired {
+        hold: HoldId,
+        quantity: i64,
+    },
+    HoldCommitted {
+        hold: HoldId,
+        quantity: i64,
+    },
+    HoldBackordered {
+        hold: HoldId,
+        quantity: i64,
+    },
+    BackorderFilled {
+        hold: HoldId,
+        quantity: i64,
+    },
+    HoldShipped {
+        hold: HoldId,
+        quantity: i64,
+    },
+    HoldDeallocated {
+        hold: HoldId,
+        quantity: i64,
+    },
+    StockSold {
+        quantity: i64,
+    },
+    TransferSent {
+        transfer: TransferId,
+        to: LocationId,
+        quantity: i64,
+    },
+    TransferReceived {
+        transfer: TransferId,
+        from: LocationId,
+        quantity: i64,
+    },
+    TransferRefused {
+        transfer: TransferId,
+        from: LocationId,
+    },
+    TransferCompleted {
+        transfer: TransferId,
+    },
+    TransferCancelled {
+        transfer: TransferId,
+        quantity: i64,
+    },
+    TransferForgotten {
+        transfer: TransferId,
+    },
 }
 
 impl DomainEvent for Event {}
@@ -157,7 +237,7 @@ pub enum Refusal {
     WrongIdentity,
     #[error("{available} available, {requested} requested")]
     InsufficientStock { available: i64, requested: i64 },
-    #[error("a quantity of {quantity} is not between {min} and {max}")]
+    #[error("{}", out_of_range(*quantity, *min, *max))]
     InvalidQuantity { quantity: i64, min: i64, max: i64 },
     #[error("a hold lasts 1 to {max} seconds, not {seconds}")]
     InvalidDuration { seconds: u32, max: u32 },
@@ -169,8 +249,10 @@ pub enum Refusal {
     HoldNotFound,
     #[error("the hold has expired")]
     HoldExpired,
-    #[error("the hold exists with another customer or quantity")]
+    #[error("the hold exists with another customer, quantity or order")]
     HoldConflict,
+    #[error("the hold is for order {order}, and moves with it")]
+    HoldOfOrder { order: AggregateId },
     #[error("the hold is {phase}")]
     WrongPhase { phase: Phase },
     #[error("the hold has ended: {ending}")]
@@ -193,6 +275,17 @@ pub enum Refusal {
     TransferArrived,
 }
 
+/// In words of who asked: the bounds that only keep numbers from overflowing are not counted out.
+pub fn out_of_range(quantity: i64, min: i64, max: i64) -> String {
+    match quantity {
+        _ if quantity < min && min > -UNITS_MAX => format!("a quantity is at least {min}"),
+        _ if quantity < min => "the quantity is too small".to_owned(),
+        _ if quantity > max && max < UNITS_MAX => format!("a quantity is at most {max} here"),
+        _ if quantity > max => "the quantity is too large".to_owned(),
+        _ => format!("a quantity of {quantity} changes nothing"),
+    }
+}
+
 impl aggregate::Refusal for Refusal {
     fn code(&self) -> &'static str {
         match self {
@@ -206,6 +299,7 @@ impl aggregate::Refusal for Refusal {
             Self::HoldNotFound => "HOLD_NOT_FOUND",
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::HoldConflict => "HOLD_CONFLICT",
+            Self::HoldOfOrder { .. } => "HOLD_OF_ORDER",
             Self::WrongPhase { .. } => "INVALID_TRANSITION",
             Self::HoldEnded { .. } => "HOLD_ENDED",
             Self::TooManyExtensions { .. } => "EXTENSIONS_TOO_MANY",
@@ -222,7 +316,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for StockItem {
     const TYPE: &'static str = "stock_item";
-    const STATE_SCHEMA: u32 = 2;
+    const STATE_SCHEMA: u32 = 3;
 
     type State = State;
     type Command = Command;

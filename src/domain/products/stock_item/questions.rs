@@ -10,7 +10,7 @@ use super::{Hold, OutgoingTransfer, Refusal, State, StockItem, decide};
 use crate::id::{HoldId, LocationId, TransferId, VariantId};
 use crate::question::Question;
 
-crate::questions!(StockItem { Overview, Sums, IsOpen, MayBeSent });
+crate::questions!(StockItem { Overview, Sums, IsOpen, MayBeSent, OneHold, CustomerLimit });
 
 /// Its numbers; and of holds and transfers those that are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,35 @@ pub struct Overview {
     pub holds: Vec<HoldId>,
     /// So many transfers that left and are not known to have arrived.
     pub outgoing: usize,
+    pub shortages: Vec<Shortages>,
+}
+
+/// A page of what was committed and cannot be served: the shelf serves the oldest promise first, so
+/// these are the newest ones, the newest last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortages {
+    pub first: usize,
+    /// Behind the promise of this place.
+    pub after: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShortagePage {
+    pub asked: Shortages,
+    pub holds: Vec<Short>,
+    pub has_more: bool,
+}
+
+/// A committed hold that the shelf cannot serve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Short {
+    pub id: HoldId,
+    pub hold: Hold,
+    /// So many of its units are not there.
+    pub missing: i64,
 }
 
 /// The numbers of a stock item, in units.
@@ -36,6 +65,8 @@ pub struct Summary {
     pub customer_limit: i64,
     pub available: i64,
     pub available_now: i64,
+    /// Committed, and not there.
+    pub shortage: i64,
     /// Holds in whatever phase, expired ones that were not freed yet included.
     pub hold_count: usize,
     /// Those that were asked for and have not ended.
@@ -45,6 +76,8 @@ pub struct Summary {
     pub outgoing_count: usize,
     /// Transfers from other locations that are not forgotten yet.
     pub incoming_count: usize,
+    /// The pages that were asked for.
+    pub shortages: Vec<ShortagePage>,
 }
 
 impl Question<StockItem> for Overview {
@@ -63,11 +96,13 @@ impl Question<StockItem> for Overview {
             customer_limit: state.customer_limit,
             available: state.available(at),
             available_now: state.available_now(at),
+            shortage: state.shortage(),
             hold_count: state.holds.len(),
             holds: self.holds.iter().filter_map(wanted).collect(),
             outgoing: outgoing.map(|(id, transfer)| (*id, *transfer)).collect(),
             outgoing_count: state.outgoing.len(),
             incoming_count: state.incoming.len(),
+            shortages: self.shortages.iter().map(|page| page.of(&state)).collect(),
         }
     }
 }
@@ -105,6 +140,41 @@ impl Question<StockItem> for Sums {
     }
 }
 
+impl Shortages {
+    /// Walks back from the newest promise as far as the shelf is short, which is no way at all where
+    /// nothing is.
+    fn of(&self, state: &State) -> ShortagePage {
+        let mut before = state.committed;
+        let mut short = Vec::new();
+        for (place, (id, quantity)) in state.commitments.iter().rev() {
+            if before <= state.on_hand || self.after.is_some_and(|after| *place <= after) {
+                break;
+            }
+            short.push((*id, (before - state.on_hand).min(*quantity)));
+            before -= quantity;
+        }
+        let has_more = short.len() > self.first;
+        let page = short.into_iter().rev().take(self.first);
+        let holds = page.filter_map(|(id, missing)| {
+            let hold = *state.holds.get(&id)?;
+            Some(Short { id, hold, missing })
+        });
+        ShortagePage { asked: *self, holds: holds.collect(), has_more }
+    }
+}
+
+/// A hold that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OneHold(pub HoldId);
+
+impl Question<StockItem> for OneHold {
+    type Answer = Option<Hold>;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> Option<Hold> {
+        state.holds.get(&self.0).copied()
+    }
+}
+
 /// Whether stock is kept there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IsOpen;
@@ -114,6 +184,18 @@ impl Question<StockItem> for IsOpen {
 
     fn answer(&self, state: State, _: DateTime<Utc>) -> bool {
         state.identity.is_some()
+    }
+}
+
+/// How many units one customer may hold; what is usual where no stock is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CustomerLimit;
+
+impl Question<StockItem> for CustomerLimit {
+    type Answer = i64;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> i64 {
+        state.customer_limit
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
 use super::{CUSTOMER_UNITS_DEFAULT, ENDINGS_REMEMBERED, Event};
-use crate::id::{CustomerId, HoldId, LocationId, TransferId, VariantId};
+use crate::id::{AggregateId, CustomerId, HoldId, LocationId, TransferId, VariantId};
 
 /// Where a claim on stock stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +60,10 @@ pub struct Hold {
     /// Unix seconds at which a claim in phase `Held` ends.
     pub expires_second: i64,
     pub extensions: u32,
-    /// The place in the queue of a claim in phase `Backordered`.
+    /// The place among all promises of a claim that is committed or backordered.
     pub queued: u64,
+    /// The order that it is for: nobody else moves it.
+    pub order: Option<AggregateId>,
 }
 
 impl Hold {
@@ -105,7 +107,10 @@ pub struct State {
     pub(super) customers: HashMap<CustomerId, i64>,
     /// The claims in phase `Backordered`, oldest first.
     pub(super) backorders: OrdMap<u64, HoldId>,
-    pub(super) next_backorder: u64,
+    /// The claims in phase `Committed` with their units, in the order in which they were promised: the
+    /// shelf serves the oldest first.
+    pub(super) commitments: OrdMap<u64, (HoldId, i64)>,
+    pub(super) next_promise: u64,
     /// The last [`ENDINGS_REMEMBERED`] claims that ended.
     pub(super) ended: Recent<HoldId, Ending>,
     /// At most [`TRANSFERS_MAX`](super::TRANSFERS_MAX).
@@ -131,7 +136,8 @@ impl Default for State {
             units_by_expiry: OrdMap::default(),
             customers: HashMap::default(),
             backorders: OrdMap::default(),
-            next_backorder: 0,
+            commitments: OrdMap::default(),
+            next_promise: 0,
             ended: Recent::default(),
             outgoing: HashMap::default(),
             incoming: HashMap::default(),
@@ -154,6 +160,11 @@ impl State {
     /// The units that are held at this time and not expired.
     pub fn held_now(&self, now: DateTime<Utc>) -> i64 {
         self.held - self.expired_units(now)
+    }
+
+    /// The units that were committed and are not there any more.
+    pub fn shortage(&self) -> i64 {
+        (self.committed - self.on_hand).max(0)
     }
 
     /// When the next hold expires; the timer for [`ExpireHolds`](super::Command::ExpireHolds).
@@ -188,8 +199,17 @@ impl State {
             Event::BackorderLimitSet { units } => self.backorder_limit = *units,
             Event::CustomerLimitSet { units } => self.customer_limit = *units,
             Event::StockSold { quantity } => self.on_hand -= quantity,
-            Event::StockHeld { hold, customer, quantity, expires_at } => {
-                self.hold(*hold, *customer, *quantity, *expires_at);
+            Event::StockHeld { hold, customer, quantity, expires_at, order } => {
+                let claim = Hold {
+                    customer: *customer,
+                    quantity: *quantity,
+                    phase: Phase::Held,
+                    expires_second: expires_at.timestamp(),
+                    extensions: 0,
+                    queued: 0,
+                    order: *order,
+                };
+                self.hold(*hold, claim);
             }
             Event::HoldExtended { hold, expires_at } => self.extend(*hold, *expires_at),
             Event::HoldReleased { hold, .. } => self.end(*hold, Ending::Released),
@@ -225,19 +245,10 @@ impl State {
         }
     }
 
-    fn hold(&mut self, id: HoldId, customer: CustomerId, quantity: i64, expires_at: DateTime<Utc>) {
-        let expires_second = expires_at.timestamp();
-        let hold = Hold {
-            customer,
-            quantity,
-            phase: Phase::Held,
-            expires_second,
-            extensions: 0,
-            queued: 0,
-        };
+    fn hold(&mut self, id: HoldId, hold: Hold) {
         self.holds.insert(id, hold);
-        self.held += quantity;
-        *self.customers.entry(customer).or_insert(0) += quantity;
+        self.held += hold.quantity;
+        *self.customers.entry(hold.customer).or_insert(0) += hold.quantity;
         self.index(id, &hold);
     }
 
@@ -258,15 +269,21 @@ impl State {
             return;
         };
         self.leave_phase(id, &hold);
+        // A backorder that is filled keeps its place: it was promised then.
+        if hold.phase == Phase::Held {
+            hold.queued = self.next_promise;
+            self.next_promise += 1;
+        }
         hold.phase = phase;
         match phase {
             Phase::Backordered => {
-                hold.queued = self.next_backorder;
-                self.next_backorder += 1;
                 self.backorders.insert(hold.queued, id);
                 self.backordered += hold.quantity;
             }
-            Phase::Committed | Phase::Held => self.committed += hold.quantity,
+            Phase::Committed | Phase::Held => {
+                self.commitments.insert(hold.queued, (id, hold.quantity));
+                self.committed += hold.quantity;
+            }
         }
         self.holds.insert(id, hold);
     }
@@ -294,7 +311,10 @@ impl State {
                     self.customers.remove(&hold.customer);
                 }
             }
-            Phase::Committed => self.committed -= hold.quantity,
+            Phase::Committed => {
+                self.committed -= hold.quantity;
+                self.commitments.remove(&hold.queued);
+            }
             Phase::Backordered => {
                 self.backordered -= hold.quantity;
                 self.backorders.remove(&hold.queued);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::aggregate::Refusal as _;
+use crate::question::Question;
 use crate::testing::{Given, context, given, golden, noon, noon_plus, state_of, uuid};
 
 const VARIANT: VariantId = VariantId(uuid::Uuid::from_u128(1));
@@ -22,6 +23,10 @@ fn bob() -> CustomerId {
     CustomerId(uuid(0xB))
 }
 
+fn order() -> AggregateId {
+    AggregateId(uuid(0xD))
+}
+
 fn transfer() -> TransferId {
     TransferId(uuid(0x7))
 }
@@ -36,7 +41,7 @@ fn stocked(quantity: i64) -> Given<StockItem> {
 }
 
 fn hold(number: u128, quantity: i64) -> Command {
-    Command::Hold { hold: hold_id(number), customer: ann(), quantity, seconds: None }
+    Command::Hold { hold: hold_id(number), customer: ann(), quantity, seconds: None, order: None }
 }
 
 fn held(number: u128, quantity: i64) -> Event {
@@ -45,6 +50,7 @@ fn held(number: u128, quantity: i64) -> Event {
         customer: ann(),
         quantity,
         expires_at: noon_plus(900),
+        order: None,
     }
 }
 
@@ -94,7 +100,13 @@ fn the_same_hold_asked_for_twice_is_one_hold() {
         .then([])
         .when(hold(1, 3))
         .refused("HOLD_CONFLICT")
-        .when(Command::Hold { hold: hold_id(1), customer: bob(), quantity: 2, seconds: None })
+        .when(Command::Hold {
+            hold: hold_id(1),
+            customer: bob(),
+            quantity: 2,
+            seconds: None,
+            order: None,
+        })
         .refused("HOLD_CONFLICT")
         .when(Command::Release { hold: hold_id(1) })
         .accepted()
@@ -110,7 +122,7 @@ fn an_expired_hold_does_not_count_and_is_freed_by_whoever_needs_it() {
     let item = item.when(hold(2, 1)).refused("STOCK_INSUFFICIENT").at(noon_plus(900));
     assert_eq!(item.state.available(noon_plus(900)), 10, "no event was needed for it");
     assert_eq!(item.state.next_expiry(), Some(noon_plus(900)));
-    item.when(Command::Commit { hold: hold_id(1) })
+    item.when(Command::Commit { hold: hold_id(1), order: None })
         .refused("HOLD_EXPIRED")
         .when(Command::Extend { hold: hold_id(1), seconds: 60 })
         .refused("HOLD_EXPIRED")
@@ -120,7 +132,7 @@ fn an_expired_hold_does_not_count_and_is_freed_by_whoever_needs_it() {
         .refused_as(Refusal::InsufficientStock { available: 10, requested: 11 })
         .when(sell(4))
         .then([expired(1, 10), Event::StockSold { quantity: 4 }])
-        .when(Command::Commit { hold: hold_id(1) })
+        .when(Command::Commit { hold: hold_id(1), order: None })
         .refused("HOLD_EXPIRED")
         .when(Command::Release { hold: hold_id(1) })
         .then([]);
@@ -146,6 +158,7 @@ fn a_hold_is_timed_to_the_next_whole_second() {
         customer: ann(),
         quantity: 1,
         expires_at: noon_plus(901),
+        order: None,
     }]);
 }
 
@@ -178,19 +191,37 @@ fn one_customer_cannot_hold_everything() {
         .accepted()
         .when(hold(2, 1))
         .refused_as(Refusal::CustomerLimit { limit: many, held: many })
-        .when(Command::Hold { hold: hold_id(3), customer: bob(), quantity: 1, seconds: None })
+        .when(Command::Hold {
+            hold: hold_id(3),
+            customer: bob(),
+            quantity: 1,
+            seconds: None,
+            order: None,
+        })
         .accepted();
     // What is committed is paid for and does not count; nor does what expired.
-    item.when(Command::Commit { hold: hold_id(1) })
+    item.when(Command::Commit { hold: hold_id(1), order: None })
         .accepted()
         .when(hold(2, many))
         .accepted()
         .at(noon_plus(900))
-        .when(Command::Hold { hold: hold_id(4), customer: ann(), quantity: many, seconds: None })
+        .when(Command::Hold {
+            hold: hold_id(4),
+            customer: ann(),
+            quantity: many,
+            seconds: None,
+            order: None,
+        })
         .accepted()
         .when(Command::SetCustomerLimit { units: 1 })
         .accepted()
-        .when(Command::Hold { hold: hold_id(5), customer: bob(), quantity: 2, seconds: None })
+        .when(Command::Hold {
+            hold: hold_id(5),
+            customer: bob(),
+            quantity: 2,
+            seconds: None,
+            order: None,
+        })
         .refused_as(Refusal::CustomerLimit { limit: 1, held: 0 });
 }
 
@@ -199,20 +230,20 @@ fn a_committed_hold_does_not_expire_and_ships_once() {
     let item = stocked(5)
         .when(hold(1, 2))
         .accepted()
-        .when(Command::Ship { hold: hold_id(1) })
+        .when(Command::Ship { hold: hold_id(1), order: None })
         .refused("INVALID_TRANSITION")
-        .when(Command::Commit { hold: hold_id(1) })
+        .when(Command::Commit { hold: hold_id(1), order: None })
         .then([Event::HoldCommitted { hold: hold_id(1), quantity: 2 }])
-        .when(Command::Commit { hold: hold_id(1) })
+        .when(Command::Commit { hold: hold_id(1), order: None })
         .then([])
         .when(Command::Release { hold: hold_id(1) })
         .refused_as(Refusal::WrongPhase { phase: Phase::Committed })
         .at(noon_plus(100_000))
         .when(sell(4))
         .refused("STOCK_INSUFFICIENT")
-        .when(Command::Ship { hold: hold_id(1) })
+        .when(Command::Ship { hold: hold_id(1), order: None })
         .then([Event::HoldShipped { hold: hold_id(1), quantity: 2 }])
-        .when(Command::Ship { hold: hold_id(1) })
+        .when(Command::Ship { hold: hold_id(1), order: None })
         .then([])
         .when(Command::Deallocate { hold: hold_id(1) })
         .refused_as(Refusal::HoldEnded { ending: Ending::Shipped });
@@ -222,7 +253,7 @@ fn a_committed_hold_does_not_expire_and_ships_once() {
 
 #[test]
 fn backorders_are_filled_first_come_first_served() {
-    let commit = |number| Command::Commit { hold: hold_id(number) };
+    let commit = |number| Command::Commit { hold: hold_id(number), order: None };
     let backordered = |number, quantity| Event::HoldBackordered { hold: hold_id(number), quantity };
     let filled = |number, quantity| Event::BackorderFilled { hold: hold_id(number), quantity };
     let item = stocked(2)
@@ -240,7 +271,7 @@ fn backorders_are_filled_first_come_first_served() {
         .then([backordered(1, 5)])
         .when(commit(2))
         .then([backordered(2, 1)])
-        .when(Command::Ship { hold: hold_id(1) })
+        .when(Command::Ship { hold: hold_id(1), order: None })
         .refused("INVALID_TRANSITION");
     let item = item
         .when(Command::Receive { quantity: 2 })
@@ -260,9 +291,9 @@ fn taking_a_promise_away_lets_the_next_in() {
         .accepted()
         .when(hold(2, 3))
         .accepted()
-        .when(Command::Commit { hold: hold_id(1) })
+        .when(Command::Commit { hold: hold_id(1), order: None })
         .accepted()
-        .when(Command::Commit { hold: hold_id(2) })
+        .when(Command::Commit { hold: hold_id(2), order: None })
         .then([Event::HoldBackordered { hold: hold_id(2), quantity: 3 }]);
     item.when(Command::SetBackorderLimit { units: 3 })
         .refused("STOCK_INSUFFICIENT")
@@ -273,23 +304,27 @@ fn taking_a_promise_away_lets_the_next_in() {
         ])
         .when(Command::Deallocate { hold: hold_id(1) })
         .then([])
-        .when(Command::Abandon { hold: hold_id(2) })
+        .when(Command::Abandon { hold: hold_id(2), order: None })
         .then([Event::HoldDeallocated { hold: hold_id(2), quantity: 3 }])
-        .when(Command::Abandon { hold: hold_id(2) })
+        .when(Command::Abandon { hold: hold_id(2), order: None })
         .then([])
-        .when(Command::Abandon { hold: hold_id(99) })
+        .when(Command::Abandon { hold: hold_id(99), order: None })
         .then([]);
 }
 
+fn adjust(delta: i64, reason: &str) -> Command {
+    Command::Adjust { delta, reason: reason.to_owned() }
+}
+
+fn count(from: i64, to: i64) -> Command {
+    Command::SetOnHand { from, to, reason: "recount".to_owned() }
+}
+
 #[test]
-fn corrections_say_why_and_leave_promises_whole() {
-    let adjust = |delta, reason: &str| Command::Adjust { delta, reason: reason.to_owned() };
-    let count = |from, to| Command::SetOnHand { from, to, reason: "recount".to_owned() };
+fn corrections_say_why_and_record_what_is_there() {
     stocked(5)
-        .when(hold(1, 3))
-        .accepted()
-        .when(adjust(-3, "broken"))
-        .refused_as(Refusal::InsufficientStock { available: 2, requested: 3 })
+        .when(adjust(-6, "broken"))
+        .refused_as(Refusal::InsufficientStock { available: 5, requested: 6 })
         .when(adjust(-2, "broken"))
         .then([Event::StockAdjusted { delta: -2, reason: "broken".to_owned() }])
         .when(adjust(0, "nothing"))
@@ -298,23 +333,108 @@ fn corrections_say_why_and_leave_promises_whole() {
         .refused("INVALID_TEXT")
         .when(count(5, 9))
         .refused_as(Refusal::StaleCount { expected: 5, actual: 3 })
-        .when(count(3, 2))
-        .refused("STOCK_INSUFFICIENT")
+        .when(count(3, 3))
+        .then([])
         .when(count(3, 9))
         .then([Event::StockCounted { from: 3, to: 9, reason: "recount".to_owned() }]);
 }
 
+/// Ten on the shelf, six promised in two holds, four counted.
+fn short() -> Given<StockItem> {
+    stocked(10)
+        .when(hold(1, 3))
+        .accepted()
+        .when(hold(2, 3))
+        .accepted()
+        .when(Command::Commit { hold: hold_id(1), order: None })
+        .accepted()
+        .when(Command::Commit { hold: hold_id(2), order: None })
+        .accepted()
+        .when(count(10, 4))
+        .then([Event::StockCounted { from: 10, to: 4, reason: "recount".to_owned() }])
+}
+
 #[test]
-fn the_shelf_never_has_less_than_what_is_committed() {
+fn less_than_was_promised_is_a_shortage_that_a_receipt_cures() {
+    let item = short();
+    assert_eq!((item.state.shortage(), item.state.available(noon())), (2, 0));
+    assert_eq!(
+        short_of(&item.state),
+        [(uuid(2).as_u128(), 2)],
+        "the oldest promise is served first"
+    );
+    let nothing = Refusal::InsufficientStock { available: 0, requested: 1 };
+    let item = item
+        .when(hold(3, 1))
+        .refused_as(nothing.clone())
+        .when(sell(1))
+        .refused_as(nothing)
+        .when(Command::TransferOut { transfer: transfer(), to: THERE, quantity: 1 })
+        .refused("STOCK_INSUFFICIENT")
+        .when(Command::Ship { hold: hold_id(1), order: None })
+        .then([Event::HoldShipped { hold: hold_id(1), quantity: 3 }])
+        .when(Command::Ship { hold: hold_id(2), order: None })
+        .refused_as(Refusal::InsufficientStock { available: 1, requested: 3 })
+        .when(Command::SetBackorderLimit { units: 1 })
+        .accepted()
+        .when(Command::Receive { quantity: 2 })
+        .then([Event::StockReceived { quantity: 2 }]);
+    assert_eq!((item.state.shortage(), short_of(&item.state)), (0, vec![]));
+    item.when(Command::Ship { hold: hold_id(2), order: None }).accepted();
+}
+
+#[test]
+fn what_was_only_held_is_not_promised_once_it_is_not_there() {
+    let commit = Command::Commit { hold: hold_id(1), order: None };
+    let item = stocked(5).when(hold(1, 4)).accepted().when(count(5, 2)).accepted();
+    assert_eq!(item.state.shortage(), 0, "nobody was promised anything");
+    item.when(commit.clone())
+        .refused_as(Refusal::InsufficientStock { available: 2, requested: 4 })
+        .when(Command::SetBackorderLimit { units: 1 })
+        .accepted()
+        .when(commit.clone())
+        .refused_as(Refusal::InsufficientStock { available: 3, requested: 4 })
+        .when(Command::SetBackorderLimit { units: 2 })
+        .accepted()
+        .when(Command::SetBackorderLimit { units: 1 })
+        .refused("STOCK_INSUFFICIENT")
+        .when(commit)
+        .then([Event::HoldBackordered { hold: hold_id(1), quantity: 4 }]);
+}
+
+#[test]
+fn what_is_held_for_an_order_moves_with_it_alone() {
+    let hold = hold_id(1);
+    let claim = |order| Command::Hold { hold, customer: ann(), quantity: 2, seconds: None, order };
+    let behind_its_back = |item: Given<StockItem>| {
+        let other = Some(AggregateId(uuid(0xE)));
+        let commands = [
+            claim(None),
+            Command::Extend { hold, seconds: 60 },
+            Command::Release { hold },
+            Command::Deallocate { hold },
+            Command::Commit { hold, order: None },
+            Command::Ship { hold, order: None },
+            Command::Abandon { hold, order: None },
+            Command::Commit { hold, order: other },
+            Command::Ship { hold, order: other },
+            Command::Abandon { hold, order: other },
+        ];
+        commands.into_iter().fold(item, |item, command| match command {
+            Command::Hold { .. } => item.when(command).refused("HOLD_CONFLICT"),
+            _ => item.when(command).refused_as(Refusal::HoldOfOrder { order: order() }),
+        })
+    };
+    let item = behind_its_back(stocked(5).when(claim(Some(order()))).accepted());
+    let item = item.when(Command::Commit { hold, order: Some(order()) }).accepted();
+    let item = behind_its_back(item);
+    item.when(Command::Ship { hold, order: Some(order()) }).accepted();
+    // What is for no order is moved by no order's saga.
     stocked(5)
-        .when(Command::SetBackorderLimit { units: 100 })
+        .when(claim(None))
         .accepted()
-        .when(hold(1, 4))
-        .accepted()
-        .when(Command::Commit { hold: hold_id(1) })
-        .accepted()
-        .when(Command::Adjust { delta: -2, reason: "lost".to_owned() })
-        .refused_as(Refusal::InsufficientStock { available: 1, requested: 2 });
+        .when(Command::Commit { hold, order: Some(order()) })
+        .refused("HOLD_CONFLICT");
 }
 
 #[test]
@@ -465,7 +585,7 @@ fn samples() -> Vec<Event> {
         Event::StockCounted { from: 10, to: 12, reason },
         Event::BackorderLimitSet { units: 20 },
         Event::CustomerLimitSet { units: 5 },
-        Event::StockHeld { hold, customer: ann(), quantity, expires_at },
+        Event::StockHeld { hold, customer: ann(), quantity, expires_at, order: Some(order()) },
         Event::HoldExtended { hold, expires_at },
         Event::HoldReleased { hold, quantity },
         Event::HoldExpired { hold, quantity },
@@ -516,6 +636,18 @@ impl Model {
         self.claims.iter().map(|claim| claim.quantity).sum()
     }
 
+    /// Serves the shelf to the committed, oldest first, and says who gets less than was promised.
+    fn short(&self) -> Vec<(u128, i64)> {
+        let mut left = self.on_hand;
+        let committed = self.claims.iter().filter(|claim| claim.phase == Phase::Committed);
+        let missing = committed.map(|claim| {
+            let served = left.min(claim.quantity);
+            left -= served;
+            (claim.id, claim.quantity - served)
+        });
+        missing.filter(|(_, missing)| *missing > 0).collect()
+    }
+
     fn expire(&mut self) {
         let second = self.second;
         self.claims.retain(|claim| claim.phase != Phase::Held || claim.ends > second);
@@ -541,16 +673,13 @@ impl Model {
         match command {
             Command::Receive { quantity } => self.on_hand += quantity,
             Command::Adjust { delta, .. } => {
-                let after = self.on_hand + delta;
-                if *delta < 0
-                    && (after < self.sum(Phase::Committed) || self.claimed() > after + self.limit)
-                {
+                if self.on_hand + delta < 0 {
                     return false;
                 }
-                self.on_hand = after;
+                self.on_hand += delta;
             }
             Command::SetBackorderLimit { units } => {
-                if *units != self.limit && self.claimed() > self.on_hand + units {
+                if *units < self.limit && self.claimed() > self.on_hand + units {
                     return false;
                 }
                 self.limit = *units;
@@ -571,7 +700,7 @@ impl Model {
                 self.claims.push(Claim { id, quantity: *quantity, phase: Phase::Held, ends });
                 return true;
             }
-            Command::Commit { hold } => {
+            Command::Commit { hold, .. } => {
                 let Some(index) = position(self, hold) else {
                     return false;
                 };
@@ -579,22 +708,28 @@ impl Model {
                     let mut claim = self.claims.remove(index);
                     let free = self.on_hand - self.sum(Phase::Committed);
                     let fits = claim.quantity <= free && self.sum(Phase::Backordered) == 0;
+                    let promised = free - self.sum(Phase::Backordered);
+                    if !fits && claim.quantity > promised + self.limit {
+                        self.claims.insert(index, claim);
+                        return false;
+                    }
                     claim.phase = if fits { Phase::Committed } else { Phase::Backordered };
                     self.claims.push(claim);
                 }
                 return true;
             }
-            Command::Ship { hold } => {
+            Command::Ship { hold, .. } => {
                 let Some(index) = position(self, hold) else {
                     return false;
                 };
-                if self.claims[index].phase != Phase::Committed {
+                let claim = &self.claims[index];
+                if claim.phase != Phase::Committed || claim.quantity > self.on_hand {
                     return false;
                 }
                 self.on_hand -= self.claims.remove(index).quantity;
                 return true;
             }
-            Command::Abandon { hold } => match position(self, hold) {
+            Command::Abandon { hold, .. } => match position(self, hold) {
                 Some(index) if self.claims[index].phase == Phase::Held => {
                     self.claims.remove(index);
                     return true;
@@ -609,6 +744,28 @@ impl Model {
             self.fill();
         }
         true
+    }
+}
+
+/// How far more is claimed than may be, and more committed than is there; nothing where it is whole.
+fn beyond(state: &State) -> (i64, i64) {
+    let claimed = state.held + state.committed + state.backordered;
+    ((claimed - state.on_hand - state.backorder_limit).max(0), state.shortage())
+}
+
+/// What the item lists as short, page by page.
+fn short_of(state: &State) -> Vec<(u128, i64)> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let question =
+            Overview { shortages: vec![Shortages { first: 2, after }], ..<_>::default() };
+        let page = question.answer(state.clone(), noon()).shortages.remove(0);
+        all.extend(page.holds.iter().map(|short| (short.id.0.as_u128(), short.missing)));
+        after = page.holds.last().map(|short| short.hold.queued);
+        if !page.has_more {
+            return all;
+        }
     }
 }
 
@@ -642,12 +799,12 @@ proptest! {
                     next_hold += 1;
                     let customer = CustomerId(uuid(pick as u128));
                     let seconds = Some(20 * (1 + pick as u32));
-                    Command::Hold { hold: hold_id(next_hold), customer, quantity, seconds }
+                    Command::Hold { hold: hold_id(next_hold), customer, quantity, seconds, order: None }
                 }
-                6 => Command::Commit { hold },
-                7 => Command::Ship { hold },
+                6 => Command::Commit { hold, order: None },
+                7 => Command::Ship { hold, order: None },
                 _ if pick == 0 => Command::ExpireHolds,
-                _ => Command::Abandon { hold },
+                _ => Command::Abandon { hold, order: None },
             };
             if matches!(command, Command::Adjust { delta: 0, .. }) {
                 continue;
@@ -658,17 +815,22 @@ proptest! {
             let expected = model.perform(&command);
             prop_assert_eq!(decided.is_ok(), expected, "{:?} on {:?}: {:?}", command, before, decided);
             for event in decided.into_iter().flatten() {
+                let before = beyond(&state);
                 StockItem::apply(&mut state, &event);
-                // The invariant holds after every event, not only after every decision.
-                let claimed = state.held + state.committed + state.backordered;
-                prop_assert!(claimed <= state.on_hand + state.backorder_limit, "{:?}", state);
-                prop_assert!(state.committed <= state.on_hand, "{:?}", state);
+                // After every event, not only after every decision: nothing but a count takes what
+                // was promised beyond what is there, or further beyond it.
+                let is_a_count = matches!(event, Event::StockAdjusted { .. });
+                let after = beyond(&state);
+                prop_assert!(is_a_count || (after.0 <= before.0 && after.1 <= before.1), "{:?} on {:?}", event, state);
+                prop_assert!(state.on_hand >= 0, "{:?}", state);
             }
             prop_assert_eq!(state.on_hand, model.on_hand);
             prop_assert_eq!(state.held_now(now), model.sum(Phase::Held));
             prop_assert_eq!(state.committed, model.sum(Phase::Committed));
             prop_assert_eq!(state.backordered, model.sum(Phase::Backordered));
-            prop_assert_eq!(state.available(now), model.on_hand + model.limit - model.claimed());
+            prop_assert_eq!(state.available(now), (model.on_hand + model.limit - model.claimed()).max(0));
+            prop_assert_eq!(state.shortage(), (model.sum(Phase::Committed) - model.on_hand).max(0));
+            prop_assert_eq!(short_of(&state), model.short());
             check_indexes(&state)?;
         }
         let stored = serde_json::to_string(&state).expect("a state serialises");
@@ -694,7 +856,7 @@ proptest! {
                 2 => Command::SetOnHand { from: state.on_hand, to: quantity, reason },
                 3 => Command::SetBackorderLimit { units: quantity },
                 4 => Command::SetCustomerLimit { units: quantity },
-                5 => Command::Hold { hold: hold_id(1), customer: ann(), quantity, seconds: Some(quantity as u32) },
+                5 => Command::Hold { hold: hold_id(1), customer: ann(), quantity, seconds: Some(quantity as u32), order: None },
                 6 => Command::TransferOut { transfer, to: THERE, quantity },
                 7 => Command::TransferIn { transfer, from: THERE, quantity },
                 _ => Command::CancelTransfer { transfer },
@@ -721,6 +883,9 @@ fn check_indexes(state: &State) -> Result<(), TestCaseError> {
     }
     prop_assert_eq!(&state.units_by_expiry, &by_expiry);
     prop_assert_eq!(&state.customers, &customers);
+    let committed = in_phase(Phase::Committed);
+    let commitments = committed.map(|(id, hold)| (hold.queued, (*id, hold.quantity))).collect();
+    prop_assert_eq!(&state.commitments, &commitments);
     let backorders = in_phase(Phase::Backordered).map(|(id, hold)| (hold.queued, *id)).collect();
     prop_assert_eq!(&state.backorders, &backorders);
     Ok(())

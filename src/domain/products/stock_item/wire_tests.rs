@@ -9,6 +9,7 @@ fn commands() -> Vec<Command> {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
     let (hold, customer) = (HoldId(uuid(3)), CustomerId(uuid(4)));
     let (transfer, there) = (TransferId(uuid(5)), LocationId(uuid(6)));
+    let order = AggregateId(uuid(7));
     vec![
         Command::Open { variant, location },
         Command::Receive { quantity: 10 },
@@ -16,13 +17,13 @@ fn commands() -> Vec<Command> {
         Command::SetOnHand { from: 9, to: 8, reason: "counted".to_owned() },
         Command::SetBackorderLimit { units: 5 },
         Command::SetCustomerLimit { units: 2 },
-        Command::Hold { hold, customer, quantity: 2, seconds: Some(60) },
+        Command::Hold { hold, customer, quantity: 2, seconds: Some(60), order: None },
         Command::Extend { hold, seconds: 60 },
         Command::Release { hold },
-        Command::Commit { hold },
-        Command::Ship { hold },
+        Command::Commit { hold, order: Some(order) },
+        Command::Ship { hold, order: None },
         Command::Deallocate { hold },
-        Command::Abandon { hold },
+        Command::Abandon { hold, order: Some(order) },
         Command::Sell { quantity: 1 },
         Command::ExpireHolds,
         Command::TransferOut { transfer, to: there, quantity: 3 },
@@ -46,6 +47,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::HoldNotFound,
         Refusal::HoldExpired,
         Refusal::HoldConflict,
+        Refusal::HoldOfOrder { order: AggregateId(uuid(7)) },
         Refusal::WrongPhase { phase: Phase::Committed },
         Refusal::HoldEnded { ending: Ending::Shipped },
         Refusal::TooManyExtensions { max: EXTENSIONS_MAX },
@@ -63,16 +65,25 @@ fn answers() -> wire::Answers<StockItem> {
     let (variant, location) = (VariantId(uuid(1)), LocationId(uuid(2)));
     let (hold, customer) = (HoldId(uuid(3)), CustomerId(uuid(4)));
     let (transfer, to, quantity) = (TransferId(uuid(5)), LocationId(uuid(6)), 2);
+    let order = Some(AggregateId(uuid(9)));
     let sent = |quantity| MayBeSent { transfer: TransferId(uuid(7)), to, quantity };
     wire::Answers::after(&[
         Event::StockItemOpened { variant, location },
         Event::StockReceived { quantity: 10 },
-        Event::StockHeld { hold, customer, quantity, expires_at: noon_plus(60) },
+        Event::StockHeld { hold, customer, quantity, expires_at: noon_plus(60), order },
+        Event::HoldCommitted { hold, quantity },
         Event::TransferSent { transfer, to, quantity },
+        Event::StockCounted { from: 8, to: 1, reason: "counted".to_owned() },
     ])
     .to(Version)
-    .to(Overview { holds: vec![hold, HoldId(uuid(8))], outgoing: 20 })
+    .to(Overview {
+        holds: vec![hold, HoldId(uuid(8))],
+        outgoing: 20,
+        shortages: vec![Shortages { first: 20, after: None }],
+    })
     .to(IsOpen)
+    .to(OneHold(hold))
+    .to(CustomerLimit)
     .to(sent(1))
     .to(sent(99))
 }

@@ -129,6 +129,19 @@ impl Entry {
         })
     }
 
+    /// Whether an occurrence takes place just so already.
+    pub fn takes_place_as(&self, recurrence_id: DateTime, wanted: &Replacement) -> bool {
+        let Some(series) = &self.series else { return false };
+        match series.replaced.get(&recurrence_id) {
+            Some(known) => known == wanted,
+            None => {
+                let unchanged =
+                    Replacement { start: recurrence_id, length: self.length, title: None };
+                *wanted == unchanged && series.is_regular(&recurrence_id)
+            }
+        }
+    }
+
     /// How many occurrences of the series were cancelled or moved.
     pub fn exception_count(&self) -> usize {
         self.series.as_ref().map_or(0, |series| series.excluded.len() + series.replaced.len())

@@ -11,7 +11,7 @@ use crate::scheduling::agenda::{
     Clash, Entry, EventId, Replacement, Timing, Wanted, occurrence, require_room,
 };
 use crate::scheduling::local_time;
-use crate::scheduling::opening_hours::{EXCEPTIONS_MAX, check_spans, check_week};
+use crate::scheduling::opening_hours::{EXCEPTIONS_MAX, check_spans, check_week, same_week};
 use crate::text::TextRule;
 
 const NAME: TextRule = TextRule::line("name", TITLE_CHARACTERS_MAX);
@@ -44,12 +44,18 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
                 day: Some(day),
                 problem,
             })?;
+            if same_week(weekly, &state.opening_hours.weekly) {
+                return Ok(vec![]);
+            }
             Event::OpeningHoursSet { weekly: weekly.clone() }
         }
         Command::SetOpeningException { date, spans } => {
             check_spans(spans)
                 .map_err(|problem| Refusal::InvalidOpeningHours { day: None, problem })?;
             let exceptions = &state.opening_hours.exceptions;
+            if exceptions.get(date) == Some(spans) {
+                return Ok(vec![]);
+            }
             let has_room = exceptions.len() < EXCEPTIONS_MAX || exceptions.contains_key(date);
             if !has_room || !local_time::YEARS.contains(&date.year()) {
                 return Err(Refusal::InvalidOpeningException);
@@ -104,9 +110,13 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         }
         Command::ReplaceOccurrence { event_id, recurrence_id, start, end, title } => {
             let entry = require_occurrence(state, *event_id, *recurrence_id)?;
-            require_room_for_exception(entry)?;
             let length = read_length(zone, *start, *end, entry.nonexistent)?;
             let title = title.as_deref().map(|title| TITLE.read(title)).transpose()?;
+            let replacement = Replacement { start: *start, length, title };
+            if entry.takes_place_as(*recurrence_id, &replacement) {
+                return Ok(vec![]);
+            }
+            require_room_for_exception(entry)?;
             let named = Some(*recurrence_id);
             let moved = occurrence(zone, *event_id, named, *start, length, entry.nonexistent)
                 .ok_or(Refusal::TimeNonexistent)?;
@@ -116,7 +126,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             Event::OccurrenceReplaced {
                 event_id: *event_id,
                 recurrence_id: *recurrence_id,
-                replacement: Replacement { start: *start, length, title },
+                replacement,
             }
         }
     };

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
-use super::{Calendar, Details, ListedOccurrence, Page, Place, Refusal, State};
+use super::{Availability, Calendar, Details, ListedOccurrence, Page, Place, Refusal, State};
 use crate::question::Question;
 use crate::scheduling::agenda::{Entry, EventId};
 use crate::scheduling::free_busy::Interval;
@@ -87,6 +87,8 @@ pub struct WhatTakesPlace {
     pub end: Timestamp,
     pub limit: usize,
     pub after: Option<Place>,
+    /// How many places are taken during each is wanted too.
+    pub taken: bool,
 }
 
 /// Occurrences in order of their start.
@@ -94,6 +96,7 @@ pub struct WhatTakesPlace {
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     pub zone: Zone,
+    pub availability: Availability,
     pub occurrences: Vec<ListedOccurrence>,
     pub has_more: bool,
 }
@@ -102,10 +105,13 @@ impl Question<Calendar> for WhatTakesPlace {
     type Answer = Result<Listed, Refusal>;
 
     fn answer(&self, state: State, _: DateTime<Utc>) -> Self::Answer {
-        let zone = zone_of(&state)?;
         let page = state.occurrences(self.start, self.end, self.limit, self.after)?;
-        let Page { occurrences, has_more } = page;
-        Ok(Listed { zone, occurrences, has_more })
+        let Page { mut occurrences, has_more } = page;
+        if self.taken {
+            state.count_taken(&mut occurrences);
+        }
+        let Details { zone, availability, .. } = state.details.ok_or(Refusal::NotFound)?;
+        Ok(Listed { zone, availability, occurrences, has_more })
     }
 }
 

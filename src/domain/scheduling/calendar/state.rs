@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BUSY_MAX, Event, LISTED_MAX, RANGE_DAYS_MAX, Refusal};
 use crate::scheduling::agenda::{Agenda, Entry, EventId, Occurrence};
-use crate::scheduling::free_busy::{Interval, merge};
+use crate::scheduling::free_busy::{AtOnce, Interval, merge};
 use crate::scheduling::local_time;
 use crate::scheduling::opening_hours::OpeningHours;
 use crate::scheduling::zone::Zone;
@@ -64,6 +64,9 @@ pub struct ListedOccurrence {
     /// What the clock on the wall shows when it starts.
     pub local_start: DateTime,
     pub interval: Interval,
+    /// How many bookings hold at once during it, at most, itself included; `None` where that was not
+    /// asked for, or more than [`BUSY_MAX`] would have to be looked at.
+    pub taken: Option<u32>,
 }
 
 /// The place of an occurrence among all of its calendar: by start, then end, event and name.
@@ -143,9 +146,31 @@ impl State {
                 title: entry.title(occurrence.recurrence_id).to_owned(),
                 local_start: local_time::local(&details.zone, occurrence.interval.start),
                 interval: occurrence.interval,
+                taken: None,
             })
         });
         Ok(Page { occurrences: listed.collect(), has_more })
+    }
+
+    /// Says of each how many places are taken during it.
+    pub(super) fn count_taken(&self, listed: &mut [ListedOccurrence]) {
+        let intervals = || listed.iter().map(|listed| listed.interval);
+        let (Some(details), Some(start), Some(end)) = (
+            self.details.as_ref(),
+            intervals().map(|interval| interval.start).min(),
+            intervals().map(|interval| interval.end).max(),
+        ) else {
+            return;
+        };
+        let near = self.agenda.overlapping(&details.zone, Interval { start, end });
+        let near: Vec<Interval> = near.map(|near| near.interval).take(BUSY_MAX + 1).collect();
+        if near.len() > BUSY_MAX {
+            return;
+        }
+        let at_once = AtOnce::of(&near);
+        for listed in listed {
+            listed.taken = Some(at_once.most_within(&listed.interval));
+        }
     }
 
     fn read_range(

@@ -117,8 +117,14 @@ fn answers() -> wire::Answers<Calendar> {
     ])
     .to(Version)
     .to(Overview { events: vec![event_id, EventId(uuid(2))] })
-    .to(WhatTakesPlace { start, end, limit: 10, after: None })
-    .to(WhatTakesPlace { start, end, limit: 10, after: Some((end, end, event_id, None)) })
+    .to(WhatTakesPlace { start, end, limit: 10, after: None, taken: true })
+    .to(WhatTakesPlace {
+        start,
+        end,
+        limit: 10,
+        after: Some((end, end, event_id, None)),
+        taken: false,
+    })
     .to(WhenFree { start, end, limit: 10 })
     .to(WhenFree { start, end, limit: 0 })
     .to(WhenFree { start: end, end: start, limit: 10 })
