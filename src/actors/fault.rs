@@ -44,7 +44,7 @@ pub enum Fault {
     KeyReused,
     #[error("version {expected} was expected, but it stands at {actual}; read it again")]
     VersionConflict { expected: u64, actual: u64 },
-    #[error("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")]
+    #[error("idempotencyKey has 1 to {KEY_BYTES_MAX} bytes")]
     InvalidKey,
     /// It has not the form of an id that was given here, and nothing begins under it.
     #[error("no id of this server")]

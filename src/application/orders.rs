@@ -290,7 +290,9 @@ async fn too_much(request: &Request<'_>, lines: &[WantedLine]) -> Result<Option<
                 return Ok(Some(Refusal::TooMuchForOne { line: Some(number), limit, others }));
             }
             refusal @ Some(_) => return Ok(refusal),
-            None => *others = others.saturating_add(line.quantity),
+            // What makes no sense is refused by itself.
+            None if line.quantity > order::LINE_UNITS_MAX => {}
+            None => *others = others.saturating_add(line.quantity.max(0)),
         }
     }
     Ok(None)

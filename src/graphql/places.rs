@@ -5,6 +5,8 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{InputType, InputValueError, ServerError, Value as Constant, Variables};
 use async_graphql_value::Value;
 
+use super::errors::INVALID_ID;
+
 /// What a refusal takes along, for this file alone.
 const GIVEN: &str = "given";
 const EXPECTED: &str = "expected";
@@ -32,7 +34,9 @@ pub fn name(errors: &mut [ServerError], document: &ExecutableDocument, variables
         };
         extensions.unset(GIVEN);
         extensions.unset(EXPECTED);
-        let search = Search { given, variables };
+        let is_id =
+            matches!(extensions.get("code"), Some(Constant::String(code)) if code == INVALID_ID);
+        let search = Search { given, is_id, variables };
         let mut selections = document.operations.iter();
         let place = selections
             .find_map(|(_, operation)| search.selections(&operation.node.selection_set.node));
@@ -45,6 +49,10 @@ pub fn name(errors: &mut [ServerError], document: &ExecutableDocument, variables
             extensions.set("input", Constant::List(parts.collect()));
         }
     }
+}
+
+fn is_named_id(field: &str) -> bool {
+    field == "id" || field.ends_with("Id")
 }
 
 /// `input.lines[2].quantity`.
@@ -63,6 +71,8 @@ fn written(place: &[String]) -> String {
 /// The first place of a value; the parts of a place from the outermost on.
 struct Search<'a> {
     given: Constant,
+    /// Of an id: another input may have the same text.
+    is_id: bool,
     variables: &'a Variables,
 }
 
@@ -72,7 +82,7 @@ impl Search<'_> {
             Selection::Field(field) => {
                 let mut arguments = field.node.arguments.iter();
                 let found = arguments.find_map(|(name, value)| {
-                    self.value(&value.node).map(|inner| outer(name.node.as_str(), inner))
+                    self.value(&name.node, &value.node).map(|inner| outer(&name.node, inner))
                 });
                 found.or_else(|| self.selections(&field.node.selection_set.node))
             }
@@ -83,33 +93,33 @@ impl Search<'_> {
         })
     }
 
-    /// The parts that lead on from a value.
-    fn value(&self, value: &Value) -> Option<Vec<String>> {
+    /// The parts that lead on from a value of a field.
+    fn value(&self, of: &str, value: &Value) -> Option<Vec<String>> {
         match value {
-            Value::Variable(name) => self.constant(self.variables.get(name)?),
+            Value::Variable(name) => self.constant(of, self.variables.get(name)?),
             Value::List(items) => {
                 let mut items = items.iter().enumerate();
-                items.find_map(|(index, item)| Some(outer(index, self.value(item)?)))
+                items.find_map(|(index, item)| Some(outer(index, self.value(of, item)?)))
             }
             Value::Object(fields) => {
-                fields.iter().find_map(|(name, value)| Some(outer(name, self.value(value)?)))
+                fields.iter().find_map(|(name, value)| Some(outer(name, self.value(name, value)?)))
             }
-            other => self.constant(&other.clone().into_const()?),
+            other => self.constant(of, &other.clone().into_const()?),
         }
     }
 
-    fn constant(&self, value: &Constant) -> Option<Vec<String>> {
-        if *value == self.given {
+    fn constant(&self, of: &str, value: &Constant) -> Option<Vec<String>> {
+        if *value == self.given && (!self.is_id || is_named_id(of)) {
             return Some(Vec::new());
         }
         match value {
             Constant::List(items) => {
                 let mut items = items.iter().enumerate();
-                items.find_map(|(index, item)| Some(outer(index, self.constant(item)?)))
+                items.find_map(|(index, item)| Some(outer(index, self.constant(of, item)?)))
             }
-            Constant::Object(fields) => {
-                fields.iter().find_map(|(name, value)| Some(outer(name, self.constant(value)?)))
-            }
+            Constant::Object(fields) => fields
+                .iter()
+                .find_map(|(name, value)| Some(outer(name, self.constant(name, value)?))),
             _ => None,
         }
     }
