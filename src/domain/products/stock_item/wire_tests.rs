@@ -81,6 +81,7 @@ fn answers() -> wire::Answers<StockItem> {
         outgoing: 20,
         shortages: vec![Shortages { first: 20, after: None }],
     })
+    .to(Sums)
     .to(IsOpen)
     .to(OneHold(hold))
     .to(CustomerLimit)
