@@ -162,7 +162,9 @@ fn proved(variants: &[u128], minor: i64, expected: &End) {
     let (provider, stocked, promised) = (&*provider, false, 0);
     let mut proof = Checkouts { provider, variants, minor, expected, stocked, promised };
     let deaths = dies_at_each_append(&world, &mut proof);
-    assert!(deaths >= 2 * 5, "only {deaths} deaths");
+    // What queues up shares a commit, and more of it does on a busy machine. But holding, committing
+    // and confirming wait for each other's answers.
+    assert!(deaths >= 2 * 3, "only {deaths} deaths");
 }
 
 #[test]
