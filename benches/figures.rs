@@ -46,6 +46,8 @@ mod raw;
 mod report;
 #[path = "figures/samples.rs"]
 mod samples;
+#[path = "figures/search.rs"]
+mod search;
 #[path = "figures/settings.rs"]
 mod settings;
 #[path = "figures/side.rs"]
@@ -129,6 +131,9 @@ async fn run(settings: &Settings) -> bool {
     }
     if settings.wants(Part::Side) && places.kinds().contains(&Kind::Mariadb) {
         side::measure(settings, &places, Kind::Mariadb, &mut samples).await;
+    }
+    if settings.wants(Part::Search) {
+        search::measure(settings, &places, &mut samples);
     }
     report::finish(settings, &places, &samples)
 }

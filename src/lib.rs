@@ -5,6 +5,7 @@
 //! The rules come first, and they are pure. [`domain`] has the aggregates: `decide` turns a command
 //! into events or a refusal, `apply` moves the state. [`sagas`] has what runs across aggregates, and
 //! the table of all kinds. [`projections`] turns events into the rows of lists.
+//! [`search`] is the index by which products are found.
 //!
 //! Then what keeps and what runs them. [`persistence`] has the journal as traits and the lane, which
 //! commits in groups; [`persistence_sql`] speaks to SQLite, MySQL and MariaDB. [`payments`] is the
@@ -26,6 +27,7 @@
 pub use domain;
 pub use projections;
 pub use sagas;
+pub use search;
 
 pub use actors;
 pub use cluster;

@@ -24,6 +24,7 @@ use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::place::Kind;
 use crate::samples::Samples;
+use crate::search;
 use crate::telemetry::{OFF, UNSAMPLED};
 
 /// What a figure is to reach.
@@ -159,6 +160,10 @@ const FIGURES: &[Figure] = &[
     held(PAST_1_M, Of(PAST_1_M), "ms", None, AtMost(20.0)),
     held(WITH, Of(WITH), "s", None, AtMost(2.0)),
     plain(WITHOUT, Of(WITHOUT), "s"),
+    held(search::RATE, Of(search::RATE), "searches/s", None, AtLeast(1_000.0)),
+    held(search::P99, Of(search::P99), "ms", None, AtMost(20.0)),
+    held(search::FRESH, Of(search::FRESH), "ms", None, AtMost(1_000.0)),
+    plain(search::INDEXED, Of(search::INDEXED), "products/s"),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),

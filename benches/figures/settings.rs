@@ -24,6 +24,7 @@ pub enum Part {
     Memory,
     Graphql,
     Side,
+    Search,
 }
 
 /// Measures what one node does against the limits of the machine.
@@ -112,6 +113,11 @@ impl Settings {
     /// Keyed commands that one aggregate took within a day.
     pub fn keyed_commands(&self) -> u64 {
         if self.quick { 500_000 } else { 10_000_000 }
+    }
+
+    /// Variants of the shop that is searched.
+    pub fn searched_variants(&self) -> u64 {
+        if self.quick { 50_000 } else { 1_000_000 }
     }
 
     /// Events that a replay reads: about 100 MiB, so that the log is hot in a server of 256.

@@ -27,6 +27,7 @@ pub mod checkpoint;
 pub mod table;
 pub mod view;
 pub mod reaction;
+pub mod search;
 pub mod checkout;
 pub mod saga;
 pub mod service;

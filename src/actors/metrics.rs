@@ -7,6 +7,7 @@ use telemetry::metrics::SECONDS;
 
 use crate::aggregate_ref::AskError;
 use crate::follower::AnyFollower;
+use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
 use crate::view::ViewRef;
 use domain::aggregate::Refusal;
@@ -61,6 +62,12 @@ telemetry::metrics! { "actors":
     gauge VIEW_ROWS = "view_rows" by "view";
     /// Rows that a view had no room for: its lists lack them.
     gauge VIEW_ROWS_LEFT_OUT = "view_rows_left_out" by "view";
+    /// Products in the search index of this node.
+    gauge SEARCHED_PRODUCTS = "searched_products";
+    /// How long a search took, its turn included.
+    histogram SEARCH_SECONDS = "search_seconds" with SECONDS;
+    /// Searches that were turned away, because too many waited.
+    counter SEARCHES_TURNED_AWAY = "turned_away_searches";
     /// Sagas that are not over.
     gauge OPEN_SAGAS = "open_sagas" by "saga";
     /// Those of them that wait neither for a time nor for an operator.
@@ -107,6 +114,12 @@ pub(crate) fn observe_view<P: Projection>(services: &Arc<NodeServices>, view: &V
     VIEW_ROWS.observe_as(P::NAME, services, move |_| of.rows().rows() as f64);
     let of = view.clone();
     VIEW_ROWS_LEFT_OUT.observe_as(P::NAME, services, move |_| of.rows().left_out() as f64);
+}
+
+/// Tells how much the search index of a node holds.
+pub(crate) fn observe_search(services: &Arc<NodeServices>, searches: &Searches) {
+    let of = searches.clone();
+    SEARCHED_PRODUCTS.observe(services, move |_| of.products() as f64);
 }
 
 /// Tells of the sagas of a kind for as long as they have this driver.

@@ -15,6 +15,7 @@ use super::reaction::Reactor;
 use super::saga::parties::Parties;
 use super::saga::wish::{self, Told, Wish};
 use super::saga::{SagaActor, SagaSetup};
+use super::search::{Indexer, Searches};
 use super::service::Service;
 use super::table::{EventFollower, PictureFollower, TableRef};
 use super::view::{View, ViewRef};
@@ -36,6 +37,7 @@ use sagas::checkout::Checkout;
 use sagas::registration::Registration;
 use sagas::saga::Saga;
 use sagas::transfer::Transfer;
+use search::Home;
 
 /// Transfers of stock that are under way at one time; the others wait their turn.
 const TRANSFERS_AT_ONCE: usize = 64;
@@ -46,6 +48,8 @@ pub struct Parts {
     pub engine: Engine,
     pub payments: Arc<dyn PaymentProvider>,
     pub checkout: CheckoutOptions,
+    /// Where the search index lives, and what it is of.
+    pub search: Home,
 }
 
 /// How far a follower is, for operators.
@@ -93,6 +97,7 @@ macro_rules! registry {
                         Reactor::<$rules>::new(parts.engine.clone())
                     }),)+
                     $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
+                    index(parts, &self.searches),
                 ]
             }
 
@@ -161,6 +166,8 @@ registry! {
 pub struct Registry {
     pub views: Views,
     pub reactions: Reactions,
+    /// The search index: no start waits for it.
+    pub searches: Searches,
 }
 
 impl Registry {
@@ -169,6 +176,7 @@ impl Registry {
         for (_, follower) in self.followers() {
             follower.begin_below(heads.clone());
         }
+        self.searches.begin_below(heads);
     }
 
     /// Waits until every follower has read as far as this.
@@ -185,7 +193,8 @@ impl Registry {
             position: follower.position(),
             parked: follower.parked(),
         };
-        self.followers().into_iter().map(status).collect()
+        let index: (_, &dyn AnyFollower) = (Indexer::NAME.name, self.searches.follower());
+        self.followers().into_iter().chain([index]).map(status).collect()
     }
 }
 
@@ -216,6 +225,14 @@ fn follower<F: Follower>(
     let (parts, published) = (parts.clone(), published.clone());
     Service::new::<FollowerActor<F>>(F::NAME.name, move || {
         (Arc::clone(&parts.engine.services), published.clone(), make(&parts))
+    })
+}
+
+fn index(parts: &Parts, searches: &Searches) -> Service {
+    metrics::observe_search(&parts.engine.services, searches);
+    let index = searches.clone();
+    follower(parts, searches.follower(), move |parts| {
+        Indexer::new(index.clone(), parts.search.clone())
     })
 }
 

@@ -13,13 +13,14 @@ pub fn page() -> Page {
 }
 
 /// What each room declares.
-pub fn rooms() -> [&'static [Declared]; 8] {
+pub fn rooms() -> [&'static [Declared]; 9] {
     [
         METRICS,
         http::metrics::METRICS,
         graphql::metrics::METRICS,
         actors::metrics::METRICS,
         supervisors::metrics::METRICS,
+        search::metrics::METRICS,
         persistence::metrics::METRICS,
         cluster::metrics::METRICS,
         telemetry::metrics_of_traces::METRICS,

@@ -3,6 +3,7 @@
 //! program here.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use persistence::patience::patiently;
 use persistence::secrets::Vault;
 use persistence::slots::Slots;
 use persistence::stores::Stores;
+use search::Home;
 use supervisors::node::{Node, NodeOptions};
 use supervisors::services::Followers;
 
@@ -38,6 +40,8 @@ pub struct NodeBuilder {
     remembered: Option<watch::Sender<BTreeMap<ShardId, Seq>>>,
     payments: Option<Arc<dyn PaymentProvider>>,
     clock: Option<Clock>,
+    /// Where the search index is kept; in memory unless it is said.
+    data: Option<PathBuf>,
 }
 
 impl NodeBuilder {
@@ -51,6 +55,7 @@ impl NodeBuilder {
             remembered: None,
             payments: None,
             clock: None,
+            data: None,
         }
     }
 
@@ -83,6 +88,12 @@ impl NodeBuilder {
     #[must_use]
     pub fn payments(self, payments: Arc<dyn PaymentProvider>) -> Self {
         Self { payments: Some(payments), ..self }
+    }
+
+    /// Keeps in this directory what may be built anew from the logs.
+    #[must_use]
+    pub fn keeping_in(self, data: PathBuf) -> Self {
+        Self { data: Some(data), ..self }
     }
 
     /// Times in place of the system's.
@@ -138,7 +149,12 @@ impl NodeBuilder {
     pub async fn complete(&self, node: Node) -> Result<Program, Failure> {
         let settings = &self.settings;
         let payments = self.payments.clone().unwrap_or_else(|| settings.payments.open());
-        let followers = Followers::start(&node, payments, settings.checkout.clone())
+        let search = Home {
+            data: self.data.clone(),
+            installation: self.vault.installation.name(),
+            languages: settings.search.languages.clone(),
+        };
+        let followers = Followers::start(&node, payments, settings.checkout.clone(), search)
             .await
             .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);

@@ -50,8 +50,10 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
     let heads = Heads::read(&settings.general.data, &vault.installation);
     let identity = Identity { acknowledged: heads.acknowledged().clone(), ..identity.clone() };
-    let builder =
-        NodeBuilder::new(&settings, stores, vault).identity(identity).remembered(heads.keep());
+    let builder = NodeBuilder::new(&settings, stores, vault)
+        .identity(identity)
+        .keeping_in(settings.general.data.clone())
+        .remembered(heads.keep());
     serve_with(&settings, entrance, &builder, &signals).await
 }
 

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use actors::checkout::CheckoutOptions;
+use actors::search::SearchOptions;
 use actors::shard::Limits;
 use graphql::DocumentLimits;
 use payments::providers::PaymentsOptions;
@@ -35,6 +36,7 @@ pub struct Settings {
     pub graphql: DocumentLimits,
     pub checkout: CheckoutOptions,
     pub payments: PaymentsOptions,
+    pub search: SearchOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
@@ -61,7 +63,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "",
     "node",
     "read",
@@ -70,6 +72,7 @@ const SECTIONS: [&str; 12] = [
     "graphql",
     "checkout",
     "payments",
+    "search",
     "lease",
     "limits",
     "log",
@@ -133,6 +136,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
         "checkout" => alone::<CheckoutOptions>(table),
+        "search" => alone::<SearchOptions>(table),
         "payments" => alone::<PaymentsOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
@@ -155,6 +159,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         graphql: section(take("graphql")),
         checkout: section(take("checkout")),
         payments: section(take("payments")),
+        search: section(take("search")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),

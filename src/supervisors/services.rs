@@ -18,6 +18,7 @@ use actors::shard::NodeServices;
 use payments::PaymentProvider;
 use persistence::cause::chain;
 use projections::position::Position;
+use search::Home;
 
 /// When a failed service is started again.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,11 +68,12 @@ impl Followers {
         node: &Node,
         payments: Arc<dyn PaymentProvider>,
         checkout: CheckoutOptions,
+        search: Home,
     ) -> Result<Self, SpawnErr> {
         let registry = Registry::default();
         registry.begin_below(&node.engine.services.feed.heads());
-        let services =
-            registry.services(&Parts { engine: node.engine.clone(), payments, checkout });
+        let parts = Parts { engine: node.engine.clone(), payments, checkout, search };
+        let services = registry.services(&parts);
         let arguments = (services, RestartPolicy::default());
         let (supervisor, _) =
             Actor::spawn_linked(None, ServicesSupervisor, arguments, node.root()).await?;

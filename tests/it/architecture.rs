@@ -24,7 +24,7 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Crates from outside that belong to the rooms named.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 7] = [
     ("sqlx", &["persistence_sql"]),
     ("actix-web", &["http"]),
     ("actix-http", &["http"]),
@@ -32,6 +32,7 @@ const OWNED: [(&str, &[&str]); 6] = [
     ("async-graphql", &["documents", "graphql", "http", "bootstrap"]),
     ("apollo-compiler", &["documents"]),
     ("porcupine-rs", &["load"]),
+    ("tantivy", &["search"]),
 ];
 
 /// The code of a file without comments, texts and the tests at its end.

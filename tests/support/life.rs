@@ -1,7 +1,7 @@
 //! The lives of a node with its followers on one file: each in a runtime of its own, so that a
 //! crash is the end of every task at whatever it was doing. Outside, the payment provider lives on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -70,6 +70,11 @@ impl World {
         self.directory.path().join("emporium.db")
     }
 
+    /// Where nodes keep their files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     async fn open(&self) -> sqlite::Database {
         let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
         database.expect("the file can be opened")
@@ -107,6 +112,7 @@ impl World {
             let builder = NodeBuilder::new(&settings, Stores { journal, ..database }, vault)
                 .alone()
                 .payments(Arc::clone(&self.payments))
+                .keeping_in(self.directory.path().to_owned())
                 .clock(self.clock.clone());
             let node = builder.start().await.expect("a node starts");
             assert!(node.all_served(PATIENCE).await, "every shard is taken");

@@ -4,11 +4,11 @@ mod mutation;
 mod price_mutation;
 mod query;
 mod refusals;
+mod search;
 mod stock_mutation;
 mod tax;
 mod types;
 
-pub use query::ProductsQuery;
 pub(crate) use tax::{PriceMode, TotalsNode};
 pub use types::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemNode};
 
@@ -20,6 +20,9 @@ use mutation::{ProductCommands, ProductCreation};
 pub(crate) use price_mutation::wanted_list;
 use price_mutation::{PriceListCommands, PriceUseCases};
 use stock_mutation::{StockCommands, StockUseCases};
+
+#[derive(MergedObject, Default)]
+pub struct ProductsQuery(query::ProductQueries, search::SearchQuery);
 
 #[derive(MergedObject, Default)]
 pub struct ProductsMutation(
@@ -35,6 +38,7 @@ pub struct ProductsMutation(
 pub const NEEDS: Needs = &[
     (Read, &["product", "products", "variants", "priceList", "defaultPriceList"]),
     (Read, &["stockItem", "stock", "holds"]),
+    (Read, &["searchProducts"]),
     (Write, &["createProduct", "addVariant", "holdStock", "shipHold", "transferStock"]),
     (Write, &["openPriceList", "setPrice", "removePrice"]),
     (Write, ProductCommands::FIELDS),

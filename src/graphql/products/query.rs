@@ -245,10 +245,10 @@ impl ListedHold {
 row_connection!(ListedHoldConnection, ListedHoldEdge, ListedHold);
 
 #[derive(Default)]
-pub struct ProductsQuery;
+pub struct ProductQueries;
 
 #[Object]
-impl ProductsQuery {
+impl ProductQueries {
     /// A product, now or as it was.
     #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn product(

@@ -53,7 +53,13 @@ async fn a_transfer_that_is_not_over_in_time_is_unknown_and_its_key_waits_for_it
         assert_eq!((on_hand(&node, 1).await, on_hand(&node, 2).await), (5, 0), "nobody drove it");
 
         let payments = Arc::new(TestProvider::default());
-        let followers = Followers::start(&node.node, payments, CheckoutOptions::default()).await;
+        let followers = Followers::start(
+            &node.node,
+            payments,
+            CheckoutOptions::default(),
+            emporium::search::Home::default(),
+        )
+        .await;
         let followers = followers.expect("the followers start");
         let (transfer, _) = loop {
             match transfers::transfer(&request(), wanted(3)).await {

@@ -8,6 +8,7 @@ mod load;
 mod nodes;
 mod personal;
 mod process;
+mod searching;
 mod secrets;
 mod serving;
 mod walkthrough;

@@ -11,4 +11,5 @@ pub mod products;
 mod promises;
 mod scheduling;
 mod schema;
+mod search;
 mod specification;

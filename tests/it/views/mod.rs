@@ -3,6 +3,7 @@
 
 mod owners;
 mod parking;
+mod search;
 mod split;
 mod tables;
 

@@ -171,6 +171,7 @@ fn what_a_newer_program_wrote_is_set_aside_and_nothing_else_waits() {
         // The same of every follower, whatever it wants; and its lists go on.
         let registry = life.followers.registry();
         registry.reached(&position).await;
+        registry.searches.follower().reached(&position).await;
         for status in registry.status() {
             let kinds = status.parked.iter().map(|parked| parked.at.aggregate_type.as_str());
             assert!(kinds.clone().any(|kind| kind == "subscription"), "{}", status.name);

@@ -1,0 +1,112 @@
+//! The search for products through the API: pages, filters, facets, and what is refused.
+
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::eventually;
+
+/// A published product in one variant; gives the position at which it is for sale.
+async fn product(app: &TestApp, name: &str, family: &str, variant: &str, price: &str) -> Value {
+    let input = json!({"name": name, "family": family, "idempotencyKey": name});
+    let created = app.done("createProduct", input, "product { id }").await;
+    let product = created["product"]["id"].as_str().expect("an id").to_owned();
+    let sku = format!("SKU-{}", name.len());
+    let input = json!({"productId": product, "sku": sku, "name": variant, "idempotencyKey": sku});
+    let added = app.done("addVariant", input, "variantId").await;
+    let price = json!({"amount": price, "currency": "EUR"});
+    let input = json!({"productId": product, "variantId": added["variantId"], "price": price, "idempotencyKey": "p"});
+    app.done("setPrice", input, "").await;
+    let input = json!({"productId": product});
+    app.done("publishProduct", input, "position").await["position"].clone()
+}
+
+const FOUND: &str = "edges { cursor node { name status variants { sku } } }
+    pageInfo { hasNextPage endCursor } totalCount matched catchingUp position
+    facets { field values { value count } hasMore }";
+
+async fn search(app: &TestApp, arguments: &str) -> Value {
+    let mut data =
+        app.data(&format!("{{ searchProducts({arguments}) {{ {FOUND} }} }}"), json!({})).await;
+    data["searchProducts"].take()
+}
+
+fn names(found: &Value) -> Vec<&str> {
+    let edges = found["edges"].as_array().expect("a list");
+    edges.iter().map(|edge| edge["node"]["name"].as_str().expect("a name")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_are_found_by_words_filters_and_pages() {
+    let app = TestApp::start().await;
+    let mut positions = Vec::new();
+    for (name, family, variant, price) in [
+        ("Teapot", "Tea", "blue", "20.00"),
+        ("Teapot tall", "Tea", "red", "30.00"),
+        ("Teapot for travelling", "Travel", "red", "15.00"),
+        ("Häuschen", "Toys", "red", "9.00"),
+    ] {
+        positions.push(product(&app, name, family, variant, price).await);
+    }
+    let draft = json!({"name": "Teapot to come", "family": "Tea", "idempotencyKey": "draft"});
+    positions.push(app.done("createProduct", draft, "position").await["position"].clone());
+    for position in &positions {
+        let query = format!("{{ searchProducts(atLeast: {position}) {{ totalCount }} }}");
+        let found = async || {
+            let reply = app.reply(&query, json!({})).await;
+            (reply["errors"] == Value::Null).then_some(())
+        };
+        eventually("a search at a position", found).await;
+    }
+
+    let found = search(&app, "query: \"teapots\", first: 2").await;
+    assert_eq!(names(&found), ["Teapot", "Teapot tall"]);
+    assert_eq!((&found["totalCount"], &found["matched"]), (&json!(3), &json!("ALL_WORDS")));
+    assert_eq!(found["catchingUp"], false);
+    assert_eq!(found["edges"][0]["node"]["variants"][0]["sku"], "SKU-6");
+    assert_eq!(found["pageInfo"]["hasNextPage"], true);
+    assert_eq!(
+        found["facets"],
+        json!([
+            {"field": "FAMILY", "hasMore": false, "values": [
+                {"value": "Tea", "count": 2}, {"value": "Travel", "count": 1}]},
+            {"field": "VARIANT", "hasMore": false, "values": [
+                {"value": "red", "count": 2}, {"value": "blue", "count": 1}]},
+        ])
+    );
+    let after = &found["pageInfo"]["endCursor"];
+    let next = search(&app, &format!("query: \"teapots\", first: 2, after: {after}")).await;
+    assert_eq!(names(&next), ["Teapot for travelling"]);
+    assert_eq!(next["pageInfo"]["hasNextPage"], false);
+
+    let red = "where: {variants: [\"red\"], price: {currency: \"EUR\", to: \"20.00\"}}";
+    let found = search(&app, &format!("{red}, orderBy: DEAREST")).await;
+    assert_eq!(names(&found), ["Teapot for travelling", "Häuschen"]);
+    let found = search(&app, "query: \"haeuschens\", language: \"de-AT\"").await;
+    assert_eq!(names(&found), ["Häuschen"]);
+    let found = search(&app, "query: \"teepot tall wooden\"").await;
+    assert_eq!((names(&found)[0], &found["matched"]), ("Teapot tall", &json!("SOME_WORDS")));
+    let found = search(&app, "query: \"teapot\", where: {statuses: [DRAFT]}").await;
+    assert_eq!(names(&found), ["Teapot to come"]);
+    assert_eq!(found["edges"][0]["node"]["status"], "DRAFT");
+
+    for (arguments, code) in [
+        (format!("query: \"{}\"", "x".repeat(201)), "SEARCH_TOO_LONG"),
+        ("query: \"a b c d e f g h i\"".to_owned(), "SEARCH_TOO_LONG"),
+        (format!("where: {{families: {:?}}}", vec!["x"; 51]), "SEARCH_TOO_LONG"),
+        ("language: \"xx\"".to_owned(), "LANGUAGE_UNSUPPORTED"),
+        ("orderBy: CHEAPEST".to_owned(), "INVALID_VALUE"),
+        (
+            "where: {price: {currency: \"EUR\", from: \"2.00\", to: \"1.00\"}}".to_owned(),
+            "INVALID_VALUE",
+        ),
+        ("after: \"x\"".to_owned(), "INVALID_CURSOR"),
+        (format!("query: \"tall\", after: {after}"), "INVALID_CURSOR"),
+        ("atLeast: \"x\"".to_owned(), "INVALID_POSITION"),
+        ("first: 101".to_owned(), "PAGE_TOO_LARGE"),
+    ] {
+        let query = format!("{{ searchProducts({arguments}) {{ totalCount }} }}");
+        let reply = app.reply(&query, json!({})).await;
+        assert_eq!(reply["errors"][0]["extensions"]["code"], code, "{arguments}: {reply}");
+    }
+    app.stop().await;
+}
