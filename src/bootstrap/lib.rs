@@ -107,6 +107,11 @@ async fn perform(command: Command) -> Result<(), Failure> {
                 )));
             }
             let acceptance = Acceptance { shard, through, reason };
+            if shard::is_stopped(&*stores.journal, shard).await? {
+                // Before the loss is accepted: rows that rest on it must not outlive that.
+                let read = storage::open_read(&settings).await?;
+                read.begin_anew().await.map_err(unread)?;
+            }
             shard::accept_loss(&*stores.journal, &acceptance, json).await
         }
         Command::Secret(SecretCommand::Rotate { storage, purpose, holders_died, json }) => {

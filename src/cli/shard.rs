@@ -37,6 +37,12 @@ pub async fn list(
     output.flush()
 }
 
+/// Whether a shard is stopped for what it has lost.
+pub async fn is_stopped(journal: &dyn Journal, shard: ShardId) -> Result<bool, Failure> {
+    let holdings = journal.look(&[shard]).await.map_err(failed)?;
+    Ok(holdings.iter().any(|holding| holding.regressed.is_some()))
+}
+
 /// Lets a stopped shard go on, and says what is given up for that.
 pub async fn accept_loss(
     leases: &dyn ShardLeases,

@@ -78,6 +78,10 @@ pub trait ReadStore: Send + Sync + 'static {
     /// Removes a filling that does not answer.
     async fn remove(&self, filling: Filling) -> Result<(), JournalError>;
 
+    /// Has every table filled anew, from the beginning of the logs: what they hold may rest on what the
+    /// logs have lost.
+    async fn begin_anew(&self) -> Result<(), JournalError>;
+
     async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError>;
 
     /// The rows of these keys, as far as there are any, in whatever order.

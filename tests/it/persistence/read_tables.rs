@@ -194,6 +194,12 @@ pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: Te
     assert_eq!(store.prepare(Orders::SHAPE, SHARDS).await.expect("it is there"), next);
     store.remove(filling).await.expect("it is gone");
     assert!(store.rows(filling, &[rows[0].key]).await.is_err());
+    store.begin_anew().await.expect("every table begins anew");
+    let anew = store.prepare(Orders::SHAPE, SHARDS).await.expect("it is made");
+    assert_eq!(anew.generation, 3);
+    assert_eq!(store.rows(anew, &[rows[0].key]).await.expect("it is empty"), []);
+    assert_eq!(store.bookmark(anew).await.expect("it stands at the beginning"), <_>::default());
+    assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
 }
 
 /// Every statement of every list enters the index that it names, and none sorts.

@@ -69,6 +69,11 @@ const ANSWERS: &str = "SELECT generation FROM read_tables WHERE name = ?";
 const ADOPT: &str = "UPDATE read_tables SET generation = ? WHERE name = ? AND generation < ?";
 const POSITIONS: &str = "SELECT shard, seq FROM follower_positions WHERE follower = ?";
 const PARKED: &str = "SELECT parked FROM follower_parked WHERE follower = ?";
+const BEGIN_ANEW: [&str; 3] = [
+    "UPDATE read_tables SET generation = generation + 1",
+    "DELETE FROM follower_positions",
+    "DELETE FROM follower_parked",
+];
 const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
 const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
 
@@ -166,6 +171,11 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
             |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(&name)] };
         self.database.write(&[FORGET_POSITIONS, FORGET_PARKED].map(forget)).await?;
         self.run(format!("DROP TABLE IF EXISTS read_{name}")).await
+    }
+
+    async fn begin_anew(&self) -> Result<(), JournalError> {
+        let statement = |sql: &'static str| Statement { sql: sql.into(), values: Vec::new() };
+        self.database.write(&BEGIN_ANEW.map(statement)).await.map(drop)
     }
 
     async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
