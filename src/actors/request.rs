@@ -20,6 +20,8 @@ pub trait Place: Send + Sync + 'static {
     fn end_wait(&self);
     /// Counts so many more values of its reply; false where that is too many.
     fn take_values(&self, values: usize) -> bool;
+    /// Counts so many more bytes of it, before they are there; false where that is too many.
+    fn take_bytes(&self, bytes: usize) -> bool;
 }
 
 /// See the module.
@@ -47,6 +49,12 @@ pub(crate) fn until(at_most: Duration) -> Option<Instant> {
 /// too many.
 pub fn take_values(values: usize) -> bool {
     CURRENT.try_with(|scope| scope.place.take_values(values)).unwrap_or(true)
+}
+
+/// Counts so many more bytes of the reply of the request, where there is one; false where that is too
+/// many.
+pub fn take_bytes(bytes: usize) -> bool {
+    CURRENT.try_with(|scope| scope.place.take_bytes(bytes)).unwrap_or(true)
 }
 
 /// A place among those that wait, given back when it is dropped.
@@ -92,6 +100,10 @@ mod tests {
         fn take_values(&self, values: usize) -> bool {
             values < 10
         }
+
+        fn take_bytes(&self, bytes: usize) -> bool {
+            bytes < 100
+        }
     }
 
     fn scope(deadline: Instant) -> RequestScope {
@@ -110,6 +122,7 @@ mod tests {
             drop(waiting);
             assert!(Waiting::begin().is_some());
             assert!(take_values(9) && !take_values(10));
+            assert!(take_bytes(99) && !take_bytes(100));
         })
         .await;
         within(scope(now), async { assert_eq!(until(hour), None) }).await;

@@ -13,6 +13,9 @@ pub mod scalars;
 pub mod positions;
 mod places;
 mod rows;
+pub mod texts;
+#[cfg(test)]
+mod weights;
 
 pub mod access;
 pub mod products;

@@ -27,6 +27,7 @@ pub struct Visit {
     limits: HttpLimits,
     body_bytes: AtomicUsize,
     values: AtomicUsize,
+    text_bytes: AtomicUsize,
     work: Mutex<Work>,
 }
 
@@ -50,8 +51,8 @@ impl Visit {
             return None;
         }
         let (places, work) = (Arc::clone(places), Mutex::default());
-        let (body_bytes, values) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Some(Arc::new(Self { places, client, limits, body_bytes, values, work }))
+        let [body_bytes, values, text_bytes] = [const { AtomicUsize::new(0) }; 3];
+        Some(Arc::new(Self { places, client, limits, body_bytes, values, text_bytes, work }))
     }
 
     /// Room for more bytes of its body; false where there is none.
@@ -89,6 +90,7 @@ impl Drop for Visit {
         let body_bytes = *self.body_bytes.get_mut();
         give_back(&self.places.body_bytes, body_bytes);
         give_back(&self.client.body_bytes, body_bytes);
+        give_back(&self.places.reply_bytes, *self.text_bytes.get_mut());
     }
 }
 
@@ -113,6 +115,17 @@ impl Place for Visit {
 
     fn take_values(&self, values: usize) -> bool {
         take(&self.values, values, self.limits.reply_values_max)
+    }
+
+    fn take_bytes(&self, bytes: usize) -> bool {
+        if !take(&self.text_bytes, bytes, self.limits.reply_bytes_max) {
+            return false;
+        }
+        let fits = take(&self.places.reply_bytes, bytes, self.limits.replies_bytes_max);
+        if !fits {
+            give_back(&self.text_bytes, bytes);
+        }
+        fits
     }
 
     fn end_wait(&self) {
@@ -174,6 +187,19 @@ mod tests {
         assert!(first.begin_wait());
         drop((first, second));
         assert_eq!(taken(&places, &client), [0; 6]);
+    }
+
+    #[test]
+    fn the_texts_of_a_reply_are_counted_as_it_is_made() {
+        let limits = HttpLimits { reply_bytes_max: 100, replies_bytes_max: 150, ..limits() };
+        let (places, client) = (Arc::<Places>::default(), Arc::<Client>::default());
+        let enter = || Visit::enter(&places, Arc::clone(&client), limits).expect("a place");
+        let (one, other) = (enter(), enter());
+        assert!(one.take_bytes(60) && one.take_bytes(40) && !one.take_bytes(1));
+        assert!(!other.take_bytes(51), "all have a bound together");
+        assert!(other.take_bytes(50));
+        drop((one, other));
+        assert_eq!(places.reply_bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 
-use crate::context::{Loaded, opened};
+use crate::context::{Loaded, opened, take_values};
 use crate::scalars::Instant;
+use crate::texts::Text;
 use domain::access::user::{self, User};
 use domain::sealed::{Opened, Personal};
 
@@ -53,13 +54,13 @@ impl UserNode {
         self.0.state().profile.as_ref().map(|profile| profile.locale.as_str())
     }
 
-    async fn suspension_reason(&self) -> Option<&str> {
-        self.0.state().profile.as_ref()?.suspension_reason.as_deref()
+    async fn suspension_reason(&self) -> Option<Text<'_>> {
+        self.0.state().profile.as_ref()?.suspension_reason.as_deref().map(Text::from)
     }
 
     /// The roles that were given and not revoked, those that ended included; at most 100.
     #[graphql(complexity = "5 * child_complexity + 1")]
-    async fn roles(&self) -> Vec<RoleNode> {
+    async fn roles(&self, context: &Context<'_>) -> Result<Vec<RoleNode>> {
         let now = self.0.at();
         let state = self.0.state();
         let scoped = state.roles.iter().flat_map(|(role, scopes)| {
@@ -70,7 +71,9 @@ impl UserNode {
                 holds: state.has_role_at(role, scope, now),
             })
         });
-        scoped.collect()
+        let roles: Vec<_> = scoped.collect();
+        take_values(context, roles.len())?;
+        Ok(roles)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ids::{
 };
 use crate::products::{PriceMode, TotalsNode};
 use crate::scalars::{Instant, Long, MoneyOutput};
+use crate::texts::Text;
 use domain::commerce::order::{self, Buyer, Order, OrderNumber, Status};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
@@ -311,7 +312,7 @@ impl CheckoutNode {
     }
 
     /// Why it is being undone, if it is.
-    async fn reason(&self) -> Option<String> {
-        self.0.state().reason.as_ref().map(ToString::to_string)
+    async fn reason(&self) -> Option<Text<'_>> {
+        self.0.state().reason.as_ref().map(|reason| reason.to_string().into())
     }
 }

@@ -5,11 +5,12 @@ use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
-use crate::context::application;
+use crate::context::{application, take_values};
 use crate::errors::UserError;
 use crate::mutation::{position_of, request};
 use crate::positions::PositionToken;
 use crate::scalars::{Instant, Long};
+use crate::texts::Text;
 use actors::core::Committed;
 use actors::follower::Parked;
 use actors::registry::FollowerStatus;
@@ -37,7 +38,7 @@ pub struct ParkedEntry {
     shard: u16,
     /// Its number in the log of the shard.
     seq: Long,
-    reason: String,
+    reason: Text<'static>,
     /// When it was first tried.
     since: Instant,
 }
@@ -71,7 +72,7 @@ impl From<Parked> for ParkedEntry {
             version: at.version.into(),
             shard: at.shard,
             seq: at.seq.into(),
-            reason,
+            reason: reason.into(),
             since: Instant(since),
         }
     }
@@ -146,8 +147,10 @@ impl From<sagas::Refusal> for UserError {
 }
 
 /// The followers of this node.
-pub fn followers(context: &Context<'_>) -> Vec<Follower> {
-    application(context).views.registry().status().into_iter().map(Follower::from).collect()
+pub fn followers(context: &Context<'_>) -> Result<Vec<Follower>> {
+    let followers = application(context).views.registry().status();
+    take_values(context, followers.iter().map(|follower| follower.parked.len()).sum())?;
+    Ok(followers.into_iter().map(Follower::from).collect())
 }
 
 /// The sagas that are open, at most so many of each kind.

@@ -8,6 +8,7 @@ use super::mutation::ActorKind;
 use super::processes::{self, Follower, OpenSaga};
 use crate::context::engine;
 use crate::scalars::{Instant, Long};
+use crate::texts::Text;
 use actors::shard::ActivationStatus;
 use domain::id::AggregateId;
 
@@ -70,12 +71,12 @@ impl Operations {
 
     /// What follows the logs on this node, with what it could not take.
     #[graphql(complexity = "20 * child_complexity")]
-    async fn followers(&self, context: &Context<'_>) -> Vec<Follower> {
+    async fn followers(&self, context: &Context<'_>) -> Result<Vec<Follower>> {
         processes::followers(context)
     }
 
     /// What takes several steps and is not over, the longest first, at most `first` of each kind.
-    #[graphql(complexity = "2 * first as usize * child_complexity + 1")]
+    #[graphql(complexity = "4 * first as usize * child_complexity + 1")]
     async fn open_sagas(
         &self,
         context: &Context<'_>,
@@ -140,8 +141,8 @@ impl ActorStatus {
     }
 
     /// Why it is out of service, if it is.
-    async fn quarantined(&self) -> Option<&str> {
-        self.0.quarantined.as_deref()
+    async fn quarantined(&self) -> Option<Text<'_>> {
+        self.0.quarantined.as_deref().map(Text::from)
     }
 
     /// Which operator took it out of service; null where it failed too often.

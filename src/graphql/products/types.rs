@@ -13,6 +13,7 @@ use crate::ids::{
 };
 use crate::lists::Cursor;
 use crate::scalars::{Instant, Long, MoneyOutput};
+use crate::texts::Text;
 use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
 use domain::money::Rate;
 use domain::products::price_list::{PriceList, default_list};
@@ -51,8 +52,8 @@ impl ProductNode {
         &self.0.state().family
     }
 
-    async fn description(&self) -> &str {
-        &self.0.state().description
+    async fn description(&self) -> Text<'_> {
+        self.0.state().description.as_str().into()
     }
 
     /// The share of a net price that is tax, in millionths: 190000 is 19 %.

@@ -150,6 +150,8 @@ pub struct SpanNode {
 #[graphql(name = "DayHours")]
 pub struct DayHoursNode {
     weekday: Weekday,
+    // There are at most 8.
+    #[graphql(complexity = "8 * child_complexity + 1")]
     spans: Vec<SpanNode>,
 }
 
@@ -158,6 +160,8 @@ pub struct DayHoursNode {
 #[graphql(name = "OpeningException")]
 pub struct ExceptionNode {
     date: Date,
+    // There are at most 8.
+    #[graphql(complexity = "8 * child_complexity + 1")]
     spans: Vec<SpanNode>,
 }
 

@@ -1,0 +1,110 @@
+//! Every field of the schema, and whether what it answers is bounded: a list, and whatever an argument
+//! makes longer, has a weight of its own, and a text is short or counted. Whoever adds a field and does
+//! not say is told here.
+
+use async_graphql::OutputType;
+use async_graphql::registry::{MetaField, MetaType, Registry};
+
+use crate::{Mutation, Query};
+
+/// Lists that need no weight: by the name of the field, or of the type and the field.
+const LISTS: [(&str, &str); 7] = [
+    // As long as the page that was asked for, by which the field above counts them.
+    ("edges", "the field above has the weight of the page"),
+    ("Occurrences.occurrences", "the field above has the weight of the page"),
+    ("FreeBusy.busy", "the field above counts its days, and the intervals when they are known"),
+    ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),
+    ("Follower.parked", "counted when it is known how many there are"),
+    ("userErrors", "one, where there is one"),
+    ("path", "the names of some inputs within each other"),
+];
+
+/// Arguments by which a field answers more, or works longer.
+const MULTIPLIERS: [&str; 6] = ["first", "last", "asOf", "start", "end", "days"];
+
+/// What the texts of these names are no longer than, in bytes.
+const SHORT_TEXTS: [(&str, usize); 29] = [
+    ("aggregateId", 36),
+    ("aggregateType", 32),
+    ("amount", 32),
+    ("cancelledBecause", 800),
+    ("code", 64),
+    ("currency", 3),
+    ("cursor", 1_000),
+    ("displayName", 480),
+    ("email", 254),
+    ("endCursor", 1_000),
+    ("family", 800),
+    ("guestEmail", 254),
+    ("idempotencyKey", 128),
+    ("locale", 35),
+    ("message", 1_600),
+    ("name", 800),
+    ("number", 32),
+    ("paymentProvider", 256),
+    ("paymentReference", 400),
+    ("path", 64),
+    ("quarantinedBy", 256),
+    ("recurrenceRule", 512),
+    ("role", 64),
+    ("scope", 128),
+    ("sku", 256),
+    ("startCursor", 1_000),
+    ("timeZoneData", 8),
+    ("title", 800),
+    ("version", 32),
+];
+
+/// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
+const COUNTED_TEXTS: [&str; 5] = [
+    "Product.description",
+    "User.suspensionReason",
+    "Checkout.reason",
+    "ParkedEntry.reason",
+    "ActorStatus.quarantined",
+];
+
+fn fields(mut each: impl FnMut(&str, &MetaField)) {
+    let mut registry = Registry::default();
+    Query::create_type_info(&mut registry);
+    Mutation::create_type_info(&mut registry);
+    for kind in registry.types.values() {
+        if let MetaType::Object { name, fields, .. } = kind {
+            fields.values().for_each(|field| each(name, field));
+        }
+    }
+}
+
+#[test]
+fn every_list_and_everything_that_multiplies_has_a_weight() {
+    let (mut without, mut lists) = (Vec::new(), 0);
+    fields(|of, field| {
+        let full = format!("{of}.{}", field.name);
+        let is_list = field.ty.contains('[');
+        lists += usize::from(is_list);
+        let is_excused = LISTS.iter().any(|(name, _)| *name == field.name || *name == full);
+        let multiplies = field.args.keys().any(|argument| MULTIPLIERS.contains(&argument.as_str()));
+        if field.compute_complexity.is_none() && (multiplies || is_list && !is_excused) {
+            without.push(full);
+        }
+    });
+    assert!(lists > 20, "{lists}");
+    assert!(without.is_empty(), "say what they cost, by #[graphql(complexity)]: {without:?}");
+}
+
+#[test]
+fn every_text_is_short_or_counted() {
+    let mut unsaid = Vec::new();
+    fields(|of, field| {
+        let is_text = field.ty.trim_matches(['[', ']', '!']) == "String";
+        let full = format!("{of}.{}", field.name);
+        let short = SHORT_TEXTS.iter().any(|(name, _)| *name == field.name);
+        if is_text && !short && !COUNTED_TEXTS.contains(&full.as_str()) {
+            unsaid.push(full);
+        }
+    });
+    assert!(unsaid.is_empty(), "say how long they are: {unsaid:?}");
+    for (name, bytes) in SHORT_TEXTS {
+        assert!(bytes <= crate::texts::SHORT_BYTES_MAX, "{name} is a Text");
+    }
+}
