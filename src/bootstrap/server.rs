@@ -131,7 +131,7 @@ fn serve_metrics(settings: &Settings) -> Result<(), Failure> {
     let Some(address) = settings.telemetry.metrics_listen else { return Ok(()) };
     let listener = bind(address)?;
     let address = local_address(&listener)?;
-    let server = http::serve_metrics(listener, metrics::page())
+    let server = http::serve_metrics(listener, metrics::page(), settings.general.demo)
         .map_err(|error| Failure::failed("serving metrics", error))?;
     tokio::spawn(server);
     tracing::info!("metrics on http://{address}/metrics");

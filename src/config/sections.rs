@@ -132,6 +132,7 @@ macro_rules! http_section {
 }
 
 http_section! {
+    head_bytes_max: usize,
     body_bytes_max: usize,
     bodies_bytes_max: usize,
     reply_values_max: usize,
@@ -276,6 +277,7 @@ impl Settings {
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
+            ("http.head_bytes_max", http.head_bytes_max as u64, (1_024, 96 << 10)),
             ("http.body_bytes_max", http.body_bytes_max as u64, (1_024, 64 << 20)),
             ("http.bodies_bytes_max", http.bodies_bytes_max as u64, (4_096, many)),
             ("http.reply_values_max", http.reply_values_max as u64, (1, many)),

@@ -102,6 +102,9 @@ impl<'a> Asked<'a> {
                 return self.head.refuse(media_type, &unreadable);
             }
         };
+        if let Some(visitor) = self.request.conn_data::<Visitor>() {
+            visitor.arrival.is_read();
+        }
         REQUEST_BYTES.add(body.len() as u64);
         let parsed = body::parse(&body);
         drop(body);

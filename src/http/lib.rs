@@ -3,6 +3,7 @@
 
 mod accept;
 mod access_log;
+mod arrival;
 mod body;
 pub mod clients;
 mod connection;
@@ -13,12 +14,14 @@ mod limits;
 mod opening;
 pub mod metrics;
 mod places;
+mod refusals;
 mod reply;
 mod scraped;
 mod server;
 mod request_id;
 
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::{Method, header};
@@ -26,6 +29,7 @@ use actix_web::{HttpResponse, web};
 
 use access_log::AccessLog;
 pub use actix_server::ServerHandle;
+use arrival::Arrival;
 use clients::{Client, Clients, Network};
 use hosts::Hosts;
 pub use limits::HttpLimits;
@@ -91,6 +95,7 @@ struct Visitor {
     client: Arc<Client>,
     /// The client is a proxy, and says for whom it asks.
     is_proxy: bool,
+    arrival: Rc<Arrival>,
 }
 
 impl Shared {
@@ -113,6 +118,9 @@ fn health_routes(routes: &mut web::ServiceConfig) {
     for method in [Method::GET, Method::HEAD] {
         routes.route("/livez", web::method(method.clone()).to(live));
         routes.route("/readyz", web::method(method).to(ready));
+    }
+    for probe in ["/livez", "/readyz"] {
+        routes.route(probe, web::route().to(refusals::is_read_only));
     }
 }
 

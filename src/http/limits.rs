@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpLimits {
+    /// The longest head of a request.
+    pub head_bytes_max: usize,
     /// The longest body of a request.
     pub body_bytes_max: usize,
-    /// Bytes of the bodies of all requests that are being read or answered; a client may have a
-    /// quarter of it.
+    /// Bytes of all requests that are being read or answered, of their bodies and of what is read ahead
+    /// of them; a client may have a quarter of it.
     pub bodies_bytes_max: usize,
     /// Values of lists that have no pages, such as the prices of variants, in one reply.
     pub reply_values_max: usize,
@@ -51,6 +53,7 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
+            head_bytes_max: 32 << 10,
             body_bytes_max: 1 << 20,
             bodies_bytes_max: 64 << 20,
             reply_values_max: 100_000,

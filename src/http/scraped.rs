@@ -2,30 +2,46 @@
 
 use std::net::TcpListener;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service};
 use actix_web::http::header;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use futures::TryFutureExt;
 use telemetry::metrics::Page;
 
-/// Serves the page and nothing else, on an address that clients need not reach.
-pub fn serve_metrics(listener: TcpListener, page: Page) -> std::io::Result<Server> {
-    let page = web::Data::new(page);
-    let server = HttpServer::new(move || App::new().configure(|app| routes(app, &page)))
-        .workers(1)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+use super::hosts::Hosts;
+use super::refusals::{Refusal, is_read_only, worded};
+
+/// Serves the page and nothing else, on an address that clients need not reach. A demo's answers names of
+/// its machine only, there too; what names clients use is of no concern to who scrapes.
+pub fn serve_metrics(listener: TcpListener, page: Page, demo: bool) -> std::io::Result<Server> {
+    let shown = web::Data::new(Shown { page, hosts: Hosts::new(demo, &[]) });
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap_fn(|request, app| app.call(request).map_ok(worded))
+            .configure(|app| routes(app, &shown))
+    });
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
 }
 
-pub(crate) fn routes(app: &mut ServiceConfig, page: &web::Data<Page>) {
-    app.app_data(page.clone())
+/// The page, and the names by which it may be asked for.
+pub(crate) struct Shown {
+    pub page: Page,
+    pub hosts: Hosts,
+}
+
+pub(crate) fn routes(app: &mut ServiceConfig, shown: &web::Data<Shown>) {
+    app.app_data(shown.clone())
         .route("/metrics", web::get().to(show))
-        .route("/metrics", web::head().to(show));
+        .route("/metrics", web::head().to(show))
+        .route("/metrics", web::route().to(is_read_only));
 }
 
-async fn show(request: HttpRequest, page: web::Data<Page>) -> HttpResponse {
+async fn show(request: HttpRequest, shown: web::Data<Shown>) -> HttpResponse {
+    if !shown.hosts.admit(&request) {
+        return Refusal::HOST_NOT_ALLOWED.reply();
+    }
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let (media_type, text) = page.write(accept);
+    let (media_type, text) = shown.page.write(accept);
     HttpResponse::Ok().content_type(media_type).body(text)
 }

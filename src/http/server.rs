@@ -3,19 +3,25 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, Payload, Request};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::AppConfig;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
+};
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
-use super::connection::Connection;
+use super::connection::{Connection, LINGER};
+use super::refusals::worded;
+use super::scraped::Shown;
 use super::{
     Health, HttpOptions, Opening, Shared, Visitor, endpoint, explorer, health_routes, metrics,
     scraped,
@@ -35,9 +41,10 @@ pub fn serve(
     let shared = web::Data::new(Shared::new(&options, opening.into(), health));
     let HttpOptions { listener, workers, demo, limits, policy, metrics } = options;
     metrics::observe(&shared.places);
-    let page = metrics.map(web::Data::new);
+    let hosts = shared.hosts.clone();
+    let shown = metrics.map(|page| web::Data::new(Shown { page, hosts }));
     let address = listener.local_addr()?;
-    let clients = Arc::clone(&shared.clients);
+    let entered = shared.clone();
     let builder = ServerBuilder::new();
     let stopping = builder.graceful_shutdown_signal();
     let app = move || {
@@ -52,32 +59,34 @@ pub fn serve(
                     explorer::routes(routes);
                 }
             })
-            .configure(|routes| page.iter().for_each(|page| scraped::routes(routes, page)))
+            .configure(|routes| shown.iter().for_each(|shown| scraped::routes(routes, shown)))
             .configure(health_routes)
     };
     let connections = move || {
-        let (clients, stopping) = (Arc::clone(&clients), stopping.clone());
+        let (shared, stopping) = (entered.clone(), stopping.clone());
         let enter = move |stream: TcpStream| {
-            let (max, timeout) = (limits.connections_per_client_max, limits.write_timeout());
             let peer = stream.peer_addr().ok();
-            let entered = Connection::enter(stream, &clients, max, timeout);
+            let entered = Connection::enter(stream, &shared);
             async move { entered.map(|entered| (entered, peer)).map_err(DispatchError::Io) }
         };
         let app = app().into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let app = map_config(app, |()| AppConfig::default());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .client_request_timeout(limits.head_timeout())
+            // The time of heads is seen to by the connection.
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(LINGER)
             // Who has hung up is not worked for any longer.
             .h1_allow_half_closed(false)
             .local_addr(address)
             .on_connect_ext(|connection: &Connection, data: &mut actix_web::dev::Extensions| {
                 let (client, is_proxy) = (Arc::clone(&connection.client), connection.is_proxy);
-                data.insert(Visitor { client, is_proxy });
+                data.insert(Visitor { client, is_proxy, arrival: connection.arrival() });
             })
-            .h1(map_config(app, |()| AppConfig::default()));
+            .h1(apply_fn_factory(app, attended));
         fn_service(enter).and_then(http)
     };
     let server = builder
@@ -87,6 +96,30 @@ pub fn serve(
         .disable_signals()
         .listen("http", listener, connections)?;
     Ok(server.run())
+}
+
+/// Answers a request: its connection knows how far it is, and what is refused is refused with words.
+fn attended<B: MessageBody, S>(
+    mut request: Request,
+    app: &S,
+) -> impl Future<Output = Result<ServiceResponse<EitherBody<B>>, S::Error>> + use<B, S>
+where
+    S: Service<Request, Response = ServiceResponse<B>>,
+{
+    let has_body = !matches!(request.payload(), Payload::None);
+    let visitor = request.conn_data::<Visitor>().cloned();
+    let is_ahead = visitor.as_ref().is_some_and(|visitor| visitor.arrival.begin(has_body));
+    let answering = app.call(request);
+    async move {
+        if is_ahead {
+            tokio::task::yield_now().await;
+        }
+        let reply = answering.await;
+        if let Some(visitor) = &visitor {
+            visitor.arrival.end();
+        }
+        reply.map(worded)
+    }
 }
 
 /// Pages of these sites may ask, with what a client sends: no cookies, for there are none.

@@ -2,20 +2,27 @@
 //! program and asks nothing but `/graphql`, so it works without any other network. It is there in a
 //! demo, or by configuration.
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Shared;
+use super::refusals::{Refusal, is_read_only};
 
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("script.js");
 const STYLE: &str = include_str!("style.css");
 
 pub fn routes(routes: &mut web::ServiceConfig) {
-    routes
-        .route("/graphiql", web::get().to(page))
-        .route("/graphiql/script.js", web::get().to(script))
-        .route("/graphiql/style.css", web::get().to(style));
+    for method in [Method::GET, Method::HEAD] {
+        let by = || web::method(method.clone());
+        routes
+            .route("/graphiql", by().to(page))
+            .route("/graphiql/script.js", by().to(script))
+            .route("/graphiql/style.css", by().to(style));
+    }
+    for path in ["/graphiql", "/graphiql/script.js", "/graphiql/style.css"] {
+        routes.route(path, web::route().to(is_read_only));
+    }
 }
 
 async fn page(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
@@ -37,7 +44,7 @@ fn file(
     text: &'static str,
 ) -> HttpResponse {
     if !shared.hosts.admit(request) {
-        return HttpResponse::MisdirectedRequest().finish();
+        return Refusal::HOST_NOT_ALLOWED.reply();
     }
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,6 +1,7 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
 mod bounds;
+mod refusals;
 
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::http::HttpLimits;

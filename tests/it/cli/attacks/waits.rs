@@ -1,0 +1,125 @@
+//! Waits: for positions that never come, and for checkouts that take long.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::super::serving::{OPEN, RECEIVE, receipt, stock};
+use super::{MIB, Target, all, from};
+use crate::support::eventually;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("it has a name");
+        std::fs::copy(&path, to.join(name)).expect("it is copied");
+    }
+}
+
+/// A position that this installation gave, and whose log it does not have any more.
+async fn target_and_lost_position() -> (Target, Value) {
+    let target = Target::demo("").await;
+    target.server.data(OPEN, stock("open")).await;
+    target.server.signal("TERM");
+    let Target { server, directory, _alone } = target;
+    assert_eq!(tokio::task::block_in_place(|| server.end().0), Some(0));
+    let kept = tempfile::tempdir().expect("a temporary directory");
+    copy(&directory.path().join("data"), &kept.path().join("data"));
+    let target = Target::begin(directory, &["--demo"], _alone);
+    let asked = RECEIVE.replace("{ userErrors", "{ position userErrors");
+    let mut position = Value::Null;
+    for round in 0..50 {
+        let mut data = target.server.data(&asked, receipt(&round.to_string())).await;
+        position = data["receiveStock"]["position"].take();
+    }
+    assert!(position.is_string(), "{position}");
+    let Target { _alone, .. } = target;
+    (Target::begin(kept, &["--demo"], _alone), position)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_never_come_are_not_waited_for() {
+    let (target, position) = target_and_lost_position().await;
+    let query = "query($at: Position) { users(first: 0, atLeast: $at) { position } }";
+    let asked = json!({"query": query, "variables": {"at": position}});
+    let began = Instant::now();
+    let codes = target.endures(96 * MIB, target.flood(1_500, vec![asked; 4_500])).await;
+    assert_eq!(all(&codes), ["STALE"], "{codes:?}");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+/// How many wait at once, of one client.
+const WAITERS: usize = 600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_takes_no_place_of_who_works() {
+    let settings = "[http]\nrequests_max = 200\nrequests_per_client_max = 150\nwaits_max = 700\n";
+    let target = Target::demo(settings).await;
+    let orders = lost_payments(&target).await;
+    let client = from([127, 0, 0, 1]);
+    let attack = async {
+        let mut waiting = JoinSet::new();
+        for order in orders {
+            let field = format!(
+                "mutation {{ placeOrder(input: {{orderId: \"{order}\", waitMs: 10000, \
+                 idempotencyKey: \"place\"}}) {{ version userErrors {{ code }} }} }}"
+            );
+            let request = client.post(&target.server.url).json(&json!({"query": field}));
+            waiting.spawn(async move {
+                loop {
+                    let again = request.try_clone().expect("it has no stream");
+                    let reply = again.send().await.expect("a reply");
+                    if reply.status() != 503 {
+                        return reply.json::<Value>().await.expect("JSON");
+                    }
+                }
+            });
+        }
+        let all_wait = eventually("all of them wait", async || {
+            let waiting = target.metric("emporium_http_requests_waiting").await;
+            (waiting >= WAITERS as f64).then_some(())
+        });
+        all_wait.await;
+        waiting
+    };
+    let waiting = target.endures(96 * MIB, attack).await;
+    for reply in waiting.join_all().await {
+        assert_eq!(reply["errors"], Value::Null, "{reply}");
+        assert_eq!(reply["data"]["placeOrder"]["userErrors"], json!([]), "{reply}");
+    }
+}
+
+/// Drafts whose payments the built-in provider does not answer.
+async fn lost_payments(target: &Target) -> Vec<String> {
+    let query = "{ products(namePrefix: \"A payment that gets lost\", first: 1) {
+        edges { node { id variants { id } } } } }";
+    let found = target.server.data(query, json!({})).await;
+    let product = &found["products"]["edges"][0]["node"];
+    let (id, variant) = (&product["id"], &product["variants"][0]["id"]);
+    let query =
+        "query($v: ID!) { stock(variantId: $v, first: 1) { edges { node { locationId } } } }";
+    let stock = target.server.data(query, json!({"v": variant})).await;
+    let location = &stock["stock"]["edges"][0]["node"]["locationId"];
+    let mut orders = Vec::new();
+    for round in 0..WAITERS.div_ceil(20) {
+        let draft = |n: usize| {
+            format!(
+                "d{n}: draftOrder(input: {{buyer: {{guestEmail: \"a{n}@example.org\"}}, \
+                 currency: \"EUR\", lines: [{{productId: {id}, variantId: {variant}, \
+                 locationId: {location}, quantity: \"1\"}}], idempotencyKey: \"{round}\"}}) \
+                 {{ id userErrors {{ code }} }} "
+            )
+        };
+        let drafts = (0..20).map(draft).collect::<String>();
+        let drafted = target.server.data(&format!("mutation {{ {drafts} }}"), json!({})).await;
+        for (_, payload) in drafted.as_object().expect("payloads") {
+            orders.push(payload["id"].as_str().unwrap_or_else(|| panic!("{payload}")).to_owned());
+        }
+    }
+    orders.truncate(WAITERS);
+    orders
+}
