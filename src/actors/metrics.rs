@@ -54,6 +54,9 @@ telemetry::metrics! { "actors":
     gauge FEED_BYTES = "feed_bytes";
     /// Entries that a view or reaction does not know yet.
     gauge FOLLOWER_LAG = "follower_lag_entries" by "follower";
+    /// Entries that views and reactions read from the journal: at a start, or because they fell behind
+    /// what is kept in memory.
+    counter FOLLOWER_READ = "follower_read_entries";
     /// Aggregates that a view or reaction has set aside with their later entries.
     gauge PARKED_AGGREGATES = "parked_aggregates" by "follower";
     /// Entries that a view or reaction could not take and set aside.

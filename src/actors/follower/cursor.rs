@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::FollowError;
 use crate::feed::Behind;
+use crate::metrics::FOLLOWER_READ;
 use crate::shard::NodeServices;
 use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
 use projections::position::Position;
@@ -80,6 +81,7 @@ impl Cursor {
                         );
                         return Err(JournalError::Corrupt(gap.into()).into());
                     }
+                    FOLLOWER_READ.add(page.len() as u64);
                     for entry in &page {
                         bytes += entry.weight();
                         self.take(*shard, entry, &mut each)?;

@@ -1,5 +1,6 @@
 //! The program as its users start it: real processes, real signals, real files.
 
+mod attacks;
 mod configuration;
 mod door;
 mod faults;
@@ -8,6 +9,7 @@ mod load;
 mod nodes;
 mod personal;
 mod process;
+mod restart;
 mod searching;
 mod secrets;
 mod serving;
