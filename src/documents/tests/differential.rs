@@ -97,7 +97,7 @@ fn report(differences: &[(u64, Value, String)], compared: usize) {
 fn what_is_run_is_answered_as_graphql_js_answers_it() {
     let seeds: Vec<u64> = seeds(3_000).collect();
     let requests: Vec<Value> =
-        seeds.iter().map(|seed| Generator::new(&API.schema, *seed).request()).collect();
+        seeds.iter().map(|seed| Generator::to_run(&API.schema, *seed).request()).collect();
     let Some(theirs) = answers(&mirror().sdl(), "execute", &requests) else { return };
     let ran = theirs.iter().filter(|answer| answer.refused.is_none()).count();
     println!("{ran} of {} run", theirs.len());

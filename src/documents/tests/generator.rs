@@ -1,4 +1,5 @@
-//! Documents made from a schema and a seed: mostly sound, some with a mistake or two.
+//! Documents made from a schema and a seed: mostly sound, some with a mistake or two. What stands in
+//! their arguments is made in [`literals`](super::literals).
 
 use apollo_compiler::ast::Type;
 use apollo_compiler::schema::{ExtendedType, FieldDefinition};
@@ -6,7 +7,7 @@ use apollo_compiler::{Name, Schema};
 use serde_json::{Map, Value, json};
 
 /// SplitMix64: small, and the same everywhere.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
@@ -17,42 +18,62 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.roll() % u64::try_from(bound.max(1)).expect("small")).expect("small")
     }
 
-    fn one_in(&mut self, times: usize) -> bool {
+    pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 }
 
-struct Variable {
-    name: String,
-    declared: String,
+pub(super) struct Variable {
+    pub name: String,
+    pub declared: String,
     /// Nothing: it is left out.
-    value: Option<Value>,
+    pub value: Option<Value>,
 }
 
+/// Directives that may stand on no operation and on no fragment.
+const MISPLACED: [&str; 4] =
+    [" @skip(if: false)", " @include(if: true)", " @deprecated", " @oneOf"];
+
 pub struct Generator<'a> {
-    schema: &'a Schema,
-    dice: Dice,
+    pub(super) schema: &'a Schema,
+    pub(super) dice: Dice,
+    /// Of the schema itself only what is told alike everywhere: the order of types, and what is said of the
+    /// types of introspection, each library has of its own.
+    is_run: bool,
     /// A mistake is made about once in so many places; never for none.
     mistakes: usize,
-    variables: Vec<Variable>,
+    pub(super) variables: Vec<Variable>,
     fragments: Vec<(String, String, String)>,
     left: usize,
 }
 
 impl<'a> Generator<'a> {
+    /// Documents that are run on both sides.
+    pub fn to_run(schema: &'a Schema, seed: u64) -> Self {
+        Self { is_run: true, ..Self::new(schema, seed) }
+    }
+
     pub fn new(schema: &'a Schema, seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let mistakes = *dice.pick(&[0, 0, 0, 200, 60, 25]);
         let left = 6 + dice.below(24);
-        Self { schema, dice, mistakes, variables: Vec::new(), fragments: Vec::new(), left }
+        Self {
+            schema,
+            dice,
+            is_run: false,
+            mistakes,
+            variables: Vec::new(),
+            fragments: Vec::new(),
+            left,
+        }
     }
 
     /// `{query, operation, variables}`.
@@ -80,11 +101,23 @@ impl<'a> Generator<'a> {
             if declared.is_empty() { String::new() } else { format!("({})", declared.join(", ")) };
         let head = match (kind, name.as_str(), declared.as_str()) {
             ("query", "", "") if self.dice.one_in(2) => String::new(),
-            _ => format!("{kind} {name}{declared} "),
+            _ => format!("{kind} {name}{declared}{} ", self.misplaced()),
         };
         let mut query = format!("{head}{body}");
-        for (name, on, body) in &self.fragments {
-            query.push_str(&format!("\nfragment {name} on {on} {body}"));
+        for (name, on, body) in std::mem::take(&mut self.fragments) {
+            let misplaced = self.misplaced();
+            query.push_str(&format!("\nfragment {name} on {on}{misplaced} {body}"));
+        }
+        if self.slips() {
+            let more = *self.dice.pick(&[
+                "\nfragment Loop on Query { ...Loop }\nquery Looks { ...Loop }",
+                "\n{ __typename }",
+                "\nquery Twice { __typename }\nquery Twice { __typename }",
+                "\nfragment on on Query { __typename }",
+                "\nfragment F0 on Query { __typename }",
+                "\ntype Other { a: Int }",
+            ]);
+            query.push_str(more);
         }
         if self.slips() {
             query.push_str(&format!("\nfragment Unused on {root} {{ __typename }}"));
@@ -107,12 +140,20 @@ impl<'a> Generator<'a> {
         json!({"query": query, "operation": operation, "variables": values})
     }
 
-    fn slips(&mut self) -> bool {
+    pub(super) fn slips(&mut self) -> bool {
         self.mistakes > 0 && self.dice.one_in(self.mistakes)
     }
 
     fn fields(&self, name: &str) -> Vec<&'a FieldDefinition> {
         let schema: &'a Schema = self.schema;
+        let mut fields = self.all_fields(schema, name);
+        if self.is_run && name.starts_with("__") {
+            fields.retain(|of| !["description", "types", "directives"].contains(&of.name.as_str()));
+        }
+        fields
+    }
+
+    fn all_fields(&self, schema: &'a Schema, name: &str) -> Vec<&'a FieldDefinition> {
         match schema.types.get(name) {
             Some(ExtendedType::Object(of)) => of.fields.values().map(|of| &***of).collect(),
             Some(ExtendedType::Interface(of)) => of.fields.values().map(|of| &***of).collect(),
@@ -154,10 +195,14 @@ impl<'a> Generator<'a> {
 
     fn field(&mut self, on: &str, depth: usize) -> Option<String> {
         if self.dice.one_in(10) {
-            // graphql-js does not see that a key of this may be in the way of another.
-            let alias = if self.dice.one_in(8) { "named: " } else { "" };
+            // graphql-js does not see that a key of this may be in the way of another: these are of
+            // nothing else.
+            let alias = *self.dice.pick(&["", "", "named: ", "t0: ", "t1: ", "_kind: "]);
             let directives = self.directives();
             return Some(format!("{alias}__typename{directives}"));
+        }
+        if on == "Query" && self.dice.one_in(12) {
+            return Some(self.introspection(depth));
         }
         if self.slips() {
             return Some(
@@ -184,6 +229,32 @@ impl<'a> Generator<'a> {
             String::new()
         };
         Some(format!("{alias}{}{arguments}{directives}{below}", field.name))
+    }
+
+    /// A look at the schema itself.
+    fn introspection(&mut self, depth: usize) -> String {
+        let directives = self.directives();
+        if self.dice.one_in(3) {
+            return format!("__schema{directives} {}", self.selections("__Schema", depth + 1));
+        }
+        let names = self.schema.types.keys().filter(|name| !self.is_run || !name.starts_with("__"));
+        let names: Vec<_> = names.map(ToString::to_string).collect();
+        let name = match self.dice.below(10) {
+            0 => "Nothing".to_owned(),
+            _ => self.dice.pick(&names).clone(),
+        };
+        let alias = *self.dice.pick(&["", "", "k_type: "]);
+        let name = self.named(&name);
+        let below = self.selections("__Type", depth + 1);
+        format!("{alias}__type(name: {name}){directives} {below}")
+    }
+
+    /// A directive that may not stand where this is put.
+    fn misplaced(&mut self) -> &'static str {
+        if !self.slips() {
+            return "";
+        }
+        self.dice.pick::<&str>(&MISPLACED)
     }
 
     fn alias(&mut self) -> String {
@@ -278,195 +349,5 @@ impl<'a> Generator<'a> {
             all.push(first);
         }
         if all.is_empty() { String::new() } else { format!("({})", all.join(", ")) }
-    }
-
-    /// A literal, or a variable that is made for it.
-    fn value(&mut self, ty: &Type, depth: usize) -> String {
-        if self.dice.one_in(3) && depth < 4 {
-            return self.variable(ty);
-        }
-        if self.slips() {
-            return (*self.dice.pick(&[
-                "null",
-                "1.5",
-                "\"text\"",
-                "RED",
-                "[1]",
-                "{a: 1}",
-                "true",
-                "2147483648",
-                "$missing",
-            ]))
-            .to_owned();
-        }
-        if !ty.is_non_null() && self.dice.one_in(8) {
-            return "null".to_owned();
-        }
-        match ty {
-            Type::List(item) | Type::NonNullList(item) => {
-                if self.dice.one_in(4) {
-                    return self.value(item, depth + 1);
-                }
-                let items: Vec<_> =
-                    (0..self.dice.below(3)).map(|_| self.value(item, depth + 1)).collect();
-                format!("[{}]", items.join(", "))
-            }
-            Type::Named(name) | Type::NonNullNamed(name) => match self.schema.types.get(name) {
-                Some(ExtendedType::Enum(of)) => {
-                    let values: Vec<_> = of.values.keys().collect();
-                    self.dice.pick(&values).to_string()
-                }
-                Some(ExtendedType::InputObject(of)) => {
-                    let mut fields = Vec::new();
-                    let one = of.directives.has("oneOf").then(|| self.dice.below(of.fields.len()));
-                    for (number, field) in of.fields.values().enumerate() {
-                        let given = match one {
-                            Some(one) => number == one,
-                            None if field.is_required() => !self.slips(),
-                            None => depth < 3 && self.dice.one_in(3),
-                        };
-                        if one.is_some() && given {
-                            // graphql-js takes variables here that may be null: none, then.
-                            let ty = (*field.ty).clone().non_null();
-                            fields.push(format!("{}: {}", field.name, self.value(&ty, 9)));
-                        } else if given || self.slips() {
-                            fields.push(format!(
-                                "{}: {}",
-                                field.name,
-                                self.value(&field.ty, depth + 1)
-                            ));
-                        }
-                    }
-                    if self.slips() {
-                        fields.push(self.dice.pick(&["a: 1", "unknown: 1"]).to_string());
-                    }
-                    format!("{{{}}}", fields.join(", "))
-                }
-                _ => self.scalar(name),
-            },
-        }
-    }
-
-    fn scalar(&mut self, name: &str) -> String {
-        match name {
-            "Int" => (*self.dice.pick(&["0", "1", "2", "3", "5", "8"])).to_owned(),
-            "Float" => (*self.dice.pick(&["0", "1.5", "-2e3"])).to_owned(),
-            "Boolean" => (*self.dice.pick(&["true", "false"])).to_owned(),
-            "ID" => (*self.dice.pick(&["\"x\"", "7", "\"\""])).to_owned(),
-            _ => (*self.dice.pick(&[
-                "\"\"",
-                "\"fail\"",
-                "\"t \\u{1F600} \\uD83D\\uDE00 \\n\"",
-                "\"\"\"block \\\"\"\" \"\"\"",
-                "\"ä\"",
-            ]))
-            .to_owned(),
-        }
-    }
-
-    fn variable(&mut self, ty: &Type) -> String {
-        let known = self.variables.len();
-        if known > 0 && self.slips() {
-            // One of another type, most likely.
-            return format!("${}", self.variables[self.dice.below(known)].name);
-        }
-        let name = format!("v{known}");
-        let mut declared = ty.clone();
-        if self.dice.one_in(4) {
-            declared = declared.non_null();
-        }
-        let mut default = String::new();
-        if self.dice.one_in(3) {
-            let literal = self.constant(&declared);
-            default = format!(" = {literal}");
-            if declared.is_non_null() && literal != "null" && self.dice.one_in(2) {
-                declared = declared.nullable();
-            }
-        } else if self.slips() {
-            declared = declared.nullable();
-        }
-        let optional = !default.is_empty() || !declared.is_non_null();
-        let value = if optional && self.dice.one_in(3) || self.slips() {
-            None
-        } else {
-            Some(self.json(&declared, 0))
-        };
-        self.variables.push(Variable {
-            name: name.clone(),
-            declared: format!("${name}: {declared}{default}"),
-            value,
-        });
-        format!("${name}")
-    }
-
-    /// A literal without variables.
-    fn constant(&mut self, ty: &Type) -> String {
-        let known = self.variables.len();
-        let text = self.value(ty, 4);
-        // One was made nevertheless: it belongs to no place, so it goes again.
-        self.variables.truncate(known);
-        if text.contains('$') { "null".to_owned() } else { text }
-    }
-
-    fn json(&mut self, ty: &Type, depth: usize) -> Value {
-        if self.slips() {
-            return self
-                .dice
-                .pick(&[
-                    json!(null),
-                    json!(1.5),
-                    json!("text"),
-                    json!([1]),
-                    json!({"a": 1}),
-                    json!(true),
-                    json!(3_000_000_000_i64),
-                ])
-                .clone();
-        }
-        if !ty.is_non_null() && (self.dice.one_in(6) || depth > 3) {
-            return Value::Null;
-        }
-        match ty {
-            Type::List(item) | Type::NonNullList(item) => {
-                if self.dice.one_in(4) {
-                    return self.json(item, depth + 1);
-                }
-                (0..self.dice.below(3)).map(|_| self.json(item, depth + 1)).collect()
-            }
-            Type::Named(name) | Type::NonNullNamed(name) => match self.schema.types.get(name) {
-                Some(ExtendedType::Enum(of)) => {
-                    let values: Vec<_> = of.values.keys().collect();
-                    json!(self.dice.pick(&values).to_string())
-                }
-                Some(ExtendedType::InputObject(of)) => {
-                    let one = of.directives.has("oneOf").then(|| self.dice.below(of.fields.len()));
-                    let mut object = Map::new();
-                    for (number, field) in of.fields.values().enumerate() {
-                        let given = match one {
-                            Some(one) => number == one,
-                            None => field.is_required() || depth < 3 && self.dice.one_in(3),
-                        };
-                        if given != self.slips() {
-                            let value = match one {
-                                Some(_) => self.json(&(*field.ty).clone().non_null(), depth + 1),
-                                None => self.json(&field.ty, depth + 1),
-                            };
-                            object.insert(field.name.to_string(), value);
-                        }
-                    }
-                    Value::Object(object)
-                }
-                _ => match name.as_str() {
-                    "Int" => self
-                        .dice
-                        .pick(&[json!(0), json!(1), json!(2.0), json!(5), json!(8)])
-                        .clone(),
-                    "Float" => self.dice.pick(&[json!(0), json!(1.5)]).clone(),
-                    "Boolean" => json!(self.dice.one_in(2)),
-                    "ID" => self.dice.pick(&[json!("x"), json!(7)]).clone(),
-                    _ => self.dice.pick(&[json!(""), json!("fail"), json!("t 😀")]).clone(),
-                },
-            },
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod laid_out;
 mod limits;
 mod generator;
+mod literals;
 mod graphql_js;
 mod mirror;
 mod differential;
