@@ -8,12 +8,13 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 7] = [
+const LISTS: [(&str, &str); 8] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
     ("Occurrences.occurrences", "the field above has the weight of the page"),
     ("FreeBusy.busy", "the field above counts its days, and the intervals when they are known"),
     ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),
+    ("ProductFacet.values", "the field above has the weight of their number"),
     ("Follower.parked", "counted when it is known how many there are"),
     ("userErrors", "one, where there is one"),
     ("path", "the names of some inputs within each other"),
@@ -23,7 +24,7 @@ const LISTS: [(&str, &str); 7] = [
 const MULTIPLIERS: [&str; 6] = ["first", "last", "asOf", "start", "end", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 29] = [
+const SHORT_TEXTS: [(&str, usize); 30] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
@@ -52,6 +53,7 @@ const SHORT_TEXTS: [(&str, usize); 29] = [
     ("startCursor", 1_000),
     ("timeZoneData", 8),
     ("title", 800),
+    ("value", 800),
     ("version", 32),
 ];
 

@@ -249,7 +249,7 @@ impl ProductSearchConnection {
 
     /// The values of family and variants, those of most products first, at most `first` of each. Each
     /// is counted as if its own filter were not there.
-    #[graphql(complexity = "20 + 2 * child_complexity")]
+    #[graphql(complexity = "20 + 2 * first as usize * child_complexity")]
     async fn facets(&self, #[graphql(default = 20)] first: i32) -> Vec<ProductFacet> {
         let shown = usize::try_from(first).unwrap_or(0);
         let facets = self.searched.found.facets.iter();
