@@ -12,7 +12,7 @@ const SEARCH: &str = "query($after: String, $atLeast: Position) {
     searchProducts(query: \"gadget\", where: {statuses: [DRAFT]}, first: 100, after: $after, atLeast: $atLeast) {
         catchingUp edges { node { id name version } } pageInfo { hasNextPage endCursor } } }";
 const LIST: &str = "query($after: String, $atLeast: Position) {
-    products(namePrefix: \"gadget\", first: 100, after: $after, atLeast: $atLeast) {
+    products(where: {name: {startsWith: \"Gadget\"}}, first: 100, after: $after, atLeast: $atLeast) {
         edges { node { id name version } } pageInfo { hasNextPage endCursor } } }";
 
 fn gadget(key: &str) -> Value {
