@@ -10,7 +10,6 @@ pub mod open_sagas;
 pub mod plan;
 pub mod table;
 pub mod tables;
-pub mod products;
 
 #[cfg(test)]
 pub mod testing;
