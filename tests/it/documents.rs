@@ -95,7 +95,7 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 44] = [
+const STATES: [&str; 47] = [
     "ABORTED",
     "ARRIVED",
     "CONFLICT",
@@ -119,6 +119,9 @@ const STATES: [&str; 44] = [
     "NOT_FOUND",
     "NOT_OPEN",
     "NOT_QUARANTINED",
+    "NOT_SHIPPED",
+    "NOT_SUPPORTED",
+    "OF_ORDER",
     "OUTSIDE_OPENING_HOURS",
     "OUT_OF_RANGE",
     "OVERDUE",

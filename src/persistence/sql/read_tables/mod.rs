@@ -108,6 +108,12 @@ impl<D: ReadTables> ReadTablesOf<D> {
         Ok(Some(u32::try_from(generation).unwrap_or(u32::MAX)))
     }
 
+    async fn positions(&self, filling: Filling) -> Result<Vec<D::Row>, JournalError> {
+        let name = filling.name();
+        let values = vec![Given::Text(&name)];
+        self.database.rows(Statement { sql: POSITIONS.into(), values }).await
+    }
+
     async fn decoded(&self, of: Filling, made: Statement<'_>) -> Result<Vec<Stored>, JournalError> {
         let rows = self.database.rows(made).await?;
         rows.iter().map(|row| stored(of.shape, row)).collect::<Result<_, _>>().map_err(D::error)
@@ -134,7 +140,11 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError> {
         if let Some(generation) = self.generation(shape).await? {
             let filling = Filling { shape, generation };
-            self.make(filling, shards).await?;
+            // They are noted last, when the table is there. Whoever begins again makes nothing: a
+            // database is not asked for its tables while others are at work on them.
+            if self.positions(filling).await?.len() < usize::from(shards) {
+                self.make(filling, shards).await?;
+            }
             return Ok(filling);
         }
         let first = Filling { shape, generation: 1 };
@@ -180,12 +190,11 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
 
     async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
         let name = filling.name();
-        let ask =
-            |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(&name)] };
+        let values = vec![Given::Text(&name)];
         // What is set aside first: what is read later has moved further at most.
-        let parked = self.database.rows(ask(PARKED)).await?;
+        let parked = self.database.rows(Statement { sql: PARKED.into(), values }).await?;
         let parked = parked.first().map(|row| row.text(0)).transpose().map_err(D::error)?;
-        let rows = self.database.rows(ask(POSITIONS)).await?;
+        let rows = self.positions(filling).await?;
         let moved = |row: &D::Row| {
             let shard = row.number(0)?;
             Ok((u16::try_from(shard).unwrap_or(u16::MAX), row.number(1)?))
