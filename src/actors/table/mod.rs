@@ -2,8 +2,8 @@
 //! position that they stand at. Whoever has another view of that position (a second owner, a lost
 //! answer) is told so by the database, and reads again where the rows stand.
 //!
-//! Two of them: one [folds events](events) into rows; one notes which aggregates something happened to,
-//! and [asks each](pictures) for its row once a turn. Both write through one [`writer`].
+//! Two of them: one folds events into rows (`events`); one notes which aggregates something happened to,
+//! and asks each for its row once a turn (`pictures`). Both write through one `writer`.
 
 mod events;
 mod pictures;

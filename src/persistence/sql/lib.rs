@@ -1,4 +1,4 @@
-//! All that is stored, in SQLite, MySQL and MariaDB. The one room that speaks SQL. A database is opened in `sqlite` or `mysql`; [`stores`] puts all ports over it.
+//! All that is stored, in SQLite, MySQL and MariaDB. The one room that speaks SQL. A database is opened in `sqlite` or `mysql`; [`stores()`] puts all ports over it.
 
 pub mod mysql;
 pub mod sqlite;

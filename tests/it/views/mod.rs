@@ -159,7 +159,8 @@ async fn shown_anew(life: &Life) -> (Value, tables::All) {
 
 #[test]
 fn what_was_written_is_read_at_its_position() {
-    let life = world().begin();
+    let world = world();
+    let life = world.begin();
     life.run("fifty drafts", async {
         for number in 1..=50 {
             let id = life.engine.new_id();
@@ -179,7 +180,8 @@ fn what_was_written_is_read_at_its_position() {
 
 #[test]
 fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
-    let life = world().begin();
+    let world = world();
+    let life = world.begin();
     life.run("a stale answer", async {
         let far = Position::of(0, u64::MAX);
         let calendars = &life.followers.views().calendars;

@@ -126,7 +126,8 @@ async fn intruder<T: Table>(life: &Life, store: &Arc<Lossy>) -> ActorRef<Followe
 /// Trades while two more fill the tables of orders, products and holds, and says what is kept then and
 /// what should be.
 fn fought_over(seed: u64, compares: bool) -> [tables::All; 2] {
-    let life = world().begin();
+    let world = world();
+    let life = world.begin();
     let both = life.run("trade", async {
         let inner = Arc::clone(&life.engine.services.read);
         let chance = Mutex::new(fastrand::Rng::with_seed(seed));
@@ -172,7 +173,8 @@ fn without_comparing_positions_rows_go_wrong() {
 /// Whoever fills a table when it is thrown away fills the next one, from the beginning.
 #[test]
 fn tables_that_begin_anew_are_filled_under_whoever_reads_them() {
-    let life = world().begin();
+    let world = world();
+    let life = world.begin();
     life.run("trade", async {
         trade(&life, 1).await;
         quiet(&life).await;
