@@ -1,8 +1,7 @@
 //! Attacks on the real program: what each costs the server in memory, and what a second client notices
 //! of it. One file for each part of the server that is aimed at.
 //!
-//! Bounds are generous, because the machine may be busy, and were each seen to be passed when the bound
-//! of the server that they are about was loosened.
+//! Bounds are generous, because the machine may be busy.
 
 mod connections;
 mod documents;
