@@ -111,10 +111,17 @@ fn the_data_directory_is_its_owners_and_no_link_is_followed() {
     server.signal("TERM");
     assert_eq!(server.end().0, Some(0));
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode();
-    assert_eq!(mode(&data) & 0o777, 0o700);
-    for entry in std::fs::read_dir(&data).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        assert_eq!(mode(&path) & 0o777, 0o600, "{}", path.display());
+    let mut directories = vec![data.clone()];
+    while let Some(directory) = directories.pop() {
+        assert_eq!(mode(&directory) & 0o777, 0o700, "{}", directory.display());
+        for entry in std::fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                assert_eq!(mode(&path) & 0o777, 0o600, "{}", path.display());
+            }
+        }
     }
     let (lock, other) = (data.join("emporium.lock"), directory.path().join("precious"));
     std::fs::write(&other, "precious").expect("a file is written");

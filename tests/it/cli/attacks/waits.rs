@@ -14,8 +14,12 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("it has a name");
-        std::fs::copy(&path, to.join(name)).expect("it is copied");
+        let to = to.join(path.file_name().expect("it has a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, to).expect("it is copied");
+        }
     }
 }
 
@@ -95,13 +99,12 @@ async fn who_waits_takes_no_place_of_who_works() {
 
 /// Drafts whose payments the built-in provider does not answer.
 async fn lost_payments(target: &Target) -> Vec<String> {
-    let query = "{ products(namePrefix: \"A payment that gets lost\", first: 1) {
+    let query = "{ products(where: {name: {startsWith: \"A payment that gets lost\"}}, first: 1) {
         edges { node { id variants { id } } } } }";
     let found = target.server.data(query, json!({})).await;
     let product = &found["products"]["edges"][0]["node"];
     let (id, variant) = (&product["id"], &product["variants"][0]["id"]);
-    let query =
-        "query($v: ID!) { stock(variantId: $v, first: 1) { edges { node { locationId } } } }";
+    let query = "query($v: ID!) { stock(where: {variantId: {eq: $v}}, first: 1) { edges { node { locationId } } } }";
     let stock = target.server.data(query, json!({"v": variant})).await;
     let location = &stock["stock"]["edges"][0]["node"]["locationId"];
     let mut orders = Vec::new();
