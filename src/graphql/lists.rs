@@ -87,9 +87,10 @@ pub fn lacks(context: &Context<'_>, at_least: Option<&Position>) -> Result<()> {
     }
 }
 
-/// One page of a list: cursors and ids, in order.
-pub struct Page {
-    pub edges: Vec<(String, AggregateId)>,
+/// One page of a list, in order: what stands at each place (the id of an aggregate, a row, a node), with
+/// its cursor.
+pub struct Page<N = AggregateId> {
+    pub edges: Vec<(String, N)>,
     pub has_next_page: bool,
     pub has_previous_page: bool,
     pub position: Position,
@@ -97,10 +98,18 @@ pub struct Page {
     pub total: Option<u32>,
 }
 
-impl Page {
+impl<N> Page<N> {
     pub fn empty(position: Position) -> Self {
         let (has_next_page, has_previous_page) = (false, false);
         Self { edges: Vec::new(), has_next_page, has_previous_page, position, total: Some(0) }
+    }
+
+    /// The same page of what each is made into; what nothing is made of is left out.
+    pub fn filter_map<M>(self, make: impl Fn(N) -> Option<M>) -> Page<M> {
+        let Self { edges, has_next_page, has_previous_page, position, total } = self;
+        let made = |(cursor, of): (String, N)| Some((cursor, make(of)?));
+        let edges = edges.into_iter().filter_map(made).collect();
+        Page { edges, has_next_page, has_previous_page, position, total }
     }
 
     pub fn info(&self) -> PageInfo {
@@ -171,19 +180,6 @@ macro_rules! connection {
 }
 pub(crate) use connection;
 
-/// Newest first: when, and which.
-impl Cursor for (std::cmp::Reverse<i64>, AggregateId) {
-    fn write(&self) -> String {
-        format!("{}{:x}", self.1.0.simple(), self.0.0)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (id, microseconds) = text.split_at_checked(32)?;
-        let microseconds = i64::from_str_radix(microseconds, 16).ok()?;
-        Some((std::cmp::Reverse(microseconds), AggregateId(uuid::Uuid::try_parse(id).ok()?)))
-    }
-}
-
 /// By name: which name, and which.
 impl Cursor for (String, AggregateId) {
     fn write(&self) -> String {
@@ -193,16 +189,6 @@ impl Cursor for (String, AggregateId) {
     fn read(text: &str) -> Option<Self> {
         let (id, name) = text.split_at_checked(32)?;
         Some((name.to_owned(), AggregateId(uuid::Uuid::try_parse(id).ok()?)))
-    }
-}
-
-impl Cursor for domain::id::LocationId {
-    fn write(&self) -> String {
-        self.0.simple().to_string()
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        uuid::Uuid::try_parse(text).ok().map(Self)
     }
 }
 
@@ -251,15 +237,11 @@ impl Cursor for calendar::Place {
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Reverse;
-
     use super::*;
 
     #[test]
     fn cursors_come_back_as_they_went_out() {
         let id = AggregateId(uuid::Uuid::from_u128(7));
-        let newest = (Reverse(1_772_366_400_000_000), id);
-        assert_eq!(Cursor::read(&newest.write()), Some(newest));
         let named = ("čaj".to_owned(), id);
         assert_eq!(Cursor::read(&named.write()), Some(named));
         let event = EventId(uuid::Uuid::from_u128(8));
@@ -279,9 +261,8 @@ mod tests {
         for bad in ["", "x", "+7", "07", "10000000000000000"] {
             assert_eq!(<u64 as Cursor>::read(bad), None, "{bad}");
         }
-        for bad in ["", "x", "0000000000000000000000000000000č", "00000000000000000000000000000007"]
-        {
-            assert_eq!(<(Reverse<i64>, AggregateId)>::read(bad), None, "{bad}");
+        for bad in ["", "x", "0000000000000000000000000000000č"] {
+            assert_eq!(<(String, AggregateId)>::read(bad), None, "{bad}");
         }
     }
 }

@@ -7,7 +7,6 @@ use actors::table::TableRef;
 use async_graphql::{Context, Enum, InputObject, InputType, Result};
 use projections::cursor;
 use projections::plan::{self, Filter, Ordering, Slice, Unserved};
-use projections::position::Position;
 use projections::table::{Key, Listed, Row, Stored, Value};
 
 use super::context::engine;
@@ -43,7 +42,7 @@ impl Window {
         filter: Filter,
         ordering: Ordering,
         names: &[(&str, &str)],
-    ) -> Result<RowPage> {
+    ) -> Result<Page<Stored>> {
         let backwards = self.is_backwards()?;
         let count = rows(self.first, self.last);
         let at_least = self.at_least.map(|position| position.read(context)).transpose()?;
@@ -60,7 +59,7 @@ impl Window {
         let branches = plan::plan(T::SHAPE, &filter, ordering)
             .map_err(|unserved| coded("INVALID_FILTER", in_words(&unserved, names)))?;
         if branches.is_empty() {
-            return Ok(RowPage::empty(table.follower.position()));
+            return Ok(Page::empty(table.follower.position()));
         }
         let slice = Slice {
             branches,
@@ -85,7 +84,7 @@ impl Window {
         let (has_previous_page, has_next_page) =
             if backwards { (more, has_edge) } else { (has_edge, more) };
         let (position, total) = (page.position, page.total);
-        Ok(RowPage { edges: edges.collect(), has_next_page, has_previous_page, position, total })
+        Ok(Page { edges: edges.collect(), has_next_page, has_previous_page, position, total })
     }
 
     fn is_backwards(&self) -> Result<bool> {
@@ -98,72 +97,43 @@ impl Window {
     }
 }
 
-/// One page of a list with its rows.
-pub struct RowPage {
-    pub edges: Vec<(String, Stored)>,
-    has_next_page: bool,
-    has_previous_page: bool,
-    position: Position,
-    total: Option<u32>,
-}
-
-impl RowPage {
-    fn empty(position: Position) -> Self {
-        let (has_next_page, has_previous_page) = (false, false);
-        Self { edges: Vec::new(), has_next_page, has_previous_page, position, total: Some(0) }
-    }
-
+impl Page<Stored> {
     /// The page without its rows: what is in them, the aggregates themselves say.
     pub fn of_aggregates(self) -> Page {
-        let Self { edges, has_next_page, has_previous_page, position, total } = self;
-        let edges = edges.into_iter().map(|(cursor, row)| (cursor, row.key.id)).collect();
-        Page { edges, has_next_page, has_previous_page, position, total }
+        self.filter_map(|row| Some(row.key.id))
     }
 
-    /// What a page says of itself, and its rows as the nodes that they make, with their cursors.
-    pub fn nodes<T: Listed, N>(self, node: impl Fn(Key, T::Row) -> N) -> (Page, Vec<(String, N)>) {
-        let rows = self.edges.iter().filter_map(|(cursor, row)| {
-            Some((cursor.clone(), node(row.key, <T::Row as Row>::read(&row.values)?)))
-        });
-        let rows = rows.collect();
-        (self.of_aggregates(), rows)
+    /// The page with its rows as the nodes that they make.
+    pub fn nodes<T: Listed, N>(self, node: impl Fn(Key, T::Row) -> N) -> Page<N> {
+        self.filter_map(|row| Some(node(row.key, <T::Row as Row>::read(&row.values)?)))
     }
 }
 
 /// The connection (Relay) over nodes that rows answer for.
 macro_rules! row_connection {
     ($connection:ident, $edge:ident, $node:ty) => {
-        pub struct $connection {
-            page: $crate::lists::Page,
-            nodes: Vec<(String, $node)>,
-        }
-
-        impl $connection {
-            pub fn new((page, nodes): ($crate::lists::Page, Vec<(String, $node)>)) -> Self {
-                Self { page, nodes }
-            }
-        }
+        pub struct $connection(pub $crate::lists::Page<$node>);
 
         /// One page of a list.
         #[async_graphql::Object]
         impl $connection {
             async fn edges(&self) -> Vec<$edge<'_>> {
-                self.nodes.iter().map(|(cursor, node)| $edge { cursor, node }).collect()
+                self.0.edges.iter().map(|(cursor, node)| $edge { cursor, node }).collect()
             }
 
             /// How many there are on all pages; null where that is more than 1,000.
             #[graphql(complexity = 10)]
             async fn total_count(&self) -> Option<u32> {
-                self.page.total
+                self.0.total
             }
 
             async fn page_info(&self) -> async_graphql::connection::PageInfo {
-                self.page.info()
+                self.0.info()
             }
 
             /// How far in the logs the list was read.
             async fn position(&self) -> $crate::positions::PositionToken {
-                self.page.position()
+                self.0.position()
             }
         }
 

@@ -123,6 +123,13 @@ impl From<&str> for Value {
     }
 }
 
+impl Value {
+    /// One of `all`, by its place among them: their order stands for ever.
+    pub fn one_of<T: PartialEq>(all: &[T], one: &T) -> Self {
+        Self::Int(all.iter().position(|other| other == one).map_or(-1, |place| place as i64))
+    }
+}
+
 impl<T: Into<Self>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, T::into)
@@ -161,6 +168,11 @@ impl<'a> Values<'a> {
             Value::Int(number) => Some(Some(*number)),
             _ => None,
         }
+    }
+
+    /// What [`Value::one_of`] was made from.
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        all.get(self.number::<usize>()?).copied()
     }
 
     pub fn text(&mut self) -> Option<&'a str> {
@@ -252,6 +264,13 @@ pub enum Touch {
     New(Key),
     /// Every row of an aggregate. Only where an aggregate has few.
     Whole(AggregateId),
+}
+
+impl Touch {
+    /// One row, which the event makes or which is there.
+    pub fn one(key: Key, is_new: bool) -> Self {
+        if is_new { Self::New(key) } else { Self::Row(key) }
+    }
 }
 
 /// What a row of a table knows, in the domain's words.

@@ -324,7 +324,7 @@ impl ProductQueries {
         let window = Window { first, after, last, before, at_least };
         let page = window.page(context, &views(context).variants, filter, ordering, WORDS).await?;
         let nodes = page.nodes::<Variants, _>(ListedVariant::of);
-        Ok(ListedVariantConnection::new(nodes))
+        Ok(ListedVariantConnection(nodes))
     }
 
     /// Stock of variants at locations: the least available first, unless it is of one variant; then by
@@ -373,7 +373,7 @@ impl ProductQueries {
         let table = &views(context).holds;
         let page = window.page(context, table, r#where.filter(), ordering, WORDS).await?;
         let nodes = page.nodes::<Holds, _>(ListedHold::of);
-        Ok(ListedHoldConnection::new(nodes))
+        Ok(ListedHoldConnection(nodes))
     }
 
     /// The stock of a variant at a location; null where none is kept.

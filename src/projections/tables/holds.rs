@@ -46,8 +46,7 @@ const PHASES: [Phase; 3] = [Phase::Held, Phase::Committed, Phase::Backordered];
 
 /// How a phase is kept.
 pub fn phase_value(phase: Phase) -> Value {
-    let number = PHASES.iter().position(|other| *other == phase);
-    Value::Int(number.map_or(-1, |number| number as i64))
+    Value::one_of(&PHASES, &phase)
 }
 
 impl table::Row for Row {
@@ -66,7 +65,7 @@ impl table::Row for Row {
         Some(Self {
             customer: CustomerId(values.id()?),
             quantity: values.int()?,
-            phase: *PHASES.get(values.number::<usize>()?)?,
+            phase: values.one_of(&PHASES)?,
             expires_us: values.int()?,
             held_us: values.int()?,
         })
@@ -93,7 +92,7 @@ impl Table for Holds {
         let Some(hold) = hold_of(event) else { return };
         let key = Key::part(place.aggregate_id, hold);
         let is_new = matches!(event, Event::StockHeld { .. });
-        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+        touch(Touch::one(key, is_new));
     }
 
     fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {

@@ -63,8 +63,7 @@ const STATUSES: [Status; 7] = [
 
 /// How a status is kept.
 pub fn status_value(status: Status) -> Value {
-    let number = STATUSES.iter().position(|other| *other == status);
-    Value::Int(number.map_or(-1, |number| number as i64))
+    Value::one_of(&STATUSES, &status)
 }
 
 impl table::Row for Row {
@@ -88,7 +87,7 @@ impl table::Row for Row {
         Some(Self {
             buyer,
             currency,
-            status: *STATUSES.get(values.number::<usize>()?)?,
+            status: values.one_of(&STATUSES)?,
             lines: values.number()?,
             total: values.maybe_int()?.map(|minor| Money::new(minor, currency)),
             drafted_us: values.int()?,
@@ -111,7 +110,7 @@ impl Table for Orders {
     fn touches(place: Place, fact: &Fact, touch: &mut dyn FnMut(Touch)) {
         let key = Key::of(place.aggregate_id);
         let is_new = matches!(fact, Fact::Order(Event::OrderDrafted { .. }));
-        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+        touch(Touch::one(key, is_new));
     }
 
     fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {

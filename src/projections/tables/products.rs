@@ -55,8 +55,7 @@ pub(super) const STATUSES: [Status; 3] = [Status::Draft, Status::Published, Stat
 
 /// How a status is kept.
 pub fn status_value(status: Status) -> Value {
-    let number = STATUSES.iter().position(|other| *other == status);
-    Value::Int(number.map_or(-1, |number| number as i64))
+    Value::one_of(&STATUSES, &status)
 }
 
 impl table::Row for Row {
@@ -75,7 +74,7 @@ impl table::Row for Row {
         Some(Self {
             name: values.text()?.to_owned(),
             family: values.text()?.to_owned(),
-            status: *STATUSES.get(values.number::<usize>()?)?,
+            status: values.one_of(&STATUSES)?,
             created_us: values.int()?,
             changed_us: values.int()?,
         })
@@ -105,7 +104,7 @@ impl Table for Products {
     fn touches(place: Place, fact: &Fact, touch: &mut dyn FnMut(Touch)) {
         let key = Key::of(place.aggregate_id);
         let is_new = matches!(fact, Fact::Product(Event::ProductCreated { .. }));
-        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+        touch(Touch::one(key, is_new));
     }
 
     fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {

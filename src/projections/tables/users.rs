@@ -47,8 +47,7 @@ const STATUSES: [Status; 3] = [Status::Active, Status::Suspended, Status::Closed
 
 /// How a status is kept.
 pub fn status_value(status: Status) -> Value {
-    let number = STATUSES.iter().position(|other| *other == status);
-    Value::Int(number.map_or(-1, |number| number as i64))
+    Value::one_of(&STATUSES, &status)
 }
 
 impl table::Row for Row {
@@ -65,7 +64,7 @@ impl table::Row for Row {
         let mut values = Values::of(values);
         Some(Self {
             email: BlindIndex::from_bytes(values.id()?.into_bytes()),
-            status: *STATUSES.get(values.number::<usize>()?)?,
+            status: values.one_of(&STATUSES)?,
             registered_us: values.int()?,
             changed_us: values.int()?,
         })
@@ -85,7 +84,7 @@ impl Table for Users {
     fn touches(place: Place, fact: &Fact, touch: &mut dyn FnMut(Touch)) {
         let key = Key::of(place.aggregate_id);
         let is_new = matches!(fact, Fact::User(Event::UserRegistered { .. }));
-        touch(if is_new { Touch::New(key) } else { Touch::Row(key) });
+        touch(Touch::one(key, is_new));
     }
 
     fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {

@@ -45,7 +45,7 @@ impl table::Row for Row {
         let mut values = Values::of(values);
         Some(Self {
             sku: values.text()?.to_owned(),
-            status: *STATUSES.get(values.number::<usize>()?)?,
+            status: values.one_of(&STATUSES)?,
             added_us: values.int()?,
         })
     }

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use emporium::actors::aggregate_ref::Fault;
-use emporium::actors::facts::decode;
 use emporium::domain::access::user::{self, User};
 use emporium::domain::commerce::order::{self, Buyer, Line, Order};
 use emporium::domain::id::{AggregateId, LocationId, VariantId};
@@ -24,14 +23,13 @@ use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
 use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
 use emporium::domain::tax::{PriceMode, UnitPrice};
 use emporium::payments::test_provider::TestProvider;
-use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::persistence::snapshots::Reach;
+use emporium::projections::Projection;
 use emporium::projections::calendars::Calendars;
 use emporium::projections::open_sagas::OpenSagas;
 use emporium::projections::plan::Slice;
 use emporium::projections::position::Position;
 use emporium::projections::tables::orders::Orders;
-use emporium::projections::{Place, Projection};
 use emporium::sagas::checkout::Checkout;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -119,28 +117,8 @@ async fn quiet(life: &Life) {
 
 /// A view as its whole log gives it, read from the first entry on.
 async fn rebuilt<P: Projection>(life: &Life) -> P {
-    let services = &life.engine.services;
     let mut view = P::default();
-    for shard in 0..services.shards {
-        let mut after = 0;
-        loop {
-            let limit = PageLimit::default();
-            let page = services.journal.read_shard(shard, after, u64::MAX, limit).await;
-            let page = page.expect("the journal can be read");
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            for entry in page.iter().filter(|entry| entry.aggregate_type.as_ref() != SHARD_RECORD) {
-                let facts = decode(entry).expect("entries can be decoded");
-                for (version, fact) in (entry.version..).zip(facts) {
-                    let aggregate_id = AggregateId(entry.aggregate_id);
-                    let place = Place { aggregate_id, version, recorded_us: entry.recorded_us };
-                    if let Some(fact) = fact {
-                        view.apply(place, &fact);
-                    }
-                }
-            }
-        }
-    }
+    tables::everything(life, |_, place, fact| view.apply(place, &fact)).await;
     view
 }
 

@@ -64,7 +64,7 @@ async fn kept_of<T: Listed>(life: &Life, by: &str) -> Vec<String> {
 }
 
 /// Gives everything that happened, shard by shard.
-async fn everything(life: &Life, mut each: impl FnMut(Origin, Place, Fact)) {
+pub async fn everything(life: &Life, mut each: impl FnMut(Origin, Place, Fact)) {
     let services = &life.engine.services;
     for shard in 0..services.shards {
         let mut after = 0;
