@@ -165,7 +165,7 @@ impl TestApp {
 
     /// The same for one that must be refused; gives the error.
     pub async fn refused(&self, mutation: &str, input: Value) -> Value {
-        let before = self.settled_heads().await;
+        let before = self.heads().await;
         let mut payload = self.mutate(mutation, input, "").await;
         let errors = payload["userErrors"].as_array().map_or(0, Vec::len);
         assert_eq!(errors, 1, "{mutation}: {payload}");
@@ -175,7 +175,7 @@ impl TestApp {
 
     /// The code and the status of a request that is refused whole; the log stays as it is.
     pub async fn refusal(&self, request: RequestBuilder) -> (StatusCode, String) {
-        let before = self.settled_heads().await;
+        let before = self.heads().await;
         let response = request.send().await.expect("a reply");
         let status = response.status();
         let reply: Value = response.json().await.expect("a reply in JSON");
@@ -208,21 +208,20 @@ impl TestApp {
         text
     }
 
-    /// Where the logs end when what happened has had its consequences: what follows them writes too, and
-    /// is no doing of what is sent next.
-    async fn settled_heads(&self) -> Vec<(u16, u64)> {
+    /// The number of the last entry of each shard, as the database has it, when what happened has had
+    /// its consequences: what follows the logs writes too, and is no doing of what is sent next.
+    pub async fn heads(&self) -> Vec<(u16, u64)> {
         loop {
-            let before = self.heads().await;
+            let heads = self.heads_now().await;
             let all = self.program.followers.registry();
-            all.reached(&before.iter().copied().collect()).await;
-            if self.heads().await == before {
-                return before;
+            all.reached(&heads.iter().copied().collect()).await;
+            if self.heads_now().await == heads {
+                return heads;
             }
         }
     }
 
-    /// The number of the last entry of each shard, as the database has it.
-    pub async fn heads(&self) -> Vec<(u16, u64)> {
+    async fn heads_now(&self) -> Vec<(u16, u64)> {
         let shards: Vec<u16> = (0..SHARDS).collect();
         let mut heads = self.journal.heads(&shards).await.expect("heads");
         heads.sort_unstable();
