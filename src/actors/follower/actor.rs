@@ -12,7 +12,7 @@ use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
-use super::cursor::{Cursor, wake};
+use super::cursor::{Cursor, Next, wake};
 use super::parked::{At, Parked, ParkedSet};
 use super::published::{FollowerRef, Moment};
 use super::{FollowError, Follower, Turn};
@@ -32,9 +32,9 @@ const PARKED_AGAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// What a follower is told.
 pub enum FollowerMessage {
-    /// Something became durable; answered with whether it is still behind. One such message stands
-    /// for all that became durable while the actor was at work.
-    CatchUp(oneshot::Sender<bool>),
+    /// Something became durable; answered with when the next such message is due. One stands for all
+    /// that became durable while the actor was at work.
+    CatchUp(oneshot::Sender<Next>),
     Checkpoint,
     /// What is parked is tried again.
     TryParked,
@@ -75,7 +75,8 @@ impl<F: Follower> Actor for FollowerActor<F> {
     ) -> Result<FollowerState<F>, ActorProcessingErr> {
         let (begin, stored) = begin(&mut follower, &services, &published).await?;
         published.publish(begin.clone());
-        wake(&services, myself.clone(), F::PAUSE, FollowerMessage::CatchUp);
+        let pace = (published.clone(), F::PAUSE);
+        wake(&services, myself.clone(), pace, FollowerMessage::CatchUp);
         myself.send_interval(CHECKPOINT_EVERY, || FollowerMessage::Checkpoint);
         myself.send_interval(PARKED_AGAIN_EVERY, || FollowerMessage::TryParked);
         // A newer program, or an operator's mending, may have made them readable.
@@ -96,7 +97,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
             FollowerMessage::CatchUp(done) => {
                 state.catch_up().await?;
                 state.checkpoint_if_far().await;
-                let _ = done.send(state.cursor.is_behind());
+                let _ = done.send(state.cursor.next());
             }
             FollowerMessage::Checkpoint => state.checkpoint().await,
             FollowerMessage::TryParked => state.try_parked().await?,

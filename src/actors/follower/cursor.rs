@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use ractor::{ActorRef, Message};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::FollowError;
+use super::published::FollowerRef;
 use crate::feed::Behind;
 use crate::metrics::FOLLOWER_READ;
 use crate::shard::NodeServices;
@@ -17,6 +18,8 @@ use projections::position::Position;
 
 /// Entries of one shard that are taken before the next shard has its turn.
 const TURN: usize = 1_024;
+/// The part of a pause that is kept even if somebody waits.
+const HASTE: u32 = 20;
 
 /// See the module.
 pub struct Cursor {
@@ -26,16 +29,19 @@ pub struct Cursor {
     bytes_max: usize,
     /// The shard that the next turn begins with: the one before had no time for it.
     first: ShardId,
+    /// The last turn left for the next one what it could have read.
+    is_cut: bool,
 }
 
 impl Cursor {
     pub fn new(services: Arc<NodeServices>, position: Position, bytes_max: usize) -> Self {
-        Self { services, position, bytes_max, first: 0 }
+        Self { services, position, bytes_max, first: 0, is_cut: false }
     }
 
     /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
     /// the position. What goes on in another log waits until the first was read to its seal, so that
-    /// each aggregate's events come in their order. False: there was nothing. After an error the position means nothing any more.
+    /// each aggregate's events come in their order. False: there was nothing. After an error the
+    /// position means nothing any more.
     pub async fn advance(
         &mut self,
         mut each: impl FnMut(&Entry) -> Result<(), FollowError>,
@@ -46,10 +52,11 @@ impl Cursor {
         let begun = ahead.partition_point(|(shard, _)| *shard < self.first);
         ahead.rotate_left(begun);
         self.first = 0;
+        self.is_cut = false;
         let mut bytes = 0;
-        for (shard, _) in &ahead {
+        for (shard, head) in &ahead {
             if bytes >= self.bytes_max {
-                self.first = *shard;
+                (self.first, self.is_cut) = (*shard, true);
                 break;
             }
             let after = self.position.seq(*shard);
@@ -88,13 +95,18 @@ impl Cursor {
                     }
                 }
             }
+            self.is_cut |= self.position.seq(*shard) < through_max.min(*head);
         }
         Ok(!ahead.is_empty())
     }
 
-    /// Whether the logs go further than the position.
-    pub fn is_behind(&self) -> bool {
-        self.services.feed.ahead_of(|shard| self.position.seq(shard)).next().is_some()
+    /// When the next turn is due.
+    pub fn next(&self) -> Next {
+        if self.is_cut {
+            return Next::AtOnce;
+        }
+        let mut ahead = self.services.feed.ahead_of(|shard| self.position.seq(shard));
+        if ahead.next().is_some() { Next::AfterPause } else { Next::WhenRung }
     }
 
     fn take(
@@ -109,36 +121,47 @@ impl Cursor {
     }
 }
 
+/// When a follower's next turn is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The last one left something that was there.
+    AtOnce,
+    /// Something has come since.
+    AfterPause,
+    /// There is nothing.
+    WhenRung,
+}
+
 /// Tells `actor` to take a turn whenever something became durable, first of all at once. It
-/// answers each with whether it is still behind, and is told again only after its answer: one
-/// message stands for all that became durable in between, and others have their turn. Two turns are
-/// `pause` apart.
-pub fn wake<M: Message>(
+/// answers each with when the next is due, and is told again only after its answer: one message stands
+/// for all that became durable in between, and others have their turn. Two turns are `pause` apart;
+/// a part of it, where somebody waits for what `published` has not come to.
+pub fn wake<M: Message, C: Send + Sync + 'static>(
     services: &NodeServices,
     actor: ActorRef<M>,
-    pause: Duration,
-    turn: impl Fn(oneshot::Sender<bool>) -> M + Send + 'static,
+    (published, pause): (FollowerRef<C>, Duration),
+    turn: impl Fn(oneshot::Sender<Next>) -> M + Send + 'static,
 ) {
     let mut notifier = services.feed.notifier();
     notifier.mark_changed();
     tokio::spawn(async move {
-        let mut last = Instant::now();
-        while notifier.changed().await.is_ok() {
-            loop {
-                // What rang before this turn is taken in it.
-                notifier.mark_unchanged();
-                if !pause.is_zero() {
-                    tokio::time::sleep_until(last + pause).await;
-                    last = Instant::now();
-                }
-                let (done, behind) = oneshot::channel();
-                if actor.cast(turn(done)).is_err() {
-                    return;
-                }
-                if !matches!(behind.await, Ok(true)) {
-                    break;
-                }
+        let (mut last, mut next) = (Instant::now(), Next::WhenRung);
+        loop {
+            if next == Next::WhenRung && notifier.changed().await.is_err() {
+                return;
             }
+            if next != Next::AtOnce && !pause.is_zero() {
+                let _ = timeout_at(last + pause, published.wanted()).await;
+                sleep_until(last + pause / HASTE).await;
+            }
+            last = Instant::now();
+            // What rang before this turn is taken in it.
+            notifier.mark_unchanged();
+            let (done, answered) = oneshot::channel();
+            if actor.cast(turn(done)).is_err() {
+                return;
+            }
+            next = answered.await.unwrap_or(Next::WhenRung);
         }
     });
 }

@@ -50,7 +50,7 @@ pub trait Follower: Send + Sync + 'static {
     /// What one turn reads at most, in bytes of entries; a follower that keeps what it reads until
     /// the turn is done has less.
     const TURN_BYTES: usize = 64 << 20;
-    /// What passes at least between two turns, so that what comes in between is one.
+    /// What passes between two turns, so that what comes in between is one; less where somebody waits.
     const PAUSE: Duration = Duration::ZERO;
 
     /// Where it stood when it ended, and what it knew there; none where it begins anew.

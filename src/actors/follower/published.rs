@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::parked::{Parked, ParkedSet};
 use crate::aggregate_ref::Fault;
@@ -35,6 +35,8 @@ struct Published<C> {
     floor: OnceLock<Position>,
     above_floor: AtomicBool,
     changed: watch::Sender<()>,
+    /// Somebody waits for more than is published.
+    wanted: Notify,
 }
 
 /// What others hold of a follower: it outlives failures and restarts of its actor.
@@ -50,7 +52,8 @@ impl<C: Default> Default for FollowerRef<C> {
     fn default() -> Self {
         let current = ArcSwap::from_pointee(Moment::default());
         let (floor, above_floor) = (OnceLock::new(), AtomicBool::new(false));
-        Self(Arc::new(Published { current, floor, above_floor, changed: watch::channel(()).0 }))
+        let (changed, wanted) = (watch::channel(()).0, Notify::new());
+        Self(Arc::new(Published { current, floor, above_floor, changed, wanted }))
     }
 }
 
@@ -118,16 +121,22 @@ impl<C> FollowerRef<C> {
         self.0.current.load().position.clone()
     }
 
-    /// Waits until it has read as far as this, however long that takes. What it has set aside it
-    /// has read.
+    /// Waits until it has read as far as this, however long that takes; it does not pause meanwhile.
+    /// What it has set aside it has read.
     pub async fn reached(&self, position: &Position) {
         let mut changed = self.changes();
         while !self.0.current.load().position.reaches(position) {
+            self.0.wanted.notify_one();
             if changed.changed().await.is_err() {
                 // Whoever publishes is gone, and so is this follower: there is nothing to wait for.
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Until somebody waits for more than is published.
+    pub(super) async fn wanted(&self) {
+        self.0.wanted.notified().await;
     }
 
     /// Rings when something of it changed.

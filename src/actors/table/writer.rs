@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Open, PAUSE, RETRY, TableRef};
+use super::{Open, RETRY, TableRef};
 use crate::follower::{FollowError, Moment, Parked, ParkedSet};
 use crate::shard::NodeServices;
 use persistence::cause::{Cause, chain};
@@ -14,6 +15,8 @@ use projections::table::{Key, Listed, Stored};
 
 /// How often a database is asked that does not answer, before the follower begins anew.
 const TRIES: u32 = 10;
+/// The pause after the first time; it doubles up to [`RETRY`].
+const RETRY_FIRST: Duration = Duration::from_millis(20);
 
 /// Rows to put, and keys of those that are gone.
 pub type Changes = (Vec<Stored>, Vec<Key>);
@@ -108,7 +111,7 @@ pub async fn patient<R, F>(mut work: impl FnMut() -> F) -> Result<R, JournalErro
 where
     F: Future<Output = Result<R, JournalError>>,
 {
-    let mut pause = PAUSE;
+    let mut pause = RETRY_FIRST;
     for _ in 0..TRIES {
         match work().await {
             Err(JournalError::Unreachable(_)) => tokio::time::sleep(pause).await,
