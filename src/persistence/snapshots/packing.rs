@@ -1,7 +1,7 @@
 //! How a state becomes bytes and comes back: JSON, deflated where it is more than a little, cut
 //! into chunks. Both ways run chunk by chunk: the JSON of a large state is never held whole.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -17,6 +17,8 @@ use crate::cause::Cause;
 pub const CHUNK_BYTES_MAX: usize = 512 << 10;
 /// JSON up to this length stays as it is, for operators to read.
 const PLAIN_BYTES_MAX: usize = 1 << 10;
+/// JSON that is deflated at a time.
+const GATHERED_BYTES: usize = 32 << 10;
 /// What is at most this long is unpacked where it is asked for; what is longer on a thread of its
 /// own, for that takes a while.
 const AT_ONCE_BYTES_MAX: u64 = 64 << 10;
@@ -165,11 +167,10 @@ struct Packer<F: FnMut(Vec<u8>) -> io::Result<()>> {
 
 enum Stage<F: FnMut(Vec<u8>) -> io::Result<()>> {
     /// It may still turn out to be little.
-    Little {
-        json: Vec<u8>,
-        cutter: Option<Cutter<F>>,
-    },
-    Much(DeflateEncoder<Cutter<F>>),
+    Little { json: Vec<u8>, cutter: Option<Cutter<F>> },
+    /// The encoder clears its whole output buffer for each write, and JSON comes in words: they are
+    /// gathered.
+    Much(BufWriter<DeflateEncoder<Cutter<F>>>),
 }
 
 impl<F: FnMut(Vec<u8>) -> io::Result<()>> Packer<F> {
@@ -186,7 +187,10 @@ impl<F: FnMut(Vec<u8>) -> io::Result<()>> Packer<F> {
                 cutter.write_all(&json)?;
                 (Form::Json, cutter)
             }
-            Stage::Much(encoder) => (Form::Deflated, encoder.finish()?),
+            Stage::Much(encoder) => {
+                let encoder = encoder.into_inner().map_err(io::IntoInnerError::into_error)?;
+                (Form::Deflated, encoder.finish()?)
+            }
         };
         cutter.cut()?;
         Ok(Summary { form, bytes })
@@ -202,7 +206,8 @@ impl<F: FnMut(Vec<u8>) -> io::Result<()>> Write for Packer<F> {
             }
             Stage::Little { json, cutter } => {
                 let cutter = cutter.take().expect("it is taken once");
-                let mut encoder = DeflateEncoder::new(cutter, Compression::fast());
+                let encoder = DeflateEncoder::new(cutter, Compression::fast());
+                let mut encoder = BufWriter::with_capacity(GATHERED_BYTES, encoder);
                 encoder.write_all(json)?;
                 encoder.write_all(part)?;
                 self.stage = Stage::Much(encoder);
