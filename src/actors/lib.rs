@@ -19,6 +19,7 @@ pub mod quarantines;
 pub mod snapshot;
 pub mod reading;
 pub mod past;
+pub mod history;
 pub mod feed;
 pub mod follower;
 pub mod retry;

@@ -17,6 +17,7 @@ pub mod operators;
 pub mod stock;
 pub mod transfers;
 pub mod sagas;
+pub mod diff;
 
 use actors::aggregate_ref::Engine;
 use views::Views;

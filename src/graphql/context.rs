@@ -164,6 +164,19 @@ pub async fn load<A: Viewed>(
     Ok(reading.map(|reading| Loaded { id, reading }))
 }
 
+/// The moment that an argument means.
+pub fn moment(as_of: Option<AsOf>) -> Result<Moment> {
+    Ok(match as_of {
+        None => Moment::Now,
+        Some(AsOf::Version(version)) => {
+            let version = u64::try_from(version.0)
+                .map_err(|_| coded(INVALID_VALUE, "a version is not negative"))?;
+            Moment::Version(version)
+        }
+        Some(AsOf::Time(time)) => Moment::Time(time.0.timestamp_micros()),
+    })
+}
+
 /// Asks an aggregate something; `None` for what never was, or was not yet.
 pub async fn ask<A: Aggregate, Q: Question<A>>(
     context: &Context<'_>,
@@ -174,14 +187,7 @@ pub async fn ask<A: Aggregate, Q: Question<A>>(
     let aggregate = engine(context).aggregate::<A>(id);
     let reading = match as_of {
         None => aggregate.read(question).await,
-        Some(AsOf::Version(version)) => {
-            let version = u64::try_from(version.0)
-                .map_err(|_| coded(INVALID_VALUE, "a version is not negative"))?;
-            aggregate.read_at(question, Moment::Version(version)).await
-        }
-        Some(AsOf::Time(time)) => {
-            aggregate.read_at(question, Moment::Time(time.0.timestamp_micros())).await
-        }
+        Some(as_of) => aggregate.read_at(question, moment(Some(as_of))?).await,
     };
     let reading = reading.map_err(|error| fault(&error))?;
     Ok((reading.version > 0).then_some(reading))

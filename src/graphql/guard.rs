@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use async_graphql::ServerError;
 
 use super::errors::{FORBIDDEN, refused_request};
-use super::{access, commerce, operations, products, scheduling};
+use super::{access, commerce, history, operations, products, scheduling};
 use auth::Permission::Read;
 use auth::{Permission, Principal};
 use documents::Operation;
@@ -16,13 +16,14 @@ use documents::Operation;
 pub type Needs = &'static [(Permission, &'static [&'static str])];
 
 /// The tables of all contexts, and that of what belongs to none.
-pub const TABLES: [Needs; 6] = [
+pub const TABLES: [Needs; 7] = [
     &[(Read, &["__schema", "__type", "__typename", "node"])],
     access::NEEDS,
     products::NEEDS,
     commerce::NEEDS,
     scheduling::NEEDS,
     operations::NEEDS,
+    history::NEEDS,
 ];
 
 /// Nothing for a field that is listed twice.

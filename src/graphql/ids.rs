@@ -114,6 +114,22 @@ macro_rules! ids_of_kinds {
         public_ids! { $($($id, $prefix;)?)+ }
         conversions! { $($($id => AggregateId,)?)+ }
         $($(impl super::context::Shown for $aggregate { type Id = $id; })?)+
+
+        /// The kind and the aggregate of an id, of whatever kind; nothing for what is no id of one.
+        pub fn named(id: &str) -> Option<(&'static str, AggregateId)> {
+            $($(if let Some(id) = $id::read(id) {
+                return Some((<$aggregate as domain::aggregate::Aggregate>::TYPE, id.into()));
+            })?)+
+            None
+        }
+
+        /// The id of an aggregate of this kind, by its stored name, where clients see such ids.
+        pub fn public(kind: &str, id: AggregateId) -> Option<String> {
+            $($(if kind == <$aggregate as domain::aggregate::Aggregate>::TYPE {
+                return Some($id::from(id).text());
+            })?)+
+            None
+        }
     };
 }
 

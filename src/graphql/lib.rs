@@ -8,6 +8,7 @@ pub mod guard;
 pub mod ids;
 pub mod lists;
 pub mod node;
+pub mod history;
 pub mod metrics;
 pub mod scalars;
 pub mod positions;
@@ -52,6 +53,7 @@ use telemetry::trace::sampled_trace_id;
 pub struct Query(
     operations::OperationsQuery,
     node::NodeQuery,
+    history::HistoryQuery,
     access::AccessQuery,
     products::ProductsQuery,
     commerce::CommerceQuery,

@@ -87,7 +87,7 @@ impl Window {
         Ok(Page { edges: edges.collect(), has_next_page, has_previous_page, position, total })
     }
 
-    fn is_backwards(&self) -> Result<bool> {
+    pub fn is_backwards(&self) -> Result<bool> {
         let backwards = self.last.is_some() || self.before.is_some();
         if backwards && (self.first.is_some() || self.after.is_some()) {
             let right = "a page is `first` with `after`, or `last` with `before`";

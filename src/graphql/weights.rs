@@ -24,7 +24,7 @@ const LISTS: [(&str, &str); 8] = [
 const MULTIPLIERS: [&str; 6] = ["first", "last", "asOf", "start", "end", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 30] = [
+const SHORT_TEXTS: [(&str, usize); 32] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
@@ -38,6 +38,7 @@ const SHORT_TEXTS: [(&str, usize); 30] = [
     ("family", 800),
     ("guestEmail", 254),
     ("idempotencyKey", 128),
+    ("kind", 64),
     ("locale", 35),
     ("message", 1_600),
     ("name", 800),
@@ -53,17 +54,22 @@ const SHORT_TEXTS: [(&str, usize); 30] = [
     ("startCursor", 1_000),
     ("timeZoneData", 8),
     ("title", 800),
+    ("trace", 55),
     ("value", 800),
     ("version", 32),
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 5] = [
+const COUNTED_TEXTS: [&str; 9] = [
     "Product.description",
     "User.suspensionReason",
     "Checkout.reason",
     "ParkedEntry.reason",
     "ActorStatus.quarantined",
+    "HistoryPrincipal.subject",
+    "HistoryPrincipal.onBehalfOf",
+    "HistoryPrincipal.session",
+    "Change.path",
 ];
 
 fn fields(mut each: impl FnMut(&str, &MetaField)) {

@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod commerce;
+mod history;
 mod inputs;
 mod operations;
 mod outcomes;
