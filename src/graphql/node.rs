@@ -9,7 +9,7 @@ use super::ids::*;
 use super::products::*;
 use super::scheduling::*;
 
-use super::context::load;
+use super::context::{AsOf, load, past};
 use super::errors::{INVALID_ID, coded};
 use super::positions::PositionToken;
 use super::scalars::Long;
@@ -50,10 +50,14 @@ macro_rules! nodes {
         })+
 
         /// The aggregate of an id, of whatever kind; outside, nothing for what is no id.
-        async fn find(context: &Context<'_>, id: &str) -> Option<Result<Option<Node>>> {
+        async fn find(
+            context: &Context<'_>,
+            id: &str,
+            as_of: Option<AsOf>,
+        ) -> Option<Result<Option<Node>>> {
             $(
                 if let Some(id) = $id::read(id) {
-                    let loaded = load::<$aggregate>(context, id.into(), None).await;
+                    let loaded = load::<$aggregate>(context, id.into(), as_of).await;
                     return Some(loaded.map(|loaded| loaded.map($node).map(Node::$kind)));
                 }
             )+
@@ -66,9 +70,15 @@ sagas::kinds!(nodes);
 
 #[Object]
 impl NodeQuery {
-    /// The aggregate of an id; null if there is none.
-    async fn node(&self, context: &Context<'_>, id: ID) -> Result<Option<Node>> {
-        let Some(found) = find(context, id.as_str()).await else {
+    /// The aggregate of an id, now or as it was; null if there is none.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Node>> {
+        let Some(found) = find(context, id.as_str(), as_of).await else {
             return Err(coded(INVALID_ID, "an id as this server gave it was expected"));
         };
         Ok(found?.filter(Node::is_shown))
