@@ -44,6 +44,8 @@ mod place;
 mod raw;
 #[path = "figures/report.rs"]
 mod report;
+#[path = "figures/rows.rs"]
+mod rows;
 #[path = "figures/samples.rs"]
 mod samples;
 #[path = "figures/search.rs"]
@@ -114,6 +116,9 @@ async fn run(settings: &Settings) -> bool {
         }
         if settings.wants(Part::Start) {
             begin::measure(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Rows) {
+            rows::measure(settings, &places, kind, &mut samples).await;
         }
         if settings.wants(Part::Memory) {
             memory::measure(settings, &places, kind, &mut samples).await;

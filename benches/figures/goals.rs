@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::place::Kind;
+use crate::rows;
 use crate::samples::Samples;
 use crate::search;
 use crate::telemetry::{OFF, UNSAMPLED};
@@ -40,6 +41,10 @@ enum Goal {
     },
     RatioAtMost(f64),
     AtLeast(f64),
+    AtLeastOn {
+        sqlite: f64,
+        mariadb: f64,
+    },
     AtMost(f64),
 }
 
@@ -49,6 +54,8 @@ impl Goal {
         match (self, kind) {
             (RatioAtLeastOn { sqlite, .. }, Kind::Sqlite) => RatioAtLeast(sqlite),
             (RatioAtLeastOn { mariadb, .. }, Kind::Mariadb) => RatioAtLeast(mariadb),
+            (AtLeastOn { sqlite, .. }, Kind::Sqlite) => AtLeast(sqlite),
+            (AtLeastOn { mariadb, .. }, Kind::Mariadb) => AtLeast(mariadb),
             (goal, _) => goal,
         }
     }
@@ -73,7 +80,7 @@ enum Source {
     Least(&'static str),
 }
 
-use Goal::{AtLeast, AtMost, RatioAtLeast, RatioAtLeastOn, RatioAtMost};
+use Goal::{AtLeast, AtLeastOn, AtMost, RatioAtLeast, RatioAtLeastOn, RatioAtMost};
 use Source::{Best, Least, Of};
 
 /// The hot item at the load that the latency goal speaks of.
@@ -164,6 +171,18 @@ const FIGURES: &[Figure] = &[
     held(search::P99, Of(search::P99), "ms", None, AtMost(20.0)),
     held(search::FRESH, Of(search::FRESH), "ms", None, AtMost(1_000.0)),
     plain(search::INDEXED, Of(search::INDEXED), "products/s"),
+    held(
+        rows::WRITTEN,
+        Of(rows::WRITTEN),
+        "rows/s",
+        None,
+        AtLeastOn { sqlite: 40_000.0, mariadb: 30_000.0 },
+    ),
+    plain(rows::CHANGED, Of(rows::CHANGED), "rows/s"),
+    plain(rows::BYTES, Of(rows::BYTES), "bytes"),
+    plain(rows::FIRST, Of(rows::FIRST), "ms"),
+    held(rows::FAR, Of(rows::FAR), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
+    held(rows::FILTERED, Of(rows::FILTERED), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),
@@ -324,7 +343,9 @@ fn row(samples: &Samples, kind: Kind, figure: &Figure) -> Option<Row> {
     let ratio = against.as_ref().map(|(_, ratio)| *ratio);
     let (goal, met) = match figure.goal.on(kind) {
         Goal::None => (None, None),
-        RatioAtLeastOn { .. } => unreachable!("of one database there is one goal"),
+        RatioAtLeastOn { .. } | AtLeastOn { .. } => {
+            unreachable!("of one database there is one goal")
+        }
         RatioAtLeast(goal) => (Some(text(">=", goal)), ratio.map(|ratio| ratio >= goal)),
         RatioAtMost(goal) => (Some(text("<=", goal)), ratio.map(|ratio| ratio <= goal)),
         AtLeast(goal) => (Some(text(">=", goal)), Some(value >= goal)),

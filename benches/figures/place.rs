@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::ValueEnum;
 use emporium::persistence::clock::Clock;
+use emporium::persistence::read_store::ReadStore;
 use emporium::persistence::secrets::{KEY_BYTES, MasterKey, Vault};
 use emporium::persistence::stores::Stores;
 use emporium::persistence_sql::{Migrations, mysql, sqlite, stores};
@@ -55,6 +56,9 @@ impl fmt::Display for Kind {
         formatter.write_str(self.name())
     }
 }
+
+/// The file of what lists are answered from.
+const READ_FILE: &str = "read.db";
 
 /// The master key of every database here.
 pub const MASTER_KEY: [u8; KEY_BYTES] = [7; KEY_BYTES];
@@ -225,6 +229,32 @@ impl Place {
             }
             (None, None) => unreachable!("a place is a file or a database of a server"),
         }
+    }
+
+    /// Where the tables of lists are: beside the log, in a file of their own that is not flushed at each
+    /// commit, or in the database of a server.
+    pub async fn open_read(&self) -> Arc<dyn ReadStore> {
+        let Some(directory) = self.directory() else { return self.open().await.read };
+        let options =
+            sqlite::Options { flush: sqlite::Flush::Sometimes, ..sqlite::Options::default() };
+        let opened = sqlite::Database::open(&directory.join(READ_FILE), options).await;
+        let database = opened.expect("the file can be opened");
+        database.make_read_tables().await.expect("the tables can be made");
+        stores(database).read
+    }
+
+    /// What is stored of a read table and its indexes.
+    pub async fn bytes_of(&self, table: &str) -> f64 {
+        if let Some(directory) = self.directory() {
+            let length =
+                |name: &str| std::fs::metadata(directory.join(name)).map_or(0, |of| of.len());
+            return (length(READ_FILE) + length(&format!("{READ_FILE}-wal"))) as f64;
+        }
+        let sql = format!(
+            "SELECT CAST(data_length + index_length AS DOUBLE) FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = '{table}'"
+        );
+        self.numbers(&sql).await[0]
     }
 
     /// The same database where the program itself has it.

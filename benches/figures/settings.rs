@@ -25,6 +25,7 @@ pub enum Part {
     Graphql,
     Side,
     Search,
+    Rows,
 }
 
 /// Measures what one node does against the limits of the machine.
@@ -117,6 +118,11 @@ impl Settings {
 
     /// Variants of the shop that is searched.
     pub fn searched_variants(&self) -> u64 {
+        if self.quick { 50_000 } else { 1_000_000 }
+    }
+
+    /// Orders that lists are made of.
+    pub fn listed_rows(&self) -> u64 {
         if self.quick { 50_000 } else { 1_000_000 }
     }
 

@@ -1,0 +1,117 @@
+//! What lists cost: rows of orders written turn by turn, and pages of them from the first to the last.
+
+use std::time::Instant;
+
+use emporium::domain::commerce::order::Status;
+use emporium::domain::id::{AggregateId, CustomerId};
+use emporium::domain::money::{Currency, Money};
+use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
+use emporium::projections::plan::{Filter, Ordering, Slice, plan};
+use emporium::projections::table::{Key, Listed as _, Origin, Row as _, Stored, Value};
+use emporium::projections::tables::orders::{Orders, Row, status_value};
+use uuid::Uuid;
+
+use crate::engine::PATIENCE;
+use crate::place::{Kind, Places};
+use crate::samples::{Samples, Tally, Window};
+use crate::settings::Settings;
+
+pub const WRITTEN: &str = "rows of orders written";
+pub const CHANGED: &str = "rows of orders changed";
+pub const BYTES: &str = "an order's row with its indexes";
+pub const FIRST: &str = "page 1 of 1,000,000 orders, p99";
+pub const FAR: &str = "page 10,000 of 1,000,000 orders, p99";
+pub const FILTERED: &str = "page 100 of one buyer's and status's orders among 1,000,000, p99";
+
+/// Rows that one turn writes.
+const TURN: u64 = 2_048;
+/// Rows of a page.
+const PAGE: u64 = 20;
+/// Pages that are read of each sort.
+const LOOKS: u32 = 500;
+/// Buyers, each with as many orders as the others.
+const BUYERS: u64 = 100;
+
+pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
+    let place = places.fresh(kind).await;
+    let store = place.open_read().await;
+    let filling = store.prepare(Orders::SHAPE, kind.shards()).await.expect("a table is made");
+    let count = settings.listed_rows();
+    let mut at = 0;
+    for (name, status) in [(WRITTEN, Status::Draft), (CHANGED, Status::Confirmed)] {
+        let began = Instant::now();
+        for first in (0..count).step_by(TURN as usize) {
+            let rows: Vec<Stored> =
+                (first..count.min(first + TURN)).map(|number| row(number, status)).collect();
+            let moved = [Moved { shard: 0, from: at, to: at + rows.len() as u64 }];
+            let turn = Turn { moved: &moved, put: &rows, gone: &[], parked: None };
+            let written = store.write(filling, turn).await.expect("it is written");
+            assert_eq!(written, Written::Done);
+            at = moved[0].to;
+        }
+        samples.push(kind, name, count as f64 / began.elapsed().as_secs_f64());
+    }
+    let bytes = place.bytes_of(&format!("read_{}", filling.name())).await;
+    samples.push(kind, BYTES, bytes / count as f64);
+    let newest = Ordering { column: "drafted_us", descending: true };
+    let all = Filter::EVERYTHING;
+    let one = Filter::All(vec![
+        Filter::OneOf("buyer", vec![Value::Id(buyer(1))]),
+        Filter::OneOf("status", vec![status_value(Status::Confirmed)]),
+    ]);
+    let far = count - (10_000 * PAGE).min(count / 2);
+    for (name, filter, before) in
+        [(FIRST, &all, None), (FAR, &all, Some(far)), (FILTERED, &one, Some(count - 100 * BUYERS))]
+    {
+        let slice = Slice {
+            branches: plan(Orders::SHAPE, filter, newest).expect("an index serves it"),
+            descending: true,
+            after: before.map(|number| (vec![Value::Int(drafted(number))], Key::of(id(number)))),
+            rows: PAGE as u32,
+        };
+        samples.push(kind, name, looks(&*store, filling, &slice).await);
+    }
+    place.remove().await;
+}
+
+async fn looks(store: &dyn ReadStore, filling: Filling, slice: &Slice) -> f64 {
+    let window = Window::after(std::time::Duration::ZERO, PATIENCE);
+    let mut tally = Tally::default();
+    for _ in 0..LOOKS {
+        let began = Instant::now();
+        let page = store.page(filling, slice).await.expect("a page");
+        assert_eq!(page.len() as u64, PAGE, "the page is full");
+        tally.add(&window, began, 1);
+    }
+    tally.quantile_ms(0.99)
+}
+
+/// In no order, as ids are.
+fn id(number: u64) -> AggregateId {
+    let high = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    AggregateId(Uuid::from_u64_pair(high, number))
+}
+
+fn buyer(number: u64) -> Uuid {
+    Uuid::from_u64_pair(0, number % BUYERS)
+}
+
+fn drafted(number: u64) -> i64 {
+    1_800_000_000_000_000 + 1_000 * number.cast_signed()
+}
+
+fn row(number: u64, status: Status) -> Stored {
+    let currency = Currency::from_code("EUR").expect("a currency");
+    let row = Row {
+        buyer: CustomerId(buyer(number)),
+        currency,
+        status,
+        lines: 1,
+        total: Some(Money::new(1_999, currency)),
+        drafted_us: drafted(number),
+        submitted_us: Some(drafted(number) + 50_000),
+        changed_us: drafted(number) + 90_000,
+    };
+    let origin = Origin { version: 5, shard: 0, seq: number };
+    Stored { key: Key::of(id(number)), origin, values: row.values() }
+}
