@@ -3,13 +3,13 @@
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use chrono::DateTime;
+use uuid::Uuid;
 
 use super::ProductNode;
 use super::types::ProductStatus;
 use crate::context::{Loaded, application, engine};
 use crate::errors::{FORBIDDEN, INVALID_VALUE, coded, fault};
 use crate::ids::PublicPriceListId;
-use crate::lists::Cursor;
 use crate::positions::PositionToken;
 use crate::scalars::{GivenPosition, Long};
 use actors::aggregate_ref::Fault;
@@ -17,10 +17,14 @@ use actors::reading::Reading;
 use actors::search::Searched;
 use application::caller::Caller;
 use auth::Permission;
+use domain::id::AggregateId;
 use domain::money::{Currency, Money, MoneyError};
 use domain::products::price_list::default_list;
 use domain::products::product::Status;
+use projections::cursor;
 use projections::position::Position;
+use projections::position_token::TokenKey;
+use projections::table::{self, Value};
 use search::query::{FACET_VALUES_MAX, PriceRange};
 use search::{FacetField, Hit, InvalidQuery, Key, Language, Matched, Order, Query, Wanted};
 
@@ -114,11 +118,11 @@ impl SearchQuery {
             asked.facets = vec![FacetField::Family, FacetField::Variant];
             asked.facet_values = FACET_VALUES_MAX;
         }
-        let list = asked.fingerprint();
+        let list = List::of(&asked, context);
         if let Some(after) = after {
-            let place = Place::read(&after).filter(|place| place.list == list);
-            let place = place.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list"))?;
-            asked.after = Some(place.key);
+            let key = list.key(&after);
+            asked.after =
+                Some(key.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list"))?);
         }
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
         let has_previous_page = asked.after.is_some();
@@ -187,32 +191,34 @@ fn invalid(error: &InvalidQuery) -> async_graphql::Error {
     coded(code, format!("{field}: {error}"))
 }
 
-/// The place of a hit in the list of its query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Place {
-    list: u64,
-    key: Key,
+/// The list of a query, whose cursors only it takes.
+struct List {
+    name: String,
+    keys: TokenKey,
 }
 
-impl Cursor for Place {
-    fn write(&self) -> String {
-        format!("{:016x}{:032x}{:x}", self.list, self.key.id, self.key.rank)
+impl List {
+    fn of(query: &Query, context: &Context<'_>) -> Self {
+        let name = format!("search {:016x}", query.fingerprint());
+        Self { name, keys: *engine(context).services.keyed.tokens() }
     }
 
-    fn read(text: &str) -> Option<Self> {
-        let (list, rest) = text.split_at_checked(16)?;
-        let (id, rank) = rest.split_at_checked(32)?;
-        let list = u64::from_str_radix(list, 16).ok()?;
-        let id = u128::from_str_radix(id, 16).ok()?;
-        let rank = u64::from_str_radix(rank, 16).ok()?;
-        Some(Self { list, key: Key { rank, id } })
+    fn cursor(&self, Hit { key, .. }: &Hit) -> String {
+        let rank = vec![Value::Int(key.rank.cast_signed())];
+        let id = AggregateId(Uuid::from_u128(key.id));
+        cursor::write(&self.name, &(rank, table::Key::of(id)), &self.keys)
+    }
+
+    fn key(&self, cursor: &str) -> Option<Key> {
+        let (values, row) = cursor::read(&self.name, cursor, &self.keys)?;
+        let [Value::Int(rank)] = values[..] else { return None };
+        Some(Key { rank: rank.cast_unsigned(), id: row.id.0.as_u128() })
     }
 }
 
 pub struct ProductSearchConnection {
     searched: Searched,
-    /// What tells this list from others.
-    list: u64,
+    list: List,
     has_previous_page: bool,
 }
 
@@ -220,12 +226,12 @@ pub struct ProductSearchConnection {
 #[Object]
 impl ProductSearchConnection {
     async fn edges(&self) -> Vec<ProductSearchEdge<'_>> {
-        let edge = |hit| ProductSearchEdge { list: self.list, hit };
+        let edge = |hit| ProductSearchEdge { list: &self.list, hit };
         self.searched.found.hits.iter().map(edge).collect()
     }
 
     async fn page_info(&self) -> PageInfo {
-        let cursor = |hit: &Hit| Place { list: self.list, key: hit.key }.write();
+        let cursor = |hit: &Hit| self.list.cursor(hit);
         let hits = &self.searched.found.hits;
         PageInfo {
             has_previous_page: self.has_previous_page,
@@ -268,7 +274,7 @@ impl ProductSearchConnection {
 }
 
 pub struct ProductSearchEdge<'a> {
-    list: u64,
+    list: &'a List,
     hit: &'a Hit,
 }
 
@@ -276,7 +282,7 @@ pub struct ProductSearchEdge<'a> {
 #[Object]
 impl ProductSearchEdge<'_> {
     async fn cursor(&self) -> String {
-        Place { list: self.list, key: self.hit.key }.write()
+        self.list.cursor(self.hit)
     }
 
     /// The product as of the position of the index.
@@ -323,22 +329,6 @@ impl ProductFacet {
             },
             values: facet.values.iter().take(shown).map(value).collect(),
             has_more: facet.further || facet.values.len() > shown,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_come_back_as_they_went_out() {
-        for rank in [0, 7, u64::MAX] {
-            let place = Place { list: 5, key: Key { rank, id: u128::MAX - 3 } };
-            assert_eq!(Place::read(&place.write()), Some(place));
-        }
-        for bad in ["", "x", "č", &"0".repeat(47), &"0".repeat(48), &"f".repeat(65)] {
-            assert_eq!(Place::read(bad), None, "{bad}");
         }
     }
 }
