@@ -170,6 +170,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn statements_are_compiled_once_whatever_they_are_run_with() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut reader = database.readers.acquire().await.expect("a connection");
+        let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
+            .fetch_all(reader.connection())
+            .await
+            .expect("the library says how it was built");
+        assert!(options.iter().any(|option| option == "ENABLE_QPSG"), "{options:?}");
+    }
+
+    #[tokio::test]
     async fn an_aggregate_is_found_by_steps_down_the_unique_index() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let database = database(directory.path()).await;
