@@ -45,14 +45,23 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
 /// The two fields that name a stock item, as JSON.
 pub struct Item(String);
 
+/// A location with an id that the server gave.
+async fn location(connection: &mut Connection, server: &Server) -> String {
+    let body = "{\"query\":\"mutation { createLocation(input: {name: \\\"Shelf\\\", timeZone: \
+                \\\"UTC\\\"}) { id } }\"}";
+    let reply = String::from_utf8_lossy(connection.post(&server.address, body).await).into_owned();
+    let id = reply.split('"').find(|word| word.starts_with("location_"));
+    id.unwrap_or_else(|| panic!("{body} was answered {reply}")).to_owned()
+}
+
 /// Opens so many stock items and fills them.
 pub async fn prepare(server: &Server, count: usize) -> Vec<Item> {
     let mut connection = Connection::open(&server.address).await;
+    let location = location(&mut connection, server).await;
     let mut items = Vec::with_capacity(count);
     for _ in 0..count {
-        let (variant, location) = (Uuid::now_v7(), Uuid::now_v7());
-        let item =
-            format!("\"variantId\":\"variant_{variant}\",\"locationId\":\"location_{location}\"");
+        let variant = Uuid::now_v7();
+        let item = format!("\"variantId\":\"variant_{variant}\",\"locationId\":\"{location}\"");
         for (field, input, more) in [
             ("openStock", "OpenStockInput", ""),
             ("receiveStock", "ReceiveStockInput", ",\"quantity\":\"100000000000\""),

@@ -24,10 +24,12 @@ use domain::id::AggregateId;
 use payments::PaymentProvider;
 use projections::Projection;
 use projections::calendars::Calendars;
+use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
 use projections::table::{Picture, Table};
 use projections::tables::holds::Holds;
+use projections::tables::locations::Locations;
 use projections::tables::orders::Orders;
 use projections::tables::products::Products;
 use projections::tables::stock::Stock;
@@ -145,12 +147,14 @@ registry! {
         products: Products,
         variants: Variants,
         holds: Holds,
+        locations: Locations,
     }
     pictures {
         stock: Stock,
     }
     views {
         calendars: Calendars,
+        closed_locations: ClosedLocations,
     }
     reactions {
         registration: Registration,

@@ -14,6 +14,7 @@ pub mod price_lists;
 pub mod orders;
 pub mod users;
 pub mod operators;
+pub mod locations;
 pub mod stock;
 pub mod transfers;
 pub mod sagas;

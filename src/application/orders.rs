@@ -12,6 +12,7 @@ use crate::personal;
 use crate::price_lists::{self, WantedList};
 use crate::pricing::{Offer, Unpriced, offer};
 use crate::request::{Outcome, Request, refused_as};
+use crate::stock::is_closed;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use domain::access::user::{self, Standing, User};
@@ -22,6 +23,7 @@ use domain::commerce::order::{
 use domain::email::EmailAddress;
 use domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use domain::money::Money;
+use domain::products::location;
 use domain::products::stock_item::{CustomerLimit, OneHold, StockItem, stock_item_id};
 use domain::question::Whole;
 use sagas::checkout::hold_id;
@@ -98,6 +100,15 @@ pub enum Refusal {
         line: u32,
         reason: Unpriced,
     },
+    /// What a line, by its number, is about lies where nothing is promised any more.
+    ClosedSince {
+        line: u32,
+    },
+    /// Nothing is promised where the stock would be taken from; `line` counts from 0 where several were
+    /// wanted.
+    Closed {
+        line: Option<usize>,
+    },
     /// More of one stock item than one customer may hold, with what the other lines want of it; `line`
     /// counts from 0 where several were wanted.
     TooMuchForOne {
@@ -141,6 +152,10 @@ impl fmt::Display for Refusal {
                 "line {line} costs {to} now and not {from}, or is taxed otherwise: take the new prices with repriceOrder"
             ),
             Self::Gone { line, reason } => write!(formatter, "line {line}: {reason}"),
+            Self::Closed { .. } => location::Refusal::Closed.fmt(formatter),
+            Self::ClosedSince { line } => {
+                write!(formatter, "line {line}: {}", location::Refusal::Closed)
+            }
             Self::TooMuchForOne { limit, others, .. } => write!(
                 formatter,
                 "a customer holds at most {limit} of it at a time, and other lines want {others}"
@@ -161,6 +176,7 @@ impl aggregate::Refusal for Refusal {
             Self::Buyer(None) => user::Refusal::NotFound.code(),
             Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
             Self::Repriced { .. } => "PRICE_STALE",
+            Self::Closed { .. } | Self::ClosedSince { .. } => location::Refusal::Closed.code(),
             Self::TooMuchForOne { .. } => "CUSTOMER_LIMIT_REACHED",
             Self::NotShipped { .. } => "ORDER_NOT_SHIPPED",
         }
@@ -208,6 +224,11 @@ pub async fn draft(
             }
         }
     }
+    let closed = draft.lines.iter().position(|line| is_closed(request, line.location));
+    if let Some(line) = closed {
+        let refusal = Refusal::Closed { line: Some(line) };
+        return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
+    }
     if let Some(refusal) = too_much(request, &draft.lines).await? {
         return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
     }
@@ -231,6 +252,9 @@ pub async fn add_line(
         Ok(list) => list,
         Err(refusal) => return earlier(request, order, line, refusal.into()).await,
     };
+    if is_closed(request, line.location) {
+        return earlier(request, order, line, Refusal::Closed { line: None }).await;
+    }
     let others = of_one_item(&reading.answer, None, line.variant, line.location);
     if let Some(refusal) = over_limit(request, line.item(), line.quantity, others).await? {
         return earlier(request, order, line, refusal).await;
@@ -337,6 +361,10 @@ async fn reviewed(
     let (mut gone, mut repriced, mut changed) = (None, None, Vec::new());
     for (number, line) in order.lines.iter() {
         let number = *number;
+        if is_closed(request, line.location) {
+            gone.get_or_insert(Refusal::ClosedSince { line: number });
+            continue;
+        }
         let engine = &request.application.engine;
         match offer(engine, drafted.price_list, line.product, line.variant).await? {
             Err(reason) => _ = gone.get_or_insert(Refusal::Gone { line: number, reason }),

@@ -2,10 +2,12 @@
 //! this file begins it, waits for its end, and says what came of it.
 
 use crate::request::Request;
+use crate::stock::is_closed;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
 use domain::aggregate;
 use domain::id::{LocationId, TransferId, VariantId};
+use domain::products::location;
 use domain::products::stock_item::{self, IsOpen, MayBeSent, StockItem, stock_item_id};
 use domain::question::{Version, Whole};
 use sagas::transfer::{self, Command, Goods, IsOver, Phase, Transfer, Why, saga_id};
@@ -26,6 +28,8 @@ pub enum Refusal {
     SameLocation,
     /// No stock of this variant is kept there.
     DestinationNotOpen,
+    /// It takes nothing in any more.
+    DestinationClosed,
     Stock(stock_item::Refusal),
     /// One side refused for another reason, it was given up, or somebody aborted it.
     NotMoved {
@@ -39,6 +43,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::SameLocation => transfer::Refusal::SameLocation.fmt(formatter),
             Self::DestinationNotOpen => stock_item::Refusal::NotOpen.fmt(formatter),
+            Self::DestinationClosed => location::Refusal::Closed.fmt(formatter),
             Self::Stock(refusal) => refusal.fmt(formatter),
             Self::NotMoved { message, .. } => formatter.write_str(message),
         }
@@ -52,6 +57,7 @@ impl Refusal {
         match self {
             Self::SameLocation => transfer::Refusal::SameLocation.code(),
             Self::DestinationNotOpen => stock_item::Refusal::NotOpen.code(),
+            Self::DestinationClosed => location::Refusal::Closed.code(),
             Self::Stock(refusal) => refusal.code(),
             Self::NotMoved { code, .. } => code,
         }
@@ -88,6 +94,9 @@ pub async fn transfer(
     let goods = Goods { transfer, variant, from, to, quantity };
     let saga = request.aggregate::<Transfer>(saga_id(transfer));
     if matches!(saga.read(&Whole).await?.answer.phase, Phase::NotStarted | Phase::Refused) {
+        if is_closed(request, to) {
+            return Err(AskError::Refused(Refusal::DestinationClosed));
+        }
         may_be_sent(request, &goods).await?;
     }
     start(request, goods).await?;

@@ -20,12 +20,14 @@ use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::id::AggregateId;
+use domain::products::location::Location;
 use domain::products::price_list::PriceList;
 use domain::products::product::Product;
 use domain::question::Question;
 use domain::sealed::{Opened, Personal, Sealed};
 use projections::position::Position;
 use sagas::checkout::Checkout;
+use sagas::transfer::Transfer;
 
 /// What resolvers ask for whatever they do not know themselves.
 pub fn application<'a>(context: &Context<'a>) -> &'a Application {
@@ -99,7 +101,7 @@ macro_rules! viewed_whole {
     )+};
 }
 
-viewed_whole!(User, Product, PriceList, Order, Checkout);
+viewed_whole!(User, Product, PriceList, Location, Order, Checkout, Transfer);
 
 /// What was answered about an `A`.
 pub type Answer<A> = <<A as Viewed>::View as Question<A>>::Answer;

@@ -58,7 +58,7 @@ macro_rules! public_ids {
                 known.ok_or_else(|| {
                     let expected =
                         concat!("an id that begins with ", $prefix, " was expected, as it was given out");
-                    super::places::refuse(super::errors::INVALID_ID, value.as_ref(), expected)
+                    super::places::refuse_id($prefix, value.as_ref(), expected)
                 })
             }
 
@@ -138,9 +138,7 @@ sagas::kinds!(ids_of_kinds);
 // The ids of what lies within an aggregate, or is none of ours.
 public_ids! {
     PublicVariantId, "variant_";
-    PublicLocationId, "location_";
     PublicHoldId, "hold_";
-    PublicTransferId, "transfer_";
     PublicEventId, "event_";
     /// A buyer who need not be a user.
     PublicCustomerId, "customer_";
@@ -161,7 +159,7 @@ fn read(prefix: &str, text: &str) -> Option<Uuid> {
 }
 
 /// A user who buys is a customer, and is shown under both names: each is taken back for the other.
-fn other_name(prefix: &str) -> Option<&'static str> {
+pub fn other_name(prefix: &str) -> Option<&'static str> {
     match prefix {
         PublicUserId::PREFIX => Some(PublicCustomerId::PREFIX),
         PublicCustomerId::PREFIX => Some(PublicUserId::PREFIX),

@@ -16,7 +16,6 @@ use application::caller::Caller;
 use application::request::Request;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
-use projections::position::Position;
 
 /// What a resolver of a mutation returns.
 pub type Answer<P> = Result<Option<P>>;
@@ -129,7 +128,7 @@ where
 }
 
 pub fn position_of(committed: &Committed) -> PositionToken {
-    PositionToken(Position::of(committed.shard, committed.seq))
+    PositionToken(committed.position())
 }
 
 /// The mutations of a context that are one command each: `fn name(input: Input) -> Payload =

@@ -6,10 +6,21 @@ use async_graphql::{InputType, InputValueError, ServerError, Value as Constant, 
 use async_graphql_value::Value;
 
 use super::errors::INVALID_ID;
+use super::ids::other_name;
 
 /// What a refusal takes along, for this file alone.
 const GIVEN: &str = "given";
 const EXPECTED: &str = "expected";
+const KIND: &str = "kind";
+
+/// The refusal of an id that is none of the kind with this prefix.
+pub fn refuse_id<T: InputType>(
+    prefix: &str,
+    given: Option<&Constant>,
+    expected: &str,
+) -> InputValueError<T> {
+    refuse(INVALID_ID, given, expected).with_extension(KIND, prefix)
+}
 
 /// The refusal of a value by its type.
 pub fn refuse<T: InputType>(
@@ -32,14 +43,24 @@ pub fn name(errors: &mut [ServerError], document: &ExecutableDocument, variables
         else {
             continue;
         };
-        extensions.unset(GIVEN);
-        extensions.unset(EXPECTED);
-        let is_id =
-            matches!(extensions.get("code"), Some(Constant::String(code)) if code == INVALID_ID);
-        let search = Search { given, is_id, variables };
-        let mut selections = document.operations.iter();
-        let place = selections
-            .find_map(|(_, operation)| search.selections(&operation.node.selection_set.node));
+        let prefix = match extensions.get(KIND) {
+            Some(Constant::String(prefix)) => Some(prefix.clone()),
+            _ => None,
+        };
+        for mine in [GIVEN, EXPECTED, KIND] {
+            extensions.unset(mine);
+        }
+        // The same text may be an id of the right kind elsewhere: inputs of this kind come first.
+        let names = match &prefix {
+            Some(prefix) => vec![Names::OfKind(words_of(prefix)), Names::OfIds],
+            None => vec![Names::All],
+        };
+        let place = names.into_iter().find_map(|names| {
+            let search = Search { given: given.clone(), names, variables };
+            let mut operations = document.operations.iter();
+            operations
+                .find_map(|(_, operation)| search.selections(&operation.node.selection_set.node))
+        });
         error.message = match &place {
             Some(place) => format!("{}: {expected}", written(place)),
             None => expected,
@@ -51,8 +72,36 @@ pub fn name(errors: &mut [ServerError], document: &ExecutableDocument, variables
     }
 }
 
-fn is_named_id(field: &str) -> bool {
-    field == "id" || field.ends_with("Id")
+/// Which inputs a value may be one of, by their names.
+enum Names {
+    All,
+    OfIds,
+    /// In lower case, how inputs end that take ids of a kind.
+    OfKind(Vec<String>),
+}
+
+impl Names {
+    fn have(&self, field: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::OfIds => field == "id" || field.ends_with("Id"),
+            Self::OfKind(words) => {
+                let field = field.to_lowercase();
+                words.iter().any(|word| field.ends_with(word))
+            }
+        }
+    }
+}
+
+/// `pricelistid` for `price_list_`: a user goes by two names.
+fn words_of(prefix: &str) -> Vec<String> {
+    let word = |prefix: &str| format!("{}id", prefix.replace('_', ""));
+    std::iter::once(prefix).chain(other_name(prefix)).map(word).collect()
+}
+
+/// The name by which a value is known: that of a filter stands around it.
+fn known_as<'a>(of: &'a str, field: &'a str) -> &'a str {
+    if matches!(field, "eq" | "in") { of } else { field }
 }
 
 /// `input.lines[2].quantity`.
@@ -72,7 +121,7 @@ fn written(place: &[String]) -> String {
 struct Search<'a> {
     given: Constant,
     /// Of an id: another input may have the same text.
-    is_id: bool,
+    names: Names,
     variables: &'a Variables,
 }
 
@@ -102,14 +151,17 @@ impl Search<'_> {
                 items.find_map(|(index, item)| Some(outer(index, self.value(of, item)?)))
             }
             Value::Object(fields) => {
-                fields.iter().find_map(|(name, value)| Some(outer(name, self.value(name, value)?)))
+                let mut fields = fields.iter();
+                fields.find_map(|(name, value)| {
+                    Some(outer(name, self.value(known_as(of, name), value)?))
+                })
             }
             other => self.constant(of, &other.clone().into_const()?),
         }
     }
 
     fn constant(&self, of: &str, value: &Constant) -> Option<Vec<String>> {
-        if *value == self.given && (!self.is_id || is_named_id(of)) {
+        if *value == self.given && self.names.have(of) {
             return Some(Vec::new());
         }
         match value {
@@ -117,9 +169,12 @@ impl Search<'_> {
                 let mut items = items.iter().enumerate();
                 items.find_map(|(index, item)| Some(outer(index, self.constant(of, item)?)))
             }
-            Constant::Object(fields) => fields
-                .iter()
-                .find_map(|(name, value)| Some(outer(name, self.constant(name, value)?))),
+            Constant::Object(fields) => {
+                let mut fields = fields.iter();
+                fields.find_map(|(name, value)| {
+                    Some(outer(name, self.constant(known_as(of, name), value)?))
+                })
+            }
             _ => None,
         }
     }

@@ -204,6 +204,8 @@ impl Compared for String {
 #[graphql(concrete(name = "UserIdFilter", params(PublicUserId)))]
 #[graphql(concrete(name = "ProductStatusFilter", params(super::products::ProductStatus)))]
 #[graphql(concrete(name = "HoldPhaseFilter", params(super::products::HoldPhase)))]
+#[graphql(concrete(name = "LocationKindFilter", params(super::products::LocationKind)))]
+#[graphql(concrete(name = "LocationStatusFilter", params(super::products::LocationStatus)))]
 #[graphql(concrete(name = "VariantIdFilter", params(PublicVariantId)))]
 #[graphql(concrete(name = "LocationIdFilter", params(PublicLocationId)))]
 #[graphql(concrete(name = "CustomerIdFilter", params(PublicCustomerId)))]

@@ -60,7 +60,8 @@ const SHORT_TEXTS: [(&str, usize); 32] = [
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 9] = [
+const COUNTED_TEXTS: [&str; 10] = [
+    "Location.address",
     "Product.description",
     "User.suspensionReason",
     "Checkout.reason",

@@ -6,6 +6,7 @@ pub mod position;
 pub mod position_token;
 
 pub mod calendars;
+pub mod closed_locations;
 pub mod open_sagas;
 pub mod plan;
 pub mod table;

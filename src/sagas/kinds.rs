@@ -24,12 +24,14 @@ macro_rules! kinds {
                 public(PublicPriceListId "price_list_" PriceListNode), fact();
             StockItem = domain::products::stock_item::StockItem,
                 public(PublicStockItemId "stock_" StockItemNode), fact(StockItem);
+            Location = domain::products::location::Location,
+                public(PublicLocationId "location_" LocationNode), fact(Location);
             Order = domain::commerce::order::Order,
                 public(PublicOrderId "order_" OrderNode), fact(Order);
             Checkout = sagas::checkout::Checkout,
                 public(PublicCheckoutId "checkout_" CheckoutNode), fact(Checkout);
             Transfer = sagas::transfer::Transfer,
-                public(), fact(Transfer);
+                public(PublicTransferId "transfer_" TransferNode), fact(Transfer);
             Calendar = domain::scheduling::calendar::Calendar,
                 public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
         }

@@ -95,9 +95,10 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 47] = [
+const STATES: [&str; 48] = [
     "ABORTED",
     "ARRIVED",
+    "CLOSED",
     "CONFLICT",
     "DECLINED",
     "EMPTY",

@@ -25,6 +25,7 @@ use persistence::codec::{self, Meta};
 use persistence::journal::{Epoch, Seq, ShardId};
 use persistence::shortcut::{Planted, Shortcut};
 use persistence::writer::lane::{Cut, Dropped};
+use projections::position::Position;
 use telemetry::trace::is_sampled;
 
 /// Keys since the last snapshot that are held at most; beyond it keyed commands wait for one.
@@ -67,6 +68,13 @@ pub struct Committed {
     pub version: u64,
     pub shard: ShardId,
     pub seq: Seq,
+}
+
+impl Committed {
+    /// What has come as far has seen it.
+    pub fn position(&self) -> Position {
+        Position::of(self.shard, self.seq)
+    }
 }
 
 /// What a caller is told. Between nodes it crosses as what the caller makes of it: `Committed` or an

@@ -29,8 +29,11 @@ pub const RETAIL: [(&str, &str); 5] = [
     ("PEN-F", "65.00"),
 ];
 
-/// The places that keep stock.
-pub const LOCATIONS: [&str; 2] = ["Warehouse Berlin", "Store Hamburg"];
+/// The places that keep stock: name, kind, address.
+pub const LOCATIONS: [(&str, &str, &str); 2] = [
+    ("Warehouse Berlin", "WAREHOUSE", "Westhafenstr. 1\n13353 Berlin"),
+    ("Store Hamburg", "SHOP", "Neuer Wall 10\n20354 Hamburg"),
+];
 
 const STANDARD: u32 = 190_000;
 const REDUCED: u32 = 70_000;

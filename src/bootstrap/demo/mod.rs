@@ -19,7 +19,6 @@ use actors::core::CommandMeta;
 use auth::Principal;
 use client::{Client, DemoError};
 use domain::commerce::order::{self, Order};
-use domain::id::AggregateId;
 use goods::{GOODS, Good, LOCATIONS, RETAIL, Variant};
 use graphql::GraphqlSchema;
 use graphql::ids::PublicOrderId;
@@ -45,15 +44,16 @@ pub async fn prepare(
         return Ok(());
     }
     tracing::info!("making the demo data");
+    let shelves = locations(&client).await?;
     let products = stream::iter(&GOODS)
-        .map(|good| product(&client, good))
+        .map(|good| product(&client, good, &shelves))
         .buffered(AT_ONCE)
         .try_collect::<Vec<_>>()
         .await?;
     let catalogue: Vec<&Sellable> = products.iter().flatten().collect();
     retail(&client, &catalogue).await?;
     let customers = customers(&client).await?;
-    orders(&client, engine, followers, &catalogue, &customers).await?;
+    orders(&client, engine, followers, &catalogue, &customers, &shelves[0]).await?;
     calendars(&client).await?;
     staff(&client).await?;
     tracing::info!(products = GOODS.len(), customers = customers.len(), "the demo data is made");
@@ -77,12 +77,23 @@ struct Sellable {
     sku: &'static str,
 }
 
-fn location(place: usize) -> String {
-    let id = AggregateId::derived(&[b"demo_location", LOCATIONS[place].as_bytes()]);
-    format!("location_{id}")
+/// The ids of the places that keep stock.
+async fn locations(client: &Client<'_>) -> Result<Vec<String>, DemoError> {
+    let mut ids = Vec::new();
+    for (name, kind, address) in LOCATIONS {
+        let input =
+            json!({ "name": name, "kind": kind, "timeZone": "Europe/Berlin", "address": address });
+        let made = client.mutate("createLocation", "location { id }", name, input).await?;
+        ids.push(text(&made, "/location/id")?);
+    }
+    Ok(ids)
 }
 
-async fn product(client: &Client<'_>, good: &Good) -> Result<Vec<Sellable>, DemoError> {
+async fn product(
+    client: &Client<'_>,
+    good: &Good,
+    shelves: &[String],
+) -> Result<Vec<Sellable>, DemoError> {
     let key = good.variants[0].sku;
     let input =
         json!({ "name": good.name, "family": good.family, "description": good.description });
@@ -90,7 +101,7 @@ async fn product(client: &Client<'_>, good: &Good) -> Result<Vec<Sellable>, Demo
     let product = text(&made, "/product/id")?;
     let mut sellable = Vec::new();
     for variant in good.variants {
-        let id = self::variant(client, &product, variant).await?;
+        let id = self::variant(client, &product, variant, shelves).await?;
         sellable.push(Sellable { product: product.clone(), variant: id, sku: variant.sku });
     }
     if good.tax_millionths > 0 {
@@ -105,6 +116,7 @@ async fn variant(
     client: &Client<'_>,
     product: &str,
     variant: &Variant,
+    shelves: &[String],
 ) -> Result<String, DemoError> {
     let input = json!({ "productId": product, "sku": variant.sku, "name": variant.name });
     let made = client.mutate("addVariant", "variantId", variant.sku, input).await?;
@@ -114,8 +126,8 @@ async fn variant(
         let input = json!({ "productId": product, "variantId": id, "price": price });
         client.mutate("setPrice", "", &format!("{}-{currency}", variant.sku), input).await?;
     }
-    for (place, quantity) in variant.stock.into_iter().enumerate() {
-        let stock = json!({ "variantId": id, "locationId": location(place) });
+    for (shelf, quantity) in shelves.iter().zip(variant.stock) {
+        let stock = json!({ "variantId": id, "locationId": shelf });
         client.mutate("openStock", "", variant.sku, stock.clone()).await?;
         if quantity > 0 {
             let mut received = stock;
@@ -194,6 +206,7 @@ async fn orders(
     followers: &Followers,
     catalogue: &[&Sellable],
     customers: &[String],
+    shelf: &str,
 ) -> Result<(), DemoError> {
     use Until::{CancelledByBuyer, CheckedOut, Completed, Draft, Expired};
     let wanted: [Wanted; 13] = [
@@ -224,7 +237,7 @@ async fn orders(
                 "orderId": order,
                 "productId": sold.product,
                 "variantId": sold.variant,
-                "locationId": location(0),
+                "locationId": shelf,
                 "quantity": quantity.to_string(),
             });
             client.mutate("addOrderLine", "", &format!("{key}-{sku}"), input).await?;

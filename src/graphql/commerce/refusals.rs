@@ -51,8 +51,16 @@ impl From<orders::Refusal> for UserError {
             }
             orders::Refusal::Repriced { .. }
             | orders::Refusal::Gone { .. }
+            | orders::Refusal::ClosedSince { .. }
             | orders::Refusal::NotShipped { .. } => {
                 Self::plain(refusal.code(), &refusal, &["orderId"])
+            }
+            orders::Refusal::Closed { line } => {
+                let error = Self::plain(refusal.code(), &refusal, &["locationId"]);
+                match line {
+                    Some(line) => error.within(&["lines", &line.to_string()]),
+                    None => error,
+                }
             }
             orders::Refusal::TooMuchForOne { line, limit, others } => {
                 let error = Self::CustomerLimitReached(CustomerLimitReached {

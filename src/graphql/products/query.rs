@@ -60,7 +60,7 @@ pub struct NameFilter {
 }
 
 impl NameFilter {
-    fn on(&self, column: &'static str) -> Filter {
+    pub(super) fn on(&self, column: &'static str) -> Filter {
         let Self { eq, starts_with } = self.clone();
         TextFilter { eq, r#in: None, starts_with }.on_lower(column)
     }

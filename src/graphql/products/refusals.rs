@@ -6,7 +6,7 @@ use crate::errors::{
     UserError, path_of,
 };
 use crate::ids::PublicOrderId;
-use application::{price_lists, transfers};
+use application::{price_lists, stock, transfers};
 use domain::aggregate::Refusal as _;
 use domain::products::{price_list, product, stock_item};
 
@@ -129,11 +129,20 @@ impl From<stock_item::Refusal> for UserError {
     }
 }
 
+impl From<stock::Refusal> for UserError {
+    fn from(refusal: stock::Refusal) -> Self {
+        match refusal {
+            stock::Refusal::Stock(refusal) => refusal.into(),
+            stock::Refusal::Location(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<transfers::Refusal> for UserError {
     fn from(refusal: transfers::Refusal) -> Self {
         use transfers::Refusal;
         match refusal {
-            Refusal::SameLocation | Refusal::DestinationNotOpen => {
+            Refusal::SameLocation | Refusal::DestinationNotOpen | Refusal::DestinationClosed => {
                 Self::plain(refusal.code(), &refusal, &["toLocationId"])
             }
             Refusal::NotMoved { .. } => Self::plain(refusal.code(), &refusal, &[]),

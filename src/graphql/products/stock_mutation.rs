@@ -7,7 +7,7 @@ use crate::context::load;
 use crate::errors::UserError;
 use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
 use crate::mutation::{
-    Answer, Payload, change, inputs, mutations, payload, position_of, request, send,
+    Answer, Payload, Target, change, inputs, mutations, payload, position_of, request,
 };
 use crate::scalars::{Duration, Long};
 use actors::core::Committed;
@@ -116,14 +116,6 @@ pub struct TransferStockInput {
 }
 
 mutations! { StockCommands {
-    /// Begins to keep stock of a variant at a location.
-    fn open_stock(input: OpenStockInput) -> StockItemPayload =
-        Command::Open { variant: input.variant_id.into(), location: input.location_id.into() };
-
-    /// Goods came in; fills backorders, oldest first.
-    fn receive_stock(input: ReceiveStockInput) -> StockItemPayload =
-        Command::Receive { quantity: input.quantity.0 };
-
     /// Corrects what is on hand by a difference, whatever was promised: see `shortage`.
     fn adjust_stock(input: AdjustStockInput) -> StockItemPayload =
         Command::Adjust { delta: input.delta.0, reason: input.reason },
@@ -159,10 +151,6 @@ mutations! { StockCommands {
     /// Takes a committed or backordered promise back that is for no order.
     fn deallocate_hold(input: HoldInput) -> StockItemPayload =
         Command::Deallocate { hold: input.hold_id.into() };
-
-    /// Sells over the counter: claimed, committed and shipped in one.
-    fn sell_stock(input: SellStockInput) -> StockItemPayload =
-        Command::Sell { quantity: input.quantity.0 };
 } }
 
 #[derive(Default)]
@@ -170,6 +158,39 @@ pub struct StockUseCases;
 
 #[Object]
 impl StockUseCases {
+    /// Begins to keep stock of a variant at a location that is not closed.
+    async fn open_stock(
+        &self,
+        context: &Context<'_>,
+        mut input: OpenStockInput,
+    ) -> Answer<StockItemPayload> {
+        let target = input.target();
+        let id = target.id;
+        let (variant, location) = (input.variant_id.into(), input.location_id.into());
+        let opened = stock::open(&target.request(context)?, variant, location).await;
+        Ok(Some(StockItemPayload::new(id, change(opened)?)))
+    }
+
+    /// Goods came in; fills backorders, oldest first. Not where the location is closed.
+    async fn receive_stock(
+        &self,
+        context: &Context<'_>,
+        mut input: ReceiveStockInput,
+    ) -> Answer<StockItemPayload> {
+        let (target, command) = (input.target(), Command::Receive { quantity: input.quantity.0 });
+        anew(context, target, input.variant_id, input.location_id, command).await
+    }
+
+    /// Sells over the counter: claimed, committed and shipped in one. Not where the location is closed.
+    async fn sell_stock(
+        &self,
+        context: &Context<'_>,
+        mut input: SellStockInput,
+    ) -> Answer<StockItemPayload> {
+        let (target, command) = (input.target(), Command::Sell { quantity: input.quantity.0 });
+        anew(context, target, input.variant_id, input.location_id, command).await
+    }
+
     /// The goods of a committed hold left: those of an order once it is confirmed.
     async fn ship_hold(
         &self,
@@ -182,7 +203,7 @@ impl StockUseCases {
         Ok(Some(StockItemPayload::new(id, change(shipped)?)))
     }
 
-    /// Claims stock for a while. The hold's id follows from the idempotency key.
+    /// Claims stock for a while, where the location is not closed. The hold's id follows from the idempotency key.
     async fn hold_stock(
         &self,
         context: &Context<'_>,
@@ -197,14 +218,15 @@ impl StockUseCases {
                 let (hold, customer) = (made.into(), CustomerId::from(input.customer_id));
                 let quantity = input.quantity.0;
                 let command = Command::Hold { hold, customer, quantity, seconds, order: None };
-                send::<StockItem>(&request, id, command).await?
+                let (variant, location) = (input.variant_id.into(), input.location_id.into());
+                change(stock::anew(&request, variant, location, command).await)?
             }
             Err(error) => Err(error),
         };
         Ok(Some(HoldStockPayload { made, payload: StockItemPayload::new(id, change) }))
     }
 
-    /// Moves stock to another location where it is kept already. Ask again with the same key if
+    /// Moves stock to another location where it is kept already, and which is not closed. Ask again with the same key if
     /// the outcome is not known: the move goes on where it was.
     async fn transfer_stock(
         &self,
@@ -223,6 +245,20 @@ impl StockUseCases {
         let outcome = change(transfers::transfer(&request, wanted).await)?;
         Ok(Some(TransferStockPayload { source, destination, outcome }))
     }
+}
+
+/// What brings something new to a location.
+async fn anew(
+    context: &Context<'_>,
+    target: Target,
+    variant: PublicVariantId,
+    location: PublicLocationId,
+    command: Command,
+) -> Answer<StockItemPayload> {
+    let id = target.id;
+    let request = target.request(context)?;
+    let done = stock::anew(&request, variant.into(), location.into(), command).await;
+    Ok(Some(StockItemPayload::new(id, change(done)?)))
 }
 
 /// Whole seconds, as the rules take them; they say which are too many.

@@ -4,8 +4,9 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use chrono::DateTime;
 
+use super::LocationNode;
 use super::{PriceMode, TotalsNode};
-use crate::context::{Arguments, Loaded, Viewed, arguments_of, take_values, wanted};
+use crate::context::{Arguments, Loaded, Viewed, arguments_of, load, take_values, wanted};
 use crate::errors::coded;
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
@@ -16,6 +17,7 @@ use crate::scalars::{Instant, Long, MoneyOutput};
 use crate::texts::Text;
 use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
 use domain::money::Rate;
+use domain::products::location::Location;
 use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::{self, Product};
 use domain::products::stock_item::{self, Short, ShortagePage, Shortages, StockItem};
@@ -211,6 +213,13 @@ impl StockItemNode {
 
     async fn location_id(&self) -> Option<PublicLocationId> {
         self.0.state().identity.map(|(_, location)| location.into())
+    }
+
+    /// Where it is kept; null where nobody gave that place a name.
+    async fn location(&self, context: &Context<'_>) -> Result<Option<LocationNode>> {
+        let Some((_, location)) = self.0.state().identity else { return Ok(None) };
+        let location = load::<Location>(context, AggregateId(location.0), None).await?;
+        Ok(location.map(LocationNode))
     }
 
     /// The units on the shelf.

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::catalogue::Product;
-use super::stock::Item;
+use super::stock::{Item, location};
 use crate::LoadError;
 use crate::checks::Check;
 use crate::client::{Data, Template, Told};
@@ -67,8 +67,7 @@ impl Browse {
         let products: Vec<_> = stream::iter(0..PRODUCTS)
             .map(|number| async move {
                 let product = Product::make(run, &format!("browse {number:02}")).await?;
-                let location = run.uuid(&format!("browse location {number}"));
-                let location = format!("location_{location}");
+                let location = location(run, &format!("browse {number:02}")).await?;
                 let item = Item { variant: product.variant.clone(), location };
                 item.open(run, UNITS).await?;
                 Ok::<_, LoadError>((product, item))

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::catalogue::Product;
-use super::stock::{Item, PLENTY, Standing, promised};
+use super::stock::{Item, PLENTY, Standing, location, promised};
 use crate::LoadError;
 use crate::checks::{Check, sample};
 use crate::client::{Data, NOT_CONNECTED, OVERLOADED, Payload, Template, Told, UserError};
@@ -142,9 +142,8 @@ impl Checkout {
         let mut items = Vec::new();
         let mut before = Vec::new();
         for number in 0..run.plan.spread {
-            let location = run.uuid(&format!("checkout location {number}"));
-            let item =
-                Item { variant: product.variant.clone(), location: format!("location_{location}") };
+            let location = location(run, &format!("checkout {number}")).await?;
+            let item = Item { variant: product.variant.clone(), location };
             item.open(run, PLENTY).await?;
             before.push(item.read(run).await?);
             let variables = format!(

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use super::stock::{Item, PLENTY, Standing, promised};
+use super::stock::{Item, PLENTY, Standing, location, promised};
 use crate::LoadError;
 use crate::checks::{Check, distinct_versions, sample};
 use crate::client::{Data, Template, Told, UserError};
@@ -70,7 +70,7 @@ impl Sale {
         };
         let item = Item {
             variant: format!("variant_{}", run.uuid(&format!("{name} variant"))),
-            location: format!("location_{}", run.uuid(&format!("{name} location"))),
+            location: location(run, name).await?,
         };
         item.open(run, units).await?;
         let before = item.read(run).await?;

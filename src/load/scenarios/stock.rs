@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::LoadError;
 use crate::checks::Check;
-use crate::client::{Data, Payload, Template};
+use crate::client::{Data, Payload, Template, UserError};
 use crate::run::Run;
 
 /// Far more units than any run sells.
@@ -28,6 +28,28 @@ pub struct Standing {
     pub held: i64,
     pub committed: i64,
     pub version: u64,
+}
+
+/// A location of its own for this run; the id.
+pub async fn location(run: &Run, name: &str) -> Result<String, LoadError> {
+    let document = "mutation Prepare($input: CreateLocationInput!) { payload: \
+                    createLocation(input: $input) { id userErrors { code } } }";
+    let variables = format!(
+        r#"{{"input":{{"name":"{name}","timeZone":"UTC","idempotencyKey":"{}-{name}"}}}}"#,
+        run.id
+    );
+    let body = Template::new(document, &variables).fill(&mut BytesMut::new(), &[]);
+    let reply: Data<Made> = run.api.need("preparing a location", body).await?;
+    let Made { id, user_errors } = reply.payload;
+    not_refused("preparing a location", &Payload { user_errors })?;
+    id.ok_or_else(|| LoadError::Failed("a location was made without an id".to_owned()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    id: Option<String>,
+    user_errors: Vec<UserError>,
 }
 
 impl Item {

@@ -4,5 +4,6 @@ pub mod orders;
 pub mod users;
 pub mod products;
 pub mod variants;
+pub mod locations;
 pub mod stock;
 pub mod holds;

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::process::Server;
-use super::serving::{LOCATION, ON_HAND, OPEN, RECEIVE, VARIANT, receipt, stock};
+use super::serving::{ON_HAND, RECEIVE, Shelf};
 
 /// What SQLite says where the table is gone.
 const CANARY: &str = "no such table";
@@ -27,16 +27,16 @@ async fn asked(server: &Server, id: &str, query: &str, variables: Value) -> Stri
 async fn what_a_database_said_is_logged_with_the_request_and_told_to_no_client() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(directory.path(), &["--demo"]);
-    server.data(OPEN, stock("open")).await;
-    server.data(RECEIVE, receipt("one")).await;
+    let shelf = Shelf::open(&server).await;
+    server.data(RECEIVE, shelf.receipt("one")).await;
 
     let file = directory.path().join("data/emporium.db");
     let mut operator =
         SqliteConnectOptions::new().filename(file).connect().await.expect("the file is there");
     let rename = |from: &str, to: &str| AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
     operator.execute(rename("journal", "elsewhere")).await.expect("it is renamed");
-    let item = json!({ "v": VARIANT, "l": LOCATION });
-    let written = asked(&server, WRITE_ID, RECEIVE, receipt("two")).await;
+    let item = shelf.item();
+    let written = asked(&server, WRITE_ID, RECEIVE, shelf.receipt("two")).await;
     let read = asked(&server, READ_ID, PAST, item.clone()).await;
     operator.execute(rename("elsewhere", "journal")).await.expect("it is renamed back");
 
@@ -48,7 +48,7 @@ async fn what_a_database_said_is_logged_with_the_request_and_told_to_no_client()
         }
     }
     // It has gone on: nothing of this was taken for a matter of the aggregate.
-    server.data(RECEIVE, receipt("two")).await;
+    server.data(RECEIVE, shelf.receipt("two")).await;
     assert_eq!(server.data(ON_HAND, item).await["stockItem"]["onHand"], 2);
 
     server.signal("TERM");

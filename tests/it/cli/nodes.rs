@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::task::block_in_place;
 
 use super::process::{Server, run};
-use super::serving::{LOCATION, ON_HAND, OPEN, RECEIVE, VARIANT, receipt, stock};
+use super::serving::{ON_HAND, RECEIVE, Shelf};
 use crate::support::database::{SHARDS, TestDatabase, on_mysql};
 use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
@@ -70,17 +70,13 @@ impl Home {
     }
 }
 
-fn item() -> Value {
-    json!({ "v": VARIANT, "l": LOCATION })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_node_is_followed_by_one_that_waited_and_a_restart_waits_for_nobody() {
     on_mysql(|database| async move {
         let (first, second) = (Home::of(&database, 1, ""), Home::of(&database, ENDLESS, ""));
         let server = first.start();
-        server.data(OPEN, stock("open")).await;
-        server.data(RECEIVE, receipt("one")).await;
+        let shelf = Shelf::open(&server).await;
+        server.data(RECEIVE, shelf.receipt("one")).await;
         // One that waits for shards can be told to stop.
         let waiting = second.begin();
         waiting.says("waiting for shards that another node holds");
@@ -91,7 +87,7 @@ async fn a_killed_node_is_followed_by_one_that_waited_and_a_restart_waits_for_no
         let started = Instant::now();
         server.kill();
         let server = first.start();
-        assert_eq!(server.data(ON_HAND, item()).await["stockItem"]["onHand"], 1);
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 1);
         println!("restarted on its own data directory within {:?}", started.elapsed());
 
         // Another one takes over when it has been silent for a lease.
@@ -102,8 +98,8 @@ async fn a_killed_node_is_followed_by_one_that_waited_and_a_restart_waits_for_no
         server.kill();
         let waiting = waiting.ready();
         println!("another node was ready {:?} after the death of the first", killed.elapsed());
-        assert_eq!(waiting.data(ON_HAND, item()).await["stockItem"]["onHand"], 1);
-        waiting.data(RECEIVE, receipt("two")).await;
+        assert_eq!(waiting.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 1);
+        waiting.data(RECEIVE, shelf.receipt("two")).await;
         waiting.signal("TERM");
         assert_eq!(waiting.end().0, Some(0));
     })
@@ -133,7 +129,7 @@ async fn a_living_twin_is_refused_with_a_sentence() {
             assert!(errors.contains(said), "{errors}");
         }
         // And the first one never noticed.
-        server.data(OPEN, stock("open")).await;
+        Shelf::open(&server).await;
         let mut operator = database.location.operator().await;
         let epochs = operator.texts("SELECT CONCAT('', MAX(epoch)) FROM shards").await;
         assert_eq!(epochs, ["1"]);
@@ -186,7 +182,7 @@ async fn a_server_waits_for_its_database_and_says_so_at_the_door() {
         assert_eq!(body["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{body}");
         proxy.set(Mode::Pass);
         let server = block_in_place(|| server.ready());
-        server.data(OPEN, stock("open")).await;
+        Shelf::open(&server).await;
         server.signal("TERM");
         assert_eq!(block_in_place(|| server.end()).0, Some(0));
     })
@@ -201,7 +197,7 @@ async fn a_node_whose_database_is_away_stops_within_its_bound() {
         let home = Home::new(url, 1, "");
         // The proxy lives on this runtime: whoever waits must leave it a thread.
         let server = block_in_place(|| home.start());
-        server.data(OPEN, stock("open")).await;
+        Shelf::open(&server).await;
         proxy.set(Mode::Blackhole);
         let told = Instant::now();
         server.signal("TERM");
@@ -221,8 +217,8 @@ async fn a_lost_tail_stops_its_shard_until_an_operator_accepts_the_loss() {
     on_mysql(|database| async move {
         let home = Home::of(&database, 1, "");
         let server = home.start();
-        server.data(OPEN, stock("open")).await;
-        let data = server.data(RECEIVE, receipt("one")).await;
+        let shelf = Shelf::open(&server).await;
+        let data = server.data(RECEIVE, shelf.receipt("one")).await;
         assert_eq!(data["receiveStock"]["userErrors"], json!([]), "{data}");
         let mut operator = database.location.operator().await;
         let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
@@ -248,7 +244,7 @@ async fn a_lost_tail_stops_its_shard_until_an_operator_accepts_the_loss() {
         // It is noticed, told, and stays so after another start.
         for _ in 0..2 {
             let server = home.start();
-            let reply = server.ask(ON_HAND, item()).await.expect("an answer");
+            let reply = server.ask(ON_HAND, shelf.item()).await.expect("an answer");
             assert_eq!(reply["errors"][0]["extensions"]["code"], "JOURNAL_REGRESSED", "{reply}");
             server.kill();
         }
@@ -277,9 +273,9 @@ async fn a_lost_tail_stops_its_shard_until_an_operator_accepts_the_loss() {
         assert!(record.contains("LossAccepted") && record.contains("drill"), "{record}");
 
         let server = home.start();
-        assert_eq!(server.data(ON_HAND, item()).await["stockItem"]["onHand"], 0);
-        server.data(RECEIVE, receipt("two")).await;
-        assert_eq!(server.data(ON_HAND, item()).await["stockItem"]["onHand"], 1);
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 0);
+        server.data(RECEIVE, shelf.receipt("two")).await;
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 1);
         server.signal("TERM");
         assert_eq!(server.end().0, Some(0));
         let (status, out, errors) = home.run(&["journal", "verify"]);

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::process::{Server, run};
+use super::serving::location;
 
 /// What a search must not find, as it is written and in either case: parts of addresses and names of nobody.
 const MARKS: [&str; 5] =
@@ -129,7 +130,7 @@ async fn order(server: &Server) -> String {
         server.data("{ products(first: 1) { edges { node { id variants { id } } } } }", json!({}));
     let product = goods.await["products"]["edges"][0]["node"].take();
     let variant = product["variants"][0]["id"].clone();
-    let shelf = "location_0192f3c1-0000-7000-8000-000000000002";
+    let shelf = location(server).await;
     let place =
         |key: &str| json!({"variantId": variant, "locationId": shelf, "idempotencyKey": key});
     change(server, "openStock", "OpenStockInput", "", place("open")).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::process::Server;
-use super::serving::LOCATION;
+use super::serving::location;
 
 /// Stock items that goods come to, all the time.
 const ITEMS: usize = 400;
@@ -21,10 +21,10 @@ fn variant(number: usize) -> String {
 }
 
 /// The same mutation of some items in a row.
-fn mutation(name: &str, from: usize, more: &str, key: &str) -> String {
+fn mutation(name: &str, location: &str, from: usize, more: &str, key: &str) -> String {
     let field = |n: usize| {
         format!(
-            "m{n}: {name}(input: {{variantId: \"{}\", locationId: \"{LOCATION}\"{more}, \
+            "m{n}: {name}(input: {{variantId: \"{}\", locationId: \"{location}\"{more}, \
              idempotencyKey: \"{key}\"}}) {{ userErrors {{ code }} }} ",
             variant(n)
         )
@@ -40,17 +40,19 @@ async fn metric(server: &Server, name: &str) -> u64 {
 }
 
 /// Writes from many sides until there are so many entries, and kills the server in the middle of it.
-async fn written_and_killed(server: Server, wanted: u64) {
+async fn written_and_killed(server: Server, location: String, wanted: u64) {
     let client = reqwest::Client::new();
     let rounds = Arc::new(AtomicU64::new(0));
     let mut writers = JoinSet::new();
     for writer in 0..16 {
         let (client, url, rounds) = (client.clone(), server.url.clone(), Arc::clone(&rounds));
+        let location = location.clone();
         writers.spawn(async move {
             loop {
                 let round = rounds.fetch_add(1, Ordering::Relaxed);
                 let from = (writer + 16 * round as usize) * TOGETHER % ITEMS;
-                let query = mutation("receiveStock", from, ", quantity: \"1\"", &round.to_string());
+                let key = round.to_string();
+                let query = mutation("receiveStock", &location, from, ", quantity: \"1\"", &key);
                 // It is killed while this goes on.
                 if client.post(&url).json(&json!({"query": query})).send().await.is_err() {
                     return;
@@ -74,10 +76,11 @@ async fn a_start_after_a_crash_reads_what_came_since_the_last_checkpoints() {
     let settings = format!("[limits]\ncheckpoint_entries = {checkpoint}\n");
     std::fs::write(directory.path().join("cluster.toml"), settings).expect("it is written");
     let server = block_in_place(|| Server::start(directory.path(), &["--demo"]));
+    let location = location(&server).await;
     for from in (0..ITEMS).step_by(TOGETHER) {
-        server.data(&mutation("openStock", from, "", "open"), json!({})).await;
+        server.data(&mutation("openStock", &location, from, "", "open"), json!({})).await;
     }
-    written_and_killed(server, wanted).await;
+    written_and_killed(server, location, wanted).await;
 
     let began = Instant::now();
     let server = block_in_place(|| Server::start(directory.path(), &["--demo"]));

@@ -9,27 +9,54 @@ use tokio::task::JoinSet;
 
 use super::process::{Server, run};
 
-pub const OPEN: &str =
-    "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
 pub const RECEIVE: &str =
     "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { userErrors { code } } }";
 pub const ON_HAND: &str =
     "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { onHand version } }";
 pub const VARIANT: &str = "variant_0192f3c1-0000-7000-8000-000000000001";
-pub const LOCATION: &str = "location_0192f3c1-0000-7000-8000-000000000002";
 
-pub fn stock(key: &str) -> Value {
-    json!({ "input": { "variantId": VARIANT, "locationId": LOCATION, "idempotencyKey": key } })
+/// A location of a server; the id.
+pub async fn location(server: &Server) -> String {
+    let query = "mutation($input: CreateLocationInput!) { createLocation(input: $input) { id } }";
+    let input = json!({ "name": "Shelf", "timeZone": "UTC", "idempotencyKey": "shelf" });
+    let mut data = server.data(query, json!({ "input": input })).await;
+    serde_json::from_value(data["createLocation"]["id"].take()).expect("an id")
 }
 
-pub fn receipt(key: &str) -> Value {
-    let mut variables = stock(key);
-    variables["input"]["quantity"] = json!("1");
-    variables
+/// A location at which the stock of [`VARIANT`] is kept.
+#[derive(Clone)]
+pub struct Shelf {
+    pub location: String,
 }
 
-async fn on_hand(server: &Server) -> u64 {
-    let data = server.data(ON_HAND, json!({ "v": VARIANT, "l": LOCATION })).await;
+impl Shelf {
+    pub async fn open(server: &Server) -> Self {
+        let shelf = Self { location: location(server).await };
+        let open = "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
+        let data = server.data(open, shelf.input("open")).await;
+        assert_eq!(data["openStock"]["userErrors"], json!([]), "{data}");
+        shelf
+    }
+
+    fn input(&self, key: &str) -> Value {
+        json!({ "input": { "variantId": VARIANT, "locationId": self.location, "idempotencyKey": key } })
+    }
+
+    /// What [`RECEIVE`] takes for one unit.
+    pub fn receipt(&self, key: &str) -> Value {
+        let mut variables = self.input(key);
+        variables["input"]["quantity"] = json!("1");
+        variables
+    }
+
+    /// What [`ON_HAND`] takes.
+    pub fn item(&self) -> Value {
+        json!({ "v": VARIANT, "l": self.location })
+    }
+}
+
+async fn on_hand(server: &Server, shelf: &Shelf) -> u64 {
+    let data = server.data(ON_HAND, shelf.item()).await;
     data["stockItem"]["onHand"].as_u64().unwrap_or_else(|| panic!("{data}"))
 }
 
@@ -54,8 +81,8 @@ async fn a_server_says_one_line_is_alone_and_stops_clean() {
     assert!(errors.contains(&holder) && errors.contains("--data"), "{errors}");
 
     // What was acknowledged before the signal is there after it.
-    server.data(OPEN, stock("open")).await;
-    server.data(RECEIVE, receipt("one")).await;
+    let shelf = Shelf::open(&server).await;
+    server.data(RECEIVE, shelf.receipt("one")).await;
     server.signal("TERM");
     let (status, more, errors) = server.end();
     assert_eq!(status, Some(0), "{errors}");
@@ -65,7 +92,7 @@ async fn a_server_says_one_line_is_alone_and_stops_clean() {
     // The second start finds its data and makes nothing twice.
     let count = "{ products(first: 100) { edges { node { id } } } orders(first: 100) { edges { node { id } } } }";
     let server = Server::start(directory.path(), &["--demo"]);
-    assert_eq!(on_hand(&server).await, 1);
+    assert_eq!(on_hand(&server, &shelf).await, 1);
     let data = server.data(count, json!({})).await;
     let edges = |list: &str| data[list]["edges"].as_array().map_or(0, Vec::len);
     assert_eq!((edges("products"), edges("orders")), (44, 13), "{data}");
@@ -91,7 +118,7 @@ async fn killed_in_a_stream_of_mutations_nothing_acknowledged_is_lost_and_nothin
     // Given a server that many clients send to
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(directory.path(), &["--demo"]);
-    server.data(OPEN, stock("open")).await;
+    let shelf = Shelf::open(&server).await;
     let sent = Arc::new(Mutex::new(BTreeSet::new()));
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
     let (enough, mut counted) = tokio::sync::watch::channel(0);
@@ -100,12 +127,13 @@ async fn killed_in_a_stream_of_mutations_nothing_acknowledged_is_lost_and_nothin
     for client in 0..CLIENTS {
         let (sent, acknowledged) = (Arc::clone(&sent), Arc::clone(&acknowledged));
         let (enough, url) = (Arc::clone(&enough), server.url.clone());
+        let shelf = shelf.clone();
         clients.spawn(async move {
             let http = reqwest::Client::new();
             for number in 0.. {
                 let key = format!("{client}-{number}");
                 sent.lock().await.insert(key.clone());
-                let body = json!({ "query": RECEIVE, "variables": receipt(&key) });
+                let body = json!({ "query": RECEIVE, "variables": shelf.receipt(&key) });
                 let reply = match http.post(&url).json(&body).send().await {
                     Ok(reply) => reply.json::<Value>().await,
                     Err(error) => Err(error),
@@ -130,15 +158,15 @@ async fn killed_in_a_stream_of_mutations_nothing_acknowledged_is_lost_and_nothin
     // Then what was acknowledged is there, nothing else but what was sent …
     let (sent, acknowledged) = (sent.lock().await.clone(), acknowledged.lock().await.clone());
     let server = Server::start(directory.path(), &["--demo"]);
-    let found = on_hand(&server).await;
+    let found = on_hand(&server, &shelf).await;
     assert!(found >= acknowledged.len() as u64, "{found} of {} acknowledged", acknowledged.len());
     assert!(found <= sent.len() as u64, "{found} of {} sent", sent.len());
 
     // … and whoever asks again with the same key is told so, and it happens once.
     for key in &sent {
-        server.data(RECEIVE, receipt(key)).await;
+        server.data(RECEIVE, shelf.receipt(key)).await;
     }
-    assert_eq!(on_hand(&server).await, sent.len() as u64);
+    assert_eq!(on_hand(&server, &shelf).await, sent.len() as u64);
     server.signal("TERM");
     assert_eq!(server.end().0, Some(0));
     verified(directory.path());

@@ -270,6 +270,11 @@ impl World {
         let mut opened = list.clone();
         opened["idempotencyKey"] = json!("list");
         let list_id = text(&app.done("openPriceList", opened, "id").await["id"]);
+        let place_of = json!({"name": "Depot", "kind": "WAREHOUSE", "timeZone": "Europe/Berlin",
+                              "address": "Quay 1"});
+        let mut named_place = place_of.clone();
+        named_place["idempotencyKey"] = json!("location");
+        let location = text(&app.done("createLocation", named_place, "id").await["id"]);
         let saga = json!({"kind": "CHECKOUT", "aggregateId": uuid::Uuid::from_u128(7)});
         let guest = json!({"buyer": {"guestEmail": "bob@example.org"}, "currency": "EUR"});
         let base = [
@@ -305,6 +310,14 @@ impl World {
                 json!({"productId": product, "variantId": variant,
                                 "price": {"amount": "1.00", "currency": "EUR"}}),
             ),
+            ("createLocation", place_of),
+            (
+                "reviseLocation",
+                json!({"locationId": location, "name": "Quay", "kind": "SHOP",
+                       "timeZone": "Europe/Vienna", "address": "Quay 2"}),
+            ),
+            ("closeLocation", json!({"locationId": location})),
+            ("reopenLocation", json!({"locationId": location})),
             ("openPriceList", list),
             ("renamePriceList", json!({"priceListId": list_id, "name": "Euro"})),
             ("setTaxRate", json!({"productId": product, "millionths": 70_000})),

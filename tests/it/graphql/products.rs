@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use emporium::domain::products::location::{self, Location};
+use emporium::graphql::ids::PublicLocationId;
 use emporium::persistence::clock::{Clock, Time};
 use serde_json::json;
 
 use crate::support::app::TestApp;
-use crate::support::life::Wall;
+use crate::support::life::{Wall, done};
 
-pub const SHELF: &str = "location_00000000-0000-0000-0000-000000000001";
-pub const DEPOT: &str = "location_00000000-0000-0000-0000-000000000002";
+pub const SHELF: &str = "location_00000000-0000-8000-8000-000000000001";
+pub const DEPOT: &str = "location_00000000-0000-8000-8000-000000000002";
 pub const BUYER: &str = "user_00000000-0000-0000-0000-0000000000b1";
 
 /// A published teapot at 19.99 EUR, with stock at the shelf. Gives the ids of product and variant.
@@ -32,7 +34,17 @@ pub async fn teapot(app: &TestApp, quantity: i64) -> (String, String) {
     (product, variant)
 }
 
+/// Has a location under an id that a test knows beforehand.
+pub async fn located(app: &TestApp, location: &str) {
+    let id = PublicLocationId::read(location).expect("an id of a location");
+    let zone = "Europe/Berlin".to_owned();
+    let (name, address) = ("Shelf".to_owned(), String::new());
+    let command = location::Command::Create { name, kind: location::Kind::Shop, zone, address };
+    done::<Location>(&app.program.node.engine, id.into(), command).await;
+}
+
 pub async fn stock(app: &TestApp, variant: &str, location: &str, quantity: i64) {
+    located(app, location).await;
     let place = |key| json!({"variantId": variant, "locationId": location, "idempotencyKey": key});
     app.done("openStock", place("open"), "").await;
     if quantity > 0 {

@@ -66,6 +66,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("renamePriceList", NOTHING),
     ("addVariant", NOTHING),
     ("publishProduct", NOTHING),
+    ("createLocation", NOTHING),
+    ("reviseLocation", NOTHING),
     ("registerUser", NOTHING),
     ("assignRole", NOTHING),
     ("revokeRole", NOTHING),
@@ -82,6 +84,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("replaceOccurrence", Breaks("only the booking that it names")),
     ("quarantineActor", Breaks("nothing: an operator's, and what waits goes on after a release")),
     ("releaseActor", NOTHING),
+    ("closeLocation", Kept),
+    ("reopenLocation", Kept),
 ];
 
 /// An order of somebody and the claim of its one line.
@@ -146,6 +150,7 @@ impl Promised {
             "unpublishProduct" | "archiveProduct" => json!({"productId": product}),
             "suspendUser" | "closeUser" => json!({"userId": user, "reason": "why not"}),
             "reinstateUser" => json!({"userId": user}),
+            "closeLocation" | "reopenLocation" => json!({"locationId": SHELF}),
             "changeUserEmail" => json!({"userId": user, "email": "anne@example.org"}),
             "updateUserProfile" => json!({"userId": user, "displayName": "Anne"}),
             _ => json!({"variantId": variant, "locationId": SHELF}),

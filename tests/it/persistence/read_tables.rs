@@ -9,6 +9,7 @@ use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written
 use emporium::projections::plan::{Branch, Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Column, Key, Kind, Listed, Origin, Shape, Stored, Value};
 use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
 use emporium::projections::tables::stock::Stock;
@@ -18,8 +19,15 @@ use uuid::Uuid;
 
 use crate::support::database::{SHARDS, TestDatabase};
 
-const SHAPES: [&Shape; 6] =
-    [Orders::SHAPE, Users::SHAPE, Products::SHAPE, Variants::SHAPE, Stock::SHAPE, Holds::SHAPE];
+const SHAPES: [&Shape; 7] = [
+    Orders::SHAPE,
+    Users::SHAPE,
+    Products::SHAPE,
+    Variants::SHAPE,
+    Stock::SHAPE,
+    Holds::SHAPE,
+    Locations::SHAPE,
+];
 
 /// Few values of each kind, so that many rows are equal in what they are ordered by.
 fn value(column: &Column, chance: &mut fastrand::Rng) -> Value {

@@ -11,6 +11,7 @@ use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::plan::{Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Key, Listed, Origin, Row, Rows, Stored, Table};
 use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
 use emporium::projections::tables::stock::{self, Stock};
@@ -126,7 +127,7 @@ async fn stock(life: &Life) -> Vec<String> {
 }
 
 /// The rows of every table.
-pub type All = [Vec<String>; 6];
+pub type All = [Vec<String>; 7];
 
 /// Every table as it is kept.
 pub async fn kept(life: &Life) -> All {
@@ -137,6 +138,7 @@ pub async fn kept(life: &Life) -> All {
         kept_of::<Variants>(life, "sku").await,
         kept_of::<Stock>(life, "available").await,
         kept_of::<Holds>(life, "phase").await,
+        kept_of::<Locations>(life, "name").await,
     ]
 }
 
@@ -149,5 +151,6 @@ pub async fn folded(life: &Life) -> All {
         folded_of::<Variants>(life).await,
         stock(life).await,
         folded_of::<Holds>(life).await,
+        folded_of::<Locations>(life).await,
     ]
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::super::serving::{LOCATION, OPEN, VARIANT, receipt, stock};
+use super::super::serving::{Shelf, VARIANT};
 use super::{MIB, Target, all, head, query};
 use crate::support::eventually;
 
@@ -57,10 +57,10 @@ async fn a_year_of_what_is_busy_costs_what_it_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_into_the_past_leave_room_for_others() {
     let target = Target::demo("[limits]\nsnapshot_interval = 1000000\n").await;
-    target.server.data(OPEN, stock("open")).await;
+    let shelf = Shelf::open(&target.server).await;
     for round in 0..150 {
         let field = |n: usize| {
-            let input = receipt(&format!("{round} {n}"))["input"].to_string();
+            let input = shelf.receipt(&format!("{round} {n}"))["input"].to_string();
             // As a literal: its keys have no quotes.
             let literal = ["variantId", "locationId", "idempotencyKey", "quantity"]
                 .iter()
@@ -72,8 +72,9 @@ async fn looks_into_the_past_leave_room_for_others() {
     }
     let past = |n: usize| {
         format!(
-            "p{n}: stockItem(variantId: \"{VARIANT}\", locationId: \"{LOCATION}\", \
+            "p{n}: stockItem(variantId: \"{VARIANT}\", locationId: \"{}\", \
              asOf: {{version: \"{}\"}}) {{ onHand }} ",
+            shelf.location,
             2_500 + n
         )
     };

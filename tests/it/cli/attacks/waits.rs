@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::super::serving::{OPEN, RECEIVE, receipt, stock};
+use super::super::serving::{RECEIVE, Shelf};
 use super::{MIB, Target, all, from};
 use crate::support::eventually;
 
@@ -26,7 +26,7 @@ fn copy(from: &Path, to: &Path) {
 /// A position that this installation gave, and whose log it does not have any more.
 async fn target_and_lost_position() -> (Target, Value) {
     let target = Target::demo("").await;
-    target.server.data(OPEN, stock("open")).await;
+    let shelf = Shelf::open(&target.server).await;
     target.server.signal("TERM");
     let Target { server, directory, _alone } = target;
     assert_eq!(tokio::task::block_in_place(|| server.end().0), Some(0));
@@ -36,7 +36,7 @@ async fn target_and_lost_position() -> (Target, Value) {
     let asked = RECEIVE.replace("{ userErrors", "{ position userErrors");
     let mut position = Value::Null;
     for round in 0..50 {
-        let mut data = target.server.data(&asked, receipt(&round.to_string())).await;
+        let mut data = target.server.data(&asked, shelf.receipt(&round.to_string())).await;
         position = data["receiveStock"]["position"].take();
     }
     assert!(position.is_string(), "{position}");

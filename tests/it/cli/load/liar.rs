@@ -110,6 +110,8 @@ fn answer(shelf: &mut Shelf, request: &Value, lie: Lie) -> Option<Value> {
     };
     Some(if query.contains("serverInfo") {
         json!({ "name": "liar", "version": "0" })
+    } else if query.contains("createLocation") {
+        json!({ "id": "location_00000000-0000-8000-8000-000000000001", "userErrors": [] })
     } else if query.contains("openStock") {
         received(0)
     } else if query.contains("receiveStock") {
