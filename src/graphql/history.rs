@@ -51,7 +51,7 @@ impl HistoryQuery {
         }
         let list = format!("history of {kind} {id}");
         let versions = asked(context, window, &list, end)?;
-        let all = match versions.clone() {
+        let all = match versions {
             (from, to) if from > to => Vec::new(),
             (from, to) => {
                 engine.history(kind, id, from..=to).await.map_err(|error| fault(&error))?
