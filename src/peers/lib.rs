@@ -1,0 +1,14 @@
+//! What nodes say to each other: frames on one long-lived stream from each node to each other one, by
+//! gRPC under mutual TLS. Moves bytes and knows neither aggregates nor who owns what.
+//!
+//! A node *links* to another ([`link`]) and sends it calls; the other [`server`] answers them. Who is
+//! at the other end is what the certificates say, and never what a frame says ([`identity`]).
+
+pub mod wire;
+pub mod identity;
+pub mod certificates;
+pub mod server;
+pub mod link;
+pub mod metrics;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! What is told of the talk between nodes.
+
+telemetry::metrics! { "peers":
+    /// Calls that this node sent to others: `answered`, `not_here` (the shard is elsewhere by now),
+    /// `busy`, `not_sent` (no link to it), `lost` (the link broke before the answer came).
+    counter CALLS_SENT = "calls_sent" by "outcome";
+    /// Calls of other nodes that were answered here: `answered`, `not_here`, `busy`, `unreadable`.
+    counter CALLS_ANSWERED = "calls_answered" by "outcome";
+    /// How long a call took from here and back, in seconds.
+    histogram CALL_TIME = "call_seconds" with telemetry::metrics::SECONDS;
+    /// What was refused of others: `handshake` (no certificate of this installation's authority, or none
+    /// at all), `identity` (it is not whom it says it is, or nobody of this system), `version` (of the
+    /// protocol), `frame` (too large, or not to be read).
+    counter REFUSED = "refused" by "because";
+    /// Links to other nodes that are up.
+    counter LINKS_MADE = "links_made";
+}
