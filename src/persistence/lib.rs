@@ -12,6 +12,7 @@ pub mod intercept;
 pub mod last_versions;
 pub mod patience;
 pub mod snapshots;
+pub mod members;
 pub mod quarantine;
 pub mod read_store;
 pub mod secrets;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::journal::Journal;
+use crate::members::MemberStore;
 use crate::quarantine::QuarantineStore;
 use crate::read_store::ReadStore;
 use crate::secrets::SecretStore;
@@ -16,6 +17,7 @@ pub struct Stores {
     pub journal: Arc<dyn Journal>,
     pub slots: Arc<dyn SlotMap>,
     pub quarantines: Arc<dyn QuarantineStore>,
+    pub members: Arc<dyn MemberStore>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub secrets: Arc<dyn SecretStore>,
     /// The tables that lists are answered from; they may stand in another database than all else.

@@ -212,7 +212,7 @@ fn a_shard_that_is_recorded_as_regressed_is_taken_once_an_operator_has_accepted_
     let stopped = Holding { acknowledged: 9, regressed: Some(4), ..row(0, 1, None) };
     let regression = Regression { shard: 0, acknowledged: 9, found: 4 };
     assert_eq!(ownership.looked(0, 5, Some(vec![stopped])), [Step::Stopped(regression)]);
-    assert!(ownership.serves_all(), "it is not waited for");
+    assert!(ownership.in_good_hands(2), "it is not waited for");
     assert_eq!(ownership.tick(LEASE_US), [Step::Look(vec![0])]);
     let steps = ownership.looked(LEASE_US, LEASE_US, Some(vec![row(0, 1, None)]));
     assert_eq!(steps, [Step::Resumed(0)]);

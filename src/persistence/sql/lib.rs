@@ -5,6 +5,7 @@ pub mod sqlite;
 
 mod connections;
 mod entry_checksum;
+mod members;
 mod migrations;
 mod page;
 mod quarantine;

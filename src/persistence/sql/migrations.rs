@@ -27,6 +27,7 @@ macro_rules! migrations {
                 include_str!(concat!(migrations!(@), $folder, "/0009_quarantines.sql")),
             ),
             migrations!(read $folder),
+            (14, "nodes", include_str!(concat!(migrations!(@), $folder, "/0014_nodes.sql"))),
         ]
     };
     (read $folder:literal) => {
@@ -41,8 +42,8 @@ macro_rules! migrations {
 
 pub(super) type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 8] = migrations!("mysql");
-pub(super) const SQLITE: [File; 8] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 9] = migrations!("mysql");
+pub(super) const SQLITE: [File; 9] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
 pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::members::{MemberTables, Members};
 use crate::quarantine::{QuarantineTable, Quarantines};
 use crate::read_tables::{ReadTables, ReadTablesOf};
 use crate::secrets::{SecretTables, Secrets};
@@ -13,12 +14,13 @@ use persistence::stores::Stores;
 /// The ports to a database.
 pub fn stores<D>(database: D) -> Stores
 where
-    D: Journal + SlotTables + QuarantineTable + SecretTables + ReadTables,
+    D: Journal + SlotTables + QuarantineTable + MemberTables + SecretTables + ReadTables,
 {
     let database = Arc::new(database);
     Stores {
         slots: Arc::new(Map(Arc::clone(&database))),
         quarantines: Arc::new(Quarantines(Arc::clone(&database))),
+        members: Arc::new(Members(Arc::clone(&database))),
         snapshots: Arc::new(Snapshots(Arc::clone(&database))),
         secrets: Arc::new(Secrets(Arc::clone(&database))),
         read: Arc::new(ReadTablesOf::of(Arc::clone(&database))),

@@ -7,6 +7,7 @@
 mod appender;
 mod errors;
 mod ownership;
+mod members;
 mod quarantine;
 mod read_tables;
 mod reading;

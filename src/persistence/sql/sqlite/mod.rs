@@ -8,6 +8,7 @@ mod appender;
 mod errors;
 mod lock;
 mod ownership;
+mod members;
 mod quarantine;
 mod read_tables;
 mod reading;
