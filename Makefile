@@ -9,13 +9,17 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run release test lint bench simulate notices sbom
+.PHONY: help run cluster release test lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
 
 run: ## build it and serve a demo shop on http://127.0.0.1:8080
 	$(CARGO) run $(QUICK) --locked -- serve --demo
+
+cluster: ## build it and serve a demo shop from three nodes, with a MariaDB and a proxy of their own
+	$(CARGO) build $(QUICK) --locked
+	scripts/services run -- scripts/cluster $(CURDIR)/target/quick/emporium
 
 release: ## build what is measured and shipped: target/release/emporium
 	$(CARGO) build --release --locked

@@ -211,7 +211,7 @@ impl<A: Aggregate> Activation<A> {
         // Count first, look afterwards: two callers who come at once cannot both take the last place.
         // The permit gives back what was counted, also where it turns out to be too much.
         let of_mailbox = self.admitted.fetch_add(1, Ordering::AcqRel);
-        let of_shard = self.shard.admitted.fetch_add(1, Ordering::AcqRel);
+        let of_shard = self.shard.admitted.fetch_add(1, Ordering::SeqCst);
         let of_node = services.admitted_bytes.fetch_add(bytes, Ordering::AcqRel);
         let permit = Permit { activation: Arc::clone(self), bytes };
         let full = if of_mailbox >= limits.mailbox_max {
@@ -464,6 +464,10 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
         metrics::QUARANTINES.with([A::TYPE]).inc();
         let mut life = self.life.write();
         life.trouble.get_or_insert_default().quarantined = Some(reason.to_owned());
+    }
+
+    fn send_waiting_away(&self) {
+        self.changed.notify_waiters();
     }
 
     fn status(&self) -> ActivationStatus {

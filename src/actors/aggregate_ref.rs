@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::Either;
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::activation::{Activation, NotAdmitted, ReplyTo};
+use super::activation::{Activation, NotAdmitted, Permit, ReplyTo};
 use super::aggregate::Message;
 use super::core::{CommandMeta, Committed, Confirmed, Request, Verdict};
+use super::elsewhere::Outcome;
 pub use super::fault::{AskError, Fault};
 use super::keyed;
 use super::request::until;
@@ -100,8 +103,22 @@ impl<A> Clone for AggregateRef<A> {
     }
 }
 
+/// What came of having a command decided here.
+enum Submitted<A: Aggregate> {
+    Here(Result<Verdict<A::Refusal>, Fault>),
+    /// Nothing was done.
+    Elsewhere(Option<A::Command>, CommandMeta),
+}
+
+/// A command's place within the bounds, on an aggregate that lives.
+struct Admitted<A: Aggregate> {
+    activation: Arc<Activation<A>>,
+    permit: Permit<A>,
+    until: Instant,
+}
+
 /// How long a caller that found a full mailbox is asked to stay away.
-const OVERLOAD_RETRY: Duration = Duration::from_millis(250);
+pub(super) const OVERLOAD_RETRY: Duration = Duration::from_millis(250);
 const UNAVAILABLE_RETRY: Duration = Duration::from_millis(100);
 
 impl<A: Aggregate> AggregateRef<A> {
@@ -164,11 +181,47 @@ impl<A: Aggregate> AggregateRef<A> {
     ) -> Result<Committed, AskError<A::Refusal>> {
         if !self.id.is_well_formed() {
             let said = self.said_of_nothing(&command, &meta);
-            return said.map_or_else(|| Err(Fault::InvalidId.into()), outcome);
+            let told = said.map_or_else(|| Err(Fault::InvalidId.into()), outcome);
+            return told.map(|committed| committed.expect("a command was to be decided"));
         }
-        let verdict = self.submit(Some(command), meta, input_hash, bytes).await;
-        let asked = verdict.map_err(AskError::Fault).and_then(outcome);
+        let asked = self.submit_anywhere(Some(command), meta, input_hash, bytes).await;
+        let asked = asked.map(|committed| committed.expect("a command was to be decided"));
         asked.inspect_err(|error| metrics::count_failure(A::TYPE, error))
+    }
+
+    /// Has it decided by whoever serves its shard: mostly here.
+    async fn submit_anywhere(
+        &self,
+        mut command: Option<A::Command>,
+        mut meta: CommandMeta,
+        input_hash: u64,
+        bytes: usize,
+    ) -> Outcome<A::Refusal> {
+        loop {
+            match self.submit(command, meta, input_hash, bytes).await {
+                Submitted::Here(verdict) => {
+                    return verdict.map_err(AskError::Fault).and_then(outcome);
+                }
+                Submitted::Elsewhere(back, meta_back) => (command, meta) = (back, meta_back),
+            }
+            if let Some(told) = self.send(command.as_ref(), &meta, input_hash).await? {
+                return Ok(told);
+            }
+        }
+    }
+
+    /// Decides what came from another node; nothing, if its shard is not served here.
+    pub(super) async fn ask_here(
+        &self,
+        command: Option<A::Command>,
+        meta: CommandMeta,
+        input_hash: u64,
+    ) -> Option<Outcome<A::Refusal>> {
+        let bytes = command.as_ref().map_or(0, keyed::length);
+        match self.submit(command, meta, input_hash, bytes).await {
+            Submitted::Here(verdict) => Some(verdict.map_err(AskError::Fault).and_then(outcome)),
+            Submitted::Elsewhere(..) => None,
+        }
     }
 
     /// What the rules say to a command to what never was; nothing, if it would make it. Where they
@@ -260,24 +313,54 @@ impl<A: Aggregate> AggregateRef<A> {
             return Ok(None);
         }
         let (input_hash, bytes) = self.engine.services.keyed.weigh(content);
-        let told = match self.submit(None, meta, input_hash, bytes).await {
-            Ok(Verdict::KeyUnused) => return Ok(None),
-            told => told.map_err(AskError::Fault).and_then(outcome),
-        };
+        let told = self.submit_anywhere(None, meta, input_hash, bytes).await;
         match told.inspect_err(|error| metrics::count_failure(A::TYPE, error)) {
-            Ok(committed) => Ok(Some(committed)),
+            Ok(committed) => Ok(committed),
             Err(AskError::Fault(fault)) => Err(fault),
             Err(AskError::Refused(_)) => unreachable!("nothing was to be decided"),
         }
     }
 
+    /// Has it decided here, unless its shard is another's: then nothing was done, and it comes back.
     async fn submit(
         &self,
         command: Option<A::Command>,
         meta: CommandMeta,
         input_hash: u64,
         bytes: usize,
-    ) -> Result<Verdict<A::Refusal>, Fault> {
+    ) -> Submitted<A> {
+        let admitted = match self.admitted(command.as_ref(), &meta, bytes).await {
+            Ok(admitted) => admitted,
+            Err(_) if self.is_elsewhere() => return Submitted::Elsewhere(command, meta),
+            Err(fault) => return Submitted::Here(Err(fault)),
+        };
+        let Admitted { activation, permit, until } = match admitted {
+            Either::Left(admitted) => admitted,
+            Either::Right(said) => return Submitted::Here(Ok(said)),
+        };
+        // Counted first, looked afterwards: whoever lets the shard go waits for all that was counted
+        // before this says so.
+        if activation.shard.leaving.load(Ordering::SeqCst) {
+            drop(permit);
+            return Submitted::Elsewhere(command, meta);
+        }
+        let (sender, verdict) = oneshot::channel();
+        let reply = ReplyTo { sender, permit };
+        activation.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
+        drop(activation);
+        Submitted::Here(match tokio::time::timeout_at(until, verdict).await {
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown),
+        })
+    }
+
+    /// A place for a command, or what is said to it where that needs none.
+    async fn admitted(
+        &self,
+        command: Option<&A::Command>,
+        meta: &CommandMeta,
+        bytes: usize,
+    ) -> Result<Either<Admitted<A>, Verdict<A::Refusal>>, Fault> {
         if meta.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
             return Err(Fault::InvalidKey);
         }
@@ -296,20 +379,13 @@ impl<A: Aggregate> AggregateRef<A> {
         let (activation, permit) = match self.if_live(admit)? {
             Some(admitted) => admitted,
             None => {
-                if let Some(said) = self.answer_of_nothing(command.as_ref(), &meta).await? {
-                    return Ok(said);
+                if let Some(said) = self.answer_of_nothing(command, meta).await? {
+                    return Ok(Either::Right(said));
                 }
                 self.live(admit)?
             }
         };
-        let (sender, verdict) = oneshot::channel();
-        let reply = ReplyTo { sender, permit };
-        activation.tell(Message::Decide(Request { command, meta, input_hash, reply, examined: 0 }));
-        drop(activation);
-        match tokio::time::timeout_at(until, verdict).await {
-            Ok(Ok(verdict)) => Ok(verdict),
-            Ok(Err(_)) | Err(_) => Err(Fault::OutcomeUnknown),
-        }
+        Ok(Either::Left(Admitted { activation, permit, until }))
     }
 
     /// Whether its shard is held here, so that no other node acts for it now.
@@ -395,15 +471,15 @@ fn not_admitted(why: NotAdmitted) -> Fault {
     }
 }
 
-fn outcome<X>(verdict: Verdict<X>) -> Result<Committed, AskError<X>> {
+fn outcome<X>(verdict: Verdict<X>) -> Outcome<X> {
     Err(match verdict {
-        Verdict::Done(committed) => return Ok(committed),
+        Verdict::Done(committed) => return Ok(Some(committed)),
+        Verdict::KeyUnused => return Ok(None),
         Verdict::Refused(refusal) => AskError::Refused(refusal),
         Verdict::VersionConflict { expected, actual } => {
             Fault::VersionConflict { expected, actual }.into()
         }
         Verdict::KeyReused => Fault::KeyReused.into(),
-        Verdict::KeyUnused => unreachable!("a command was to be decided"),
         Verdict::KeysFull => Fault::Overloaded { retry_after: Duration::from_secs(1) }.into(),
         Verdict::Dropped(reason) => dropped(reason).into(),
     })

@@ -76,7 +76,7 @@ where
         let Some(stored) = stored else { return Ok(None) };
         let version = stored.head.version;
         match stored.state.open_aside::<Moment<C>>().await {
-            Ok(moment) if services.feed.reaches(&moment.position) => return Ok(Some(moment)),
+            Ok(moment) if services.log_reaches(&moment.position).await? => return Ok(Some(moment)),
             Ok(_) => {
                 tracing::error!(name = name.name, version, "checkpoint is ahead of the log");
             }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -39,6 +39,10 @@ struct Recent {
 #[derive(Default)]
 struct FedShard {
     head: AtomicU64,
+    /// It is served here, and its commits are what moves the head.
+    fed: AtomicBool,
+    /// It is served nowhere until an operator says so.
+    stopped: AtomicBool,
     /// Contiguous, up to the head.
     window: Mutex<VecDeque<Shared>>,
 }
@@ -68,8 +72,54 @@ impl Feed {
     /// A shard is served from here on, with this head.
     pub fn open(&self, shard: ShardId, head: Seq) {
         let fed = self.of(shard);
-        fed.window.lock().clear();
+        let mut window = fed.window.lock();
+        window.clear();
+        fed.fed.store(true, Ordering::Release);
         fed.head.store(head, Ordering::Release);
+        drop(window);
+        self.notifier.send_replace(());
+    }
+
+    /// It is not served here any more.
+    pub fn close(&self, shard: ShardId) {
+        let fed = self.of(shard);
+        let mut window = fed.window.lock();
+        fed.fed.store(false, Ordering::Release);
+        window.clear();
+    }
+
+    /// Whether a shard is served here.
+    pub fn is_fed(&self, shard: ShardId) -> bool {
+        self.of(shard).fed.load(Ordering::Acquire)
+    }
+
+    /// Its log went backwards, or an operator has accepted that.
+    pub fn stop(&self, shard: ShardId, stopped: bool) {
+        self.of(shard).stopped.store(stopped, Ordering::Release);
+    }
+
+    /// Whether this node does what there is to do once for the entries of a shard: where it is served
+    /// here, or nowhere.
+    pub fn is_read_here(&self, shard: ShardId) -> bool {
+        self.is_fed(shard) || self.of(shard).stopped.load(Ordering::Acquire)
+    }
+
+    /// The log of a shard that is served elsewhere goes at least as far as this.
+    pub fn heard(&self, shard: ShardId, head: Seq) {
+        let Some(fed) = self.shards.get(usize::from(shard)) else { return };
+        let window = fed.window.lock();
+        let is_news = !fed.fed.load(Ordering::Acquire) && head > fed.head.load(Ordering::Acquire);
+        if is_news {
+            fed.head.store(head, Ordering::Release);
+        }
+        drop(window);
+        if is_news {
+            self.notifier.send_replace(());
+        }
+    }
+
+    /// Has followers look again: what others wrote may have come further.
+    pub fn ring(&self) {
         self.notifier.send_replace(());
     }
 

@@ -17,6 +17,7 @@ pub mod request;
 pub mod recoveries;
 pub mod quarantines;
 pub mod snapshot;
+pub mod elsewhere;
 pub mod reading;
 pub mod past;
 pub mod history;

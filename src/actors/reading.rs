@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::activation::{Activation, Permit};
 use super::aggregate::Message;
@@ -70,8 +71,21 @@ enum Found<A: Aggregate> {
 impl<A: Aggregate> AggregateRef<A> {
     /// The answer of the confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read<Q: Question<A>>(&self, question: &Q) -> Result<Reading<Q::Answer>, Fault> {
-        let confirmed = self.confirmed().await?;
-        Ok(answered(confirmed, self.engine.services.now(), |state, at| question.answer(state, at)))
+        loop {
+            if !self.is_elsewhere() {
+                let answer = |state, at| question.answer(state, at);
+                match self.confirmed().await {
+                    Ok(confirmed) => {
+                        return Ok(answered(confirmed, self.engine.services.now(), answer));
+                    }
+                    Err(fault) if !self.is_elsewhere() => return Err(fault),
+                    Err(_) => {}
+                }
+            }
+            if let Some(told) = self.read_elsewhere(question, Moment::Now, None).await? {
+                return Ok(told);
+            }
+        }
     }
 
     /// The answer of the state at a moment.
@@ -80,8 +94,20 @@ impl<A: Aggregate> AggregateRef<A> {
         question: &Q,
         moment: Moment,
     ) -> Result<Reading<Q::Answer>, Fault> {
-        let (state, at) = self.state_at(moment).await?;
-        Ok(answered(state, at, |state, at| question.answer(state, at)))
+        loop {
+            if !self.is_elsewhere() {
+                match self.state_at(moment).await {
+                    Ok((state, at)) => {
+                        return Ok(answered(state, at, |state, at| question.answer(state, at)));
+                    }
+                    Err(fault) if !self.is_elsewhere() => return Err(fault),
+                    Err(_) => {}
+                }
+            }
+            if let Some(told) = self.read_elsewhere(question, moment, None).await? {
+                return Ok(told);
+            }
+        }
     }
 
     /// Waits until the answer of the confirmed state is yes, or patience ends: at once, where too
@@ -93,23 +119,39 @@ impl<A: Aggregate> AggregateRef<A> {
         patience: Duration,
     ) -> Result<(), Fault> {
         let holds = |state: A::State| condition.answer(state, self.engine.services.now());
-        self.wait_while_not(holds, patience).await
+        let began = Instant::now();
+        loop {
+            let left = patience.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if !self.is_elsewhere() {
+                let waited = self.wait_while_not(holds, left).await;
+                if matches!(waited, Ok(true)) || !self.is_elsewhere() {
+                    return waited.map(drop);
+                }
+            }
+            if self.read_elsewhere(condition, Moment::Now, Some(left)).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
+    /// False, where its shard goes to another node before it holds, and patience has not ended.
     async fn wait_while_not(
         &self,
         holds: impl Fn(A::State) -> bool + Send + Sync,
         patience: Duration,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         if !self.id.is_well_formed() {
-            return Ok(());
+            return Ok(true);
         }
-        let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(()) };
+        let Ok(_wait) = self.engine.services.waits.try_acquire() else { return Ok(true) };
         let (Some(until), Some(_waiting)) = (until(patience), Waiting::begin()) else {
-            return Ok(());
+            return Ok(true);
         };
         if !self.is_live() && self.is_unwritten().await? {
-            return Ok(());
+            return Ok(true);
         }
         let (activation, _permit) = self.live(|activation| {
             activation.admit(0).map(|permit| (Arc::clone(activation), permit))
@@ -120,12 +162,15 @@ impl<A: Aggregate> AggregateRef<A> {
                 tokio::pin!(changed);
                 changed.as_mut().enable();
                 if holds(self.confirmed().await?.state) {
-                    return Ok(());
+                    return Ok(true);
+                }
+                if self.is_elsewhere() {
+                    return Ok(false);
                 }
                 changed.await;
             }
         };
-        tokio::time::timeout_at(until, waiting).await.unwrap_or(Ok(()))
+        tokio::time::timeout_at(until, waiting).await.unwrap_or(Ok(true))
     }
 
     /// The confirmed state; version 0 for what never was.
@@ -185,7 +230,10 @@ impl<A: Aggregate> AggregateRef<A> {
         };
         if let Some(patience_ms) = asked.patience_ms {
             let holds = |state| answer(state, self.engine.services.now()) == Value::Bool(true);
-            self.wait_while_not(holds, Duration::from_millis(patience_ms.into())).await?;
+            let patience = Duration::from_millis(patience_ms.into());
+            if !self.wait_while_not(holds, patience).await? {
+                return Err(unavailable("its shard moved"));
+            }
         }
         let (state, at) = self.state_at(asked.moment).await?;
         Ok(answered(state, at, answer))

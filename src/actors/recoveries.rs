@@ -194,6 +194,7 @@ mod tests {
         }
         fn restart(self: Arc<Self>) {}
         fn quarantine(&self, _: &str) {}
+        fn send_waiting_away(&self) {}
         fn status(&self) -> ActivationStatus {
             unreachable!("nobody looks at it")
         }

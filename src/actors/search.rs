@@ -270,7 +270,11 @@ impl Follower for Indexer {
         });
         let opened = opening.await.map_err(unwritten)?;
         let (mut index, mut stood) = opened.map_err(unwritten)?;
-        if stood.as_ref().is_some_and(|stood| !services.feed.reaches(&stood.position)) {
+        let is_ahead = match &stood {
+            Some(stood) => !services.log_reaches(&stood.position).await?,
+            None => false,
+        };
+        if is_ahead {
             tracing::error!("the search index is ahead of the log and is built anew");
             drop(index);
             index = self.home.begin().map_err(unwritten)?;

@@ -1,8 +1,8 @@
 //! What the actors of a node share: its services and bounds ([`NodeServices`]), and one shared
 //! record a shard ([`Shard`]) with the aggregates that live on it now.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::activations::Activations;
+use crate::elsewhere::Peers;
 use crate::feed::Feed;
 use crate::keyed::Keyed;
 use crate::metrics::{EVICTIONS, PASSIVATIONS};
@@ -20,7 +21,7 @@ use crate::quarantines::Quarantines;
 use crate::recoveries::Recoveries;
 use domain::id::AggregateId;
 use persistence::clock::Clock;
-use persistence::journal::{Epoch, LogReader, Seq, ShardId};
+use persistence::journal::{Epoch, JournalError, LogReader, Seq, ShardId};
 use persistence::last_versions::LastVersions;
 use persistence::quarantine::QuarantineStore;
 use persistence::read_store::ReadStore;
@@ -29,6 +30,7 @@ pub use persistence::slots::SHARDS_MAX;
 use persistence::slots::{AtHome, Slots};
 use persistence::snapshots::SnapshotStore;
 use persistence::writer::shell::LaneHandle;
+use projections::position::Position;
 
 /// The bounds of a node; each can be configured under `[limits]` by the same name.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -117,6 +119,8 @@ pub struct NodeServices {
     pub vault: Vault,
     /// What is made with them.
     pub keyed: Keyed,
+    /// The other nodes, where there may be some.
+    pub peers: OnceLock<Arc<dyn Peers>>,
 }
 
 /// What a node's services are made of.
@@ -178,6 +182,7 @@ impl NodeServices {
             clock,
             keyed: Keyed::new(&vault.installation),
             vault,
+            peers: OnceLock::new(),
         }
     }
 
@@ -196,6 +201,31 @@ impl NodeServices {
     fn count_live(&self) -> bool {
         let more = |live: usize| (live < self.limits.live_max).then_some(live + 1);
         self.live.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Whether the logs go as far as this. Of shards that are not served here the feed may not know yet.
+    pub async fn log_reaches(&self, position: &Position) -> Result<bool, JournalError> {
+        if self.feed.reaches(position) {
+            return Ok(true);
+        }
+        self.look_at_heads().await?;
+        Ok(self.feed.reaches(position))
+    }
+
+    /// Learns how far the logs go of shards that are not served here. A node alone knows all that there is
+    /// to know.
+    pub async fn look_at_heads(&self) -> Result<(), JournalError> {
+        if self.peers.get().is_none() {
+            return Ok(());
+        }
+        let elsewhere: Vec<_> =
+            (0..self.shards).filter(|shard| !self.feed.is_fed(*shard)).collect();
+        if !elsewhere.is_empty() {
+            for (shard, head) in self.journal.heads(&elsewhere).await? {
+                self.feed.heard(shard, head);
+            }
+        }
+        Ok(())
     }
 
     pub fn deadline(&self) -> Duration {
@@ -235,6 +265,8 @@ pub trait AnyActivation: Send + Sync + 'static {
     fn restart(self: Arc<Self>);
     /// Takes it out of service by an operator's wish.
     fn quarantine(&self, reason: &str);
+    /// Whoever waits for something to happen to it looks again where that may be.
+    fn send_waiting_away(&self);
     fn status(&self) -> ActivationStatus;
     fn weight(&self) -> usize;
 }
@@ -267,6 +299,8 @@ pub struct Shard {
     /// Reads may be answered until then, microseconds of the monotonic clock; 0 while not serving.
     pub reads_until_us: AtomicU64,
     pub admitted: AtomicUsize,
+    /// Another node is to have it: nothing more is admitted here.
+    pub leaving: AtomicBool,
     /// Recorded times only go forward along a log.
     pub recorded_us: AtomicI64,
     pub regressed: AtomicBool,
@@ -284,6 +318,7 @@ impl Shard {
             head: AtomicU64::new(0),
             reads_until_us: AtomicU64::new(0),
             admitted: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
             recorded_us: AtomicI64::new(0),
             regressed: AtomicBool::new(false),
             supervisor: RwLock::new(None),
@@ -303,7 +338,20 @@ impl Shard {
 
     pub fn open(&self, epoch: Epoch, head: Seq) {
         self.head.store(head, Ordering::Release);
+        self.leaving.store(false, Ordering::SeqCst);
         self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Admits nothing more, and waits until all is answered that was admitted. Who waits here for
+    /// something to happen goes to wait elsewhere.
+    pub async fn quiesce(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        while self.admitted.load(Ordering::SeqCst) > 0 {
+            for activation in self.activations() {
+                activation.send_waiting_away();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Stops serving and forgets every aggregate that lives here.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::aggregate_ref::{AskError, Fault};
 use crate::core::{CommandMeta, Committed};
+use crate::elsewhere::Sending;
 use crate::reading::{Asked, Moment, Reading};
 use domain::event_name::EventName;
 use domain::id::AggregateId;
@@ -85,6 +86,14 @@ fn moments() -> Vec<Moment> {
     vec![Moment::Now, Moment::Version(7), Moment::Time(1_772_366_400_000_000)]
 }
 
+/// A command with what stands around it.
+fn sending() -> Sending<product::Command> {
+    let (name, family) = ("Tea".to_owned(), "Tea".to_owned());
+    let command = product::Command::Revise { name, family, description: String::new() };
+    let (id, meta) = (AggregateId(uuid(1)), metas().remove(0));
+    Sending { kind: "product".into(), id, command: Some(command), meta, input_hash: 7 }
+}
+
 /// A question and its answer, with what stands around them.
 fn asked() -> Asked<String> {
     let question = "a question of the kind".to_owned();
@@ -102,6 +111,8 @@ fn what_crosses_keeps_its_form() {
     assert_crosses(&asked());
     assert_crosses(&Asked { patience_ms: None, ..asked() });
     assert_crosses(&reading());
+    assert_crosses(&sending());
+    assert_crosses(&Sending { command: None, ..sending() });
     let refused = AskError::Refused(product::Refusal::TooMany { max: 250 });
     metas().iter().for_each(assert_crosses);
     PrincipalKind::ALL.iter().for_each(assert_crosses);
@@ -115,6 +126,7 @@ fn what_crosses_keeps_its_form() {
         .with("metas", serde_json::to_value(metas()).expect("they are written"))
         .of("principal kinds", &PrincipalKind::ALL)
         .of("moments", &moments())
+        .with("command", serde_json::to_value(sending()).expect("it is written"))
         .with("question", serde_json::to_value(asked()).expect("it is written"))
         .with("reading", serde_json::to_value(reading()).expect("it is written"))
         .hold("answers");

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::private::{make_private, replace};
+use ::cluster::ownership::Standing;
 use cli::Failure;
-use cluster::ownership::Standing;
 use config::Settings;
 use persistence::journal::{Owner, Seq, ShardId};
 use persistence_sql::sqlite::FileLock;

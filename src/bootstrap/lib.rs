@@ -1,6 +1,7 @@
 //! The composition root: turns the command line into work, and is, with what lies below it, the
 //! one place that names databases, the payment provider and the entrance.
 
+pub mod cluster;
 mod demo;
 pub mod entrance;
 mod heads;
@@ -18,15 +19,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
-    ActorCommand, Arguments, Command, Failure, JournalCommand, SchemaContext, SecretCommand,
-    ShardCommand, StorageArguments, actor, check, journal_read, journal_verify, output::Output,
-    secret, shard,
+    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, SchemaContext,
+    SecretCommand, ShardCommand, StorageArguments, actor, check, journal_read, journal_verify,
+    output::Output, secret, shard,
 };
 use config::Settings;
 use graphql::Part;
 use identity::DataDirectory;
 #[cfg(feature = "load")]
 use load::options::LoadArguments;
+use peers::certificates::NotMade;
 use persistence::cause::chain;
 use persistence::journal::{Acceptance, JournalError};
 use persistence::stores::Stores;
@@ -92,6 +94,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             let (journal, snapshots) = (&*stores.journal, &*stores.snapshots);
             journal_verify::print(journal, snapshots, shards, &slots, json).await
         }
+        Command::Cluster(command) => look_after_nodes(command).await,
         Command::Shard(ShardCommand::List { storage, stopped, json }) => {
             let (stores, shards) = written(&settings(&storage)?).await?;
             shard::list(&*stores.journal, shards, stopped, json).await
@@ -166,6 +169,35 @@ fn never_served() -> Failure {
 fn unread(error: JournalError) -> Failure {
     let hint = "reading the database (`emporium migrate` makes its tables)";
     Failure::failed(hint, chain(&error))
+}
+
+async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {
+    match command {
+        ClusterCommand::Status { storage, json } => {
+            let (stores, shards) = written(&settings(&storage)?).await?;
+            cli::cluster::status(&stores, shards, json).await
+        }
+        ClusterCommand::Drain { storage, node, json } => {
+            let (stores, _) = written(&settings(&storage)?).await?;
+            cli::cluster::drain(&stores, &node, true, json).await
+        }
+        ClusterCommand::Undrain { storage, node, json } => {
+            let (stores, _) = written(&settings(&storage)?).await?;
+            cli::cluster::drain(&stores, &node, false, json).await
+        }
+        ClusterCommand::Move { storage, shard, node, json } => {
+            let (stores, shards) = written(&settings(&storage)?).await?;
+            cli::cluster::pin(&stores, shards, (shard, node.as_deref()), json).await
+        }
+        ClusterCommand::Certs { out, nodes, json } => {
+            let made = peers::certificates::make(std::path::Path::new(&out), &nodes);
+            let made = made.map_err(|error| match error {
+                NotMade::Name(_) => Failure::Usage(error.to_string()),
+                error => Failure::failed("making certificates", chain(&error)),
+            })?;
+            cli::cluster::certificates(&out, &made, json)
+        }
+    }
 }
 
 async fn look_after(command: ActorCommand) -> Result<(), Failure> {

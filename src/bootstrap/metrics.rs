@@ -13,7 +13,7 @@ pub fn page() -> Page {
 }
 
 /// What each room declares.
-pub fn rooms() -> [&'static [Declared]; 9] {
+pub fn rooms() -> [&'static [Declared]; 10] {
     [
         METRICS,
         http::metrics::METRICS,
@@ -22,7 +22,8 @@ pub fn rooms() -> [&'static [Declared]; 9] {
         supervisors::metrics::METRICS,
         search::metrics::METRICS,
         persistence::metrics::METRICS,
-        cluster::metrics::METRICS,
+        ::cluster::metrics::METRICS,
+        peers::metrics::METRICS,
         telemetry::metrics_of_traces::METRICS,
     ]
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::cluster::{Door, Joined};
 use super::identity::Identity;
+use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
 use cli::Failure;
-use cluster::ownership::LeaseTerms;
 use config::Settings;
 use graphql::DocumentLimits;
 use graphql::{GraphqlSchema, Views};
@@ -125,11 +126,17 @@ impl NodeBuilder {
             lanes: settings.lanes(),
             terms: self.terms,
             standing,
+            is_member: settings.cluster.address.is_some(),
             remembered: self.remembered.clone().unwrap_or_default(),
         };
         Node::start(services, Arc::clone(&self.stores.journal), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))
+    }
+
+    /// Lets a node that was started find others and be found.
+    pub fn join(&self, door: Door, node: &Node) -> Result<Joined, Failure> {
+        door.join(&self.settings, node, Arc::clone(&self.stores.members))
     }
 
     /// Makes the shards and the map of their slots in a new database; in another it finds both.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::cluster::{Door, Joined};
 use super::demo;
 use super::entrance::Entrance;
 use super::heads::Heads;
@@ -22,6 +23,8 @@ use super::storage;
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
+use persistence::cause::chain;
+use persistence::patience::patiently;
 use persistence::stores::Stores;
 use supervisors::node::Node;
 
@@ -37,6 +40,7 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let listener = bind(settings.general.listen)?;
     warn_of(&settings, &listener);
     let entrance = Entrance::open(&settings, listener)?;
+    let door = Door::open(&settings, identity)?;
     let opening = async {
         let stores = storage::open(&settings).await?;
         let stores = Stores { read: storage::open_read(&settings).await?, ..stores };
@@ -54,13 +58,13 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
         .identity(identity)
         .keeping_in(settings.general.data.clone())
         .remembered(heads.keep());
-    serve_with(&settings, entrance, &builder, &signals).await
+    serve_with(&settings, (entrance, door), &builder, &signals).await
 }
 
 /// The same for what has its database and its entrance already.
 pub async fn serve_with(
     settings: &Settings,
-    entrance: Entrance,
+    (entrance, door): (Entrance, Option<Door>),
     builder: &NodeBuilder,
     signals: &Signals,
 ) -> Result<(), Failure> {
@@ -68,16 +72,20 @@ pub async fn serve_with(
         node = builder.start() => node?,
         () = signals.stop() => return Ok(()),
     };
+    let joined = door.map(|door| builder.join(door, &node)).transpose()?;
     tokio::select! {
         () = settled(&node) => {}
         reason = node.ended() => return Err(died(&reason)),
         () = signals.stop() => {
             node.drain(drain_time(settings)).await;
+            if let Some(joined) = joined {
+                joined.gone().await;
+            }
             return Ok(());
         }
     }
     let program = Arc::new(builder.complete(node).await?);
-    run(settings, entrance, &program, signals).await
+    run(settings, entrance, (&program, joined), signals).await
 }
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
@@ -90,7 +98,7 @@ fn died(reason: &str) -> Failure {
 async fn run(
     settings: &Settings,
     mut entrance: Entrance,
-    program: &Arc<Program>,
+    (program, joined): (&Arc<Program>, Option<Joined>),
     signals: &Signals,
 ) -> Result<(), Failure> {
     let address = entrance.address;
@@ -115,12 +123,19 @@ async fn run(
     tracing::info!("stopping: finishing what is in flight");
     running.stopping.store(true, Ordering::Release);
     let until = Instant::now() + drain_time(settings);
+    if let Some(joined) = &joined {
+        // Requests are still answered meanwhile, wherever what they ask for is by then.
+        joined.hand_over(drain_time(settings) / 4).await;
+    }
     match timeout(drain_time(settings), entrance.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "closing the entrance"),
         Err(_) => tracing::warn!("requests were still in flight when the time was over"),
     }
     program.stop(until.saturating_duration_since(Instant::now())).await;
+    if let Some(joined) = joined {
+        joined.gone().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -165,6 +180,11 @@ async fn settled(node: &Node) {
     while !node.all_served(SETTLING_LOGGED_EVERY).await {
         tracing::info!("waiting for shards that another node holds");
     }
+    // What follows the logs begins with all that was there now, whoever wrote it.
+    let heads = patiently("looking at the logs", || node.engine.services.look_at_heads());
+    if let Err(error) = heads.await {
+        tracing::warn!(error = %chain(&error), "the logs of others cannot be looked at");
+    }
 }
 
 fn warn_of(settings: &Settings, listener: &TcpListener) {
@@ -183,7 +203,7 @@ fn warn_of(settings: &Settings, listener: &TcpListener) {
              when this process ends; an open checkout then asks it anew, after pauses"
         );
     }
-    if settings.general.redis.is_some() {
+    if settings.general.redis.is_some() && settings.cluster.address.is_none() {
         tracing::info!("redis is configured; one node alone does not use it");
     }
 }

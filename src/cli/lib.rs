@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod check;
+pub mod cluster;
 pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
@@ -52,6 +53,9 @@ pub enum Command {
     /// Read the log of events.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Who belongs to the system and has which shards, and what is wished of that.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Who holds which shard; accept that one has lost entries.
     #[command(subcommand)]
     Shard(ShardCommand),
@@ -151,6 +155,61 @@ pub struct JournalReadArguments {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// List the nodes, with how many shards each has.
+    Status {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a node give its shards to the others. It goes on answering requests.
+    Drain {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "NODE")]
+        node: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a drained node have its share again.
+    Undrain {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "NODE")]
+        node: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pin a shard to a node, whatever is computed; without a node, end that.
+    Move {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "SHARD")]
+        shard: u16,
+        #[arg(value_name = "NODE")]
+        node: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an authority where there is none, and a certificate and a key for each node.
+    Certs {
+        /// Where they are kept; the authority's key stays there, and no node needs it.
+        #[arg(long, value_name = "DIR", default_value = "certificates")]
+        out: String,
+        #[arg(value_name = "NODE", required = true)]
+        nodes: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,10 +4,11 @@
 //! It waits for nothing but news: every question to the database is a task of its own, so that a
 //! renewal stands behind no taking, and no writer is waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -18,7 +19,8 @@ use persistence::journal::{
     Claim, Epoch, Holding, JournalError, Owner, Regression, Seq, ShardId, ShardLeases, Taken,
 };
 
-/// Who serves shards while this node has them. All calls are quick and never wait.
+/// Who serves shards while this node has them. All calls but one are quick and never wait.
+#[async_trait]
 pub trait ShardHost: Send + Sync + 'static {
     /// Microseconds of the clock that leases are timed by here.
     fn monotonic_us(&self) -> u64;
@@ -36,6 +38,13 @@ pub trait ShardHost: Send + Sync + 'static {
     fn acknowledged(&self) -> Vec<(ShardId, Seq)>;
     /// The database has been told of these; for whoever remembers them elsewhere.
     fn remember(&self, acknowledged: &BTreeMap<ShardId, Seq>);
+    /// Admits nothing more to these shards, and waits until all is answered that was admitted, though
+    /// not for long.
+    async fn quiesce(&self, shards: &[ShardId]);
+    /// These were given up, and whoever is to have them may take them.
+    fn released(&self, shards: &[ShardId]);
+    /// What stands in the rows of shards that are not served here.
+    fn seen(&self, holdings: &[Holding]);
     /// Another living process has the name of this node.
     fn twin(&self, twin: &Owner);
 }
@@ -43,6 +52,9 @@ pub trait ShardHost: Send + Sync + 'static {
 enum News {
     Fenced(ShardId),
     Regressed(Regression),
+    Want(BTreeSet<ShardId>),
+    LookSoon,
+    Quiet(Vec<ShardId>),
     Drain(oneshot::Sender<()>),
     Abandon,
 }
@@ -51,7 +63,16 @@ enum News {
 #[derive(Clone)]
 pub struct LeaseHandle {
     news: mpsc::UnboundedSender<News>,
-    served: watch::Receiver<bool>,
+    served: watch::Receiver<Served>,
+}
+
+/// How things stand with the shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Every wanted shard is served or stopped for an operator, and every other one has an owner.
+    pub in_good_hands: bool,
+    /// Some are held here.
+    pub any: bool,
 }
 
 impl LeaseHandle {
@@ -63,15 +84,34 @@ impl LeaseHandle {
         let _ = self.news.send(News::Regressed(regression));
     }
 
-    /// Every wanted shard is served, or stopped for an operator.
+    /// The shards that this node is to have from now on; it hands over the others.
+    pub fn want(&self, shards: BTreeSet<ShardId>) {
+        let _ = self.news.send(News::Want(shards));
+    }
+
+    /// There is something to see in the rows of others.
+    pub fn look_soon(&self) {
+        let _ = self.news.send(News::LookSoon);
+    }
+
+    /// Every wanted shard is served, or stopped for an operator, and every other one is another's.
     pub fn serves_all(&self) -> bool {
-        *self.served.borrow()
+        self.served.borrow().in_good_hands
     }
 
     /// Waits until [`serves_all`](Self::serves_all) or the time is over.
     pub async fn all_served(&self, within: Duration) -> bool {
+        self.stands(within, |served| served.in_good_hands).await
+    }
+
+    /// Waits until no shard is held here, or the time is over.
+    pub async fn none_held(&self, within: Duration) -> bool {
+        self.stands(within, |served| !served.any).await
+    }
+
+    async fn stands(&self, within: Duration, so: impl FnMut(&Served) -> bool) -> bool {
         let mut served = self.served.clone();
-        let waiting = served.wait_for(|served| *served);
+        let waiting = served.wait_for(so);
         matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(_)))
     }
 
@@ -94,19 +134,23 @@ pub struct LeaseOptions {
     pub standing: Standing,
     pub terms: LeaseTerms,
     pub shards: Vec<ShardId>,
+    /// Which of them this node is to have, until it is told otherwise; nothing is said: all.
+    pub wanted: Option<BTreeSet<ShardId>>,
 }
 
 /// The news that arrived before the leases ran: made first, because its lanes need the handle.
 pub struct LeaseManager {
     news: mpsc::UnboundedReceiver<News>,
-    served: watch::Sender<bool>,
+    served: watch::Sender<Served>,
+    own: mpsc::WeakUnboundedSender<News>,
 }
 
 impl LeaseManager {
     pub fn new() -> (LeaseHandle, Self) {
         let (news, receiver) = mpsc::unbounded_channel();
-        let (served, watch) = watch::channel(false);
-        (LeaseHandle { news, served: watch }, Self { news: receiver, served })
+        let (served, watch) = watch::channel(Served::default());
+        let own = news.downgrade();
+        (LeaseHandle { news, served: watch }, Self { news: receiver, served, own })
     }
 
     /// Starts it, on the current runtime. Its end before a drain is the end of the node.
@@ -116,10 +160,14 @@ impl LeaseManager {
         leases: Arc<dyn ShardLeases>,
         host: Arc<dyn ShardHost>,
     ) -> JoinHandle<()> {
-        let LeaseOptions { standing, terms, shards } = options;
+        let LeaseOptions { standing, terms, shards, wanted } = options;
         let (owner, told) = (standing.owner.clone(), standing.acknowledged.clone());
+        let mut ownership = Ownership::new(terms, standing, shards.iter().copied());
+        if let Some(wanted) = wanted {
+            ownership.want(wanted);
+        }
         let running = Running {
-            ownership: Ownership::new(terms, standing, shards.iter().copied()),
+            ownership,
             owner,
             renewal_timeout: terms.lease / 3,
             shards,
@@ -140,7 +188,7 @@ enum Answer {
     Taken(u64, Result<Vec<Taken>, JournalError>),
     Renewed(u64, Vec<(ShardId, Seq)>, Result<Vec<ShardId>, JournalError>),
     Recorded(Regression, Result<(), JournalError>),
-    Released(Result<(), JournalError>),
+    Released(Vec<ShardId>, Result<(), JournalError>),
 }
 
 struct Running {
@@ -166,7 +214,7 @@ impl Running {
             let now = self.host.monotonic_us();
             let steps = self.ownership.tick(now);
             self.perform(steps);
-            self.manager.served.send_replace(self.ownership.serves_all());
+            self.tell_how_it_stands(now);
             let wait = self.ownership.next_tick().saturating_sub(now).clamp(1_000, 1_000_000);
             tokio::select! {
                 news = self.manager.news.recv() => match news {
@@ -183,6 +231,12 @@ impl Running {
                         let steps = self.ownership.regressed(regression);
                         self.perform(steps);
                     }
+                    Some(News::Want(shards)) => self.ownership.want(shards),
+                    Some(News::LookSoon) => self.ownership.look_soon(self.host.monotonic_us()),
+                    Some(News::Quiet(shards)) => {
+                        let steps = self.ownership.quiet(&shards, self.host.monotonic_us());
+                        self.perform(steps);
+                    }
                     Some(News::Abandon) | None => return,
                 },
                 Some(answer) = self.questions.join_next() => {
@@ -191,6 +245,12 @@ impl Running {
                 () = tokio::time::sleep(Duration::from_micros(wait)) => {}
             }
         }
+    }
+
+    fn tell_how_it_stands(&mut self, now: u64) {
+        let in_good_hands = self.ownership.in_good_hands(now);
+        let stands = Served { in_good_hands, any: self.ownership.serves_any() };
+        self.manager.served.send_if_modified(|served| std::mem::replace(served, stands) != stands);
     }
 
     /// Gives everything up, what is being taken just now included.
@@ -211,6 +271,7 @@ impl Running {
                 Step::Renew => self.renew(),
                 Step::Record(regression) => self.record(regression),
                 Step::Release(shards) => self.release(shards),
+                Step::Quiesce(shards) => self.quiesce(shards),
                 Step::Open { shard, epoch, head, recorded_us, because } => {
                     TAKEOVERS.with([because.name()]).inc();
                     taken.entry(because).or_default().push(shard);
@@ -249,6 +310,10 @@ impl Running {
         if loss == Loss::Draining {
             return tracing::debug!(shard, "shard closed");
         }
+        if loss == Loss::HandedOver {
+            LOSSES.with([loss.name()]).inc();
+            return tracing::debug!(shard, "shard handed over");
+        }
         LOSSES.with([loss.name()]).inc();
         tracing::warn!(shard, because = loss.name(), "shard lost");
         self.lost.insert(shard, loss);
@@ -273,6 +338,7 @@ impl Running {
             Answer::Looked(sent_at, answer) => {
                 let answer = self.heard("look", "shards cannot be looked at", answer);
                 self.note_holders(answer.as_deref().unwrap_or_default());
+                self.host.seen(answer.as_deref().unwrap_or_default());
                 let steps = self.ownership.looked(sent_at, now, answer);
                 self.perform(steps);
             }
@@ -297,8 +363,11 @@ impl Running {
                 let answer = self.heard("record", "a loss cannot be recorded", answer);
                 self.ownership.recorded(regression.shard, now, answer.is_some());
             }
-            Answer::Released(Ok(())) => {}
-            Answer::Released(Err(error)) => {
+            Answer::Released(shards, Ok(())) => {
+                tracing::info!(count = shards.len(), shards = %ranges(&shards), "shards given up");
+                self.host.released(&shards);
+            }
+            Answer::Released(_, Err(error)) => {
                 tracing::warn!(error = %chain(&error), "leases not given up; they will run out");
             }
         }
@@ -360,8 +429,21 @@ impl Running {
 
     fn release(&mut self, shards: Vec<ShardId>) {
         let (leases, owner) = (Arc::clone(&self.leases), self.owner.clone());
-        self.questions
-            .spawn(async move { Answer::Released(leases.release(&owner, &shards).await) });
+        self.questions.spawn(async move {
+            let answer = leases.release(&owner, &shards).await;
+            Answer::Released(shards, answer)
+        });
+    }
+
+    /// What does not become quiet does not hold up renewals: it is a task of its own.
+    fn quiesce(&self, shards: Vec<ShardId>) {
+        let (host, news) = (Arc::clone(&self.host), self.manager.own.clone());
+        tokio::spawn(async move {
+            host.quiesce(&shards).await;
+            if let Some(news) = news.upgrade() {
+                let _ = news.send(News::Quiet(shards));
+            }
+        });
     }
 
     fn publish_lease(&self, shard: ShardId) {

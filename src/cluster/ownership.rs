@@ -20,6 +20,9 @@ use persistence::journal::{Claim, Epoch, Holding, Owner, Regression, Seq, ShardI
 use persistence::shortcut::{Planted, Shortcut};
 use watch::Watch;
 
+/// Shards that are handed over together.
+const HANDED_OVER_AT_ONCE: usize = 16;
+
 /// How a lease is timed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeaseTerms {
@@ -94,6 +97,8 @@ pub enum Loss {
     Regressed,
     /// This node stops.
     Draining,
+    /// Another is to have it, and this one had answered all that it had been asked.
+    HandedOver,
 }
 
 impl Loss {
@@ -104,6 +109,7 @@ impl Loss {
             Self::NotOurs => "not_ours",
             Self::Regressed => "regressed",
             Self::Draining => "draining",
+            Self::HandedOver => "handed_over",
         }
     }
 }
@@ -127,6 +133,9 @@ pub enum Step {
     Stopped(Regression),
     /// An operator has accepted the loss.
     Resumed(ShardId),
+    /// Admit nothing more to these, and answer with [`Ownership::quiet`] when all is answered that was
+    /// admitted: others are to have them.
+    Quiesce(Vec<ShardId>),
     /// Give these up in the database.
     Release(Vec<ShardId>),
     /// Another living process has this node's name: this one must end.
@@ -137,8 +146,9 @@ pub enum Step {
 enum ShardState {
     /// Not ours.
     Vacant(Watch),
-    /// Ours since an answer that came at `since`.
-    Serving { since: u64, reads_until: u64 },
+    /// Ours since an answer that came at `since`. One that is leaving admits nothing any more, and is
+    /// held until what it had admitted is answered.
+    Serving { since: u64, reads_until: u64, leaving: bool },
     /// Its log went backwards: not to be touched until an operator says so; and never again in
     /// this life where it was this node's writer that remembers what was lost.
     Stopped { for_good: bool },
@@ -159,6 +169,12 @@ pub struct Ownership {
     ask_at: u64,
     unrecorded: BTreeMap<ShardId, Regression>,
     draining: bool,
+    /// Every shard was in good hands once.
+    was_good: bool,
+    /// What is being asked was asked before there was something to see.
+    look_again: bool,
+    /// The shards that this node is to have; nothing is said: all.
+    wanted: Option<BTreeSet<ShardId>>,
     pub planted: Planted,
 }
 
@@ -181,8 +197,21 @@ impl Ownership {
             ask_at: 0,
             unrecorded: BTreeMap::new(),
             draining: false,
+            was_good: false,
+            look_again: false,
+            wanted: None,
             planted: Planted::default(),
         }
+    }
+
+    /// The shards that this node is to have from now on. What it takes is among them, and what it has
+    /// beside them it hands over, some at a time.
+    pub fn want(&mut self, wanted: BTreeSet<ShardId>) {
+        self.wanted = Some(wanted);
+    }
+
+    fn wants(&self, shard: ShardId) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&shard))
     }
 
     /// Whether this node may answer reads of the shard from memory at `now`.
@@ -205,9 +234,25 @@ impl Ownership {
         matches!(self.shards.get(&shard), Some(ShardState::Serving { .. }))
     }
 
-    /// Every wanted shard is served or stopped.
-    pub fn serves_all(&self) -> bool {
-        !self.shards.values().any(|state| matches!(state, ShardState::Vacant(_)))
+    /// Every wanted shard is served or stopped, and every other one has an owner that was heard of within
+    /// a lease. Once that was so, a shard that goes from one node to another may take that long.
+    pub fn in_good_hands(&mut self, now: u64) -> bool {
+        let moves = |watch: &Watch| {
+            watch.since().is_none_or(|since| now < since.saturating_add(micros(self.terms.lease)))
+        };
+        let is_good = self.shards.iter().all(|(shard, state)| match state {
+            ShardState::Vacant(watch) if self.was_good => moves(watch),
+            ShardState::Vacant(watch) => {
+                !self.wants(*shard) && watch.since().is_some() && moves(watch)
+            }
+            ShardState::Serving { .. } | ShardState::Stopped { .. } => true,
+        });
+        self.was_good |= is_good && self.wanted.is_some();
+        is_good
+    }
+
+    pub fn serves_any(&self) -> bool {
+        self.shards.keys().any(|shard| self.is_serving(*shard))
     }
 
     /// What is due. A renewal waits for no other question; of the others one is asked at a time.
@@ -220,11 +265,61 @@ impl Ownership {
             self.renewing = true;
             steps.push(Step::Renew);
         }
+        let unwanted = self.unwanted();
+        if !unwanted.is_empty() {
+            for shard in &unwanted {
+                if let Some(ShardState::Serving { leaving, .. }) = self.shards.get_mut(shard) {
+                    *leaving = true;
+                }
+            }
+            steps.push(Step::Quiesce(unwanted));
+        }
         if let Some(question) = self.question(now) {
             self.asking = true;
             steps.push(question);
         }
         steps
+    }
+
+    /// What is to be handed over next: few enough that whoever takes them has them soon.
+    fn unwanted(&self) -> Vec<ShardId> {
+        let is_leaving =
+            |state: &ShardState| matches!(state, ShardState::Serving { leaving: true, .. });
+        if self.wanted.is_none() || self.shards.values().any(is_leaving) {
+            return Vec::new();
+        }
+        let unwanted = |(shard, state): (&ShardId, &ShardState)| {
+            let serves = matches!(state, ShardState::Serving { .. });
+            (serves && !self.wants(*shard)).then_some(*shard)
+        };
+        self.shards.iter().filter_map(unwanted).take(HANDED_OVER_AT_ONCE).collect()
+    }
+
+    /// All that these had admitted is answered: they are given up.
+    pub fn quiet(&mut self, shards: &[ShardId], now: u64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut given = Vec::new();
+        for shard in shards {
+            let Some(state @ ShardState::Serving { leaving: true, .. }) =
+                self.shards.get_mut(shard)
+            else {
+                continue;
+            };
+            *state = ShardState::Vacant(Watch::default());
+            steps.push(Step::Close { shard: *shard, loss: Loss::HandedOver });
+            given.push(*shard);
+        }
+        if !given.is_empty() {
+            self.look_at = self.look_at.min(now);
+            steps.push(Step::Release(given));
+        }
+        steps
+    }
+
+    /// There is something to see in the rows of others.
+    pub fn look_soon(&mut self, now: u64) {
+        self.look_at = self.look_at.min(now);
+        self.look_again = self.asking;
     }
 
     fn question(&self, now: u64) -> Option<Step> {
@@ -248,6 +343,9 @@ impl Ownership {
     fn claims(&self, now: u64) -> Vec<Claim> {
         let claim = |(shard, state): (&ShardId, &ShardState)| {
             let ShardState::Vacant(watch) = state else { return None };
+            if !self.wants(*shard) {
+                return None;
+            }
             let free_at = watch.free_at(&self.standing, self.terms, self.planted)?;
             let acknowledged = self.standing.acknowledged.get(shard).copied();
             let acknowledged =
@@ -282,17 +380,22 @@ impl Ownership {
         if self.draining {
             return u64::MAX;
         }
+        if !self.unwanted().is_empty() {
+            return 0;
+        }
         let renewal = if self.renews() { self.renew_at } else { u64::MAX };
         if self.asking {
             return renewal;
         }
         let record = if self.unrecorded.is_empty() { u64::MAX } else { self.ask_at };
         let look = if self.watched().next().is_some() { self.look_at } else { u64::MAX };
-        let free_at = |state: &ShardState| match state {
-            ShardState::Vacant(watch) => watch.free_at(&self.standing, self.terms, self.planted),
+        let free_at = |(shard, state): (&ShardId, &ShardState)| match state {
+            ShardState::Vacant(watch) if self.wants(*shard) => {
+                watch.free_at(&self.standing, self.terms, self.planted)
+            }
             _ => None,
         };
-        let free = self.shards.values().filter_map(free_at).min();
+        let free = self.shards.iter().filter_map(free_at).min();
         let take = free.map_or(u64::MAX, |at| at.max(self.ask_at));
         renewal.min(record).min(look).min(take)
     }
@@ -300,13 +403,23 @@ impl Ownership {
     /// The answer to [`Step::Look`], which was sent at `sent_at`; `None` if there was none.
     pub fn looked(&mut self, sent_at: u64, now: u64, answer: Option<Vec<Holding>>) -> Vec<Step> {
         self.asking = false;
-        self.look_at = now + self.terms.look_interval_us();
-        let seen_at = if self.planted.is(Shortcut::CountFromSending) { sent_at } else { now };
+        let again = std::mem::take(&mut self.look_again);
         let mut steps = Vec::new();
+        let seen_at = if self.planted.is(Shortcut::CountFromSending) { sent_at } else { now };
         for holding in answer.into_iter().flatten() {
             steps.extend(self.see(holding, seen_at));
         }
+        self.look_at = now + if again { 0 } else { self.look_interval_us() };
         steps
+    }
+
+    /// Between two looks at the shards of others: short, while this node waits to be handed some.
+    fn look_interval_us(&self) -> u64 {
+        let waits = |(shard, state): (&ShardId, &ShardState)| {
+            matches!(state, ShardState::Vacant(_)) && self.wants(*shard)
+        };
+        let usual = self.terms.look_interval_us();
+        if self.wanted.is_some() && self.shards.iter().any(waits) { usual / 10 } else { usual }
     }
 
     /// Takes note of what stands in a shard's row; what is not moving has stood still since then
@@ -369,7 +482,7 @@ impl Ownership {
                 };
                 let ShardState::Vacant(watch) = &*state else { unreachable!("just seen") };
                 let because = watch.because(&self.standing);
-                *state = ShardState::Serving { since: now, reads_until };
+                *state = ShardState::Serving { since: now, reads_until, leaving: false };
                 vec![Step::Open { shard, epoch, head, recorded_us, because }]
             }
             Taken::Held(holding) => self.see(holding, now),
@@ -399,6 +512,17 @@ impl Ownership {
         let ours: BTreeSet<_> = ours.into_iter().collect();
         self.extend(|shard| ours.contains(&shard), reads_until);
         let mut steps = Vec::new();
+        // A giving up that was not answered did not happen, or the answer to a taking was lost: what is
+        // renewed and served by nobody would be nobody's for ever.
+        let is_left = |shard: &ShardId| {
+            !self.asking
+                && !self.wants(*shard)
+                && matches!(self.shards.get(shard), Some(ShardState::Vacant(_)))
+        };
+        let left: Vec<_> = ours.iter().copied().filter(is_left).collect();
+        if !left.is_empty() {
+            steps.push(Step::Release(left));
+        }
         for (shard, state) in &mut self.shards {
             // What was taken after the renewal was sent need not be in its answer.
             if let ShardState::Serving { since, .. } = state

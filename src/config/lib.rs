@@ -19,7 +19,9 @@ use actors::search::SearchOptions;
 use actors::shard::Limits;
 use graphql::DocumentLimits;
 use payments::providers::PaymentsOptions;
-use sections::{General, HttpSection, LeaseSection, NodeSection, ReadSection, SecuritySection};
+use sections::{
+    ClusterSection, General, HttpSection, LeaseSection, NodeSection, ReadSection, SecuritySection,
+};
 use telemetry::{LogOptions, TelemetryOptions};
 
 pub use sources::{DEFAULT_FILE, Flag, Sources};
@@ -30,6 +32,7 @@ pub struct Settings {
     #[serde(flatten)]
     pub general: General,
     pub node: NodeSection,
+    pub cluster: ClusterSection,
     pub read: ReadSection,
     pub security: SecuritySection,
     pub http: HttpSection,
@@ -63,9 +66,10 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "",
     "node",
+    "cluster",
     "read",
     "security",
     "http",
@@ -131,6 +135,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
     match section {
         "" => alone::<General>(table),
         "node" => alone::<NodeSection>(table),
+        "cluster" => alone::<ClusterSection>(table),
         "read" => alone::<ReadSection>(table),
         "security" => alone::<SecuritySection>(table),
         "http" => alone::<HttpSection>(table),
@@ -153,6 +158,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
     Settings {
         general: section(take("")),
         node: section(take("node")),
+        cluster: section(take("cluster")),
         read: section(take("read")),
         security: section(take("security")),
         http: section(take("http")),

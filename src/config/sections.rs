@@ -10,11 +10,14 @@ use super::Settings;
 use super::secret::{DatabaseUrl, RedisUrl};
 use actors::shard::SHARDS_MAX;
 use cluster::ownership::LeaseTerms;
+use cluster::placement::WEIGHT_MAX;
 use http::clients::Network;
 use http::{HttpLimits, HttpPolicy};
 
 /// The longest name of a node, in bytes: the column that keeps it.
 const NODE_NAME_BYTES_MAX: usize = 64;
+/// The longest address of a node, in bytes: the column that keeps it.
+const ADDRESS_BYTES_MAX: usize = 255;
 /// The most writer connections of one node.
 const LANES_MAX: u16 = 64;
 /// Shards of a new database where nothing is said: each log is a place of its own in the tables, and
@@ -71,6 +74,71 @@ pub struct NodeSection {
     /// Writer connections; each shard is pinned to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lanes: Option<u16>,
+}
+
+/// `[cluster]`: how nodes reach each other. Without an address this node is alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterSection {
+    /// Where this node listens to others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
+    /// Where others reach it, `host:port`, where that is not the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// The directory with `ca.pem`, and the certificate and the key of this node.
+    pub certificates: PathBuf,
+    /// How many shards it has beside others.
+    pub weight: u16,
+}
+
+impl Default for ClusterSection {
+    fn default() -> Self {
+        let certificates = PathBuf::from("certificates");
+        Self { address: None, advertise: None, certificates, weight: 1 }
+    }
+}
+
+impl Settings {
+    /// The first key that keeps this node from being one of several, with what would be right.
+    fn problem_among_nodes(&self) -> Option<(&'static str, String)> {
+        let ClusterSection { address, advertise, .. } = &self.cluster;
+        if address.is_none() {
+            let alone = "says nothing without cluster.address".to_owned();
+            return advertise.as_ref().map(|_| ("cluster.advertise", alone));
+        }
+        if self.general.database.is_none() {
+            let right = "nodes share a database: set database, or leave this out";
+            return Some(("cluster.address", right.to_owned()));
+        }
+        let name = self.node.name.as_deref().unwrap_or_default();
+        let is_part = |part: &str| {
+            let may_be =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.bytes().all(may_be)
+        };
+        if !name.split('.').all(is_part) {
+            let right = "a node among others has a name that its certificate carries: small letters, \
+                         digits, hyphens and dots, such as node-1";
+            return Some(("node.name", right.to_owned()));
+        }
+        let is_reachable = |address: &String| {
+            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            address.len() <= ADDRESS_BYTES_MAX && port.is_some_and(|port| port > 0)
+        };
+        if advertise.as_ref().is_some_and(|address| !is_reachable(address)) {
+            let right = "expected a host and a port, such as node-1.internal:7946";
+            return Some(("cluster.advertise", right.to_owned()));
+        }
+        let nowhere = address.is_some_and(|address| address.ip().is_unspecified());
+        (nowhere && advertise.is_none()).then(|| {
+            let right = "others cannot reach every address of this machine: say by which one";
+            ("cluster.advertise", right.to_owned())
+        })
+    }
 }
 
 /// `[read]`: where the tables stand that lists are answered from.
@@ -254,6 +322,9 @@ impl Settings {
         if let Some(problem) = self.payments.problem().or_else(|| self.http.problem()) {
             return Some(problem);
         }
+        if let Some(problem) = self.problem_among_nodes() {
+            return Some(problem);
+        }
         if let Some(problem) = self.log.problem() {
             return Some(problem);
         }
@@ -275,6 +346,7 @@ impl Settings {
         vec![
             ("node.shards", self.shards_of_new().into(), (1, SHARDS_MAX.into())),
             ("node.lanes", self.lanes().into(), (1, LANES_MAX.into())),
+            ("cluster.weight", self.cluster.weight.into(), (1, WEIGHT_MAX.into())),
             ("http.workers", self.http.workers as u64, (0, 1_024)),
             ("http.drain_seconds", self.http.drain_seconds, (1, 3_600)),
             ("http.head_bytes_max", http.head_bytes_max as u64, (1_024, 96 << 10)),

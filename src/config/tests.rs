@@ -76,6 +76,24 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ("[telemetry]\nsample_ratio = 2.0", "telemetry.sample_ratio", "from 0 to 1"),
         ("[telemetry]\notlp_endpoint = 'https://c'", "telemetry.otlp_endpoint", "http://"),
         ("[node]\nname = ''", "node.name", "1 to 64"),
+        ("[cluster]\naddress = '127.0.0.1:1'", "cluster.address", "database"),
+        ("[cluster]\nadvertise = 'here:1'", "cluster.advertise", "cluster.address"),
+        (
+            "database = 'mysql://h/d'\n[cluster]\naddress = '127.0.0.1:1'",
+            "node.name",
+            "such as node-1",
+        ),
+        (
+            "database = 'mysql://h/d'\n[node]\nname = 'till_7'\n[cluster]\naddress = '127.0.0.1:1'",
+            "node.name",
+            "such as node-1",
+        ),
+        (
+            "database = 'mysql://h/d'\n[node]\nname = 'n'\n[cluster]\naddress = '0.0.0.0:1'",
+            "cluster.advertise",
+            "by which one",
+        ),
+        ("[cluster]\nweight = 0", "cluster.weight", "from 1 to 64"),
         ("listen = ", "syntax", "not TOML"),
     ];
     for (text, key, right) in in_file {
@@ -116,6 +134,8 @@ fn the_sample_file_shows_every_key_at_its_default() {
             ![
                 "database",
                 "redis",
+                "address",
+                "advertise",
                 "name",
                 "shards",
                 "lanes",

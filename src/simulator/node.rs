@@ -316,6 +316,7 @@ impl Node {
                 Step::Stopped(regression) => self.effects.push(Effect::Stopped(regression)),
                 Step::Resumed(_) => {}
                 Step::Twin(_) => self.effects.push(Effect::Twin),
+                Step::Quiesce(_) => unreachable!("it is told to want nothing less"),
             }
         }
     }

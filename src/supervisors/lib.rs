@@ -3,6 +3,7 @@
 
 pub mod node;
 pub mod vitals;
+pub mod whereabouts;
 pub mod shard;
 pub mod services;
 pub mod metrics;

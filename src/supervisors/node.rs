@@ -1,11 +1,13 @@
 //! The root of a node: its lanes, its shards' supervisors, its hold on shards; how it starts and
 //! how it drains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::future::join_all;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use tokio::sync::watch;
@@ -14,6 +16,7 @@ use super::metrics::RESTARTS;
 use super::services::IN_ORDER;
 use super::shard::ShardSupervisor;
 use super::vitals::Vitals;
+use super::whereabouts::Whereabouts;
 use actors::aggregate_ref::Engine;
 use actors::quarantines::keep_looking;
 use actors::shard::{Leaving, NodeServices, Shard};
@@ -21,9 +24,14 @@ use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost}
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::{LeaseTerms, Standing};
 use persistence::cause::{Cause, chain};
-use persistence::journal::{Entry, Epoch, Journal, JournalError, Owner, Regression, Seq, ShardId};
+use persistence::journal::{
+    Entry, Epoch, Holding, Journal, JournalError, Owner, Regression, Seq, ShardId,
+};
 use persistence::patience::patiently;
 use persistence::writer::shell::{LaneHandle, LaneObserver};
+
+/// How long is waited until all is answered that was admitted to a shard that another is to have.
+const QUIET_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long a failed commit speaks against a node to which nothing was written since.
 const FAILED_FOR_US: u64 = 10_000_000;
@@ -35,6 +43,8 @@ pub struct NodeOptions {
     pub lanes: u16,
     pub terms: LeaseTerms,
     pub standing: Standing,
+    /// One of several nodes: it takes what it is told to want. Alone, it takes everything.
+    pub is_member: bool,
     /// Where what was acknowledged is remembered beside the database; with each renewal.
     pub remembered: watch::Sender<BTreeMap<ShardId, Seq>>,
 }
@@ -42,7 +52,9 @@ pub struct NodeOptions {
 /// A running node.
 pub struct Node {
     pub engine: Engine,
-    leases: LeaseHandle,
+    /// Who serves the shards that this one does not.
+    pub whereabouts: Whereabouts,
+    pub leases: LeaseHandle,
     lanes: Vec<LaneHandle>,
     root: ActorRef<()>,
     vitals: Vitals,
@@ -85,7 +97,9 @@ impl Node {
         let engine = Engine::new(Arc::clone(&services), shards.clone());
         patiently("reading the quarantines", || services.quarantines.look(&engine)).await?;
         tokio::spawn(keep_looking(engine.clone()));
+        let whereabouts = Whereabouts::of(services.shards);
         let host = Arc::new(NodeShards {
+            whereabouts: whereabouts.clone(),
             services: Arc::clone(&services),
             shards,
             lanes: lanes.clone(),
@@ -94,16 +108,25 @@ impl Node {
         });
         SHARDS_SERVED.observe(&host, NodeShards::served);
         let shard_ids = (0..services.shards).collect();
-        let NodeOptions { standing, terms, .. } = options;
-        let lease_options = LeaseOptions { standing, terms, shards: shard_ids };
+        let NodeOptions { standing, terms, is_member, .. } = options;
+        let wanted = is_member.then(BTreeSet::new);
+        let lease_options = LeaseOptions { standing, terms, shards: shard_ids, wanted };
+        if is_member {
+            tokio::spawn(look_at_heads(Arc::clone(&services)));
+        }
         let running = manager.start(lease_options, journal, host);
         vitals.watch("the lease manager", running);
-        Ok(Self { engine, leases, lanes, root, vitals })
+        Ok(Self { engine, whereabouts, leases, lanes, root, vitals })
     }
 
     /// Waits until something has ended without which the node must not go on, and says what.
     pub async fn ended(&self) -> String {
         self.vitals.ended().await
+    }
+
+    /// The node is to end when this task does.
+    pub fn watch(&self, what: &'static str, task: tokio::task::JoinHandle<()>) {
+        self.vitals.watch(what, task);
     }
 
     /// Everything lives without which the node must not go on.
@@ -175,6 +198,20 @@ impl Node {
     }
 }
 
+/// How often is looked how far the logs of others go.
+const HEADS_LOOKED_EVERY: Duration = Duration::from_millis(250);
+
+/// Learns how far the logs go that others write, and has what follows them look, as long as this runs.
+async fn look_at_heads(services: Arc<NodeServices>) {
+    loop {
+        if let Err(error) = services.look_at_heads().await {
+            tracing::warn!(error = %chain(&error), "the logs of others cannot be looked at");
+        }
+        services.feed.ring();
+        tokio::time::sleep(HEADS_LOOKED_EVERY).await;
+    }
+}
+
 struct Observer {
     services: Arc<NodeServices>,
     leases: LeaseHandle,
@@ -196,6 +233,7 @@ impl LaneObserver for Observer {
 }
 
 struct NodeShards {
+    whereabouts: Whereabouts,
     services: Arc<NodeServices>,
     shards: Vec<Arc<Shard>>,
     lanes: Vec<LaneHandle>,
@@ -214,6 +252,7 @@ impl NodeShards {
     }
 }
 
+#[async_trait]
 impl ShardHost for NodeShards {
     fn monotonic_us(&self) -> u64 {
         self.services.monotonic_us()
@@ -224,12 +263,29 @@ impl ShardHost for NodeShards {
         shard.lane.open(shard.id, epoch, head, recorded_us);
         shard.open(epoch, head);
         self.services.feed.open(shard.id, head);
+        self.whereabouts.changed();
     }
 
     fn close(&self, shard: ShardId) {
         let shard = self.shard(shard);
+        self.services.feed.close(shard.id);
         shard.close(Leaving::InOrder);
         shard.lane.close(shard.id);
+    }
+
+    async fn quiesce(&self, shards: &[ShardId]) {
+        let quiet = join_all(shards.iter().map(|shard| self.shard(*shard).quiesce()));
+        if tokio::time::timeout(QUIET_WITHIN, quiet).await.is_err() {
+            tracing::warn!(?shards, "not all was answered before these shards were handed over");
+        }
+    }
+
+    fn released(&self, _: &[ShardId]) {
+        self.whereabouts.released();
+    }
+
+    fn seen(&self, holdings: &[Holding]) {
+        self.whereabouts.seen(holdings);
     }
 
     fn reads_until(&self, shard: ShardId, until_us: u64) {
@@ -244,6 +300,7 @@ impl ShardHost for NodeShards {
 
     fn regressed(&self, shard: ShardId, regressed: bool) {
         self.shard(shard).regressed.store(regressed, Ordering::Release);
+        self.services.feed.stop(shard, regressed);
     }
 
     fn acknowledged(&self) -> Vec<(ShardId, Seq)> {

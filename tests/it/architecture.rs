@@ -24,7 +24,7 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Crates from outside that belong to the rooms named.
-const OWNED: [(&str, &[&str]); 7] = [
+const OWNED: [(&str, &[&str]); 9] = [
     ("sqlx", &["persistence_sql"]),
     ("actix-web", &["http"]),
     ("actix-http", &["http"]),
@@ -33,6 +33,8 @@ const OWNED: [(&str, &[&str]); 7] = [
     ("apollo-compiler", &["documents"]),
     ("porcupine-rs", &["load"]),
     ("tantivy", &["search"]),
+    ("tonic", &["peers"]),
+    ("rcgen", &["peers"]),
 ];
 
 /// The code of a file without comments, texts and the tests at its end.

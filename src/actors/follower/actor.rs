@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::cursor::{Cursor, Next, wake};
 use super::parked::{At, Parked, ParkedSet};
 use super::published::{FollowerRef, Moment};
-use super::{FollowError, Follower, Turn};
+use super::{Elsewhere, FollowError, Follower, Turn};
 use crate::facts::{decode, unknown_kind};
 use crate::metrics::PARKED;
 use crate::shard::NodeServices;
@@ -27,6 +27,8 @@ use projections::Place;
 use projections::position::Position;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// How often others are told how far this is.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
 /// How often what is parked is tried again.
 const PARKED_AGAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -82,7 +84,8 @@ impl<F: Follower> Actor for FollowerActor<F> {
         // A newer program, or an operator's mending, may have made them readable.
         myself.cast(FollowerMessage::TryParked)?;
         let Moment { content, position, parked } = begin;
-        let cursor = Cursor::new(Arc::clone(&services), position, F::TURN_BYTES);
+        let mut cursor = Cursor::new(Arc::clone(&services), position, F::TURN_BYTES);
+        cursor.is_partitioned = F::PARTITIONED;
         let pace = (Instant::now(), Duration::ZERO);
         Ok(FollowerState { services, published, follower, cursor, content, parked, stored, pace })
     }
@@ -99,7 +102,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
                 state.checkpoint_if_far().await;
                 let _ = done.send(state.cursor.next());
             }
-            FollowerMessage::Checkpoint => state.checkpoint().await,
+            FollowerMessage::Checkpoint => drop(state.checkpoint().await),
             FollowerMessage::TryParked => state.try_parked().await?,
         }
         Ok(())
@@ -114,7 +117,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
             let end = state.services.feed.heads();
             while !state.cursor.position.reaches(&end) && state.catch_up().await? {}
         }
-        state.checkpoint().await;
+        let _ = state.checkpoint().await;
         Ok(())
     }
 }
@@ -123,6 +126,15 @@ impl<F: Follower> FollowerState<F> {
     /// Takes one turn of what became durable; false if there was nothing. Where something panics,
     /// the turn is taken again entry by entry, so that the one at fault is found and parked.
     async fn catch_up(&mut self) -> Result<bool, FollowError> {
+        if F::PARTITIONED && self.services.peers.get().is_some() {
+            if self.cursor.is_behind_others() {
+                self.look_elsewhere().await?;
+            }
+            // Others see by what is stored how far this has come, also where that changed no row.
+            if self.pace.0.elapsed() >= TOLD_EVERY && !self.checkpoint().await {
+                self.begin_again().await?;
+            }
+        }
         match AssertUnwindSafe(self.turn(Care::Trusting)).catch_unwind().await {
             Ok(Err(FollowError::Elsewhere)) => {
                 self.begin_again().await?;
@@ -137,6 +149,29 @@ impl<F: Follower> FollowerState<F> {
                 self.turn(Care::EachEntry).await
             }
         }
+    }
+
+    /// Takes over what others have done of its work.
+    async fn look_elsewhere(&mut self) -> Result<(), FollowError> {
+        let Elsewhere { moved, parked } = self.follower.look(&self.services).await?;
+        if moved.is_empty() && parked.is_none() {
+            return Ok(());
+        }
+        for (shard, seq) in moved {
+            self.cursor.position.set(shard, seq);
+        }
+        self.parked = parked.unwrap_or_else(|| Arc::clone(&self.parked));
+        self.stored = (self.cursor.position.clone(), Arc::clone(&self.parked));
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        self.published.publish(Moment {
+            content: self.content.clone(),
+            position: self.cursor.position.clone(),
+            parked: Arc::clone(&self.parked),
+        });
     }
 
     /// Goes on where its work stands, which is not where it left it.
@@ -170,11 +205,7 @@ impl<F: Follower> FollowerState<F> {
         for (at, reason) in self.follower.settle(turn).await? {
             park::<F>(&mut self.parked, at, &reason, now)?;
         }
-        self.published.publish(Moment {
-            content: self.content.clone(),
-            position: self.cursor.position.clone(),
-            parked: Arc::clone(&self.parked),
-        });
+        self.publish();
         Ok(())
     }
 
@@ -224,21 +255,24 @@ impl<F: Follower> FollowerState<F> {
         let (at, took) = self.pace;
         let read = self.cursor.position.total().saturating_sub(self.stored.0.total());
         if read >= self.services.limits.checkpoint_entries && at.elapsed() >= took * 10 {
-            self.checkpoint().await;
+            let _ = self.checkpoint().await;
         }
     }
 
-    async fn checkpoint(&mut self) {
+    /// False, where it could not be stored.
+    async fn checkpoint(&mut self) -> bool {
         let now = (&self.cursor.position, &self.parked);
         if now == (&self.stored.0, &self.stored.1) {
-            return;
+            return true;
         }
         let began = Instant::now();
         let moment = self.published.moment();
-        if self.follower.store(&self.services, Arc::clone(&moment)).await {
+        let is_stored = self.follower.store(&self.services, Arc::clone(&moment)).await;
+        if is_stored {
             self.stored = (moment.position.clone(), Arc::clone(&moment.parked));
         }
         self.pace = (Instant::now(), began.elapsed());
+        is_stored
     }
 }
 

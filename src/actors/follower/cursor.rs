@@ -29,13 +29,15 @@ pub struct Cursor {
     bytes_max: usize,
     /// The shard that the next turn begins with: the one before had no time for it.
     first: ShardId,
+    /// It reads the shards that are served here, and no others.
+    pub is_partitioned: bool,
     /// The last turn left for the next one what it could have read.
     is_cut: bool,
 }
 
 impl Cursor {
     pub fn new(services: Arc<NodeServices>, position: Position, bytes_max: usize) -> Self {
-        Self { services, position, bytes_max, first: 0, is_cut: false }
+        Self { services, position, bytes_max, first: 0, is_partitioned: false, is_cut: false }
     }
 
     /// Gives `each` what became durable behind the position, at most one turn a shard, and moves
@@ -48,7 +50,10 @@ impl Cursor {
     ) -> Result<bool, FollowError> {
         let services = Arc::clone(&self.services);
         let (feed, slots) = (&services.feed, &services.slots);
-        let mut ahead: Vec<_> = feed.ahead_of(|shard| self.position.seq(shard)).collect();
+        let mut ahead: Vec<_> = feed
+            .ahead_of(|shard| self.position.seq(shard))
+            .filter(|(shard, _)| !self.is_partitioned || feed.is_read_here(*shard))
+            .collect();
         let begun = ahead.partition_point(|(shard, _)| *shard < self.first);
         ahead.rotate_left(begun);
         self.first = 0;
@@ -98,6 +103,13 @@ impl Cursor {
             self.is_cut |= self.position.seq(*shard) < through_max.min(*head);
         }
         Ok(!ahead.is_empty())
+    }
+
+    /// Whether logs that are read elsewhere go further than is known to be done of them.
+    pub fn is_behind_others(&self) -> bool {
+        let feed = &self.services.feed;
+        let mut ahead = feed.ahead_of(|shard| self.position.seq(shard));
+        ahead.any(|(shard, _)| !feed.is_read_here(shard))
     }
 
     /// When the next turn is due.

@@ -29,7 +29,7 @@ pub use self::published::{AnyFollower, FollowerRef, Moment};
 use super::aggregate_ref::Fault;
 use super::checkpoint;
 use super::shard::NodeServices;
-use persistence::journal::{Entry, JournalError};
+use persistence::journal::{Entry, JournalError, Seq, ShardId};
 use projections::position::Position;
 use projections::{Fact, Place};
 
@@ -47,6 +47,8 @@ pub trait Follower: Send + Sync + 'static {
     /// What it has done is kept with its position, and only there: it goes on where that stands, even
     /// if it has read further. Others go on where they were.
     const STANDS_WHERE_STORED: bool = false;
+    /// It does its work of the shards that are served here, and looks what others have done of theirs.
+    const PARTITIONED: bool = false;
     /// What one turn reads at most, in bytes of entries; a follower that keeps what it reads until
     /// the turn is done has less.
     const TURN_BYTES: usize = 64 << 20;
@@ -68,6 +70,15 @@ pub trait Follower: Send + Sync + 'static {
         moment: Arc<Moment<Self::Content>>,
     ) -> impl Future<Output = bool> + Send {
         checkpoint::store(services, Self::NAME, moment)
+    }
+
+    /// What others have done of its work, where the log goes further than it knows of that; with what is
+    /// set aside of all.
+    fn look(
+        &mut self,
+        _: &NodeServices,
+    ) -> impl Future<Output = Result<Elsewhere, FollowError>> + Send {
+        async { Ok(Elsewhere::default()) }
     }
 
     /// Whether an entry that holds events of this kind from this version on matters here. Asked
@@ -95,6 +106,14 @@ pub trait Follower: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<(At, String)>, FollowError>> + Send {
         async { Ok(Vec::new()) }
     }
+}
+
+/// How far others have come with the shards that they serve.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    pub moved: Vec<(ShardId, Seq)>,
+    /// What is set aside, where another has changed that.
+    pub parked: Option<Arc<ParkedSet>>,
 }
 
 /// What a turn read.

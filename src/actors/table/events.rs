@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::writer::{Changes, Writer, patient};
 use super::{PAUSE, TURN_BYTES, TableRef};
 use crate::checkpoint;
-use crate::follower::{At, FollowError, Follower, Moment, Turn};
+use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
 use crate::shard::NodeServices;
 use domain::id::AggregateId;
 use persistence::journal::{Entry, JournalError};
@@ -120,6 +120,7 @@ impl<T: Table> Follower for EventFollower<T> {
         checkpoint::Name { kind: "table", name: T::SHAPE.name, schema: T::SHAPE.schema };
     const STANDS_WHERE_STORED: bool = true;
     const TURN_BYTES: usize = TURN_BYTES;
+    const PARTITIONED: bool = true;
     const PAUSE: Duration = PAUSE;
 
     type Content = ();
@@ -127,6 +128,10 @@ impl<T: Table> Follower for EventFollower<T> {
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         self.forget();
         self.writer.begin(services).await.map(Some)
+    }
+
+    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
+        self.writer.look(services).await
     }
 
     async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {

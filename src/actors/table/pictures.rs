@@ -13,7 +13,7 @@ use super::writer::Writer;
 use super::{PAUSE, TURN_BYTES, TableRef};
 use crate::aggregate_ref::{Engine, Fault};
 use crate::checkpoint;
-use crate::follower::{At, FollowError, Follower, Moment, Turn};
+use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
 use crate::shard::NodeServices;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -63,6 +63,7 @@ impl<P: Picture> Follower for PictureFollower<P> {
         checkpoint::Name { kind: "table", name: P::SHAPE.name, schema: P::SHAPE.schema };
     const STANDS_WHERE_STORED: bool = true;
     const TURN_BYTES: usize = TURN_BYTES;
+    const PARTITIONED: bool = true;
     const PAUSE: Duration = PAUSE;
 
     type Content = ();
@@ -70,6 +71,10 @@ impl<P: Picture> Follower for PictureFollower<P> {
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         self.forget();
         self.writer.begin(services).await.map(Some)
+    }
+
+    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
+        self.writer.look(services).await
     }
 
     async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {

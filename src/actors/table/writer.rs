@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Open, RETRY, TableRef};
-use crate::follower::{FollowError, Moment, Parked, ParkedSet};
+use crate::follower::{Elsewhere, FollowError, Moment, Parked, ParkedSet};
 use crate::shard::NodeServices;
 use persistence::cause::{Cause, chain};
 use persistence::journal::{JournalError, ShardId};
@@ -41,7 +41,7 @@ impl<T: Listed> Writer<T> {
         let store = Arc::clone(&self.store);
         self.filling = store.prepare(T::SHAPE, services.shards).await?;
         let mut bookmark = store.bookmark(self.filling).await?;
-        if !services.feed.reaches(&bookmark.position) {
+        if !services.log_reaches(&bookmark.position).await? {
             let name = self.filling.name();
             tracing::error!(name, "rows are ahead of the log; they are made anew");
             let next = Filling { generation: self.filling.generation + 1, ..self.filling };
@@ -54,6 +54,24 @@ impl<T: Listed> Writer<T> {
         let open = Open { store, filling: self.filling };
         self.table.open.store(Some(Arc::new(open)));
         Ok(Moment { content: (), position: bookmark.position, parked })
+    }
+
+    /// How far others have brought the rows of shards that they serve.
+    pub async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
+        let bookmark = self.store.bookmark(self.filling).await?;
+        let moved = bookmark.position.shards().filter(|(shard, seq)| {
+            !services.feed.is_read_here(*shard) && self.stored.0.seq(*shard) < *seq
+        });
+        let moved: Vec<_> = moved.collect();
+        for (shard, seq) in &moved {
+            self.stored.0.set(*shard, *seq);
+        }
+        let parked = read_parked(&bookmark.parked)?;
+        let parked = (*self.stored.1 != parked).then(|| Arc::new(parked));
+        if let Some(parked) = &parked {
+            self.stored.1 = Arc::clone(parked);
+        }
+        Ok(Elsewhere { moved, parked })
     }
 
     /// Whether this is what is kept as set aside.
@@ -97,7 +115,9 @@ impl<T: Listed> Writer<T> {
         let nothing = <_>::default();
         let written =
             self.write(&nothing, std::iter::empty(), &moment.position, &moment.parked).await;
-        if let Err(error) = &written {
+        if let Err(error) = &written
+            && !matches!(error, FollowError::Elsewhere)
+        {
             let name = T::SHAPE.name;
             tracing::warn!(error = %chain(error), name, "where its rows stand is not stored");
         }

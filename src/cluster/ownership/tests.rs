@@ -218,3 +218,101 @@ fn a_shard_that_is_recorded_as_regressed_is_taken_once_an_operator_has_accepted_
     assert_eq!(steps, [Step::Resumed(0)]);
     assert!(matches!(ownership.tick(LEASE_US)[..], [Step::Take(_)]));
 }
+
+/// Shard 0 and 1 taken at 0, and wanted; shard 2 held by another.
+fn member() -> Ownership {
+    let mut ownership = watching(standing(), [0, 1, 2]);
+    ownership.want(BTreeSet::from([0, 1]));
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None), row(1, 7, None), held(2, 1)]));
+    ownership.tick(0);
+    ownership.taken(0, 10, Some(vec![owned(0), owned(1)]));
+    ownership
+}
+
+#[test]
+fn what_is_not_wanted_is_not_taken_however_free_it_is() {
+    let mut ownership = watching(standing(), [0, 1]);
+    ownership.want(BTreeSet::from([1]));
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None), row(1, 7, None)]));
+    assert_eq!(ownership.tick(0), [Step::Take(vec![claim(1, 7)])]);
+    ownership.taken(0, 1, Some(vec![owned(1)]));
+    for now in [600_000, LEASE_US, 2 * LEASE_US, 9 * LEASE_US] {
+        let steps = ownership.tick(now);
+        assert!(!steps.iter().any(|step| matches!(step, Step::Take(_))), "{steps:?} at {now}");
+        ownership.looked(now, now, Some(vec![row(0, 7, None)]));
+        ownership.renewed(now, now, Some(vec![1]));
+    }
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_let_go_when_it_is_quiet_and_held_until_then() {
+    let mut ownership = member();
+    ownership.want(BTreeSet::from([0]));
+    assert_eq!(ownership.next_tick(), 0);
+    let steps = ownership.tick(20);
+    assert!(steps.contains(&Step::Quiesce(vec![1])), "{steps:?}");
+    assert!(!ownership.tick(30).contains(&Step::Quiesce(vec![1])), "once");
+    // What it admitted is still decided and answered under the lease.
+    assert!(ownership.serves_reads(1, 40) && ownership.is_serving(1));
+    let steps = ownership.quiet(&[1], 50);
+    let closed = Step::Close { shard: 1, loss: Loss::HandedOver };
+    assert_eq!(steps, [closed, Step::Release(vec![1])]);
+    assert!(!ownership.serves_reads(1, 50));
+    assert_eq!(ownership.quiet(&[1, 0], 60), [], "neither is leaving");
+}
+
+#[test]
+fn a_giving_up_that_failed_is_done_again_with_the_next_renewal() {
+    let mut ownership = member();
+    ownership.want(BTreeSet::from([0]));
+    ownership.tick(20);
+    ownership.quiet(&[1], 50);
+    // It stands in the answer, so that it was renewed: nobody could ever take it.
+    let steps = ownership.renewed(60, 70, Some(vec![0, 1]));
+    assert_eq!(steps, [Step::Release(vec![1])]);
+    assert_eq!(ownership.renewed(80, 90, Some(vec![0])), []);
+}
+
+#[test]
+fn a_shard_that_was_fenced_while_it_became_quiet_is_not_given_up_for_another() {
+    let mut ownership = member();
+    ownership.want(BTreeSet::from([0]));
+    ownership.tick(20);
+    assert_eq!(ownership.fenced(1, 30).len(), 1);
+    assert_eq!(ownership.quiet(&[1], 40), []);
+}
+
+#[test]
+fn shards_are_in_good_hands_while_they_move_and_not_when_nobody_takes_them() {
+    let mut ownership = watching(standing(), [0, 2]);
+    ownership.want(BTreeSet::from([0]));
+    assert!(!ownership.in_good_hands(0), "nothing was seen");
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None), held(2, 1)]));
+    assert!(!ownership.in_good_hands(0), "it does not have its own yet");
+    ownership.tick(0);
+    ownership.taken(0, 10, Some(vec![owned(0)]));
+    assert!(ownership.in_good_hands(10));
+    // The other gives its shard up, and nobody takes it.
+    ownership.looked(20, 20, Some(vec![row(2, 2, None)]));
+    assert!(ownership.in_good_hands(19 + LEASE_US));
+    assert!(!ownership.in_good_hands(20 + LEASE_US));
+    // One that is alone is not content with that.
+    let mut alone = serving();
+    assert!(!alone.in_good_hands(10));
+}
+
+#[test]
+fn whoever_waits_for_what_it_wants_looks_often() {
+    let mut ownership = watching(standing(), [0, 1]);
+    ownership.want(BTreeSet::from([1]));
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![held(0, 1), held(1, 1)]));
+    assert_eq!(ownership.next_tick(), 50_000);
+    ownership.want(BTreeSet::new());
+    ownership.tick(50_000);
+    ownership.looked(50_000, 50_000, Some(vec![held(0, 1), held(1, 1)]));
+    assert_eq!(ownership.next_tick(), 550_000);
+}

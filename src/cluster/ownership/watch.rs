@@ -35,6 +35,11 @@ impl Watch {
         self.0.as_ref().map_or(Pulse { epoch: 0, beat: 0 }, |sight| sight.pulse)
     }
 
+    /// It has stood as it does since then at the latest; nothing, while nothing was seen.
+    pub(super) fn since(&self) -> Option<u64> {
+        self.0.as_ref().map(|sight| sight.since)
+    }
+
     /// From when on it may be taken, if nothing moves until then; `None` while nothing was seen.
     pub(super) fn free_at(
         &self,

@@ -157,7 +157,7 @@ async fn a_server_ends_with_what_its_node_cannot_do_without() {
             faults.plant(death);
             let signals = Signals::none();
             let entrance = Entrance::open(&settings, listener).expect("it opens");
-            let serving = serve_with(&settings, entrance, &builder, &signals);
+            let serving = serve_with(&settings, (entrance, None), &builder, &signals);
             let served = block_in_place(|| Handle::current().block_on(serving));
             let failure = served.expect_err("it died").to_string();
             assert!(failure.contains("died (it panicked)"), "{failure}");

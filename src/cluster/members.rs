@@ -1,0 +1,216 @@
+//! The shell of [`Membership`]: keeps this node's row alive, looks at the others', and says which
+//! shards this node is to have. Decides nothing that the rows do not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::lease_manager::LeaseHandle;
+use super::membership::Membership;
+use super::metrics::{MEMBER_REQUESTS, MEMBERS_LIVING};
+use super::ownership::LeaseTerms;
+use super::placement::{Candidate, place};
+use persistence::cause::chain;
+use persistence::journal::{JournalError, ShardId};
+use persistence::members::{Member, MemberStore};
+
+/// Looks that were asked for are so far apart at least.
+const LOOKS_APART: Duration = Duration::from_millis(20);
+
+/// How long is waited for the row that says that this node leaves.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
+/// All that is known of the system at one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Roll {
+    /// Every row, of the living and of those that may be dead.
+    pub members: BTreeMap<String, Member>,
+    /// Who is to have which shard.
+    pub placed: Vec<Option<String>>,
+}
+
+/// What a node's membership is started with.
+pub struct MembersOptions {
+    /// This node's own row; its beat is the database's.
+    pub own: Member,
+    pub terms: LeaseTerms,
+    pub shards: u16,
+}
+
+/// Speaks to a running membership.
+#[derive(Clone)]
+pub struct Members {
+    own: watch::Sender<Member>,
+    bell: mpsc::Sender<()>,
+    roll: watch::Receiver<Arc<Roll>>,
+}
+
+impl Members {
+    /// Starts it, on the current runtime. `monotonic_us` is the clock that leases are timed by.
+    pub fn start(
+        options: MembersOptions,
+        store: Arc<dyn MemberStore>,
+        leases: LeaseHandle,
+        monotonic_us: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> (Self, JoinHandle<()>) {
+        let MembersOptions { own, terms, shards } = options;
+        let (own, changed) = watch::channel(own);
+        let (bell, rung) = mpsc::channel(1);
+        let (told, roll) = watch::channel(Arc::default());
+        let lease_us = u64::try_from(terms.lease.as_micros()).unwrap_or(u64::MAX);
+        let running = Running {
+            membership: Membership::new(lease_us),
+            own: changed,
+            terms,
+            shards,
+            store,
+            leases,
+            monotonic_us: Box::new(monotonic_us),
+            told,
+            wanted: BTreeSet::new(),
+            living: Arc::default(),
+        };
+        MEMBERS_LIVING.observe(&running.living, |living| living.load(Ordering::Relaxed) as f64);
+        (Self { own, bell, roll }, tokio::spawn(running.run(rung)))
+    }
+
+    /// There is something to see. Rings that come together are one.
+    pub fn look_soon(&self) {
+        let _ = self.bell.try_send(());
+    }
+
+    /// This node stops: its row says so when this returns, if the database answers, and others want its
+    /// shards from when they see it.
+    pub async fn leave(&self) {
+        let mut roll = self.roll.clone();
+        let node = self.own.borrow().node.clone();
+        self.own.send_modify(|own| own.is_leaving = true);
+        let told =
+            roll.wait_for(|roll| roll.members.get(&node).is_some_and(|member| member.is_leaving));
+        let _ = tokio::time::timeout(TOLD_WITHIN, told).await;
+    }
+
+    pub fn roll(&self) -> Arc<Roll> {
+        Arc::clone(&self.roll.borrow())
+    }
+
+    /// Rings when something of it changed.
+    pub fn changes(&self) -> watch::Receiver<Arc<Roll>> {
+        self.roll.clone()
+    }
+}
+
+struct Running {
+    membership: Membership,
+    own: watch::Receiver<Member>,
+    terms: LeaseTerms,
+    shards: u16,
+    store: Arc<dyn MemberStore>,
+    leases: LeaseHandle,
+    monotonic_us: Box<dyn Fn() -> u64 + Send + Sync>,
+    told: watch::Sender<Arc<Roll>>,
+    wanted: BTreeSet<ShardId>,
+    /// How many live; for whoever reads the metrics.
+    living: Arc<AtomicUsize>,
+}
+
+impl Running {
+    async fn run(mut self, mut rung: mpsc::Receiver<()>) {
+        let beat_every = self.terms.lease / 5;
+        let look_every = (self.terms.lease / 10).min(Duration::from_millis(500));
+        let (mut beat_at, mut look_at) = (Instant::now(), Instant::now());
+        loop {
+            let now = Instant::now();
+            if now >= beat_at || self.own.has_changed().unwrap_or(false) {
+                beat_at = now + beat_every;
+                self.announce().await;
+                look_at = now;
+            }
+            if now >= look_at {
+                self.look().await;
+                look_at = Instant::now() + look_every;
+            }
+            tokio::select! {
+                () = sleep_until(beat_at.min(look_at)) => {}
+                changed = self.own.changed() => match changed {
+                    Ok(()) => beat_at = Instant::now(),
+                    // Nobody holds it any more.
+                    Err(_) => return,
+                },
+                Some(()) = rung.recv() => look_at = look_at.min(now + LOOKS_APART),
+            }
+        }
+    }
+
+    async fn announce(&mut self) {
+        let own = self.own.borrow_and_update().clone();
+        let announced = self.store.announce(&own).await;
+        heard("announce", "this node's row cannot be written", &announced);
+    }
+
+    async fn look(&mut self) {
+        let rows = self.store.members().await;
+        heard("look", "the members cannot be looked at", &rows);
+        let pins = self.store.pins().await;
+        let (Ok(rows), Ok(pins)) = (rows, pins) else { return };
+        let members = rows.iter().map(|row| (row.node.clone(), row.clone())).collect();
+        self.membership.looked(rows, (self.monotonic_us)());
+        self.living.store(self.membership.living().count(), Ordering::Relaxed);
+        let own = self.own.borrow().clone();
+        let may_have = |member: &&Member| !member.is_leaving && !member.is_drained;
+        let candidates: Vec<_> = self
+            .membership
+            .living()
+            .filter(may_have)
+            .filter(|member| member.node != own.node || member.incarnation == own.incarnation)
+            .filter(|member| member.node != own.node || !own.is_leaving)
+            .map(|member| Candidate { node: &member.node, weight: member.weight })
+            .collect();
+        let pins = pins.into_iter().map(|pin| (pin.shard, pin.node)).collect();
+        let placed = place(self.shards, &candidates, &pins);
+        let wanted: BTreeSet<ShardId> = (0..)
+            .zip(&placed)
+            .filter(|(_, node)| **node == Some(own.node.as_str()))
+            .map(|(shard, _)| shard)
+            .collect();
+        let placed = placed.into_iter().map(|node| node.map(str::to_owned)).collect();
+        let roll = Arc::new(Roll { members, placed });
+        self.told.send_if_modified(|told| {
+            // Beats alone are no news.
+            let is_news = !same(told, &roll);
+            *told = roll;
+            is_news
+        });
+        if wanted != self.wanted {
+            tracing::info!(count = wanted.len(), of = self.shards, "shards are to be this node's");
+            self.wanted.clone_from(&wanted);
+            self.leases.want(wanted);
+            self.leases.look_soon();
+        }
+        for gone in self.membership.forgotten() {
+            let _ = self.store.forget(&gone.node, gone.incarnation, gone.beat).await;
+        }
+    }
+}
+
+fn same(one: &Roll, other: &Roll) -> bool {
+    let alike = |(one, other): (&Member, &Member)| {
+        Member { beat: 0, ..one.clone() } == Member { beat: 0, ..other.clone() }
+    };
+    one.placed == other.placed
+        && one.members.len() == other.members.len()
+        && one.members.values().zip(other.members.values()).all(alike)
+}
+
+fn heard<T>(request: &'static str, failed: &str, answer: &Result<T, JournalError>) {
+    let outcome = if answer.is_ok() { "answered" } else { "failed" };
+    MEMBER_REQUESTS.with([request, outcome]).inc();
+    if let Err(error) = answer {
+        tracing::warn!(error = %chain(error), "{failed}");
+    }
+}
