@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use ractor::{ActorCell, ActorId};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::activations::Activations;
@@ -110,6 +110,8 @@ pub struct NodeServices {
     pub admitted_bytes: AtomicUsize,
     pub live: AtomicUsize,
     pub accepting: AtomicBool,
+    /// Rings when a shard was opened or closed here.
+    pub tenures: watch::Sender<()>,
     /// The number of shards of the whole system.
     pub shards: u16,
     /// Which of them has which ids.
@@ -177,6 +179,7 @@ impl NodeServices {
             admitted_bytes: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
+            tenures: watch::channel(()).0,
             shards,
             slots,
             clock,
@@ -340,6 +343,7 @@ impl Shard {
         self.head.store(head, Ordering::Release);
         self.leaving.store(false, Ordering::SeqCst);
         self.epoch.store(epoch, Ordering::Release);
+        self.services.tenures.send_replace(());
     }
 
     /// Admits nothing more, and waits until all is answered that was admitted. Who waits here for
@@ -358,6 +362,7 @@ impl Shard {
     pub fn close(&self, leaving: Leaving) {
         self.epoch.store(0, Ordering::Release);
         self.reads_until_us.store(0, Ordering::Release);
+        self.services.tenures.send_replace(());
         let activations = std::mem::take(&mut *self.activations.write());
         self.services.live.fetch_sub(activations.len(), Ordering::Relaxed);
         PASSIVATIONS.add(activations.len() as u64);

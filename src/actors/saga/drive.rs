@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::parties::{Parties, sane};
 use super::progress::{Broken, Progress};
+use super::tenure::Tenure;
 use crate::aggregate_ref::{AggregateRef, AskError, Fault};
 use crate::core::CommandMeta;
 use crate::{retry, spans};
@@ -45,6 +46,8 @@ pub enum Ended {
     Waits { until: DateTime<Utc>, pause: Duration },
     /// An operator has to look.
     Stalled,
+    /// Its shard is not held here any more, as far as this node can tell: whoever holds it drives on.
+    Lost,
     /// Something is wrong here, not in the saga; later it may go on.
     Failed { reason: String },
 }
@@ -56,16 +59,21 @@ impl From<Fault> for Ended {
 }
 
 impl<S: Saga> Driver<S> {
-    /// Drives a saga as far as it goes now. Where it may not have been started, `cause` names what
-    /// calls for it. What has waited for `waited` begins as if that time had come: a pause is as long
+    /// Drives a saga as far as it goes now, within the tenure of its shard. Where it may not have been
+    /// started, `cause` names what calls for it. What has waited for `waited` begins as if that time had come: a pause is as long
     /// as it was meant, and no jump of the clock makes it longer.
     pub async fn drive(
         &self,
         id: AggregateId,
         cause: Option<AggregateId>,
         waited: Option<DateTime<Utc>>,
+        tenure: &Tenure,
     ) -> Ended {
-        self.drive_on(id, cause, waited).await.unwrap_or_else(|ended| ended)
+        match self.drive_on(id, cause, waited, tenure).await.unwrap_or_else(|ended| ended) {
+            // What a shard that is gone did not answer speaks of nothing else.
+            Ended::Failed { .. } if !tenure.holds() => Ended::Lost,
+            ended => ended,
+        }
     }
 
     async fn drive_on(
@@ -73,7 +81,11 @@ impl<S: Saga> Driver<S> {
         id: AggregateId,
         cause: Option<AggregateId>,
         mut waited: Option<DateTime<Utc>>,
+        tenure: &Tenure,
     ) -> Result<Ended, Ended> {
+        if !tenure.holds() {
+            return Ok(Ended::Lost);
+        }
         let saga = self.parties.engine.aggregate::<S>(id);
         let mut progress = match cause {
             Some(cause) => self.start(&saga, cause).await?,
@@ -84,8 +96,10 @@ impl<S: Saga> Driver<S> {
             let next = S::next(progress.state(), waited.map_or(now, |waited| waited.max(now)));
             // While the lease holds, nobody else drives it: nothing that was undone elsewhere is
             // done here once more.
-            let runs_ahead =
-                matches!(next, Next::Do(_)) && progress.may_run_ahead() && saga.may_read();
+            if !tenure.holds() {
+                return Ok(Ended::Lost);
+            }
+            let runs_ahead = matches!(next, Next::Do(_)) && progress.may_run_ahead();
             if !progress.is_settled() && !runs_ahead {
                 progress = self.settle(&saga, progress).await?;
                 continue;
@@ -98,8 +112,9 @@ impl<S: Saga> Driver<S> {
             };
             waited = None;
             let cause = EventName::of::<S>(id, progress.version());
-            let performing = self.perform(&cause, progress.state().clone(), &steps);
-            let record = progress.beside(performing).await;
+            let performing = self.perform(&cause, progress.state().clone(), &steps, tenure);
+            let record = progress.beside(performing).await.filter(|_| tenure.holds());
+            let Some(record) = record else { return Ok(Ended::Lost) };
             let meta = self.meta(&cause, None);
             progress.record(&saga, record, meta, self.parties.engine.services.now());
         }
@@ -142,25 +157,35 @@ impl<S: Saga> Driver<S> {
         }
     }
 
-    /// Performs a row of steps and says what to record.
-    async fn perform(&self, cause: &EventName, state: S::State, steps: &[S::Step]) -> S::Command {
+    /// Performs a row of steps and says what to record; nothing, where the shard was lost before all of
+    /// them were begun. What was done will be found done.
+    async fn perform(
+        &self,
+        cause: &EventName,
+        state: S::State,
+        steps: &[S::Step],
+        tenure: &Tenure,
+    ) -> Option<S::Command> {
         let outcomes: Vec<_> = (0_u32..)
             .zip(steps)
-            .map(|(place, step)| {
+            .map(|(place, step)| async move {
+                if !tenure.holds() {
+                    return None;
+                }
                 let meta = self.meta(cause, Some(place));
-                self.parties.perform(S::request(step), meta)
+                Some(self.parties.perform(S::request(step), meta).await)
             })
             .collect();
         let mut outcomes = stream::iter(outcomes).buffered(S::at_once(&state));
         let mut record = S::failed(&state);
         while let Some(outcome) = outcomes.next().await {
-            match outcome {
+            match outcome? {
                 Outcome::GoesOn(command) => record = command,
-                Outcome::EndsRow(command) => return command,
-                Outcome::Failed => return S::failed(&state),
+                Outcome::EndsRow(command) => return Some(command),
+                Outcome::Failed => return Some(S::failed(&state)),
             }
         }
-        record
+        Some(record)
     }
 
     /// Records what the payment provider said of its own accord, if it concerns this kind.

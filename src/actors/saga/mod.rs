@@ -1,13 +1,18 @@
 //! The driver of sagas of one kind: an actor that follows the view of those that are open and
 //! keeps a bounded number of them moving. Those that wait for a time or an operator take no place.
 //!
+//! It drives the sagas of the shards that are held here, so that of several nodes one drives each: it
+//! takes up those of a shard that is opened once the view has come to where its log ended, and lets go
+//! of those of a shard that is closed, wherever they are.
+//!
 //! What it knows is only in memory: after a crash it sees in the view what is open and goes on
-//! from what each saga itself says. Nothing here polls; the view's notifier, ended drivers and
-//! timers are all that moves it.
+//! from what each saga itself says. Nothing here polls; the view's notifier, the shards', ended
+//! drivers and timers are all that moves it.
 
 mod drive;
 pub mod parties;
 mod progress;
+mod tenure;
 pub mod wish;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,17 +25,21 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
 
 use self::drive::{Driver, Ended};
 use self::parties::Parties;
+use self::tenure::{Tenure, Tenures};
 use super::view::ViewRef;
 use super::{metrics, spans};
 use domain::id::AggregateId;
 use domain::principal::Principal;
 use projections::open_sagas::{OpenSagas, Row};
 use sagas::saga::Saga;
+
+/// When a saga is driven on that could not be because the lease of its shard had not been renewed yet.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the driver is started with.
 pub struct SagaSetup<S> {
@@ -42,10 +51,11 @@ pub struct SagaSetup<S> {
 
 /// What the driver is told.
 pub enum SagaMessage {
-    /// There are new rows in the view; answered when they were looked at.
-    Look(oneshot::Sender<()>),
-    /// A saga came as far as it could.
-    Ended(AggregateId, Ended),
+    /// There are new rows in the view, or shards were opened or closed; answered, when they were looked
+    /// at, with whether the view has still to come to where a shard was opened.
+    Look(oneshot::Sender<bool>),
+    /// A saga came as far as it could; the ticket tells it from an earlier run.
+    Ended(AggregateId, u64, Ended),
     /// One that waits has its time; the ticket tells it from an earlier wait.
     Due(AggregateId, u64),
 }
@@ -70,9 +80,12 @@ struct Before {
 
 /// A saga that is being driven.
 struct Running {
+    ticket: u64,
     /// There was news of it meanwhile.
     again: bool,
-    failures: u32,
+    before: Before,
+    tenure: Tenure,
+    task: AbortHandle,
 }
 
 /// A saga that waits for a time.
@@ -87,7 +100,10 @@ pub struct SagaState<S> {
     driver: Arc<Driver<S>>,
     open: ViewRef<OpenSagas<S>>,
     drivers_max: usize,
-    /// Rows up to this number were taken up.
+    /// The shards whose sagas are driven here, and what rings when that may have changed.
+    tenures: Tenures,
+    turnover: watch::Receiver<()>,
+    /// Rows up to this number were taken up, those of shards that are held elsewhere left out.
     looked: u64,
     running: HashMap<AggregateId, Running>,
     waiting: HashMap<AggregateId, Waiting>,
@@ -112,14 +128,20 @@ impl<S: Saga> Actor for SagaActor<S> {
         let driver = Arc::new(Driver { parties, principal, kind: PhantomData });
         let clock = driver.parties.engine.services.clock.clone();
         metrics::observe_sagas::<S, _>(&driver, setup.open.clone(), clock);
+        let engine = &driver.parties.engine;
+        let tenures = Tenures::of(engine);
+        let mut turnover = engine.services.tenures.subscribe();
+        turnover.mark_changed();
         let mut tasks = JoinSet::new();
-        tasks.spawn(watch(Arc::clone(&driver), setup.open.clone(), myself.clone()));
+        tasks.spawn(watch(turnover.clone(), setup.open.clone(), myself.clone()));
         tasks.spawn(listen(Arc::clone(&driver)));
         Ok(SagaState {
             myself,
             driver,
             open: setup.open,
             drivers_max: setup.drivers_max.max(1),
+            tenures,
+            turnover,
             looked: 0,
             running: HashMap::new(),
             waiting: HashMap::new(),
@@ -137,12 +159,13 @@ impl<S: Saga> Actor for SagaActor<S> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             SagaMessage::Look(done) => {
+                state.look_at_shards();
                 state.fill();
-                let _ = done.send(());
+                let _ = done.send(state.tenures.wait_for_view());
             }
-            SagaMessage::Ended(saga, ended) => {
+            SagaMessage::Ended(saga, ticket, ended) => {
                 while state.tasks.try_join_next().is_some() {}
-                state.ended(saga, ended);
+                state.ended(saga, ticket, ended);
                 state.fill();
             }
             SagaMessage::Due(saga, ticket) => {
@@ -160,6 +183,42 @@ impl<S: Saga> Actor for SagaActor<S> {
 }
 
 impl<S: Saga> SagaState<S> {
+    /// Lets go of the sagas of shards that were closed, and takes up those of shards that were opened.
+    fn look_at_shards(&mut self) {
+        let changed = self.turnover.has_changed().unwrap_or(false);
+        if !changed && !self.tenures.wait_for_view() {
+            return;
+        }
+        self.turnover.mark_unchanged();
+        let engine = self.driver.parties.engine.clone();
+        let of = |saga: &AggregateId| engine.services.slots.shard_of(*saga);
+        let turnover = self.tenures.look(&engine, &self.open.position());
+        if !turnover.ended.is_empty() {
+            let stays = |saga: &AggregateId| !turnover.ended.contains(&of(saga));
+            self.running.retain(|_, running| {
+                let is_over = running.tenure.is_over();
+                if is_over {
+                    running.task.abort();
+                }
+                !is_over
+            });
+            self.waiting.retain(|saga, _| stays(saga));
+            self.due.retain(|(saga, _)| stays(saga));
+        }
+        if !turnover.begun.is_empty() {
+            let rows = self.open.rows();
+            let passed = rows.after(0).take_while(|row| row.number <= self.looked);
+            let taken_up = passed.filter(|row| turnover.begun.contains(&of(&row.saga)));
+            self.due.extend(taken_up.map(|row| (row.saga, Before::default())));
+        }
+    }
+
+    /// The tenure within which a saga is driven here, if it is.
+    fn tenure_of(&self, saga: AggregateId) -> Option<Tenure> {
+        let shard = self.driver.parties.engine.services.slots.shard_of(saga);
+        self.tenures.acting(shard).cloned()
+    }
+
     /// Takes up sagas while there is room: first those whose time has come, then new ones.
     fn fill(&mut self) {
         let rows = self.open.rows();
@@ -169,30 +228,34 @@ impl<S: Saga> SagaState<S> {
             // One that is gone from the view was ended by someone else.
             if let Some(row) = rows.get(saga)
                 && !self.running.contains_key(&saga)
+                && let Some(tenure) = self.tenure_of(saga)
             {
-                self.run(row, before);
+                self.run(row, before, tenure);
             }
         }
         for row in rows.after(self.looked) {
             if let Some(running) = self.running.get_mut(&row.saga) {
                 running.again = true;
-            } else if self.running.len() < self.drivers_max {
+            } else if let Some(tenure) = self.tenure_of(row.saga) {
+                if self.running.len() >= self.drivers_max {
+                    return;
+                }
                 self.waiting.remove(&row.saga);
-                self.run(row, Before::default());
-            } else {
-                return;
+                self.run(row, Before::default(), tenure);
             }
             self.looked = row.number;
         }
     }
 
-    fn run(&mut self, row: &Row, before: Before) {
+    fn run(&mut self, row: &Row, before: Before, tenure: Tenure) {
         let saga = row.saga;
         let cause = if row.started { None } else { row.cause };
-        self.running.insert(saga, Running { again: false, failures: before.failures });
-        let (driver, myself) = (Arc::clone(&self.driver), self.myself.clone());
-        self.tasks.spawn(async move {
-            let driving = driver.drive(saga, cause, before.waited);
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let (driver, myself, within) =
+            (Arc::clone(&self.driver), self.myself.clone(), tenure.clone());
+        let task = self.tasks.spawn(async move {
+            let driving = driver.drive(saga, cause, before.waited, &within);
             let driving = spans::of_saga(S::TYPE, saga, cause, driving);
             let driving = AssertUnwindSafe(driving).catch_unwind();
             let ended = driving.await.unwrap_or_else(|_| {
@@ -203,14 +266,22 @@ impl<S: Saga> SagaState<S> {
                 driver.parties.engine.aggregate::<S>(saga).passivate();
             }
             // Without the actor nobody waits for it; what takes its place begins anew.
-            let _ = myself.cast(SagaMessage::Ended(saga, ended));
+            let _ = myself.cast(SagaMessage::Ended(saga, ticket, ended));
         });
+        self.running.insert(saga, Running { ticket, again: false, before, tenure, task });
     }
 
-    fn ended(&mut self, saga: AggregateId, ended: Ended) {
+    fn ended(&mut self, saga: AggregateId, ticket: u64, ended: Ended) {
+        let is_it = |running: &&Running| running.ticket == ticket;
+        if self.running.get(&saga).filter(is_it).is_none() {
+            return;
+        }
         let Some(running) = self.running.remove(&saga) else { return };
         match ended {
             Ended::Over => {}
+            // What is closed is let go of, and taken up where it is opened.
+            Ended::Lost if running.tenure.is_over() => {}
+            Ended::Lost => self.wait(saga, LEASE_PAUSE, running.before),
             Ended::Waits { .. } | Ended::Stalled if running.again => {
                 self.due.push_back((saga, Before::default()));
             }
@@ -226,7 +297,7 @@ impl<S: Saga> SagaState<S> {
                 tracing::error!(kind, %saga, "a saga cannot be undone and waits for an operator");
             }
             Ended::Failed { reason } => {
-                let failures = running.failures.saturating_add(1);
+                let failures = running.before.failures.saturating_add(1);
                 let pause = Duration::from_secs(1 << failures.min(6));
                 let kind = S::TYPE;
                 metrics::SAGA_FAILURES.with([kind]).inc();
@@ -244,27 +315,29 @@ impl<S: Saga> SagaState<S> {
     }
 }
 
-/// Tells the actor of new rows, once the view has read what had happened before this began: what
-/// was over long ago need not be looked at.
+/// Tells the actor of new rows, and of shards that were opened or closed.
 async fn watch<S: Saga>(
-    driver: Arc<Driver<S>>,
+    mut turnover: watch::Receiver<()>,
     open: ViewRef<OpenSagas<S>>,
     actor: ActorRef<SagaMessage>,
 ) {
-    open.reached(&driver.parties.engine.services.feed.heads()).await;
     let mut changes = open.changes();
-    changes.mark_changed();
-    let mut seen = None;
-    while changes.changed().await.is_ok() {
+    let (mut seen, mut waits_for_view) = (None, false);
+    loop {
+        let news = tokio::select! {
+            turned = turnover.changed() => turned.map(|()| true),
+            changed = changes.changed() => changed.map(|()| waits_for_view),
+        };
+        let Ok(is_of_shards) = news else { return };
         let last = open.rows().last();
-        if seen.replace(last) == Some(last) {
+        if seen.replace(last) == Some(last) && !is_of_shards {
             continue;
         }
         let (done, looked) = oneshot::channel();
         if actor.cast(SagaMessage::Look(done)).is_err() {
             return;
         }
-        let _ = looked.await;
+        waits_for_view = looked.await.unwrap_or(false);
     }
 }
 

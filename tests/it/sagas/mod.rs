@@ -1,6 +1,7 @@
 //! Sagas on a running node: every checkout and every registration ends, whatever dies when.
 
 mod checkout;
+mod owners;
 mod proof;
 mod registration;
 mod shop;
