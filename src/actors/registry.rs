@@ -1,12 +1,11 @@
-//! The one list of what follows the logs on a node: tables, views, reactions, sagas. From a
-//! line here
+//! The one list of what follows the logs on a node: tables, reactions, sagas. From a line here
 //! follow its place in start and stop, in "caught up", its checkpoints, and what operators are
 //! shown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::aggregate_ref::{AskError, Engine};
+use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkout::CheckoutOptions;
 use super::core::CommandMeta;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
@@ -21,17 +20,20 @@ use super::table::{EventFollower, PictureFollower, TableRef};
 use super::view::{View, ViewRef};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
+use domain::question::Whole;
 use payments::PaymentProvider;
 use projections::Projection;
-use projections::calendars::Calendars;
 use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
 use projections::table::{Picture, Table};
+use projections::tables::calendars::Calendars;
+use projections::tables::events::Events;
 use projections::tables::holds::Holds;
 use projections::tables::locations::Locations;
 use projections::tables::orders::Orders;
 use projections::tables::products::Products;
+use projections::tables::sagas::Sagas;
 use projections::tables::stock::Stock;
 use projections::tables::users::Users;
 use projections::tables::variants::Variants;
@@ -128,6 +130,25 @@ macro_rules! registry {
                 Err(AskError::Refused(wish::Refusal::NoSaga))
             }
 
+            /// Where the saga of this kind, by its stored name, stands now; nothing where no saga is
+            /// of this kind.
+            pub async fn saga_at(
+                engine: &Engine,
+                kind: &str,
+                id: AggregateId,
+            ) -> Result<Option<&'static str>, Fault> {
+                $(if kind == <$saga>::TYPE {
+                    let read = engine.aggregate::<$saga>(id).read(&Whole).await?;
+                    return Ok(Some(<$saga>::at(&read.answer)));
+                })+
+                Ok(None)
+            }
+
+            /// The stored names of all kinds of sagas.
+            pub fn kinds_of_sagas() -> Vec<&'static str> {
+                vec![$(<$saga>::TYPE),+]
+            }
+
             /// The sagas that are open, at most `first` of each kind, the longest first.
             pub fn open_sagas(&self, first: usize) -> Vec<(&'static str, Row)> {
                 let mut all = Vec::new();
@@ -148,12 +169,14 @@ registry! {
         variants: Variants,
         holds: Holds,
         locations: Locations,
+        calendars: Calendars,
+        events: Events,
+        sagas: Sagas,
     }
     pictures {
         stock: Stock,
     }
     views {
-        calendars: Calendars,
         closed_locations: ClosedLocations,
     }
     reactions {
@@ -262,6 +285,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_table_of_sagas_has_every_kind() {
+        assert_eq!(Registry::kinds_of_sagas(), projections::tables::sagas::KINDS);
+    }
 
     #[test]
     fn checkpoints_and_logs_tell_followers_apart() {

@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
-    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, SchemaContext,
-    SecretCommand, ShardCommand, StorageArguments, actor, check, journal_read, journal_verify,
-    output::Output, secret, shard,
+    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, SagaCommand,
+    SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check, journal_read,
+    journal_verify, output::Output, saga, secret, shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -128,6 +128,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             secret::rotate(&*stores.secrets, &keys::known(&settings)?, purpose, json).await
         }
         Command::Actor(command) => look_after(command).await,
+        Command::Saga(command) => look_after_sagas(command).await,
         #[cfg(feature = "load")]
         Command::Load(arguments) => run_load(&arguments).await,
         #[cfg(not(feature = "load"))]
@@ -210,6 +211,18 @@ async fn look_after(command: ActorCommand) -> Result<(), Failure> {
         }
         ActorCommand::Release { server, aggregate, json } => {
             actor::release(&server, &aggregate, json).await
+        }
+    }
+}
+
+async fn look_after_sagas(command: SagaCommand) -> Result<(), Failure> {
+    match command {
+        SagaCommand::List { server, kind, state, limit, json } => {
+            saga::list(&server, saga::Wanted { kind, state, limit }, json).await
+        }
+        SagaCommand::Retry { server, saga, json } => saga::retry(&server, &saga, json).await,
+        SagaCommand::Compensate { server, saga, reason, json } => {
+            saga::compensate(&server, &saga, &reason, json).await
         }
     }
 }

@@ -49,8 +49,13 @@ pub async fn quarantine(
     json: bool,
 ) -> Result<(), Failure> {
     let input = json!({ "kind": kind(name), "aggregateId": name.id, "reason": reason });
-    let actor = change(server, "quarantineActor", "QuarantineActorInput", input).await?;
-    if json { print(&[actor], true) } else { say(&format!("{name} is quarantined")) }
+    let fields = format!("actor {{ {FIELDS} }}");
+    let told = change(server, "quarantineActor", "QuarantineActorInput", &fields, input).await?;
+    if json {
+        print(&[told["actor"].clone()], true)
+    } else {
+        say(&format!("{name} is quarantined"))
+    }
 }
 
 pub async fn release(
@@ -59,7 +64,7 @@ pub async fn release(
     json: bool,
 ) -> Result<(), Failure> {
     let input = json!({ "kind": kind(name), "aggregateId": name.id });
-    change(server, "releaseActor", "ReleaseActorInput", input).await?;
+    change(server, "releaseActor", "ReleaseActorInput", "", input).await?;
     if json {
         print(&[], true)
     } else {
@@ -67,32 +72,38 @@ pub async fn release(
     }
 }
 
-async fn change(
+/// Sends a mutation; its payload, as far as it is selected.
+pub(super) async fn change(
     server: &ServerArguments,
     mutation: &str,
     input_type: &str,
+    selection: &str,
     input: Value,
 ) -> Result<Value, Failure> {
     let query = format!(
         "mutation($input: {input_type}!) {{ payload: {mutation}(input: $input) {{ \
-         actor {{ {FIELDS} }} userErrors {{ code message }} }} }}"
+         {selection} userErrors {{ code message }} }} }}"
     );
     let mut data = ask(server, &query, json!({ "input": input })).await?;
     if let Some(error) = data.pointer("/payload/userErrors/0") {
         return Err(refused(error, &error["code"]));
     }
-    match data.pointer_mut("/payload/actor") {
-        Some(actor) => Ok(actor.take()),
+    match data.get_mut("payload") {
+        Some(payload) => Ok(payload.take()),
         None => Err(unexpected(&data)),
     }
 }
 
 /// The enum value of a kind: `stock_item` is `STOCK_ITEM`.
-fn kind(name: &AggregateName) -> String {
+pub(super) fn kind(name: &AggregateName) -> String {
     name.kind.to_uppercase()
 }
 
-async fn ask(server: &ServerArguments, query: &str, variables: Value) -> Result<Value, Failure> {
+pub(super) async fn ask(
+    server: &ServerArguments,
+    query: &str,
+    variables: Value,
+) -> Result<Value, Failure> {
     if !server.url.starts_with("http://") {
         let problem = format!("--url {}: expected http://HOST:PORT/graphql", server.url);
         return Err(Failure::Usage(problem));
@@ -127,7 +138,7 @@ fn refused(error: &Value, code: &Value) -> Failure {
     Failure::Failed(format!("{} ({code})", error["message"].as_str().unwrap_or("no message")))
 }
 
-fn unexpected(data: &Value) -> Failure {
+pub(super) fn unexpected(data: &Value) -> Failure {
     Failure::Failed(format!("the server answered something else: {data}"))
 }
 
@@ -167,7 +178,7 @@ fn print(actors: &[Value], json: bool) -> Result<(), Failure> {
     output.flush()
 }
 
-fn say(line: &str) -> Result<(), Failure> {
+pub(super) fn say(line: &str) -> Result<(), Failure> {
     let mut output = Output::default();
     output.line(line)?;
     output.flush()

@@ -8,6 +8,7 @@ pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
 pub mod progress;
+pub mod saga;
 pub mod secret;
 pub mod shard;
 
@@ -65,6 +66,9 @@ pub enum Command {
     /// Look after the actors of a running server.
     #[command(subcommand)]
     Actor(ActorCommand),
+    /// Look after the sagas of a running server: checkouts, transfers of stock.
+    #[command(subcommand)]
+    Saga(SagaCommand),
     #[cfg(feature = "load")]
     Load(LoadArguments),
     /// Load a running server and check it (this build has none of it: `make release`).
@@ -297,6 +301,68 @@ pub enum ActorCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SagaCommand {
+    /// List sagas, the newest first; those that wait for an operator unless another state is said.
+    List {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// Only those of this kind.
+        #[arg(long, value_name = "KIND")]
+        kind: Option<SagaKind>,
+        /// Only those that stand so; all for every one.
+        #[arg(long, value_name = "STATE", default_value = "stalled")]
+        state: SagaState,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have one go on: what it waits for was mended.
+    Retry {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[arg(value_name = "KIND/ID")]
+        saga: AggregateName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one, and have undone what it did.
+    Compensate {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[arg(value_name = "KIND/ID")]
+        saga: AggregateName,
+        /// Why, for whoever looks later.
+        #[arg(long)]
+        reason: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The kinds of sagas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SagaKind {
+    Checkout,
+    Transfer,
+}
+
+/// How sagas stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SagaState {
+    All,
+    Moving,
+    Waiting,
+    Stalled,
+    Completed,
+    Compensated,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,8 +1,8 @@
-//! Lists: what a view says stands where, by pages. A view names the rows and their order; the
-//! aggregates themselves say what is in them, so that a list shows nothing older than they are.
+//! Pages of lists: what stands at each place, with its cursor. Rows say which aggregates those are and in
+//! which order; the aggregates themselves say what is in them, so that a list shows nothing older than
+//! they are.
 
 use actors::aggregate_ref::Fault;
-use actors::view::ViewRef;
 use domain::id::AggregateId;
 use domain::scheduling::agenda::EventId;
 use domain::scheduling::calendar;
@@ -14,69 +14,18 @@ use async_graphql::{Context, Result};
 use jiff::Timestamp;
 
 use super::context::{application, engine};
-use super::errors::{coded, fault};
+use super::errors::fault;
 use super::positions::PositionToken;
-use super::scalars::GivenPosition;
 use application::views::Views;
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {
     &application(context).views
 }
 
-/// Which page of a list is meant.
-pub struct Asked<K> {
-    first: usize,
-    after: Option<K>,
-    at_least: Option<Position>,
-}
-
 /// What names the place of a row in its list: text that comes back as it went out.
 pub trait Cursor: Sized {
     fn write(&self) -> String;
     fn read(text: &str) -> Option<Self>;
-}
-
-/// Rows in their order, each by its key and its aggregate.
-pub type Listed<'a, K> = &'a mut dyn Iterator<Item = (K, AggregateId)>;
-
-impl<K: Cursor + Send> Asked<K> {
-    pub fn new(
-        context: &Context<'_>,
-        first: i32,
-        after: Option<String>,
-        at_least: Option<GivenPosition>,
-    ) -> Result<Self> {
-        let after = after
-            .map(|after| K::read(&after))
-            .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")))
-            .transpose()?;
-        let first = usize::try_from(first).unwrap_or(0);
-        let at_least = at_least.map(|position| position.read(context)).transpose()?;
-        lacks(context, at_least.as_ref())?;
-        Ok(Self { first, after, at_least })
-    }
-
-    /// Reads the page: `rows` lists the keys and aggregates of all rows behind one, in order.
-    pub async fn page<P, R>(self, view: &ViewRef<P>, rows: R) -> Result<Page>
-    where
-        P: projections::Projection,
-        R: FnOnce(&P, Option<K>, &mut dyn FnMut(Listed<'_, K>)) + Send,
-    {
-        let Self { first, after, at_least } = self;
-        let has_previous_page = after.is_some();
-        let read = view.read(at_least.as_ref(), |projection| {
-            let mut edges = Vec::with_capacity(first);
-            let mut has_next_page = false;
-            rows(projection, after, &mut |listed| {
-                let page = (&mut *listed).take(first);
-                edges.extend(page.map(|(key, id)| (key.write(), id)));
-                has_next_page = listed.next().is_some();
-            });
-            (edges, has_next_page)
-        });
-        let ((edges, has_next_page), position) = read.await.map_err(|error| fault(&error))?;
-        Ok(Page { edges, has_next_page, has_previous_page, position, total: None })
-    }
 }
 
 /// What no log has, no list will have: there is nothing to wait for.
@@ -180,18 +129,6 @@ macro_rules! connection {
 }
 pub(crate) use connection;
 
-/// By name: which name, and which.
-impl Cursor for (String, AggregateId) {
-    fn write(&self) -> String {
-        format!("{}{}", self.1.0.simple(), self.0)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (id, name) = text.split_at_checked(32)?;
-        Some((name.to_owned(), AggregateId(uuid::Uuid::try_parse(id).ok()?)))
-    }
-}
-
 /// By a number that goes up.
 impl Cursor for u64 {
     fn write(&self) -> String {
@@ -241,9 +178,6 @@ mod tests {
 
     #[test]
     fn cursors_come_back_as_they_went_out() {
-        let id = AggregateId(uuid::Uuid::from_u128(7));
-        let named = ("čaj".to_owned(), id);
-        assert_eq!(Cursor::read(&named.write()), Some(named));
         let event = EventId(uuid::Uuid::from_u128(8));
         let instant = |text: &str| text.parse::<Timestamp>().expect("an instant");
         for occurrence in [None, Some("2026-03-30T09:00".parse().expect("a local time"))] {
@@ -260,9 +194,6 @@ mod tests {
         assert_eq!(Cursor::read(&7_u64.write()), Some(7_u64));
         for bad in ["", "x", "+7", "07", "10000000000000000"] {
             assert_eq!(<u64 as Cursor>::read(bad), None, "{bad}");
-        }
-        for bad in ["", "x", "0000000000000000000000000000000č"] {
-            assert_eq!(<(String, AggregateId)>::read(bad), None, "{bad}");
         }
     }
 }

@@ -11,7 +11,9 @@ use projections::table::{Key, Listed, Row, Stored, Value};
 
 use super::context::engine;
 use super::errors::{INVALID_VALUE, coded, fault};
-use super::ids::{PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId};
+use super::ids::{
+    PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId,
+};
 use super::lists::{Page, lacks};
 use super::scalars::{GivenPosition, Instant, Long};
 
@@ -177,7 +179,7 @@ macro_rules! compared_ids {
         }
     )+};
 }
-compared_ids!(PublicUserId, PublicCustomerId, PublicVariantId, PublicLocationId);
+compared_ids!(PublicUserId, PublicCustomerId, PublicVariantId, PublicLocationId, PublicCalendarId);
 
 impl Compared for Instant {
     fn value(&self) -> Value {
@@ -209,6 +211,10 @@ impl Compared for String {
 #[graphql(concrete(name = "VariantIdFilter", params(PublicVariantId)))]
 #[graphql(concrete(name = "LocationIdFilter", params(PublicLocationId)))]
 #[graphql(concrete(name = "CustomerIdFilter", params(PublicCustomerId)))]
+#[graphql(concrete(name = "CalendarIdFilter", params(PublicCalendarId)))]
+#[graphql(concrete(name = "EventStateFilter", params(super::scheduling::EventState)))]
+#[graphql(concrete(name = "SagaKindFilter", params(super::operations::SagaKind)))]
+#[graphql(concrete(name = "SagaStateFilter", params(super::operations::SagaState)))]
 pub struct OneOf<T: Compared> {
     pub eq: Option<T>,
     pub r#in: Option<Vec<T>>,

@@ -148,6 +148,11 @@ impl Instant {
     }
 }
 
+/// What is kept in microseconds since 1970 UTC; none beyond all years.
+pub fn micros(microseconds: i64) -> Option<Instant> {
+    DateTime::from_timestamp_micros(microseconds).map(Instant)
+}
+
 impl From<Timestamp> for Instant {
     fn from(time: Timestamp) -> Self {
         let nanoseconds = time.subsec_nanosecond().unsigned_abs();

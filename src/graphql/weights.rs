@@ -24,10 +24,11 @@ const LISTS: [(&str, &str); 8] = [
 const MULTIPLIERS: [&str; 6] = ["first", "last", "asOf", "start", "end", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 32] = [
+const SHORT_TEXTS: [(&str, usize); 34] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
+    ("at", 32),
     ("cancelledBecause", 800),
     ("code", 64),
     ("currency", 3),
@@ -52,6 +53,7 @@ const SHORT_TEXTS: [(&str, usize); 32] = [
     ("scope", 128),
     ("sku", 256),
     ("startCursor", 1_000),
+    ("step", 32),
     ("timeZoneData", 8),
     ("title", 800),
     ("trace", 55),
@@ -60,11 +62,13 @@ const SHORT_TEXTS: [(&str, usize); 32] = [
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 10] = [
+const COUNTED_TEXTS: [&str; 12] = [
     "Location.address",
     "Product.description",
     "User.suspensionReason",
     "Checkout.reason",
+    "Saga.lastError",
+    "SagaStep.error",
     "ParkedEntry.reason",
     "ActorStatus.quarantined",
     "HistoryPrincipal.subject",

@@ -5,7 +5,6 @@ pub mod cursor;
 pub mod position;
 pub mod position_token;
 
-pub mod calendars;
 pub mod closed_locations;
 pub mod open_sagas;
 pub mod plan;

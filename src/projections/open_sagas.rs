@@ -147,23 +147,25 @@ impl<S> OpenSagas<S> {
         }
     }
 
-    fn heard(&mut self, saga: AggregateId, at_us: i64, news: News) {
+    fn heard(&mut self, saga: AggregateId, at_us: i64, news: &News<'_>) {
         let waits = self.rows.get(&saga).is_some_and(|row| row.paused);
         match news {
             News::Started { cause } => self.change(saga, at_us, false, |row| {
                 row.cause = cause.or(row.cause);
                 row.started = true;
             }),
-            News::Over => self.change(saga, at_us, false, |row| row.started = false),
-            News::Paused => self.change(saga, at_us, false, |row| {
+            News::Over { .. } => self.change(saga, at_us, false, |row| row.started = false),
+            News::Failed { .. } | News::Stalled { .. } => self.change(saga, at_us, false, |row| {
                 row.started = true;
                 row.paused = true;
             }),
             // Whoever waits for a time or an operator need not wait any more.
-            News::Moved => self.change(saga, at_us, waits, |row| {
-                row.started = true;
-                row.paused = false;
-            }),
+            News::Done { .. } | News::TurnedBack { .. } | News::Resumed => {
+                self.change(saga, at_us, waits, |row| {
+                    row.started = true;
+                    row.paused = false;
+                });
+            }
         }
     }
 }
@@ -211,7 +213,7 @@ impl<S: Saga> Projection for OpenSagas<S> {
     fn apply(&mut self, place: Place, fact: &Fact) {
         let (id, at_us) = (place.aggregate_id, place.recorded_us);
         if let Some(event) = fact.of::<S>() {
-            self.heard(id, at_us, S::news(event));
+            self.heard(id, at_us, &S::news(event));
         }
         if let Some(event) = fact.of::<S::Cause>()
             && let Some((saga, called)) = S::called_for(id, event)
@@ -297,7 +299,8 @@ mod tests {
     fn unexpected_news_of_one_that_waits_moves_it_to_the_end_of_the_queue() {
         let failed = || {
             let (phase, attempt, next_at) = (Phase::HoldingStock, 1, noon());
-            Fact::Checkout(Event::StepFailed { phase, attempt, next_at })
+            let error = "UNAVAILABLE".to_owned();
+            Fact::Checkout(Event::StepFailed { phase, attempt, next_at, error })
         };
         let mut history = History::<OpenCheckouts>::default();
         history.happens(saga(1), started(1)).happens(saga(2), started(2));

@@ -97,13 +97,14 @@ fn conjunctions(filter: &Filter) -> Result<Vec<Conjunction>, Unserved> {
             let mut all = vec![Conjunction::new()];
             for part in parts {
                 let part = conjunctions(part)?;
-                if all.len() * part.len() > BRANCHES_MAX {
-                    return Err(Unserved::TooMany);
-                }
                 let both = |one: &Conjunction| {
                     part.iter().filter_map(|other| merged(one, other)).collect::<Vec<_>>()
                 };
+                // Each has as many as may be, at most.
                 all = all.iter().flat_map(both).collect();
+                if all.len() > BRANCHES_MAX {
+                    return Err(Unserved::TooMany);
+                }
             }
             all
         }
@@ -280,6 +281,11 @@ mod tests {
         let nested =
             Filter::All(vec![is("owner", 7), Filter::Any(vec![is("state", 1), is("state", 2)])]);
         assert_eq!(planned(&nested).len(), 2);
+        let narrowed = |values: i64| {
+            let values = (0..values).map(Value::Int).collect();
+            Filter::All(vec![Filter::OneOf("state", values), either.clone()])
+        };
+        assert_eq!(planned(&narrowed(16)).len(), 2, "what contradicts itself is no alternative");
         let contradiction = Filter::All(vec![is("state", 1), is("state", 2)]);
         assert_eq!(planned(&contradiction), []);
         assert_eq!(planned(&Filter::Any(vec![])), []);

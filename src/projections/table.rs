@@ -170,6 +170,22 @@ impl<'a> Values<'a> {
         }
     }
 
+    pub fn maybe_id(&mut self) -> Option<Option<Uuid>> {
+        match self.0.next()? {
+            Value::Null => Some(None),
+            Value::Id(id) => Some(Some(*id)),
+            _ => None,
+        }
+    }
+
+    pub fn maybe_text(&mut self) -> Option<Option<&'a str>> {
+        match self.0.next()? {
+            Value::Null => Some(None),
+            Value::Text(text) => Some(Some(text)),
+            _ => None,
+        }
+    }
+
     /// What [`Value::one_of`] was made from.
     pub fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
         all.get(self.number::<usize>()?).copied()

@@ -6,6 +6,7 @@
 //! again after a pause; one that is refused turns the saga towards its undoing; an undoing that
 //! fails for long stalls it and calls for an operator.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -40,8 +41,9 @@ pub trait Saga: Bounded + Aggregate<Command: PartialEq> {
     /// To whom a step speaks, what it says, and what each answer means.
     fn request(step: &Self::Step) -> Request<Self::Command>;
 
-    /// Records that a step of the present row could not be performed, or nobody knows.
-    fn failed(state: &Self::State) -> Self::Command;
+    /// Records that a step of the present row could not be performed, or nobody knows. `error`: the code
+    /// of what it met.
+    fn failed(state: &Self::State, error: String) -> Self::Command;
 
     /// An operator mended what one waits for, or what it stalled at: it is tried again now.
     fn retry() -> Self::Command;
@@ -49,8 +51,11 @@ pub trait Saga: Bounded + Aggregate<Command: PartialEq> {
     /// Somebody wants it ended.
     fn abort(reason: String) -> Self::Command;
 
-    /// What an event means to whoever follows the open ones.
-    fn news(event: &Self::Event) -> News;
+    /// What an event means to whoever follows sagas.
+    fn news(event: &Self::Event) -> News<'_>;
+
+    /// Where it stands, in the words of people: the step that it is at, or its end.
+    fn at(state: &Self::State) -> &'static str;
 
     /// Steps of the present row that may be under way at once. One: each waits for the one before.
     fn at_once(state: &Self::State) -> usize {
@@ -115,8 +120,8 @@ pub enum Outcome<C> {
     GoesOn(C),
     /// The other steps of the row do not matter any more.
     EndsRow(C),
-    /// It may have happened or not; the row is tried again.
-    Failed,
+    /// It may have happened or not; the row is tried again. With the code of what was met.
+    Failed(String),
 }
 
 /// What one kind of answer means.
@@ -152,18 +157,48 @@ pub enum Request<C> {
     },
 }
 
-/// What an event of a saga means to whoever follows the open ones.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum News {
+/// What an event of a saga means to whoever follows sagas. Steps are named as people know them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News<'a> {
     /// It was started, by this cause if it has one.
     Started {
         cause: Option<AggregateId>,
     },
-    /// It goes on. If it waited, it need not wait any more.
-    Moved,
-    /// It waits: for a time, or for an operator.
-    Paused,
-    Over,
+    /// A step is done; the next one follows.
+    Done {
+        step: &'static str,
+    },
+    /// A step failed, and is tried again at this time.
+    Failed {
+        step: &'static str,
+        next_at: DateTime<Utc>,
+        error: &'a str,
+    },
+    /// It turns back, and undoes what it did: a step was refused, or it is to end for another reason.
+    TurnedBack {
+        step: Option<&'static str>,
+        error: Cow<'a, str>,
+    },
+    /// It waits for an operator.
+    Stalled {
+        step: &'static str,
+        error: &'a str,
+    },
+    /// It waits for nothing any more.
+    Resumed,
+    Over {
+        step: &'static str,
+        end: End,
+    },
+}
+
+/// How a saga ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It did what it was for.
+    Completed,
+    /// Nothing of it is left.
+    Compensated,
 }
 
 /// Whether a saga is called for.

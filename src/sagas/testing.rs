@@ -204,7 +204,8 @@ impl<S: Saga, P: Parties<S>> Trial<S, P> {
             }
             Next::Do(steps) => steps,
         };
-        let mut record = S::failed(&self.saga);
+        let unavailable = || "UNAVAILABLE".to_owned();
+        let mut record = S::failed(&self.saga, unavailable());
         for step in &steps {
             let fault = fault_of(self.requests, step);
             self.requests += 1;
@@ -224,10 +225,10 @@ impl<S: Saga, P: Parties<S>> Trial<S, P> {
                     self.abort();
                     return true;
                 }
-                Some(Fault::Fails) => Outcome::Failed,
+                Some(Fault::Fails) => Outcome::Failed(unavailable()),
                 Some(Fault::AnswerLost) => {
                     self.perform(step);
-                    Outcome::Failed
+                    Outcome::Failed(unavailable())
                 }
                 Some(Fault::Twice) => {
                     let first = self.perform(step);
@@ -243,8 +244,8 @@ impl<S: Saga, P: Parties<S>> Trial<S, P> {
                     record = command;
                     break;
                 }
-                Outcome::Failed => {
-                    record = S::failed(&self.saga);
+                Outcome::Failed(error) => {
+                    record = S::failed(&self.saga, error);
                     break;
                 }
             }

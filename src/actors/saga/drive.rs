@@ -177,15 +177,15 @@ impl<S: Saga> Driver<S> {
             })
             .collect();
         let mut outcomes = stream::iter(outcomes).buffered(S::at_once(&state));
-        let mut record = S::failed(&state);
+        let mut record = None;
         while let Some(outcome) = outcomes.next().await {
             match outcome? {
-                Outcome::GoesOn(command) => record = command,
+                Outcome::GoesOn(command) => record = Some(command),
                 Outcome::EndsRow(command) => return Some(command),
-                Outcome::Failed => return Some(S::failed(&state)),
+                Outcome::Failed(error) => return Some(S::failed(&state, error)),
             }
         }
-        Some(record)
+        Some(record.unwrap_or_else(|| S::failed(&state, "NO_STEPS".to_owned())))
     }
 
     /// Records what the payment provider said of its own accord, if it concerns this kind.

@@ -13,6 +13,9 @@ use payments::{PaymentProvider, Unanswered};
 use sagas::checkout::REASON_CHARACTERS_MAX;
 use sagas::saga::{Call, Outcome, Request};
 
+/// What is recorded of a provider that says nothing.
+const PAYMENT_UNANSWERED: &str = "PAYMENT_UNANSWERED";
+
 /// See the module. Shared by all drivers.
 #[derive(Clone)]
 pub struct Parties {
@@ -45,7 +48,7 @@ impl Parties {
                 };
                 match spans::of_payment("void", &reference, void).await {
                     Ok(()) => then(()),
-                    Err(Unanswered) => Outcome::Failed,
+                    Err(Unanswered) => Outcome::Failed(PAYMENT_UNANSWERED.to_owned()),
                 }
             }
         }
@@ -57,9 +60,9 @@ impl Parties {
             Ok(_) => (call.then)(Ok(())),
             Err(AskError::Refused(refusal)) => (call.then)(Err(refusal)),
             Err(AskError::Fault(fault)) => {
-                let (fault, id) = (fault.for_operators(), aggregate.id());
-                tracing::warn!(%fault, kind = A::TYPE, %id, "a step failed");
-                Outcome::Failed
+                let (told, id) = (fault.for_operators(), aggregate.id());
+                tracing::warn!(fault = %told, kind = A::TYPE, %id, "a step failed");
+                Outcome::Failed(fault.code().to_owned())
             }
         }
     }

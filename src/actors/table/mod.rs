@@ -22,7 +22,7 @@ use persistence::journal::JournalError;
 use persistence::read_store::{Filling, ReadStore};
 use projections::plan::Slice;
 use projections::position::Position;
-use projections::table::Stored;
+use projections::table::{Key, Stored};
 
 pub use events::EventFollower;
 pub use pictures::PictureFollower;
@@ -93,6 +93,18 @@ impl<T> TableRef<T> {
             total = (counted <= COUNTED_MAX).then_some(counted);
         }
         Ok(Page { rows, position, total })
+    }
+
+    /// Reads one row of what has come at least to `at_least`, if there is one.
+    pub async fn row(
+        &self,
+        at_least: Option<&Position>,
+        key: Key,
+    ) -> Result<Option<Stored>, Fault> {
+        self.follower.read(at_least, |()| ()).await?;
+        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let rows = open.store.rows(open.filling, &[key]).await.map_err(unanswered)?;
+        Ok(rows.into_iter().next())
     }
 }
 

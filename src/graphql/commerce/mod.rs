@@ -19,7 +19,7 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["order", "orders", "checkout"]),
+    (Read, &["order", "orders", "checkout", "checkouts"]),
     (
         Write,
         &[

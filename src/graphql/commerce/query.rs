@@ -7,6 +7,7 @@ use crate::context::{AsOf, load, past};
 use crate::errors::{INVALID_VALUE, coded};
 use crate::ids::{PublicOrderId, PublicUserId};
 use crate::lists::{connection, views};
+use crate::operations;
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::GivenPosition;
 use domain::commerce::order::{Order, OrderNumber};
@@ -20,6 +21,7 @@ const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM
                          1, I and L: one of them was mistyped";
 
 connection!(OrderConnection, OrderEdge, OrderNode = Order);
+connection!(CheckoutConnection, CheckoutEdge, CheckoutNode = Checkout);
 
 impl Compared for OrderStatus {
     fn value(&self) -> Value {
@@ -108,6 +110,28 @@ impl CommerceQuery {
         let table = &views(context).orders;
         let page = window.page(context, table, filter, ordering, WORDS).await?;
         Ok(OrderConnection(page.of_aggregates()))
+    }
+
+    /// Checkouts, by when they began, the newest first where nothing else is said.
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
+    async fn checkouts(
+        &self,
+        context: &Context<'_>,
+        r#where: Option<operations::CheckoutWhere>,
+        order_by: Option<operations::SagaOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        at_least: Option<GivenPosition>,
+    ) -> Result<CheckoutConnection> {
+        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let filter = operations::of(filter, &[operations::SagaKind::Checkout]);
+        let window = Window { first, after, last, before, at_least };
+        let (table, ordering) = (&views(context).sagas, operations::ordering(order_by));
+        let page = window.page(context, table, filter, ordering, operations::WORDS).await?;
+        Ok(CheckoutConnection(page.of_aggregates()))
     }
 
     /// The checkout of an order; null before it began.

@@ -13,10 +13,10 @@ use actors::shard::ActivationStatus;
 use domain::id::AggregateId;
 
 #[derive(Default)]
-pub struct OperationsQuery;
+pub struct ServerQuery;
 
 #[Object]
-impl OperationsQuery {
+impl ServerQuery {
     /// A constant: what answers, and in which version. Asks no actor.
     async fn server_info(&self) -> ServerInfo {
         ServerInfo {

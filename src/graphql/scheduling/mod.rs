@@ -1,12 +1,13 @@
 //! The context scheduling in the API: calendars, what is booked in them, and when they are free.
 
 mod inputs;
+mod lists;
 mod mutation;
 mod query;
 mod refusals;
 mod types;
 
-pub use query::SchedulingQuery;
+pub use lists::EventState;
 pub use types::CalendarNode;
 
 use async_graphql::MergedObject;
@@ -16,11 +17,14 @@ use auth::Permission::{Read, Write};
 use mutation::{CalendarCommands, CalendarCreation};
 
 #[derive(MergedObject, Default)]
+pub struct SchedulingQuery(query::CalendarQuery, lists::CalendarLists);
+
+#[derive(MergedObject, Default)]
 pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["calendar", "calendars", "calendarEvents", "freeBusy"]),
+    (Read, &["calendar", "calendars", "calendarEvents", "events", "freeBusy"]),
     (Write, &["createCalendar", "scheduleEvent"]),
     (Write, CalendarCommands::FIELDS),
 ];

@@ -7,13 +7,10 @@ use super::types::{FreeBusyNode, OccurrenceEdge, OccurrencesNode};
 use crate::context::{AsOf, ask, load, past, position_of, take_values};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
-use crate::lists::{Asked, Cursor, connection, views};
-use crate::scalars::{GivenPosition, Instant, TimeZone};
+use crate::lists::Cursor;
+use crate::scalars::{Instant, TimeZone};
 use domain::aggregate::Refusal;
 use domain::scheduling::calendar::{self, Calendar, Place, WhatTakesPlace, WhenFree};
-use projections::calendars::Key;
-
-connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
 
 /// The longest range that is answered, in days.
 const DAYS_MAX: i64 = 366;
@@ -21,10 +18,10 @@ const DAYS_MAX: i64 = 366;
 const INTERVALS_MAX: usize = 10_000;
 
 #[derive(Default)]
-pub struct SchedulingQuery;
+pub struct CalendarQuery;
 
 #[Object]
-impl SchedulingQuery {
+impl CalendarQuery {
     /// A calendar, now or as it was.
     #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn calendar(
@@ -34,22 +31,6 @@ impl SchedulingQuery {
         as_of: Option<AsOf>,
     ) -> Result<Option<CalendarNode>> {
         Ok(load::<Calendar>(context, id.into(), as_of).await?.map(CalendarNode))
-    }
-
-    /// Calendars, by name.
-    #[graphql(complexity = "first as usize * child_complexity + 1")]
-    async fn calendars(
-        &self,
-        context: &Context<'_>,
-        #[graphql(default = 20)] first: i32,
-        after: Option<String>,
-        at_least: Option<GivenPosition>,
-    ) -> Result<CalendarConnection> {
-        let asked = Asked::<Key>::new(context, first, after, at_least)?;
-        let page = asked.page(&views(context).calendars, |calendars, after, list| {
-            list(&mut calendars.by_name(after).map(|row| (row.key(), row.id)));
-        });
-        Ok(CalendarConnection(page.await?))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]

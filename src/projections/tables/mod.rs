@@ -7,3 +7,6 @@ pub mod variants;
 pub mod locations;
 pub mod stock;
 pub mod holds;
+pub mod sagas;
+pub mod calendars;
+pub mod events;

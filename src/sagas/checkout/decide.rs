@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::news::{PAYMENT_NOT_FOUND, PAYMENT_UNKNOWN};
 use super::{
     COMPENSATION, Command, Event, FORWARD, Line, Payment, PaymentOutcome, Phase,
     REASON_CHARACTERS_MAX, Refusal, State, checkout_id, payment_reference,
@@ -74,16 +75,16 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordStockReleased => {
             state.record(Phase::Releasing, command, || Event::CheckoutStockReleased {})
         }
-        Command::RecordFailure { phase }
+        Command::RecordFailure { phase, .. }
             if *phase != state.phase || state.phase.is_over() || state.stalled =>
         {
             Ok(Vec::new())
         }
-        Command::RecordFailure { phase } => {
-            Ok(vec![failed(state, context.now, |attempt, next_at| Event::StepFailed {
-                phase: *phase,
-                attempt,
-                next_at,
+        Command::RecordFailure { phase, error } => {
+            let (phase, error) = (*phase, CODE.read(error)?);
+            Ok(vec![failed(state, context.now, &error, |attempt, next_at| {
+                let error = error.clone();
+                Event::StepFailed { phase, attempt, next_at, error }
             })])
         }
         Command::Abort { reason } => {
@@ -185,15 +186,13 @@ fn payment(
             Ok(vec![Event::PaymentDeclined { code }])
         }
         (PaymentOutcome::Unknown, _) if waiting => {
-            Ok(vec![failed(state, now, |attempt, next_at| Event::PaymentUnknown {
-                attempt,
-                next_at,
+            Ok(vec![failed(state, now, PAYMENT_UNKNOWN, |attempt, next_at| {
+                Event::PaymentUnknown { attempt, next_at }
             })])
         }
         (PaymentOutcome::NotFound, _) if waiting => {
-            Ok(vec![failed(state, now, |attempt, next_at| Event::PaymentNotFound {
-                attempt,
-                next_at,
+            Ok(vec![failed(state, now, PAYMENT_NOT_FOUND, |attempt, next_at| {
+                Event::PaymentNotFound { attempt, next_at }
             })])
         }
         // It is being undone, or was: the void settles what is not known.
@@ -202,12 +201,17 @@ fn payment(
 }
 
 /// Another try after a pause, or the end of trying.
-fn failed(state: &State, now: DateTime<Utc>, again: impl Fn(u32, DateTime<Utc>) -> Event) -> Event {
-    let phase = state.phase;
+fn failed(
+    state: &State,
+    now: DateTime<Utc>,
+    error: &str,
+    again: impl Fn(u32, DateTime<Utc>) -> Event,
+) -> Event {
+    let (phase, error) = (state.phase, error.to_owned());
     match state.retries().again(state.attempts, now) {
         Some((attempt, next_at)) => again(attempt, next_at),
-        None if phase.is_compensating() => Event::CheckoutStalled { phase },
-        None => Event::CheckoutGivenUp { phase },
+        None if phase.is_compensating() => Event::CheckoutStalled { phase, error },
+        None => Event::CheckoutGivenUp { phase, error },
     }
 }
 

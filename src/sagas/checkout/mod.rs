@@ -19,6 +19,7 @@
 //! tells whose confirmation it has.
 
 mod decide;
+mod news;
 mod questions;
 mod state;
 mod steps;
@@ -133,6 +134,8 @@ pub enum Command {
     /// A step of this phase could not be performed, or nobody knows; it will be tried again.
     RecordFailure {
         phase: Phase,
+        /// The code of what was met.
+        error: String,
     },
     /// Somebody wants it ended; success too when it is being undone already.
     Abort {
@@ -223,9 +226,11 @@ pub enum Event {
         phase: Phase,
         attempt: u32,
         next_at: DateTime<Utc>,
+        error: String,
     },
     CheckoutGivenUp {
         phase: Phase,
+        error: String,
     },
     CheckoutAborted {
         reason: String,
@@ -235,6 +240,7 @@ pub enum Event {
     CheckoutStockReleased {},
     CheckoutStalled {
         phase: Phase,
+        error: String,
     },
     CheckoutResumed {},
 }
@@ -317,8 +323,8 @@ impl Saga for Checkout {
         steps::request(step)
     }
 
-    fn failed(state: &State) -> Command {
-        Command::RecordFailure { phase: state.phase }
+    fn failed(state: &State, error: String) -> Command {
+        Command::RecordFailure { phase: state.phase, error }
     }
 
     fn retry() -> Command {
@@ -337,16 +343,12 @@ impl Saga for Checkout {
         steps::runs_ahead(durable, state)
     }
 
-    fn news(event: &Event) -> News {
-        match event {
-            Event::CheckoutStarted { order, .. } => News::Started { cause: Some(*order) },
-            Event::CheckoutOrderConfirmed {} | Event::CheckoutStockReleased {} => News::Over,
-            Event::PaymentUnknown { .. }
-            | Event::PaymentNotFound { .. }
-            | Event::StepFailed { .. }
-            | Event::CheckoutStalled { .. } => News::Paused,
-            _ => News::Moved,
-        }
+    fn news(event: &Event) -> News<'_> {
+        news::of(event)
+    }
+
+    fn at(state: &State) -> &'static str {
+        state.phase.name()
     }
 
     fn called_for(order: AggregateId, event: &order::Event) -> Option<(AggregateId, Called)> {

@@ -29,6 +29,22 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// As people know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotStarted => "NOT_STARTED",
+            Self::HoldingStock => "HOLDING_STOCK",
+            Self::Authorizing => "AUTHORIZING",
+            Self::CommittingStock => "COMMITTING_STOCK",
+            Self::ConfirmingOrder => "CONFIRMING_ORDER",
+            Self::Completed => "COMPLETED",
+            Self::Cancelling => "CANCELLING",
+            Self::Voiding => "VOIDING",
+            Self::Releasing => "RELEASING",
+            Self::Compensated => "COMPENSATED",
+        }
+    }
+
     pub fn is_compensating(&self) -> bool {
         matches!(self, Self::Cancelling | Self::Voiding | Self::Releasing)
     }
@@ -171,7 +187,7 @@ impl State {
                 self.undo(Reason::OrderRefused { code: code.clone() })
             }
             Event::StepFailed { attempt, next_at, .. } => self.pause(*attempt, *next_at),
-            Event::CheckoutGivenUp { phase } => self.undo(Reason::GivenUp { phase: *phase }),
+            Event::CheckoutGivenUp { phase, .. } => self.undo(Reason::GivenUp { phase: *phase }),
             Event::CheckoutAborted { reason } => {
                 self.undo(Reason::Aborted { reason: reason.clone() })
             }

@@ -95,7 +95,7 @@ pub(super) fn request(step: &Step) -> Request<Command> {
                 // Where no stock is kept, nothing is held.
                 Ok(()) | Err(stock_item::Refusal::NotOpen) => GoesOn(Command::RecordStockReleased),
                 // Tried again, and at last shown to an operator.
-                Err(_) => Failed,
+                Err(refusal) => Failed(refusal.code().to_owned()),
             })
         }
         Step::ConfirmOrder { order, payment_reference } => {

@@ -460,7 +460,10 @@ fn records_that_come_late_change_nothing_and_early_ones_are_refused() {
         .then([Event::CheckoutStockHeld {}])
         .when(Command::RecordStockHeld)
         .then([])
-        .when(Command::RecordFailure { phase: Phase::HoldingStock })
+        .when(Command::RecordFailure {
+            phase: Phase::HoldingStock,
+            error: "UNAVAILABLE".to_owned(),
+        })
         .then([])
         .when(Command::RecordOrderCancelled)
         .refused("INVALID_TRANSITION")
@@ -573,6 +576,7 @@ fn anyone_may_abort_until_it_is_completed() {
 fn samples() -> Vec<Event> {
     // A code as it was given when these events were first stored: a journal keeps what it was told.
     let (code, next_at, attempt) = ("INSUFFICIENT_STOCK".to_owned(), noon_plus(4), 3);
+    let error = || "UNAVAILABLE".to_owned();
     vec![
         started(),
         Event::CheckoutStockHeld {},
@@ -586,13 +590,13 @@ fn samples() -> Vec<Event> {
         Event::CheckoutCommitRefused { line: 1, code: code.clone() },
         Event::CheckoutOrderConfirmed {},
         Event::CheckoutOrderRefused { code },
-        Event::StepFailed { phase: Phase::Voiding, attempt, next_at },
-        Event::CheckoutGivenUp { phase: Phase::Authorizing },
+        Event::StepFailed { phase: Phase::Voiding, attempt, next_at, error: error() },
+        Event::CheckoutGivenUp { phase: Phase::Authorizing, error: error() },
         Event::CheckoutAborted { reason: "shop closed".to_owned() },
         Event::CheckoutOrderCancelled {},
         Event::PaymentVoided {},
         Event::CheckoutStockReleased {},
-        Event::CheckoutStalled { phase: Phase::Voiding },
+        Event::CheckoutStalled { phase: Phase::Voiding, error: error() },
         Event::CheckoutResumed {},
     ]
 }

@@ -31,7 +31,7 @@ fn commands() -> Vec<Command> {
         Command::RecordOrderCancelled,
         Command::RecordPaymentVoided,
         Command::RecordStockReleased,
-        Command::RecordFailure { phase: Phase::Authorizing },
+        Command::RecordFailure { phase: Phase::Authorizing, error: "UNAVAILABLE".to_owned() },
         Command::Abort { reason: "asked for it".to_owned() },
         Command::Retry,
     ]

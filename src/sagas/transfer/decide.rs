@@ -8,6 +8,7 @@ use domain::aggregate::Context;
 use domain::products::stock_item::UNITS_MAX;
 use domain::text::TextRule;
 
+const CODE: TextRule = TextRule::line("code", REASON_CHARACTERS_MAX);
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 
 type Decided = Result<Vec<Event>, Refusal>;
@@ -47,12 +48,12 @@ pub(super) fn decide(state: &State, command: &Command, context: &Context) -> Dec
         Command::RecordCancelled => {
             state.record(&[Phase::Cancelling], command, || Event::StockTransferCancelled {})
         }
-        Command::RecordFailure { phase }
+        Command::RecordFailure { phase, .. }
             if *phase != state.phase || state.phase.is_over() || state.stalled =>
         {
             Ok(Vec::new())
         }
-        Command::RecordFailure { .. } => Ok(vec![failed(state, context)]),
+        Command::RecordFailure { error, .. } => Ok(vec![failed(state, context, CODE.read(error)?)]),
         Command::Abort { reason } => {
             let reason = REASON.read(reason)?;
             match state.phase {
@@ -90,12 +91,14 @@ fn start(state: &State, context: &Context, goods: Goods) -> Decided {
 }
 
 /// Another try after a pause, or the end of trying.
-fn failed(state: &State, context: &Context) -> Event {
+fn failed(state: &State, context: &Context, error: String) -> Event {
     let phase = state.phase;
     match state.retries().again(state.attempts, context.now) {
-        Some((attempt, next_at)) => Event::StockTransferStepFailed { phase, attempt, next_at },
-        None if phase.is_forward() => Event::StockTransferGivenUp { phase },
-        None => Event::StockTransferStalled { phase },
+        Some((attempt, next_at)) => {
+            Event::StockTransferStepFailed { phase, attempt, next_at, error }
+        }
+        None if phase.is_forward() => Event::StockTransferGivenUp { phase, error },
+        None => Event::StockTransferStalled { phase, error },
     }
 }
 

@@ -27,7 +27,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::saga::{News, Next, Request, Retries, Saga};
+use crate::saga::{End, News, Next, Request, Retries, Saga};
 use domain::aggregate::{self, Aggregate, Context, DomainEvent};
 use domain::id::{AggregateId, LocationId, TransferId, VariantId};
 use domain::products::stock_item;
@@ -91,6 +91,8 @@ pub enum Command {
     /// A step of this phase could not be performed, or nobody knows; it will be tried again.
     RecordFailure {
         phase: Phase,
+        /// The code of what was met.
+        error: String,
     },
     /// Somebody wants it ended; success too when it is being undone already.
     Abort {
@@ -121,6 +123,7 @@ pub enum Event {
     StockTransferCancelled {},
     StockTransferGivenUp {
         phase: Phase,
+        error: String,
     },
     StockTransferAborted {
         reason: String,
@@ -129,9 +132,11 @@ pub enum Event {
         phase: Phase,
         attempt: u32,
         next_at: DateTime<Utc>,
+        error: String,
     },
     StockTransferStalled {
         phase: Phase,
+        error: String,
     },
     StockTransferResumed {},
 }
@@ -209,8 +214,8 @@ impl Saga for Transfer {
         steps::request(step)
     }
 
-    fn failed(state: &State) -> Command {
-        Command::RecordFailure { phase: state.phase }
+    fn failed(state: &State, error: String) -> Command {
+        Command::RecordFailure { phase: state.phase, error }
     }
 
     fn retry() -> Command {
@@ -227,16 +232,39 @@ impl Saga for Transfer {
         durable.goods.is_some() && state.phase == Phase::Receiving && state.attempts == 0
     }
 
-    fn news(event: &Event) -> News {
+    fn news(event: &Event) -> News<'_> {
+        let done = |phase: Phase| News::Done { step: phase.name() };
+        let over = |phase: Phase, end| News::Over { step: phase.name(), end };
+        let turned_back = |phase: Option<Phase>, error| {
+            let step = phase.map(Phase::name);
+            News::TurnedBack { step, error }
+        };
         match event {
             Event::StockTransferStarted { .. } => News::Started { cause: None },
-            Event::StockTransferNotSent { .. }
-            | Event::StockTransferCompleted {}
-            | Event::StockTransferCancelled {} => News::Over,
-            Event::StockTransferStepFailed { .. } | Event::StockTransferStalled { .. } => {
-                News::Paused
+            Event::StockTransferSent {} => done(Phase::Sending),
+            Event::StockTransferReceived {} => done(Phase::Receiving),
+            Event::StockTransferDestinationRefused {} => done(Phase::Refusing),
+            Event::StockTransferNotReceived { why } => {
+                turned_back(Some(Phase::Receiving), why.code().into())
             }
-            _ => News::Moved,
+            Event::StockTransferGivenUp { phase, error } => turned_back(Some(*phase), error.into()),
+            Event::StockTransferAborted { reason } => {
+                turned_back(None, format!("aborted: {reason}").into())
+            }
+            Event::StockTransferStepFailed { phase, next_at, error, .. } => {
+                News::Failed { step: phase.name(), next_at: *next_at, error }
+            }
+            Event::StockTransferStalled { phase, error } => {
+                News::Stalled { step: phase.name(), error }
+            }
+            Event::StockTransferResumed {} => News::Resumed,
+            Event::StockTransferNotSent { .. } => over(Phase::Sending, End::Compensated),
+            Event::StockTransferCancelled {} => over(Phase::Cancelling, End::Compensated),
+            Event::StockTransferCompleted {} => over(Phase::Completing, End::Completed),
         }
+    }
+
+    fn at(state: &State) -> &'static str {
+        state.phase.name()
     }
 }

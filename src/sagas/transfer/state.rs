@@ -26,6 +26,21 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// As people know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotStarted => "NOT_STARTED",
+            Self::Sending => "SENDING",
+            Self::Receiving => "RECEIVING",
+            Self::Refused => "REFUSED",
+            Self::Refusing => "REFUSING",
+            Self::Cancelling => "CANCELLING",
+            Self::Cancelled => "CANCELLED",
+            Self::Completing => "COMPLETING",
+            Self::Completed => "COMPLETED",
+        }
+    }
+
     pub fn is_forward(&self) -> bool {
         matches!(self, Self::Sending | Self::Receiving)
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Command, Goods, Phase, State, Why};
 use crate::saga::{Call, Next, Outcome, Request};
+use domain::aggregate::Refusal as _;
 use domain::id::{AggregateId, LocationId};
 use domain::products::stock_item::{self, Refusal, stock_item_id};
 
@@ -68,7 +69,7 @@ pub(super) fn request(step: &Step) -> Request<Command> {
             at(goods.from, goods, command, |answer| match answer {
                 // Closed so long ago that it is forgotten.
                 Ok(()) | Err(Refusal::TransferNotFound) => GoesOn(Command::RecordCompleted),
-                Err(_) => Failed,
+                Err(refusal) => Failed(refusal.code().to_owned()),
             })
         }
         Step::ForgetArrival(goods) => forget(goods, Command::RecordCompleted),
@@ -80,7 +81,7 @@ pub(super) fn request(step: &Step) -> Request<Command> {
                 // Where no stock is kept, nothing arrives.
                 Ok(()) | Err(Refusal::NotOpen) => EndsRow(Command::RecordDestinationRefused),
                 Err(Refusal::TransferArrived) => EndsRow(Command::RecordReceived),
-                Err(_) => Failed,
+                Err(refusal) => Failed(refusal.code().to_owned()),
             })
         }
         Step::Cancel(goods) => {
@@ -90,7 +91,7 @@ pub(super) fn request(step: &Step) -> Request<Command> {
                 Ok(()) | Err(Refusal::TransferNotFound | Refusal::NotOpen) => {
                     GoesOn(Command::RecordCancelled)
                 }
-                Err(_) => Failed,
+                Err(refusal) => Failed(refusal.code().to_owned()),
             })
         }
     }
@@ -100,7 +101,7 @@ fn forget(goods: Goods, record: Command) -> Request<Command> {
     let command = stock_item::Command::ForgetTransfer { transfer: goods.transfer };
     at(goods.to, goods, command, move |answer| match answer {
         Ok(()) | Err(Refusal::NotOpen) => GoesOn(record),
-        Err(_) => Failed,
+        Err(refusal) => Failed(refusal.code().to_owned()),
     })
 }
 

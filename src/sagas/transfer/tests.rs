@@ -268,6 +268,7 @@ fn as_many_transfers_may_be_open_as_a_side_remembers() {
 
 fn samples() -> Vec<Event> {
     let (attempt, next_at) = (3, noon_plus(4));
+    let error = || "UNAVAILABLE".to_owned();
     let insufficient = Why::InsufficientStock { available: 1, requested: 4 };
     let no_room = Why::InvalidQuantity { quantity: 4, min: 1, max: UNITS_MAX };
     let (code, message) = ("LIMIT_REACHED".to_owned(), "too many".to_owned());
@@ -284,10 +285,15 @@ fn samples() -> Vec<Event> {
         Event::StockTransferCompleted {},
         Event::StockTransferDestinationRefused {},
         Event::StockTransferCancelled {},
-        Event::StockTransferGivenUp { phase: Phase::Receiving },
+        Event::StockTransferGivenUp { phase: Phase::Receiving, error: error() },
         Event::StockTransferAborted { reason: "wrong shelf".to_owned() },
-        Event::StockTransferStepFailed { phase: Phase::Completing, attempt, next_at },
-        Event::StockTransferStalled { phase: Phase::Completing },
+        Event::StockTransferStepFailed {
+            phase: Phase::Completing,
+            attempt,
+            next_at,
+            error: error(),
+        },
+        Event::StockTransferStalled { phase: Phase::Completing, error: error() },
         Event::StockTransferResumed {},
     ]
 }

@@ -21,7 +21,7 @@ fn commands() -> Vec<Command> {
         Command::RecordCompleted,
         Command::RecordDestinationRefused,
         Command::RecordCancelled,
-        Command::RecordFailure { phase: Phase::Sending },
+        Command::RecordFailure { phase: Phase::Sending, error: "UNAVAILABLE".to_owned() },
         Command::Abort { reason: "asked for it".to_owned() },
         Command::Retry,
     ];

@@ -92,6 +92,46 @@ fn events_are_read_by_shard_and_by_aggregate() {
     assert!(errors.contains("elsewhere"), "{errors}");
 }
 
+/// The demo has orders, so that there are checkouts.
+#[test]
+fn operators_look_after_sagas() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let saga = |arguments: &[&str]| {
+        run(directory.path(), &[&["saga"], arguments, &["--url", &server.url]].concat())
+    };
+    let listed = |arguments: &[&str]| {
+        let (status, out, errors) = saga(&[&["list", "--json"], arguments].concat());
+        assert_eq!(status, 0, "{errors}");
+        let one = |line: &str| serde_json::from_str::<Value>(line).expect("a line of JSON");
+        out.lines().map(one).collect::<Vec<_>>()
+    };
+    let all = listed(&["--state", "all"]);
+    let completed = listed(&["--state", "completed", "--kind", "checkout"]);
+    assert!(!completed.is_empty() && completed.len() <= all.len());
+    assert_eq!(listed(&["--state", "all", "--limit", "1"]), all[..1]);
+    let steps = completed[0]["steps"].as_array().expect("steps");
+    let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap_or("-")).collect();
+    let way = ["HOLDING_STOCK", "AUTHORIZING", "COMMITTING_STOCK", "CONFIRMING_ORDER"];
+    assert_eq!(names, way, "{completed:?}");
+
+    let (status, out, _) = saga(&["list"]);
+    assert_eq!((status, out.as_str()), (0, "no saga stands so\n"), "none is stalled");
+    let name = format!("checkout/{}", completed[0]["aggregateId"].as_str().expect("an id"));
+    let (status, out, _) = saga(&["list", "--state", "completed", "--limit", "1"]);
+    assert!(status == 0 && out.starts_with(&format!("{name} completed since ")), "{out}");
+    for (arguments, code) in [
+        (&["retry", &name][..], "INVALID_TRANSITION"),
+        (&["compensate", &name, "--reason", "shop closed"], "INVALID_TRANSITION"),
+        (&["retry", "order/01926f3c-8b1e-7aa0-9a55-0c2f6d1e4b77"], "SAGA_NOT_FOUND"),
+    ] {
+        let (status, _, errors) = saga(arguments);
+        assert_eq!(status, 1, "{errors}");
+        assert!(errors.contains(code), "{errors}");
+    }
+    assert_eq!(saga(&["list", "--state", "lost"]).0, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_quarantine_and_release_one_aggregate() {
     let directory = tempfile::tempdir().expect("a temporary directory");

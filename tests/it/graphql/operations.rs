@@ -159,3 +159,67 @@ async fn operators_see_what_follows_the_logs_and_end_what_is_under_way() {
     assert_eq!(app.refused("retrySaga", unknown).await["code"], "TRANSFER_NOT_FOUND");
     app.stop().await;
 }
+
+/// An order of so many teapots, drafted and placed.
+async fn placed(
+    app: &TestApp,
+    (product, variant): &(String, String),
+    quantity: i64,
+    key: &str,
+) -> String {
+    let lines = json!([{"productId": product, "variantId": variant, "locationId": SHELF,
+                        "quantity": quantity}]);
+    let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                       "lines": lines, "idempotencyKey": key});
+    let order = app.done("draftOrder", input, "order { id }").await["order"]["id"].take();
+    let place = json!({"orderId": order, "idempotencyKey": format!("place {key}")});
+    app.done("placeOrder", place, "").await;
+    order.as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sagas_are_listed_with_how_they_stand_and_what_was_tried() {
+    let app = TestApp::start().await;
+    let teapot = teapot(&app, 5).await;
+    let good = placed(&app, &teapot, 1, "good").await;
+    let list = "query($where: SagaWhere) { sagas(where: $where) { edges { node {
+        kind aggregateId causeId state lastError nextAt at steps { step done failures error } } } } }";
+    let listed = async |filter: serde_json::Value| {
+        let data = app.data(list, json!({"where": filter})).await;
+        let edges = data["sagas"]["edges"].as_array().expect("edges").clone();
+        edges.into_iter().map(|mut edge| edge["node"].take()).collect::<Vec<_>>()
+    };
+    let completed = json!({"kind": {"eq": "CHECKOUT"}, "state": {"eq": "COMPLETED"}});
+    let saga =
+        eventually("a checkout that is over", async || listed(completed.clone()).await.pop()).await;
+    let step = |step| json!({"step": step, "done": true, "failures": 0, "error": null});
+    let steps = ["HOLDING_STOCK", "AUTHORIZING", "COMMITTING_STOCK", "CONFIRMING_ORDER"].map(step);
+    assert_eq!(saga["steps"], json!(steps));
+    assert_eq!((&saga["at"], &saga["lastError"]), (&json!("COMPLETED"), &json!(null)));
+    assert_eq!(good, format!("order_{}", saga["causeId"].as_str().expect("an order")));
+
+    // More than the shelf has.
+    let bad = placed(&app, &teapot, 50, "bad").await;
+    let undone = json!({"state": {"eq": "COMPENSATED"}});
+    let saga = eventually("an undone checkout", async || listed(undone.clone()).await.pop()).await;
+    assert_eq!(saga["lastError"], "STOCK_INSUFFICIENT");
+    assert_eq!(saga["steps"][0]["error"], "STOCK_INSUFFICIENT");
+    assert_eq!(saga["steps"][0]["done"], false);
+
+    let both = listed(json!({"kind": {"in": ["CHECKOUT", "TRANSFER"]}})).await;
+    assert_eq!(both.len(), 2);
+    let data = app.data("{ sagas { totalCount } }", json!({})).await;
+    assert_eq!(data["sagas"]["totalCount"], 2);
+    assert_eq!(both[0], saga, "the newest first");
+    assert!(listed(json!({"kind": {"eq": "TRANSFER"}})).await.is_empty());
+    let one = "query($id: UUID!) { saga(id: $id) { state causeId } }";
+    let data = app.data(one, json!({"id": saga["aggregateId"]})).await;
+    assert_eq!(data["saga"], json!({"state": "COMPENSATED", "causeId": saga["causeId"]}));
+    let data = app.data(one, json!({"id": uuid::Uuid::nil()})).await;
+    assert_eq!(data["saga"], json!(null));
+    let checkouts = "{ checkouts(where: {state: {eq: COMPENSATED}}) { edges { node { phase order { id } } } } }";
+    let data = app.data(checkouts, json!({})).await;
+    let node = json!({"node": {"phase": "COMPENSATED", "order": {"id": bad}}});
+    assert_eq!(data["checkouts"]["edges"], json!([node]));
+    app.stop().await;
+}

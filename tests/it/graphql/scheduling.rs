@@ -261,3 +261,74 @@ async fn what_takes_place_is_listed_by_pages_also_where_all_begins_at_once() {
     assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_CURSOR");
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendars_and_their_events_are_listed() {
+    let app = TestApp::start().await;
+    let room = calendar(&app, false).await;
+    let other =
+        json!({"name": "atelier", "timeZone": "UTC", "availability": {"kind": "UNLIMITED"}});
+    let other = app.done("createCalendar", other, "calendar { id }").await["calendar"]["id"].take();
+    let other = other.as_str().expect("an id");
+    app.done("scheduleEvent", event(&room, "2026-03-02T09:00", 60, "a"), "eventId").await;
+    let mut weekly = event(other, "2026-03-01T09:00", 60, "s");
+    weekly["timing"]["recurrence"] = json!({"rule": "FREQ=WEEKLY;COUNT=3"});
+    app.done("scheduleEvent", weekly, "").await;
+    let mut endless = event(other, "2026-03-03T09:00", 60, "e");
+    endless["timing"]["recurrence"] = json!({"rule": "FREQ=WEEKLY"});
+    app.done("scheduleEvent", endless, "").await;
+    let off = app.done("scheduleEvent", event(&room, "2026-03-04T09:00", 60, "c"), "eventId").await;
+    let cancel = json!({"calendarId": room, "eventId": off["eventId"]});
+    let position = app.done("cancelEvent", cancel, "position").await["position"].take();
+
+    let names = async |arguments: &str| {
+        let query = format!(
+            "query($at: Position) {{ calendars(atLeast: $at{arguments}) {{ edges {{ node {{ name }} }} }} }}"
+        );
+        let data = app.data(&query, json!({"at": position})).await;
+        let edges = data["calendars"]["edges"].as_array().expect("edges").clone();
+        edges.into_iter().map(|edge| edge["node"]["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("").await, ["atelier", "Fitting room"]);
+    assert_eq!(names(", where: {name: {startsWith: \"FIT\"}}").await, ["Fitting room"]);
+    let newest = ", orderBy: {field: CREATED_AT, direction: DESCENDING}, first: 1";
+    assert_eq!(names(newest).await, ["atelier"]);
+
+    let events = async |arguments: &str| {
+        let query = format!(
+            "query($at: Position) {{ events(atLeast: $at{arguments}) {{ edges {{ node {{
+                startsAt endsAt isSeries state calendarId title }} }} }} }}"
+        );
+        let data = app.data(&query, json!({"at": position})).await;
+        let edges = data["events"]["edges"].as_array().expect("edges").clone();
+        edges.into_iter().map(|mut edge| edge["node"].take()).collect::<Vec<_>>()
+    };
+    let starts = |events: &[Value]| {
+        events
+            .iter()
+            .map(|event| event["startsAt"].as_str().unwrap_or("-")[8..10].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let all = events("").await;
+    assert_eq!(starts(&all), ["01", "02", "03", "04"]);
+    let series = json!({"startsAt": "2026-03-01T09:00:00Z", "endsAt": "2026-03-15T10:00:00Z",
+        "isSeries": true, "state": "SCHEDULED", "calendarId": other, "title": "Fitting"});
+    assert_eq!(all[0], series);
+    assert_eq!(all[2]["endsAt"], json!(null));
+    assert_eq!(all[3]["state"], "CANCELLED");
+    let filter = format!(", where: {{calendarId: {{eq: \"{room}\"}}, state: {{eq: SCHEDULED}}}}");
+    assert_eq!(starts(&events(&filter).await), ["02"]);
+    let within =
+        ", where: {startsAt: {from: \"2026-03-02T00:00:00Z\", before: \"2026-03-03T00:00:00Z\"}}";
+    assert_eq!(starts(&events(within).await), ["02"]);
+    // What is not over by then, the series without an end last.
+    let open = ", where: {state: {eq: SCHEDULED}, endsAt: {from: \"2026-03-10T00:00:00Z\"}},
+        orderBy: {field: ENDS_AT}";
+    assert_eq!(starts(&events(open).await), ["01", "03"]);
+    let query = "{ events(where: {endsAt: {from: \"2026-03-10T00:00:00Z\"}}) { totalCount } }";
+    let reply = app.reply(query, json!({})).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "INVALID_FILTER", "{reply}");
+    let message = reply["errors"][0]["message"].as_str().expect("words");
+    assert!(message.contains("calendarId and state by endsAt"), "{message}");
+    app.stop().await;
+}

@@ -8,10 +8,13 @@ use emporium::domain::id::AggregateId;
 use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
 use emporium::projections::plan::{Branch, Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Column, Key, Kind, Listed, Origin, Shape, Stored, Value};
+use emporium::projections::tables::calendars::Calendars;
+use emporium::projections::tables::events::Events;
 use emporium::projections::tables::holds::Holds;
 use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
+use emporium::projections::tables::sagas::Sagas;
 use emporium::projections::tables::stock::Stock;
 use emporium::projections::tables::users::Users;
 use emporium::projections::tables::variants::Variants;
@@ -19,7 +22,7 @@ use uuid::Uuid;
 
 use crate::support::database::{SHARDS, TestDatabase};
 
-const SHAPES: [&Shape; 7] = [
+const SHAPES: [&Shape; 10] = [
     Orders::SHAPE,
     Users::SHAPE,
     Products::SHAPE,
@@ -27,6 +30,9 @@ const SHAPES: [&Shape; 7] = [
     Stock::SHAPE,
     Holds::SHAPE,
     Locations::SHAPE,
+    Sagas::SHAPE,
+    Calendars::SHAPE,
+    Events::SHAPE,
 ];
 
 /// Few values of each kind, so that many rows are equal in what they are ordered by.

@@ -21,18 +21,20 @@ use emporium::domain::products::location::{self, Location};
 use emporium::domain::products::price_list::default_list;
 use emporium::domain::products::product::{self, ListPrice, Product};
 use emporium::domain::products::stock_item::{self, StockItem, stock_item_id};
-use emporium::domain::scheduling::calendar::{self, Availability, Calendar};
+use emporium::domain::scheduling::agenda::EventId;
+use emporium::domain::scheduling::calendar::{
+    self, Availability, Calendar, EndRequest, TimingRequest,
+};
+use emporium::domain::scheduling::local_time::{Length, NonexistentTime};
 use emporium::domain::tax::{PriceMode, UnitPrice};
 use emporium::payments::test_provider::TestProvider;
 use emporium::persistence::snapshots::Reach;
 use emporium::projections::Projection;
-use emporium::projections::calendars::Calendars;
 use emporium::projections::open_sagas::OpenSagas;
 use emporium::projections::plan::Slice;
 use emporium::projections::position::Position;
 use emporium::projections::tables::orders::Orders;
 use emporium::sagas::checkout::Checkout;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::life::{Life, World, position};
@@ -93,7 +95,20 @@ async fn trade(life: &Life, round: u32) {
         availability: Availability::Exclusive {},
         within_opening_hours: false,
     };
-    life.done::<Calendar>(life.engine.new_id(), create).await;
+    let bay = life.engine.new_id();
+    life.done::<Calendar>(bay, create).await;
+    let (event_id, title) = (EventId(Uuid::now_v7()), format!("Fitting {round}"));
+    let timing = TimingRequest {
+        start: "2026-03-02T09:00".parse().expect("a local time"),
+        end: EndRequest::Length(Length::minutes(60)),
+        nonexistent: NonexistentTime::default(),
+        recurrence: None,
+    };
+    life.done::<Calendar>(bay, calendar::Command::ScheduleEvent { event_id, title, timing }).await;
+    let cancel = calendar::Command::CancelEvent { event_id };
+    if round.is_multiple_of(2) {
+        life.done::<Calendar>(bay, cancel).await;
+    }
     for last in [order::Command::Place, order::Command::Expire] {
         let id = life.engine.new_id();
         let buyer = guest(&life.engine, "ann@example.org").await;
@@ -129,19 +144,6 @@ async fn rebuilt<P: Projection>(life: &Life) -> P {
     view
 }
 
-fn calendars(view: &Calendars) -> Value {
-    json!(view.by_name(None).collect::<Vec<_>>())
-}
-
-/// Everything that lists show: views and tables.
-async fn shown(life: &Life) -> (Value, tables::All) {
-    (calendars(&life.followers.views().calendars.rows()), tables::kept(life).await)
-}
-
-async fn shown_anew(life: &Life) -> (Value, tables::All) {
-    (calendars(&rebuilt(life).await), tables::folded(life).await)
-}
-
 #[test]
 fn what_was_written_is_read_at_its_position() {
     let world = world();
@@ -169,9 +171,9 @@ fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
     let life = world.begin();
     life.run("a stale answer", async {
         let far = Position::of(0, u64::MAX);
-        let calendars = &life.followers.views().calendars;
-        let answer = calendars.read(Some(&far), |_| ()).await;
-        let behind = calendars.position().behind(&far);
+        let open = &life.followers.views().open_checkouts;
+        let answer = open.read(Some(&far), |_| ()).await;
+        let behind = open.position().behind(&far);
         assert_eq!(answer, Err(Fault::Stale { behind }));
         let orders = &life.followers.views().orders;
         let answer = orders.page(Some(&far), false, &tables::newest::<Orders>()).await;
@@ -190,10 +192,11 @@ fn checkpoints_are_stored_by_what_was_read_and_not_by_time_alone() {
     let began = Instant::now();
     let stored = life.run("a checkpoint", async {
         let snapshots = world.database().await.snapshots;
-        let id = AggregateId::derived(&[b"view", Calendars::NAME.as_bytes()]).0;
+        type Open = OpenSagas<Checkout>;
+        let id = AggregateId::derived(&[b"view", Open::NAME.as_bytes()]).0;
         for round in 1.. {
             trade(&life, round).await;
-            let newest = snapshots.newest("view", id, Calendars::SCHEMA, Reach::ANY).await;
+            let newest = snapshots.newest("view", id, Open::SCHEMA, Reach::ANY).await;
             if let Some(stored) = newest.expect("the database answers") {
                 return stored.head.version;
             }
@@ -215,25 +218,25 @@ fn a_view_is_what_its_log_says_after_a_drain_and_after_a_crash() {
         trade(&life, 2).await;
         quiet(&life).await;
     });
-    let before = life.run("a look", shown(&life));
-    assert_eq!(before, life.run("a rebuild", shown_anew(&life)));
-    assert_eq!(before.1[0].len(), 4, "orders");
+    let before = life.run("a look", tables::kept(&life));
+    assert_eq!(before, life.run("a rebuild", tables::folded(&life)));
+    assert_eq!(before[0].len(), 4, "orders");
     life.drain();
 
     let life = world.begin();
-    assert_eq!(life.run("a look", shown(&life)), before, "after a drain");
+    assert_eq!(life.run("a look", tables::kept(&life)), before, "after a drain");
     let lowest = life.crash.lowest_read.load(Ordering::SeqCst);
     assert!(lowest > 0, "checkpoints were not used: a log was read from its beginning");
     life.run("trade", async {
         trade(&life, 3).await;
         quiet(&life).await;
     });
-    let before = life.run("a look", shown(&life));
+    let before = life.run("a look", tables::kept(&life));
     life.crash();
 
     let life = world.begin();
-    assert_eq!(life.run("a look", shown(&life)), before, "after a crash");
-    assert_eq!(before, life.run("a rebuild", shown_anew(&life)));
+    assert_eq!(life.run("a look", tables::kept(&life)), before, "after a crash");
+    assert_eq!(before, life.run("a rebuild", tables::folded(&life)));
     assert!(life.run("a rebuild", rebuilt::<OpenSagas<Checkout>>(&life)).is_empty());
     life.drain();
 }

@@ -9,11 +9,14 @@ use emporium::domain::id::AggregateId;
 use emporium::domain::products::stock_item::{self, StockItem};
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::plan::{Filter, Ordering, Slice, plan};
-use emporium::projections::table::{Key, Listed, Origin, Row, Rows, Stored, Table};
+use emporium::projections::table::{Key, Listed, Origin, Row, Rows, Stored, Table, Value};
+use emporium::projections::tables::calendars::Calendars;
+use emporium::projections::tables::events::Events;
 use emporium::projections::tables::holds::Holds;
 use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
+use emporium::projections::tables::sagas::{self, Sagas};
 use emporium::projections::tables::stock::{self, Stock};
 use emporium::projections::tables::users::Users;
 use emporium::projections::tables::variants::Variants;
@@ -36,32 +39,22 @@ fn shown(rows: Vec<Stored>) -> Vec<String> {
     rows
 }
 
-async fn kept_of<T: Listed>(life: &Life, by: &str) -> Vec<String> {
+async fn kept_of<T: Listed>(life: &Life, by: &'static str) -> Vec<String> {
+    kept_where::<T>(life, &Filter::EVERYTHING, by).await
+}
+
+/// Tables that are listed by nothing alone are read by each value of what comes first.
+async fn kept_where<T: Listed>(life: &Life, filter: &Filter, by: &'static str) -> Vec<String> {
     let services = &life.engine.services;
     let filling = services.read.prepare(T::SHAPE, services.shards).await.expect("it is there");
-    let index = T::SHAPE.indexes.iter().find(|index| index.columns == [by]);
-    let ordering = Ordering {
-        column: index.map_or(T::SHAPE.indexes[0].columns[0], |index| index.columns[0]),
-        descending: false,
-    };
-    let mut rows = Vec::new();
-    // Tables that are listed by nothing alone are read by each value of what comes first.
-    let asks = match plan(T::SHAPE, &Filter::EVERYTHING, ordering) {
-        Ok(branches) => vec![branches],
-        Err(_) => (0..3)
-            .map(|value| {
-                let columns = T::SHAPE.indexes[0].columns;
-                let filter = Filter::OneOf(columns[0], vec![value.into()]);
-                let ordering = Ordering { column: columns[1], descending: false };
-                plan(T::SHAPE, &filter, ordering).expect("its first index")
-            })
-            .collect(),
-    };
-    for branches in asks {
-        let slice = Slice { branches, descending: false, after: None, rows: 10_000 };
-        rows.extend(services.read.page(filling, &slice).await.expect("it answers"));
-    }
-    shown(rows)
+    let ordering = Ordering { column: by, descending: false };
+    let branches = plan(T::SHAPE, filter, ordering).expect("an index serves it");
+    let slice = Slice { branches, descending: false, after: None, rows: 10_000 };
+    shown(services.read.page(filling, &slice).await.expect("it answers"))
+}
+
+fn each_of(column: &'static str, values: std::ops::Range<i64>) -> Filter {
+    Filter::OneOf(column, values.map(Value::Int).collect())
 }
 
 /// Gives everything that happened, shard by shard.
@@ -126,8 +119,14 @@ async fn stock(life: &Life) -> Vec<String> {
     shown(items.into_iter().filter_map(row).collect())
 }
 
+fn any_saga() -> Filter {
+    let kinds = sagas::KINDS.map(Value::from).into();
+    let states = each_of("state", 0..sagas::STATES.len() as i64);
+    Filter::All(vec![Filter::OneOf("kind", kinds), states])
+}
+
 /// The rows of every table.
-pub type All = [Vec<String>; 7];
+pub type All = [Vec<String>; 10];
 
 /// Every table as it is kept.
 pub async fn kept(life: &Life) -> All {
@@ -137,8 +136,11 @@ pub async fn kept(life: &Life) -> All {
         kept_of::<Products>(life, "name").await,
         kept_of::<Variants>(life, "sku").await,
         kept_of::<Stock>(life, "available").await,
-        kept_of::<Holds>(life, "phase").await,
+        kept_where::<Holds>(life, &each_of("phase", 0..3), "expires_us").await,
         kept_of::<Locations>(life, "name").await,
+        kept_of::<Calendars>(life, "name").await,
+        kept_where::<Events>(life, &each_of("is_cancelled", 0..2), "starts_us").await,
+        kept_where::<Sagas>(life, &any_saga(), "begun_us").await,
     ]
 }
 
@@ -152,5 +154,8 @@ pub async fn folded(life: &Life) -> All {
         stock(life).await,
         folded_of::<Holds>(life).await,
         folded_of::<Locations>(life).await,
+        folded_of::<Calendars>(life).await,
+        folded_of::<Events>(life).await,
+        folded_of::<Sagas>(life).await,
     ]
 }
