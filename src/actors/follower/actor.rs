@@ -157,11 +157,15 @@ impl<F: Follower> FollowerState<F> {
         if moved.is_empty() && parked.is_none() {
             return Ok(());
         }
+        // Of what is served here nothing is stored by this.
         for (shard, seq) in moved {
             self.cursor.position.set(shard, seq);
+            self.stored.0.set(shard, seq);
         }
-        self.parked = parked.unwrap_or_else(|| Arc::clone(&self.parked));
-        self.stored = (self.cursor.position.clone(), Arc::clone(&self.parked));
+        if let Some(parked) = parked {
+            self.stored.1 = Arc::clone(&parked);
+            self.parked = parked;
+        }
         self.publish();
         Ok(())
     }
