@@ -34,6 +34,7 @@ pub mod checkout;
 pub mod saga;
 pub mod service;
 pub mod registry;
+pub mod standing;
 pub mod metrics;
 mod spans;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::aggregate_ref::AskError;
 use crate::follower::AnyFollower;
 use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
+use crate::standing::Standings;
 use crate::view::ViewRef;
 use domain::aggregate::Refusal;
 use persistence::clock::Clock;
@@ -54,6 +55,15 @@ telemetry::metrics! { "actors":
     gauge FEED_BYTES = "feed_bytes";
     /// Entries that a view or reaction does not know yet.
     gauge FOLLOWER_LAG = "follower_lag_entries" by "follower";
+    /// The same of the shard on which it is most.
+    gauge FOLLOWER_LAG_WORST = "follower_worst_shard_lag_entries" by "follower";
+    /// For how long the oldest of them is durable, by the clock of whoever wrote it.
+    gauge FOLLOWER_LAG_SECONDS = "follower_lag_seconds" by "follower";
+    /// Entries that a filling of a table has still to read before it takes the place of the one that
+    /// answers; 0 where none is made.
+    gauge REBUILD_LEFT = "rebuild_left_entries" by "table";
+    /// How often another filling of a table took the place of the one that answered on this node.
+    counter REBUILDS = "rebuilds" by "table";
     /// Entries that views and reactions read from the journal: at a start, or because they fell behind
     /// what is kept in memory.
     counter FOLLOWER_READ = "follower_read_entries";
@@ -109,6 +119,22 @@ pub(crate) fn observe_follower(
         ahead.map(|(shard, head)| head - position.seq(shard)).sum::<u64>() as f64
     });
     PARKED_AGGREGATES.observe_as(name, services, move |_| follower.parked().len() as f64);
+}
+
+/// Tells how far followers are behind, and how far tables are that are filled anew.
+pub(crate) fn observe_standings(
+    standings: &Arc<Standings>,
+    followers: impl Iterator<Item = &'static str>,
+    tables: impl Iterator<Item = &'static str>,
+) {
+    for name in followers {
+        FOLLOWER_LAG_SECONDS.observe_as(name, standings, move |all| all.lag(name).seconds);
+        FOLLOWER_LAG_WORST
+            .observe_as(name, standings, move |all| all.lag(name).worst_shard_entries as f64);
+    }
+    for name in tables {
+        REBUILD_LEFT.observe_as(name, standings, move |all| all.left(name) as f64);
+    }
 }
 
 /// Tells how large a view is.

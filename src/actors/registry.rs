@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkout::CheckoutOptions;
+use super::checkpoint::Name;
 use super::core::CommandMeta;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
 use super::metrics;
@@ -16,7 +17,10 @@ use super::saga::wish::{self, Told, Wish};
 use super::saga::{SagaActor, SagaSetup};
 use super::search::{Indexer, Searches};
 use super::service::Service;
-use super::table::{EventFollower, PictureFollower, TableRef};
+use super::standing::Standings;
+use super::table::{
+    EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
+};
 use super::view::{View, ViewRef};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -102,17 +106,26 @@ macro_rules! registry {
                     }),)+
                     $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
                     index(parts, &self.searches),
+                    keeper(parts, self),
+                ]
+            }
+
+            /// What is looked after by one keeper.
+            fn tables(&self, parts: &Parts) -> Vec<Box<dyn Kept>> {
+                vec![
+                    $(kept_table(parts, &self.views.$rows),)+
+                    $(kept_picture(parts, &self.views.$pictured),)+
                 ]
             }
 
             /// Each with its name, in the order in which they start.
-            fn followers(&self) -> Vec<(&'static str, &dyn AnyFollower)> {
+            fn in_order(&self) -> Vec<(Name, &dyn AnyFollower)> {
                 vec![
-                    $((EventFollower::<$table>::NAME.name, &self.views.$rows.follower),)+
-                    $((PictureFollower::<$picture>::NAME.name, &self.views.$pictured.follower),)+
-                    $((View::<$projection>::NAME.name, &self.views.$view),)+
-                    $((View::<OpenSagas<$saga>>::NAME.name, &self.views.$open),)+
-                    $((Reactor::<$rules>::NAME.name, &self.reactions.$reaction),)+
+                    $((EventFollower::<$table>::NAME, &self.views.$rows.follower),)+
+                    $((PictureFollower::<$picture>::NAME, &self.views.$pictured.follower),)+
+                    $((View::<$projection>::NAME, &self.views.$view),)+
+                    $((View::<OpenSagas<$saga>>::NAME, &self.views.$open),)+
+                    $((Reactor::<$rules>::NAME, &self.reactions.$reaction),)+
                 ]
             }
 
@@ -200,7 +213,7 @@ pub struct Registry {
 impl Registry {
     /// Until it has come as far as the logs reach now, no follower answers a query.
     pub fn begin_below(&self, heads: &Position) {
-        for (_, follower) in self.followers() {
+        for (_, follower) in self.in_order() {
             follower.begin_below(heads.clone());
         }
         self.searches.begin_below(heads);
@@ -208,20 +221,25 @@ impl Registry {
 
     /// Waits until every follower has read as far as this.
     pub async fn reached(&self, position: &Position) {
-        for (_, follower) in self.followers() {
+        for (_, follower) in self.in_order() {
             follower.reached(position).await;
         }
     }
 
+    /// Each with its name, the search index among them.
+    pub fn followers(&self) -> Vec<(Name, &dyn AnyFollower)> {
+        let index: (_, &dyn AnyFollower) = (Indexer::NAME, self.searches.follower());
+        self.in_order().into_iter().chain([index]).collect()
+    }
+
     /// What operators are shown of each follower.
     pub fn status(&self) -> Vec<FollowerStatus> {
-        let status = |(name, follower): (&'static str, &dyn AnyFollower)| FollowerStatus {
-            name,
+        let status = |(of, follower): (Name, &dyn AnyFollower)| FollowerStatus {
+            name: of.name,
             position: follower.position(),
             parked: follower.parked(),
         };
-        let index: (_, &dyn AnyFollower) = (Indexer::NAME.name, self.searches.follower());
-        self.followers().into_iter().chain([index]).map(status).collect()
+        self.followers().into_iter().map(status).collect()
     }
 }
 
@@ -240,6 +258,36 @@ fn table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Service {
 fn picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Service {
     let rows = table.clone();
     follower(parts, &table.follower, move |parts| PictureFollower::new(&parts.engine, rows.clone()))
+}
+
+fn kept_table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Box<dyn Kept> {
+    let services = Arc::clone(&parts.engine.services);
+    let store = Arc::clone(&services.read);
+    let make = move |generation| EventFollower::<T>::beside(Arc::clone(&store), generation);
+    Box::new(KeptTable { services, table: table.clone(), make })
+}
+
+fn kept_picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Box<dyn Kept> {
+    let engine = parts.engine.clone();
+    let services = Arc::clone(&engine.services);
+    let make = move |generation| PictureFollower::<P>::beside(&engine, generation);
+    Box::new(KeptTable { services, table: table.clone(), make })
+}
+
+/// Whoever looks after the tables, and tells operators of all that follows the logs.
+fn keeper(parts: &Parts, registry: &Registry) -> Service {
+    let standings = Arc::new(Standings::default());
+    let names = registry.followers().into_iter().map(|(of, _)| of.name);
+    let tables = registry.tables(parts);
+    let of_tables = tables.iter().map(|kept| kept.shape().name);
+    metrics::observe_standings(&standings, names, of_tables);
+    let (parts, registry) = (parts.clone(), registry.clone());
+    Service::new::<Keeper>("tables", move || KeeperSetup {
+        services: Arc::clone(&parts.engine.services),
+        tables: registry.tables(&parts),
+        registry: registry.clone(),
+        standings: Arc::clone(&standings),
+    })
 }
 
 fn follower<F: Follower>(

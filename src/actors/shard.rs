@@ -61,6 +61,8 @@ pub struct Limits {
     pub strike_window_seconds: u64,
     /// Committed entries kept in memory for followers, in bytes.
     pub feed_bytes_max: usize,
+    /// Rows of a table that others have replaced are kept for so long: whoever reads them ends.
+    pub replaced_rows_seconds: u64,
 }
 
 impl Default for Limits {
@@ -79,6 +81,7 @@ impl Default for Limits {
             strikes_max: 3,
             strike_window_seconds: 60,
             feed_bytes_max: 64 << 20,
+            replaced_rows_seconds: 60,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Keeps what was decided. Owns the ports to what is stored (the journal, the map of slots, quarantines,
-//! snapshots, secrets), the codec of events and the group-commit writer. Knows no particular aggregate
+//! snapshots, secrets, read tables), the codec of events and the group-commit writer. Knows no particular aggregate
 //! and no particular database: the adapters lie in `sql`, a crate of its own.
 
 pub mod codec;
@@ -15,6 +15,8 @@ pub mod snapshots;
 pub mod members;
 pub mod quarantine;
 pub mod read_store;
+pub mod follower_board;
+pub mod parked;
 pub mod secrets;
 pub mod stores;
 pub mod writer;

@@ -7,7 +7,9 @@
 
 use async_trait::async_trait;
 
+use crate::follower_board::FollowerBoard;
 use crate::journal::{JournalError, Seq, ShardId};
+use crate::parked::{At, Parked};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Key, Shape, Stored};
@@ -23,17 +25,25 @@ pub struct Filling {
 impl Filling {
     /// What it is called among all that follows the logs, and in the database behind `read_`.
     pub fn name(&self) -> String {
-        let Self { shape: Shape { name, schema, .. }, generation } = self;
-        format!("{name}_{schema}_{generation}")
+        name_of(&table_of(self.shape), self.generation)
     }
 }
 
-/// How far a filling has come, and what it has set aside, as text that only its writer understands.
+/// What a table is called, whichever filling of it answers: its name and its schema.
+pub fn table_of(shape: &Shape) -> String {
+    format!("{}_{}", shape.name, shape.schema)
+}
+
+/// What a filling of a table is called.
+pub fn name_of(table: &str, generation: u32) -> String {
+    format!("{table}_{generation}")
+}
+
+/// How far a filling has come, and what it has set aside.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bookmark {
     pub position: Position,
-    /// Empty where nothing is set aside.
-    pub parked: String,
+    pub parked: Vec<Parked>,
 }
 
 /// How one turn moved a shard. `from` may be `to`: then the turn only has to stand where it stood.
@@ -50,8 +60,10 @@ pub struct Turn<'a> {
     pub moved: &'a [Moved],
     pub put: &'a [Stored],
     pub gone: &'a [Key],
-    /// What is set aside from now on, where that changed.
-    pub parked: Option<&'a str>,
+    /// What is set aside from now on, in place of what was of the same aggregate.
+    pub parked: &'a [Parked],
+    /// What is set aside no more.
+    pub taken_up: &'a [At],
 }
 
 /// What became of a turn.
@@ -75,9 +87,6 @@ pub trait ReadStore: Send + Sync + 'static {
     /// Has `filling` answer from now on. False where one of a later generation does already.
     async fn adopt(&self, filling: Filling) -> Result<bool, JournalError>;
 
-    /// Removes a filling that does not answer.
-    async fn remove(&self, filling: Filling) -> Result<(), JournalError>;
-
     /// Has every table filled anew, from the beginning of the logs: what they hold may rest on what the
     /// logs have lost.
     async fn begin_anew(&self) -> Result<(), JournalError>;
@@ -96,6 +105,9 @@ pub trait ReadStore: Send + Sync + 'static {
 
     /// How the database goes about a page, in its own words: which index it enters, and whether it sorts.
     async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError>;
+
+    /// What followers tell of themselves there, and what operators ask of them.
+    fn board(&self) -> &dyn FollowerBoard;
 
     /// How many rows a slice has, counted no further than its bound.
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError>;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
@@ -40,6 +41,17 @@ pub enum FollowerMessage {
     Checkpoint,
     /// What is parked is tried again.
     TryParked,
+    /// What is parked of one aggregate is tried again, or all of it; then this is dropped.
+    TryAgain(Option<(String, AggregateId)>, oneshot::Sender<()>),
+    /// Its work stands, or is going to stand, somewhere else; it goes on there.
+    GoOnWith(Box<dyn Successor>),
+}
+
+/// What takes the place of a follower's work, without a step back.
+pub trait Successor: Send {
+    /// Waits until the work has come as far there as `position`, and has it count from then on; false
+    /// where that did not come about, and all is as it was.
+    fn comes_to<'a>(self: Box<Self>, position: &'a Position) -> BoxFuture<'a, bool>;
 }
 
 /// See the module.
@@ -77,6 +89,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
     ) -> Result<FollowerState<F>, ActorProcessingErr> {
         let (begin, stored) = begin(&mut follower, &services, &published).await?;
         published.publish(begin.clone());
+        published.attend(myself.clone());
         let pace = (published.clone(), F::PAUSE);
         wake(&services, myself.clone(), pace, FollowerMessage::CatchUp);
         myself.send_interval(CHECKPOINT_EVERY, || FollowerMessage::Checkpoint);
@@ -103,7 +116,9 @@ impl<F: Follower> Actor for FollowerActor<F> {
                 let _ = done.send(state.cursor.next());
             }
             FollowerMessage::Checkpoint => drop(state.checkpoint().await),
-            FollowerMessage::TryParked => state.try_parked().await?,
+            FollowerMessage::TryParked => state.try_parked(None).await?,
+            FollowerMessage::TryAgain(only, _done) => state.try_parked(only.as_ref()).await?,
+            FollowerMessage::GoOnWith(successor) => state.go_on_with(successor).await?,
         }
         Ok(())
     }
@@ -213,12 +228,29 @@ impl<F: Follower> FollowerState<F> {
         Ok(())
     }
 
-    async fn try_parked(&mut self) -> Result<(), FollowError> {
-        if self.parked.is_empty() {
+    /// Goes on in another place, when what is done there has come as far as this has.
+    async fn go_on_with(&mut self, successor: Box<dyn Successor>) -> Result<(), FollowError> {
+        let served = self.services.feed.heads();
+        let here = &self.cursor.position;
+        let here = served.shards().map(|(shard, _)| (shard, here.seq(shard))).collect();
+        if successor.comes_to(&here).await { self.begin_again().await } else { Ok(()) }
+    }
+
+    async fn try_parked(
+        &mut self,
+        only: Option<&(String, AggregateId)>,
+    ) -> Result<(), FollowError> {
+        let is_asked = |parked: &&Parked| {
+            let of = |(kind, id): &(String, AggregateId)| {
+                (kind, *id) == (&parked.at.aggregate_type, parked.at.aggregate_id)
+            };
+            only.is_none_or(of)
+        };
+        let all: Vec<Parked> = self.parked.iter().filter(is_asked).cloned().collect();
+        if all.is_empty() {
             return Ok(());
         }
         self.follower.forget();
-        let all: Vec<Parked> = self.parked.iter().cloned().collect();
         for parked in &all {
             self.take_up(parked).await?;
         }
@@ -229,7 +261,12 @@ impl<F: Follower> FollowerState<F> {
     async fn take_up(&mut self, parked: &Parked) -> Result<(), FollowError> {
         let Parked { at, since, .. } = parked;
         let slots = &self.services.slots;
-        let through = self.cursor.position.seq(slots.shard_of(at.aggregate_id));
+        let home = slots.shard_of(at.aggregate_id);
+        let through = self.cursor.position.seq(home);
+        if self.services.feed.heads().seq(home) == 0 {
+            // It is followed on the node that serves its shard.
+            return Ok(());
+        }
         if slots.seq_at_home(at.aggregate_id, at.shard, at.seq) > through {
             // Its slot has moved, and this has not come to where it goes on.
             return Ok(());

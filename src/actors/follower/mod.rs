@@ -22,7 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::actor::{FollowerActor, FollowerMessage};
+pub use self::actor::{FollowerActor, FollowerMessage, Successor};
 pub use self::parked::{At, Parked, ParkedSet};
 pub use self::published::{AnyFollower, FollowerRef, Moment};
 

@@ -2,56 +2,21 @@
 //! events of the same aggregate, so that none is taken before the ones that it follows.
 //!
 //! Nothing is copied: the log keeps the events, this keeps where to go on. It is stored with the
-//! follower's checkpoint.
+//! follower's position.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::FollowError;
-use domain::id::AggregateId;
-use persistence::journal::{Entry, Seq, ShardId};
+use persistence::journal::Entry;
+pub use persistence::parked::{At, Parked};
 
 /// Aggregates that one follower sets aside. Beyond it, it stops: then not an event is at fault.
 pub const PARKED_MAX: usize = 1_000;
 /// The longest reason that is kept.
 const REASON_CHARACTERS_MAX: usize = 500;
-
-/// Where an entry stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct At {
-    pub aggregate_type: String,
-    pub aggregate_id: AggregateId,
-    /// The version of its first event.
-    pub version: u64,
-    pub shard: ShardId,
-    pub seq: Seq,
-}
-
-impl At {
-    pub fn of(entry: &Entry) -> Self {
-        Self {
-            aggregate_type: entry.aggregate_type.to_string(),
-            aggregate_id: AggregateId(entry.aggregate_id),
-            version: entry.version,
-            shard: entry.shard,
-            seq: entry.seq,
-        }
-    }
-}
-
-/// An entry that could not be taken. It, and what came later to the same aggregate, waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Parked {
-    pub at: At,
-    pub reason: String,
-    /// When the first try failed.
-    pub since: DateTime<Utc>,
-}
 
 /// All that one follower has set aside, by aggregate.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +25,20 @@ pub struct ParkedSet(HashMap<(String, Uuid), Parked>);
 impl ParkedSet {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those that are not, in the same way, in `other`.
+    pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Parked> {
+        self.0.iter().filter(|(key, parked)| other.0.get(key) != Some(parked)).map(|(_, one)| one)
+    }
+
+    /// Those of which `other` has none of the same aggregate.
+    pub fn gone_from<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a At> {
+        self.0.iter().filter(|(key, _)| !other.0.contains_key(key)).map(|(_, parked)| &parked.at)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// In no particular order.

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use ractor::ActorRef;
 use tokio::sync::{Notify, watch};
 
+use super::actor::FollowerMessage;
 use super::parked::{Parked, ParkedSet};
 use crate::aggregate_ref::Fault;
 use crate::request::{Waiting, until};
@@ -37,6 +39,8 @@ struct Published<C> {
     changed: watch::Sender<()>,
     /// Somebody waits for more than is published.
     wanted: Notify,
+    /// Who works at present.
+    actor: ArcSwapOption<ActorRef<FollowerMessage>>,
 }
 
 /// What others hold of a follower: it outlives failures and restarts of its actor.
@@ -53,7 +57,8 @@ impl<C: Default> Default for FollowerRef<C> {
         let current = ArcSwap::from_pointee(Moment::default());
         let (floor, above_floor) = (OnceLock::new(), AtomicBool::new(false));
         let (changed, wanted) = (watch::channel(()).0, Notify::new());
-        Self(Arc::new(Published { current, floor, above_floor, changed, wanted }))
+        let actor = ArcSwapOption::empty();
+        Self(Arc::new(Published { current, floor, above_floor, changed, wanted, actor }))
     }
 }
 
@@ -148,6 +153,11 @@ impl<C> FollowerRef<C> {
         self.0.current.load_full()
     }
 
+    /// Whom [`tell`](AnyFollower::tell) tells from now on.
+    pub(super) fn attend(&self, actor: ActorRef<FollowerMessage>) {
+        self.0.actor.store(Some(Arc::new(actor)));
+    }
+
     pub(super) fn publish(&self, moment: Moment<C>) {
         self.0.current.store(Arc::new(moment));
         self.0.changed.send_replace(());
@@ -167,6 +177,9 @@ pub trait AnyFollower: Send + Sync {
 
     /// What it has set aside.
     fn parked(&self) -> Vec<Parked>;
+
+    /// Tells whoever works at present; false if nobody does.
+    fn tell(&self, message: FollowerMessage) -> bool;
 }
 
 impl<C: Send + Sync> AnyFollower for FollowerRef<C> {
@@ -184,5 +197,9 @@ impl<C: Send + Sync> AnyFollower for FollowerRef<C> {
 
     fn parked(&self) -> Vec<Parked> {
         self.0.current.load().parked.iter().cloned().collect()
+    }
+
+    fn tell(&self, message: FollowerMessage) -> bool {
+        self.0.actor.load().as_ref().is_some_and(|actor| actor.cast(message).is_ok())
     }
 }

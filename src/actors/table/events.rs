@@ -29,6 +29,12 @@ impl<T: Table> EventFollower<T> {
         Self { writer: Writer::new(store, table), entries: Vec::new(), facts: Vec::new() }
     }
 
+    /// Fills another filling than the one that answers.
+    pub fn beside(store: Arc<dyn ReadStore>, generation: u32) -> Self {
+        let writer = Writer::beside(store, generation);
+        Self { writer, entries: Vec::new(), facts: Vec::new() }
+    }
+
     /// The rows that this turn's events touch, as they are kept.
     async fn load(&self) -> Result<Rows<T::Row>, JournalError> {
         let (mut keys, mut new, mut whole) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -2,11 +2,16 @@
 //! position that they stand at. Whoever has another view of that position (a second owner, a lost
 //! answer) is told so by the database, and reads again where the rows stand.
 //!
-//! Two of them: one folds events into rows (`events`); one notes which aggregates something happened to,
+//! A filling can be made anew beside the one that answers (`rebuild`), and takes its place when it has
+//! come as far; one keeper a node (`keeper`) sees to that, and to what operators ask.
+//!
+//! Two followers: one folds events into rows (`events`); one notes which aggregates something happened to,
 //! and asks each for its row once a turn (`pictures`). Both write through one `writer`.
 
 mod events;
+mod keeper;
 mod pictures;
+mod rebuild;
 mod writer;
 
 use std::marker::PhantomData;
@@ -25,7 +30,9 @@ use projections::position::Position;
 use projections::table::{Key, Stored};
 
 pub use events::EventFollower;
+pub use keeper::{Keeper, KeeperSetup};
 pub use pictures::PictureFollower;
+pub use rebuild::{Kept, KeptTable};
 
 /// What passes between two turns, unless somebody waits for one: what changes a row in the meantime is
 /// one write, and a row that comes and goes within it is none. The rows of an order change four times
@@ -74,6 +81,11 @@ pub struct Page {
 }
 
 impl<T> TableRef<T> {
+    /// Which filling answers here; none before one does.
+    pub fn answers(&self) -> Option<Filling> {
+        self.open.load().as_ref().map(|open| open.filling)
+    }
+
     /// Reads a page of what has come at least to `at_least`; waits for it a little. `counted`: says how
     /// many rows there are on all pages, too.
     pub async fn page(

@@ -41,6 +41,12 @@ impl<P: Picture> PictureFollower<P> {
         Self { writer, engine: engine.clone(), noted: BTreeMap::new() }
     }
 
+    /// Fills another filling than the one that answers.
+    pub fn beside(engine: &Engine, generation: u32) -> Self {
+        let writer = Writer::beside(Arc::clone(&engine.services.read), generation);
+        Self { writer, engine: engine.clone(), noted: BTreeMap::new() }
+    }
+
     async fn ask(&self, id: AggregateId, at: &At, changed_us: i64) -> Result<Asked, Fault> {
         let reading = match self.engine.aggregate::<P::Of>(id).read(&P::ASK).await {
             Ok(reading) => reading,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Open, RETRY, TableRef};
-use crate::follower::{Elsewhere, FollowError, Moment, Parked, ParkedSet};
+use crate::follower::{At, Elsewhere, FollowError, Moment, Parked, ParkedSet};
 use crate::shard::NodeServices;
-use persistence::cause::{Cause, chain};
+use persistence::cause::chain;
 use persistence::journal::{JournalError, ShardId};
 use persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
 use projections::position::Position;
@@ -24,6 +24,8 @@ pub type Changes = (Vec<Stored>, Vec<Key>);
 /// See the module.
 pub struct Writer<T> {
     table: TableRef<T>,
+    /// The filling that is made beside the one that answers, if it is one.
+    beside: Option<u32>,
     pub store: Arc<dyn ReadStore>,
     pub filling: Filling,
     /// Where the rows stand, and what is kept as set aside.
@@ -33,13 +35,28 @@ pub struct Writer<T> {
 impl<T: Listed> Writer<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
         let filling = Filling { shape: T::SHAPE, generation: 1 };
-        Self { table, store, filling, stored: <_>::default() }
+        Self { table, beside: None, store, filling, stored: <_>::default() }
+    }
+
+    /// Of a filling that answers nobody yet.
+    pub fn beside(store: Arc<dyn ReadStore>, generation: u32) -> Self {
+        Self { beside: Some(generation), ..Self::new(store, TableRef::default()) }
+    }
+
+    /// The filling that this one writes, made where it is missing.
+    async fn prepare(&self, shards: u16) -> Result<Filling, JournalError> {
+        let Some(generation) = self.beside else {
+            return self.store.prepare(T::SHAPE, shards).await;
+        };
+        let filling = Filling { shape: T::SHAPE, generation };
+        self.store.make(filling, shards).await?;
+        Ok(filling)
     }
 
     /// Opens the table, made where it is missing, and says where its rows stand.
     pub async fn begin(&mut self, services: &NodeServices) -> Result<Moment<()>, FollowError> {
         let store = Arc::clone(&self.store);
-        self.filling = store.prepare(T::SHAPE, services.shards).await?;
+        self.filling = self.prepare(services.shards).await?;
         let mut bookmark = store.bookmark(self.filling).await?;
         if !services.log_reaches(&bookmark.position).await? {
             let name = self.filling.name();
@@ -49,7 +66,7 @@ impl<T: Listed> Writer<T> {
             store.adopt(next).await?;
             (self.filling, bookmark) = (next, <_>::default());
         }
-        let parked = Arc::new(read_parked(&bookmark.parked)?);
+        let parked: Arc<ParkedSet> = Arc::new(bookmark.parked.into_iter().collect());
         self.stored = (bookmark.position.clone(), Arc::clone(&parked));
         let open = Open { store, filling: self.filling };
         self.table.open.store(Some(Arc::new(open)));
@@ -88,19 +105,20 @@ impl<T: Listed> Writer<T> {
         to: &Position,
         parked: &Arc<ParkedSet>,
     ) -> Result<(), FollowError> {
-        let aside = (!self.keeps(parked)).then(|| text_of(parked));
+        let aside: Vec<Parked> = parked.beyond(&self.stored.1).cloned().collect();
+        let taken_up: Vec<At> = self.stored.1.gone_from(parked).cloned().collect();
         let mut shards: BTreeSet<ShardId> = read.collect();
         let moved = to.shards().filter(|(shard, seq)| self.stored.0.seq(*shard) != *seq);
         shards.extend(moved.map(|(shard, _)| shard));
-        if aside.is_some() && shards.is_empty() {
-            shards.extend(to.shards().map(|(shard, _)| shard).take(1));
-        }
+        // What is set aside is written if its own shard stands where it is taken to stand.
+        shards.extend(aside.iter().map(|parked| parked.at.shard));
+        shards.extend(taken_up.iter().map(|at| at.shard));
         let moved = |shard| Moved { shard, from: self.stored.0.seq(shard), to: to.seq(shard) };
         let moved: Vec<Moved> = shards.into_iter().map(moved).collect();
         if moved.is_empty() {
             return Ok(());
         }
-        let turn = Turn { moved: &moved, put, gone, parked: aside.as_deref() };
+        let turn = Turn { moved: &moved, put, gone, parked: &aside, taken_up: &taken_up };
         match patient(|| self.store.write(self.filling, turn)).await? {
             Written::Done => {
                 self.stored = (to.clone(), Arc::clone(parked));
@@ -140,18 +158,4 @@ where
         pause = (pause * 2).min(RETRY);
     }
     work().await
-}
-
-fn text_of(parked: &ParkedSet) -> String {
-    let all: Vec<&Parked> = parked.iter().collect();
-    serde_json::to_string(&all).expect("what is parked is plain data")
-}
-
-fn read_parked(text: &str) -> Result<ParkedSet, JournalError> {
-    if text.is_empty() {
-        return Ok(ParkedSet::default());
-    }
-    let all: Vec<Parked> =
-        serde_json::from_str(text).map_err(|error| JournalError::Corrupt(Cause::of(error)))?;
-    Ok(all.into_iter().collect())
 }

@@ -4,8 +4,13 @@
 use std::cmp::Ordering as Compared;
 use std::ops::Bound;
 
+use chrono::DateTime;
 use emporium::domain::id::AggregateId;
-use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
+use emporium::persistence::follower_board::{Report, Standing};
+use emporium::persistence::parked::{At, Parked};
+use emporium::persistence::read_store::{
+    Filling, Moved, ReadStore, Turn, Written, name_of, table_of,
+};
 use emporium::projections::plan::{Branch, Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Column, Key, Kind, Listed, Origin, Shape, Stored, Value};
 use emporium::projections::tables::calendars::Calendars;
@@ -61,7 +66,7 @@ fn row(shape: &Shape, number: u64, chance: &mut fastrand::Rng) -> Stored {
 }
 
 async fn written(store: &dyn ReadStore, filling: Filling, rows: &[Stored]) {
-    let nothing = Turn { moved: &[], put: rows, gone: &[], parked: None };
+    let nothing = Turn { moved: &[], put: rows, gone: &[], parked: &[], taken_up: &[] };
     assert_eq!(store.write(filling, nothing).await.expect("it is written"), Written::Done);
 }
 
@@ -168,7 +173,7 @@ pub async fn rows_come_back_as_they_were_written_and_go(database: TestDatabase) 
         let mut found = store.rows(filling, &keys).await.expect("they are read");
         found.sort_by_key(|row| row.key);
         assert_eq!(found, rows, "{}", shape.name);
-        let gone = Turn { moved: &[], put: &[], gone: &keys[..200], parked: None };
+        let gone = Turn { moved: &[], put: &[], gone: &keys[..200], parked: &[], taken_up: &[] };
         store.write(filling, gone).await.expect("they are removed");
         assert_eq!(store.rows(filling, &keys).await.expect("they are read").len(), 100);
         let whole = store.rows_of(filling, keys[250]).await.expect("one is read");
@@ -176,37 +181,64 @@ pub async fn rows_come_back_as_they_were_written_and_go(database: TestDatabase) 
     }
 }
 
+fn parked(reason: &str, number: u64) -> Parked {
+    let at = At {
+        aggregate_type: "order".to_owned(),
+        aggregate_id: AggregateId(Uuid::from_u128(number.into())),
+        version: number,
+        shard: 1,
+        seq: number,
+    };
+    let since = DateTime::from_timestamp_micros(1_700_000_000_000_001).expect("a time");
+    Parked { at, reason: reason.to_owned(), since }
+}
+
+fn in_order(mut parked: Vec<Parked>) -> Vec<Parked> {
+    parked.sort_by_key(|parked| parked.at.seq);
+    parked
+}
+
 pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: TestDatabase) {
     let mut chance = fastrand::Rng::with_seed(7);
     let store = &*database.stores.read;
     let filling = store.prepare(Orders::SHAPE, SHARDS).await.expect("a table is made");
     let rows = [row(Orders::SHAPE, 1, &mut chance)];
-    let write = async |moved: &[Moved], parked: Option<&str>| {
-        let turn = Turn { moved, put: &rows, gone: &[], parked };
+    let write = async |moved: &[Moved], parked: &[Parked], taken_up: &[At]| {
+        let turn = Turn { moved, put: &rows, gone: &[], parked, taken_up };
         store.write(filling, turn).await.expect("the database answers")
     };
+    let aside = [parked("bent", 3), parked("torn", 4)];
     let moved = |shard, from, to| Moved { shard, from, to };
-    assert_eq!(write(&[moved(1, 0, 5), moved(2, 1, 3)], None).await, Written::Elsewhere);
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 1, 3)], &[], &[]).await, Written::Elsewhere);
     assert_eq!(store.rows(filling, &[rows[0].key]).await.expect("no row"), []);
-    assert_eq!(write(&[moved(1, 0, 5), moved(2, 0, 3)], Some("[1]")).await, Written::Done);
-    assert_eq!(write(&[moved(1, 0, 5), moved(2, 3, 4)], None).await, Written::Elsewhere);
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 0, 3)], &aside, &[]).await, Written::Done);
+    assert_eq!(write(&[moved(1, 0, 5), moved(2, 3, 4)], &[], &[]).await, Written::Elsewhere);
     // To stand where it stood is a move too.
-    assert_eq!(write(&[moved(1, 5, 5), moved(2, 3, 4)], None).await, Written::Done);
-    assert_eq!(write(&[moved(1, 4, 4)], None).await, Written::Elsewhere);
+    assert_eq!(write(&[moved(1, 5, 5), moved(2, 3, 4)], &[], &[]).await, Written::Done);
+    assert_eq!(write(&[moved(1, 4, 4)], &[], &[]).await, Written::Elsewhere);
     let bookmark = store.bookmark(filling).await.expect("it is kept");
     assert_eq!(bookmark.position.shards().collect::<Vec<_>>(), [(1, 5), (2, 4)]);
-    assert_eq!(bookmark.parked, "[1]");
+    assert_eq!(in_order(bookmark.parked), aside);
+    // What is set aside moves with the position, and only with it.
+    let again = [parked("bent twice", 3)];
+    let taken_up = [aside[1].at.clone()];
+    assert_eq!(write(&[moved(1, 4, 4)], &again, &taken_up).await, Written::Elsewhere);
+    assert_eq!(in_order(store.bookmark(filling).await.expect("it is kept").parked), aside);
+    assert_eq!(write(&[moved(1, 5, 5)], &again, &taken_up).await, Written::Done);
+    assert_eq!(store.bookmark(filling).await.expect("it is kept").parked, again);
     // Every shard there may be, in one turn.
     let next = Filling { generation: 2, ..filling };
     store.make(next, 1_024).await.expect("it is made");
     let all: Vec<Moved> = (0..1_024).map(|shard| moved(shard, 0, 9)).collect();
-    let turn = Turn { moved: &all, put: &rows, gone: &[], parked: None };
+    let turn = Turn { moved: &all, put: &rows, gone: &[], parked: &[], taken_up: &[] };
     assert_eq!(store.write(next, turn).await.expect("it is written"), Written::Done);
     assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
     assert!(store.adopt(next).await.expect("it answers from now on"));
     assert!(!store.adopt(filling).await.expect("never back"));
     assert_eq!(store.prepare(Orders::SHAPE, SHARDS).await.expect("it is there"), next);
-    store.remove(filling).await.expect("it is gone");
+    let board = store.board();
+    board.drop_filling(&filling.name()).await.expect("it is gone");
+    assert_eq!(board.bookmark_of(&filling.name()).await.expect("an answer"), None);
     assert!(store.rows(filling, &[rows[0].key]).await.is_err());
     store.begin_anew().await.expect("every table begins anew");
     let anew = store.prepare(Orders::SHAPE, SHARDS).await.expect("it is made");
@@ -214,6 +246,54 @@ pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: Te
     assert_eq!(store.rows(anew, &[rows[0].key]).await.expect("it is empty"), []);
     assert_eq!(store.bookmark(anew).await.expect("it stands at the beginning"), <_>::default());
     assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
+}
+
+/// What followers tell and are asked, which fillings there are, and whose logs they follow.
+pub async fn followers_tell_and_are_asked(database: TestDatabase) {
+    let board = database.stores.read.board();
+    assert_eq!(board.claim("shop one").await.expect("an answer"), "shop one");
+    assert_eq!(board.claim("shop two").await.expect("an answer"), "shop one");
+    for shape in [Orders::SHAPE, Holds::SHAPE] {
+        database.stores.read.prepare(shape, SHARDS).await.expect("a table is made");
+    }
+    let standing = |table: &str, filling| Standing { table: table.to_owned(), answers: 1, filling };
+    let (orders, holds) = (table_of(Orders::SHAPE), table_of(Holds::SHAPE));
+    let standings = board.standings().await.expect("an answer");
+    assert_eq!(standings, [standing(&holds, 1), standing(&orders, 1)]);
+    for _ in 0..2 {
+        // One at a time, however often it is asked for.
+        board.begin_filling(&orders).await.expect("an answer");
+        let standings = board.standings().await.expect("an answer");
+        assert_eq!(standings, [standing(&holds, 1), standing(&orders, 2)]);
+    }
+    let mut there = board.fillings().await.expect("an answer");
+    there.sort();
+    assert_eq!(there, [name_of(&holds, 1), name_of(&orders, 1)]);
+    assert_eq!(board.count_of(&name_of(&orders, 1)).await.expect("it is empty"), 0);
+    assert!(board.count_of("orders; DROP TABLE journal").await.is_err());
+    assert!(board.drop_filling("orders`").await.is_err());
+
+    let report = |node: &str, follower: &str, text: &str, answered| Report {
+        node: node.to_owned(),
+        follower: follower.to_owned(),
+        text: text.to_owned(),
+        reported_us: 7,
+        asked: 0,
+        answered,
+        asked_for: String::new(),
+    };
+    let first = [report("till", "orders", "{}", 0), report("desk", "orders", "{}", 0)];
+    board.report(&first).await.expect("they are noted");
+    assert_eq!(board.ask("orders", "order/7").await.expect("an answer"), 2);
+    assert_eq!(board.ask("holds", "").await.expect("nobody has it"), 0);
+    board.report(&[report("till", "orders", "[1]", 1)]).await.expect("it is noted");
+    let told = board.reports(Some("till")).await.expect("an answer");
+    let asked =
+        Report { asked: 1, asked_for: "order/7".into(), ..report("till", "orders", "[1]", 1) };
+    assert_eq!(told, [asked]);
+    assert_eq!(board.reports(None).await.expect("an answer").len(), 2);
+    board.forget_before(8).await.expect("they are forgotten");
+    assert_eq!(board.reports(None).await.expect("an answer"), []);
 }
 
 /// Every statement of every list enters the index that it names, and none sorts.
@@ -257,4 +337,5 @@ super::conformance!(
     rows_come_back_as_they_were_written_and_go,
     a_position_moves_from_where_it_stands_and_nowhere_else,
     no_page_sorts_or_reads_what_it_does_not_show,
+    followers_tell_and_are_asked,
 );

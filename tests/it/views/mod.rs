@@ -3,6 +3,8 @@
 
 mod owners;
 mod parking;
+mod rebuilds;
+mod replays;
 mod search;
 mod split;
 mod tables;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use emporium::actors::follower::{FollowerActor, FollowerMessage};
 use emporium::actors::table::{EventFollower, TableRef};
 use emporium::persistence::cause::Cause;
+use emporium::persistence::follower_board::FollowerBoard;
 use emporium::persistence::journal::JournalError;
 use emporium::persistence::read_store::{Bookmark, Filling, ReadStore, Turn, Written};
 use emporium::projections::plan::Slice;
@@ -66,10 +67,6 @@ impl ReadStore for Lossy {
         self.inner.adopt(filling).await
     }
 
-    async fn remove(&self, filling: Filling) -> Result<(), JournalError> {
-        self.inner.remove(filling).await
-    }
-
     async fn begin_anew(&self) -> Result<(), JournalError> {
         self.inner.begin_anew().await
     }
@@ -107,6 +104,10 @@ impl ReadStore for Lossy {
 
     async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
         self.inner.explain(filling, slice).await
+    }
+
+    fn board(&self) -> &dyn FollowerBoard {
+        self.inner.board()
     }
 
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {

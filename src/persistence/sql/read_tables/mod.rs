@@ -1,20 +1,24 @@
 //! Read tables, in whatever database: what a turn writes and in which order, what a page asks. The
 //! words in which the databases differ are theirs: [`ReadTables`].
 
+mod board;
 pub(super) mod statements;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use parking_lot::Mutex;
 
 use self::statements::{ROWS_PER_STATEMENT_MAX, as_given, columns_of, key_given, key_of};
 use crate::snapshots::{Columns, Guard, Sql, Statement, Tables, Value as Given};
 use crate::statements::id;
 use domain::id::AggregateId;
-use persistence::journal::JournalError;
-use persistence::read_store::{Bookmark, Filling, Moved, ReadStore, Turn, Written};
+use persistence::follower_board::FollowerBoard;
+use persistence::journal::{JournalError, ShardId};
+use persistence::parked::{At, Parked};
+use persistence::read_store::{Bookmark, Filling, Moved, ReadStore, Turn, Written, table_of};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Column, Key, Kind, Origin, Shape, Stored, Value};
@@ -47,7 +51,14 @@ pub trait ReadTables: Tables {
     /// Notes the filling that answers, or keeps what is noted.
     const NOTE_TABLE: &'static str;
     const NOTE_POSITION: &'static str;
+    /// Notes what is set aside of an aggregate, in place of what is noted.
     const NOTE_PARKED: &'static str;
+    /// Notes what a node tells of a follower, and what it has answered.
+    const NOTE_REPORT: &'static str;
+    /// Notes whose logs are followed, or keeps what is noted.
+    const NOTE_LOG: &'static str;
+    /// The names of all tables that begin with `read_`.
+    const TABLES_THERE: &'static str;
 }
 
 /// The read tables of a database.
@@ -66,16 +77,19 @@ enum Work {
 }
 
 const ANSWERS: &str = "SELECT generation FROM read_tables WHERE name = ?";
-const ADOPT: &str = "UPDATE read_tables SET generation = ? WHERE name = ? AND generation < ?";
+const ADOPT: &str = "UPDATE read_tables SET generation = ?, \
+     filling = CASE WHEN filling < ? THEN ? ELSE filling END WHERE name = ? AND generation < ?";
 const POSITIONS: &str = "SELECT shard, seq FROM follower_positions WHERE follower = ?";
-const PARKED: &str = "SELECT parked FROM follower_parked WHERE follower = ?";
+const PARKED: &str = "SELECT aggregate_type, aggregate_id, version, shard, seq, reason, since_us \
+     FROM follower_parked WHERE follower = ?";
+const TAKE_UP: &str = "DELETE FROM follower_parked \
+     WHERE follower = ? AND aggregate_type = ? AND aggregate_id = ?";
+/// One number for both columns, whichever of them a database sets first.
 const BEGIN_ANEW: [&str; 3] = [
-    "UPDATE read_tables SET generation = generation + 1",
+    "UPDATE read_tables SET generation = filling + 1, filling = filling + 1",
     "DELETE FROM follower_positions",
     "DELETE FROM follower_parked",
 ];
-const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
-const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
 
 impl<D: ReadTables> ReadTablesOf<D> {
     pub fn of(database: Arc<D>) -> Self {
@@ -100,7 +114,7 @@ impl<D: ReadTables> ReadTablesOf<D> {
     }
 
     async fn generation(&self, shape: &Shape) -> Result<Option<u32>, JournalError> {
-        let name = name_of(shape);
+        let name = table_of(shape);
         let values = vec![Given::Text(&name)];
         let rows = self.database.rows(Statement { sql: ANSWERS.into(), values }).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -108,21 +122,27 @@ impl<D: ReadTables> ReadTablesOf<D> {
         Ok(Some(u32::try_from(generation).unwrap_or(u32::MAX)))
     }
 
-    async fn positions(&self, filling: Filling) -> Result<Vec<D::Row>, JournalError> {
-        let name = filling.name();
-        let values = vec![Given::Text(&name)];
+    async fn positions(&self, filling: &str) -> Result<Vec<D::Row>, JournalError> {
+        let values = vec![Given::Text(filling)];
         self.database.rows(Statement { sql: POSITIONS.into(), values }).await
+    }
+
+    /// How far a filling has come, and of how many shards that is noted.
+    async fn stands(&self, filling: &str) -> Result<(Bookmark, usize), JournalError> {
+        let values = vec![Given::Text(filling)];
+        // What is set aside first: what is read later has moved further at most.
+        let parked = self.database.rows(Statement { sql: PARKED.into(), values }).await?;
+        let parked = parked.iter().map(parked_of).collect::<Result<_, _>>().map_err(D::error)?;
+        let rows = self.positions(filling).await?;
+        let moved = |row: &D::Row| Ok((shard_of(row, 0)?, row.number(1)?));
+        let position: Result<Position, _> = rows.iter().map(moved).collect();
+        Ok((Bookmark { position: position.map_err(D::error)?, parked }, rows.len()))
     }
 
     async fn decoded(&self, of: Filling, made: Statement<'_>) -> Result<Vec<Stored>, JournalError> {
         let rows = self.database.rows(made).await?;
         rows.iter().map(|row| stored(of.shape, row)).collect::<Result<_, _>>().map_err(D::error)
     }
-}
-
-/// Under which name the filling that answers is noted.
-fn name_of(shape: &Shape) -> String {
-    format!("{}_{}", shape.name, shape.schema)
 }
 
 /// Parts of at most `max`, their sizes powers of two: there are few texts for them.
@@ -142,15 +162,15 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
             let filling = Filling { shape, generation };
             // They are noted last, when the table is there. Whoever begins again makes nothing: a
             // database is not asked for its tables while others are at work on them.
-            if self.positions(filling).await?.len() < usize::from(shards) {
+            if self.positions(&filling.name()).await?.len() < usize::from(shards) {
                 self.make(filling, shards).await?;
             }
             return Ok(filling);
         }
         let first = Filling { shape, generation: 1 };
         self.make(first, shards).await?;
-        let name = name_of(shape);
-        let values = vec![Given::Text(&name), Given::Number(1)];
+        let name = table_of(shape);
+        let values = vec![Given::Text(&name), Given::Number(1), Given::Number(1)];
         self.database.write(&[Statement { sql: D::NOTE_TABLE.into(), values }]).await?;
         let generation = self.generation(shape).await?.unwrap_or(1);
         Ok(Filling { shape, generation })
@@ -170,17 +190,9 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     }
 
     async fn adopt(&self, filling: Filling) -> Result<bool, JournalError> {
-        let (name, generation) = (name_of(filling.shape), Given::Number(filling.generation.into()));
-        let values = vec![generation, Given::Text(&name), generation];
+        let (name, made) = (table_of(filling.shape), Given::Number(filling.generation.into()));
+        let values = vec![made, made, made, Given::Text(&name), made];
         Ok(self.database.write(&[Statement { sql: ADOPT.into(), values }]).await? == 1)
-    }
-
-    async fn remove(&self, filling: Filling) -> Result<(), JournalError> {
-        let name = filling.name();
-        let forget =
-            |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(&name)] };
-        self.database.write(&[FORGET_POSITIONS, FORGET_PARKED].map(forget)).await?;
-        self.run(format!("DROP TABLE IF EXISTS read_{name}")).await
     }
 
     async fn begin_anew(&self) -> Result<(), JournalError> {
@@ -189,19 +201,7 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     }
 
     async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
-        let name = filling.name();
-        let values = vec![Given::Text(&name)];
-        // What is set aside first: what is read later has moved further at most.
-        let parked = self.database.rows(Statement { sql: PARKED.into(), values }).await?;
-        let parked = parked.first().map(|row| row.text(0)).transpose().map_err(D::error)?;
-        let rows = self.positions(filling).await?;
-        let moved = |row: &D::Row| {
-            let shard = row.number(0)?;
-            Ok((u16::try_from(shard).unwrap_or(u16::MAX), row.number(1)?))
-        };
-        let position: Result<Position, _> = rows.iter().map(moved).collect();
-        let position = position.map_err(D::error)?;
-        Ok(Bookmark { position, parked: parked.unwrap_or_default() })
+        Ok(self.stands(&filling.name()).await?.0)
     }
 
     async fn rows(&self, filling: Filling, keys: &[Key]) -> Result<Vec<Stored>, JournalError> {
@@ -242,10 +242,8 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
             let values = part.iter().flat_map(|key| key_given(filling.shape, key)).collect();
             statements.push(Statement { sql, values });
         }
-        if let Some(parked) = turn.parked {
-            let values = vec![Given::Text(&name), Given::Text(parked)];
-            statements.push(Statement { sql: D::NOTE_PARKED.into(), values });
-        }
+        statements.extend(turn.taken_up.iter().map(|at| take_up(&name, at)));
+        statements.extend(turn.parked.iter().map(|parked| note_parked::<D>(&name, parked)));
         let written = self.database.write_if(&guard, &statements).await?;
         Ok(if written { Written::Done } else { Written::Elsewhere })
     }
@@ -265,6 +263,10 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         Ok(words.map_err(D::error)?.join("\n"))
     }
 
+    fn board(&self) -> &dyn FollowerBoard {
+        self
+    }
+
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
         let (text, values) = statements::count(filling, slice, &D::DIALECT);
         let sql = text;
@@ -272,6 +274,44 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         let counted = rows.first().map(|row| counted(row, 0)).transpose().map_err(D::error)?;
         Ok(u32::try_from(counted.unwrap_or(0)).unwrap_or(u32::MAX))
     }
+}
+
+fn take_up<'a>(follower: &'a str, at: &'a At) -> Statement<'a> {
+    let id = Given::Bytes(at.aggregate_id.0.as_bytes());
+    let values = vec![Given::Text(follower), Given::Text(&at.aggregate_type), id];
+    Statement { sql: TAKE_UP.into(), values }
+}
+
+fn note_parked<'a, D: ReadTables>(follower: &'a str, parked: &'a Parked) -> Statement<'a> {
+    let Parked { at, reason, since } = parked;
+    let values = vec![
+        Given::Text(follower),
+        Given::Text(&at.aggregate_type),
+        Given::Bytes(at.aggregate_id.0.as_bytes()),
+        Given::Number(at.version),
+        Given::Number(at.shard.into()),
+        Given::Number(at.seq),
+        Given::Text(reason),
+        Given::Time(since.timestamp_micros()),
+    ];
+    Statement { sql: D::NOTE_PARKED.into(), values }
+}
+
+fn parked_of(row: &impl Columns) -> Result<Parked, sqlx::Error> {
+    let at = At {
+        aggregate_type: row.text(0)?,
+        aggregate_id: AggregateId(id(&row.bytes(1)?)?),
+        version: row.number(2)?,
+        shard: shard_of(row, 3)?,
+        seq: row.number(4)?,
+    };
+    let since = DateTime::from_timestamp_micros(row.time(6)?)
+        .ok_or_else(|| sqlx::Error::Decode("a time beyond any".into()))?;
+    Ok(Parked { at, reason: row.text(5)?, since })
+}
+
+fn shard_of(row: &impl Columns, place: usize) -> Result<ShardId, sqlx::Error> {
+    u16::try_from(row.number(place)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn row_given<'a>(shape: &Shape, row: &'a Stored) -> Vec<Given<'a>> {

@@ -16,11 +16,26 @@ impl ReadTables for Database {
     };
 
     const NOTE_TABLE: &'static str =
-        "INSERT INTO read_tables (name, generation) VALUES (?,?) ON CONFLICT DO NOTHING";
+        "INSERT INTO read_tables (name, generation, filling) VALUES (?,?,?) ON CONFLICT DO NOTHING";
 
     const NOTE_POSITION: &'static str = "INSERT INTO follower_positions (follower, shard, seq) VALUES (?,?,0) ON CONFLICT DO NOTHING";
 
-    const NOTE_PARKED: &'static str = "INSERT INTO follower_parked (follower, parked) VALUES (?,?) ON CONFLICT (follower) DO UPDATE SET parked = excluded.parked";
+    const NOTE_PARKED: &'static str = "INSERT INTO follower_parked \
+         (follower, aggregate_type, aggregate_id, version, shard, seq, reason, since_us) \
+         VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (follower, aggregate_type, aggregate_id) \
+         DO UPDATE SET version = excluded.version, shard = excluded.shard, seq = excluded.seq, \
+         reason = excluded.reason, since_us = excluded.since_us";
+
+    const NOTE_REPORT: &'static str = "INSERT INTO follower_reports \
+         (node, follower, report, reported_us, answered, asked, asked_for) VALUES (?,?,?,?,?,0,'') \
+         ON CONFLICT (node, follower) DO UPDATE SET report = excluded.report, \
+         reported_us = excluded.reported_us, answered = excluded.answered";
+
+    const NOTE_LOG: &'static str =
+        "INSERT INTO read_log (id, installation) VALUES (1,?) ON CONFLICT DO NOTHING";
+
+    const TABLES_THERE: &'static str = "SELECT name FROM sqlite_master \
+         WHERE type = 'table' AND name LIKE 'read\\_%' ESCAPE '\\'";
 }
 
 fn kind(kind: Kind) -> String {
