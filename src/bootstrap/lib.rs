@@ -19,9 +19,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
-    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, SagaCommand,
-    SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check, journal_read,
-    journal_verify, output::Output, saga, secret, shard,
+    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, ProjectionCommand,
+    SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check,
+    journal_read, journal_verify, output::Output, projection, projection::Sight, saga, secret,
+    shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -117,6 +118,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             }
             shard::accept_loss(&*stores.journal, &acceptance, json).await
         }
+        Command::Projection(command) => look_at_followers(command).await,
         Command::Secret(SecretCommand::Rotate { storage, purpose, holders_died, json }) => {
             let purpose = secret::purpose(&purpose)?;
             let settings = settings(&storage)?;
@@ -197,6 +199,29 @@ async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {
                 error => Failure::failed("making certificates", chain(&error)),
             })?;
             cli::cluster::certificates(&out, &made, json)
+        }
+    }
+}
+
+async fn look_at_followers(command: ProjectionCommand) -> Result<(), Failure> {
+    let (ProjectionCommand::Status { storage, .. }
+    | ProjectionCommand::Parked { storage, .. }
+    | ProjectionCommand::Replay { storage, .. }
+    | ProjectionCommand::Rebuild { storage, .. }) = &command;
+    let settings = settings(storage)?;
+    let (stores, shards) = written(&settings).await?;
+    let read = storage::open_read_to_look(&settings).await?;
+    let sight = Sight { journal: &*stores.journal, board: read.board(), shards };
+    match command {
+        ProjectionCommand::Status { json, .. } => projection::status(sight, json).await,
+        ProjectionCommand::Parked { name, json, .. } => {
+            projection::parked(sight, name.as_deref(), json).await
+        }
+        ProjectionCommand::Replay { name, aggregate, json, .. } => {
+            projection::replay(sight, &name, aggregate.as_ref(), json).await
+        }
+        ProjectionCommand::Rebuild { name, no_wait, json, .. } => {
+            projection::rebuild(sight, &name, !no_wait, json).await
         }
     }
 }

@@ -65,6 +65,23 @@ pub async fn open_read(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failur
     Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
 }
 
+/// Opens the tables that lists are answered from beside a server that may be running on them. Makes
+/// nothing.
+pub async fn open_read_to_look(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failure> {
+    if let Some(url) = settings.read.database.as_ref().or(settings.general.database.as_ref()) {
+        let failed = |error: JournalError| {
+            Failure::failed(&format!("the database {} of lists", url.0), chain(&error))
+        };
+        let database = connect(url).await.map_err(failed)?;
+        return Ok(Arc::new(ReadTablesOf::of(Arc::new(database))));
+    }
+    let file = settings.general.data.join(READ_FILE);
+    if !file.is_file() {
+        return Err(Failure::Failed(format!("there is no file {} of lists", file.display())));
+    }
+    open_read(settings).await
+}
+
 /// Opens what is there, beside a server that may be running on it. Changes nothing.
 pub async fn open_to_read(settings: &Settings) -> Result<Stores, Failure> {
     let failed = |error: JournalError| failed(settings, &error);

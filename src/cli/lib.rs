@@ -8,6 +8,7 @@ pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
 pub mod progress;
+pub mod projection;
 pub mod saga;
 pub mod secret;
 pub mod shard;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Who holds which shard; accept that one has lost entries.
     #[command(subcommand)]
     Shard(ShardCommand),
+    /// How far what follows the logs is, what it has set aside; have a table filled anew.
+    #[command(subcommand)]
+    Projection(ProjectionCommand),
     /// Make new secrets of the installation.
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -242,6 +246,55 @@ pub enum ShardCommand {
         #[arg(long, default_value = "")]
         reason: String,
         /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProjectionCommand {
+    /// List the tables, views and reactions with how far they have read, and what waits.
+    Status {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what was set aside because it could not be read or applied.
+    Parked {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Only what this one has set aside.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have what was set aside tried again; exit status 1 where some of it still cannot be read.
+    Replay {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Only of this aggregate, such as order/0192….
+        #[arg(long, value_name = "TYPE/ID")]
+        aggregate: Option<AggregateName>,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a table filled anew from the logs, beside the rows that answer meanwhile.
+    Rebuild {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Ask for it, and do not wait for its end.
+        #[arg(long)]
+        no_wait: bool,
+        /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },

@@ -40,6 +40,15 @@ impl Progress {
         }
     }
 
+    /// So much of so much is done, where both may change.
+    pub fn stands_at(&mut self, done: u64, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+        self.advance(done.saturating_sub(self.done));
+    }
+
     /// Runs what prints, with the bar out of the way.
     pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
