@@ -199,11 +199,12 @@ impl Feed {
         heads.map(|(shard, fed)| (shard, fed.head.load(Ordering::Acquire))).collect()
     }
 
-    /// The log goes at least as far as this.
+    /// No log that is served here ends before this. What others serve is known to them.
     pub fn reaches(&self, position: &Position) -> bool {
         position.shards().all(|(shard, seq)| {
             let fed = self.shards.get(usize::from(shard));
-            fed.is_some_and(|fed| fed.head.load(Ordering::Acquire) >= seq)
+            let head = fed.map(|fed| fed.head.load(Ordering::Acquire));
+            head.is_some_and(|head| head == 0 || head >= seq)
         })
     }
 
@@ -294,6 +295,17 @@ mod tests {
         assert_eq!(recent(&feed, 0, 0), None);
         push(&feed, vec![entry(1, 2, 10)]);
         assert_eq!((recent(&feed, 0, 1), recent(&feed, 1, 1)), (None, Some(vec![2])));
+    }
+
+    #[test]
+    fn a_log_that_others_serve_is_never_too_short() {
+        let feed = Feed::new(2, BYTES_MAX);
+        feed.open(0, 9);
+        let reaches =
+            |position: &[(ShardId, Seq)]| feed.reaches(&position.iter().copied().collect());
+        assert!(reaches(&[(0, 9), (1, 1_000)]));
+        assert!(!reaches(&[(0, 10), (1, 1_000)]));
+        assert!(!reaches(&[(2, 1)]), "there is no such shard");
     }
 
     #[test]

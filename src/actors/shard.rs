@@ -21,7 +21,7 @@ use crate::quarantines::Quarantines;
 use crate::recoveries::Recoveries;
 use domain::id::AggregateId;
 use persistence::clock::Clock;
-use persistence::journal::{Epoch, JournalError, LogReader, Seq, ShardId};
+use persistence::journal::{Epoch, JournalError, LogReader, Regression, Seq, ShardId};
 use persistence::last_versions::LastVersions;
 use persistence::quarantine::QuarantineStore;
 use persistence::read_store::ReadStore;
@@ -115,6 +115,10 @@ pub struct NodeServices {
     pub accepting: AtomicBool,
     /// Rings when a shard was opened or closed here.
     pub tenures: watch::Sender<()>,
+    /// What follows the logs is being stopped: nothing is waited for any more.
+    pub followers_stop: Arc<AtomicBool>,
+    /// Whom to tell that a log has lost what its followers know.
+    regressions: OnceLock<Box<dyn Fn(Regression) + Send + Sync>>,
     /// The number of shards of the whole system.
     pub shards: u16,
     /// Which of them has which ids.
@@ -183,12 +187,26 @@ impl NodeServices {
             live: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
             tenures: watch::channel(()).0,
+            followers_stop: Arc::default(),
+            regressions: OnceLock::new(),
             shards,
             slots,
             clock,
             keyed: Keyed::new(&vault.installation),
             vault,
             peers: OnceLock::new(),
+        }
+    }
+
+    /// Who is told of logs that have lost entries. Said once, before anything follows them.
+    pub fn tell_regressions(&self, told: impl Fn(Regression) + Send + Sync + 'static) {
+        let _ = self.regressions.set(Box::new(told));
+    }
+
+    /// A log ends before what was read of it.
+    pub fn regressed(&self, regression: Regression) {
+        if let Some(tell) = self.regressions.get() {
+            tell(regression);
         }
     }
 

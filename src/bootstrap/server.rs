@@ -45,15 +45,22 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
         let stores = storage::open(&settings).await?;
         let stores = Stores { read: storage::open_read(&settings).await?, ..stores };
         let vault = keys::open(&settings, Arc::clone(&stores.secrets)).await?;
-        Ok::<_, Failure>((stores, vault))
+        let followed = storage::followed(&*stores.read, &vault.installation.name()).await?;
+        Ok::<_, Failure>((stores, vault, followed))
     };
-    let (stores, vault) = tokio::select! {
+    let (stores, vault, followed) = tokio::select! {
         opened = opening => opened?,
         () = signals.stop() => return Ok(()),
     };
     tracing::info!(node = identity.name, incarnation = %identity.incarnation, "this node");
     let heads = Heads::read(&settings.general.data, &vault.installation);
-    let identity = Identity { acknowledged: heads.acknowledged().clone(), ..identity.clone() };
+    // What rows show was durable: a log that ends before it has lost what was acknowledged.
+    let mut acknowledged = heads.acknowledged().clone();
+    for (shard, seq) in followed {
+        let known = acknowledged.entry(shard).or_default();
+        *known = seq.max(*known);
+    }
+    let identity = Identity { acknowledged, ..identity.clone() };
     let builder = NodeBuilder::new(&settings, stores, vault)
         .identity(identity)
         .keeping_in(settings.general.data.clone())

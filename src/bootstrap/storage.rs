@@ -1,16 +1,19 @@
 //! Where the logs are: the embedded database in the data directory, or a server. Knows what each
 //! needs before it may be used, and hides which of them it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
 use persistence::cause::chain;
 use persistence::cluster_version::{ClusterVersion, FORM};
-use persistence::journal::JournalError;
+use persistence::journal::{JournalError, Seq, ShardId};
 use persistence::patience::patiently;
+use persistence::read_replica::Replicated;
 use persistence::read_store::ReadStore;
 use persistence::stores::Stores;
 use persistence_sql::{Migrations, ReadTablesOf, mysql, sqlite, stores};
@@ -19,6 +22,9 @@ use persistence_sql::{Migrations, ReadTablesOf, mysql, sqlite, stores};
 const SQLITE_FILE: &str = "emporium.db";
 /// The embedded tables that lists are answered from.
 const READ_FILE: &str = "read.db";
+
+/// How long a call of the database of read tables may take: a turn of a follower is the longest.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Opens it to serve from: makes what is missing and brings its tables up to date. Whoever
 /// opens an embedded one has locked the data directory before; a server is waited for.
@@ -47,12 +53,21 @@ pub async fn open_read(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failur
         let failed = |error: JournalError| {
             Failure::failed(&format!("the database {} of lists", url.0), chain(&error))
         };
-        let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
+        let database = patiently("connecting", || connect_read(url)).await.map_err(failed)?;
         if settings.read.database.is_some() {
             let made = patiently("making its tables", || database.make_read_tables());
             made.await.map_err(failed)?;
         }
-        return Ok(Arc::new(ReadTablesOf::of(Arc::new(database))));
+        let primary = Arc::new(ReadTablesOf::of(Arc::new(database)));
+        return match &settings.read.replica {
+            Some(replica) => Ok(Arc::new(Replicated::new(primary, open_replica(replica).await?))),
+            None => Ok(primary),
+        };
+    }
+    if settings.read.replica.is_some() {
+        let problem =
+            "read.replica: these tables stand in a file, which has none; name read.database";
+        return Err(Failure::Usage(problem.to_owned()));
     }
     let file = settings.general.data.join(READ_FILE);
     let failed = |error: JournalError| {
@@ -63,6 +78,35 @@ pub async fn open_read(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failur
     let database = sqlite::Database::open(&file, options).await.map_err(failed)?;
     database.make_read_tables().await.map_err(failed)?;
     Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
+}
+
+/// Opens a replica of them, where nothing is made.
+async fn open_replica(url: &DatabaseUrl) -> Result<Arc<dyn ReadStore>, Failure> {
+    let failed = |error: JournalError| {
+        Failure::failed(&format!("the replica {} of lists", url.0), chain(&error))
+    };
+    let database = patiently("connecting", || connect_read(url)).await.map_err(failed)?;
+    Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
+}
+
+/// Sees that the tables follow the logs of this installation, and says how far they have come in each
+/// shard: so far its log has reached, whatever it says now.
+pub async fn followed(
+    read: &dyn ReadStore,
+    installation: &str,
+) -> Result<BTreeMap<ShardId, Seq>, Failure> {
+    let failed = |error: JournalError| Failure::failed("the tables of lists", chain(&error));
+    let board = read.board();
+    let claimed = patiently("asking whose lists these are", || board.claim(installation));
+    if claimed.await.map_err(failed)? != installation {
+        return Err(Failure::Failed(
+            "the tables of lists follow the logs of another installation: name a database of its own \
+             in read.database, or remove the file read.db, which is filled from the logs again"
+                .to_owned(),
+        ));
+    }
+    let furthest = patiently("asking how far lists have come", || board.furthest());
+    Ok(furthest.await.map_err(failed)?.into_iter().filter(|(_, seq)| *seq > 0).collect())
 }
 
 /// Opens the tables that lists are answered from beside a server that may be running on them. Makes
@@ -134,6 +178,12 @@ fn tell(version: ClusterVersion) {
             "older versions may still come: their form is written until `emporium migrate --raise`"
         );
     }
+}
+
+/// For read tables: whoever waits for a list is told soon that it cannot be read.
+async fn connect_read(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {
+    let options = mysql::Options { call_timeout: READ_WITHIN, ..mysql::Options::default() };
+    mysql::Database::connect(url.0.reveal(), options).await
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {

@@ -149,6 +149,9 @@ pub struct ReadSection {
     /// log they have a file of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUrl>,
+    /// A replica of that database, kept by the server: lists are read from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<DatabaseUrl>,
 }
 
 /// `[http]`: what is listed, with the type of each, are the bounds of [`HttpLimits`] by their names.

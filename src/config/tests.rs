@@ -133,6 +133,7 @@ fn the_sample_file_shows_every_key_at_its_default() {
         .filter(|line| {
             ![
                 "database",
+                "replica",
                 "redis",
                 "address",
                 "advertise",

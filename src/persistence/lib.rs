@@ -15,6 +15,7 @@ pub mod snapshots;
 pub mod members;
 pub mod quarantine;
 pub mod read_store;
+pub mod read_replica;
 pub mod follower_board;
 pub mod parked;
 pub mod secrets;

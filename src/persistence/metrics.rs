@@ -19,6 +19,8 @@ telemetry::metrics! { "persistence":
     counter FENCES = "fences";
     /// How often a log was found to have lost entries that were acknowledged.
     counter REGRESSIONS = "regressions";
+    /// How often the replica of the read tables did not answer; lists are read from the primary then.
+    counter REPLICA_FAILURES = "replica_failures";
     /// Keys of persons that were made.
     counter PERSON_KEYS_MADE = "person_keys_made";
     /// Keys of persons that one statement asked for: what had queued up behind the last one.

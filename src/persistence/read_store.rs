@@ -106,9 +106,25 @@ pub trait ReadStore: Send + Sync + 'static {
     /// How the database goes about a page, in its own words: which index it enters, and whether it sorts.
     async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError>;
 
+    /// A copy that pages are to be read from, where there is one and it answered lately.
+    fn copy(&self) -> Option<&dyn ReadCopy> {
+        None
+    }
+
     /// What followers tell of themselves there, and what operators ask of them.
     fn board(&self) -> &dyn FollowerBoard;
 
     /// How many rows a slice has, counted no further than its bound.
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError>;
+}
+
+/// A copy of read tables that the database keeps by itself, a little behind them.
+#[async_trait]
+pub trait ReadCopy: Send + Sync {
+    /// How far the rows of a filling are there; none where it is not there at all yet. What fails is
+    /// not asked again for a while.
+    async fn stands_at(&self, filling: Filling) -> Result<Option<Position>, JournalError>;
+
+    /// Where its pages are read.
+    fn store(&self) -> &dyn ReadStore;
 }

@@ -114,6 +114,8 @@ impl Node {
         if is_member {
             tokio::spawn(look_at_heads(Arc::clone(&services)));
         }
+        let told = leases.clone();
+        host.services.tell_regressions(move |regression| told.regressed(regression));
         let running = manager.start(lease_options, journal, host);
         vitals.watch("the lease manager", running);
         Ok(Self { engine, whereabouts, leases, lanes, root, vitals })

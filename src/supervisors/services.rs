@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
@@ -104,6 +105,7 @@ impl Followers {
     /// Stops them in order; the views store their checkpoints. Before the node drains.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
+        self.node.followers_stop.store(true, Ordering::Release);
         if self.supervisor.cast(ServicesMessage::Stop(done)).is_ok() {
             let _ = stopped.await;
         }

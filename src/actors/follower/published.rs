@@ -121,6 +121,11 @@ impl<C> FollowerRef<C> {
         self.0.current.load().content.clone()
     }
 
+    /// How far the logs reached when this node began: nothing older is answered.
+    pub fn floor(&self) -> Option<&Position> {
+        self.0.floor.get()
+    }
+
     /// How far it has read.
     pub fn position(&self) -> Position {
         self.0.current.load().position.clone()

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::writer::{Changes, Writer, patient};
+use super::writer::{Changes, Writer};
 use super::{PAUSE, TURN_BYTES, TableRef};
 use crate::checkpoint;
 use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
@@ -170,7 +170,7 @@ impl<T: Table> Follower for EventFollower<T> {
             // Where it stands is written with the next rows, or with the next checkpoint.
             return Ok(Vec::new());
         }
-        let mut rows = patient(|| self.load()).await?;
+        let mut rows = self.writer.patient(|| self.load()).await?;
         let (changes, failed) = self.fold(&mut rows);
         let parked = turn.parked_with(&failed)?;
         let read = self.entries.iter().map(|at| at.shard);

@@ -19,9 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::time::Instant;
 
 use super::aggregate_ref::Fault;
 use super::follower::FollowerRef;
+use super::request::{Waiting, until};
 use persistence::cause::Cause;
 use persistence::journal::JournalError;
 use persistence::read_store::{Filling, ReadStore};
@@ -42,6 +44,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TURN_BYTES: usize = 4 << 20;
 /// When to come back who met a database that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long reading a page may take.
+const PAGE_WITHIN: Duration = Duration::from_secs(5);
+/// How long is waited for a copy to come to a position, and how often is looked.
+const COPY_WAIT: Duration = Duration::from_secs(2);
+const COPY_LOOK: Duration = Duration::from_millis(20);
 /// Rows that are counted, at most.
 const COUNTED_MAX: u32 = 1_000;
 
@@ -97,14 +104,65 @@ impl<T> TableRef<T> {
         // What is read after the position can only have come further.
         let ((), position) = self.follower.read(at_least, |()| ()).await?;
         let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
-        let rows = open.store.page(open.filling, slice).await.map_err(unanswered)?;
+        if let Some(page) = self.page_of_copy(&open, at_least, counted, slice).await? {
+            return Ok(page);
+        }
+        let (rows, total) =
+            in_time(open.read(&*open.store, counted, slice)).await.map_err(unanswered)?;
+        Ok(Page { rows, position, total })
+    }
+
+    /// The same from a copy of the tables, which is behind them, where pages are read from one and it
+    /// can be read now: what it shows is as of a position of its own, which it may have to come to.
+    async fn page_of_copy(
+        &self,
+        open: &Open,
+        at_least: Option<&Position>,
+        counted: bool,
+        slice: &Slice,
+    ) -> Result<Option<Page>, Fault> {
+        let Some(copy) = open.store.copy() else { return Ok(None) };
+        let wanted = [at_least, self.follower.floor()];
+        let (ends, mut waiting) = (until(COPY_WAIT), None);
+        loop {
+            // Its position first: its rows can only have come further.
+            let Ok(Some(position)) = in_time(copy.stands_at(open.filling)).await else {
+                return Ok(None);
+            };
+            let missing = wanted.iter().flatten().map(|wanted| position.behind(wanted)).max();
+            if let Some(behind) = missing.filter(|missing| *missing > 0) {
+                let Some(ends) = ends.filter(|ends| Instant::now() < *ends) else {
+                    return Err(Fault::Stale { behind });
+                };
+                if waiting.is_none() {
+                    let place = Waiting::begin();
+                    waiting = Some(place.ok_or(Fault::Overloaded { retry_after: RETRY })?);
+                }
+                tokio::time::sleep_until(ends.min(Instant::now() + COPY_LOOK)).await;
+                continue;
+            }
+            let read = in_time(open.read(copy.store(), counted, slice)).await;
+            return Ok(read.ok().map(|(rows, total)| Page { rows, position, total }));
+        }
+    }
+}
+
+impl Open {
+    /// A page, and how many rows there are on all pages.
+    async fn read(
+        &self,
+        store: &dyn ReadStore,
+        counted: bool,
+        slice: &Slice,
+    ) -> Result<(Vec<Stored>, Option<u32>), JournalError> {
+        let rows = store.page(self.filling, slice).await?;
         let mut total = None;
         if counted {
             let all = Slice { after: None, rows: COUNTED_MAX + 1, ..slice.clone() };
-            let counted = open.store.count(open.filling, &all).await.map_err(unanswered)?;
+            let counted = store.count(self.filling, &all).await?;
             total = (counted <= COUNTED_MAX).then_some(counted);
         }
-        Ok(Page { rows, position, total })
+        Ok((rows, total))
     }
 
     /// Reads one row of what has come at least to `at_least`, if there is one.
@@ -118,6 +176,15 @@ impl<T> TableRef<T> {
         let rows = open.store.rows(open.filling, &[key]).await.map_err(unanswered)?;
         Ok(rows.into_iter().next())
     }
+}
+
+/// What a database answers in time: whoever reads a list is told soon that it cannot be read.
+async fn in_time<T>(
+    read: impl Future<Output = Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    let late = || JournalError::Unreachable("it did not answer in time".into());
+    let Some(ends) = until(PAGE_WITHIN) else { return Err(late()) };
+    tokio::time::timeout_at(ends, read).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn unanswered(error: JournalError) -> Fault {

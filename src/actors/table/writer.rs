@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Open, RETRY, TableRef};
 use crate::follower::{At, Elsewhere, FollowError, Moment, Parked, ParkedSet};
 use crate::shard::NodeServices;
 use persistence::cause::chain;
-use persistence::journal::{JournalError, ShardId};
+use persistence::journal::{JournalError, Regression, ShardId};
 use persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
 use projections::position::Position;
 use projections::table::{Key, Listed, Stored};
 
 /// How often a database is asked that does not answer, before the follower begins anew.
-const TRIES: u32 = 10;
+const TRIES: u32 = 60;
 /// The pause after the first time; it doubles up to [`RETRY`].
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 
@@ -28,6 +29,8 @@ pub struct Writer<T> {
     beside: Option<u32>,
     pub store: Arc<dyn ReadStore>,
     pub filling: Filling,
+    /// Nothing is waited for any more.
+    stops: Arc<AtomicBool>,
     /// Where the rows stand, and what is kept as set aside.
     stored: (Position, Arc<ParkedSet>),
 }
@@ -35,7 +38,8 @@ pub struct Writer<T> {
 impl<T: Listed> Writer<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
         let filling = Filling { shape: T::SHAPE, generation: 1 };
-        Self { table, beside: None, store, filling, stored: <_>::default() }
+        let (stops, stored) = <_>::default();
+        Self { table, beside: None, store, filling, stops, stored }
     }
 
     /// Of a filling that answers nobody yet.
@@ -57,15 +61,9 @@ impl<T: Listed> Writer<T> {
     pub async fn begin(&mut self, services: &NodeServices) -> Result<Moment<()>, FollowError> {
         let store = Arc::clone(&self.store);
         self.filling = self.prepare(services.shards).await?;
-        let mut bookmark = store.bookmark(self.filling).await?;
-        if !services.log_reaches(&bookmark.position).await? {
-            let name = self.filling.name();
-            tracing::error!(name, "rows are ahead of the log; they are made anew");
-            let next = Filling { generation: self.filling.generation + 1, ..self.filling };
-            store.make(next, services.shards).await?;
-            store.adopt(next).await?;
-            (self.filling, bookmark) = (next, <_>::default());
-        }
+        self.stops = Arc::clone(&services.followers_stop);
+        let bookmark = store.bookmark(self.filling).await?;
+        self.compare(&bookmark.position, services);
         let parked: Arc<ParkedSet> = Arc::new(bookmark.parked.into_iter().collect());
         self.stored = (bookmark.position.clone(), Arc::clone(&parked));
         let open = Open { store, filling: self.filling };
@@ -83,12 +81,45 @@ impl<T: Listed> Writer<T> {
         for (shard, seq) in &moved {
             self.stored.0.set(*shard, *seq);
         }
-        let parked = read_parked(&bookmark.parked)?;
+        let parked: ParkedSet = bookmark.parked.into_iter().collect();
         let parked = (*self.stored.1 != parked).then(|| Arc::new(parked));
         if let Some(parked) = &parked {
             self.stored.1 = Arc::clone(parked);
         }
         Ok(Elsewhere { moved, parked })
+    }
+
+    /// Rows that are ahead of a log know of entries that were acknowledged and are gone: an operator
+    /// decides what becomes of that shard. The rows stay as they are until then.
+    fn compare(&self, position: &Position, services: &NodeServices) {
+        let heads = services.feed.heads();
+        for (shard, found) in heads.shards().filter(|(shard, _)| services.feed.is_fed(*shard)) {
+            let acknowledged = position.seq(shard);
+            if acknowledged > found {
+                let name = self.filling.name();
+                tracing::error!(name, shard, acknowledged, found, "rows are ahead of their log");
+                services.regressed(Regression { shard, acknowledged, found });
+            }
+        }
+    }
+
+    /// Tries again what the database did not answer, until whatever follows the logs is stopped. What
+    /// was written although the answer was lost shows in where the rows stand.
+    pub async fn patient<R, F>(&self, mut work: impl FnMut() -> F) -> Result<R, JournalError>
+    where
+        F: Future<Output = Result<R, JournalError>>,
+    {
+        let mut pause = RETRY_FIRST;
+        for _ in 0..TRIES {
+            match work().await {
+                Err(JournalError::Unreachable(_)) if !self.stops.load(Ordering::Acquire) => {
+                    tokio::time::sleep(pause).await;
+                }
+                answer => return answer,
+            }
+            pause = (pause * 2).min(RETRY);
+        }
+        work().await
     }
 
     /// Whether this is what is kept as set aside.
@@ -119,7 +150,7 @@ impl<T: Listed> Writer<T> {
             return Ok(());
         }
         let turn = Turn { moved: &moved, put, gone, parked: &aside, taken_up: &taken_up };
-        match patient(|| self.store.write(self.filling, turn)).await? {
+        match self.patient(|| self.store.write(self.filling, turn)).await? {
             Written::Done => {
                 self.stored = (to.clone(), Arc::clone(parked));
                 Ok(())
@@ -141,21 +172,4 @@ impl<T: Listed> Writer<T> {
         }
         written.is_ok()
     }
-}
-
-/// Tries again what the database did not answer. What was written although the answer was lost shows in
-/// where the rows stand.
-pub async fn patient<R, F>(mut work: impl FnMut() -> F) -> Result<R, JournalError>
-where
-    F: Future<Output = Result<R, JournalError>>,
-{
-    let mut pause = RETRY_FIRST;
-    for _ in 0..TRIES {
-        match work().await {
-            Err(JournalError::Unreachable(_)) => tokio::time::sleep(pause).await,
-            answer => return answer,
-        }
-        pause = (pause * 2).min(RETRY);
-    }
-    work().await
 }

@@ -250,9 +250,8 @@ impl Shown {
             object["table"] = json!(standing.table);
             object["filling"] = json!(standing.answers);
             object["rows"] = json!(rows);
-            object["rebuilding"] = json!(made.map(|made| {
-                json!({ "filling": standing.filling, "done": made })
-            }));
+            object["rebuilding"] =
+                json!(made.map(|made| { json!({ "filling": standing.filling, "done": made }) }));
         }
         object
     }

@@ -30,15 +30,26 @@ pub async fn rebuild(sight: Sight<'_>, name: &str, waits: bool, json: bool) -> R
     let mut output = Output::default();
     if !waits {
         let object = json!({ "table": standing.table, "filling": filling, "asked": true });
-        let line = format!("{name}: filling {filling} is asked for; `emporium projection status` tells how far it is");
-        if json { output.json(&object)? } else { output.line(&line)? }
+        let line = format!(
+            "{name}: filling {filling} is asked for; `emporium projection status` tells how far it is"
+        );
+        if json {
+            output.json(&object)?
+        } else {
+            output.line(&line)?
+        }
         return output.flush();
     }
     let rows = sight.board.count_of(&name_of(&standing.table, filling)).await.map_err(failed)?;
     let seconds = asked.elapsed().as_secs_f64();
-    let object = json!({ "table": standing.table, "filling": filling, "rows": rows, "seconds": seconds });
+    let object =
+        json!({ "table": standing.table, "filling": filling, "rows": rows, "seconds": seconds });
     let line = format!("{name}: {rows} rows of filling {filling} answer now, after {seconds:.1} s");
-    if json { output.json(&object)? } else { output.line(&line)? }
+    if json {
+        output.json(&object)?
+    } else {
+        output.line(&line)?
+    }
     output.flush()
 }
 

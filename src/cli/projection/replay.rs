@@ -47,7 +47,11 @@ pub async fn replay(
     }
     let mut output = Output::default();
     let done = json!({ "follower": follower, "parked": 0 });
-    if json { output.json(&done)? } else { output.line("nothing is set aside any more")? }
+    if json {
+        output.json(&done)?
+    } else {
+        output.line("nothing is set aside any more")?
+    }
     output.flush()
 }
 
