@@ -9,10 +9,10 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run cluster release test lint bench simulate notices sbom
+.PHONY: help run cluster release test test-mysql lint bench simulate notices sbom
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
 
 run: ## build it and serve a demo shop on http://127.0.0.1:8080
 	$(CARGO) run $(QUICK) --locked -- serve --demo
@@ -26,6 +26,10 @@ release: ## build what is measured and shipped: target/release/emporium
 
 test: ## run every test, with a MariaDB and a Redis of their own
 	scripts/services run -- $(CARGO) test --locked $(WHOLE) --no-fail-fast --lib --bins --test it
+
+test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into target/mysql
+	scripts/mysql run -- scripts/services run -- \
+		$(CARGO) test --locked $(WHOLE) --no-fail-fast --test it -- on_mysql
 
 lint: ## formatting, clippy, who may see whom, documentation and its links, dependencies
 	$(CARGO) fmt --check

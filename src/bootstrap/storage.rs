@@ -73,11 +73,40 @@ pub async fn open_read(settings: &Settings) -> Result<Arc<dyn ReadStore>, Failur
     let failed = |error: JournalError| {
         Failure::failed(&format!("the file {} of lists", file.display()), chain(&error))
     };
+    let database = match open_read_file(&file).await {
+        Ok(database) => database,
+        // Waiting may cure what does not answer; what is damaged is made anew from the logs.
+        Err(error @ JournalError::Unreachable(_)) => return Err(failed(error)),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(%error, file = %file.display(), "the file of lists is of no use; it is made anew");
+            put_aside(&file)
+                .map_err(|error| Failure::failed("putting the file of lists aside", error))?;
+            open_read_file(&file).await.map_err(failed)?
+        }
+    };
+    Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
+}
+
+async fn open_read_file(file: &Path) -> Result<sqlite::Database, JournalError> {
     // What a crash of the machine takes from its end is read from the log again.
     let options = sqlite::Options { flush: sqlite::Flush::Sometimes, ..sqlite::Options::default() };
-    let database = sqlite::Database::open(&file, options).await.map_err(failed)?;
-    database.make_read_tables().await.map_err(failed)?;
-    Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
+    let database = sqlite::Database::open(file, options).await?;
+    database.make_read_tables().await?;
+    Ok(database)
+}
+
+/// Keeps a file of lists that is of no use for whoever wants to look at it, in place of the last such one.
+fn put_aside(file: &Path) -> std::io::Result<()> {
+    for beside in ["-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(beside);
+        match std::fs::remove_file(name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    std::fs::rename(file, file.with_extension("damaged"))
 }
 
 /// Opens a replica of them, where nothing is made.
@@ -123,7 +152,12 @@ pub async fn open_read_to_look(settings: &Settings) -> Result<Arc<dyn ReadStore>
     if !file.is_file() {
         return Err(Failure::Failed(format!("there is no file {} of lists", file.display())));
     }
-    open_read(settings).await
+    let failed = |error: JournalError| {
+        Failure::failed(&format!("the file {} of lists", file.display()), chain(&error))
+    };
+    let options = sqlite::Options { flush: sqlite::Flush::Sometimes, ..sqlite::Options::default() };
+    let database = sqlite::Database::open(&file, options).await.map_err(failed)?;
+    Ok(Arc::new(ReadTablesOf::of(Arc::new(database))))
 }
 
 /// Opens what is there, beside a server that may be running on it. Changes nothing.

@@ -6,7 +6,7 @@
 //! it is that acts, and what was begun is gone on with after a crash.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout};
 
 use super::rebuild::{Filler, Handover, Kept, table};
 use crate::follower::{AnyFollower, FollowerMessage};
-use crate::metrics::REBUILDS;
 use crate::registry::Registry;
 use crate::shard::NodeServices;
 use crate::standing::{Standings, parse_aggregate};
@@ -61,6 +60,8 @@ pub struct KeeperState {
     fillers: HashMap<String, Filler>,
     /// Where the filling that answered stood at the look before, by the table.
     before: HashMap<String, Position>,
+    /// Handovers that were not tried yet, by the table.
+    pending: HashMap<String, Weak<()>>,
     /// Fillings that do not answer, and since when.
     replaced: HashMap<String, Instant>,
     /// What of the requests to each follower was done.
@@ -86,6 +87,7 @@ impl Actor for Keeper {
             looks: 0,
             fillers: HashMap::new(),
             before: HashMap::new(),
+            pending: HashMap::new(),
             replaced: HashMap::new(),
             answered: BTreeMap::new(),
             is_blind: false,
@@ -172,8 +174,11 @@ impl KeeperState {
             self.hand_over(place, &name, standing.answers);
         } else if standing.is_rebuilt() {
             self.fill(place, &name, standing).await?;
-        } else if let Some(filler) = self.fillers.remove(&name) {
-            filler.actor.stop(None);
+        } else {
+            self.before.remove(&name);
+            if let Some(filler) = self.fillers.remove(&name) {
+                filler.actor.stop(None);
+            }
         }
         Ok(())
     }
@@ -222,12 +227,16 @@ impl KeeperState {
 
     /// Has the follower that answers go on with the filling of this number.
     fn hand_over(&mut self, place: usize, name: &str, generation: u32) {
+        if self.pending.get(name).is_some_and(|pending| pending.strong_count() > 0) {
+            return;
+        }
         let filler = self.fillers.get(name).filter(|one| one.filling.generation == generation);
         let store = Arc::clone(&self.setup.services.read);
-        let handover = Handover { store, table: name.to_owned(), filler: filler.cloned() };
+        let (table, filler, pending) = (name.to_owned(), filler.cloned(), Arc::new(()));
+        self.pending.insert(table.clone(), Arc::downgrade(&pending));
+        let handover = Handover { store, table, filler, pending };
         let kept = &*self.setup.tables[place];
         self.setup.standings.rebuilt(kept.shape().name, None);
-        REBUILDS.with([kept.shape().name]).inc();
         if !kept.follower().tell(FollowerMessage::GoOnWith(Box::new(handover))) {
             tracing::warn!(
                 table = name,

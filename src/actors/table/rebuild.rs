@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
+use ractor::{Actor, ActorCell, ActorRef, ActorStatus, SpawnErr};
 
 use super::TableRef;
 use crate::follower::{Follower, FollowerActor, FollowerMessage, FollowerRef, Successor};
+use crate::metrics::REBUILDS;
 use crate::shard::NodeServices;
 use persistence::cause::chain;
 use persistence::journal::JournalError;
@@ -96,6 +97,9 @@ impl Filler {
         store: &dyn ReadStore,
         position: &Position,
     ) -> Result<bool, JournalError> {
+        if self.actor.get_status() >= ActorStatus::Stopping {
+            return Ok(false);
+        }
         let reached = tokio::time::timeout(HANDOVER_WITHIN, self.follower.reached(position)).await;
         if reached.is_err() || self.actor.stop_and_wait(None, Some(HANDOVER_WITHIN)).await.is_err()
         {
@@ -111,15 +115,23 @@ pub struct Handover {
     pub table: String,
     /// Whoever makes the next one on this node; nobody, where that was done elsewhere.
     pub filler: Option<Filler>,
+    /// Alive until this was tried.
+    pub pending: Arc<()>,
 }
 
 impl Handover {
     async fn give_way(&self, position: &Position) -> Result<bool, JournalError> {
         let Some(filler) = &self.filler else { return Ok(true) };
+        let standings = self.store.board().standings().await?;
+        let answers = standings.iter().find(|standing| standing.table == self.table);
+        if answers.is_some_and(|standing| standing.answers >= filler.filling.generation) {
+            return Ok(true);
+        }
         if !filler.ends_at(&*self.store, position).await? {
             return Ok(false);
         }
         if self.store.adopt(filler.filling).await? {
+            REBUILDS.with([filler.filling.shape.name]).inc();
             tracing::info!(
                 table = self.table,
                 filling = filler.filling.generation,
@@ -133,10 +145,13 @@ impl Handover {
 impl Successor for Handover {
     fn comes_to<'a>(self: Box<Self>, position: &'a Position) -> BoxFuture<'a, bool> {
         async move {
-            self.give_way(position).await.unwrap_or_else(|error| {
-                tracing::warn!(error = %chain(&error), table = self.table, "it does not answer yet");
+            let gave_way = self.give_way(position).await.unwrap_or_else(|error| {
+                let table = &self.table;
+                tracing::warn!(error = %chain(&error), table, "it does not answer yet");
                 false
-            })
+            });
+            drop(self.pending);
+            gave_way
         }
         .boxed()
     }

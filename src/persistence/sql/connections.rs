@@ -14,6 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A connection unused for longer is asked whether it lives before it is trusted.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// How long it may take to say so.
+const LIVES_WITHIN: Duration = Duration::from_secs(1);
+
+async fn lives(connection: &mut impl Connection) -> bool {
+    matches!(tokio::time::timeout(LIVES_WITHIN, connection.ping()).await, Ok(Ok(())))
+}
+
 /// How to open one connection, ready for use.
 pub(super) trait Open: Send + Sync + 'static {
     type Connection: Connection + Send + 'static;
@@ -53,9 +60,11 @@ impl<O: Open> Connections<O> {
             // The lock must end before anything is awaited.
             let idle = self.idle.lock().pop();
             let Some(mut idle) = idle else { break };
-            if idle.since.elapsed() < TRUSTED_IDLE || idle.connection.ping().await.is_ok() {
+            if idle.since.elapsed() < TRUSTED_IDLE || lives(&mut idle.connection).await {
                 return Ok(Borrowed { pool: self, connection: idle.connection, permit });
             }
+            // What lay beside it is as old, and would be waited for one after another.
+            self.idle.lock().retain(|idle| idle.since.elapsed() < TRUSTED_IDLE);
         }
         let connection = self.opener.open().await?;
         Ok(Borrowed { pool: self, connection, permit })

@@ -10,6 +10,7 @@ mod load;
 mod nodes;
 mod personal;
 mod process;
+mod projections;
 mod restart;
 mod searching;
 mod secrets;

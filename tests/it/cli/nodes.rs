@@ -20,7 +20,7 @@ use crate::support::proxy::{Mode, Proxy};
 const ENDLESS: u64 = 600;
 
 /// A node of its own directory, with what the nodes of one installation share.
-struct Home {
+pub(super) struct Home {
     directory: TempDir,
     url: String,
     config: PathBuf,
@@ -42,11 +42,11 @@ impl Home {
         Self { directory, url, config }
     }
 
-    fn of(database: &TestDatabase, lease_seconds: u64, more: &str) -> Self {
+    pub(super) fn of(database: &TestDatabase, lease_seconds: u64, more: &str) -> Self {
         Self::new(database.location.mysql_url(None), lease_seconds, more)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -55,16 +55,16 @@ impl Home {
     }
 
     /// Waits until it is ready.
-    fn start(&self) -> Server {
+    pub(super) fn start(&self) -> Server {
         Server::start(self.path(), &self.arguments())
     }
 
     /// Does not wait.
-    fn begin(&self) -> Server {
+    pub(super) fn begin(&self) -> Server {
         Server::begin(self.path(), &self.arguments())
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(super) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let storage = ["--config", self.config.to_str().expect("text"), "--database", &self.url];
         run(self.path(), &[arguments, &storage].concat())
     }

@@ -5,6 +5,7 @@ mod owners;
 mod parking;
 mod rebuilds;
 mod replays;
+mod replicas;
 mod search;
 mod split;
 mod tables;

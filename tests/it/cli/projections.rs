@@ -1,0 +1,246 @@
+//! Read tables as operators run them: real servers that are killed, whose tables are filled anew, gone,
+//! slow, damaged, of another installation, or ahead of their log.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+
+use super::nodes::{Home, item};
+use super::process::{Server, run};
+use super::serving::{ON_HAND, OPEN, RECEIVE, receipt, stock};
+use crate::support::database::{Location, on_mysql};
+use crate::support::eventually;
+use crate::support::proxy::{Mode, Proxy};
+
+const LISTED: &str = "{ stock(first: 5) { edges { node { onHand } } } }";
+const LISTED_AT: &str =
+    "query($p: Position!) { stock(first: 5, atLeast: $p) { edges { node { onHand } } } }";
+const RECEIVE_AT: &str = "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { \
+     position userErrors { code } } }";
+
+fn code(reply: &Value) -> &str {
+    reply["errors"][0]["extensions"]["code"].as_str().unwrap_or("none")
+}
+
+/// What a command that lists prints, by the name of each follower.
+fn listed(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+fn of<'a>(all: &'a [Value], name: &str) -> &'a Value {
+    let found = all.iter().find(|one| one["name"] == name);
+    found.unwrap_or_else(|| panic!("{name} is listed: {all:?}"))
+}
+
+/// A node of a file of its own.
+struct Shop(TempDir);
+
+impl Shop {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn start(&self) -> Server {
+        Server::start(self.0.path(), &["--demo"])
+    }
+
+    /// `emporium projection …`, with `--json`: what it printed, if it did what it was asked.
+    fn projection(&self, arguments: &[&str]) -> Result<Vec<Value>, (i32, String)> {
+        let (status, out, errors) =
+            run(self.0.path(), &[&["projection"], arguments, &["--json"]].concat());
+        if status == 0 { Ok(listed(&out)) } else { Err((status, format!("{out}{errors}"))) }
+    }
+
+    fn status(&self) -> Vec<Value> {
+        self.projection(&["status"]).expect("it is printed")
+    }
+}
+
+#[test]
+fn a_table_is_filled_anew_beside_a_server_and_after_a_kill() {
+    let shop = Shop::new();
+    let server = shop.start();
+    let deadline = Instant::now() + super::process::PATIENCE;
+    // Told within some seconds, whatever is kept in memory alone.
+    let all = loop {
+        let all = shop.status();
+        if all.iter().any(|one| one["name"] == "search") {
+            break all;
+        }
+        assert!(Instant::now() < deadline, "nothing is told: {all:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    for name in ["orders", "users", "products", "variants", "holds", "stock"] {
+        let one = of(&all, name);
+        assert_eq!(
+            (&one["kind"], &one["filling"], &one["parked"]),
+            (&json!("table"), &json!(1), &json!(0))
+        );
+        assert_eq!(one["rebuilding"], Value::Null);
+    }
+    let products = of(&all, "products")["rows"].clone();
+    assert!(products.as_u64() > Some(0), "{products}");
+    assert_eq!(shop.projection(&["parked"]), Ok(vec![]));
+    let replayed = shop.projection(&["replay", "products"]).expect("nothing was set aside");
+    assert_eq!(replayed, [json!({ "follower": "products", "parked": 0 })]);
+
+    let done = shop.projection(&["rebuild", "products"]).expect("it is filled anew");
+    assert_eq!((&done[0]["filling"], &done[0]["rows"]), (&json!(2), &products));
+    for (wrong, why) in [("prices", "nothing is called prices"), ("search", "search is no table")] {
+        let (status, said) = shop.projection(&["rebuild", wrong]).expect_err("it is refused");
+        assert_eq!(status, 2);
+        assert!(said.contains(why), "{said}");
+    }
+
+    // Asked for, and the server is killed at once.
+    let asked = shop.projection(&["rebuild", "products", "--no-wait"]).expect("it is asked for");
+    assert_eq!(asked[0]["filling"], 3);
+    server.kill();
+    let server = shop.start();
+    let done = shop.projection(&["rebuild", "products"]).expect("it is gone on with");
+    assert!(done[0]["filling"].as_u64() >= Some(3), "{done:?}");
+    assert_eq!(done[0]["rows"], products);
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+    assert_eq!(of(&shop.status(), "products")["rows"], products, "no server is needed to look");
+}
+
+#[test]
+fn a_file_of_lists_that_is_of_no_use_is_made_anew() {
+    let shop = Shop::new();
+    let server = shop.start();
+    let before = of(&shop.status(), "products")["rows"].clone();
+    server.kill();
+    let data = shop.0.path().join("data");
+    for beside in ["read.db-wal", "read.db-shm"] {
+        let _ = std::fs::remove_file(data.join(beside));
+    }
+    std::fs::write(
+        data.join("read.db"),
+        "no database, and long enough to look like none. ".repeat(400),
+    )
+    .expect("it is written");
+    let server = shop.start();
+    assert_eq!(of(&shop.status(), "products")["rows"], before);
+    assert!(data.join("read.damaged").is_file());
+    drop(server);
+}
+
+/// A database of its own for read tables, which is reached through a proxy.
+async fn read_database(location: &Location, proxy: &Proxy) -> (String, String) {
+    let Location::Mysql { name, .. } = location else { panic!("on a server") };
+    let name = format!("{name}_read");
+    let mut operator = location.operator().await;
+    operator.execute(&format!("CREATE DATABASE {name}")).await;
+    let url = location.mysql_url(Some(proxy.address()));
+    let of_log = name.trim_end_matches("_read");
+    (url.replace(of_log, &name), name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_alone_suffer_while_their_database_is_away() {
+    on_mysql(|database| async move {
+        let proxy = Proxy::to(database.location.upstream()).await;
+        let (url, name) = read_database(&database.location, &proxy).await;
+        let home = Home::of(&database, 5, &format!("[read]\ndatabase = \"{url}\""));
+        let server = block_in_place(|| home.start());
+        server.data(OPEN, stock("open")).await;
+        let mut received = 0;
+        for away in [Mode::CutBeforeForward, Mode::Blackhole] {
+            proxy.set(away);
+            received += 1;
+            let receipt = receipt(&format!("while {away:?}"));
+            let done = server.data(RECEIVE_AT, receipt).await;
+            let position = &done["receiveStock"]["position"];
+            let began = Instant::now();
+            let list = server.ask(LISTED, json!({})).await.expect("an answer");
+            assert_eq!(code(&list), "UNAVAILABLE", "{list}");
+            assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+            let list = server.ask(LISTED_AT, json!({ "p": position })).await.expect("an answer");
+            assert!(["STALE", "UNAVAILABLE"].contains(&code(&list)), "{list}");
+            let read = server.data(ON_HAND, item()).await;
+            assert_eq!(read["stockItem"]["onHand"], received);
+            let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
+            assert_eq!(ready.expect("an answer").status(), 200);
+
+            proxy.set(Mode::Pass);
+            // Without a restart: lists are as far as the commands were.
+            let deadline = Instant::now() + super::process::PATIENCE;
+            loop {
+                let list =
+                    server.ask(LISTED_AT, json!({ "p": position })).await.expect("an answer");
+                let on_hand = &list["data"]["stock"]["edges"][0]["node"]["onHand"];
+                if *on_hand == json!(received) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "after {away:?}: {list}");
+            }
+        }
+        server.signal("TERM");
+        assert_eq!(block_in_place(|| server.end()).0, Some(0));
+        database.location.operator().await.execute(&format!("DROP DATABASE {name}")).await;
+    })
+    .await;
+}
+
+/// The log is an older copy, and whoever remembers better than it are the rows of lists alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
+    on_mysql(|database| async move {
+        let home = Home::of(&database, 1, "");
+        let server = block_in_place(|| home.start());
+        server.data(OPEN, stock("open")).await;
+        server.data(RECEIVE, receipt("one")).await;
+        let mut operator = database.location.operator().await;
+        let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
+                    ORDER BY recorded_us DESC, seq DESC LIMIT 1";
+        let place = operator.texts(last).await.remove(0);
+        let (shard, seq) = place.split_once(' ').expect("two numbers");
+        let (shard, seq): (u16, u64) = (shard.parse().expect("one"), seq.parse().expect("one"));
+        let reached = format!(
+            "SELECT CAST(seq AS CHAR) FROM follower_positions \
+             WHERE follower = 'stock_1_1' AND shard = {shard} AND seq >= {seq}"
+        );
+        let watched = database.location.clone();
+        eventually("a row", || {
+            let (watched, reached) = (watched.clone(), reached.clone());
+            async move {
+                let found = watched.operator().await.texts(&reached).await;
+                (!found.is_empty()).then_some(())
+            }
+        })
+        .await;
+        server.kill();
+        operator
+            .execute(&format!("DELETE FROM journal WHERE shard = {shard} AND seq >= {seq}"))
+            .await;
+        operator.execute("UPDATE shards SET acknowledged = 0").await;
+        std::fs::remove_file(home.path().join("data/heads.json")).expect("it was kept");
+
+        let server = block_in_place(|| home.start());
+        let reply = server.ask(ON_HAND, item()).await.expect("an answer");
+        assert_eq!(code(&reply), "JOURNAL_REGRESSED", "{reply}");
+        server.kill();
+        let accept = ["shard", "accept-loss", &shard.to_string(), "--through", &(seq - 1).to_string()];
+        let (status, _, errors) = block_in_place(|| home.run(&accept));
+        assert_eq!(status, 0, "{errors}");
+        // From then on the rows say what the log says.
+        let server = block_in_place(|| home.start());
+        assert_eq!(server.data(ON_HAND, item()).await["stockItem"]["onHand"], 0);
+        let list = server.data(LISTED, json!({})).await;
+        assert!(!list["stock"]["edges"].to_string().contains("\"onHand\":1}"), "{list}");
+        server.kill();
+
+        // Rows of other logs are nobody's business here.
+        operator.execute("UPDATE read_log SET installation = 'another'").await;
+        let (status, errors) = block_in_place(|| {
+            let (status, _, errors) = home.begin().end();
+            (status, errors)
+        });
+        assert_eq!(status, Some(1));
+        assert!(errors.contains("another installation"), "{errors}");
+    })
+    .await;
+}
