@@ -149,7 +149,7 @@ async fn lists_alone_suffer_while_their_database_is_away() {
         let server = block_in_place(|| home.start());
         server.data(OPEN, stock("open")).await;
         let mut received = 0;
-        for away in [Mode::CutBeforeForward] {
+        for away in [Mode::CutBeforeForward, Mode::CutAfterAnswer] {
             proxy.set(away);
             received += 1;
             let receipt = receipt(&format!("while {away:?}"));
