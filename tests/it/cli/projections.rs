@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use super::nodes::{Home, item};
+use super::nodes::Home;
 use super::process::{Server, run};
-use super::serving::{ON_HAND, OPEN, RECEIVE, VARIANT, receipt, stock};
+use super::serving::{ON_HAND, RECEIVE, Shelf, VARIANT};
 use crate::support::database::{Location, on_mysql};
 use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
@@ -147,12 +147,12 @@ async fn lists_alone_suffer_while_their_database_is_away() {
         let (url, name) = read_database(&database.location, &proxy).await;
         let home = Home::of(&database, 5, &format!("[read]\ndatabase = \"{url}\""));
         let server = block_in_place(|| home.start());
-        server.data(OPEN, stock("open")).await;
+        let shelf = Shelf::open(&server).await;
         let mut received = 0;
         for away in [Mode::CutBeforeForward, Mode::CutAfterAnswer] {
             proxy.set(away);
             received += 1;
-            let receipt = receipt(&format!("while {away:?}"));
+            let receipt = shelf.receipt(&format!("while {away:?}"));
             let done = server.data(RECEIVE_AT, receipt).await;
             let position = &done["receiveStock"]["position"];
             let began = Instant::now();
@@ -164,7 +164,7 @@ async fn lists_alone_suffer_while_their_database_is_away() {
                 .await
                 .expect("an answer");
             assert!(["STALE", "UNAVAILABLE"].contains(&code(&list)), "{list}");
-            let read = server.data(ON_HAND, item()).await;
+            let read = server.data(ON_HAND, shelf.item()).await;
             assert_eq!(read["stockItem"]["onHand"], received);
             let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
             assert_eq!(ready.expect("an answer").status(), 200);
@@ -197,8 +197,8 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
     on_mysql(|database| async move {
         let home = Home::of(&database, 1, "");
         let server = block_in_place(|| home.start());
-        server.data(OPEN, stock("open")).await;
-        server.data(RECEIVE, receipt("one")).await;
+        let shelf = Shelf::open(&server).await;
+        server.data(RECEIVE, shelf.receipt("one")).await;
         let mut operator = database.location.operator().await;
         let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
                     ORDER BY recorded_us DESC, seq DESC LIMIT 1";
@@ -226,7 +226,7 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
         std::fs::remove_file(home.path().join("data/heads.json")).expect("it was kept");
 
         let server = block_in_place(|| home.start());
-        let reply = server.ask(ON_HAND, item()).await.expect("an answer");
+        let reply = server.ask(ON_HAND, shelf.item()).await.expect("an answer");
         assert_eq!(code(&reply), "JOURNAL_REGRESSED", "{reply}");
         server.kill();
         let accept = ["shard", "accept-loss", &shard.to_string(), "--through", &(seq - 1).to_string()];
@@ -234,7 +234,7 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
         assert_eq!(status, 0, "{errors}");
         // From then on the rows say what the log says.
         let server = block_in_place(|| home.start());
-        assert_eq!(server.data(ON_HAND, item()).await["stockItem"]["onHand"], 0);
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 0);
         let list = server.data(LISTED, json!({ "v": VARIANT })).await;
         assert_eq!(list["stock"]["edges"], json!([{ "node": { "onHand": 0 } }]));
         server.kill();
