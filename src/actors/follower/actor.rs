@@ -230,9 +230,8 @@ impl<F: Follower> FollowerState<F> {
 
     /// Goes on in another place, when what is done there has come as far as this has.
     async fn go_on_with(&mut self, successor: Box<dyn Successor>) -> Result<(), FollowError> {
-        let served = self.services.feed.heads();
-        let here = &self.cursor.position;
-        let here = served.shards().map(|(shard, _)| (shard, here.seq(shard))).collect();
+        let here = self.cursor.position.shards();
+        let here = here.filter(|(shard, _)| self.services.feed.is_read_here(*shard)).collect();
         if successor.comes_to(&here).await { self.begin_again().await } else { Ok(()) }
     }
 
@@ -263,7 +262,7 @@ impl<F: Follower> FollowerState<F> {
         let slots = &self.services.slots;
         let home = slots.shard_of(at.aggregate_id);
         let through = self.cursor.position.seq(home);
-        if self.services.feed.heads().seq(home) == 0 {
+        if !self.services.feed.is_read_here(home) {
             // It is followed on the node that serves its shard.
             return Ok(());
         }
