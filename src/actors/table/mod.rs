@@ -112,6 +112,20 @@ impl<T> TableRef<T> {
         Ok(Page { rows, position, total })
     }
 
+    /// Reads one row of what has come at least to `at_least`, if there is one.
+    pub async fn row(
+        &self,
+        at_least: Option<&Position>,
+        key: Key,
+    ) -> Result<Option<Stored>, Fault> {
+        self.follower.read(at_least, |()| ()).await?;
+        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let keys = [key];
+        let rows = open.store.rows(open.filling, &keys);
+        let rows = in_time(rows).await.map_err(unanswered)?;
+        Ok(rows.into_iter().next())
+    }
+
     /// The same from a copy of the tables, which is behind them, where pages are read from one and it
     /// can be read now: what it shows is as of a position of its own, which it may have to come to.
     async fn page_of_copy(
@@ -163,18 +177,6 @@ impl Open {
             total = (counted <= COUNTED_MAX).then_some(counted);
         }
         Ok((rows, total))
-    }
-
-    /// Reads one row of what has come at least to `at_least`, if there is one.
-    pub async fn row(
-        &self,
-        at_least: Option<&Position>,
-        key: Key,
-    ) -> Result<Option<Stored>, Fault> {
-        self.follower.read(at_least, |()| ()).await?;
-        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
-        let rows = open.store.rows(open.filling, &[key]).await.map_err(unanswered)?;
-        Ok(rows.into_iter().next())
     }
 }
 
