@@ -44,7 +44,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
             let rows: Vec<Stored> =
                 (first..count.min(first + TURN)).map(|number| row(number, status)).collect();
             let moved = [Moved { shard: 0, from: at, to: at + rows.len() as u64 }];
-            let turn = Turn { moved: &moved, put: &rows, gone: &[], parked: &[], taken_up: &[] };
+            let turn = Turn { moved: &moved, put: &rows, ..Turn::default() };
             let written = store.write(filling, turn).await.expect("it is written");
             assert_eq!(written, Written::Done);
             at = moved[0].to;

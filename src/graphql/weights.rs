@@ -8,12 +8,13 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 8] = [
+const LISTS: [(&str, &str); 9] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
     ("Occurrences.occurrences", "the field above has the weight of the page"),
     ("FreeBusy.busy", "the field above counts its days, and the intervals when they are known"),
     ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),
+    ("OrdersByDay.rows", "the field above counts its days"),
     ("ProductFacet.values", "the field above has the weight of their number"),
     ("Follower.parked", "counted when it is known how many there are"),
     ("userErrors", "one, where there is one"),
@@ -21,7 +22,7 @@ const LISTS: [(&str, &str); 8] = [
 ];
 
 /// Arguments by which a field answers more, or works longer.
-const MULTIPLIERS: [&str; 6] = ["first", "last", "asOf", "start", "end", "days"];
+const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
 const SHORT_TEXTS: [(&str, usize); 34] = [

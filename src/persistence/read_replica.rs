@@ -16,6 +16,7 @@ use crate::read_store::{Bookmark, Filling, ReadCopy, ReadStore, Turn, Written};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Key, Shape, Stored};
+use projections::tally::Counted;
 
 /// How long one that failed is not asked.
 const AWAY_FOR: Duration = Duration::from_secs(5);
@@ -126,6 +127,16 @@ impl ReadStore for Replicated {
 
     fn board(&self) -> &dyn FollowerBoard {
         self.primary.board()
+    }
+
+    async fn sums(
+        &self,
+        filling: Filling,
+        from: i64,
+        to: i64,
+        groups_max: u32,
+    ) -> Result<Vec<Counted>, JournalError> {
+        self.primary.sums(filling, from, to, groups_max).await
     }
 
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {

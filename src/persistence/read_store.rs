@@ -13,6 +13,7 @@ use crate::parked::{At, Parked};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Key, Shape, Stored};
+use projections::tally::Counted;
 
 /// A table as it is kept: its shape, and which filling of it. A filling is made beside the one that
 /// answers, and takes its place when it has come as far.
@@ -55,11 +56,14 @@ pub struct Moved {
 }
 
 /// All that one turn writes, in one transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Turn<'a> {
     pub moved: &'a [Moved],
     pub put: &'a [Stored],
     pub gone: &'a [Key],
+    /// How the sums change, and which part of them is this writer's.
+    pub counted: &'a [Counted],
+    pub part: u8,
     /// What is set aside from now on, in place of what was of the same aggregate.
     pub parked: &'a [Parked],
     /// What is set aside no more.
@@ -113,6 +117,15 @@ pub trait ReadStore: Send + Sync + 'static {
 
     /// What followers tell of themselves there, and what operators ask of them.
     fn board(&self) -> &dyn FollowerBoard;
+    /// What the rows of these groups come to, by the first of what makes a group: `from` and `to` are
+    /// both in it. At most so many groups; those that have no rows any more are left out.
+    async fn sums(
+        &self,
+        filling: Filling,
+        from: i64,
+        to: i64,
+        groups_max: u32,
+    ) -> Result<Vec<Counted>, JournalError>;
 
     /// How many rows a slice has, counted no further than its bound.
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError>;

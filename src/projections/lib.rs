@@ -9,6 +9,7 @@ pub mod closed_locations;
 pub mod open_sagas;
 pub mod plan;
 pub mod table;
+pub mod tally;
 pub mod tables;
 
 #[cfg(test)]

@@ -259,6 +259,7 @@ mod tests {
             Index { name: "state", columns: &["state", "made"] },
             Index { name: "owner_state", columns: &["owner", "state", "made"] },
         ],
+        tally: None,
     };
     const NEWEST: Ordering = Ordering { column: "made", descending: true };
 

@@ -11,6 +11,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::tally::{Counted, Tallied, Tally};
 use super::{Fact, Place};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -64,6 +65,8 @@ pub struct Shape {
     /// Beside the key and the place that a row was last written from.
     pub columns: &'static [Column],
     pub indexes: &'static [Index],
+    /// What is counted of its rows, where anything is.
+    pub tally: Option<&'static Tally>,
 }
 
 impl Shape {
@@ -295,6 +298,11 @@ pub trait Row: Clone + PartialEq + Send + Sync + fmt::Debug + 'static {
 
     /// None where these are not the values of such a row.
     fn read(values: &[Value]) -> Option<Self>;
+
+    /// What the row counts as, in a table that has a tally.
+    fn counts_as(&self) -> Option<Counted> {
+        None
+    }
 }
 
 /// The rows that a turn touches: as they were kept, and as they are to be.
@@ -402,6 +410,17 @@ impl<R: Row> Rows<R> {
             }
         }
         (put, gone)
+    }
+
+    /// How the sums of the table change with its rows.
+    pub fn counted(&self) -> Vec<Counted> {
+        let mut tallied = Tallied::default();
+        for Touched { before, now, .. } in self.rows.values().filter(|row| row.before != row.now) {
+            for (row, sign) in [(before, -1), (now, 1)] {
+                row.iter().for_each(|row| tallied.add(row, sign));
+            }
+        }
+        tallied.changes()
     }
 }
 

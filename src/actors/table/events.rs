@@ -74,15 +74,15 @@ impl<T: Table> EventFollower<T> {
             for (entry, place, fact) in &self.facts {
                 apply::<T>(rows, &self.entries[*entry], *place, fact);
             }
-            rows.changes()
+            changes_of(rows)
         });
         let fits = |row: &Stored| T::SHAPE.misfit(&row.values).is_none();
         match catch_unwind(trusting) {
-            Ok(changes) if changes.0.iter().all(fits) => (changes, Vec::new()),
+            Ok(changes) if changes.put.iter().all(fits) => (changes, Vec::new()),
             _ => {
                 rows.reset();
                 let failed = self.fold_each(rows);
-                (rows.changes(), failed)
+                (changes_of(rows), failed)
             }
         }
     }
@@ -114,6 +114,11 @@ impl<T: Table> EventFollower<T> {
         }
         failed
     }
+}
+
+fn changes_of<R: Row>(rows: &Rows<R>) -> Changes {
+    let (put, gone) = rows.changes();
+    Changes { put, gone, counted: rows.counted() }
 }
 
 fn apply<T: Table>(rows: &mut Rows<T::Row>, at: &At, place: Place, fact: &Fact) {

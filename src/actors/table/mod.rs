@@ -30,6 +30,7 @@ use persistence::read_store::{Filling, ReadStore};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Key, Stored};
+use projections::tally::Counted;
 
 pub use events::EventFollower;
 pub use keeper::{Keeper, KeeperSetup};
@@ -187,6 +188,28 @@ async fn in_time<T>(
     let late = || JournalError::Unreachable("it did not answer in time".into());
     let Some(ends) = until(PAGE_WITHIN) else { return Err(late()) };
     tokio::time::timeout_at(ends, read).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// What groups of rows come to, and the position that they have at least come to.
+#[derive(Debug)]
+pub struct Sums {
+    pub groups: Vec<Counted>,
+    pub position: Position,
+}
+
+impl<T> TableRef<T> {
+    /// Reads what the rows of a span of groups come to, at most so many groups.
+    pub async fn sums(
+        &self,
+        at_least: Option<&Position>,
+        (from, to): (i64, i64),
+        groups_max: u32,
+    ) -> Result<Sums, Fault> {
+        let ((), position) = self.follower.read(at_least, |()| ()).await?;
+        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let groups = open.store.sums(open.filling, from, to, groups_max).await;
+        Ok(Sums { groups: groups.map_err(unanswered)?, position })
+    }
 }
 
 fn unanswered(error: JournalError) -> Fault {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::writer::Writer;
+use super::writer::{Changes, Writer};
 use super::{PAUSE, TURN_BYTES, TableRef};
 use crate::aggregate_ref::{Engine, Fault};
 use crate::checkpoint;
@@ -125,7 +125,8 @@ impl<P: Picture> Follower for PictureFollower<P> {
         put.sort_by_key(|row| row.key);
         let parked = turn.parked_with(&failed)?;
         let read: Vec<_> = self.noted.values().map(|(at, _)| at.shard).collect();
-        self.writer.write(&(put, Vec::new()), read.into_iter(), turn.to, &parked).await?;
+        let changes = Changes { put, ..Changes::default() };
+        self.writer.write(&changes, read.into_iter(), turn.to, &parked).await?;
         self.forget();
         Ok(failed)
     }

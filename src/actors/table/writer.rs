@@ -13,14 +13,21 @@ use persistence::journal::{JournalError, Regression, ShardId};
 use persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
 use projections::position::Position;
 use projections::table::{Key, Listed, Stored};
+use projections::tally::{Counted, PARTS};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// How often a database is asked that does not answer, before the follower begins anew.
 const TRIES: u32 = 60;
 /// The pause after the first time; it doubles up to [`RETRY`].
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 
-/// Rows to put, and keys of those that are gone.
-pub type Changes = (Vec<Stored>, Vec<Key>);
+/// What a turn changes: rows to put, keys of those that are gone, sums.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub put: Vec<Stored>,
+    pub gone: Vec<Key>,
+    pub counted: Vec<Counted>,
+}
 
 /// See the module.
 pub struct Writer<T> {
@@ -33,13 +40,16 @@ pub struct Writer<T> {
     stops: Arc<AtomicBool>,
     /// Where the rows stand, and what is kept as set aside.
     stored: (Position, Arc<ParkedSet>),
+    /// Which part of the sums is this node's, more or less: two that have the same are right too, and
+    /// wait for each other.
+    part: u8,
 }
 
 impl<T: Listed> Writer<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
         let filling = Filling { shape: T::SHAPE, generation: 1 };
         let (stops, stored) = <_>::default();
-        Self { table, beside: None, store, filling, stops, stored }
+        Self { table, beside: None, store, filling, stops, stored, part: 0 }
     }
 
     /// Of a filling that answers nobody yet.
@@ -60,6 +70,7 @@ impl<T: Listed> Writer<T> {
     /// Opens the table, made where it is missing, and says where its rows stand.
     pub async fn begin(&mut self, services: &NodeServices) -> Result<Moment<()>, FollowError> {
         let store = Arc::clone(&self.store);
+        self.part = (xxh3_64(services.name.as_bytes()) % u64::from(PARTS)) as u8;
         self.filling = self.prepare(services.shards).await?;
         self.stops = Arc::clone(&services.followers_stop);
         let bookmark = store.bookmark(self.filling).await?;
@@ -131,7 +142,7 @@ impl<T: Listed> Writer<T> {
     /// that were read, also where their position does not move.
     pub async fn write(
         &mut self,
-        (put, gone): &Changes,
+        changes: &Changes,
         read: impl Iterator<Item = ShardId>,
         to: &Position,
         parked: &Arc<ParkedSet>,
@@ -149,7 +160,16 @@ impl<T: Listed> Writer<T> {
         if moved.is_empty() {
             return Ok(());
         }
-        let turn = Turn { moved: &moved, put, gone, parked: &aside, taken_up: &taken_up };
+        let Changes { put, gone, counted } = changes;
+        let turn = Turn {
+            moved: &moved,
+            put,
+            gone,
+            counted,
+            part: self.part,
+            parked: &aside,
+            taken_up: &taken_up,
+        };
         match self.patient(|| self.store.write(self.filling, turn)).await? {
             Written::Done => {
                 self.stored = (to.clone(), Arc::clone(parked));
@@ -161,7 +181,7 @@ impl<T: Listed> Writer<T> {
 
     /// Has it written where the rows stand, where nothing changed them since.
     pub async fn note(&mut self, moment: &Moment<()>) -> bool {
-        let nothing = <_>::default();
+        let nothing = Changes::default();
         let written =
             self.write(&nothing, std::iter::empty(), &moment.position, &moment.parked).await;
         if let Err(error) = &written

@@ -1,11 +1,11 @@
 //! The context commerce in the API: orders, and the checkouts that carry them through.
 
 mod mutation;
+mod numbers;
 mod query;
 mod refusals;
 mod types;
 
-pub use query::CommerceQuery;
 pub use types::{CheckoutNode, OrderNode, OrderStatus};
 
 use async_graphql::MergedObject;
@@ -15,11 +15,14 @@ use auth::Permission::{Operate, Read, Write};
 use mutation::{OrderCommands, OrderUseCases};
 
 #[derive(MergedObject, Default)]
+pub struct CommerceQuery(query::OrderQueries, numbers::NumbersQuery);
+
+#[derive(MergedObject, Default)]
 pub struct CommerceMutation(OrderCommands, OrderUseCases);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["order", "orders", "checkout", "checkouts"]),
+    (Read, &["order", "orders", "checkout", "checkouts", "ordersByDay"]),
     (
         Write,
         &[

@@ -66,10 +66,10 @@ impl OrderOrder {
 }
 
 #[derive(Default)]
-pub struct CommerceQuery;
+pub struct OrderQueries;
 
 #[Object]
-impl CommerceQuery {
+impl OrderQueries {
     /// An order by its id or by its number, now or as it was.
     #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn order(

@@ -35,6 +35,7 @@ static SHAPE: Shape = Shape {
         Index { name: "name", columns: &["name"] },
         Index { name: "created", columns: &["created_us"] },
     ],
+    tally: None,
 };
 
 impl table::Row for Row {

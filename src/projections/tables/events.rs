@@ -61,6 +61,7 @@ static SHAPE: Shape = Shape {
         Index { name: "calendar_starts", columns: &["calendar", "is_cancelled", "starts_us"] },
         Index { name: "calendar_ends", columns: &["calendar", "is_cancelled", "ends_us"] },
     ],
+    tally: None,
 };
 
 impl table::Row for Row {

@@ -39,6 +39,7 @@ static SHAPE: Shape = Shape {
         Index { name: "phase", columns: &["phase", "expires_us"] },
         Index { name: "customer", columns: &["customer", "held_us"] },
     ],
+    tally: None,
 };
 
 /// The phases in the order of the numbers under which they are kept, which stand for ever.

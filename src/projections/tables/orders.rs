@@ -4,6 +4,7 @@
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
+use crate::tally::{Counted, Tally};
 use crate::{Fact, Place};
 use domain::aggregate::Aggregate;
 use domain::commerce::order::{Event, Order, Status};
@@ -30,7 +31,7 @@ pub struct Row {
 
 static SHAPE: Shape = Shape {
     name: "orders",
-    schema: 1,
+    schema: 2,
     parts: false,
     columns: &[
         Column::new("buyer", Kind::Id),
@@ -48,7 +49,20 @@ static SHAPE: Shape = Shape {
         Index { name: "buyer", columns: &["buyer", "drafted_us"] },
         Index { name: "buyer_status", columns: &["buyer", "status", "drafted_us"] },
     ],
+    tally: Some(&TALLY),
 };
+
+/// The orders of a day in a status, and what they come to. A day is one of UTC.
+static TALLY: Tally = Tally {
+    groups: &[
+        Column::new("day", Kind::Int),
+        Column::new("status", Kind::Int),
+        Column::new("currency", Kind::Text(3)),
+    ],
+    sums: &["gross"],
+};
+
+const DAY_US: i64 = 86_400_000_000;
 
 /// The statuses in the order of the numbers under which they are kept, which stand for ever.
 const STATUSES: [Status; 7] = [
@@ -94,6 +108,36 @@ impl table::Row for Row {
             submitted_us: values.maybe_int()?,
             changed_us: values.int()?,
         })
+    }
+
+    /// An order is one of the day on which it was placed; a draft of the one on which it was begun.
+    fn counts_as(&self) -> Option<Counted> {
+        let day = self.submitted_us.unwrap_or(self.drafted_us).div_euclid(DAY_US);
+        let group = vec![day.into(), status_value(self.status), self.currency.code().into()];
+        let gross = self.total.map_or(0, |total| total.minor);
+        Some(Counted { group, rows: 1, sums: vec![gross] })
+    }
+}
+
+/// Orders of one day in one status and currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OfDay {
+    /// Days since 1970.
+    pub day: i64,
+    pub status: Status,
+    pub orders: i64,
+    /// What they come to with tax; of drafts, nothing.
+    pub gross: Money,
+}
+
+impl OfDay {
+    /// None where this is none of the tally's groups.
+    pub fn of(counted: &Counted) -> Option<Self> {
+        let mut group = Values::of(&counted.group);
+        let (day, status) = (group.int()?, group.one_of(&STATUSES)?);
+        let currency = Currency::from_code(group.text()?).ok()?;
+        let gross = Money::new(*counted.sums.first()?, currency);
+        Some(Self { day, status, orders: counted.rows, gross })
     }
 }
 

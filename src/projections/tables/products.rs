@@ -48,6 +48,7 @@ static SHAPE: Shape = Shape {
         Index { name: "created", columns: &["created_us"] },
         Index { name: "status_created", columns: &["status", "created_us"] },
     ],
+    tally: None,
 };
 
 /// The statuses in the order of the numbers under which they are kept, which stand for ever.

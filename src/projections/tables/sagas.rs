@@ -102,6 +102,7 @@ static SHAPE: Shape = Shape {
         Column::new("steps", Kind::Text(STEPS_BYTES_MAX)),
     ],
     indexes: &[Index { name: "kind_state", columns: &["kind", "state", "begun_us"] }],
+    tally: None,
 };
 
 /// The kinds of sagas.

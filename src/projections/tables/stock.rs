@@ -48,6 +48,7 @@ static SHAPE: Shape = Shape {
         Index { name: "available", columns: &["available"] },
         Index { name: "location", columns: &["location", "available"] },
     ],
+    tally: None,
 };
 
 impl table::Row for Row {

@@ -40,6 +40,7 @@ static SHAPE: Shape = Shape {
         Index { name: "status", columns: &["status", "registered_us"] },
         Index { name: "email", columns: &["email", "registered_us"] },
     ],
+    tally: None,
 };
 
 /// The statuses in the order of the numbers under which they are kept, which stand for ever.

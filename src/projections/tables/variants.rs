@@ -34,6 +34,7 @@ static SHAPE: Shape = Shape {
         Index { name: "sku", columns: &["sku"] },
         Index { name: "status_sku", columns: &["status", "sku"] },
     ],
+    tally: None,
 };
 
 impl table::Row for Row {

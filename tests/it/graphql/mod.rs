@@ -7,6 +7,7 @@ mod history;
 mod ids;
 mod inputs;
 mod locations;
+mod numbers;
 mod operations;
 mod outcomes;
 mod prices;

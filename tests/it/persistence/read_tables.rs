@@ -2,6 +2,7 @@
 //! gives, and no page reads more than it shows.
 
 use std::cmp::Ordering as Compared;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use chrono::DateTime;
@@ -25,6 +26,7 @@ use emporium::projections::tables::sagas::Sagas;
 use emporium::projections::tables::stock::Stock;
 use emporium::projections::tables::users::Users;
 use emporium::projections::tables::variants::Variants;
+use emporium::projections::tally::Counted;
 use uuid::Uuid;
 
 use crate::support::database::{SHARDS, TestDatabase};
@@ -68,7 +70,7 @@ fn row(shape: &Shape, number: u64, chance: &mut fastrand::Rng) -> Stored {
 }
 
 async fn written(store: &dyn ReadStore, filling: Filling, rows: &[Stored]) {
-    let nothing = Turn { moved: &[], put: rows, gone: &[], parked: &[], taken_up: &[] };
+    let nothing = Turn { put: rows, ..Turn::default() };
     assert_eq!(store.write(filling, nothing).await.expect("it is written"), Written::Done);
 }
 
@@ -175,7 +177,7 @@ pub async fn rows_come_back_as_they_were_written_and_go(database: TestDatabase) 
         let mut found = store.rows(filling, &keys).await.expect("they are read");
         found.sort_by_key(|row| row.key);
         assert_eq!(found, rows, "{}", shape.name);
-        let gone = Turn { moved: &[], put: &[], gone: &keys[..200], parked: &[], taken_up: &[] };
+        let gone = Turn { gone: &keys[..200], ..Turn::default() };
         store.write(filling, gone).await.expect("they are removed");
         assert_eq!(store.rows(filling, &keys).await.expect("they are read").len(), 100);
         let whole = store.rows_of(filling, keys[250]).await.expect("one is read");
@@ -206,7 +208,7 @@ pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: Te
     let filling = store.prepare(Orders::SHAPE, SHARDS).await.expect("a table is made");
     let rows = [row(Orders::SHAPE, 1, &mut chance)];
     let write = async |moved: &[Moved], parked: &[Parked], taken_up: &[At]| {
-        let turn = Turn { moved, put: &rows, gone: &[], parked, taken_up };
+        let turn = Turn { moved, put: &rows, parked, taken_up, ..Turn::default() };
         store.write(filling, turn).await.expect("the database answers")
     };
     let aside = [parked("bent", 3), parked("torn", 4)];
@@ -232,7 +234,7 @@ pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: Te
     let next = Filling { generation: 2, ..filling };
     store.make(next, 1_024).await.expect("it is made");
     let all: Vec<Moved> = (0..1_024).map(|shard| moved(shard, 0, 9)).collect();
-    let turn = Turn { moved: &all, put: &rows, gone: &[], parked: &[], taken_up: &[] };
+    let turn = Turn { moved: &all, put: &rows, ..Turn::default() };
     assert_eq!(store.write(next, turn).await.expect("it is written"), Written::Done);
     assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
     assert!(store.adopt(next).await.expect("it answers from now on"));
@@ -337,6 +339,67 @@ pub async fn a_page_that_sorts_is_seen(database: TestDatabase) {
     assert!(!enters(&plan, "created"), "{plan}");
 }
 
+/// Sums change with their turn or not at all, in whichever part, and are added up when they are read.
+pub async fn sums_are_what_the_turns_that_were_written_come_to(database: TestDatabase) {
+    let seed = 20_261_129;
+    println!("seed {seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let store = &*database.stores.read;
+    let filling = store.prepare(Orders::SHAPE, SHARDS).await.expect("a table is made");
+    let mut expected = BTreeMap::<Vec<Value>, (i64, i64)>::new();
+    let mut at = 0;
+    for turn in 0..40 {
+        let count = chance.usize(1..20);
+        let one = |_| {
+            let currency = ["EUR", "USD"][chance.usize(0..2)];
+            let group = vec![chance.i64(-2..3).into(), chance.i64(0..3).into(), currency.into()];
+            Counted { group, rows: chance.i64(-3..4), sums: vec![chance.i64(-9..10) << 40] }
+        };
+        let mut counted: Vec<Counted> = (0..count).map(one).collect();
+        counted.sort_by(|one, other| one.group.cmp(&other.group));
+        counted.dedup_by(|one, other| one.group == other.group);
+        // Every third one starts from where nothing stands.
+        let is_stale = turn % 3 == 2;
+        let moved = [Moved { shard: 1, from: if is_stale { at + 1 } else { at }, to: at + 2 }];
+        let part = turn % 5;
+        let turn = Turn { moved: &moved, counted: &counted, part, ..Turn::default() };
+        let written = store.write(filling, turn).await.expect("the database answers");
+        assert_eq!(written, if is_stale { Written::Elsewhere } else { Written::Done });
+        if is_stale {
+            continue;
+        }
+        at += 2;
+        for Counted { group, rows, sums } in counted {
+            let sum = expected.entry(group).or_default();
+            *sum = (sum.0 + rows, sum.1 + sums[0]);
+        }
+    }
+    for (from, to) in [(i64::MIN, i64::MAX), (-1, 1), (2, 2), (1, 0)] {
+        let told = store.sums(filling, from, to, 1_000).await.expect("they are read");
+        let all = expected.iter().filter(|(group, (rows, _))| {
+            *rows != 0 && group[0] >= Value::Int(from) && group[0] <= Value::Int(to)
+        });
+        let all: Vec<Counted> = all
+            .map(|(group, (rows, sum))| Counted {
+                group: group.clone(),
+                rows: *rows,
+                sums: vec![*sum],
+            })
+            .collect();
+        assert_eq!(told, all, "{from} to {to}");
+        let few = store.sums(filling, from, to, 2).await.expect("they are read");
+        assert_eq!(few, all[..all.len().min(2)]);
+    }
+    let next = Filling { generation: 2, ..filling };
+    store.make(next, SHARDS).await.expect("it is made");
+    assert_eq!(store.sums(next, i64::MIN, i64::MAX, 9).await.expect("they are read"), []);
+    store.board().drop_filling(&filling.name()).await.expect("it is gone");
+    assert!(store.sums(filling, 0, 9, 9).await.is_err(), "the sums go with their table");
+    // A table that counts nothing has none.
+    let users = store.prepare(Users::SHAPE, SHARDS).await.expect("a table is made");
+    assert_eq!(store.sums(users, 0, 9, 9).await.expect("there are none"), []);
+}
+
 /// Every statement of every list enters the index that it names, and none sorts.
 pub async fn no_page_sorts_or_reads_what_it_does_not_show(database: TestDatabase) {
     let mut chance = fastrand::Rng::with_seed(7);
@@ -373,6 +436,7 @@ super::conformance!(
     pages_are_what_a_sort_of_all_rows_gives,
     rows_come_back_as_they_were_written_and_go,
     a_position_moves_from_where_it_stands_and_nowhere_else,
+    sums_are_what_the_turns_that_were_written_come_to,
     no_page_sorts_or_reads_what_it_does_not_show,
     followers_tell_and_are_asked,
     a_page_that_sorts_is_seen,

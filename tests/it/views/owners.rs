@@ -15,6 +15,7 @@ use emporium::projections::table::{Key, Shape, Stored, Table};
 use emporium::projections::tables::holds::Holds;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
+use emporium::projections::tally::Counted;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorRef};
 
@@ -108,6 +109,16 @@ impl ReadStore for Lossy {
 
     fn board(&self) -> &dyn FollowerBoard {
         self.inner.board()
+    }
+
+    async fn sums(
+        &self,
+        filling: Filling,
+        from: i64,
+        to: i64,
+        groups_max: u32,
+    ) -> Result<Vec<Counted>, JournalError> {
+        self.inner.sums(filling, from, to, groups_max).await
     }
 
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {

@@ -158,7 +158,7 @@ async fn filler<T: Table>(
 async fn mark(life: &Life, filling: Filling, like: &Stored) -> Key {
     let key = Key::of(AggregateId(Uuid::from_u128(7)));
     let put = [Stored { key, ..like.clone() }];
-    let turn = Turn { moved: &[], put: &put, gone: &[], parked: &[], taken_up: &[] };
+    let turn = Turn { put: &put, ..Turn::default() };
     let written = life.engine.services.read.write(filling, turn).await;
     assert_eq!(written.expect("it is written"), Written::Done);
     key
@@ -199,7 +199,7 @@ fn a_rebuild_that_a_crash_ended_goes_on_where_it_was() {
         within("the end", quiet(&life)).await;
         assert_eq!(read.rows(next, &[key]).await.expect("it is read").len(), 1, "it went on");
         // The mark apart, the rows are what the log says.
-        let gone = Turn { moved: &[], put: &[], gone: &[key], parked: &[], taken_up: &[] };
+        let gone = Turn { gone: &[key], ..Turn::default() };
         read.write(next, gone).await.expect("it is removed");
         assert_eq!(tables::kept(&life).await, tables::folded(&life).await);
     });
@@ -228,6 +228,7 @@ impl Listed for ProductsOfNext {
         schema: Products::SHAPE.schema + 1,
         parts: false,
         columns: &[Column::new("name", Kind::Text(200))],
+        tally: None,
         indexes: &[Index { name: "by_name", columns: &["name"] }],
     };
     type Row = Name;

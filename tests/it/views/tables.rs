@@ -2,6 +2,7 @@
 //! whole log gives.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use emporium::actors::facts::decode;
 use emporium::domain::aggregate::Aggregate;
@@ -20,6 +21,7 @@ use emporium::projections::tables::sagas::{self, Sagas};
 use emporium::projections::tables::stock::{self, Stock};
 use emporium::projections::tables::users::Users;
 use emporium::projections::tables::variants::Variants;
+use emporium::projections::tally::Counted;
 use emporium::projections::{Fact, Place};
 
 use crate::support::life::Life;
@@ -82,15 +84,19 @@ pub async fn everything(life: &Life, mut each: impl FnMut(Origin, Place, Fact)) 
     }
 }
 
-/// A table as a fold of the whole log gives it.
 async fn folded_of<T: Table>(life: &Life) -> Vec<String> {
+    shown(rows_of::<T>(life).await.changes().0)
+}
+
+/// A table as a fold of the whole log gives it.
+async fn rows_of<T: Table>(life: &Life) -> Rows<T::Row> {
     let mut rows = Rows::<T::Row>::default();
     let fold = |origin, place, fact: Fact| {
         rows.at(origin);
         T::apply(place, &fact, &mut rows);
     };
     everything(life, fold).await;
-    shown(rows.changes().0)
+    rows
 }
 
 /// The stock as the states of all items give it, replayed from their first event on.
@@ -125,8 +131,34 @@ fn any_saga() -> Filter {
     Filter::All(vec![Filter::OneOf("kind", kinds), states])
 }
 
-/// The rows of every table.
-pub type All = [Vec<String>; 10];
+/// The sums of a table as they are kept.
+async fn sums_of<T: Listed>(life: &Life) -> Vec<String> {
+    let services = &life.engine.services;
+    let filling = services.read.prepare(T::SHAPE, services.shards).await.expect("it is there");
+    let sums = services.read.sums(filling, i64::MIN, i64::MAX, 10_000).await;
+    sums.expect("it answers").iter().map(|sum| format!("{sum:?}")).collect()
+}
+
+/// The sums of a table by counting all rows that a fold of the whole log gives.
+async fn counted_of<T: Table>(life: &Life) -> Vec<String> {
+    let mut sums = BTreeMap::<_, Counted>::new();
+    for row in rows_of::<T>(life).await.changes().0 {
+        let row = T::Row::read(&row.values).expect("a row");
+        let one = row.counts_as().expect("a table that counts");
+        match sums.entry(one.group.clone()) {
+            Entry::Vacant(place) => _ = place.insert(one),
+            Entry::Occupied(mut place) => {
+                let sum = place.get_mut();
+                sum.rows += one.rows;
+                sum.sums.iter_mut().zip(one.sums).for_each(|(sum, more)| *sum += more);
+            }
+        }
+    }
+    sums.values().map(|sum| format!("{sum:?}")).collect()
+}
+
+/// The rows of every table, and the sums of those that have any.
+pub type All = [Vec<String>; 11];
 
 /// Every table as it is kept.
 pub async fn kept(life: &Life) -> All {
@@ -141,6 +173,7 @@ pub async fn kept(life: &Life) -> All {
         kept_of::<Calendars>(life, "name").await,
         kept_where::<Events>(life, &each_of("is_cancelled", 0..2), "starts_us").await,
         kept_where::<Sagas>(life, &any_saga(), "begun_us").await,
+        sums_of::<Orders>(life).await,
     ]
 }
 
@@ -157,5 +190,6 @@ pub async fn folded(life: &Life) -> All {
         folded_of::<Calendars>(life).await,
         folded_of::<Events>(life).await,
         folded_of::<Sagas>(life).await,
+        counted_of::<Orders>(life).await,
     ]
 }

@@ -9,6 +9,7 @@ impl ReadTables for Database {
         kind,
         indexes_inside: true,
         table_options: "ENGINE = InnoDB",
+        whole: "SIGNED",
         on_conflict: |_| "ON DUPLICATE KEY UPDATE".to_owned(),
         given: |column| format!("VALUES({column})"),
         explain: ("EXPLAIN FORMAT=JSON", 0),

@@ -118,6 +118,7 @@ impl<D: ReadTables> FollowerBoard for ReadTablesOf<D> {
         let filling = named(filling)?;
         // The table first: what has positions and no table would be taken for whole.
         self.run(format!("DROP TABLE IF EXISTS read_{filling}")).await?;
+        self.run(format!("DROP TABLE IF EXISTS read_{filling}_sums")).await?;
         let forget =
             |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(filling)] };
         self.database.write(&[FORGET_POSITIONS, FORGET_PARKED].map(forget)).await?;

@@ -22,6 +22,7 @@ use persistence::read_store::{Bookmark, Filling, Moved, ReadStore, Turn, Written
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Column, Key, Kind, Origin, Shape, Stored, Value};
+use projections::tally::{Counted, Tally};
 
 /// Keys that are asked for in one statement, at most.
 const KEYS_PER_STATEMENT_MAX: usize = 128;
@@ -35,6 +36,8 @@ pub struct Dialect {
     /// Whether indexes are made with their table, or by statements of their own.
     pub(super) indexes_inside: bool,
     pub(super) table_options: &'static str,
+    /// The type of a whole number, as a value is made one.
+    pub(super) whole: &'static str,
     /// Begins what becomes of a row that is there already, by the columns of the key.
     pub(super) on_conflict: fn(&str) -> String,
     /// A column's value in the row that was to be put.
@@ -74,6 +77,7 @@ enum Work {
     Remove,
     Read,
     Advance,
+    Count,
 }
 
 const ANSWERS: &str = "SELECT generation FROM read_tables WHERE name = ?";
@@ -102,6 +106,7 @@ impl<D: ReadTables> ReadTablesOf<D> {
             Work::Remove => statements::remove(&filling, size),
             Work::Read => statements::read(&filling, size),
             Work::Advance => statements::advance(size),
+            Work::Count => statements::add_up(&filling, size, &D::DIALECT),
         };
         let mut texts = self.texts.lock();
         let text = texts.entry((filling, work, size)).or_insert_with(|| make().into());
@@ -242,6 +247,11 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
             let values = part.iter().flat_map(|key| key_given(filling.shape, key)).collect();
             statements.push(Statement { sql, values });
         }
+        for part in parts(turn.counted, ROWS_PER_STATEMENT_MAX) {
+            let sql = self.text(filling, Work::Count, part.len());
+            let values = part.iter().flat_map(|sum| sum_given(sum, turn.part)).collect();
+            statements.push(Statement { sql, values });
+        }
         statements.extend(turn.taken_up.iter().map(|at| take_up(&name, at)));
         statements.extend(turn.parked.iter().map(|parked| note_parked::<D>(&name, parked)));
         let written = self.database.write_if(&guard, &statements).await?;
@@ -265,6 +275,20 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
 
     fn board(&self) -> &dyn FollowerBoard {
         self
+    }
+
+    async fn sums(
+        &self,
+        filling: Filling,
+        from: i64,
+        to: i64,
+        groups_max: u32,
+    ) -> Result<Vec<Counted>, JournalError> {
+        let Some(tally) = filling.shape.tally else { return Ok(Vec::new()) };
+        let sql = statements::sums(&filling, tally, &D::DIALECT);
+        let values = vec![Given::Time(from), Given::Time(to), Given::Number(groups_max.into())];
+        let rows = self.database.rows(Statement { sql: sql.into(), values }).await?;
+        rows.iter().map(|row| sum(tally, row)).collect::<Result<_, _>>().map_err(D::error)
     }
 
     async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
@@ -321,6 +345,23 @@ fn row_given<'a>(shape: &Shape, row: &'a Stored) -> Vec<Given<'a>> {
     values.extend(origin);
     values.extend(row.values.iter().map(as_given));
     values
+}
+
+/// A change of one part of a sum.
+fn sum_given(sum: &Counted, part: u8) -> Vec<Given<'_>> {
+    let mut values: Vec<Given<'_>> = sum.group.iter().map(as_given).collect();
+    values.push(Given::Number(part.into()));
+    values.push(Given::Time(sum.rows));
+    values.extend(sum.sums.iter().map(|sum| Given::Time(*sum)));
+    values
+}
+
+fn sum(tally: &Tally, row: &impl Columns) -> Result<Counted, sqlx::Error> {
+    let groups = tally.groups.len();
+    let group = tally.groups.iter().enumerate();
+    let group = group.map(|(place, column)| value(row, place, column)).collect::<Result<_, _>>()?;
+    let sums = (1..=tally.sums.len()).map(|place| row.time(groups + place));
+    Ok(Counted { group, rows: row.time(groups)?, sums: sums.collect::<Result<_, _>>()? })
 }
 
 fn stored(shape: &Shape, row: &impl Columns) -> Result<Stored, sqlx::Error> {

@@ -8,6 +8,7 @@ use crate::snapshots::Value as Given;
 use persistence::read_store::Filling;
 use projections::plan::{Branch, Slice};
 use projections::table::{Column, Index, Key, Kind, Shape, Value};
+use projections::tally::Tally;
 
 /// Rows of one statement, at most; fewer go in powers of two, so that there are few texts.
 pub(super) const ROWS_PER_STATEMENT_MAX: usize = 256;
@@ -68,7 +69,65 @@ pub(super) fn create(filling: &Filling, dialect: &Dialect) -> Vec<String> {
     }
     let (columns, options) = (parts.join(", "), dialect.table_options);
     statements.insert(0, format!("CREATE TABLE IF NOT EXISTS read_{name} ({columns}) {options}"));
+    statements.extend(shape.tally.map(|tally| create_sums(filling, tally, dialect)));
     statements
+}
+
+/// Beside its group, what a sum has: which part of it this is, and how many rows.
+const PART: Column = Column::new("part", Kind::Int);
+const ROWS: Column = Column::new("counted", Kind::Int);
+
+/// What is added up in a row of sums, the number of rows first.
+fn sums_of(tally: &'static Tally) -> impl Iterator<Item = &'static str> {
+    std::iter::once(ROWS.name).chain(tally.sums.iter().copied())
+}
+
+fn sums_key(tally: &'static Tally) -> impl Iterator<Item = &'static Column> {
+    tally.groups.iter().chain(&[PART])
+}
+
+fn create_sums(filling: &Filling, tally: &'static Tally, dialect: &Dialect) -> String {
+    let column = |name: &str, kind| format!("`{name}` {} NOT NULL", (dialect.kind)(kind));
+    let key = sums_key(tally).map(|key| column(key.name, key.kind));
+    let columns: Vec<String> =
+        key.chain(sums_of(tally).map(|sum| column(sum, Kind::Int))).collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS read_{}_sums ({}, PRIMARY KEY ({})) {}",
+        filling.name(),
+        columns.join(", "),
+        names(sums_key(tally)),
+        dialect.table_options
+    )
+}
+
+/// Adds to so many sums.
+pub(super) fn add_up(filling: &Filling, rows: usize, dialect: &Dialect) -> String {
+    let tally = filling.shape.tally.expect("sums are changed where there is a tally");
+    let key = names(sums_key(tally));
+    let sums: Vec<String> = sums_of(tally).map(quoted).collect();
+    let added = sums.iter().map(|sum| format!("{sum} = {sum} + {}", (dialect.given)(sum)));
+    format!(
+        "INSERT INTO read_{} ({key}, {}) VALUES {} {} {}",
+        filling.name() + "_sums",
+        sums.join(", "),
+        groups(rows, sums_key(tally).count() + sums.len()),
+        (dialect.on_conflict)(&key),
+        added.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// The sums of a span of groups: their parts are added up here.
+pub(super) fn sums(filling: &Filling, tally: &'static Tally, dialect: &Dialect) -> String {
+    let (group, by) = (names(tally.groups.iter()), quoted(tally.groups[0].name));
+    let whole = dialect.whole;
+    let sums = sums_of(tally).map(|sum| format!("CAST(SUM({}) AS {whole})", quoted(sum)));
+    format!(
+        "SELECT {group}, {} FROM read_{}_sums WHERE {by} >= ? AND {by} <= ? GROUP BY {group} \
+         HAVING SUM({}) <> 0 ORDER BY {group} LIMIT ?",
+        sums.collect::<Vec<_>>().join(", "),
+        filling.name(),
+        quoted(ROWS.name)
+    )
 }
 
 /// `(?,?),(?,?)`: so many groups of so many parameters.

@@ -9,6 +9,7 @@ impl ReadTables for Database {
         kind,
         indexes_inside: false,
         table_options: "STRICT, WITHOUT ROWID",
+        whole: "INTEGER",
         on_conflict: |key| format!("ON CONFLICT ({key}) DO UPDATE SET"),
         given: |column| format!("excluded.{column}"),
         explain: ("EXPLAIN QUERY PLAN", 3),
