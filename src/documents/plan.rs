@@ -136,7 +136,13 @@ impl<'a> Builder<'a> {
                 // An object of which nothing is asked is not null for that.
                 items.push(type_name(Name::new("__typename")));
             }
-            return Ok((items, Below::Object(fields)));
+            let lists = interfaces_of_types(parent, &collected);
+            if lists.is_empty() {
+                return Ok((items, Below::Object(fields)));
+            }
+            let marker = free_name("_kind", collected.keys().copied());
+            items.push(named("kind", marker.clone()));
+            return Ok((items, Below::Type { marker, fields, lists }));
         }
         let possible = self.api.possible(parent);
         let objects: Vec<_> =
@@ -182,11 +188,8 @@ impl<'a> Builder<'a> {
         &mut self,
         objects: Vec<(&'a SchemaName, Collected<'a>)>,
     ) -> Result<(Vec<Positioned<Run>>, Below), ServerError> {
-        let mut marker = "_type".to_owned();
-        while objects.iter().any(|(_, asked)| asked.keys().any(|key| **key == *marker)) {
-            marker.push('_');
-        }
-        let marker = Name::new(marker);
+        let keys = objects.iter().flat_map(|(_, asked)| asked.keys().copied());
+        let marker = free_name("_type", keys);
         let mut items = vec![type_name(marker.clone())];
         let mut shapes = Vec::with_capacity(objects.len());
         for (object, collected) in objects {
@@ -323,8 +326,31 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// A name that none of these keys has.
+fn free_name<'a>(begin: &str, keys: impl Iterator<Item = &'a SchemaName> + Clone) -> Name {
+    let mut name = begin.to_owned();
+    while keys.clone().any(|key| *key == *name) {
+        name.push('_');
+    }
+    Name::new(name)
+}
+
+/// The keys under which a description of a type is asked for its interfaces.
+fn interfaces_of_types(parent: &SchemaName, asked: &Collected<'_>) -> Vec<Name> {
+    if *parent != "__Type" {
+        return Vec::new();
+    }
+    let of_interfaces = asked.iter().filter(|(_, asked)| asked[0].name == "interfaces");
+    of_interfaces.map(|(key, _)| Name::new(key)).collect()
+}
+
 fn type_name(key: Name) -> Positioned<Run> {
-    let name = Name::new("__typename");
+    named("__typename", key)
+}
+
+/// A field without anything below it.
+fn named(name: &str, key: Name) -> Positioned<Run> {
+    let name = Name::new(name);
     here(Run::Field(here(Field {
         alias: (key != name).then(|| here(key)),
         name: here(name),

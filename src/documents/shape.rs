@@ -31,6 +31,14 @@ pub(crate) enum Below {
     Object(Fields),
     /// One of several objects of which the same is asked. The library does not say where they fail.
     Alike(Fields),
+    /// A description of a type. Where its kind, which stands below the marker, is an interface, the
+    /// library takes the interfaces that it does not have for a question that makes no sense.
+    Type {
+        marker: Name,
+        fields: Fields,
+        /// The keys of its interfaces.
+        lists: Vec<Name>,
+    },
     /// One of several objects. Which one stands below a key of ours, the marker.
     Either {
         marker: Name,
@@ -178,6 +186,15 @@ impl Completion<'_> {
         let fields = match below {
             Below::Leaf => return,
             Below::Object(fields) | Below::Alike(fields) => Some(fields),
+            Below::Type { marker, fields, lists } => {
+                let kind = found.shift_remove(marker);
+                if kind.is_some_and(|kind| kind == Value::Enum(Name::new("INTERFACE"))) {
+                    for key in lists {
+                        found.insert(key.clone(), Value::List(Vec::new()));
+                    }
+                }
+                Some(fields)
+            }
             Below::Either { marker, objects } => match found.shift_remove(marker) {
                 Some(Value::String(object)) => {
                     objects.iter().find(|(name, _)| *name == *object).map(|(_, fields)| fields)

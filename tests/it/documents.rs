@@ -58,7 +58,8 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 29] = [
+const OTHER_WORDS: [&str; 30] = [
+    "INTERFACE",
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",
     "EMPORIUM_BLESS",

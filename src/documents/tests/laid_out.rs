@@ -150,6 +150,22 @@ fn what_is_not_valid_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn an_interface_that_has_no_interfaces_has_an_empty_list_of_them() {
+    let of = |name: &str| {
+        let query = format!(
+            "{{ __type(name: \"{name}\") {{ _kind: name all: interfaces {{ name }} ... on __Type \
+             {{ interfaces {{ kind }} }} }} }}"
+        );
+        data(&query, json!({}))
+    };
+    let told = |name: &str, list: &str| {
+        format!(r#"{{"__type":{{"_kind":"{name}","all":{list},"interfaces":{list}}}}}"#)
+    };
+    assert_eq!(of("Node"), told("Node", "[]"));
+    assert_eq!(of("String"), told("String", "null"));
+}
+
+#[test]
 fn an_object_is_known_by_its_own_type() {
     let either = "{nodes {__typename id _type: id ... on Item {ok} ... on Owner {bad}}}";
     assert_eq!(
