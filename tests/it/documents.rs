@@ -58,7 +58,25 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 30] = [
+const OTHER_WORDS: [&str; 46] = [
+    // How sagas stand.
+    "AUTHORIZING",
+    "CANCELLED",
+    "CANCELLING",
+    "COMMITTING_STOCK",
+    "COMPENSATED",
+    "COMPLETED",
+    "COMPLETING",
+    "CONFIRMING_ORDER",
+    "HOLDING_STOCK",
+    "NOT_STARTED",
+    "RECEIVING",
+    "REFUSED",
+    "REFUSING",
+    "RELEASING",
+    "SENDING",
+    "VOIDING",
+    // Others.
     "INTERFACE",
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",

@@ -185,7 +185,7 @@ impl<S: Saga> Driver<S> {
                 Outcome::Failed(error) => return Some(S::failed(&state, error)),
             }
         }
-        Some(record.unwrap_or_else(|| S::failed(&state, "NO_STEPS".to_owned())))
+        Some(record.unwrap_or_else(|| S::failed(&state, "STEP_NOT_FOUND".to_owned())))
     }
 
     /// Records what the payment provider said of its own accord, if it concerns this kind.

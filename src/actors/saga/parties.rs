@@ -14,7 +14,7 @@ use sagas::checkout::REASON_CHARACTERS_MAX;
 use sagas::saga::{Call, Outcome, Request};
 
 /// What is recorded of a provider that says nothing.
-const PAYMENT_UNANSWERED: &str = "PAYMENT_UNANSWERED";
+const PAYMENT_TIMED_OUT: &str = "PAYMENT_TIMED_OUT";
 
 /// See the module. Shared by all drivers.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Parties {
                 };
                 match spans::of_payment("void", &reference, void).await {
                     Ok(()) => then(()),
-                    Err(Unanswered) => Outcome::Failed(PAYMENT_UNANSWERED.to_owned()),
+                    Err(Unanswered) => Outcome::Failed(PAYMENT_TIMED_OUT.to_owned()),
                 }
             }
         }

@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn one_that_stalled_goes_on_and_one_that_was_over_may_be_opened_again() {
-        let error = "PAYMENT_UNANSWERED".to_owned();
+        let error = "PAYMENT_TIMED_OUT".to_owned();
         let mut events = vec![
             started(),
             Event::CheckoutAborted { reason: "shop closed".to_owned() },

@@ -10,7 +10,7 @@ use crate::saga::{End, News};
 /// Nobody knew whether the payment was authorised, or there was none.
 pub(super) const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 pub(super) const PAYMENT_NOT_FOUND: &str = "PAYMENT_NOT_FOUND";
-const PAYMENT_MISMATCHED: &str = "PAYMENT_MISMATCHED";
+const PAYMENT_MISMATCH: &str = "PAYMENT_MISMATCH";
 
 pub(super) fn of(event: &Event) -> News<'_> {
     match event {
@@ -22,7 +22,7 @@ pub(super) fn of(event: &Event) -> News<'_> {
         Event::PaymentVoided {} => done(Phase::Voiding),
         Event::CheckoutStockRefused { code, .. } => turned_back(Phase::HoldingStock, code),
         Event::PaymentDeclined { code } => turned_back(Phase::Authorizing, code),
-        Event::PaymentMismatched { .. } => turned_back(Phase::Authorizing, PAYMENT_MISMATCHED),
+        Event::PaymentMismatched { .. } => turned_back(Phase::Authorizing, PAYMENT_MISMATCH),
         Event::CheckoutCommitRefused { code, .. } => turned_back(Phase::CommittingStock, code),
         Event::CheckoutOrderRefused { code } => turned_back(Phase::ConfirmingOrder, code),
         Event::CheckoutGivenUp { phase, error } => turned_back(*phase, error),
