@@ -118,6 +118,21 @@ impl Feed {
         }
     }
 
+    /// Whether a shard is served elsewhere, and its log would go further than is known here, were it true
+    /// that it goes as far as this.
+    pub fn is_news(&self, shard: ShardId, head: Seq) -> bool {
+        let is_news = |fed: &FedShard| {
+            !fed.fed.load(Ordering::Acquire) && head > fed.head.load(Ordering::Acquire)
+        };
+        self.shards.get(usize::from(shard)).is_some_and(is_news)
+    }
+
+    /// How far the logs go that are served here.
+    pub fn fed_heads(&self) -> impl Iterator<Item = (ShardId, Seq)> + '_ {
+        let fed = (0..).zip(&self.shards).filter(|(_, fed)| fed.fed.load(Ordering::Acquire));
+        fed.map(|(shard, fed)| (shard, fed.head.load(Ordering::Acquire)))
+    }
+
     /// Has followers look again: what others wrote may have come further.
     pub fn ring(&self) {
         self.notifier.send_replace(());

@@ -244,8 +244,13 @@ impl NodeServices {
         }
         let elsewhere: Vec<_> =
             (0..self.shards).filter(|shard| !self.feed.is_fed(*shard)).collect();
-        if !elsewhere.is_empty() {
-            for (shard, head) in self.journal.heads(&elsewhere).await? {
+        self.look_at_heads_of(&elsewhere).await
+    }
+
+    /// The same of some of them.
+    pub async fn look_at_heads_of(&self, shards: &[ShardId]) -> Result<(), JournalError> {
+        if !shards.is_empty() {
+            for (shard, head) in self.journal.heads(shards).await? {
                 self.feed.heard(shard, head);
             }
         }

@@ -27,7 +27,7 @@ use persistence::secrets::Vault;
 use persistence::slots::Slots;
 use persistence::stores::Stores;
 use search::Home;
-use supervisors::node::{Node, NodeOptions};
+use supervisors::node::{HEADS_LOOKED_EVERY, Node, NodeOptions};
 use supervisors::services::Followers;
 
 /// What a node is made of. Whatever is not said is as the settings have it.
@@ -43,6 +43,7 @@ pub struct NodeBuilder {
     clock: Option<Clock>,
     /// Where the search index is kept; in memory unless it is said.
     data: Option<PathBuf>,
+    heads_looked_every: Duration,
 }
 
 impl NodeBuilder {
@@ -57,6 +58,7 @@ impl NodeBuilder {
             payments: None,
             clock: None,
             data: None,
+            heads_looked_every: HEADS_LOOKED_EVERY,
         }
     }
 
@@ -97,6 +99,12 @@ impl NodeBuilder {
         Self { data: Some(data), ..self }
     }
 
+    /// How often a node among others looks how far their logs go.
+    #[must_use]
+    pub fn heads_looked_every(self, heads_looked_every: Duration) -> Self {
+        Self { heads_looked_every, ..self }
+    }
+
     /// Times in place of the system's.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
@@ -127,6 +135,7 @@ impl NodeBuilder {
             terms: self.terms,
             standing,
             is_member: settings.cluster.address.is_some(),
+            heads_looked_every: self.heads_looked_every,
             remembered: self.remembered.clone().unwrap_or_default(),
         };
         Node::start(services, Arc::clone(&self.stores.journal), options)

@@ -41,7 +41,7 @@ pub struct General {
     /// A MySQL or MariaDB database in place of the embedded one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUrl>,
-    /// The Redis server by which nodes find each other.
+    /// The Redis server by which nodes hear sooner of each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisUrl>,
     /// To try it out: demo data, and whoever asks may do everything.

@@ -14,4 +14,11 @@ telemetry::metrics! { "peers":
     counter REFUSED = "refused" by "because";
     /// Links to other nodes that are up.
     counter LINKS_MADE = "links_made";
+    /// Messages on the bell in Redis that this node said: `said`, `failed` (and the connection is made anew).
+    counter BELL_SAID = "bell_said" by "outcome";
+    /// Messages on the bell in Redis: `heard`, `own`; not listened to: `length`, `malformed`, `version`,
+    /// `installation` (of another).
+    counter BELL_HEARD = "bell_heard" by "outcome";
+    /// 1 while this node hears the bell in Redis.
+    gauge BELL_CONNECTED = "bell_connected";
 }

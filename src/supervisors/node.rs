@@ -45,6 +45,8 @@ pub struct NodeOptions {
     pub standing: Standing,
     /// One of several nodes: it takes what it is told to want. Alone, it takes everything.
     pub is_member: bool,
+    /// How often it looks how far the logs of others go, whatever it hears of them.
+    pub heads_looked_every: Duration,
     /// Where what was acknowledged is remembered beside the database; with each renewal.
     pub remembered: watch::Sender<BTreeMap<ShardId, Seq>>,
 }
@@ -108,11 +110,11 @@ impl Node {
         });
         SHARDS_SERVED.observe(&host, NodeShards::served);
         let shard_ids = (0..services.shards).collect();
-        let NodeOptions { standing, terms, is_member, .. } = options;
+        let NodeOptions { standing, terms, is_member, heads_looked_every, .. } = options;
         let wanted = is_member.then(BTreeSet::new);
         let lease_options = LeaseOptions { standing, terms, shards: shard_ids, wanted };
         if is_member {
-            tokio::spawn(look_at_heads(Arc::clone(&services)));
+            tokio::spawn(look_at_heads(Arc::clone(&services), heads_looked_every));
         }
         let told = leases.clone();
         host.services.tell_regressions(move |regression| told.regressed(regression));
@@ -200,17 +202,17 @@ impl Node {
     }
 }
 
-/// How often is looked how far the logs of others go.
-const HEADS_LOOKED_EVERY: Duration = Duration::from_millis(250);
+/// How often is looked how far the logs of others go, unless it is said.
+pub const HEADS_LOOKED_EVERY: Duration = Duration::from_millis(250);
 
 /// Learns how far the logs go that others write, and has what follows them look, as long as this runs.
-async fn look_at_heads(services: Arc<NodeServices>) {
+async fn look_at_heads(services: Arc<NodeServices>, every: Duration) {
     loop {
         if let Err(error) = services.look_at_heads().await {
             tracing::warn!(error = %chain(&error), "the logs of others cannot be looked at");
         }
         services.feed.ring();
-        tokio::time::sleep(HEADS_LOOKED_EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
 

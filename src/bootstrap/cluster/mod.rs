@@ -1,6 +1,7 @@
 //! A node among others: joins it to those that share its database, and takes it out again. Puts
 //! together what the rooms have (members, links, the node's shards) and decides nothing.
 
+mod bell;
 mod links;
 
 use std::net::{SocketAddr, TcpListener};
@@ -16,9 +17,12 @@ use ::cluster::lease_manager::LeaseHandle;
 use ::cluster::members::{Members, MembersOptions};
 use actors::aggregate_ref::Engine;
 use actors::elsewhere::{self, Peers};
+use bell::Listener;
 use cli::Failure;
 use config::Settings;
 use links::Links;
+use peers::bell::message::What;
+use peers::bell::{self as doorbell, Bell, Ringer};
 use peers::identity::Credentials;
 use peers::link::Own;
 use peers::server::{Answer, Answerer, serve};
@@ -89,6 +93,7 @@ impl Door {
         let links = Arc::new(Links::new(members.clone(), whereabouts.clone(), own_end));
         let _ = services.peers.set(Arc::clone(&links) as Arc<dyn Peers>);
         tokio::spawn(Arc::clone(&links).keep());
+        let hung = Hung::by(settings, node, &own, &members)?;
         let answerer = Arc::new(Host {
             engine,
             whereabouts,
@@ -105,7 +110,38 @@ impl Door {
         });
         node.watch("what answers other nodes", serving);
         tracing::info!(address = own.address, "this node is one of several");
-        Ok(Joined { own, members, running, links, leases: node.leases.clone(), store, stop })
+        Ok(Joined { own, members, running, links, hung, leases: node.leases.clone(), store, stop })
+    }
+}
+
+/// The bell in Redis, where there is one.
+struct Hung {
+    bell: Bell,
+    looking: JoinHandle<()>,
+}
+
+impl Hung {
+    fn by(
+        settings: &Settings,
+        node: &Node,
+        own: &Member,
+        members: &Members,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(redis) = &settings.general.redis else { return Ok(None) };
+        let services = Arc::clone(&node.engine.services);
+        let (moved, taken) = (services.feed.notifier(), services.tenures.subscribe());
+        let ringer = Ringer {
+            installation: services.vault.installation.name(),
+            node: own.node.clone(),
+            life: own.incarnation.to_string(),
+        };
+        let listener = Listener::new(services, members.clone(), node.leases.clone());
+        let host = Arc::clone(&listener);
+        let bell = doorbell::start(redis.0.reveal(), ringer, moved, host)
+            .map_err(|error| Failure::Usage(format!("redis: {}", chain(&error))))?;
+        let (roll, given) = (members.changes(), node.whereabouts.releases());
+        tokio::spawn(bell::ring(bell.clone(), own.node.clone(), roll, taken, given));
+        Ok(Some(Self { bell, looking: listener.look() }))
     }
 }
 
@@ -119,6 +155,7 @@ pub struct Joined {
     members: Members,
     running: JoinHandle<()>,
     links: Arc<Links>,
+    hung: Option<Hung>,
     leases: LeaseHandle,
     store: Arc<dyn MemberStore>,
     stop: watch::Sender<bool>,
@@ -152,6 +189,10 @@ impl Joined {
             tracing::warn!("this node's row is left to be forgotten by the others");
         }
         self.links.tell_all(News::Members);
+        if let Some(Hung { bell, looking }) = self.hung {
+            bell.ring(What::Members);
+            looking.abort();
+        }
         let _ = self.stop.send(true);
     }
 }

@@ -1,5 +1,6 @@
 //! The engine over real databases: what callers are promised, whatever fails underneath.
 
+mod bell;
 mod commands;
 mod failures;
 mod fencing;
