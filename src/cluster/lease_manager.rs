@@ -276,8 +276,10 @@ impl Running {
                     TAKEOVERS.with([because.name()]).inc();
                     taken.entry(because).or_default().push(shard);
                     self.lost.remove(&shard);
-                    self.host.open(shard, epoch, head, recorded_us);
+                    // The lease first: whoever waits for the shard to open comes at once, and would be
+                    // told that it had run out.
                     self.publish_lease(shard);
+                    self.host.open(shard, epoch, head, recorded_us);
                 }
                 Step::Close { shard, loss } => {
                     self.note_loss(shard, loss);
