@@ -109,7 +109,7 @@ fn row(number: u64, status: Status) -> Stored {
         lines: 1,
         total: Some(Money::new(1_999, currency)),
         drafted_us: drafted(number),
-        submitted_us: Some(drafted(number) + 50_000),
+        placed_us: Some(drafted(number) + 50_000),
         changed_us: drafted(number) + 90_000,
     };
     let origin = Origin { version: 5, shard: 0, seq: number };

@@ -3,8 +3,9 @@
 
 use std::ops::Bound;
 
-use actors::table::TableRef;
+use actors::table::{self, TableRef};
 use async_graphql::{Context, Enum, InputObject, InputType, Result};
+use domain::id::AggregateId;
 use projections::cursor;
 use projections::plan::{self, Filter, Ordering, Slice, Unserved};
 use projections::table::{Key, Listed, Row, Stored, Value};
@@ -58,20 +59,21 @@ impl Window {
         let edge = if backwards { self.before } else { self.after };
         let after = edge.map(read).transpose()?;
         let has_edge = after.is_some();
-        let branches = plan::plan(T::SHAPE, &filter, ordering)
-            .map_err(|unserved| coded("INVALID_FILTER", in_words(&unserved, names)))?;
-        if branches.is_empty() {
-            return Ok(Page::empty(table.follower.position()));
-        }
-        let slice = Slice {
-            branches,
-            descending: ordering.descending != backwards,
-            after,
-            rows: u32::try_from(count + 1).unwrap_or(u32::MAX),
+        let unserved = |unserved| coded("INVALID_FILTER", in_words(&unserved, names));
+        let descending = ordering.descending != backwards;
+        let page = if let Some(named) = plan::aggregates(&filter).map_err(unserved)? {
+            let keys: Vec<Key> = named.into_iter().map(AggregateId).map(Key::of).collect();
+            let page = table.rows(at_least.as_ref(), &keys).await;
+            let page = page.map_err(|error| fault(&error))?;
+            of_named::<T>(page, &filter, Ordering { descending, ..ordering }, after.as_ref())
+        } else {
+            let branches = plan::plan(T::SHAPE, &filter, ordering).map_err(unserved)?;
+            let rows = u32::try_from(count + 1).unwrap_or(u32::MAX);
+            let slice = Slice { branches, descending, after, rows };
+            let counted = context.look_ahead().field("totalCount").exists();
+            let page = table.page(at_least.as_ref(), counted, &slice).await;
+            page.map_err(|error| fault(&error))?
         };
-        let counted = context.look_ahead().field("totalCount").exists();
-        let page = table.page(at_least.as_ref(), counted, &slice).await;
-        let page = page.map_err(|error| fault(&error))?;
         let column = T::SHAPE.column(ordering.column).expect("lists are ordered by columns");
         let mut found = page.rows;
         let more = found.len() > count;
@@ -97,6 +99,31 @@ impl Window {
         }
         Ok(backwards)
     }
+}
+
+/// Of the rows of named aggregates those that a filter means, in their order, behind a place.
+fn of_named<T: Listed>(
+    mut page: table::Page,
+    filter: &Filter,
+    ordering: Ordering,
+    after: Option<&cursor::Place>,
+) -> table::Page {
+    let column = T::SHAPE.column(ordering.column).expect("lists are ordered by columns");
+    let place = |row: &Stored| (row.values[column].clone(), row.key);
+    page.rows.retain(|row| plan::means(filter, T::SHAPE, row));
+    page.total = u32::try_from(page.rows.len()).ok();
+    page.rows.sort_by_key(place);
+    if ordering.descending {
+        page.rows.reverse();
+    }
+    if let Some((values, key)) = after {
+        let after = (values.first().cloned().unwrap_or(Value::Null), *key);
+        let is_behind = |row: &Stored| {
+            if ordering.descending { place(row) < after } else { place(row) > after }
+        };
+        page.rows.retain(is_behind);
+    }
+    page
 }
 
 impl Page<Stored> {
@@ -211,6 +238,7 @@ impl Compared for String {
 #[graphql(concrete(name = "VariantIdFilter", params(PublicVariantId)))]
 #[graphql(concrete(name = "LocationIdFilter", params(PublicLocationId)))]
 #[graphql(concrete(name = "CustomerIdFilter", params(PublicCustomerId)))]
+#[graphql(concrete(name = "OrderNumberFilter", params(super::scalars::TypedNumber)))]
 #[graphql(concrete(name = "CalendarIdFilter", params(PublicCalendarId)))]
 #[graphql(concrete(name = "EventStateFilter", params(super::scheduling::EventState)))]
 #[graphql(concrete(name = "SagaKindFilter", params(super::operations::SagaKind)))]

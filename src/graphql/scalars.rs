@@ -15,16 +15,18 @@ use uuid::Uuid;
 use super::errors::INVALID_VALUE;
 use super::places;
 use documents::ScalarRule;
+use domain::commerce::order::OrderNumber;
 use domain::money::{Currency, Money, MoneyError};
 use domain::scheduling::zone::Zone;
 
 /// The scalars of the schema by their names there, for [`documents`].
-pub const RULES: [ScalarRule; 8] = [
+pub const RULES: [ScalarRule; 9] = [
     ScalarRule::of::<Date>("Date"),
     ScalarRule::of::<Instant>("DateTime"),
     ScalarRule::of::<Duration>("Duration"),
     ScalarRule::of::<LocalDateTime>("LocalDateTime"),
     ScalarRule::of::<Long>("Long"),
+    ScalarRule::of::<TypedNumber>("OrderNumber"),
     ScalarRule::of::<GivenPosition>("Position"),
     ScalarRule::of::<TimeZone>("TimeZone"),
     ScalarRule::of::<Uuid>("UUID"),
@@ -137,6 +139,19 @@ textual_scalar!(
     "an instant such as 2026-03-29T01:30:00Z was expected",
     |text| DateTime::parse_from_rfc3339(text).ok().map(|time| Instant(time.to_utc())),
     |instant| instant.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+);
+
+/// The number of an order, as somebody typed it.
+#[derive(Clone, Copy, Debug)]
+pub struct TypedNumber(pub OrderNumber);
+
+textual_scalar!(
+    /// The number of an order (`4T7K-9QHM-2XWB`), in whatever case, with or without the signs.
+    TypedNumber,
+    "OrderNumber",
+    "a number of an order such as 4T7K-9QHM-2XWB was expected: a character was mistyped",
+    |text| OrderNumber::read(text).map(TypedNumber),
+    |number| number.0.to_string()
 );
 
 impl Instant {

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use uuid::Uuid;
+
 use crate::cursor::Place;
-use crate::table::{Index, Shape, Value};
+use crate::table::{Index, Shape, Stored, Value};
 
 /// What rows are wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,10 @@ pub struct Slice {
     pub rows: u32,
 }
 
+/// What stands for the aggregate of a row where columns are named. No index has it: rows of named
+/// aggregates are read as they are, and held to the rest of the filter one by one.
+pub const AGGREGATE: &str = "aggregate";
+
 /// The branches of one filter, at most: each is a question of its own to the database.
 pub const BRANCHES_MAX: usize = 16;
 
@@ -88,6 +94,37 @@ pub fn plan(
         }
     }
     Ok(branches)
+}
+
+/// The aggregates whose rows alone a filter can mean, if it names them in each of its alternatives.
+pub fn aggregates(filter: &Filter) -> Result<Option<Vec<Uuid>>, Unserved> {
+    let mut named = Vec::new();
+    for conjunction in conjunctions(filter)? {
+        match conjunction.get(AGGREGATE) {
+            Some(Condition::Equal(Value::Id(id))) => named.push(*id),
+            _ => return Ok(None),
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    Ok(Some(named))
+}
+
+/// Whether a row is one of those that a filter means.
+pub fn means(filter: &Filter, shape: &Shape, row: &Stored) -> bool {
+    let value = |column: &str| match shape.column(column) {
+        _ if column == AGGREGATE => Some(Value::from(row.key.id)),
+        Some(place) => row.values.get(place).cloned(),
+        None => None,
+    };
+    match filter {
+        Filter::All(parts) => parts.iter().all(|part| means(part, shape, row)),
+        Filter::Any(parts) => parts.iter().any(|part| means(part, shape, row)),
+        Filter::OneOf(column, values) => value(column).is_some_and(|value| values.contains(&value)),
+        Filter::Between(column, from, to) => {
+            value(column).is_some_and(|value| lies(&value, from, to))
+        }
+    }
 }
 
 /// The filter as alternatives of conjunctions; what contradicts itself is left out.
@@ -243,7 +280,8 @@ fn unserved(shape: &Shape, columns: &[&str], ordering: Ordering) -> Unserved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, Kind};
+    use crate::table::{Column, Key, Kind, Origin};
+    use domain::id::AggregateId;
 
     static SHAPE: Shape = Shape {
         name: "things",
@@ -302,6 +340,29 @@ mod tests {
         assert_eq!(branches[0].range, range);
         let outside = Filter::All(vec![from, is("made", 2)]);
         assert_eq!(plan(&SHAPE, &outside, NEWEST), Ok(vec![]));
+    }
+
+    #[test]
+    fn rows_of_named_aggregates_are_held_to_the_rest_of_the_filter() {
+        let id = |number: u128| Uuid::from_u128(number);
+        let named = |all: &[u128]| {
+            Filter::OneOf(AGGREGATE, all.iter().map(|number| Value::Id(id(*number))).collect())
+        };
+        let filter = Filter::All(vec![named(&[1, 2]), is("state", 1)]);
+        assert_eq!(aggregates(&filter), Ok(Some(vec![id(1), id(2)])));
+        let either = Filter::Any(vec![named(&[1]), is("state", 1)]);
+        assert_eq!(aggregates(&either), Ok(None), "others too");
+        let row = |number: u128, state: i64| Stored {
+            key: Key::of(AggregateId(id(number))),
+            origin: Origin::default(),
+            values: vec![Value::Int(7), Value::Int(state), Value::Int(3)],
+        };
+        let meant = |filter: &Filter, row: &Stored| means(filter, &SHAPE, row);
+        assert!(meant(&filter, &row(1, 1)));
+        assert!(!meant(&filter, &row(1, 2)) && !meant(&filter, &row(3, 1)));
+        assert!(meant(&either, &row(3, 1)) && meant(&either, &row(1, 2)));
+        let range = Filter::Between("made", Bound::Included(3.into()), Bound::Excluded(3.into()));
+        assert!(!meant(&range, &row(1, 1)));
     }
 
     #[test]

@@ -76,7 +76,7 @@ mod tests {
             lines: 1,
             total: None,
             drafted_us,
-            submitted_us: None,
+            placed_us: None,
             changed_us: drafted_us,
         }
     }
@@ -100,7 +100,7 @@ mod tests {
         let placed = |order: &mut Order| {
             order.status = Status::Confirmed;
             order.total = Some(euro(500));
-            order.submitted_us = Some(NOON_US + DAY_US);
+            order.placed_us = Some(NOON_US + DAY_US);
         };
         rows.change(loaded, placed);
         rows.put(new, draft(NOON_US));

@@ -113,18 +113,13 @@ impl<T> TableRef<T> {
         Ok(Page { rows, position, total })
     }
 
-    /// Reads one row of what has come at least to `at_least`, if there is one.
-    pub async fn row(
-        &self,
-        at_least: Option<&Position>,
-        key: Key,
-    ) -> Result<Option<Stored>, Fault> {
-        self.follower.read(at_least, |()| ()).await?;
+    /// Reads these rows, as far as they are there, of what has come at least to `at_least`.
+    pub async fn rows(&self, at_least: Option<&Position>, keys: &[Key]) -> Result<Page, Fault> {
+        let ((), position) = self.follower.read(at_least, |()| ()).await?;
         let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
-        let keys = [key];
-        let rows = open.store.rows(open.filling, &keys);
+        let rows = open.store.rows(open.filling, keys);
         let rows = in_time(rows).await.map_err(unanswered)?;
-        Ok(rows.into_iter().next())
+        Ok(Page { rows, position, total: None })
     }
 
     /// The same from a copy of the tables, which is behind them, where pages are read from one and it

@@ -1,5 +1,7 @@
 //! Questions about orders and checkouts.
 
+use std::ops::Bound;
+
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 
 use super::{CheckoutNode, OrderNode, OrderStatus};
@@ -9,12 +11,12 @@ use crate::ids::{PublicOrderId, PublicUserId};
 use crate::lists::{connection, views};
 use crate::operations;
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
-use crate::scalars::GivenPosition;
+use crate::scalars::{GivenPosition, Instant, Long, TypedNumber};
 use domain::commerce::order::{Order, OrderNumber};
 use domain::id::AggregateId;
-use projections::plan::{Filter, Ordering};
+use projections::plan::{AGGREGATE, Filter, Ordering};
 use projections::table::Value;
-use projections::tables::orders;
+use projections::tables::orders::{self, FIRST_PLACED_US, FIRST_TOTAL};
 use sagas::checkout::{Checkout, checkout_id};
 
 const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM-2XWB, without 0, O, \
@@ -30,7 +32,57 @@ impl Compared for OrderStatus {
 }
 
 /// What columns of orders are called here.
-const WORDS: &[(&str, &str)] = &[("drafted_us", "createdAt"), ("buyer", "userId")];
+const WORDS: &[(&str, &str)] = &[
+    ("drafted_us", "createdAt"),
+    ("placed_us", "placedAt"),
+    ("buyer", "userId"),
+    (AGGREGATE, "number"),
+];
+
+impl Compared for TypedNumber {
+    fn value(&self) -> Value {
+        self.0.order_id().into()
+    }
+}
+
+/// What an order comes to, gross. Amounts of different currencies have no order.
+#[derive(InputObject, Clone)]
+pub struct TotalFilter {
+    /// ISO 4217, upper case.
+    currency: String,
+    /// In minor units (cents, yen, fils), like the other end; both ends belong to it.
+    from_minor: Option<Long>,
+    to_minor: Option<Long>,
+}
+
+impl TotalFilter {
+    /// Of drafts there is no total yet.
+    fn on(&self, column: &'static str) -> Filter {
+        let least = self.from_minor.map_or(FIRST_TOTAL, |from| from.0.max(FIRST_TOTAL));
+        let most = self.to_minor.map_or(Bound::Unbounded, |to| Bound::Included(to.0.into()));
+        let currency = Filter::OneOf("currency", vec![self.currency.as_str().into()]);
+        let span = Filter::Between(column, Bound::Included(least.into()), most);
+        Filter::All(vec![currency, span])
+    }
+}
+
+/// A span of time in which orders were placed; drafts are in none.
+#[derive(InputObject, Clone)]
+pub struct PlacedAtFilter {
+    from: Option<Instant>,
+    before: Option<Instant>,
+}
+
+impl PlacedAtFilter {
+    fn on(&self, column: &'static str) -> Filter {
+        let Self { from, before } = *self;
+        Filter::All(vec![DateTimeFilter { from, before }.on(column), only_placed(column)])
+    }
+}
+
+fn only_placed(column: &'static str) -> Filter {
+    Filter::Between(column, Bound::Included(FIRST_PLACED_US.into()), Bound::Unbounded)
+}
 
 filters! {
     /// Which orders.
@@ -38,6 +90,10 @@ filters! {
         status: OneOf<OrderStatus> = "status",
         user_id: OneOf<PublicUserId> = "buyer",
         created_at: DateTimeFilter = "drafted_us",
+        placed_at: PlacedAtFilter = "placed_us",
+        total: TotalFilter = "total",
+        /// As many as are named, at most 16.
+        number: OneOf<TypedNumber> = "aggregate",
     }
 }
 
@@ -45,6 +101,10 @@ filters! {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderOrderField {
     CreatedAt,
+    /// Drafts are not among them.
+    PlacedAt,
+    /// Of one currency, which `total` names.
+    Total,
 }
 
 #[derive(InputObject, Clone, Copy)]
@@ -60,8 +120,18 @@ impl OrderOrder {
     fn ordering(self) -> Ordering {
         let column = match self.field {
             OrderOrderField::CreatedAt => "drafted_us",
+            OrderOrderField::PlacedAt => "placed_us",
+            OrderOrderField::Total => "total",
         };
         Ordering { column, descending: self.direction == Direction::Descending }
+    }
+
+    /// What has no place in this order is left out.
+    fn leaves(self, filter: Filter) -> Filter {
+        match self.field {
+            OrderOrderField::CreatedAt | OrderOrderField::Total => filter,
+            OrderOrderField::PlacedAt => Filter::All(vec![filter, only_placed("placed_us")]),
+        }
     }
 }
 
@@ -105,6 +175,10 @@ impl OrderQueries {
         at_least: Option<GivenPosition>,
     ) -> Result<OrderConnection> {
         let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let filter = match order_by {
+            Some(order) => order.leaves(filter),
+            None => filter,
+        };
         let ordering = order_by.map_or(OrderOrder::NEWEST, OrderOrder::ordering);
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).orders;

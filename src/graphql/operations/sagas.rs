@@ -230,9 +230,10 @@ impl SagaQuery {
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
         lacks(context, at_least.as_ref())?;
         let key = Key::of(AggregateId(id));
-        let found = views(context).sagas.row(at_least.as_ref(), key).await;
+        let found = views(context).sagas.rows(at_least.as_ref(), &[key]).await;
         let found = found.map_err(|error| fault(&error))?;
-        Ok(found.and_then(|found| Some(SagaNode::of(key, sagas::Row::read(&found.values)?))))
+        let row = found.rows.first().and_then(|found| sagas::Row::read(&found.values));
+        Ok(row.map(|row| SagaNode::of(key, row)))
     }
 
     /// Sagas of every kind, by when they began, the newest first where nothing else is said.

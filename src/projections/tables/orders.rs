@@ -1,4 +1,4 @@
-//! The orders: newest first, of a status, of a buyer. A row each, without lines; the order itself has
+//! The orders: newest first, of a status, of a buyer; by when they were placed; by what they come to. A row each, without lines; the order itself has
 //! those.
 
 use crate::table::{
@@ -25,7 +25,8 @@ pub struct Row {
     pub total: Option<Money>,
     /// Microseconds since 1970 UTC, like the other times.
     pub drafted_us: i64,
-    pub submitted_us: Option<i64>,
+    /// None while it is a draft.
+    pub placed_us: Option<i64>,
     pub changed_us: i64,
 }
 
@@ -38,9 +39,9 @@ static SHAPE: Shape = Shape {
         Column::new("currency", Kind::Text(3)),
         Column::new("status", Kind::Int),
         Column::new("lines", Kind::Int),
-        Column::nullable("total", Kind::Int),
+        Column::new("total", Kind::Int),
         Column::new("drafted_us", Kind::Int),
-        Column::nullable("submitted_us", Kind::Int),
+        Column::new("placed_us", Kind::Int),
         Column::new("changed_us", Kind::Int),
     ],
     indexes: &[
@@ -48,6 +49,8 @@ static SHAPE: Shape = Shape {
         Index { name: "status", columns: &["status", "drafted_us"] },
         Index { name: "buyer", columns: &["buyer", "drafted_us"] },
         Index { name: "buyer_status", columns: &["buyer", "status", "drafted_us"] },
+        Index { name: "placed", columns: &["placed_us"] },
+        Index { name: "total", columns: &["currency", "total"] },
     ],
     tally: Some(&TALLY),
 };
@@ -63,6 +66,17 @@ static TALLY: Tally = Tally {
 };
 
 const DAY_US: i64 = 86_400_000_000;
+
+/// What an index orders is never empty: what a draft has not yet lies before all that there can be.
+const NO_TOTAL: i64 = -1;
+const NOT_PLACED_US: i64 = 0;
+/// The least that is a total, and the first time at which an order was placed: where lists by them begin.
+pub const FIRST_TOTAL: i64 = 0;
+pub const FIRST_PLACED_US: i64 = 1;
+
+fn some_from(value: i64, first: i64) -> Option<i64> {
+    (value >= first).then_some(value)
+}
 
 /// The statuses in the order of the numbers under which they are kept, which stand for ever.
 const STATUSES: [Status; 7] = [
@@ -87,9 +101,9 @@ impl table::Row for Row {
             self.currency.code().into(),
             status_value(self.status),
             i64::from(self.lines).into(),
-            self.total.map(|total| total.minor).into(),
+            self.total.map_or(NO_TOTAL, |total| total.minor).into(),
             self.drafted_us.into(),
-            self.submitted_us.into(),
+            self.placed_us.unwrap_or(NOT_PLACED_US).into(),
             self.changed_us.into(),
         ]
     }
@@ -103,16 +117,16 @@ impl table::Row for Row {
             currency,
             status: values.one_of(&STATUSES)?,
             lines: values.number()?,
-            total: values.maybe_int()?.map(|minor| Money::new(minor, currency)),
+            total: some_from(values.int()?, FIRST_TOTAL).map(|minor| Money::new(minor, currency)),
             drafted_us: values.int()?,
-            submitted_us: values.maybe_int()?,
+            placed_us: some_from(values.int()?, FIRST_PLACED_US),
             changed_us: values.int()?,
         })
     }
 
     /// An order is one of the day on which it was placed; a draft of the one on which it was begun.
     fn counts_as(&self) -> Option<Counted> {
-        let day = self.submitted_us.unwrap_or(self.drafted_us).div_euclid(DAY_US);
+        let day = self.placed_us.unwrap_or(self.drafted_us).div_euclid(DAY_US);
         let group = vec![day.into(), status_value(self.status), self.currency.code().into()];
         let gross = self.total.map_or(0, |total| total.minor);
         Some(Counted { group, rows: 1, sums: vec![gross] })
@@ -176,7 +190,7 @@ impl Table for Orders {
                     lines: 0,
                     total: None,
                     drafted_us: now,
-                    submitted_us: None,
+                    placed_us: None,
                     changed_us: now,
                 },
             ),
@@ -185,11 +199,11 @@ impl Table for Orders {
             Event::OrderLineRemoved { .. } => {
                 change(&|row| row.lines = row.lines.saturating_sub(1));
             }
-            Event::OrderSubmitted { lines, totals, .. } => change(&|row| {
+            Event::OrderSubmitted { lines, totals, at, .. } => change(&|row| {
                 row.status = Status::PendingPayment;
                 row.lines = *lines;
                 row.total = Some(totals.gross);
-                row.submitted_us = Some(now);
+                row.placed_us = Some(at.timestamp_micros());
             }),
             Event::OrderPlaced { .. } => change(&|row| row.status = Status::Placed),
             Event::OrderConfirmed { .. } => change(&|row| row.status = Status::Confirmed),

@@ -298,3 +298,88 @@ async fn what_cannot_be_ordered_is_refused() {
     );
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_found_by_number_by_total_and_by_when_they_were_placed() {
+    let app = TestApp::start().await;
+    let (product, variant) = teapot(&app, 50).await;
+    let mut orders = Vec::new();
+    for quantity in 1..=4 {
+        let lines = json!([{"productId": product, "variantId": variant, "locationId": SHELF,
+                            "quantity": quantity}]);
+        let input = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                           "lines": lines, "idempotencyKey": format!("d{quantity}")});
+        orders.push(app.done("draftOrder", input, "order { id number }").await["order"].take());
+    }
+    let mut placed = Vec::new();
+    for (key, order) in orders[..3].iter().enumerate() {
+        let place =
+            json!({"orderId": order["id"], "idempotencyKey": format!("p{key}"), "waitMs": 10_000});
+        placed.push(
+            app.done("placeOrder", place, "position order { placedAt totals { gross { minor } } }")
+                .await,
+        );
+    }
+    app.heads().await;
+    let found = async |arguments: &str| {
+        let query = format!("{{ orders({arguments}) {{ totalCount edges {{ node {{ id }} }} }} }}");
+        let data = app.data(&query, json!({})).await;
+        let edges = data["orders"]["edges"].as_array().expect("edges").clone();
+        assert_eq!(data["orders"]["totalCount"], edges.len());
+        let place =
+            |edge: &Value| orders.iter().position(|order| order["id"] == edge["node"]["id"]);
+        edges.iter().map(|edge| place(edge).expect("one of them")).collect::<Vec<_>>()
+    };
+    let number = |place: usize| orders[place]["number"].as_str().expect("a number").to_lowercase();
+    assert_eq!(found(&format!("where: {{number: {{eq: \"{}\"}}}}", number(3))).await, [3]);
+    let both = format!("{{in: [\"{}\", \"{}\", \"{}\"]}}", number(0), number(2), number(3));
+    assert_eq!(found(&format!("where: {{number: {both}}}")).await, [3, 2, 0], "the newest first");
+    let oldest = "orderBy: {field: CREATED_AT, direction: ASCENDING}";
+    assert_eq!(found(&format!("where: {{number: {both}}}, {oldest}")).await, [0, 2, 3]);
+    let confirmed = format!("where: {{number: {both}, status: {{eq: CONFIRMED}}}}");
+    assert_eq!(found(&confirmed).await, [2, 0]);
+
+    let by_placed = "orderBy: {field: PLACED_AT, direction: ASCENDING}";
+    assert_eq!(found(by_placed).await, [0, 1, 2], "no draft");
+    let since = placed[1]["order"]["placedAt"].as_str().expect("a time");
+    let filter = format!("where: {{placedAt: {{from: \"{since}\"}}}}, {by_placed}");
+    assert_eq!(found(&filter).await, [1, 2]);
+    let minor = &placed[1]["order"]["totals"]["gross"]["minor"];
+    let by_total = "orderBy: {field: TOTAL, direction: DESCENDING}";
+    let filter = format!("where: {{total: {{currency: \"EUR\", fromMinor: {minor}}}}}, {by_total}");
+    assert_eq!(found(&filter).await, [2, 1]);
+    let filter = format!("where: {{total: {{currency: \"EUR\", toMinor: {minor}}}}}, {by_total}");
+    assert_eq!(found(&filter).await, [1, 0]);
+    let filter = format!("where: {{total: {{currency: \"USD\"}}}}, {by_total}");
+    assert_eq!(found(&filter).await, [] as [usize; 0]);
+
+    // Pages of what is named are pages like others.
+    let page = async |after: Value| {
+        let query = format!(
+            "query($after: String) {{ orders(where: {{number: {both}}}, first: 2, after: $after) {{
+            edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage }} }} }}"
+        );
+        app.data(&query, json!({"after": after})).await["orders"].take()
+    };
+    let first = page(Value::Null).await;
+    assert_eq!(first["pageInfo"]["hasNextPage"], true);
+    let second = page(first["edges"][1]["cursor"].clone()).await;
+    assert_eq!(second["edges"][0]["node"]["id"], orders[0]["id"]);
+    assert_eq!(
+        (second["edges"].as_array().map(Vec::len), &second["pageInfo"]["hasNextPage"]),
+        (Some(1), &json!(false))
+    );
+    for (arguments, code) in [
+        (by_total, "INVALID_FILTER"),
+        ("where: {number: {eq: \"4T7K\"}}", "INVALID_VALUE"),
+        (
+            &format!("where: {{or: [{{number: {both}}}, {{status: {{eq: DRAFT}}}}]}}"),
+            "INVALID_FILTER",
+        ),
+    ] {
+        let reply =
+            app.reply(&format!("{{ orders({arguments}) {{ totalCount }} }}"), json!({})).await;
+        assert_eq!(reply["errors"][0]["extensions"]["code"], code, "{arguments}: {reply}");
+    }
+    app.stop().await;
+}
