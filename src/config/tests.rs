@@ -79,19 +79,9 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ("[cluster]\naddress = '127.0.0.1:1'", "cluster.address", "database"),
         ("[cluster]\nadvertise = 'here:1'", "cluster.advertise", "cluster.address"),
         (
-            "database = 'mysql://h/d'\n[cluster]\naddress = '127.0.0.1:1'",
-            "node.name",
-            "such as node-1",
-        ),
-        (
             "database = 'mysql://h/d'\n[node]\nname = 'till_7'\n[cluster]\naddress = '127.0.0.1:1'",
             "node.name",
             "such as node-1",
-        ),
-        (
-            "database = 'mysql://h/d'\n[node]\nname = 'n'\n[cluster]\naddress = '0.0.0.0:1'",
-            "cluster.advertise",
-            "by which one",
         ),
         ("[cluster]\nweight = 0", "cluster.weight", "from 1 to 64"),
         ("listen = ", "syntax", "not TOML"),
@@ -102,6 +92,18 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         assert!(error.problem.contains(right), "{error}");
         assert!(error.origin.contains('/'), "the file is named: {error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+    // What is missing stands nowhere.
+    let (nameless, anywhere) = (
+        "database = 'mysql://h/d'\n[cluster]\naddress = '127.0.0.1:1'",
+        "database = 'mysql://h/d'\n[node]\nname = 'n'\n[cluster]\naddress = '0.0.0.0:1'",
+    );
+    for (text, key, right) in
+        [(nameless, "node.name", "such as node-1"), (anywhere, "cluster.advertise", "by which one")]
+    {
+        let error = read(text, &[], &[]).expect_err(text);
+        assert_eq!((error.key.as_str(), error.origin.as_str()), (key, "default"));
+        assert!(error.problem.contains(right), "{error}");
     }
     let variable = ("EMPORIUM_LIMITS_MAILBOX_MAX", "many");
     let error = read("", &[variable], &[]).expect_err("not a number");

@@ -70,12 +70,16 @@ pub struct Database {
     turn: Arc<Mutex<()>>,
 }
 
-/// What the writer keeps of the file, in KiB where it is negative: the inner pages of some indexes of
-/// a million rows, which would be read again for each row that is written.
-const CACHE_SIZE: &str = "-16384";
-/// Pages of 4 KiB that are written before they are brought home. The same page is often among them more
-/// than once, and goes home once.
-const CHECKPOINT_PAGES: &str = "4096";
+/// What the writer keeps of the file, in KiB where it is negative, and how many pages of 4 KiB it writes
+/// before they are brought home. Rows of lists go into pages of five trees in no order: what is not kept
+/// is read again for each, and what is written often between two goes home once.
+fn pace(flush: Flush) -> (&'static str, &'static str) {
+    match flush {
+        Flush::EachCommit => ("-16384", "4096"),
+        Flush::Sometimes => ("-65536", "16384"),
+    }
+}
+
 /// Batches come in few sizes; each is a prepared statement.
 const STATEMENTS_CACHED: usize = 128;
 
@@ -104,10 +108,8 @@ impl Database {
             .busy_timeout(options.busy_timeout)
             .statement_cache_capacity(STATEMENTS_CACHED)
             .disable_statement_logging();
-        let writer = connect
-            .clone()
-            .pragma("cache_size", CACHE_SIZE)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        let (kept, pages) = pace(options.flush);
+        let writer = connect.clone().pragma("cache_size", kept).pragma("wal_autocheckpoint", pages);
         let database = Self {
             readers: Connections::new(Opener(connect), options.readers),
             writer: Connections::new(Opener(writer), 1),
