@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod views;
 pub mod request;
+pub mod access;
 
 pub mod personal;
 pub mod admission;

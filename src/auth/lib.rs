@@ -1,37 +1,52 @@
-//! Who asks: the [`Principal`] that every request runs as. Reads no token yet; it never decides
-//! what a principal may do to one aggregate.
+//! Who asks, and what he may do: the [`Principal`] that every request runs as. Reads no token, knows
+//! no aggregate, and asks nothing: what a principal may do was gathered when it was made.
+
+mod grants;
 
 use std::sync::Arc;
 
-use domain::principal::Principal as Identity;
+use domain::principal::{Principal as Identity, PrincipalKind};
+
+pub use grants::{Grants, Reach};
+
+/// What nobody in particular is called.
+const ANONYMOUS: &str = "anonymous";
 
 /// Whoever a request runs as.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     /// Who that is, in the metadata of events; scopes idempotency keys.
     pub identity: Arc<Identity>,
-    permissions: &'static [Permission],
+    /// What he may do, as it stood when the request came in.
+    pub grants: Arc<Grants>,
 }
 
-/// What a root field of the API needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// To see what aggregates and views hold.
-    Read,
-    /// To send commands to aggregates.
-    Write,
-    /// To look after the actors themselves.
-    Operate,
+/// What is known of who may do what. In memory: nobody waits for it, and it is asked with every request.
+pub trait Access: Send + Sync + 'static {
+    /// The principal of an identity that was proved, with what it may do now: a user's by what he was
+    /// given, a client's likewise, and of anybody else what is public. Whoever is suspended or closed may do
+    /// nothing that is not public.
+    fn principal(&self, identity: Arc<Identity>) -> Principal;
+
+    /// Who has not said who he is.
+    fn anonymous(&self) -> Principal {
+        Principal::anonymous()
+    }
 }
 
 impl Principal {
     /// Who everybody is on a server that was started to be tried out: may do everything.
     pub fn demo() -> Self {
-        use Permission::{Operate, Read, Write};
-        Self { identity: Identity::client("demo"), permissions: &[Read, Write, Operate] }
+        Self { identity: Identity::client("demo"), grants: Arc::new(Grants::everything()) }
     }
 
-    pub fn may(&self, permission: Permission) -> bool {
-        self.permissions.contains(&permission)
+    /// Sees what is public.
+    pub fn anonymous() -> Self {
+        let nobody = Identity::new(PrincipalKind::Guest, ANONYMOUS);
+        Self { identity: Arc::new(nobody), grants: Arc::new(Grants::public()) }
+    }
+    /// He has not said who he is.
+    pub fn is_anonymous(&self) -> bool {
+        self.identity.kind == PrincipalKind::Guest && &*self.identity.subject == ANONYMOUS
     }
 }

@@ -10,20 +10,20 @@ use uuid::Uuid;
 
 use super::context::{AsOf, engine, moment};
 use super::errors::{INVALID_ID, coded, fault};
-use super::guard::Needs;
+use super::guard::{Need, Needs};
 use super::ids;
 use super::rows::{Window, rows};
 use super::scalars::{Instant, Long};
 use super::texts::{Data, Text};
 use actors::history::{By, Happened, Shown};
 use application::diff;
-use auth::Permission::Operate;
+use domain::access::permission::Permission::HistoryRead;
 use domain::id::AggregateId;
 use projections::cursor;
 use projections::table::{Key, Value};
 
 /// What the root fields need. Whatever happened stands in it, whoever it was about.
-pub const NEEDS: Needs = &[(Operate, &["history", "diff"])];
+pub const NEEDS: Needs = &[(Need::All(HistoryRead), &["history", "diff"])];
 
 #[derive(Default)]
 pub struct HistoryQuery;

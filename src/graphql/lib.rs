@@ -39,9 +39,10 @@ use async_graphql::{
 use actors::aggregate_ref::Engine;
 pub use actors::request::{self, Place, RequestScope};
 use application::Application;
+use application::access::Known;
 use application::caller::Caller;
 pub use application::views::Views;
-use auth::Principal;
+use auth::{Access, Principal};
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
 use domain::id::AggregateId;
@@ -76,6 +77,7 @@ pub struct GraphqlSchema {
     schema: Inner,
     documents: Documents,
     limits: DocumentLimits,
+    access: Known,
 }
 
 /// One request, whatever it came by.
@@ -128,8 +130,14 @@ pub struct Reply {
 
 impl GraphqlSchema {
     pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+        let access = Known::new(&views);
         let schema = builder(&limits).data(Application { engine, views }).finish();
-        Self { schema, documents: Documents::default(), limits }
+        Self { schema, documents: Documents::default(), limits, access }
+    }
+
+    /// Who may do what here.
+    pub fn access(&self) -> &dyn Access {
+        &self.access
     }
 
     /// Checks a request against limits and guard, and runs it.
@@ -173,7 +181,10 @@ impl GraphqlSchema {
             return refused(Outcome::ReadOnly, error);
         }
         if let Err(error) = guard::admit(&principal, operation) {
-            return refused(Outcome::Forbidden, error);
+            return match error {
+                guard::Refused::Unauthenticated(error) => refused(Outcome::Unauthenticated, error),
+                guard::Refused::Forbidden(error) => refused(Outcome::Forbidden, error),
+            };
         }
         let (variables, plan) = match self.bind(operation, call.variables) {
             Ok(bound) => bound,

@@ -1,4 +1,9 @@
-//! The context access: who there is, and what they may be.
+//! The context access: who there is, what they may be, and what may be permitted to them.
+
+pub mod permission;
+pub mod scope;
+pub mod shipped;
+pub mod belongs;
 
 pub mod email_reservation;
 pub mod user;

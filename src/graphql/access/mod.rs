@@ -10,16 +10,20 @@ pub use types::{UserNode, UserStanding};
 
 use async_graphql::MergedObject;
 
+use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use auth::Permission::{Read, Write};
-use mutation::{UserCommands, UserUseCases};
+use domain::access::permission::Permission::{RolesAssign, UsersRead, UsersWrite};
+use mutation::{RoleCommands, StandingCommands, UserUseCases};
 
 #[derive(MergedObject, Default)]
-pub struct AccessMutation(UserCommands, UserUseCases);
+pub struct AccessMutation(StandingCommands, RoleCommands, UserUseCases);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["user", "userByEmail", "users"]),
-    (Write, &["registerUser", "updateUserProfile", "changeUserEmail"]),
-    (Write, UserCommands::FIELDS),
+    (Of(UsersRead), &["user", "users"]),
+    (All(UsersRead), &["userByEmail"]),
+    (All(UsersWrite), &["registerUser"]),
+    (Of(UsersWrite), &["updateUserProfile", "changeUserEmail"]),
+    (All(UsersWrite), StandingCommands::FIELDS),
+    (All(RolesAssign), RoleCommands::FIELDS),
 ];

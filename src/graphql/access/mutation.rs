@@ -57,7 +57,7 @@ inputs! {
     }
 }
 
-mutations! { UserCommands {
+mutations! { StandingCommands {
     fn suspend_user(input: UserReasonInput) -> UserPayload =
         Command::Suspend { reason: input.reason };
 
@@ -66,6 +66,9 @@ mutations! { UserCommands {
     /// Closes an account for good; its e-mail address becomes free.
     fn close_user(input: UserReasonInput) -> UserPayload = Command::Close { reason: input.reason };
 
+} }
+
+mutations! { RoleCommands {
     /// Gives a role in a scope, or changes until when it holds.
     fn assign_role(input: AssignRoleInput) -> UserPayload = Command::AssignRole {
         role: input.role,

@@ -10,8 +10,11 @@ pub use types::{CheckoutNode, OrderNode, OrderStatus};
 
 use async_graphql::MergedObject;
 
+use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use auth::Permission::{Operate, Read, Write};
+use domain::access::permission::Permission::{
+    ClusterOperate, OrdersRead, OrdersWrite, StatisticsRead,
+};
 use mutation::{OrderCommands, OrderUseCases};
 
 #[derive(MergedObject, Default)]
@@ -22,9 +25,10 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["order", "orders", "checkout", "checkouts", "ordersByDay"]),
+    (Of(OrdersRead), &["order", "orders", "checkout", "checkouts"]),
+    (All(StatisticsRead), &["ordersByDay"]),
     (
-        Write,
+        Of(OrdersWrite),
         &[
             "draftOrder",
             "addOrderLine",
@@ -35,6 +39,6 @@ pub const NEEDS: Needs = &[
             "abortCheckout",
         ],
     ),
-    (Operate, &["retryCheckout"]),
-    (Write, OrderCommands::FIELDS),
+    (All(ClusterOperate), &["retryCheckout"]),
+    (Of(OrdersWrite), OrderCommands::FIELDS),
 ];

@@ -10,26 +10,17 @@ pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, orderi
 
 use async_graphql::MergedObject;
 
+use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use auth::Permission::{Operate, Read, Write};
+use domain::access::permission::Permission::{ClusterOperate, ClusterRead, SchemaRead};
 
 #[derive(MergedObject, Default)]
 pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["serverInfo"]),
-    (Write, &["noOp"]),
-    (
-        Operate,
-        &[
-            "operations",
-            "saga",
-            "sagas",
-            "quarantineActor",
-            "releaseActor",
-            "retrySaga",
-            "abortSaga",
-        ],
-    ),
+    (Of(SchemaRead), &["serverInfo"]),
+    (Of(SchemaRead), &["noOp"]),
+    (All(ClusterRead), &["operations", "saga", "sagas"]),
+    (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
 ];

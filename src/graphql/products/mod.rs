@@ -19,8 +19,12 @@ pub use types::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemN
 
 use async_graphql::MergedObject;
 
+use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use auth::Permission::{Read, Write};
+use domain::access::permission::Permission::{
+    CatalogueRead, CatalogueWrite, LocationsRead, LocationsWrite, PricesWrite, StockRead,
+    StockWrite,
+};
 use locations::{LocationCommands, LocationQuery, LocationUseCases};
 use mutation::{ProductCommands, ProductCreation};
 pub(crate) use price_mutation::wanted_list;
@@ -49,15 +53,17 @@ pub struct ProductsMutation(
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["product", "products", "variants", "priceList", "defaultPriceList"]),
-    (Read, &["stockItem", "stock", "holds", "location", "locations", "transfer"]),
-    (Read, &["searchProducts"]),
-    (Write, &["createProduct", "addVariant", "createLocation"]),
-    (Write, &["openStock", "receiveStock", "holdStock", "sellStock", "shipHold", "transferStock"]),
-    (Write, &["openPriceList", "setPrice", "removePrice"]),
-    (Write, ProductCommands::FIELDS),
-    (Write, PriceListCommands::FIELDS),
-    (Write, StockCommands::FIELDS),
-    (Write, LocationCommands::FIELDS),
-    (Write, &["closeLocation", "reopenLocation"]),
+    (All(CatalogueRead), &["product", "products", "variants", "priceList", "defaultPriceList"]),
+    (All(CatalogueRead), &["searchProducts"]),
+    (All(LocationsRead), &["location", "locations"]),
+    (Of(StockRead), &["stockItem", "stock", "holds", "transfer"]),
+    (All(CatalogueWrite), &["createProduct", "addVariant"]),
+    (All(CatalogueWrite), ProductCommands::FIELDS),
+    (All(PricesWrite), &["openPriceList", "setPrice", "removePrice"]),
+    (All(PricesWrite), PriceListCommands::FIELDS),
+    (All(LocationsWrite), &["createLocation", "closeLocation", "reopenLocation"]),
+    (All(LocationsWrite), LocationCommands::FIELDS),
+    (Of(StockWrite), &["openStock", "receiveStock", "holdStock", "sellStock", "shipHold"]),
+    (Of(StockWrite), &["transferStock"]),
+    (Of(StockWrite), StockCommands::FIELDS),
 ];

@@ -16,7 +16,7 @@ use actors::aggregate_ref::Fault;
 use actors::reading::Reading;
 use actors::search::Searched;
 use application::caller::Caller;
-use auth::Permission;
+use domain::access::permission::Permission;
 use domain::id::AggregateId;
 use domain::money::{Currency, Money, MoneyError};
 use domain::products::price_list::default_list;
@@ -149,7 +149,7 @@ fn wanted(context: &Context<'_>, filter: ProductSearchFilter) -> Result<Wanted> 
     };
     let principal = &context.data_unchecked::<Caller>().principal;
     let is_open = statuses.iter().all(|status| *status == Status::Published);
-    if !is_open && !principal.may(Permission::Write) {
+    if !is_open && !principal.grants.may_everywhere(Permission::CatalogueWrite) {
         return Err(coded(FORBIDDEN, "only published products are open to you"));
     }
     let price = price

@@ -12,8 +12,9 @@ pub use types::CalendarNode;
 
 use async_graphql::MergedObject;
 
+use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use auth::Permission::{Read, Write};
+use domain::access::permission::Permission::{CalendarsRead, CalendarsWrite};
 use mutation::{CalendarCommands, CalendarCreation};
 
 #[derive(MergedObject, Default)]
@@ -24,7 +25,8 @@ pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Read, &["calendar", "calendars", "calendarEvents", "events", "freeBusy"]),
-    (Write, &["createCalendar", "scheduleEvent"]),
-    (Write, CalendarCommands::FIELDS),
+    (Of(CalendarsRead), &["calendar", "calendars", "calendarEvents", "events", "freeBusy"]),
+    (All(CalendarsWrite), &["createCalendar"]),
+    (Of(CalendarsWrite), &["scheduleEvent"]),
+    (Of(CalendarsWrite), CalendarCommands::FIELDS),
 ];
