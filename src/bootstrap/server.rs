@@ -169,9 +169,11 @@ async fn become_ready(
 ) -> Result<(), Failure> {
     program.followers.caught_up().await;
     if settings.general.demo {
-        demo::prepare(&program.schema(), &program.node.engine, &program.followers)
-            .await
-            .map_err(|error| Failure::failed("making the demo data", error))?;
+        // What is there to be tried out is no reason to serve nothing: a shard may be stopped.
+        let made = demo::prepare(&program.schema(), &program.node.engine, &program.followers).await;
+        if let Err(error) = made {
+            tracing::error!(error = %chain(&error), "the demo data could not be made whole");
+        }
     }
     running.caught_up.store(true, Ordering::Release);
     let mut output = Output::default();

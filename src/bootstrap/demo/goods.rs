@@ -60,7 +60,7 @@ const fn v(
 }
 
 #[rustfmt::skip]
-pub const GOODS: [Good; 44] = [
+pub const GOODS: [Good; 45] = [
     good("Coffee and tea", "Espresso beans", "Dark roast, whole beans.", REDUCED, &[
         v("ESP-250", "250 g", "6.90", "7.90", [400, 60]),
         v("ESP-1000", "1 kg", "23.50", "26.50", [180, 20]),
@@ -212,5 +212,8 @@ pub const GOODS: [Good; 44] = [
     ]),
     good("To try things out", "A payment answered twice", "The provider says yes two times.", NONE, &[
         v("TRY-05", "one", "10.05", "10.05", [1_000, 0]),
+    ]),
+    good("To try things out", "A payment that hangs", "The first request is never answered.", NONE, &[
+        v("TRY-06", "one", "10.06", "10.06", [1_000, 0]),
     ]),
 ];

@@ -7,6 +7,7 @@
 //! | 03 | the first request is not answered, but the payment stands |
 //! | 04 | the first request is not answered and never arrived |
 //! | 05 | approved, and the answer comes twice |
+//! | 06 | the first request never arrived, and whoever waits for its answer waits for ever |
 //! | anything else | approved |
 //!
 //! Remembers the last [`REFERENCES_MAX`] references, voided ones included, and none of them when the
@@ -39,6 +40,7 @@ enum Behaviour {
     UnansweredApproved,
     UnansweredLost,
     ApproveTwice,
+    NeverAnswered,
 }
 
 impl Behaviour {
@@ -48,6 +50,7 @@ impl Behaviour {
             3 => Self::UnansweredApproved,
             4 => Self::UnansweredLost,
             5 => Self::ApproveTwice,
+            6 => Self::NeverAnswered,
             _ => Self::Approve,
         }
     }
@@ -128,20 +131,19 @@ impl TestProvider {
             _ => None,
         }
     }
-}
 
-#[async_trait]
-impl PaymentProvider for TestProvider {
-    async fn authorize(&self, reference: &str, amount: Money) -> PaymentOutcome {
+    /// What is answered to a request, if anything ever is.
+    fn answer(&self, reference: &str, amount: Money) -> Option<PaymentOutcome> {
         let behaviour = Behaviour::of(amount);
         let mut book = self.book.lock();
         if let Some(standing) = book.payments.get(reference) {
-            return standing.outcome();
+            return Some(standing.outcome());
         }
-        if behaviour == Behaviour::UnansweredLost && !book.lost.contains(reference) {
+        let is_lost = matches!(behaviour, Behaviour::UnansweredLost | Behaviour::NeverAnswered);
+        if is_lost && !book.lost.contains(reference) {
             let reference = book.remember(reference);
             book.lost.insert(reference);
-            return PaymentOutcome::Unknown;
+            return (behaviour == Behaviour::UnansweredLost).then_some(PaymentOutcome::Unknown);
         }
         let standing = match behaviour {
             Behaviour::Decline => Standing::Declined,
@@ -150,7 +152,7 @@ impl PaymentProvider for TestProvider {
         book.enter(reference, standing);
         drop(book);
         match behaviour {
-            Behaviour::UnansweredApproved => return PaymentOutcome::Unknown,
+            Behaviour::UnansweredApproved => return Some(PaymentOutcome::Unknown),
             Behaviour::ApproveTwice => {
                 let notice = Notice { reference: reference.into(), outcome: standing.outcome() };
                 // Without a listener it is not heard, like any notice.
@@ -158,7 +160,17 @@ impl PaymentProvider for TestProvider {
             }
             _ => {}
         }
-        standing.outcome()
+        Some(standing.outcome())
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for TestProvider {
+    async fn authorize(&self, reference: &str, amount: Money) -> PaymentOutcome {
+        match self.answer(reference, amount) {
+            Some(outcome) => outcome,
+            None => std::future::pending().await,
+        }
     }
 
     async fn query(&self, reference: &str) -> PaymentOutcome {
@@ -215,6 +227,19 @@ mod tests {
         }
         let other = provider.authorize("100", euro(999)).await;
         assert_eq!(other, approved(100), "the amount that stands");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_what_is_never_answered_gives_up_and_asks_again() {
+        let provider = TestProvider::default();
+        tokio::select! {
+            biased;
+            outcome = provider.authorize("hangs", euro(506)) => panic!("{outcome:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(provider.query("hangs").await, PaymentOutcome::NotFound);
+        let approved = PaymentOutcome::Approved { amount: euro(506), provider: Arc::clone(&NAME) };
+        assert_eq!(provider.authorize("hangs", euro(506)).await, approved);
     }
 
     #[tokio::test]

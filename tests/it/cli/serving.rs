@@ -95,7 +95,7 @@ async fn a_server_says_one_line_is_alone_and_stops_clean() {
     assert_eq!(on_hand(&server, &shelf).await, 1);
     let data = server.data(count, json!({})).await;
     let edges = |list: &str| data[list]["edges"].as_array().map_or(0, Vec::len);
-    assert_eq!((edges("products"), edges("orders")), (44, 13), "{data}");
+    assert_eq!((edges("products"), edges("orders")), (45, 13), "{data}");
     server.signal("INT");
     assert_eq!(server.end().0, Some(0));
 }
