@@ -46,6 +46,16 @@ impl Position {
         other.shards().map(missing).fold(0, u64::saturating_add)
     }
 
+    /// The same, with what `other` has seen too.
+    pub fn and(mut self, other: &Self) -> Self {
+        for (shard, seq) in other.shards() {
+            if self.seq(shard) < seq {
+                self.set(shard, seq);
+            }
+        }
+        self
+    }
+
     /// Everything that `other` has seen was seen here too.
     pub fn reaches(&self, other: &Self) -> bool {
         other.shards().all(|(shard, seq)| self.seq(shard) >= seq)

@@ -17,6 +17,7 @@ use emporium::projections::position_token;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use super::PATIENCE;
 use super::database::vault;
 use super::gate::Gate;
 
@@ -95,7 +96,7 @@ impl TestApp {
             .payments(payments.clone())
             .clock(clock);
         let node = builder.start().await.expect("a node starts");
-        assert!(node.all_served(Duration::from_secs(30)).await, "shards are taken");
+        assert!(node.all_served(PATIENCE).await, "shards are taken");
         let program = builder.complete(node).await.expect("the followers start");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));

@@ -15,7 +15,8 @@ pub mod proxy;
 use std::time::Duration;
 
 /// How long a condition may take to come true before the test that waits for it fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Long, because the machine may be busy: nothing waits longer than it must.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `condition` gives a value; fails the test, naming `what`, if it never does.
 pub async fn eventually<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T

@@ -25,7 +25,7 @@ pub enum Mode {
 pub struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
-    cuts: Arc<AtomicU64>,
+    losses: Arc<AtomicU64>,
     listening: JoinHandle<()>,
 }
 
@@ -35,8 +35,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (mode, modes) = watch::channel(Mode::Pass);
-        let cuts = Arc::new(AtomicU64::new(0));
-        let counter = cuts.clone();
+        let losses = Arc::new(AtomicU64::new(0));
+        let counter = losses.clone();
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(&upstream).await else {
@@ -45,7 +45,7 @@ impl Proxy {
                 tokio::spawn(carry(client, server, modes.clone(), counter.clone()));
             }
         });
-        Self { address, mode, cuts, listening }
+        Self { address, mode, losses, listening }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -56,9 +56,9 @@ impl Proxy {
         self.mode.send_replace(mode);
     }
 
-    /// How many connections were cut so far.
-    pub fn cuts(&self) -> u64 {
-        self.cuts.load(Ordering::SeqCst)
+    /// How often something was lost so far: a connection, or bytes in a black hole.
+    pub fn losses(&self) -> u64 {
+        self.losses.load(Ordering::SeqCst)
     }
 }
 
@@ -73,7 +73,7 @@ async fn carry(
     mut client: TcpStream,
     mut server: TcpStream,
     modes: watch::Receiver<Mode>,
-    cuts: Arc<AtomicU64>,
+    losses: Arc<AtomicU64>,
 ) {
     let mut asked = vec![0; 64 << 10];
     let mut answered = vec![0; 64 << 10];
@@ -88,10 +88,13 @@ async fn carry(
         let mode = *modes.borrow();
         let written = match (mode, from_client) {
             (Mode::CutBeforeForward, true) | (Mode::CutAfterAnswer, false) => {
-                cuts.fetch_add(1, Ordering::SeqCst);
+                losses.fetch_add(1, Ordering::SeqCst);
                 return;
             }
-            (Mode::Blackhole, _) => continue,
+            (Mode::Blackhole, _) => {
+                losses.fetch_add(1, Ordering::SeqCst);
+                continue;
+            }
             (_, true) => server.write_all(&asked[..count]).await,
             (_, false) => client.write_all(&answered[..count]).await,
         };

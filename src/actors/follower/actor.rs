@@ -47,11 +47,12 @@ pub enum FollowerMessage {
     GoOnWith(Box<dyn Successor>),
 }
 
-/// What takes the place of a follower's work, without a step back.
+/// What takes the place of a follower's work, without a step back. Let go of when that is done, or was
+/// tried in vain.
 pub trait Successor: Send {
     /// Waits until the work has come as far there as `position`, and has it count from then on; false
     /// where that did not come about, and all is as it was.
-    fn comes_to<'a>(self: Box<Self>, position: &'a Position) -> BoxFuture<'a, bool>;
+    fn comes_to<'a>(&'a mut self, position: &'a Position) -> BoxFuture<'a, bool>;
 }
 
 /// See the module.
@@ -69,6 +70,8 @@ pub struct FollowerState<F: Follower> {
     published: FollowerRef<F::Content>,
     follower: F,
     cursor: Cursor,
+    /// What readers were shown, where the cursor has not come to that again.
+    shown: Option<Position>,
     content: F::Content,
     parked: Arc<ParkedSet>,
     /// Position and parked entries of the last checkpoint.
@@ -87,8 +90,7 @@ impl<F: Follower> Actor for FollowerActor<F> {
         myself: ActorRef<FollowerMessage>,
         (services, published, mut follower): Self::Arguments,
     ) -> Result<FollowerState<F>, ActorProcessingErr> {
-        let (begin, stored) = begin(&mut follower, &services, &published).await?;
-        published.publish(begin.clone());
+        let Begun { begin, stored, shown } = begin(&mut follower, &services, &published).await?;
         published.attend(myself.clone());
         let pace = (published.clone(), F::PAUSE);
         wake(&services, myself.clone(), pace, FollowerMessage::CatchUp);
@@ -100,7 +102,19 @@ impl<F: Follower> Actor for FollowerActor<F> {
         let mut cursor = Cursor::new(Arc::clone(&services), position, F::TURN_BYTES);
         cursor.is_partitioned = F::PARTITIONED;
         let pace = (Instant::now(), Duration::ZERO);
-        Ok(FollowerState { services, published, follower, cursor, content, parked, stored, pace })
+        let mut state = FollowerState {
+            services,
+            published,
+            follower,
+            cursor,
+            shown,
+            content,
+            parked,
+            stored,
+            pace,
+        };
+        state.publish();
+        Ok(state)
     }
 
     async fn handle(
@@ -185,24 +199,26 @@ impl<F: Follower> FollowerState<F> {
         Ok(())
     }
 
-    fn publish(&self) {
-        self.published.publish(Moment {
-            content: self.content.clone(),
-            position: self.cursor.position.clone(),
-            parked: Arc::clone(&self.parked),
-        });
+    fn publish(&mut self) {
+        let mut position = self.cursor.position.clone();
+        self.shown.take_if(|shown| position.reaches(shown));
+        if let Some(shown) = &self.shown {
+            position = position.and(shown);
+        }
+        let (content, parked) = (self.content.clone(), Arc::clone(&self.parked));
+        self.published.publish(Moment { content, position, parked });
     }
 
     /// Goes on where its work stands, which is not where it left it.
     async fn begin_again(&mut self) -> Result<(), FollowError> {
         let name = F::NAME.name;
         tracing::info!(follower = name, "what it wrote stands elsewhere; it reads on from there");
-        let (begin, stored) = begin(&mut self.follower, &self.services, &self.published).await?;
-        self.published.publish(begin.clone());
-        self.content = begin.content;
-        self.cursor.position = begin.position;
-        self.parked = begin.parked;
-        self.stored = stored;
+        let begun = begin(&mut self.follower, &self.services, &self.published).await?;
+        self.content = begun.begin.content;
+        self.cursor.position = begun.begin.position;
+        self.parked = begun.begin.parked;
+        (self.stored, self.shown) = (begun.stored, begun.shown);
+        self.publish();
         Ok(())
     }
 
@@ -229,10 +245,14 @@ impl<F: Follower> FollowerState<F> {
     }
 
     /// Goes on in another place, when what is done there has come as far as this has.
-    async fn go_on_with(&mut self, successor: Box<dyn Successor>) -> Result<(), FollowError> {
-        let here = self.cursor.position.shards();
-        let here = here.filter(|(shard, _)| self.services.feed.is_read_here(*shard)).collect();
-        if successor.comes_to(&here).await { self.begin_again().await } else { Ok(()) }
+    async fn go_on_with(&mut self, mut successor: Box<dyn Successor>) -> Result<(), FollowError> {
+        let shown = self.published.position();
+        let is_read_here = |(shard, _): &(u16, u64)| self.services.feed.is_read_here(*shard);
+        let here = shown.shards().filter(is_read_here).collect();
+        if successor.comes_to(&here).await {
+            self.begin_again().await?;
+        }
+        Ok(())
     }
 
     async fn try_parked(
@@ -399,20 +419,30 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
 }
 
+/// Where a follower begins.
+struct Begun<C> {
+    begin: Moment<C>,
+    /// Position and parked entries of what is stored.
+    stored: (Position, Arc<ParkedSet>),
+    /// What readers were shown, where that is not gone back behind.
+    shown: Option<Position>,
+}
+
 /// Where to begin: what an earlier life of this actor published, so that readers never see the
-/// follower go back; else the last checkpoint; else the first entry. With what is stored.
+/// follower go back; else the last checkpoint; else the first entry.
 async fn begin<F: Follower>(
     follower: &mut F,
     services: &NodeServices,
     published: &FollowerRef<F::Content>,
-) -> Result<(Moment<F::Content>, (Position, Arc<ParkedSet>)), FollowError> {
+) -> Result<Begun<F::Content>, FollowError> {
     let published = Moment::clone(&published.moment());
-    let Some(stored) = follower.begin(services).await? else {
-        return Ok((published, <_>::default()));
+    let Some(begin) = follower.begin(services).await? else {
+        return Ok(Begun { begin: published, stored: <_>::default(), shown: None });
     };
-    let of_stored = (stored.position.clone(), Arc::clone(&stored.parked));
-    if !F::STANDS_WHERE_STORED && published.position.reaches(&stored.position) {
-        return Ok((published, of_stored));
+    let stored = (begin.position.clone(), Arc::clone(&begin.parked));
+    if !F::STANDS_WHERE_STORED && published.position.reaches(&begin.position) {
+        return Ok(Begun { begin: published, stored, shown: None });
     }
-    Ok((stored, of_stored))
+    let shown = follower.shows_the_same().then_some(published.position);
+    Ok(Begun { begin, stored, shown })
 }

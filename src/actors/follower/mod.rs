@@ -63,6 +63,13 @@ pub trait Follower: Send + Sync + 'static {
         async { Ok(checkpoint::load::<Self::Content>(services, Self::NAME).await?) }
     }
 
+    /// Whether what it shows since it [began](Self::begin) is what was shown before: of such work
+    /// readers see no step back, though it is done again from where it is stored. What was read beyond
+    /// that left nothing to store.
+    fn shows_the_same(&self) -> bool {
+        false
+    }
+
     /// Has it stored where it stands, and says whether that was done.
     fn store(
         &mut self,

@@ -141,6 +141,10 @@ impl<T: Table> Follower for EventFollower<T> {
         self.writer.begin(services).await.map(Some)
     }
 
+    fn shows_the_same(&self) -> bool {
+        self.writer.shows_the_same
+    }
+
     async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
         self.writer.look(services).await
     }

@@ -234,7 +234,7 @@ impl KeeperState {
         let store = Arc::clone(&self.setup.services.read);
         let (table, filler, pending) = (name.to_owned(), filler.cloned(), Arc::new(()));
         self.pending.insert(table.clone(), Arc::downgrade(&pending));
-        let handover = Handover { store, table, filler, pending };
+        let handover = Handover { store, table, filler, _pending: pending };
         let kept = &*self.setup.tables[place];
         self.setup.standings.rebuilt(kept.shape().name, None);
         if !kept.follower().tell(FollowerMessage::GoOnWith(Box::new(handover))) {

@@ -79,6 +79,10 @@ impl<P: Picture> Follower for PictureFollower<P> {
         self.writer.begin(services).await.map(Some)
     }
 
+    fn shows_the_same(&self) -> bool {
+        self.writer.shows_the_same
+    }
+
     async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
         self.writer.look(services).await
     }

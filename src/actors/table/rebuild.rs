@@ -115,8 +115,8 @@ pub struct Handover {
     pub table: String,
     /// Whoever makes the next one on this node; nobody, where that was done elsewhere.
     pub filler: Option<Filler>,
-    /// Alive until this was tried.
-    pub pending: Arc<()>,
+    /// Alive until the next one answers here, or that was tried in vain.
+    pub _pending: Arc<()>,
 }
 
 impl Handover {
@@ -143,15 +143,13 @@ impl Handover {
 }
 
 impl Successor for Handover {
-    fn comes_to<'a>(self: Box<Self>, position: &'a Position) -> BoxFuture<'a, bool> {
+    fn comes_to<'a>(&'a mut self, position: &'a Position) -> BoxFuture<'a, bool> {
         async move {
-            let gave_way = self.give_way(position).await.unwrap_or_else(|error| {
+            self.give_way(position).await.unwrap_or_else(|error| {
                 let table = &self.table;
                 tracing::warn!(error = %chain(&error), table, "it does not answer yet");
                 false
-            });
-            drop(self.pending);
-            gave_way
+            })
         }
         .boxed()
     }

@@ -40,6 +40,8 @@ pub struct Writer<T> {
     stops: Arc<AtomicBool>,
     /// Where the rows stand, and what is kept as set aside.
     stored: (Position, Arc<ParkedSet>),
+    /// The filling is the one that answered before.
+    pub shows_the_same: bool,
     /// Which part of the sums is this node's, more or less: two that have the same are right too, and
     /// wait for each other.
     part: u8,
@@ -49,7 +51,8 @@ impl<T: Listed> Writer<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
         let filling = Filling { shape: T::SHAPE, generation: 1 };
         let (stops, stored) = <_>::default();
-        Self { table, beside: None, store, filling, stops, stored, part: 0 }
+        let shows_the_same = false;
+        Self { table, beside: None, store, filling, stops, stored, shows_the_same, part: 0 }
     }
 
     /// Of a filling that answers nobody yet.
@@ -77,8 +80,9 @@ impl<T: Listed> Writer<T> {
         self.compare(&bookmark.position, services);
         let parked: Arc<ParkedSet> = Arc::new(bookmark.parked.into_iter().collect());
         self.stored = (bookmark.position.clone(), Arc::clone(&parked));
-        let open = Open { store, filling: self.filling };
-        self.table.open.store(Some(Arc::new(open)));
+        let open = Arc::new(Open { store, filling: self.filling });
+        let before = self.table.open.swap(Some(open));
+        self.shows_the_same = before.is_some_and(|before| before.filling == self.filling);
         Ok(Moment { content: (), position: bookmark.position, parked })
     }
 

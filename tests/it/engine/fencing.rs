@@ -252,12 +252,12 @@ async fn lost_packets_lose_nothing_and_double_nothing() {
             .collect();
         for round in 0..10 {
             let mode = if round % 2 == 0 { Mode::CutAfterAnswer } else { Mode::CutBeforeForward };
-            let (cuts, so_far) = (proxy.cuts(), done.load(Ordering::SeqCst));
+            let (cuts, so_far) = (proxy.losses(), done.load(Ordering::SeqCst));
             if so_far > 700 {
                 break;
             }
             proxy.set(mode);
-            eventually("a cut", || async { (proxy.cuts() > cuts).then_some(()) }).await;
+            eventually("a cut", || async { (proxy.losses() > cuts).then_some(()) }).await;
             proxy.set(Mode::Pass);
             eventually("progress", || async {
                 (done.load(Ordering::SeqCst) > so_far).then_some(())
@@ -267,7 +267,7 @@ async fn lost_packets_lose_nothing_and_double_nothing() {
         for caller in callers {
             caller.await.expect("no panic");
         }
-        assert!(proxy.cuts() >= 5, "{} cuts", proxy.cuts());
+        assert!(proxy.losses() >= 5, "{} cuts", proxy.losses());
         assert_eq!(
             node.counter(1).read(&Whole).await.expect("read").answer.count,
             800,

@@ -47,7 +47,7 @@ async fn a_statement_lost_on_its_way_has_an_unknown_outcome_and_is_absent() {
         proxy.set(Mode::CutBeforeForward);
         let outcome = appender.append(&batch).await;
         assert!(matches!(outcome, Appended::Unknown(_)), "{outcome:?}");
-        assert_eq!(proxy.cuts(), 1);
+        assert_eq!(proxy.losses(), 1);
 
         proxy.set(Mode::Pass);
         assert_eq!(through.heads(&[0]).await.expect("an answer"), [(0, 0)]);
@@ -68,7 +68,7 @@ async fn a_lost_answer_has_an_unknown_outcome_and_the_entries_are_there() {
         proxy.set(Mode::CutAfterAnswer);
         let outcome = appender.append(&batch).await;
         assert!(matches!(outcome, Appended::Unknown(_)), "{outcome:?}");
-        assert_eq!(proxy.cuts(), 1);
+        assert_eq!(proxy.losses(), 1);
 
         proxy.set(Mode::Pass);
         assert_eq!(through.heads(&[0]).await.expect("an answer"), [(0, 3)]);

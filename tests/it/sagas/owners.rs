@@ -29,8 +29,8 @@ use tokio::sync::{broadcast, watch};
 use super::shop::{HERE, confirmed, counts, draft, end, euro, over, place, stock, variant};
 use crate::persistence::entries::{owner, seize};
 use crate::support::database::{SHARDS, TestDatabase, on_mysql, on_sqlite};
-use crate::support::eventually;
 use crate::support::faults::Faults;
+use crate::support::{PATIENCE, eventually};
 
 const SHORT: LeaseTerms = LeaseTerms { lease: Duration::from_millis(900) };
 
@@ -121,7 +121,7 @@ impl Member {
         let vault = database.vault().await;
         let builder = NodeBuilder::new(&settings, stores, vault).terms(SHORT).payments(payments);
         let node = builder.start().await.expect("a node starts");
-        assert!(node.all_served(Duration::from_secs(30)).await, "every shard is taken");
+        assert!(node.all_served(PATIENCE).await, "every shard is taken");
         let program = builder.complete(node).await.expect("the followers start");
         program.followers.caught_up().await;
         Self { engine: program.node.engine.clone(), program, faults }

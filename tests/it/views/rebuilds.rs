@@ -16,6 +16,7 @@ use emporium::projections::table::{Stored, Table, Touch, Value, Values};
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
 use emporium::projections::{Fact, Place};
+use futures::future::{Either, select};
 use ractor::{Actor, ActorRef};
 use uuid::Uuid;
 
@@ -91,13 +92,13 @@ fn tables_are_filled_anew_under_load_and_answer_all_the_while() {
             let mut rebuilt = std::pin::pin!(within("a rebuild", all_answer(&life, generation)));
             loop {
                 round += 1;
-                tokio::select! {
-                    () = &mut rebuilt => break,
-                    () = trade(&life, round) => {}
+                let trading = std::pin::pin!(trade(&life, round));
+                if let Either::Left(((), trading)) = select(&mut rebuilt, trading).await {
+                    trading.await;
+                    break;
                 }
             }
         }
-        // What was cut short above is no matter: it is in the log or it is not.
         ends.store(true, Ordering::Release);
         assert!(reading.await.expect("no page failed") > 0);
         within("the end", quiet(&life)).await;

@@ -384,6 +384,28 @@ fn less_than_was_promised_is_a_shortage_that_a_receipt_cures() {
 }
 
 #[test]
+fn whatever_is_counted_the_oldest_promises_are_served_first() {
+    for counted in 0..=9 {
+        let mut item = stocked(10);
+        for id in 1..=3 {
+            let commit = Command::Commit { hold: hold_id(id), order: None };
+            item = item.when(hold(id, 3)).accepted().when(commit).accepted();
+        }
+        let item = item.when(count(10, counted)).accepted();
+        let mut left = counted;
+        let mut missing = Vec::new();
+        for id in 1..=3 {
+            let served = left.min(3);
+            left -= served;
+            missing.push((uuid(id).as_u128(), 3 - served));
+        }
+        missing.retain(|(_, units)| *units > 0);
+        assert_eq!(short_of(&item.state), missing, "{counted} counted");
+        assert_eq!(item.state.shortage(), 9 - counted);
+    }
+}
+
+#[test]
 fn what_was_only_held_is_not_promised_once_it_is_not_there() {
     let commit = Command::Commit { hold: hold_id(1), order: None };
     let item = stocked(5).when(hold(1, 4)).accepted().when(count(5, 2)).accepted();
