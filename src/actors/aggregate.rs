@@ -20,8 +20,11 @@ use super::snapshot;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::cause::{Cause, chain};
-use persistence::journal::{JournalError, PageLimit};
+use persistence::journal::{Entry, JournalError, PageLimit};
 use persistence::writer::lane::Dropped;
+
+/// Its whole log, where that was read for it since this life of it began.
+pub type GivenLog = Option<Vec<Entry>>;
 
 /// What an aggregate actor is told.
 pub enum Message<A: Aggregate> {
@@ -33,7 +36,10 @@ pub enum Message<A: Aggregate> {
         through: u64,
     },
     /// Recover if need be, then say so.
-    Load(oneshot::Sender<Result<(), Dropped>>),
+    Load {
+        done: oneshot::Sender<Result<(), Dropped>>,
+        log: GivenLog,
+    },
 }
 
 /// See the module. Its state is the shared activation.
@@ -80,9 +86,9 @@ fn act<A: Aggregate>(activation: &Arc<Activation<A>>, message: Message<A>) -> Op
         Message::Searched { request, found, through } => {
             searched(activation, request, found, through)
         }
-        Message::Load(done) => {
+        Message::Load { done, log } => {
             if !activation.with_core(|core| core.is_ready()) {
-                return Some(Message::Load(done));
+                return Some(Message::Load { done, log });
             }
             let _ = done.send(Ok(()));
             None
@@ -96,7 +102,11 @@ async fn recover_and_act<A: Aggregate>(
 ) -> Result<(), ActorProcessingErr> {
     loop {
         let began = Instant::now();
-        let recovered = recover(activation).await;
+        let given = match &mut message {
+            Message::Load { log, .. } => log.take(),
+            _ => None,
+        };
+        let recovered = recover(activation, given).await;
         let outcome = if recovered.is_ok() { "recovered" } else { "failed" };
         RECOVERY_SECONDS.with([outcome]).observe_time(began.elapsed());
         if let Err(error) = recovered {
@@ -210,7 +220,7 @@ fn not_recovered<A: Aggregate>(
                 Message::Decide(request) | Message::Searched { request, .. } => {
                     request.reply.send(Verdict::Dropped(reason));
                 }
-                Message::Load(done) => {
+                Message::Load { done, .. } => {
                     let _ = done.send(Err(reason));
                 }
             }
@@ -221,7 +231,10 @@ fn not_recovered<A: Aggregate>(
 }
 
 /// Brings the core to what the log says, up to the head that the writer acknowledged.
-async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), NotRecovered> {
+async fn recover<A: Aggregate>(
+    activation: &Arc<Activation<A>>,
+    given: GivenLog,
+) -> Result<(), NotRecovered> {
     wait_until_settled(activation).await;
     let services = &activation.shard.services;
     let _turn = services.recoveries.turn(activation.shard.id, Arc::clone(activation) as _).await;
@@ -232,7 +245,12 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     let head = activation.shard.head.load(Ordering::Acquire);
     let now_us = services.now().timestamp_micros();
     let failed = |error: JournalError| journal_failed::<A>(activation.id, error);
-    let last = services.last_versions.of((A::TYPE, activation.id.0)).await.map_err(failed)?;
+    // What this life has written itself is not in it.
+    let mut given = given.filter(|_| activation.with_core(|core| core.is_fresh()));
+    let last = match &given {
+        Some(log) => log.last().map_or(0, Entry::last_version),
+        None => services.last_versions.of((A::TYPE, activation.id.0)).await.map_err(failed)?,
+    };
     let mut recovered = match last {
         ..SHORT => Recovered::default(),
         _ => {
@@ -242,11 +260,14 @@ async fn recover<A: Aggregate>(activation: &Arc<Activation<A>>) -> Result<(), No
     };
     while recovered.version < last {
         let from = recovered.version + 1;
-        let page = services
-            .journal
-            .read_aggregate(A::TYPE, activation.id.0, from, u64::MAX, PageLimit::default())
-            .await
-            .map_err(failed)?;
+        let page = match given.take() {
+            Some(log) => log,
+            None => services
+                .journal
+                .read_aggregate(A::TYPE, activation.id.0, from, u64::MAX, PageLimit::default())
+                .await
+                .map_err(failed)?,
+        };
         if page.is_empty() {
             let gone = format!("version {last} is gone, which was there a moment ago");
             return Err(journal_failed::<A>(activation.id, JournalError::Unreachable(gone.into())));

@@ -19,6 +19,7 @@ pub mod quarantines;
 pub mod snapshot;
 pub mod elsewhere;
 pub mod reading;
+mod together;
 pub mod past;
 pub mod history;
 pub mod feed;

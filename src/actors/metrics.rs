@@ -42,6 +42,8 @@ telemetry::metrics! { "actors":
     counter EVICTIONS = "evictions";
     /// How long it took to read a state from its log and snapshot.
     histogram RECOVERY_SECONDS = "recovery_seconds" by "outcome" with SECONDS;
+    /// Aggregates whose logs were read together with others', for a page of a list.
+    counter READ_TOGETHER = "read_together";
     /// Events that were replayed to read the past.
     counter PAST_EVENTS = "past_events";
     /// Aggregates that wait for their turn to be read from the log.

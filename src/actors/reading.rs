@@ -212,7 +212,7 @@ impl<A: Aggregate> AggregateRef<A> {
         _permit: Permit<A>,
     ) -> Result<Option<Confirmed<A::State>>, Fault> {
         let (done, loaded) = oneshot::channel();
-        activation.tell(Message::Load(done));
+        activation.tell(Message::Load { done, log: None });
         let until = until(self.engine.services.deadline()).ok_or_else(out_of_time)?;
         match tokio::time::timeout_at(until, loaded).await {
             Ok(Ok(Ok(()))) => Ok(activation.read()),

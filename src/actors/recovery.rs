@@ -11,7 +11,8 @@ use persistence::journal::{Entry, Epoch, Seq, ShardId};
 use persistence::snapshots::{KeySegment, SEGMENT_KEYS_MAX, SnapshotHead};
 
 /// A log that ends before this version is read from its beginning: looking for a snapshot would
-/// cost more. A new aggregate, as most that are begun, costs one step in an index.
+/// cost more. A new aggregate, as most that are begun, costs one step in an index. So many versions of
+/// many logs are read together, see `together`.
 pub const SHORT: u64 = 64;
 
 /// A state as the log has it.

@@ -20,6 +20,7 @@ pub enum Call<'a> {
     Heads { shards: &'a [ShardId] },
     ReadShard { shard: ShardId, after: Seq, through: Seq },
     ReadAggregate { aggregate_type: &'a str, aggregate_id: Uuid, from: u64, to: u64 },
+    ReadLogs { aggregate_type: &'a str, ids: &'a [Uuid], through: u64 },
     LastVersions { names: &'a [LogName<'a>] },
     Prepare { count: u16 },
     ShardCount,
@@ -42,7 +43,8 @@ pub trait Hooks: Send + Sync + 'static {
         Ok(())
     }
 
-    /// After a call that gave entries; the caller gets what this leaves of them.
+    /// After a call that gave entries; the caller gets what this leaves of them. Logs that were read
+    /// together come one by one, each as if it had been read by itself.
     fn read(&self, call: Call<'_>, page: &mut Vec<Entry>) {
         let _ = (call, page);
     }
@@ -100,6 +102,21 @@ impl<H: Hooks, J: LogReader + ?Sized> LogReader for Intercepted<H, J> {
             self.journal.read_aggregate(aggregate_type, aggregate_id, from, to, limit).await?;
         self.hooks.read(call, &mut page);
         Ok(page)
+    }
+
+    async fn read_logs(
+        &self,
+        aggregate_type: &str,
+        ids: &[Uuid],
+        through: u64,
+    ) -> Result<Option<Vec<Vec<Entry>>>, JournalError> {
+        self.hooks.before(Call::ReadLogs { aggregate_type, ids, through }).await?;
+        let mut logs = self.journal.read_logs(aggregate_type, ids, through).await?;
+        for (log, aggregate_id) in logs.iter_mut().flatten().zip(ids.iter().copied()) {
+            let call = Call::ReadAggregate { aggregate_type, aggregate_id, from: 1, to: through };
+            self.hooks.read(call, log);
+        }
+        Ok(logs)
     }
 
     async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {

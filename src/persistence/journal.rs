@@ -245,6 +245,11 @@ impl JournalError {
     }
 }
 
+/// The most logs that are read in one question.
+pub const LOGS_READ_AT_ONCE_MAX: usize = 128;
+/// The most that such an answer weighs.
+pub const LOGS_READ_AT_ONCE_BYTES: usize = 8 << 20;
+
 /// Reads the logs. Changes nothing, and may be asked by anybody at any time.
 #[async_trait]
 pub trait LogReader: Send + Sync + 'static {
@@ -271,6 +276,20 @@ pub trait LogReader: Send + Sync + 'static {
         to_version: u64,
         limit: PageLimit,
     ) -> Result<Vec<Entry>, JournalError>;
+
+    /// The entries of several aggregates of one kind that begin at version `through` at the latest, in
+    /// the order asked for, each log's in its own order: one question for all of them. At most
+    /// [`LOGS_READ_AT_ONCE_MAX`] ids. Nothing where all of them together are more than
+    /// [`LOGS_READ_AT_ONCE_BYTES`], or whoever keeps the log cannot: each is read by itself then.
+    async fn read_logs(
+        &self,
+        aggregate_type: &str,
+        ids: &[Uuid],
+        through: u64,
+    ) -> Result<Option<Vec<Vec<Entry>>>, JournalError> {
+        let _ = (aggregate_type, ids, through);
+        Ok(None)
+    }
 
     /// The versions that aggregates have come to, in the order asked for; 0 for one without an
     /// entry. One step down the unique index for each. At most [`LOGS_PER_QUESTION_MAX`] names.

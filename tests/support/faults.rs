@@ -58,6 +58,8 @@ pub struct Faults {
     read_gate: watch::Sender<Gate>,
     reads_waiting: AtomicUsize,
     aggregate_events: AtomicU64,
+    logs_read_together: Mutex<Vec<usize>>,
+    version_questions: AtomicUsize,
     takes_open: watch::Sender<bool>,
     takes_waiting: AtomicUsize,
     renewals: AtomicUsize,
@@ -84,6 +86,8 @@ impl Default for Faults {
             read_gate: watch::channel(Gate { open: true, tickets: 0 }).0,
             reads_waiting: AtomicUsize::new(0),
             aggregate_events: AtomicU64::new(0),
+            logs_read_together: Mutex::default(),
+            version_questions: AtomicUsize::new(0),
             takes_open: watch::channel(true).0,
             takes_waiting: AtomicUsize::new(0),
             renewals: AtomicUsize::new(0),
@@ -152,6 +156,16 @@ impl Faults {
         self.read.lock().clone()
     }
 
+    /// How many logs each question was about that read several.
+    pub fn logs_read_together(&self) -> Vec<usize> {
+        self.logs_read_together.lock().clone()
+    }
+
+    /// How often it was asked where logs end.
+    pub fn version_questions(&self) -> usize {
+        self.version_questions.load(Ordering::SeqCst)
+    }
+
     /// Reads of an aggregate's entries fail from now on (true), or not any more (false).
     pub fn fail_reads(&self, fail: bool) {
         self.reads_fail.store(fail, Ordering::SeqCst);
@@ -189,6 +203,15 @@ impl Hooks for Faults {
                 if self.reads_fail.load(Ordering::SeqCst) {
                     return Err(JournalError::Unreachable("the server went away".into()));
                 }
+            }
+            Call::ReadLogs { ids, .. } => {
+                self.logs_read_together.lock().push(ids.len());
+                if self.reads_fail.load(Ordering::SeqCst) {
+                    return Err(JournalError::Unreachable("the server went away".into()));
+                }
+            }
+            Call::LastVersions { .. } => {
+                self.version_questions.fetch_add(1, Ordering::SeqCst);
             }
             Call::Renew { .. } => {
                 self.die(Death::LeaseManager);

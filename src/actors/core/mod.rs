@@ -142,6 +142,8 @@ pub struct AggregateCore<A: Aggregate, R> {
     home: Home,
     /// False before the first recovery and after anything was dropped.
     ready: bool,
+    /// Nothing was ever installed, so that this life has written nothing.
+    fresh: bool,
     confirmed: A::State,
     confirmed_version: u64,
     confirmed_seq: Seq,
@@ -159,6 +161,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
             id,
             home,
             ready: false,
+            fresh: true,
             confirmed: A::State::default(),
             confirmed_version: 0,
             confirmed_seq: 0,
@@ -173,6 +176,11 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
     /// False: nothing may be decided before [`install`](Self::install).
     pub fn is_ready(&self) -> bool {
         self.ready
+    }
+
+    /// Whether its log is what it was when this life began: nobody else writes it.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Nothing waits for a commit.
@@ -203,6 +211,7 @@ impl<A: Aggregate, R> AggregateCore<A, R> {
         self.snapshot_version = recovered.snapshot_version;
         self.pending = None;
         self.ready = true;
+        self.fresh = false;
     }
 
     /// The confirmed state: never what could still be lost.

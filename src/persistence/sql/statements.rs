@@ -1,13 +1,16 @@
 //! The statements on the journal and the snapshots that read the same in SQLite, MySQL and MariaDB.
 //! Runs nothing.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use persistence::journal::{ENTRIES_PER_APPEND_MAX, ShardId};
+use persistence::journal::{
+    ENTRIES_PER_APPEND_MAX, Entry, LOGS_READ_AT_ONCE_BYTES, LOGS_READ_AT_ONCE_MAX, ShardId,
+};
 use persistence::last_versions::LOGS_PER_QUESTION_MAX;
 
 /// The columns of the journal in the order in which rows are written and read.
@@ -57,6 +60,61 @@ pub(super) fn select_last_versions(logs: usize) -> AssertSqlSafe<Arc<str>> {
         steps.join(" UNION ALL ").into()
     });
     AssertSqlSafe(text.clone())
+}
+
+/// How many logs one statement reads: few numbers, because each is a prepared statement of its
+/// own. Who asks for fewer names one of them again.
+pub(super) const LOG_SIZES: [usize; 3] = [8, 32, LOGS_READ_AT_ONCE_MAX];
+
+/// Reads whole logs of one kind, in whatever order. Binds the kind, so many ids, the last version.
+/// `journal` is how the table is named, with a hint where one is needed.
+pub(super) fn read_logs(journal: &str, logs: usize) -> String {
+    let ids = vec!["?"; logs].join(",");
+    format!(
+        concat!(
+            "SELECT ",
+            journal_columns!(),
+            " FROM {} WHERE aggregate_type = ? AND aggregate_id IN ({}) AND version <= ?"
+        ),
+        journal, ids
+    )
+}
+
+/// The ids that a statement of one of [`LOG_SIZES`] is run with.
+pub(super) fn padded(ids: &[Uuid]) -> Vec<Uuid> {
+    let size = LOG_SIZES.into_iter().find(|size| *size >= ids.len()).unwrap_or(ids.len());
+    let mut padded = ids.to_vec();
+    padded.resize(size, ids.last().copied().unwrap_or_default());
+    padded
+}
+
+/// Entries of several logs on their way to their places.
+pub(super) struct Logs {
+    found: HashMap<Uuid, Vec<Entry>>,
+    bytes: usize,
+}
+
+impl Logs {
+    pub(super) fn new() -> Self {
+        Self { found: HashMap::new(), bytes: 0 }
+    }
+
+    /// False where all of them together are too much.
+    pub(super) fn push(&mut self, entry: Entry) -> bool {
+        self.bytes += entry.weight();
+        self.found.entry(entry.aggregate_id).or_default().push(entry);
+        self.bytes <= LOGS_READ_AT_ONCE_BYTES
+    }
+
+    /// In the order asked for.
+    pub(super) fn of(mut self, ids: &[Uuid]) -> Vec<Vec<Entry>> {
+        let mut log = |id: &Uuid| {
+            let mut log = self.found.remove(id).unwrap_or_default();
+            log.sort_unstable_by_key(|entry| entry.version);
+            log
+        };
+        ids.iter().map(&mut log).collect()
+    }
 }
 
 /// What [`select_last_versions`] found, one for each log that was asked for.

@@ -9,3 +9,4 @@ mod ownership;
 mod past;
 mod quarantine;
 mod questions;
+mod together;

@@ -2,7 +2,8 @@
 
 use emporium::persistence::cause::chain;
 use emporium::persistence::journal::{
-    Appended, ENTRIES_PER_APPEND_MAX, Entry, JournalError, PageLimit,
+    Appended, ENTRIES_PER_APPEND_MAX, Entry, JournalError, LOGS_READ_AT_ONCE_BYTES,
+    LOGS_READ_AT_ONCE_MAX, PageLimit,
 };
 use emporium::persistence::last_versions::LogName;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ conformance!(
     a_shard_is_read_up_to_a_number,
     an_aggregate_is_read_from_the_entry_that_straddles,
     an_aggregate_is_read_in_pages,
+    logs_are_read_together,
     aggregates_do_not_see_each_other,
     large_payloads_are_whole_or_absent,
     heads_are_the_last_numbers,
@@ -300,6 +302,49 @@ async fn an_aggregate_is_read_in_pages(database: TestDatabase) {
     }
     let own: Vec<Entry> = written.into_iter().filter(|e| e.aggregate_id == id).collect();
     assert_eq!(read, own);
+}
+
+async fn logs_are_read_together(database: TestDatabase) {
+    let (id, written) = history(5);
+    let (other, mut others) = history(3);
+    for entry in &mut others {
+        entry.shard = 1;
+    }
+    commit(&*database.journal, &written).await;
+    commit(&*database.journal, &others).await;
+    let own = |id| written.iter().chain(&others).filter(move |entry| entry.aggregate_id == id);
+    let ids = [other, Uuid::new_v4(), id];
+    // The entry that straddles the last version is there, and nothing behind it.
+    for (through, first, second) in [(u64::MAX, 3, 5), (1, 1, 1), (4, 3, 3), (6, 3, 3), (7, 3, 4)] {
+        let logs = database.journal.read_logs("order", &ids, through).await.expect("an answer");
+        let expected = vec![
+            own(other).take(first).cloned().collect(),
+            Vec::new(),
+            own(id).take(second).cloned().collect(),
+        ];
+        assert_eq!(logs, Some(expected), "through {through}");
+    }
+    let none = database.journal.read_logs("calendar", &ids, u64::MAX).await.expect("an answer");
+    assert_eq!(none, Some(vec![Vec::new(); 3]), "of another kind");
+    for many in [1, 2, 8, 9, 100, LOGS_READ_AT_ONCE_MAX] {
+        let mut ids: Vec<Uuid> = (1..many).map(|_| Uuid::new_v4()).collect();
+        ids.push(id);
+        let logs = database.journal.read_logs("order", &ids, u64::MAX).await.expect("an answer");
+        let logs = logs.expect("little");
+        assert_eq!((logs.len(), logs.last().map(Vec::len)), (many, Some(5)), "of {many}");
+    }
+    let mut heavy = run_of(2, 1..=3, 1);
+    for entry in &mut heavy {
+        entry.events = format!("[\"{}\"]", "x".repeat(LOGS_READ_AT_ONCE_BYTES / 2));
+    }
+    let ids: Vec<Uuid> = heavy.iter().map(|entry| entry.aggregate_id).collect();
+    for entry in &heavy {
+        commit(&*database.journal, std::slice::from_ref(entry)).await;
+    }
+    let logs = database.journal.read_logs("order", &ids, u64::MAX).await.expect("an answer");
+    assert_eq!(logs, None, "too much at once");
+    let logs = database.journal.read_logs("order", &ids[..1], u64::MAX).await.expect("an answer");
+    assert_eq!(logs, Some(vec![heavy[..1].to_vec()]), "and the connection is good");
 }
 
 async fn aggregates_do_not_see_each_other(database: TestDatabase) {

@@ -60,6 +60,15 @@ async fn reading_on_far_into_a_history_costs_what_is_read() {
         let read = rows_read(&mut operator, mariadb).await - before - read;
         let logs = LOGS_PER_QUESTION_MAX as i64;
         assert!(read < 4 * logs, "{read} rows were read for the ends of {logs} histories");
+        // Of a long history only what is asked for, however many others are asked for beside it.
+        let before = rows_read(&mut operator, mariadb).await;
+        let mut ids: Vec<Uuid> = (1..100).map(|_| Uuid::new_v4()).collect();
+        ids.push(id);
+        let read = database.journal.read_logs(kind, &ids, 64).await.expect("an answer");
+        let entries = read.expect("little").last().map_or(0, Vec::len);
+        assert_eq!(entries, 32);
+        let read = rows_read(&mut operator, mariadb).await - before;
+        assert!(read < 32 + 2 * 128, "{read} rows were read for one log of 32 among 128");
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! Reads of the journal from a MySQL or MariaDB server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -12,7 +13,9 @@ use super::Database;
 use super::errors::journal_error;
 use crate::entry_checksum;
 use crate::page::{Page, Range};
-use crate::statements::{READ_SHARD, id, in_their_places, journal_columns, select_last_versions};
+use crate::statements::{
+    Logs, READ_SHARD, id, in_their_places, journal_columns, padded, read_logs, select_last_versions,
+};
 use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
 use persistence::last_versions::LogName;
 
@@ -44,6 +47,21 @@ impl LogReader for Database {
         let range =
             Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
         entries(self, range, limit).await
+    }
+
+    async fn read_logs(
+        &self,
+        aggregate_type: &str,
+        ids: &[Uuid],
+        through: u64,
+    ) -> Result<Option<Vec<Vec<Entry>>>, JournalError> {
+        let mut borrowed = self.acquire().await?;
+        let wanted = LogsWanted { aggregate_type, ids, through };
+        let logs = self.answer(logs(borrowed.connection(), wanted)).await?;
+        if logs.is_some() {
+            borrowed.give_back();
+        }
+        Ok(logs)
     }
 
     async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
@@ -133,7 +151,8 @@ async fn fill(connection: &mut MySqlConnection, page: &mut Page<'_>) -> Result<L
         let mut stream = query(page.range(), from, rows).fetch(&mut *connection);
         while let Some(row) = stream.try_next().await? {
             found += 1;
-            let entry = decode(page, &row)?;
+            let kind = page.intern(row.try_get(4)?);
+            let entry = decode(&row, kind)?;
             if !page.push(entry) && found < rows {
                 return Ok(Left::WithRows);
             }
@@ -182,13 +201,45 @@ fn query(
     }
 }
 
-fn decode(page: &mut Page<'_>, row: &MySqlRow) -> Result<Entry, sqlx::Error> {
+/// Which logs, and up to which version.
+struct LogsWanted<'a> {
+    aggregate_type: &'a str,
+    ids: &'a [Uuid],
+    through: u64,
+}
+
+/// Nothing where they are too much; rows that nobody wants are still on their way then.
+async fn logs(
+    connection: &mut MySqlConnection,
+    LogsWanted { aggregate_type, ids, through }: LogsWanted<'_>,
+) -> Result<Option<Vec<Vec<Entry>>>, sqlx::Error> {
+    let padded = padded(ids);
+    let mut query = sqlx::query(AssertSqlSafe(read_logs(
+        "journal FORCE INDEX (journal_version)",
+        padded.len(),
+    )));
+    query = query.bind(aggregate_type);
+    for id in &padded {
+        query = query.bind(id.as_bytes().as_slice());
+    }
+    let mut rows = query.bind(through).fetch(connection);
+    let kind: Arc<str> = aggregate_type.into();
+    let mut logs = Logs::new();
+    while let Some(row) = rows.try_next().await? {
+        if !logs.push(decode(&row, Arc::clone(&kind))?) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(logs.of(ids)))
+}
+
+fn decode(row: &MySqlRow, aggregate_type: Arc<str>) -> Result<Entry, sqlx::Error> {
     let entry = Entry {
         shard: row.try_get(0)?,
         seq: row.try_get(1)?,
         epoch: row.try_get(2)?,
         attempt: row.try_get(3)?,
-        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_type,
         aggregate_id: id(row.try_get(5)?)?,
         version: row.try_get(6)?,
         count: row.try_get(7)?,

@@ -1,6 +1,7 @@
 //! Reads of the journal in a SQLite file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -13,7 +14,8 @@ use super::errors::{bound, journal_error, stored};
 use crate::entry_checksum;
 use crate::page::{Page, Range};
 use crate::statements::{
-    READ_AGGREGATE, READ_SHARD, id, in_their_places, select_last_versions, shard_list,
+    Logs, READ_AGGREGATE, READ_SHARD, id, in_their_places, padded, read_logs, select_last_versions,
+    shard_list,
 };
 use persistence::journal::{Entry, JournalError, LogReader, PageLimit, Seq, ShardId};
 use persistence::last_versions::LogName;
@@ -46,6 +48,21 @@ impl LogReader for Database {
         let range =
             Range::Aggregate { aggregate_type, aggregate_id, from: from_version, to: to_version };
         entries(self, range, limit).await
+    }
+
+    async fn read_logs(
+        &self,
+        aggregate_type: &str,
+        ids: &[Uuid],
+        through: u64,
+    ) -> Result<Option<Vec<Vec<Entry>>>, JournalError> {
+        let mut reader = self.readers.acquire().await.map_err(journal_error)?;
+        let wanted = LogsWanted { aggregate_type, ids, through };
+        let logs = logs(reader.connection(), wanted).await.map_err(journal_error)?;
+        if logs.is_some() {
+            reader.give_back();
+        }
+        Ok(logs)
     }
 
     async fn last_versions(&self, names: &[LogName<'_>]) -> Result<Vec<u64>, JournalError> {
@@ -109,7 +126,8 @@ async fn fill(connection: &mut SqliteConnection, page: &mut Page<'_>) -> Result<
         let mut stream = query(page.range(), rows).fetch(&mut *connection);
         while let Some(row) = stream.try_next().await? {
             found += 1;
-            let entry = decode(page, &row)?;
+            let kind = page.intern(row.try_get(4)?);
+            let entry = decode(&row, kind)?;
             if !page.push(entry) {
                 break;
             }
@@ -137,13 +155,42 @@ fn query(range: Range<'_>, rows: u32) -> sqlx::query::Query<'_, Sqlite, SqliteAr
     }
 }
 
-fn decode(page: &mut Page<'_>, row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+/// Which logs, and up to which version.
+struct LogsWanted<'a> {
+    aggregate_type: &'a str,
+    ids: &'a [Uuid],
+    through: u64,
+}
+
+/// Nothing where they are too much; rows that nobody wants are still on their way then.
+async fn logs(
+    connection: &mut SqliteConnection,
+    LogsWanted { aggregate_type, ids, through }: LogsWanted<'_>,
+) -> Result<Option<Vec<Vec<Entry>>>, sqlx::Error> {
+    let padded = padded(ids);
+    let mut query = sqlx::query(AssertSqlSafe(read_logs("journal", padded.len())));
+    query = query.bind(aggregate_type);
+    for id in &padded {
+        query = query.bind(id.as_bytes().as_slice());
+    }
+    let mut rows = query.bind(bound(through)).fetch(connection);
+    let kind: Arc<str> = aggregate_type.into();
+    let mut logs = Logs::new();
+    while let Some(row) = rows.try_next().await? {
+        if !logs.push(decode(&row, Arc::clone(&kind))?) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(logs.of(ids)))
+}
+
+fn decode(row: &SqliteRow, aggregate_type: Arc<str>) -> Result<Entry, sqlx::Error> {
     let entry = Entry {
         shard: stored(row.try_get(0)?)?,
         seq: stored(row.try_get(1)?)?,
         epoch: stored(row.try_get(2)?)?,
         attempt: stored(row.try_get(3)?)?,
-        aggregate_type: page.intern(row.try_get(4)?),
+        aggregate_type,
         aggregate_id: id(row.try_get(5)?)?,
         version: stored(row.try_get(6)?)?,
         count: stored(row.try_get(7)?)?,
@@ -202,6 +249,22 @@ mod tests {
                  AND aggregate_id=? AND version<?)",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn logs_that_are_read_together_are_found_by_steps_down_the_unique_index() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let database = database(directory.path()).await;
+        let mut reader = database.readers.acquire().await.expect("a connection");
+        let statement = format!("EXPLAIN QUERY PLAN {}", read_logs("journal", 8));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(statement))
+            .fetch_all(reader.connection())
+            .await
+            .expect("a plan");
+        let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+        let step = "SEARCH journal USING INDEX sqlite_autoindex_journal_2 (aggregate_type=? AND \
+                    aggregate_id=? AND version<?)";
+        assert_eq!(steps, [step]);
     }
 
     #[tokio::test]
