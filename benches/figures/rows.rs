@@ -5,6 +5,7 @@ use std::time::Instant;
 use emporium::domain::commerce::order::Status;
 use emporium::domain::id::{AggregateId, CustomerId};
 use emporium::domain::money::{Currency, Money};
+use emporium::domain::tax::Totals;
 use emporium::persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
 use emporium::projections::plan::{Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Key, Listed as _, Origin, Row as _, Stored, Value};
@@ -104,10 +105,15 @@ fn row(number: u64, status: Status) -> Stored {
     let currency = Currency::from_code("EUR").expect("a currency");
     let row = Row {
         buyer: CustomerId(buyer(number)),
+        is_guest: false,
         currency,
         status,
         lines: 1,
-        total: Some(Money::new(1_999, currency)),
+        totals: Some(Totals {
+            net: Money::new(1_680, currency),
+            tax: Money::new(319, currency),
+            gross: Money::new(1_999, currency),
+        }),
         drafted_us: drafted(number),
         placed_us: Some(drafted(number) + 50_000),
         changed_us: drafted(number) + 90_000,

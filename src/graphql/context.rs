@@ -136,7 +136,8 @@ pub fn position_of<T>(reading: &Reading<T>) -> PositionToken {
 /// What every node flattens into itself.
 #[Object(name_type)]
 impl<A: Viewed> Loaded<A> {
-    pub(crate) async fn id(&self) -> A::Id {
+    #[graphql(name = "id")]
+    pub(crate) async fn public_id(&self) -> A::Id {
         self.id.into()
     }
 

@@ -9,6 +9,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::context::{AsOf, engine, moment};
+use super::cursors::Cursors;
 use super::errors::{INVALID_ID, coded, fault};
 use super::guard::{Need, Needs};
 use super::ids;
@@ -19,7 +20,6 @@ use actors::history::{By, Happened, Shown};
 use application::diff;
 use domain::access::permission::Permission::HistoryRead;
 use domain::id::AggregateId;
-use projections::cursor;
 use projections::table::{Key, Value};
 
 /// What the root fields need. Whatever happened stands in it, whoever it was about.
@@ -50,17 +50,17 @@ impl HistoryQuery {
             return Ok(None);
         }
         let list = format!("history of {kind} {id}");
-        let versions = asked(context, window, &list, end)?;
+        let cursors = Cursors::of(context, list);
+        let versions = asked(&cursors, window, end)?;
         let all = match versions {
             (from, to) if from > to => Vec::new(),
             (from, to) => {
                 engine.history(kind, id, from..=to).await.map_err(|error| fault(&error))?
             }
         };
-        let keys = *engine.services.keyed.tokens();
         let edges = all.into_iter().map(|happened| {
-            let place = (vec![Value::Int(happened.version.cast_signed())], Key::of(id));
-            HistoryEdge { cursor: cursor::write(&list, &place, &keys), node: told(happened) }
+            let version = vec![Value::Int(happened.version.cast_signed())];
+            HistoryEdge { cursor: cursors.write(version, Key::of(id)), node: told(happened) }
         });
         Ok(Some(HistoryConnection { edges: edges.collect(), versions, end }))
     }
@@ -102,19 +102,11 @@ fn named(id: &ID) -> Result<(&'static str, AggregateId)> {
 }
 
 /// The versions of a page, first and last, of those up to `end`.
-fn asked(context: &Context<'_>, window: Window, list: &str, end: u64) -> Result<(u64, u64)> {
+fn asked(cursors: &Cursors, window: Window, end: u64) -> Result<(u64, u64)> {
     let backwards = window.is_backwards()?;
     let count = rows(window.first, window.last);
-    let keys = *engine(context).services.keyed.tokens();
     let edge = if backwards { window.before } else { window.after };
-    let version = |text: String| match cursor::read(list, &text, &keys) {
-        Some((values, _)) => match values.as_slice() {
-            [Value::Int(version)] => Ok(version.cast_unsigned()),
-            _ => Err(coded("INVALID_CURSOR", "no cursor of this list")),
-        },
-        None => Err(coded("INVALID_CURSOR", "no cursor of this list")),
-    };
-    let edge = edge.map(version).transpose()?;
+    let edge = edge.map(|text| cursors.read_number(&text)).transpose()?.map(|(version, _)| version);
     let count = count as u64;
     Ok(if backwards {
         let to = edge.map_or(end, |before| before.saturating_sub(1).min(end));

@@ -6,6 +6,7 @@ pub mod mutation;
 pub mod errors;
 pub mod guard;
 pub mod ids;
+pub mod cursors;
 pub mod lists;
 pub mod node;
 pub mod history;

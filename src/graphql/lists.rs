@@ -1,31 +1,136 @@
 //! Pages of lists: what stands at each place, with its cursor. Rows say which aggregates those are and in
-//! which order; the aggregates themselves say what is in them, so that a list shows nothing older than
-//! they are.
+//! which order. What is in them, an aggregate says that is in memory; of one that is not, its row does
+//! where that holds all that is asked, and the rest of a page is read from the logs together.
 
 use actors::aggregate_ref::Fault;
 use domain::id::AggregateId;
-use domain::scheduling::agenda::EventId;
-use domain::scheduling::calendar;
-use domain::scheduling::local_time::Minute;
 use projections::position::Position;
+use projections::table::{self, Origin, Stored};
+
+use std::borrow::Cow;
 
 use async_graphql::connection::PageInfo;
-use async_graphql::{Context, Result};
-use jiff::Timestamp;
+use async_graphql::{Context, Object, Result, SelectionField, TypeName};
 
-use super::context::{application, engine};
+use super::context::{Loaded, Viewed, application, engine, load};
 use super::errors::fault;
 use super::positions::PositionToken;
+use super::scalars::Long;
 use application::views::Views;
 
 pub fn views<'a>(context: &Context<'a>) -> &'a Views {
     &application(context).views
 }
 
-/// What names the place of a row in its list: text that comes back as it went out.
-pub trait Cursor: Sized {
-    fn write(&self) -> String;
-    fn read(text: &str) -> Option<Self>;
+/// What stands in a list for an aggregate.
+pub trait Listed: Sized {
+    type Of: Viewed;
+
+    fn whole(loaded: Loaded<Self::Of>) -> Self;
+
+    /// Of its row, where that holds all of these fields.
+    fn of_row(_row: &Stored, _fields: &[&str]) -> Option<Self> {
+        None
+    }
+}
+
+/// What is known of an aggregate: all that it says, or what its row says.
+pub enum Known<A: Viewed, R> {
+    Whole(Loaded<A>),
+    Row(AggregateId, Origin, R),
+}
+
+impl<A: Viewed, R> From<Loaded<A>> for Known<A, R> {
+    fn from(loaded: Loaded<A>) -> Self {
+        Self::Whole(loaded)
+    }
+}
+
+impl<A: Viewed, R: table::Row> Known<A, R> {
+    /// What a row says, where that is all that is asked.
+    pub fn of_row(row: &Stored, fields: &[&str], held: &[&str]) -> Option<(Self, R)> {
+        let of_all = ["id", "version", "position", "__typename"];
+        let holds = |field| of_all.contains(field) || held.contains(field);
+        if !fields.iter().all(holds) {
+            return None;
+        }
+        let read = R::read(&row.values)?;
+        Some((Self::Row(row.key.id, row.origin, read.clone()), read))
+    }
+
+    pub fn id(&self) -> AggregateId {
+        match self {
+            Self::Whole(loaded) => loaded.id,
+            Self::Row(id, ..) => *id,
+        }
+    }
+
+    /// The aggregate. Only for fields that no row is taken for.
+    pub fn loaded(&self) -> &Loaded<A> {
+        match self {
+            Self::Whole(loaded) => loaded,
+            Self::Row(..) => unreachable!("a row answers for nothing that it does not hold"),
+        }
+    }
+}
+
+/// The same as [`Loaded`] flattens into its node.
+#[Object(name_type)]
+impl<A: Viewed, R: table::Row> Known<A, R> {
+    #[graphql(name = "id")]
+    pub(crate) async fn public_id(&self) -> A::Id {
+        self.id().into()
+    }
+
+    pub(crate) async fn version(&self) -> Long {
+        match self {
+            Self::Whole(loaded) => loaded.reading.version.into(),
+            Self::Row(_, origin, _) => origin.version.into(),
+        }
+    }
+
+    pub(crate) async fn position(&self) -> PositionToken {
+        match self {
+            Self::Whole(loaded) => loaded.token(),
+            Self::Row(_, origin, _) => PositionToken(Position::of(origin.shard, origin.seq)),
+        }
+    }
+}
+
+impl<A: Viewed, R: table::Row> TypeName for Known<A, R> {
+    fn type_name() -> Cow<'static, str> {
+        format!("known_{}", A::TYPE).into()
+    }
+}
+
+/// What is asked of what a field leads to.
+fn fields_of<'a>(field: &SelectionField<'a>) -> Vec<&'a str> {
+    field.selection_set().map(|field| field.name()).collect()
+}
+
+/// Has in memory what rows do not answer for, before each node of the page asks for its own.
+pub async fn make_ready<N: Listed>(context: &Context<'_>, page: &Page<Stored>) {
+    let edges = context.field();
+    let nodes = edges.selection_set().filter(|field| field.name() == "node");
+    let fields: Vec<&str> = nodes.flat_map(|node| fields_of(&node)).collect();
+    if fields.is_empty() {
+        return;
+    }
+    let rows = page.edges.iter().map(|(_, row)| row);
+    let unanswered = rows.filter(|row| N::of_row(row, &fields).is_none());
+    let ids: Vec<_> = unanswered.map(|row| row.key.id).collect();
+    engine(context).load_together::<N::Of>(&ids).await;
+}
+
+/// The node of a row.
+pub async fn node<N: Listed>(context: &Context<'_>, row: &Stored) -> Result<Option<N>> {
+    let id = row.key.id;
+    if !engine(context).aggregate::<N::Of>(id).is_live() {
+        if let Some(node) = N::of_row(row, &fields_of(&context.field())) {
+            return Ok(Some(node));
+        }
+    }
+    Ok(load::<N::Of>(context, id, None).await?.map(N::whole))
 }
 
 /// What no log has, no list will have: there is nothing to wait for.
@@ -36,9 +141,8 @@ pub fn lacks(context: &Context<'_>, at_least: Option<&Position>) -> Result<()> {
     }
 }
 
-/// One page of a list, in order: what stands at each place (the id of an aggregate, a row, a node), with
-/// its cursor.
-pub struct Page<N = AggregateId> {
+/// One page of a list, in order: what stands at each place, a row or a node, with its cursor.
+pub struct Page<N> {
     pub edges: Vec<(String, N)>,
     pub has_next_page: bool,
     pub has_previous_page: bool,
@@ -75,16 +179,29 @@ impl<N> Page<N> {
     }
 }
 
-/// The connection (Relay) over the aggregates of one kind.
+/// The connection (Relay) over the aggregates of one kind; of nodes whose rows answer, the kind is left to
+/// their own [`Listed`].
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ident = $kind:ty) => {
-        pub struct $connection(pub $crate::lists::Page);
+        impl $crate::lists::Listed for $node {
+            type Of = $kind;
+
+            fn whole(loaded: $crate::context::Loaded<$kind>) -> Self {
+                $node(loaded)
+            }
+        }
+
+        $crate::lists::connection!($connection, $edge, $node);
+    };
+    ($connection:ident, $edge:ident, $node:ident) => {
+        pub struct $connection(pub $crate::lists::Page<projections::table::Stored>);
 
         /// One page of a list.
         #[async_graphql::Object]
         impl $connection {
-            async fn edges(&self) -> Vec<$edge<'_>> {
-                self.0.edges.iter().map(|(cursor, id)| $edge { cursor, id: *id }).collect()
+            async fn edges(&self, context: &async_graphql::Context<'_>) -> Vec<$edge<'_>> {
+                $crate::lists::make_ready::<$node>(context, &self.0).await;
+                self.0.edges.iter().map(|(cursor, row)| $edge { cursor, row }).collect()
             }
 
             /// How many there are on all pages; null where that is more than 1,000, or where nobody
@@ -106,7 +223,7 @@ macro_rules! connection {
 
         pub struct $edge<'a> {
             cursor: &'a str,
-            id: domain::id::AggregateId,
+            row: &'a projections::table::Stored,
         }
 
         /// One row of a list.
@@ -116,84 +233,15 @@ macro_rules! connection {
                 self.cursor
             }
 
-            /// The aggregate as it is now; null, with an error, if it cannot be read.
+            /// The aggregate as it is now, or as of its `position` where the list itself has all that is
+            /// asked and nobody has it in memory; null, with an error, if it cannot be read.
             async fn node(
                 &self,
                 context: &async_graphql::Context<'_>,
             ) -> async_graphql::Result<Option<$node>> {
-                let loaded = $crate::context::load::<$kind>(context, self.id, None);
-                Ok(loaded.await?.map($node))
+                $crate::lists::node(context, self.row).await
             }
         }
     };
 }
 pub(crate) use connection;
-
-/// By a number that goes up.
-impl Cursor for u64 {
-    fn write(&self) -> String {
-        format!("{self:x}")
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        Self::from_str_radix(text, 16).ok().filter(|number| number.write() == text)
-    }
-}
-
-/// The last minute of any calendar, counted from 1970.
-const LAST_MINUTE: u64 = Minute::LAST.0.unsigned_abs();
-
-/// By time: from when to when, which event, and which of its occurrences.
-impl Cursor for calendar::Place {
-    fn write(&self) -> String {
-        let (start, end, event, occurrence) = self;
-        let minute = occurrence.map(|local| format!(".{:x}", Minute::of(local).0));
-        let (start, end) = (start.as_second(), end.as_second());
-        format!("{}{start:x}.{end:x}{}", event.0.simple(), minute.unwrap_or_default())
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (event, rest) = text.split_at_checked(32)?;
-        let event = EventId(uuid::Uuid::try_parse(event).ok()?);
-        // What is before 1970 is written as its two's complement.
-        let number = |text| u64::from_str_radix(text, 16).ok().map(u64::cast_signed);
-        let mut numbers = rest.split('.').map(number);
-        let mut instant = || Timestamp::from_second(numbers.next()??).ok();
-        let (start, end) = (instant()?, instant()?);
-        let occurrence = match numbers.next() {
-            None => None,
-            // What lies beyond all calendars was not given out here, and has no date.
-            Some(minute) => {
-                let minute = minute.filter(|minute| minute.unsigned_abs() <= LAST_MINUTE)?;
-                Some(Minute(minute).local())
-            }
-        };
-        numbers.next().is_none().then_some((start, end, event, occurrence))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_come_back_as_they_went_out() {
-        let event = EventId(uuid::Uuid::from_u128(8));
-        let instant = |text: &str| text.parse::<Timestamp>().expect("an instant");
-        for occurrence in [None, Some("2026-03-30T09:00".parse().expect("a local time"))] {
-            let (start, end) = (instant("1969-12-31T23:00Z"), instant("2026-03-30T08:00Z"));
-            let place: calendar::Place = (start, end, event, occurrence);
-            assert_eq!(Cursor::read(&place.write()), Some(place));
-        }
-        for bad in
-            ["", "7fffffffffffffff.0", "0.0.0.0", "0", "0.x", "0.0.7fffffffffffffff", "0.0.1.1"]
-        {
-            let text = format!("{}{bad}", event.0.simple());
-            assert_eq!(<calendar::Place>::read(&text), None, "{bad}");
-        }
-        assert_eq!(Cursor::read(&7_u64.write()), Some(7_u64));
-        for bad in ["", "x", "+7", "07", "10000000000000000"] {
-            assert_eq!(<u64 as Cursor>::read(bad), None, "{bad}");
-        }
-    }
-}

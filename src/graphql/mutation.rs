@@ -244,7 +244,8 @@ macro_rules! payload {
                 if self.change.is_err() {
                     return Ok(None);
                 }
-                Ok($crate::context::load::<$kind>(context, self.id, None).await?.map($node))
+                let loaded = $crate::context::load::<$kind>(context, self.id, None).await?;
+                Ok(loaded.map(|loaded| $node(loaded.into())))
             }
 
             /// What it was about, whether or not it can be read now; null if nothing was done.

@@ -37,7 +37,7 @@ macro_rules! nodes {
         // What the interface asks each of them for; `Loaded` answers, as in the object itself.
         $(impl $node {
             async fn id(&self, context: &Context<'_>) -> Result<$id> {
-                self.0.id(context).await
+                self.0.public_id(context).await
             }
 
             async fn version(&self, context: &Context<'_>) -> Result<Long> {
@@ -58,7 +58,7 @@ macro_rules! nodes {
             $(
                 if let Some(id) = $id::read(id) {
                     let loaded = load::<$aggregate>(context, id.into(), as_of).await;
-                    return Some(loaded.map(|loaded| loaded.map($node).map(Node::$kind)));
+                    return Some(loaded.map(|loaded| loaded.map(|loaded| Node::$kind($node(loaded.into())))));
                 }
             )+
             None

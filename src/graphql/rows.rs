@@ -10,7 +10,7 @@ use projections::cursor;
 use projections::plan::{self, Filter, Ordering, Slice, Unserved};
 use projections::table::{Key, Listed, Row, Stored, Value};
 
-use super::context::engine;
+use super::cursors::Cursors;
 use super::errors::{INVALID_VALUE, coded, fault};
 use super::ids::{
     PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId,
@@ -51,13 +51,9 @@ impl Window {
         let at_least = self.at_least.map(|position| position.read(context)).transpose()?;
         lacks(context, at_least.as_ref())?;
         let list = format!("{} by {}", T::SHAPE.name, ordering.column);
-        let keys = *engine(context).services.keyed.tokens();
-        let read = |text: String| {
-            let place = cursor::read(&list, &text, &keys);
-            place.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list in this order"))
-        };
+        let cursors = Cursors::of(context, list);
         let edge = if backwards { self.before } else { self.after };
-        let after = edge.map(read).transpose()?;
+        let after = edge.map(|text| cursors.read(&text)).transpose()?;
         let has_edge = after.is_some();
         let unserved = |unserved| coded("INVALID_FILTER", in_words(&unserved, names));
         let descending = ordering.descending != backwards;
@@ -81,10 +77,9 @@ impl Window {
         if backwards {
             found.reverse();
         }
-        let edges = found.into_iter().map(|row| {
-            let place = (vec![row.values[column].clone()], row.key);
-            (cursor::write(&list, &place, &keys), row)
-        });
+        let edges = found
+            .into_iter()
+            .map(|row| (cursors.write(vec![row.values[column].clone()], row.key), row));
         let (has_previous_page, has_next_page) =
             if backwards { (more, has_edge) } else { (has_edge, more) };
         let (position, total) = (page.position, page.total);
@@ -127,11 +122,6 @@ fn of_named<T: Listed>(
 }
 
 impl Page<Stored> {
-    /// The page without its rows: what is in them, the aggregates themselves say.
-    pub fn of_aggregates(self) -> Page {
-        self.filter_map(|row| Some(row.key.id))
-    }
-
     /// The page with its rows as the nodes that they make.
     pub fn nodes<T: Listed, N>(self, node: impl Fn(Key, T::Row) -> N) -> Page<N> {
         self.filter_map(|row| Some(node(row.key, <T::Row as Row>::read(&row.values)?)))

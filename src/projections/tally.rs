@@ -64,6 +64,7 @@ mod tests {
     use crate::testing::{euro, id};
     use domain::commerce::order::Status;
     use domain::id::CustomerId;
+    use domain::tax::Totals;
 
     const NOON_US: i64 = 1_772_366_400_000_000;
     const DAY_US: i64 = 86_400_000_000;
@@ -71,10 +72,11 @@ mod tests {
     fn draft(drafted_us: i64) -> Order {
         Order {
             buyer: CustomerId(id(1).0),
+            is_guest: false,
             currency: euro(0).currency,
             status: Status::Draft,
             lines: 1,
-            total: None,
+            totals: None,
             drafted_us,
             placed_us: None,
             changed_us: drafted_us,
@@ -99,7 +101,8 @@ mod tests {
         assert_eq!(told(&rows), []);
         let placed = |order: &mut Order| {
             order.status = Status::Confirmed;
-            order.total = Some(euro(500));
+            let (net, tax, gross) = (euro(420), euro(80), euro(500));
+            order.totals = Some(Totals { net, tax, gross });
             order.placed_us = Some(NOON_US + DAY_US);
         };
         rows.change(loaded, placed);

@@ -10,7 +10,9 @@ use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
 use emporium::persistence::clock::Clock;
+use emporium::persistence::intercept::Intercepted;
 use emporium::persistence::journal::{Journal, PageLimit};
+use emporium::persistence::stores::Stores;
 use emporium::persistence_sql::{Migrations, sqlite, stores};
 use emporium::projections::position::Position;
 use emporium::projections::position_token;
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::PATIENCE;
 use super::database::vault;
+use super::faults::Faults;
 use super::gate::Gate;
 
 /// Few, so that a test starts quickly, and more than one, so that aggregates spread.
@@ -29,6 +32,8 @@ pub struct TestApp {
     pub url: String,
     pub program: Program,
     pub payments: Arc<Gate>,
+    /// What the server asks of its log.
+    pub asked: Arc<Faults>,
     journal: Arc<dyn Journal>,
     server: actix_web::dev::ServerHandle,
     _directory: tempfile::TempDir,
@@ -89,6 +94,9 @@ impl TestApp {
         let settings = Settings { node, checkout, ..Settings::default() };
         let stores = stores(database);
         let journal = Arc::clone(&stores.journal);
+        let asked = Arc::new(Faults::default());
+        let hooked = Arc::new(Intercepted::new(Arc::clone(&journal), Arc::clone(&asked)));
+        let stores = Stores { journal: hooked, ..stores };
         let vault = vault(Arc::clone(&stores.secrets)).await;
         let payments = Arc::new(Gate::default());
         let builder = NodeBuilder::new(&settings, stores, vault)
@@ -113,6 +121,7 @@ impl TestApp {
             program,
             payments,
             journal,
+            asked,
             server: handle,
             _directory: directory,
         }
@@ -218,6 +227,16 @@ impl TestApp {
             all.reached(&heads.iter().copied().collect()).await;
             if self.heads_now().await == heads {
                 return heads;
+            }
+        }
+    }
+
+    /// Has nothing in memory but what is in use, once what happened has had its consequences.
+    pub async fn cool(&self) {
+        self.heads().await;
+        for shard in self.program.node.engine.shards() {
+            for activation in shard.activations() {
+                shard.passivate(&activation.key());
             }
         }
     }

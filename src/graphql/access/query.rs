@@ -95,7 +95,7 @@ impl AccessQuery {
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).users;
         let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(UserConnection(page.of_aggregates()))
+        Ok(UserConnection(page))
     }
 
     /// The user who has an e-mail address, however it is capitalised.

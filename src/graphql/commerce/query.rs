@@ -8,7 +8,7 @@ use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load, past};
 use crate::errors::{INVALID_VALUE, coded};
 use crate::ids::{PublicOrderId, PublicUserId};
-use crate::lists::{connection, views};
+use crate::lists::{Listed, connection, views};
 use crate::operations;
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::{GivenPosition, Instant, Long, TypedNumber};
@@ -22,7 +22,7 @@ use sagas::checkout::{Checkout, checkout_id};
 const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM-2XWB, without 0, O, \
                          1, I and L: one of them was mistyped";
 
-connection!(OrderConnection, OrderEdge, OrderNode = Order);
+connection!(OrderConnection, OrderEdge, OrderNode);
 connection!(CheckoutConnection, CheckoutEdge, CheckoutNode = Checkout);
 
 impl Compared for OrderStatus {
@@ -157,7 +157,7 @@ impl OrderQueries {
             },
             _ => return Err(coded(INVALID_VALUE, "either id or number says which order is meant")),
         };
-        Ok(load::<Order>(context, id, as_of).await?.map(OrderNode))
+        Ok(load::<Order>(context, id, as_of).await?.map(OrderNode::whole))
     }
 
     /// Orders, by when they were drafted, the newest first where nothing else is said.
@@ -183,7 +183,7 @@ impl OrderQueries {
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).orders;
         let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(OrderConnection(page.of_aggregates()))
+        Ok(OrderConnection(page))
     }
 
     /// Checkouts, by when they began, the newest first where nothing else is said.
@@ -205,7 +205,7 @@ impl OrderQueries {
         let window = Window { first, after, last, before, at_least };
         let (table, ordering) = (&views(context).sagas, operations::ordering(order_by));
         let page = window.page(context, table, filter, ordering, operations::WORDS).await?;
-        Ok(CheckoutConnection(page.of_aggregates()))
+        Ok(CheckoutConnection(page))
     }
 
     /// The checkout of an order; null before it began.

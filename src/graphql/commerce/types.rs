@@ -7,8 +7,9 @@ use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
     PublicUserId, PublicVariantId,
 };
+use crate::lists::{Known, Listed};
 use crate::products::{PriceMode, TotalsNode};
-use crate::scalars::{Instant, Long, MoneyOutput};
+use crate::scalars::{Instant, Long, MoneyOutput, micros};
 use crate::texts::Text;
 use domain::commerce::order::{self, Buyer, Order, OrderNumber, Status};
 use domain::email::EmailAddress;
@@ -16,6 +17,8 @@ use domain::id::AggregateId;
 use domain::money::Rate;
 use domain::sealed::{Opened, Sealed};
 use domain::tax::RateTotals;
+use projections::table::Stored;
+use projections::tables::orders::Row;
 use sagas::checkout::{self, Checkout, Payment, hold_id};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,71 +33,117 @@ pub enum OrderStatus {
     Expired,
 }
 
-pub struct OrderNode(pub Loaded<Order>);
+pub struct OrderNode(pub Known<Order, Row>);
+
+/// What a row says of an order beside what it says of every aggregate.
+const HELD: &[&str] = &[
+    "status",
+    "number",
+    "createdAt",
+    "placedAt",
+    "currency",
+    "customerId",
+    "userId",
+    "lineCount",
+    "totals",
+];
+
+impl Listed for OrderNode {
+    type Of = Order;
+
+    fn whole(loaded: Loaded<Order>) -> Self {
+        Self(loaded.into())
+    }
+
+    /// Whether a draft has expired, and what it comes to, it knows itself.
+    fn of_row(row: &Stored, fields: &[&str]) -> Option<Self> {
+        let (known, row) = Known::<Order, Row>::of_row(row, fields, HELD)?;
+        (row.status != Status::Draft).then_some(Self(known))
+    }
+}
 
 /// Lines at frozen prices, and how far the order has come.
 #[Object(name = "Order")]
 impl OrderNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<Order> {
+    async fn aggregate(&self) -> &Known<Order, Row> {
         &self.0
     }
 
     async fn status(&self) -> OrderStatus {
-        self.0.state().status_at(self.0.at()).into()
+        match &self.0 {
+            Known::Whole(order) => order.state().status_at(order.at()).into(),
+            Known::Row(_, _, row) => row.status.into(),
+        }
     }
 
     /// What people call it: `4T7K-9QHM-2XWB`, to be read out and typed, without characters that look
     /// alike, the last one a check. Give it to `order(number:)` in whatever case, with or without the
     /// signs between.
     async fn number(&self) -> String {
-        OrderNumber::of(self.0.id).to_string()
+        OrderNumber::of(self.0.id()).to_string()
     }
 
     /// When it was drafted.
     async fn created_at(&self) -> Option<Instant> {
-        self.0.state().created_at.map(Instant)
+        match &self.0 {
+            Known::Whole(order) => order.state().created_at.map(Instant),
+            Known::Row(_, _, row) => micros(row.drafted_us),
+        }
     }
 
     /// When its buyer placed it; null for a draft.
     async fn placed_at(&self) -> Option<Instant> {
-        self.0.state().placed_at.map(Instant)
+        match &self.0 {
+            Known::Whole(order) => order.state().placed_at.map(Instant),
+            Known::Row(_, _, row) => row.placed_us.and_then(micros),
+        }
     }
 
     /// When stock and payment were certain.
     async fn confirmed_at(&self) -> Option<Instant> {
-        self.0.state().confirmed_at.map(Instant)
+        self.0.loaded().state().confirmed_at.map(Instant)
     }
 
     /// ISO 4217.
     async fn currency(&self) -> Option<String> {
-        self.0.state().currency().map(|currency| currency.code().to_owned())
+        let currency = match &self.0 {
+            Known::Whole(order) => order.state().currency(),
+            Known::Row(_, _, row) => Some(row.currency),
+        };
+        currency.map(|currency| currency.code().to_owned())
     }
 
     /// Where the prices of its lines are taken from.
     async fn price_list_id(&self) -> Option<PublicPriceListId> {
-        self.0.state().drafted.as_ref().map(|drafted| drafted.price_list.into())
+        self.0.loaded().state().drafted.as_ref().map(|drafted| drafted.price_list.into())
     }
 
     /// Until when a draft may be placed: 30 days from when it was begun, however often it is changed.
     /// From then on it is `EXPIRED`. Null once it was placed.
     async fn expires_at(&self) -> Option<Instant> {
-        let state = self.0.state();
-        let open = matches!(state.status_at(self.0.at()), Status::Draft | Status::Expired);
+        let state = self.0.loaded().state();
+        let open = matches!(state.status_at(self.0.loaded().at()), Status::Draft | Status::Expired);
         let drafted = state.drafted.as_ref().filter(|_| open && state.submitted.is_none())?;
         Some(Instant(drafted.expires_at))
     }
 
     /// Who holds the stock, registered or not.
     async fn customer_id(&self) -> Option<PublicCustomerId> {
-        self.0.state().buyer().map(|buyer| buyer.customer_id().into())
+        match &self.0 {
+            Known::Whole(order) => order.state().buyer().map(|buyer| buyer.customer_id().into()),
+            Known::Row(_, _, row) => Some(row.buyer.into()),
+        }
     }
 
     /// The user who buys; null for a guest.
     async fn user_id(&self) -> Option<PublicUserId> {
-        match self.0.state().buyer()? {
-            Buyer::Customer { id } => Some(PublicUserId(id.0)),
-            Buyer::Guest { .. } => None,
+        match &self.0 {
+            Known::Whole(order) => match order.state().buyer()? {
+                Buyer::Customer { id } => Some(PublicUserId(id.0)),
+                Buyer::Guest { .. } => None,
+            },
+            Known::Row(_, _, row) => (!row.is_guest).then_some(PublicUserId(row.buyer.0)),
         }
     }
 
@@ -110,25 +159,36 @@ impl OrderNode {
         Ok(opened(context, address).await? == Opened::Erased)
     }
 
+    /// How many lines it has.
+    async fn line_count(&self) -> u32 {
+        match &self.0 {
+            Known::Whole(order) => u32::try_from(order.state().lines.len()).unwrap_or(u32::MAX),
+            Known::Row(_, _, row) => row.lines,
+        }
+    }
+
     /// In the order in which they were added; at most 200.
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<OrderLineNode<'_>>> {
-        let lines = &self.0.state().lines;
+        let lines = &self.0.loaded().state().lines;
         take_values(context, lines.len())?;
-        let order = self.0.id;
+        let order = self.0.id();
         let lines = lines.iter();
         Ok(lines.map(|(number, line)| OrderLineNode { order, number: *number, line }).collect())
     }
 
     /// What the order comes to; frozen once it was placed.
     async fn totals(&self) -> Option<TotalsNode> {
-        self.0.state().sums().map(|sums| sums.totals.into())
+        match &self.0 {
+            Known::Whole(order) => order.state().sums().map(|sums| sums.totals.into()),
+            Known::Row(_, _, row) => row.totals.map(TotalsNode::from),
+        }
     }
 
     /// What of the totals each tax rate makes, the lowest rate first: sums of its lines.
     #[graphql(complexity = "3 * child_complexity + 1")]
     async fn taxes(&self, context: &Context<'_>) -> Result<Vec<RateTotalsNode>> {
-        let state = self.0.state();
+        let state = self.0.loaded().state();
         let (Some(sums), Some(currency)) = (state.sums(), state.currency()) else {
             return Ok(Vec::new());
         };
@@ -140,18 +200,18 @@ impl OrderNode {
     }
 
     async fn payment_reference(&self) -> Option<&str> {
-        self.0.state().payment_reference.as_deref()
+        self.0.loaded().state().payment_reference.as_deref()
     }
 
     /// Why it was cancelled, if it was.
     async fn cancelled_because(&self) -> Option<&str> {
-        self.0.state().cancelled_because.as_deref()
+        self.0.loaded().state().cancelled_because.as_deref()
     }
 }
 
 impl OrderNode {
     fn guest(&self) -> Option<&Sealed<EmailAddress>> {
-        match self.0.state().buyer()? {
+        match self.0.loaded().state().buyer()? {
             Buyer::Customer { .. } => None,
             Buyer::Guest { email } => Some(&email.sealed),
         }

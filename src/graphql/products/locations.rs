@@ -253,7 +253,7 @@ impl LocationQuery {
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).locations;
         let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(LocationConnection(page.of_aggregates()))
+        Ok(LocationConnection(page))
     }
 }
 

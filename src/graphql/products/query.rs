@@ -10,7 +10,7 @@ use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicPriceListId, PublicProductId,
     PublicVariantId,
 };
-use crate::lists::{connection, views};
+use crate::lists::{Listed as _, connection, views};
 use crate::rows::{
     Compared, DateTimeFilter, Direction, LongFilter, OneOf, TextFilter, Window, filters,
     row_connection, rows,
@@ -27,7 +27,7 @@ use projections::tables::holds::{self, Holds};
 use projections::tables::products;
 use projections::tables::variants::{self, Variants};
 
-connection!(ProductConnection, ProductEdge, ProductNode = Product);
+connection!(ProductConnection, ProductEdge, ProductNode);
 connection!(StockItemConnection, StockItemEdge, StockItemNode = StockItem);
 
 /// What columns are called here.
@@ -190,7 +190,7 @@ impl ListedVariant {
 
     /// The product as it is now; null, with an error, if it cannot be read.
     async fn product(&self, context: &Context<'_>) -> Result<Option<ProductNode>> {
-        Ok(load::<Product>(context, self.key.id, None).await?.map(ProductNode))
+        Ok(load::<Product>(context, self.key.id, None).await?.map(ProductNode::whole))
     }
 }
 
@@ -257,7 +257,7 @@ impl ProductQueries {
         id: PublicProductId,
         as_of: Option<AsOf>,
     ) -> Result<Option<ProductNode>> {
-        Ok(load::<Product>(context, id.into(), as_of).await?.map(ProductNode))
+        Ok(load::<Product>(context, id.into(), as_of).await?.map(ProductNode::whole))
     }
 
     /// Products, by name where nothing else is said.
@@ -279,7 +279,7 @@ impl ProductQueries {
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).products;
         let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(ProductConnection(page.of_aggregates()))
+        Ok(ProductConnection(page))
     }
 
     /// A price list, now or as it was.
@@ -348,7 +348,7 @@ impl ProductQueries {
         let ordering = order_by.map_or(usual, StockOrder::ordering);
         let window = Window { first, after, last, before, at_least };
         let page = window.page(context, &views(context).stock, filter, ordering, WORDS).await?;
-        Ok(StockItemConnection(page.of_aggregates()))
+        Ok(StockItemConnection(page))
     }
 
     /// Claims on stock that have not ended: of a phase by when they expire, the next first, or of a

@@ -8,8 +8,10 @@ use uuid::Uuid;
 use super::ProductNode;
 use super::types::ProductStatus;
 use crate::context::{Loaded, application, engine};
+use crate::cursors::Cursors;
 use crate::errors::{FORBIDDEN, INVALID_VALUE, coded, fault};
 use crate::ids::PublicPriceListId;
+use crate::lists::Listed as _;
 use crate::positions::PositionToken;
 use crate::scalars::{GivenPosition, Long};
 use actors::aggregate_ref::Fault;
@@ -21,9 +23,7 @@ use domain::id::AggregateId;
 use domain::money::{Currency, Money, MoneyError};
 use domain::products::price_list::default_list;
 use domain::products::product::Status;
-use projections::cursor;
 use projections::position::Position;
-use projections::position_token::TokenKey;
 use projections::table::{self, Value};
 use search::query::{FACET_VALUES_MAX, PriceRange};
 use search::{FacetField, Hit, InvalidQuery, Key, Language, Matched, Order, Query, Wanted};
@@ -119,11 +119,7 @@ impl SearchQuery {
             asked.facet_values = FACET_VALUES_MAX;
         }
         let list = List::of(&asked, context);
-        if let Some(after) = after {
-            let key = list.key(&after);
-            asked.after =
-                Some(key.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list"))?);
-        }
+        asked.after = after.map(|after| list.key(&after)).transpose()?;
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
         let has_previous_page = asked.after.is_some();
         let searched = find(context, at_least, asked).await?;
@@ -192,27 +188,21 @@ fn invalid(error: &InvalidQuery) -> async_graphql::Error {
 }
 
 /// The list of a query, whose cursors only it takes.
-struct List {
-    name: String,
-    keys: TokenKey,
-}
+struct List(Cursors);
 
 impl List {
     fn of(query: &Query, context: &Context<'_>) -> Self {
-        let name = format!("search {:016x}", query.fingerprint());
-        Self { name, keys: *engine(context).services.keyed.tokens() }
+        Self(Cursors::of(context, format!("search {:016x}", query.fingerprint())))
     }
 
     fn cursor(&self, Hit { key, .. }: &Hit) -> String {
-        let rank = vec![Value::Int(key.rank.cast_signed())];
         let id = AggregateId(Uuid::from_u128(key.id));
-        cursor::write(&self.name, &(rank, table::Key::of(id)), &self.keys)
+        self.0.write(vec![Value::Int(key.rank.cast_signed())], table::Key::of(id))
     }
 
-    fn key(&self, cursor: &str) -> Option<Key> {
-        let (values, row) = cursor::read(&self.name, cursor, &self.keys)?;
-        let [Value::Int(rank)] = values[..] else { return None };
-        Some(Key { rank: rank.cast_unsigned(), id: row.id.0.as_u128() })
+    fn key(&self, cursor: &str) -> Result<Key> {
+        let (rank, row) = self.0.read_number(cursor)?;
+        Ok(Key { rank, id: row.id.0.as_u128() })
     }
 }
 
@@ -288,7 +278,7 @@ impl ProductSearchEdge<'_> {
     /// The product as of the position of the index.
     async fn node(&self) -> ProductNode {
         let row = &self.hit.row;
-        ProductNode(Loaded {
+        ProductNode::whole(Loaded {
             id: row.id,
             reading: Reading {
                 answer: row.product.clone(),

@@ -7,12 +7,12 @@ use chrono::DateTime;
 use super::LocationNode;
 use super::{PriceMode, TotalsNode};
 use crate::context::{Arguments, Loaded, Viewed, arguments_of, load, take_values, wanted};
-use crate::errors::coded;
+use crate::cursors::Cursors;
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
     PublicProductId, PublicTransferId, PublicVariantId,
 };
-use crate::lists::Cursor;
+use crate::lists::{Known, Listed};
 use crate::scalars::{Instant, Long, MoneyOutput};
 use crate::texts::Text;
 use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
@@ -22,6 +22,8 @@ use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::{self, Product};
 use domain::products::stock_item::{self, Short, ShortagePage, Shortages, StockItem};
 use domain::tax::UnitPrice;
+use projections::table::{Key, Stored, Value};
+use projections::tables::products::Row;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "product::Status")]
@@ -32,44 +34,68 @@ pub enum ProductStatus {
     Archived,
 }
 
-pub struct ProductNode(pub Loaded<Product>);
+pub struct ProductNode(pub Known<Product, Row>);
+
+/// What a row says of a product beside what it says of every aggregate.
+const HELD: &[&str] = &["status", "name", "family"];
+
+impl Listed for ProductNode {
+    type Of = Product;
+
+    fn whole(loaded: Loaded<Product>) -> Self {
+        Self(loaded.into())
+    }
+
+    fn of_row(row: &Stored, fields: &[&str]) -> Option<Self> {
+        Known::of_row(row, fields, HELD).map(|(known, _)| Self(known))
+    }
+}
 
 /// What is sold, in which variants, at which list prices and tax rate.
 #[Object(name = "Product")]
 impl ProductNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<Product> {
+    async fn aggregate(&self) -> &Known<Product, Row> {
         &self.0
     }
 
     async fn status(&self) -> ProductStatus {
-        self.0.state().status.into()
+        match &self.0 {
+            Known::Whole(product) => product.state().status.into(),
+            Known::Row(_, _, row) => row.status.into(),
+        }
     }
 
     async fn name(&self) -> &str {
-        &self.0.state().name
+        match &self.0 {
+            Known::Whole(product) => &product.state().name,
+            Known::Row(_, _, row) => &row.name,
+        }
     }
 
     async fn family(&self) -> &str {
-        &self.0.state().family
+        match &self.0 {
+            Known::Whole(product) => &product.state().family,
+            Known::Row(_, _, row) => &row.family,
+        }
     }
 
     async fn description(&self) -> Text<'_> {
-        self.0.state().description.as_str().into()
+        self.0.loaded().state().description.as_str().into()
     }
 
     /// The share of a net price that is tax, in millionths: 190000 is 19 %.
     async fn tax_rate_millionths(&self) -> u32 {
-        self.0.state().tax_rate.millionths()
+        self.0.loaded().state().tax_rate.millionths()
     }
 
     /// By SKU; at most 250.
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn variants(&self, context: &Context<'_>) -> Result<Vec<VariantNode<'_>>> {
-        let product = self.0.id;
-        take_values(context, self.0.state().variants.len())?;
-        let tax_rate = self.0.state().tax_rate;
-        let variants = self.0.state().variants.iter();
+        let product = self.0.id();
+        take_values(context, self.0.loaded().state().variants.len())?;
+        let tax_rate = self.0.loaded().state().tax_rate;
+        let variants = self.0.loaded().state().variants.iter();
         let mut variants: Vec<_> = variants
             .map(|(id, variant)| VariantNode { id: *id, product, tax_rate, variant })
             .collect();
@@ -79,8 +105,8 @@ impl ProductNode {
 
     async fn variant(&self, id: PublicVariantId) -> Option<VariantNode<'_>> {
         let id = VariantId::from(id);
-        let variant = self.0.state().variants.get(&id)?;
-        let (product, tax_rate) = (self.0.id, self.0.state().tax_rate);
+        let variant = self.0.loaded().state().variants.get(&id)?;
+        let (product, tax_rate) = (self.0.id(), self.0.loaded().state().tax_rate);
         Some(VariantNode { id, product, tax_rate, variant })
     }
 }
@@ -195,6 +221,8 @@ impl PriceListNode {
 const OUTGOING_LISTED: i32 = 20;
 /// The same for what is short.
 const SHORTAGES_LISTED: i32 = 20;
+/// The list that its cursors are bound to, which name the stock item themselves.
+const SHORTAGES: &str = "shortages";
 
 pub struct StockItemNode(pub Loaded<StockItem>);
 
@@ -272,18 +300,19 @@ impl StockItemNode {
     #[graphql(complexity = "first as usize * child_complexity + 1")]
     async fn shortages(
         &self,
+        context: &Context<'_>,
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
     ) -> Result<ShortageConnection<'_>> {
-        let after = after.map(|after| u64::read(&after));
-        let no_cursor = || coded("INVALID_CURSOR", "no cursor of this list");
-        let asked = Shortages {
-            first: count(first),
-            after: after.map(|after| after.ok_or_else(no_cursor)).transpose()?,
-        };
+        let (item, cursors) = (self.0.id, Cursors::of(context, SHORTAGES));
+        let after = after.map(|after| cursors.read_number(&after)).transpose()?;
+        if after.is_some_and(|(_, key)| key.id != item) {
+            return Err(Cursors::refused());
+        }
+        let asked = Shortages { first: count(first), after: after.map(|(place, _)| place) };
         let mut pages = self.0.state().shortages.iter();
-        let page = pages.find(|page| page.asked == asked);
-        Ok(ShortageConnection(page.ok_or_else(no_cursor)?))
+        let page = pages.find(|page| page.asked == asked).ok_or_else(Cursors::refused)?;
+        Ok(ShortageConnection { page, item, cursors })
     }
 
     async fn hold_count(&self) -> Long {
@@ -334,11 +363,12 @@ impl Viewed for StockItem {
 
 /// The pages of shortages that the selection asks for; what cannot be read is left to the field.
 fn shortages(context: &Context<'_>) -> Vec<Shortages> {
+    let cursors = Cursors::of(context, SHORTAGES);
     let read = |asked: &Arguments| {
         let first = asked.read::<Option<i32>>("first")?.unwrap_or(SHORTAGES_LISTED);
         let after = asked.read::<Option<String>>("after")?;
-        let after = after.map(|after| u64::read(&after).ok_or(())).transpose().ok()?;
-        Some(Shortages { first: count(first), after })
+        let after = after.map(|after| cursors.read_number(&after)).transpose().ok()?;
+        Some(Shortages { first: count(first), after: after.map(|(place, _)| place) })
     };
     arguments_of(context, "shortages").iter().filter_map(read).collect()
 }
@@ -385,22 +415,37 @@ impl HoldNode {
     }
 }
 
-pub struct ShortageConnection<'a>(&'a ShortagePage);
+pub struct ShortageConnection<'a> {
+    page: &'a ShortagePage,
+    item: AggregateId,
+    cursors: Cursors,
+}
+
+impl ShortageConnection<'_> {
+    fn cursor(&self, short: &Short) -> String {
+        let place = Value::Int(short.hold.queued.cast_signed());
+        self.cursors.write(vec![place], Key::of(self.item))
+    }
+}
 
 /// One page of what cannot be served.
 #[Object]
 impl ShortageConnection<'_> {
     async fn edges(&self) -> Vec<ShortageEdge> {
-        self.0.holds.iter().map(ShortageEdge::from).collect()
+        let edge = |short: &Short| {
+            let hold = HoldNode::new(short.id.into(), &short.hold);
+            let node = ShortageNode { hold, missing: Long(short.missing) };
+            ShortageEdge { cursor: self.cursor(short), node }
+        };
+        self.page.holds.iter().map(edge).collect()
     }
 
     async fn page_info(&self) -> PageInfo {
-        let cursor = |short: &Short| short.hold.queued.write();
         PageInfo {
-            has_previous_page: self.0.asked.after.is_some(),
-            has_next_page: self.0.has_more,
-            start_cursor: self.0.holds.first().map(cursor),
-            end_cursor: self.0.holds.last().map(cursor),
+            has_previous_page: self.page.asked.after.is_some(),
+            has_next_page: self.page.has_more,
+            start_cursor: self.page.holds.first().map(|short| self.cursor(short)),
+            end_cursor: self.page.holds.last().map(|short| self.cursor(short)),
         }
     }
 }
@@ -419,14 +464,6 @@ pub struct ShortageNode {
     hold: HoldNode,
     /// So many of its units are not there.
     missing: Long,
-}
-
-impl From<&Short> for ShortageEdge {
-    fn from(short: &Short) -> Self {
-        let hold = HoldNode::new(short.id.into(), &short.hold);
-        let node = ShortageNode { hold, missing: Long(short.missing) };
-        Self { cursor: short.hold.queued.write(), node }
-    }
 }
 
 /// Goods on their way to another location.

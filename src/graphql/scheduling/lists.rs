@@ -211,7 +211,7 @@ impl CalendarLists {
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).calendars;
         let page = window.page(context, table, filter, ordering, CALENDAR_WORDS).await?;
-        Ok(CalendarConnection(page.of_aggregates()))
+        Ok(CalendarConnection(page))
     }
 
     /// Events of all calendars, by when they start where nothing else is said. A series is one of them.

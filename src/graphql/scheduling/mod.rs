@@ -2,6 +2,7 @@
 
 mod inputs;
 mod lists;
+mod places;
 mod mutation;
 mod query;
 mod refusals;

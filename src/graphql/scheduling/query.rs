@@ -3,14 +3,14 @@
 use async_graphql::{Context, Object, Result};
 
 use super::CalendarNode;
-use super::types::{FreeBusyNode, OccurrenceEdge, OccurrencesNode};
+use super::places::Places;
+use super::types::{FreeBusyNode, OccurrenceEdge, OccurrenceNode, OccurrencesNode};
 use crate::context::{AsOf, ask, load, past, position_of, take_values};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
-use crate::lists::Cursor;
 use crate::scalars::{Instant, TimeZone};
 use domain::aggregate::Refusal;
-use domain::scheduling::calendar::{self, Calendar, Place, WhatTakesPlace, WhenFree};
+use domain::scheduling::calendar::{self, Calendar, WhatTakesPlace, WhenFree};
 
 /// The longest range that is answered, in days.
 const DAYS_MAX: i64 = 366;
@@ -47,10 +47,8 @@ impl CalendarQuery {
         after: Option<String>,
         as_of: Option<AsOf>,
     ) -> Result<Option<OccurrencesNode>> {
-        let after = after.map(|after| Place::read(&after));
-        let after = after
-            .map(|after| after.ok_or_else(|| coded("INVALID_CURSOR", "no cursor of this list")));
-        let after = after.transpose()?;
+        let places = Places::of(context, calendar_id.into());
+        let after = after.map(|after| places.read(&after)).transpose()?;
         let limit = usize::try_from(first).unwrap_or(0);
         let (start, end) = (start.timestamp(), end.timestamp());
         let taken = asks_for_places(context);
@@ -65,7 +63,10 @@ impl CalendarQuery {
             edges: listed
                 .occurrences
                 .into_iter()
-                .map(|occurrence| OccurrenceEdge::new(occurrence, listed.availability))
+                .map(|occurrence| OccurrenceEdge {
+                    cursor: places.write(&occurrence.place),
+                    node: OccurrenceNode::new(occurrence, listed.availability),
+                })
                 .collect(),
             has_more: listed.has_more,
             has_previous: after.is_some(),

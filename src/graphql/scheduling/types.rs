@@ -5,7 +5,6 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use crate::context::{Loaded, Viewed, wanted};
 use crate::ids::PublicEventId;
-use crate::lists::Cursor;
 use crate::positions::PositionToken;
 use crate::scalars::{Date, Duration, Instant, LocalDateTime, Long, TimeZone};
 use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence, Overview};
@@ -212,7 +211,7 @@ pub struct OccurrenceNode {
 }
 
 impl OccurrenceNode {
-    fn new(listed: ListedOccurrence, availability: Availability) -> Self {
+    pub fn new(listed: ListedOccurrence, availability: Availability) -> Self {
         let capacity = capacity(availability);
         let left = capacity.zip(listed.taken).map(|(of, taken)| of.saturating_sub(taken));
         Self {
@@ -232,14 +231,8 @@ impl OccurrenceNode {
 /// One row of what takes place.
 #[derive(SimpleObject)]
 pub struct OccurrenceEdge {
-    cursor: String,
-    node: OccurrenceNode,
-}
-
-impl OccurrenceEdge {
-    pub fn new(listed: ListedOccurrence, availability: Availability) -> Self {
-        Self { cursor: listed.place.write(), node: OccurrenceNode::new(listed, availability) }
-    }
+    pub cursor: String,
+    pub node: OccurrenceNode,
 }
 
 fn capacity(availability: Availability) -> Option<u32> {

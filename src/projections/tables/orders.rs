@@ -1,5 +1,5 @@
-//! The orders: newest first, of a status, of a buyer; by when they were placed; by what they come to. A row each, without lines; the order itself has
-//! those.
+//! The orders: newest first, of a status, of a buyer; by when they were placed; by what they come to. A
+//! row each, which is what a list shows; the lines the order itself has.
 
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
@@ -7,9 +7,10 @@ use crate::table::{
 use crate::tally::{Counted, Tally};
 use crate::{Fact, Place};
 use domain::aggregate::Aggregate;
-use domain::commerce::order::{Event, Order, Status};
+use domain::commerce::order::{Buyer, Event, Order, Status};
 use domain::id::CustomerId;
 use domain::money::{Currency, Money};
+use domain::tax::Totals;
 
 /// See the module.
 pub struct Orders;
@@ -18,11 +19,13 @@ pub struct Orders;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub buyer: CustomerId,
+    /// Who did not register.
+    pub is_guest: bool,
     pub currency: Currency,
     pub status: Status,
     pub lines: u32,
-    /// Gross; none while the order is a draft.
-    pub total: Option<Money>,
+    /// None while the order is a draft.
+    pub totals: Option<Totals>,
     /// Microseconds since 1970 UTC, like the other times.
     pub drafted_us: i64,
     /// None while it is a draft.
@@ -32,14 +35,16 @@ pub struct Row {
 
 static SHAPE: Shape = Shape {
     name: "orders",
-    schema: 2,
+    schema: 3,
     parts: false,
     columns: &[
         Column::new("buyer", Kind::Id),
+        Column::new("is_guest", Kind::Int),
         Column::new("currency", Kind::Text(3)),
         Column::new("status", Kind::Int),
         Column::new("lines", Kind::Int),
         Column::new("total", Kind::Int),
+        Column::new("tax", Kind::Int),
         Column::new("drafted_us", Kind::Int),
         Column::new("placed_us", Kind::Int),
         Column::new("changed_us", Kind::Int),
@@ -98,10 +103,12 @@ impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
             self.buyer.0.into(),
+            i64::from(self.is_guest).into(),
             self.currency.code().into(),
             status_value(self.status),
             i64::from(self.lines).into(),
-            self.total.map_or(NO_TOTAL, |total| total.minor).into(),
+            self.totals.map_or(NO_TOTAL, |totals| totals.gross.minor).into(),
+            self.totals.map_or(0, |totals| totals.tax.minor).into(),
             self.drafted_us.into(),
             self.placed_us.unwrap_or(NOT_PLACED_US).into(),
             self.changed_us.into(),
@@ -110,14 +117,23 @@ impl table::Row for Row {
 
     fn read(values: &[Value]) -> Option<Self> {
         let mut values = Values::of(values);
-        let buyer = CustomerId(values.id()?);
+        let (buyer, is_guest) = (CustomerId(values.id()?), values.int()? != 0);
         let currency = Currency::from_code(values.text()?).ok()?;
+        let (status, lines) = (values.one_of(&STATUSES)?, values.number()?);
+        let (gross, tax) = (values.int()?, values.int()?);
+        let money = |minor| Money::new(minor, currency);
+        let totals = some_from(gross, FIRST_TOTAL).map(|gross| Totals {
+            net: money(gross - tax),
+            tax: money(tax),
+            gross: money(gross),
+        });
         Some(Self {
             buyer,
+            is_guest,
             currency,
-            status: values.one_of(&STATUSES)?,
-            lines: values.number()?,
-            total: some_from(values.int()?, FIRST_TOTAL).map(|minor| Money::new(minor, currency)),
+            status,
+            lines,
+            totals,
             drafted_us: values.int()?,
             placed_us: some_from(values.int()?, FIRST_PLACED_US),
             changed_us: values.int()?,
@@ -128,7 +144,7 @@ impl table::Row for Row {
     fn counts_as(&self) -> Option<Counted> {
         let day = self.placed_us.unwrap_or(self.drafted_us).div_euclid(DAY_US);
         let group = vec![day.into(), status_value(self.status), self.currency.code().into()];
-        let gross = self.total.map_or(0, |total| total.minor);
+        let gross = self.totals.map_or(0, |totals| totals.gross.minor);
         Some(Counted { group, rows: 1, sums: vec![gross] })
     }
 }
@@ -181,15 +197,16 @@ impl Table for Orders {
             });
         };
         match event {
-            Event::OrderDrafted { buyer, currency, .. } => rows.put(
+            Event::OrderDrafted { buyer, currency, at, .. } => rows.put(
                 key,
                 Row {
                     buyer: buyer.customer_id(),
+                    is_guest: matches!(buyer, Buyer::Guest { .. }),
                     currency: *currency,
                     status: Status::Draft,
                     lines: 0,
-                    total: None,
-                    drafted_us: now,
+                    totals: None,
+                    drafted_us: at.timestamp_micros(),
                     placed_us: None,
                     changed_us: now,
                 },
@@ -202,7 +219,7 @@ impl Table for Orders {
             Event::OrderSubmitted { lines, totals, at, .. } => change(&|row| {
                 row.status = Status::PendingPayment;
                 row.lines = *lines;
-                row.total = Some(totals.gross);
+                row.totals = Some(*totals);
                 row.placed_us = Some(at.timestamp_micros());
             }),
             Event::OrderPlaced { .. } => change(&|row| row.status = Status::Placed),

@@ -1,5 +1,5 @@
-//! The products: by name, newest first, of a family, of a status. A row each; descriptions and prices
-//! the product itself has.
+//! The products: by name, newest first, of a family, of a status. A row each, which is what a list
+//! shows; descriptions and prices the product itself has.
 
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
@@ -16,7 +16,6 @@ pub struct Products;
 /// What a list shows of a product.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// In lower case.
     pub name: String,
     pub family: String,
     pub status: Status,
@@ -26,15 +25,18 @@ pub struct Row {
 }
 
 /// A character has four bytes at most; one in lower case is at most three characters.
-const NAME_BYTES_MAX: u16 = NAME_CHARACTERS_MAX as u16 * 4 * 3;
+const TITLE_BYTES_MAX: u16 = NAME_CHARACTERS_MAX as u16 * 4;
+const NAME_BYTES_MAX: u16 = TITLE_BYTES_MAX * 3;
 const FAMILY_BYTES_MAX: u16 = FAMILY_CHARACTERS_MAX as u16 * 4;
 
 static SHAPE: Shape = Shape {
     name: "products",
-    schema: 1,
+    schema: 2,
     parts: false,
     columns: &[
+        // In lower case: by this it is found and ordered.
         Column::new("name", Kind::Text(NAME_BYTES_MAX)),
+        Column::new("title", Kind::Text(TITLE_BYTES_MAX)),
         Column::new("family", Kind::Text(FAMILY_BYTES_MAX)),
         Column::new("status", Kind::Int),
         Column::new("created_us", Kind::Int),
@@ -62,6 +64,7 @@ pub fn status_value(status: Status) -> Value {
 impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
+            Value::Text(self.name.to_lowercase()),
             self.name.as_str().into(),
             self.family.as_str().into(),
             status_value(self.status),
@@ -72,6 +75,7 @@ impl table::Row for Row {
 
     fn read(values: &[Value]) -> Option<Self> {
         let mut values = Values::of(values);
+        let _lower = values.text()?;
         Some(Self {
             name: values.text()?.to_owned(),
             family: values.text()?.to_owned(),
@@ -113,7 +117,7 @@ impl Table for Products {
         let (key, now) = (Key::of(place.aggregate_id), place.recorded_us);
         if let Event::ProductCreated { name, family, .. } = event {
             let row = Row {
-                name: name.to_lowercase(),
+                name: name.clone(),
                 family: family.clone(),
                 status: Status::Draft,
                 created_us: now,
@@ -124,7 +128,7 @@ impl Table for Products {
         rows.change(key, |row| {
             row.changed_us = now;
             if let Event::ProductRevised { name, family, .. } = event {
-                row.name = name.to_lowercase();
+                row.name.clone_from(name);
                 row.family.clone_from(family);
             }
             if let Some(status) = status_after(event) {

@@ -3,9 +3,11 @@
 mod access;
 mod bad_input;
 mod commerce;
+mod cursors;
 mod history;
 mod ids;
 mod inputs;
+mod listed;
 mod locations;
 mod numbers;
 mod operations;

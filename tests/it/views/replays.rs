@@ -97,7 +97,7 @@ fn what_a_table_set_aside_is_seen_and_tried_again_when_it_is_asked_for() {
 
     let life = world.begin();
     life.run("replays", async {
-        let aside = parked(&life, "products_1_1").await;
+        let aside = parked(&life, "products_2_1").await;
         assert_eq!(aside.len(), 1);
         assert_eq!((aside[0].at.aggregate_id, aside[0].at.version), (other, 2));
         assert!(aside[0].reason.contains("ProductPraised"), "{}", aside[0].reason);
@@ -111,7 +111,7 @@ fn what_a_table_set_aside_is_seen_and_tried_again_when_it_is_asked_for() {
         let asked = board.ask("products", "").await.expect("it is asked");
         assert_eq!(asked, 1, "one node has it");
         until("it is answered", async || answered(&life, "products").await == 1).await;
-        assert_eq!(parked(&life, "products_1_1").await, aside);
+        assert_eq!(parked(&life, "products_2_1").await, aside);
 
         mend(&world, &bent).await;
         let name = format!("{}/{other}", Product::TYPE);
@@ -119,9 +119,9 @@ fn what_a_table_set_aside_is_seen_and_tried_again_when_it_is_asked_for() {
         let another = format!("{}/{product}", Product::TYPE);
         board.ask("products", &another).await.expect("it is asked");
         until("it is answered", async || answered(&life, "products").await == 2).await;
-        assert_eq!(parked(&life, "products_1_1").await, aside);
+        assert_eq!(parked(&life, "products_2_1").await, aside);
         board.ask("products", &name).await.expect("it is asked");
-        until("it is taken up", async || parked(&life, "products_1_1").await.is_empty()).await;
+        until("it is taken up", async || parked(&life, "products_2_1").await.is_empty()).await;
         // Others were not asked.
         assert_eq!(parked(&life, "variants_1_1").await.len(), 1);
         for follower in ["variants", "search", "calendars"] {
