@@ -55,10 +55,11 @@ impl Listed for OrderNode {
         Self(loaded.into())
     }
 
-    /// Whether a draft has expired, and what it comes to, it knows itself.
+    /// Whether a draft has expired, and what one comes to that was never placed, it knows itself.
     fn of_row(row: &Stored, fields: &[&str]) -> Option<Self> {
         let (known, row) = Known::<Order, Row>::of_row(row, fields, HELD)?;
-        (row.status != Status::Draft).then_some(Self(known))
+        let lacks_totals = row.totals.is_none() && fields.contains(&"totals");
+        (row.status != Status::Draft && !lacks_totals).then_some(Self(known))
     }
 }
 

@@ -113,9 +113,9 @@ async fn what_rows_hold_costs_no_question_and_the_rest_of_a_page_costs_one() {
     let before = asked_of_log(&app);
     let usual = "id version position number status createdAt placedAt currency customerId userId \
                  lineCount totals { net { amount } tax { amount } gross { amount } }";
-    let placed = "orders(first: 100, where: {status: {in: [CONFIRMED, CANCELLED]}})";
+    let placed = "orders(first: 100, where: {status: {eq: CONFIRMED}})";
     let told = nodes(&app, placed, usual).await;
-    assert!(told.as_array().is_some_and(|edges| edges.len() == 32), "{told}");
+    assert!(told.as_array().is_some_and(|edges| edges.len() == 24), "{told}");
     nodes(&app, "products(first: 100)", "id name family status").await;
     assert_eq!(asked_of_log(&app), before, "rows hold all of this");
 
