@@ -32,11 +32,10 @@ impl Cursors {
 
     /// The same of a list that is ordered by one number.
     pub fn read_number(&self, text: &str) -> Result<(u64, Key)> {
-        match self.read(text)? {
-            (values, key) => match values[..] {
-                [Value::Int(number)] => Ok((number.cast_unsigned(), key)),
-                _ => Err(Self::refused()),
-            },
+        let (values, key) = self.read(text)?;
+        match values[..] {
+            [Value::Int(number)] => Ok((number.cast_unsigned(), key)),
+            _ => Err(Self::refused()),
         }
     }
 

@@ -125,10 +125,11 @@ pub async fn make_ready<N: Listed>(context: &Context<'_>, page: &Page<Stored>) {
 /// The node of a row.
 pub async fn node<N: Listed>(context: &Context<'_>, row: &Stored) -> Result<Option<N>> {
     let id = row.key.id;
-    if !engine(context).aggregate::<N::Of>(id).is_live() {
-        if let Some(node) = N::of_row(row, &fields_of(&context.field())) {
-            return Ok(Some(node));
-        }
+    let of_row = || N::of_row(row, &fields_of(&context.field()));
+    if !engine(context).aggregate::<N::Of>(id).is_live()
+        && let Some(node) = of_row()
+    {
+        return Ok(Some(node));
     }
     Ok(load::<N::Of>(context, id, None).await?.map(N::whole))
 }
