@@ -1,7 +1,7 @@
 -- Who owns which shard. No time is in it: a taker watches the beat by a clock of its own.
 -- The common subset of MySQL 8/9 and MariaDB 10.11.
 
-CREATE TABLE shards (
+CREATE TABLE IF NOT EXISTS shards (
     shard SMALLINT UNSIGNED NOT NULL,
     -- How often it was taken.
     epoch BIGINT UNSIGNED NOT NULL DEFAULT 0,

@@ -1,7 +1,7 @@
 -- The logs. Each further index is paid at every append: the journal has the two that the fence and
 -- the reload of one aggregate need, and no other.
 
-CREATE TABLE journal (
+CREATE TABLE IF NOT EXISTS journal (
     shard SMALLINT UNSIGNED NOT NULL,
     seq BIGINT UNSIGNED NOT NULL,
     epoch BIGINT UNSIGNED NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE journal (
 ) ENGINE = InnoDB;
 
 -- A row per event, for operators and reports; nothing in the program reads it.
-CREATE VIEW events AS
+CREATE OR REPLACE VIEW events AS
 SELECT
     j.shard,
     j.seq,

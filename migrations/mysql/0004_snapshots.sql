@@ -2,7 +2,7 @@
 
 -- A state as of a version, with its first chunk. A snapshot is what has a row here: it is written
 -- after its other chunks.
-CREATE TABLE snapshots (
+CREATE TABLE IF NOT EXISTS snapshots (
     aggregate_type VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     aggregate_id BINARY(16) NOT NULL,
     state_schema INT UNSIGNED NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE snapshots (
 ) ENGINE = InnoDB;
 
 -- The second chunk and those behind it.
-CREATE TABLE snapshot_chunks (
+CREATE TABLE IF NOT EXISTS snapshot_chunks (
     aggregate_type VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     aggregate_id BINARY(16) NOT NULL,
     state_schema INT UNSIGNED NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE snapshot_chunks (
     PRIMARY KEY (aggregate_type, aggregate_id, state_schema, version, chunk)
 ) ENGINE = InnoDB;
 
-CREATE TABLE key_segments (
+CREATE TABLE IF NOT EXISTS key_segments (
     aggregate_type VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     aggregate_id BINARY(16) NOT NULL,
     first_version BIGINT UNSIGNED NOT NULL,

@@ -1,6 +1,6 @@
 -- Secrets of the whole installation, each wrapped by the master key, which is not in the database.
 
-CREATE TABLE secrets (
+CREATE TABLE IF NOT EXISTS secrets (
     purpose VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     generation INT UNSIGNED NOT NULL,
     wrapped VARBINARY(255) NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE secrets (
 ) ENGINE = InnoDB;
 
 -- The key under which what is personal about somebody is sealed; to erase them is to delete it.
-CREATE TABLE person_keys (
+CREATE TABLE IF NOT EXISTS person_keys (
     person BINARY(16) NOT NULL PRIMARY KEY,
     wrapped VARBINARY(255) NOT NULL,
     made_us BIGINT NOT NULL

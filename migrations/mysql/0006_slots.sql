@@ -1,7 +1,7 @@
 -- Which shard has which slots of ids. Rows are only ever added.
 
 -- The first map.
-CREATE TABLE slots (
+CREATE TABLE IF NOT EXISTS slots (
     first_slot SMALLINT UNSIGNED NOT NULL,
     last_slot SMALLINT UNSIGNED NOT NULL,
     shard SMALLINT UNSIGNED NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE slots (
 ) ENGINE = InnoDB;
 
 -- Runs of slots that left the shard that had them, in order; the first map is version 1.
-CREATE TABLE slot_moves (
+CREATE TABLE IF NOT EXISTS slot_moves (
     version BIGINT UNSIGNED NOT NULL,
     first_slot SMALLINT UNSIGNED NOT NULL,
     last_slot SMALLINT UNSIGNED NOT NULL,

@@ -2,7 +2,7 @@
 -- a clock of its own.
 -- The common subset of MySQL 8/9 and MariaDB 10.11.
 
-CREATE TABLE nodes (
+CREATE TABLE IF NOT EXISTS nodes (
     node VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     incarnation BINARY(16) NOT NULL,
     -- Where other nodes reach it.
@@ -18,7 +18,7 @@ CREATE TABLE nodes (
 ) ENGINE = InnoDB;
 
 -- Shards that an operator wants a node to have, whatever is computed.
-CREATE TABLE pins (
+CREATE TABLE IF NOT EXISTS pins (
     shard SMALLINT UNSIGNED NOT NULL,
     node VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     PRIMARY KEY (shard)

@@ -46,7 +46,7 @@ pub trait Migrations: Tables + Sized {
     }
 }
 
-/// What the database says; nothing where no program has made its tables.
+/// What the database says; nothing where no program has made its tables, or one is about to.
 async fn read<D: Migrations>(database: &D) -> Result<Option<ClusterVersion>, JournalError> {
     let found = database.rows(Statement { sql: D::FIND.into(), values: Vec::new() }).await?;
     let found = found.first().map(|row| row.number(0)).transpose().map_err(D::error)?;
@@ -54,7 +54,7 @@ async fn read<D: Migrations>(database: &D) -> Result<Option<ClusterVersion>, Jou
         return Ok(None);
     }
     let rows = database.rows(Statement { sql: READ.into(), values: Vec::new() }).await?;
-    let row = rows.first().ok_or_else(|| corrupt("cluster_version is empty"))?;
+    let Some(row) = rows.first() else { return Ok(None) };
     let form = |column| {
         let number = row.number(column).map_err(D::error)?;
         u32::try_from(number).map_err(|_| corrupt("a form beyond any"))

@@ -8,7 +8,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use super::conformance;
-use crate::support::database::{Location, Operator, TestDatabase};
+use crate::support::database::{Location, Operator, TestDatabase, on_mysql};
 
 conformance!(
     a_new_database_has_the_form_of_its_program,
@@ -137,4 +137,31 @@ async fn a_database_of_before_is_refused_with_what_to_do(database: TestDatabase)
     .expect("the tables of before are made");
     let program = Program::at(&database.location).await;
     refused(program.migrate(), "begin with an empty database");
+}
+
+/// The server takes back no table that a file has made: whoever comes after a node that died over one runs
+/// the file again, and those that start together run them one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_start_together_make_the_tables_once_after_one_that_died_over_them_too() {
+    on_mysql(|database| async move {
+        let mut operator = database.location.operator().await;
+        operator.execute("DROP TABLE cluster_version").await;
+        operator.execute("DELETE FROM _sqlx_migrations WHERE version IN (7, 9)").await;
+        operator.execute("UPDATE _sqlx_migrations SET success = FALSE WHERE version = 6").await;
+        let begun: Vec<_> = (0..4)
+            .map(|_| {
+                let location = database.location.clone();
+                tokio::task::spawn_blocking(move || {
+                    tokio::runtime::Handle::current().block_on(async {
+                        location.connect_mysql(mysql::Options::default()).await.migrate().await
+                    })
+                })
+            })
+            .collect();
+        for migrating in begun {
+            let version = migrating.await.expect("it does not panic").expect("it makes the tables");
+            assert_eq!(version, ClusterVersion { tables: FORM, written: FORM });
+        }
+    })
+    .await;
 }

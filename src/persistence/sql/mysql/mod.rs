@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::connections::{Borrowed, Connections};
@@ -98,12 +99,45 @@ impl Database {
 impl Database {
     async fn run_files(&self, files: &[File]) -> Result<(), JournalError> {
         let mut borrowed = self.acquire().await?;
-        let migrator = migrator(files);
-        let run = migrator.run(borrowed.connection());
-        run.await.map_err(|error| failed(error, journal_error))?;
+        let connection = borrowed.connection();
+        alone(connection).await.map_err(journal_error)?;
+        begin_again(connection).await.map_err(journal_error)?;
+        let mut migrator = migrator(files);
+        // Its own lock waits for no time at all on MariaDB, and does not look whether it was given.
+        migrator.set_locking(false);
+        migrator.run(&mut *connection).await.map_err(|error| failed(error, journal_error))?;
+        sqlx::query(LET_OTHERS).execute(connection).await.map_err(journal_error)?;
         borrowed.give_back();
         Ok(())
     }
+}
+
+/// One at a time makes the tables of a database. The server ends that with the connection.
+const ALONE: &str = "SELECT GET_LOCK(CONCAT('emporium ', MD5(DATABASE())), 10)";
+const LET_OTHERS: &str = "DO RELEASE_LOCK(CONCAT('emporium ', MD5(DATABASE())))";
+
+/// Waits until this connection is the one that makes tables.
+async fn alone(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    loop {
+        let given: Option<i64> = sqlx::query_scalar(ALONE).fetch_one(&mut *connection).await?;
+        if given == Some(1) {
+            return Ok(());
+        }
+        tracing::info!("another node makes the tables; waiting for it");
+    }
+}
+
+/// Forgets of a file that whoever ran it died over it, for the server does not take back what a file has
+/// made: every file can be run again from its beginning.
+async fn begin_again(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    let noted = "SELECT CAST(COUNT(*) AS SIGNED) FROM information_schema.tables \
+                 WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'";
+    let noted: i64 = sqlx::query_scalar(noted).fetch_one(&mut *connection).await?;
+    if noted > 0 {
+        let forget = "DELETE FROM _sqlx_migrations WHERE success = FALSE";
+        sqlx::query(forget).execute(connection).await?;
+    }
+    Ok(())
 }
 
 impl Migrations for Database {
