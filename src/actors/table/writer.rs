@@ -77,7 +77,7 @@ impl<T: Listed> Writer<T> {
         self.filling = self.prepare(services.shards).await?;
         self.stops = Arc::clone(&services.followers_stop);
         let bookmark = store.bookmark(self.filling).await?;
-        self.compare(&bookmark.position, services);
+        self.compare(&bookmark.position, services).await?;
         let parked: Arc<ParkedSet> = Arc::new(bookmark.parked.into_iter().collect());
         self.stored = (bookmark.position.clone(), Arc::clone(&parked));
         let open = Arc::new(Open { store, filling: self.filling });
@@ -106,9 +106,23 @@ impl<T: Listed> Writer<T> {
 
     /// Rows that are ahead of a log know of entries that were acknowledged and are gone: an operator
     /// decides what becomes of that shard. The rows stay as they are until then.
-    fn compare(&self, position: &Position, services: &NodeServices) {
-        let heads = services.feed.heads();
-        for (shard, found) in heads.shards().filter(|(shard, _)| services.feed.is_fed(*shard)) {
+    ///
+    /// What this node knows of a log is a reason to look and no more: another may have the shard by now,
+    /// without this one having heard of it, and have written rows of what it wrote to the log. So the log
+    /// itself is asked, after the rows were.
+    async fn compare(
+        &self,
+        position: &Position,
+        services: &NodeServices,
+    ) -> Result<(), JournalError> {
+        let known = services.feed.heads();
+        let known = known.shards().filter(|(shard, _)| services.feed.is_fed(*shard));
+        let ahead = known.filter(|(shard, head)| position.seq(*shard) > *head);
+        let ahead: Vec<_> = ahead.map(|(shard, _)| shard).collect();
+        if ahead.is_empty() {
+            return Ok(());
+        }
+        for (shard, found) in services.journal.heads(&ahead).await? {
             let acknowledged = position.seq(shard);
             if acknowledged > found {
                 let name = self.filling.name();
@@ -116,6 +130,7 @@ impl<T: Listed> Writer<T> {
                 services.regressed(Regression { shard, acknowledged, found });
             }
         }
+        Ok(())
     }
 
     /// Tries again what the database did not answer, until whatever follows the logs is stopped. What
