@@ -3,13 +3,18 @@
 CARGO ?= cargo
 # How many seeds a long run of the simulator takes.
 SEEDS ?= 100000
+# How many rounds of faults a cluster is put through, of how many seconds, and from which seed on; by
+# chance where none is said.
+ROUNDS ?= 20
+SECONDS ?= 30
+SEED ?=
 
 # What a first start needs: no optimising, no load generator, no traces.
 QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run cluster release test test-mysql lint bench simulate notices sbom
+.PHONY: help run cluster release test test-mysql chaos lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
@@ -25,7 +30,12 @@ release: ## build what is measured and shipped: target/release/emporium
 	$(CARGO) build --release --locked
 
 test: ## run every test, with a MariaDB and a Redis of their own
-	scripts/services run -- $(CARGO) test --locked $(WHOLE) --no-fail-fast --lib --bins --test it
+	scripts/services run -- $(CARGO) test --locked $(WHOLE) --no-fail-fast --lib --bins --test it --test cluster
+
+chaos: ## put a cluster of real processes through ROUNDS=… of seeded faults, of SECONDS=… each, from SEED=… on
+	EMPORIUM_CHAOS_ROUNDS=$(ROUNDS) EMPORIUM_CHAOS_SECONDS=$(SECONDS) EMPORIUM_CHAOS_SEED=$(SEED) \
+		scripts/services run -- $(CARGO) test --locked --no-default-features --features load,otlp \
+		--test cluster -- --nocapture
 
 test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into target/mysql
 	scripts/mysql run -- scripts/services run -- \

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod gate;
 pub mod life;
 pub mod person;
+#[expect(dead_code, reason = "tests/cluster.rs uses the rest")]
 pub mod proxy;
 
 use std::time::Duration;

@@ -1,0 +1,52 @@
+//! A cluster of real processes under seeded faults: three nodes, a MariaDB and a Redis of their own, and
+//! a proxy between any two. Clients sell, read, repeat and check out at all nodes meanwhile; at the end
+//! what they were told is held to what is there.
+//!
+//! A binary of its own: it sees nothing of the program but what operators and clients see, so that it is
+//! built in seconds. `make chaos` runs many rounds of it.
+
+#[path = "cluster/accounts.rs"]
+mod accounts;
+#[path = "cluster/api.rs"]
+mod api;
+#[path = "cluster/clients.rs"]
+mod clients;
+#[path = "cluster/faults.rs"]
+mod faults;
+#[path = "cluster/history.rs"]
+mod history;
+#[path = "support/proxy.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod proxy;
+#[path = "cluster/round.rs"]
+mod round;
+#[path = "cluster/servers.rs"]
+mod servers;
+#[path = "cluster/site.rs"]
+mod site;
+
+use std::time::Duration;
+
+/// How long whatever is waited for may take: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A number from the environment, where `make chaos` puts what it was given.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_nothing_acknowledged_is_lost_and_all_nodes_agree() {
+    let rounds = number("EMPORIUM_CHAOS_ROUNDS").unwrap_or(1);
+    let seconds = number("EMPORIUM_CHAOS_SECONDS").unwrap_or(12);
+    let first = number("EMPORIUM_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let mut failed = Vec::new();
+    for seed in first..first + rounds {
+        let findings = round::play(seed, Duration::from_secs(seconds)).await;
+        if !findings.is_empty() {
+            failed.push(format!("seed {seed}: {}", findings.join("; ")));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {rounds} rounds: {}", failed.len(), failed.join("\n"));
+}

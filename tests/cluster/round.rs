@@ -1,0 +1,156 @@
+//! One round: a new site, clients, the faults of a seed, and a verdict.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::accounts;
+use crate::api::Api;
+use crate::clients::{self, Item, Shop, UNITS};
+use crate::faults::{self, plan};
+use crate::history::History;
+use crate::site::Site;
+
+/// Plays it; what was found.
+pub async fn play(seed: u64, length: Duration) -> Vec<String> {
+    let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
+    let begun = Instant::now();
+    println!("round of seed {seed}, {} s of faults", length.as_secs());
+    let path = home.path().join("history.jsonl");
+    let (site, shop) = match open(home.path(), &path).await {
+        Ok(opened) => opened,
+        Err(findings) => return findings,
+    };
+    println!("  ready after {:.1} s", begun.elapsed().as_secs_f64());
+    let mut clients = clients::begin(&shop, seed);
+    let (rows, faults_begin) = (plan(seed, length), Instant::now());
+    let mut faults = tokio::task::JoinSet::new();
+    for row in rows {
+        row.iter().for_each(|planned| println!("  {planned}"));
+        faults.spawn(faults::play(Arc::clone(&site), row, faults_begin));
+    }
+    while let Some(ended) = faults.join_next().await {
+        ended.expect("faults are played to their end");
+    }
+    site.heal().await;
+    shop.stop.store(true, Ordering::Release);
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("a client ends by itself");
+    }
+    accounts::settle(&shop).await;
+    accounts::is_linearizable(&shop, &path);
+    let findings = site.findings.lock().expect("nobody panics with it").clone();
+    tell(&shop, seed, begun, &findings);
+    if !findings.is_empty() {
+        println!("  kept: {}", home.keep().display());
+    }
+    findings
+}
+
+/// A site whose nodes are ready, all started at once over an empty database, with a shop.
+async fn open(home: &Path, history: &Path) -> Result<(Arc<Site>, Arc<Shop>), Vec<String>> {
+    let site = Site::build(home.to_owned()).await;
+    site.nodes.iter().for_each(|node| node.start());
+    site.ready().await;
+    match Shop::open(Arc::clone(&site), history).await {
+        Ok(shop) => Ok((site, Arc::new(shop))),
+        Err(why) => {
+            site.find(format!("the shop cannot be opened: {why}"));
+            Err(site.findings.lock().expect("nobody panics with it").clone())
+        }
+    }
+}
+
+fn tell(shop: &Shop, seed: u64, begun: Instant, findings: &[String]) {
+    let counts = &shop.counts;
+    let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let sold: u64 = counts.sold.iter().map(of).sum();
+    let perhaps: u64 = counts.perhaps.iter().map(of).sum();
+    println!(
+        "  {sold} sold, {perhaps} perhaps, {} refused, {} read, {} repeated, {} lists; tries turned away \
+         {}, unknown {}; longest answer {} ms",
+        of(&counts.refused),
+        of(&counts.reads),
+        of(&counts.repeats),
+        of(&counts.lists),
+        of(&counts.not_done),
+        of(&counts.unknown),
+        of(&counts.longest_ms),
+    );
+    let verdict = if findings.is_empty() { "all holds" } else { "BROKEN" };
+    println!("seed {seed}: {verdict}, after {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+impl Shop {
+    /// A product for sale, and hot items beside it.
+    async fn open(site: Arc<Site>, path: &Path) -> Result<Self, String> {
+        let (api, history) = (Api::new(), History::create(path));
+        let url = site.nodes[0].url.clone();
+        let told = async |mutation: &str, kind: &str, selection: &str, mut input: Value| {
+            input["idempotencyKey"] = json!(format!("{mutation}-{input}").replace('"', "'"));
+            if input["idempotencyKey"].as_str().is_some_and(|key| key.len() > 128) {
+                input["idempotencyKey"] = json!(format!("{mutation}-{}", fastrand::u64(..)));
+            }
+            let document = format!(
+                "mutation($input: {kind}!) {{ payload: {mutation}(input: $input) {{ {selection} userErrors {{ \
+                 code }} }} }}"
+            );
+            let answer = api.need(&url, &document, &json!({ "input": input })).await?;
+            match answer["userErrors"] == json!([]) {
+                true => Ok(answer),
+                false => Err(format!("{mutation}: {answer}")),
+            }
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let shelf = json!({ "name": "Chaos", "timeZone": "UTC" });
+        let location = told("createLocation", "CreateLocationInput", "id", shelf).await?;
+        let location = text(&location["id"]);
+        let product = json!({ "name": "Chaos", "family": "Chaos" });
+        let product =
+            told("createProduct", "CreateProductInput", "product { id }", product).await?;
+        let product = text(&product["product"]["id"]);
+        let variant = json!({ "productId": product, "sku": "CHAOS-1", "name": "one size" });
+        let variant = told("addVariant", "AddVariantInput", "variantId", variant).await?;
+        let variant = text(&variant["variantId"]);
+        let price = json!({ "productId": product, "variantId": variant, "price": { "amount": "12.50", "currency": "EUR" } });
+        told("setPrice", "SetPriceInput", "version", price).await?;
+        told("publishProduct", "ProductInput", "version", json!({ "productId": product })).await?;
+        let goods = Item { variant, location: location.clone() };
+        let hot = (0..UNITS.len()).map(|number| Item {
+            variant: format!("variant_0192f3c1-0000-7000-8000-{:012x}", 7 * number + 1),
+            location: location.clone(),
+        });
+        let items: Vec<Item> = hot.collect();
+        let units = UNITS.iter().copied().chain([1_000_000]);
+        for (item, units) in items.iter().chain([&goods]).zip(units) {
+            told("openStock", "OpenStockInput", "version", item.variables()).await?;
+            let mut input = item.variables();
+            input["quantity"] = json!(units.to_string());
+            told("receiveStock", "ReceiveStockInput", "version", input).await?;
+        }
+        for item in &items {
+            let read = api.need(&url, clients::READ, &item.variables()).await?;
+            let line = json!({
+                "op": "begin",
+                "version": clients::number(&read["version"]),
+                "on_hand": clients::number(&read["onHand"]),
+            });
+            history.note(0, &item.name(), std::time::Instant::now(), "ok", &line);
+        }
+        Ok(Self {
+            site,
+            api,
+            history,
+            items,
+            product,
+            goods,
+            counts: clients::Counts::default(),
+            orders: std::sync::Mutex::default(),
+            stop: std::sync::atomic::AtomicBool::new(false),
+        })
+    }
+}

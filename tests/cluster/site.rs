@@ -1,0 +1,342 @@
+//! The nodes of a round, the servers that they share, and what stands between any two of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::PATIENCE;
+use crate::proxy::{Mode, Proxy};
+use crate::servers::{Maria, Program, Redis, free_port};
+
+pub const NODES: usize = 3;
+pub const LEASE: Duration = Duration::from_secs(2);
+pub const SHARDS: u16 = 16;
+
+/// Makes a process believe what a file says of the wall clock.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+pub fn clocks_can_jump() -> bool {
+    Path::new(FAKETIME).exists()
+}
+
+pub struct Site {
+    pub home: PathBuf,
+    pub nodes: Vec<Node>,
+    pub maria: Mutex<Maria>,
+    pub redis: Mutex<Redis>,
+    wires: Wires,
+    /// Where the database is, past all proxies.
+    pub database: String,
+    /// What was seen that no fault explains.
+    pub findings: Mutex<Vec<String>>,
+}
+
+pub struct Node {
+    pub name: String,
+    pub url: String,
+    pub program: Mutex<Program>,
+    clock: PathBuf,
+    log: PathBuf,
+    /// Bytes of the log that are of former lives.
+    former: AtomicU64,
+    /// It is down because a fault has it so.
+    pub is_down: AtomicBool,
+}
+
+/// The proxies: each node's ways to the database and to Redis, and the ways into its door, which whoever
+/// comes has one each of.
+struct Wires {
+    database: Vec<Proxy>,
+    redis: Vec<Proxy>,
+    _doors: Vec<Proxy>,
+    between: Arc<BTreeMap<(usize, usize), watch::Sender<Mode>>>,
+}
+
+/// One end of a wire, as a fault names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Database,
+    Redis,
+    Node(usize),
+}
+
+impl Site {
+    pub async fn build(home: PathBuf) -> Arc<Self> {
+        let maria = Maria::start(&home.join("mariadb"));
+        let redis = Redis::start(&home.join("redis"));
+        let key = home.join("key");
+        fs::write(&key, "07".repeat(32)).expect("the key is written");
+        fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).expect("it is private");
+        let names: Vec<String> = (1..=NODES).map(|number| format!("node-{number}")).collect();
+        let words: Vec<&str> =
+            ["cluster", "certs"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let (is_done, said) = run(&home, &words);
+        assert!(is_done, "{said}");
+
+        let mut processes = Vec::new();
+        let between: Arc<BTreeMap<_, _>> = Arc::new(
+            (0..NODES)
+                .flat_map(|from| (0..NODES).map(move |to| (from, to)))
+                .map(|pair| (pair, watch::channel(Mode::Pass).0))
+                .collect(),
+        );
+        let ids: Arc<Vec<AtomicU64>> = Arc::new((0..NODES).map(|_| AtomicU64::new(0)).collect());
+        let mut wires =
+            Wires { database: Vec::new(), redis: Vec::new(), _doors: Vec::new(), between };
+        for (number, name) in names.iter().enumerate() {
+            let door = free_port();
+            let (known, pairs) = (Arc::clone(&ids), Arc::clone(&wires.between));
+            let by = move |from: SocketAddr, own: watch::Receiver<Mode>| {
+                let asker = asker(from, &known);
+                asker.map_or(own, |asker| pairs[&(asker, number)].subscribe())
+            };
+            let door_proxy = Proxy::by_client(format!("127.0.0.1:{door}"), by).await;
+            let database = Proxy::to(maria.address()).await;
+            let bell = Proxy::to(redis.address()).await;
+            let http = free_port();
+            let text = format!(
+                "listen = \"127.0.0.1:{http}\"\ndata = \"{name}\"\ndemo = true\n\
+                 database = \"mysql://root@{}/emporium\"\nredis = \"redis://{}\"\n\
+                 [node]\nname = \"{name}\"\nshards = {SHARDS}\n\
+                 [cluster]\naddress = \"127.0.0.1:{door}\"\nadvertise = \"{}\"\n\
+                 [lease]\nseconds = {}\n[http]\ndrain_seconds = 10\ndeadline_ms = 8000\n\
+                 [security]\nkey_file = \"{}\"\n[log]\nfilter = \"info\"\n",
+                database.address(),
+                bell.address(),
+                door_proxy.address(),
+                LEASE.as_secs(),
+                key.display()
+            );
+            let config = home.join(format!("{name}.toml"));
+            fs::write(&config, text).expect("the configuration is written");
+            wires.database.push(database);
+            wires.redis.push(bell);
+            wires._doors.push(door_proxy);
+            processes.push(Node::new(&home, name, format!("http://127.0.0.1:{http}/graphql")));
+        }
+        let database = format!("mysql://root@{}/emporium", maria.address());
+        let site = Arc::new(Self {
+            home,
+            nodes: processes,
+            maria: Mutex::new(maria),
+            redis: Mutex::new(redis),
+            wires,
+            database,
+            findings: Mutex::default(),
+        });
+        let watched = Arc::downgrade(&site);
+        tokio::spawn(async move {
+            while let Some(site) = watched.upgrade() {
+                site.look_after(&ids);
+                drop(site);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        site
+    }
+
+    /// Starts again what ended by itself, as whoever runs services does; what had been ready before it
+    /// ended is found.
+    fn look_after(&self, ids: &[AtomicU64]) {
+        for (node, id) in self.nodes.iter().zip(ids) {
+            let mut program = node.program.lock().expect("nobody panics with it");
+            let is_down = node.is_down.load(Ordering::SeqCst);
+            if program.has_ended() && !is_down {
+                program.forget();
+                if node.said("listening on http") {
+                    self.find(format!("{} ended by itself: {}", node.name, node.last_words()));
+                }
+                drop(program);
+                node.start();
+                program = node.program.lock().expect("nobody panics with it");
+            }
+            id.store(u64::from(program.id().unwrap_or(0)), Ordering::SeqCst);
+        }
+    }
+
+    pub fn find(&self, finding: String) {
+        println!("  FOUND: {finding}");
+        self.findings.lock().expect("nobody panics with it").push(finding);
+    }
+
+    pub fn set_wire(&self, from: usize, to: End, mode: Mode) {
+        match to {
+            End::Database => self.wires.database[from].set(mode),
+            End::Redis => self.wires.redis[from].set(mode),
+            End::Node(to) => drop(self.wires.between[&(from, to)].send_replace(mode)),
+        }
+    }
+
+    /// Everything passes, everybody runs, and nobody wishes anything.
+    pub async fn heal(&self) {
+        for from in 0..NODES {
+            for to in [End::Database, End::Redis].into_iter().chain((0..NODES).map(End::Node)) {
+                self.set_wire(from, to, Mode::Pass);
+            }
+        }
+        tokio::task::block_in_place(|| {
+            let mut maria = self.maria.lock().expect("nobody panics with it");
+            maria.program.signal("CONT");
+            if maria.program.id().is_none() {
+                maria.begin();
+            }
+            let mut redis = self.redis.lock().expect("nobody panics with it");
+            redis.program.signal("CONT");
+            if redis.program.id().is_none() {
+                redis.begin();
+            }
+        });
+        for node in &self.nodes {
+            node.set_clock(0);
+            node.program.lock().expect("nobody panics with it").signal("CONT");
+            if node.is_down.load(Ordering::SeqCst) {
+                node.start();
+            }
+            self.operate(&["cluster", "undrain", &node.name]);
+        }
+        for shard in 0..SHARDS {
+            self.operate(&["cluster", "move", &shard.to_string()]);
+        }
+        self.ready().await;
+    }
+
+    /// Waits until every node says that it is.
+    pub async fn ready(&self) {
+        let until = Instant::now() + PATIENCE;
+        let client = reqwest::Client::new();
+        for node in &self.nodes {
+            let url = node.url.replace("/graphql", "/readyz");
+            loop {
+                let asked = client.get(&url).timeout(Duration::from_secs(5)).send().await;
+                if asked.is_ok_and(|reply| reply.status() == 200) {
+                    break;
+                }
+                if Instant::now() > until {
+                    return self.find(format!(
+                        "{} is not ready, with nothing in its way: {}",
+                        node.name,
+                        node.last_words()
+                    ));
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Runs a command of an operator, past all proxies. Whether it is done, and what it said.
+    pub fn operate(&self, words: &[&str]) -> (bool, String) {
+        let words = [words, &["--database", &self.database]].concat();
+        self.check(&words)
+    }
+
+    /// Runs a command that needs no database.
+    pub fn check(&self, words: &[&str]) -> (bool, String) {
+        tokio::task::block_in_place(|| run(&self.home, words))
+    }
+}
+
+/// Which node has connected from there, by the table of connections that the system keeps.
+fn asker(from: SocketAddr, ids: &[AtomicU64]) -> Option<usize> {
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    let local = format!("0100007F:{:04X}", from.port());
+    let row = table.lines().find(|row| row.split_whitespace().nth(1) == Some(&local))?;
+    let socket = format!("socket:[{}]", row.split_whitespace().nth(9)?);
+    ids.iter().position(|id| {
+        let open = fs::read_dir(format!("/proc/{}/fd", id.load(Ordering::SeqCst)));
+        let is_it =
+            |path: PathBuf| fs::read_link(path).is_ok_and(|to| to.to_str() == Some(&socket));
+        open.is_ok_and(|mut open| open.any(|file| file.is_ok_and(|file| is_it(file.path()))))
+    })
+}
+
+impl Node {
+    fn new(home: &Path, name: &str, url: String) -> Self {
+        let (clock, log) = (home.join(format!("{name}.clock")), home.join(format!("{name}.log")));
+        fs::write(&clock, "+0").expect("the clock is set");
+        let (own, config, file) = (home.to_owned(), format!("{name}.toml"), log.clone());
+        let watch = clock.clone();
+        let program = Program::new(move || {
+            let log = fs::File::options().create(true).append(true).open(&file);
+            let log = log.expect("the log can be written");
+            let mut command = emporium(&own);
+            command.args(["serve", "--config", &config]);
+            command.stdout(log.try_clone().expect("a file can be had twice")).stderr(log);
+            if clocks_can_jump() {
+                command.env("LD_PRELOAD", FAKETIME).env("FAKETIME_TIMESTAMP_FILE", &watch);
+                command
+                    .env("FAKETIME_CACHE_DURATION", "1")
+                    .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+                command.env("DONT_FAKE_MONOTONIC", "1");
+            }
+            if let Ok(planted) = std::env::var("EMPORIUM_CHAOS_PLANTED") {
+                command.env("EMPORIUM_PLANTED", planted);
+            }
+            command
+        });
+        let program = Mutex::new(program);
+        let (former, is_down) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { name: name.to_owned(), url, program, clock, log, former, is_down }
+    }
+
+    pub fn start(&self) {
+        let length = fs::metadata(&self.log).map_or(0, |log| log.len());
+        self.former.store(length, Ordering::SeqCst);
+        self.program.lock().expect("nobody panics with it").start();
+        self.is_down.store(false, Ordering::SeqCst);
+    }
+
+    pub fn kill(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+        self.program.lock().expect("nobody panics with it").kill();
+    }
+
+    /// How far its wall clock is off.
+    pub fn set_clock(&self, seconds: i64) {
+        let replaced = self.clock.with_extension("next");
+        fs::write(&replaced, format!("{seconds:+}")).expect("the clock is set");
+        fs::rename(&replaced, &self.clock).expect("the clock is set");
+    }
+
+    fn life(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let former = usize::try_from(self.former.load(Ordering::SeqCst)).unwrap_or(0);
+        String::from_utf8_lossy(log.get(former..).unwrap_or_default()).into_owned()
+    }
+
+    fn said(&self, text: &str) -> bool {
+        self.life().contains(text)
+    }
+
+    pub fn last_words(&self) -> String {
+        let life = self.life();
+        let lines: Vec<_> = life.lines().rev().take(6).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    }
+}
+
+/// The program, with an environment that sets nothing.
+pub fn emporium(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+    command.current_dir(directory).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("EMPORIUM_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn run(directory: &Path, words: &[&str]) -> (bool, String) {
+    let output = emporium(directory).args(words).output().expect("the program can be started");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+}
