@@ -26,8 +26,10 @@ use tokio::task::block_in_place;
 use super::process::Server;
 
 const MIB: usize = 1 << 20;
-/// The longest that a second client may wait, in 99 of 100 cases.
+/// The longest that a second client may wait, in 99 of 100 cases; or so many times what it waits where
+/// nobody attacks, on a machine that is busy with something else.
 const P99_MAX: Duration = Duration::from_secs(3);
+const P99_TIMES: u32 = 30;
 /// What it waits for is seen at least so often.
 const LOOKS_MIN: usize = 100;
 
@@ -68,7 +70,8 @@ impl Target {
         };
         // What it takes anyway, it has taken by then.
         let is_over = Arc::new(AtomicBool::new(true));
-        block_in_place(|| looks(&is_over).join().expect("it is well"));
+        let waited = block_in_place(|| looks(&is_over).join().expect("it is well"));
+        let p99_max = P99_MAX.max(p99(waited) * P99_TIMES);
         let pid = self.server.id();
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("its peak begins anew");
         let before = memory(pid, "VmHWM:");
@@ -78,13 +81,12 @@ impl Target {
         let came = attack.await;
         let took = began.elapsed();
         is_over.store(true, Ordering::Release);
-        let mut waited = block_in_place(|| looking.join()).expect("others are answered");
-        waited.sort_unstable();
-        let p99 = waited[waited.len() * 99 / 100 - 1];
+        let waited = block_in_place(|| looking.join()).expect("others are answered");
+        let (looked, p99) = (waited.len(), p99(waited));
         let more = memory(pid, "VmHWM:").saturating_sub(before);
-        println!("{} KiB more, p99 {p99:?} of {}, {took:?}", more >> 10, waited.len());
+        println!("{} KiB more, p99 {p99:?} of {looked}, {took:?}", more >> 10);
         assert!(more < bytes_more, "{} MiB more", more / MIB);
-        assert!(p99 < P99_MAX, "a second client waits {p99:?}");
+        assert!(p99 < p99_max, "a second client waits {p99:?}, of at most {p99_max:?}");
         came
     }
 
@@ -149,6 +151,12 @@ fn from(address: [u8; 4]) -> Client {
 
 fn query(text: impl Into<String>) -> Value {
     json!({"query": text.into()})
+}
+
+/// What 99 of 100 did not wait longer than.
+fn p99(mut waited: Vec<Duration>) -> Duration {
+    waited.sort_unstable();
+    waited[waited.len() * 99 / 100 - 1]
 }
 
 /// Memory of a process by one of the names that the system has for it, in bytes.
