@@ -3,9 +3,12 @@
 
 mod grants;
 
+pub mod tokens;
+
 use std::sync::Arc;
 
-use domain::principal::{Principal as Identity, PrincipalKind};
+pub use domain::principal::Principal as Identity;
+use domain::principal::PrincipalKind;
 
 pub use grants::{Grants, Reach};
 
