@@ -46,7 +46,7 @@ impl Entrance {
     /// Lets requests in to what runs now.
     pub fn lead_to(&self, program: &Arc<Program>) -> Arc<Running> {
         self.running.begin(program);
-        self.opening.fill(program.schema());
+        self.opening.fill(program.behind());
         Arc::clone(&self.running)
     }
 

@@ -27,6 +27,15 @@ pub fn known(settings: &Settings) -> Result<MasterKey, Failure> {
     read(&path)?.ok_or_else(missing)
 }
 
+/// Opens the secrets of a database that was served from, beside whoever serves it.
+pub async fn open_known(
+    settings: &Settings,
+    store: Arc<dyn SecretStore>,
+) -> Result<Vault, Failure> {
+    known(settings)?;
+    open(settings, store).await
+}
+
 /// Where the master key is, and whether the configuration names it.
 fn file(settings: &Settings) -> (PathBuf, bool) {
     match &settings.security.key_file {

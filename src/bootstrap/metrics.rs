@@ -13,10 +13,11 @@ pub fn page() -> Page {
 }
 
 /// What each room declares.
-pub fn rooms() -> [&'static [Declared]; 10] {
+pub fn rooms() -> [&'static [Declared]; 11] {
     [
         METRICS,
         http::metrics::METRICS,
+        tokens::metrics::METRICS,
         graphql::metrics::METRICS,
         actors::metrics::METRICS,
         supervisors::metrics::METRICS,

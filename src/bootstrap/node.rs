@@ -11,13 +11,16 @@ use tokio::sync::watch;
 
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
+use super::proof;
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
+use auth::tokens::Tokens;
 use cli::Failure;
 use config::Settings;
 use graphql::DocumentLimits;
 use graphql::{GraphqlSchema, Views};
+use http::Behind;
 use payments::PaymentProvider;
 use persistence::cause::chain;
 use persistence::clock::Clock;
@@ -174,7 +177,9 @@ impl NodeBuilder {
             .await
             .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
-        Ok(Program { node, followers, checkout, documents })
+        let fetcher = proof::fetcher(settings)?;
+        let tokens = proof::verifier(&settings.auth, &self.vault.installation, &fetcher);
+        Ok(Program { node, followers, checkout, documents, tokens })
     }
 }
 
@@ -184,9 +189,15 @@ pub struct Program {
     pub followers: Followers,
     checkout: CheckoutOptions,
     documents: DocumentLimits,
+    tokens: Arc<dyn Tokens>,
 }
 
 impl Program {
+    /// What an entrance leads to.
+    pub fn behind(&self) -> Behind {
+        Behind { schema: self.schema(), tokens: Some(Arc::clone(&self.tokens)) }
+    }
+
     /// The API, for one who asks it. Each remembers the documents that it was sent.
     pub fn schema(&self) -> GraphqlSchema {
         let views = Views::new(self.followers.registry(), self.checkout.clone());

@@ -17,6 +17,7 @@ use super::identity::Identity;
 use super::keys;
 use super::metrics;
 use super::node::{NodeBuilder, Program};
+use super::proof;
 use super::readiness::Running;
 use super::signals::Signals;
 use super::storage;
@@ -39,6 +40,8 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let signals = Signals::listen(drain_time(&settings) + GRACE)?;
     let listener = bind(settings.general.listen)?;
     warn_of(&settings, &listener);
+    // What is said of issuers is wrong before anything is opened.
+    proof::fetcher(&settings)?;
     let entrance = Entrance::open(&settings, listener)?;
     let door = Door::open(&settings, identity)?;
     let opening = async {
@@ -204,7 +207,7 @@ fn warn_of(settings: &Settings, listener: &TcpListener) {
         );
     }
     if !settings.general.demo {
-        tracing::warn!("without --demo every request is refused: this version signs nobody in");
+        tracing::info!("requests need a token: `emporium user token` makes one");
     }
     if settings.payments.providers.iter().any(|name| name == "test") {
         tracing::info!(

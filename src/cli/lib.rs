@@ -12,6 +12,7 @@ pub mod projection;
 pub mod saga;
 pub mod secret;
 pub mod shard;
+mod subject;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use config::{ConfigError, Flag, Sources};
 #[cfg(feature = "load")]
 use load::{LoadError, options::LoadArguments};
+pub use subject::Subject;
 
 /// An enterprise commerce backend: users, orders, stock and calendars as supervised actors.
 ///
@@ -67,6 +69,9 @@ pub enum Command {
     /// Make new secrets of the installation.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Tokens by which somebody proves who he is.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Look after the actors of a running server.
     #[command(subcommand)]
     Actor(ActorCommand),
@@ -306,7 +311,7 @@ pub enum SecretCommand {
     Rotate {
         #[command(flatten)]
         storage: StorageArguments,
-        /// What the secret is for: ids or inputs.
+        /// What the secret is for: ids, inputs or tokens.
         #[arg(value_name = "PURPOSE")]
         purpose: String,
         /// Although shards are still held: whoever held them has died.
@@ -315,6 +320,21 @@ pub enum SecretCommand {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Print an access token, alone. Also beside a running server; needs the master key.
+    Token {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Whom it names: a user's id, or user:ID, client:ID.
+        #[arg(value_name = "NAME")]
+        name: Subject,
+        /// How long it holds; a day at most.
+        #[arg(long, value_name = "N", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+        seconds: u32,
     },
 }
 

@@ -20,7 +20,7 @@ pub fn purpose(name: &str) -> Result<Purpose, Failure> {
                 .to_owned(),
         )),
         Some(purpose) => Ok(purpose),
-        None => Err(Failure::Usage(format!("{name:?} is no purpose: ids or inputs"))),
+        None => Err(Failure::Usage(format!("{name:?} is no purpose: ids, inputs or tokens"))),
     }
 }
 
@@ -74,6 +74,6 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(refused("index").contains("never rotated"));
-        assert!(refused("persons").contains("ids or inputs"));
+        assert!(refused("persons").contains("ids, inputs or tokens"));
     }
 }

@@ -4,6 +4,7 @@
 //! Whatever cannot be used is an error that names the key and its place; nothing is ignored. Opens
 //! no database and starts nothing.
 
+mod auth;
 pub mod sections;
 pub mod secret;
 mod sources;
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+pub use auth::AuthSection;
 
 use actors::checkout::CheckoutOptions;
 use actors::search::SearchOptions;
@@ -35,6 +38,7 @@ pub struct Settings {
     pub cluster: ClusterSection,
     pub read: ReadSection,
     pub security: SecuritySection,
+    pub auth: AuthSection,
     pub http: HttpSection,
     pub graphql: DocumentLimits,
     pub checkout: CheckoutOptions,
@@ -66,12 +70,13 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "",
     "node",
     "cluster",
     "read",
     "security",
+    "auth",
     "http",
     "graphql",
     "checkout",
@@ -138,6 +143,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "cluster" => alone::<ClusterSection>(table),
         "read" => alone::<ReadSection>(table),
         "security" => alone::<SecuritySection>(table),
+        "auth" => alone::<AuthSection>(table),
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
         "checkout" => alone::<CheckoutOptions>(table),
@@ -161,6 +167,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         cluster: section(take("cluster")),
         read: section(take("read")),
         security: section(take("security")),
+        auth: section(take("auth")),
         http: section(take("http")),
         graphql: section(take("graphql")),
         checkout: section(take("checkout")),

@@ -325,6 +325,9 @@ impl Settings {
         if let Some(problem) = self.payments.problem().or_else(|| self.http.problem()) {
             return Some(problem);
         }
+        if let Some(problem) = self.auth.problem() {
+            return Some(problem);
+        }
         if let Some(problem) = self.problem_among_nodes() {
             return Some(problem);
         }
@@ -339,7 +342,7 @@ impl Settings {
             (*value < lowest || *value > highest)
                 .then(|| (*key, format!("{value} is not from {lowest} to {highest}")))
         };
-        self.ranges().iter().find_map(out_of_range)
+        self.ranges().iter().chain(&self.auth.ranges()).find_map(out_of_range)
     }
 
     /// Every number with the range that makes sense for it, both ends included.

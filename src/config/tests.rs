@@ -84,6 +84,11 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
             "such as node-1",
         ),
         ("[cluster]\nweight = 0", "cluster.weight", "from 1 to 64"),
+        ("[auth]\naudience = ''", "auth.audience", "1 to 255"),
+        ("[auth]\nissuers = ['login.example']", "auth.issuers", "https://"),
+        ("[auth]\nissuers = ['http://login.example']", "auth.issuers", "on this machine only"),
+        ("[auth]\nissuers = ['https://i.example', 'https://i.example']", "auth.issuers", "twice"),
+        ("[auth]\nleeway_seconds = 301", "auth.leeway_seconds", "from 0 to 300"),
         ("listen = ", "syntax", "not TOML"),
     ];
     for (text, key, right) in in_file {
@@ -143,6 +148,7 @@ fn the_sample_file_shows_every_key_at_its_default() {
                 "shards",
                 "lanes",
                 "key_file",
+                "authorities",
                 "metrics_listen",
                 "otlp_endpoint",
             ]

@@ -47,6 +47,12 @@ pub fn starting() -> ServerError {
     whole_request(&Fault::unavailable("this node is starting", Duration::from_secs(1)))
 }
 
+/// The refusal of a whole request where nobody can say now whom its token names.
+pub fn issuer_silent() -> ServerError {
+    let message = "the issuer of this token does not say what its keys are";
+    whole_request(&Fault::unavailable(message, Duration::from_secs(1)))
+}
+
 fn whole_request(met: &Fault) -> ServerError {
     let error = fault(met);
     ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) }

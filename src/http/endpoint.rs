@@ -12,15 +12,19 @@ use serde::Serialize;
 
 use super::accept::{self, MediaType};
 use super::access_log::Record;
+use super::bearer::{self, Brought};
 use super::body::{self, Parameters, Unread, Unreadable};
 use super::clients::Client;
 use super::metrics::{REQUEST_BYTES, count_reply};
 use super::places::Visit;
 use super::reply::{Counted, compress};
 use super::request_id::RequestId;
-use super::{Shared, Visitor};
+use super::{Behind, Shared, Visitor};
 use auth::Principal;
-use graphql::errors::{code_of, overloaded, refused_request, starting, unauthenticated};
+use auth::tokens::Unverified;
+use graphql::errors::{
+    code_of, issuer_silent, overloaded, refused_request, starting, unauthenticated,
+};
 use graphql::{Call, Outcome, Reply, RequestScope};
 use telemetry::trace::Door;
 
@@ -57,6 +61,13 @@ pub async fn other_method(request: HttpRequest) -> HttpResponse {
     response
 }
 
+/// What the head of a request came to.
+struct LetIn {
+    media_type: MediaType,
+    visit: Arc<Visit>,
+    principal: Principal,
+}
+
 /// One request, from its head to its reply.
 struct Asked<'a> {
     request: &'a HttpRequest,
@@ -81,7 +92,7 @@ impl<'a> Asked<'a> {
     }
 
     async fn answer_post(&mut self, payload: web::Payload) -> HttpResponse {
-        let (media_type, visit) = match self.let_in() {
+        let LetIn { media_type, visit, principal } = match self.let_in().await {
             Ok(let_in) => let_in,
             Err(reply) => return reply,
         };
@@ -108,16 +119,16 @@ impl<'a> Asked<'a> {
         REQUEST_BYTES.add(body.len() as u64);
         let parsed = body::parse(&body);
         drop(body);
-        self.answer(media_type, visit, parsed, false).await
+        self.answer(LetIn { media_type, visit, principal }, parsed, false).await
     }
 
     async fn answer_get(&mut self) -> HttpResponse {
-        let (media_type, visit) = match self.let_in() {
+        let let_in = match self.let_in().await {
             Ok(let_in) => let_in,
             Err(reply) => return reply,
         };
         let parsed = body::parse_url(self.request.query_string());
-        self.answer(media_type, visit, parsed, true).await
+        self.answer(let_in, parsed, true).await
     }
 
     /// What is decided by the head alone, before anything is read of what is asked: by which name,
@@ -126,7 +137,7 @@ impl<'a> Asked<'a> {
         clippy::result_large_err,
         reason = "the other variant is the rule, and as short-lived"
     )]
-    fn let_in(&self) -> Result<(MediaType, Arc<Visit>), HttpResponse> {
+    async fn let_in(&self) -> Result<LetIn, HttpResponse> {
         let Self { request, shared, head, .. } = self;
         let Some(media_type) = head.media_type else { return Err(head.not_acceptable()) };
         if !shared.hosts.admit(request) {
@@ -135,41 +146,52 @@ impl<'a> Asked<'a> {
             let refusal = Unreadable::new(status, "HOST_NOT_ALLOWED", message);
             return Err(head.refuse(media_type, &refusal));
         }
-        if !shared.demo {
+        let brought = bearer::brought(request.headers());
+        let is_nobody = brought == Brought::Nothing && !shared.demo;
+        if is_nobody || brought == Brought::Malformed {
             return Err(head.unauthenticated(media_type));
         }
-        if shared.opening.schema().is_none() {
+        let Some(behind) = shared.opening.behind() else {
             return Err(head.come_back(media_type, starting()));
+        };
+        let Some(visit) = Visit::enter(&shared.places, client_of(request, shared), shared.limits)
+        else {
+            return Err(head.turn_away(media_type));
+        };
+        let principal = match brought {
+            Brought::Token(token) => bearer::principal(behind, token).await,
+            Brought::Nothing | Brought::Malformed => Ok(Principal::demo()),
+        };
+        match principal {
+            Ok(principal) => Ok(LetIn { media_type, visit, principal }),
+            Err(Unverified::Invalid) => Err(head.unauthenticated(media_type)),
+            Err(Unverified::Unavailable) => Err(head.come_back(media_type, issuer_silent())),
         }
-        let visit = Visit::enter(&shared.places, client_of(request, shared), shared.limits);
-        visit.map(|visit| (media_type, visit)).ok_or_else(|| head.turn_away(media_type))
     }
 
     async fn answer(
         &mut self,
-        media_type: MediaType,
-        visit: Arc<Visit>,
+        let_in: LetIn,
         parsed: Result<Parameters, Unreadable>,
         read_only: bool,
     ) -> HttpResponse {
-        if !visit.begin_work() {
-            return self.head.turn_away(media_type);
+        if !let_in.visit.begin_work() {
+            return self.head.turn_away(let_in.media_type);
         }
         match parsed {
-            Ok(parameters) => self.run(media_type, visit, parameters, read_only).await,
-            Err(unreadable) => self.head.refuse(media_type, &unreadable),
+            Ok(parameters) => self.run(let_in, parameters, read_only).await,
+            Err(unreadable) => self.head.refuse(let_in.media_type, &unreadable),
         }
     }
 
     async fn run(
         &mut self,
-        media_type: MediaType,
-        visit: Arc<Visit>,
+        LetIn { media_type, visit, principal }: LetIn,
         parameters: Parameters,
         read_only: bool,
     ) -> HttpResponse {
         let Self { shared, head, door, .. } = self;
-        let Some(schema) = shared.opening.schema() else {
+        let Some(Behind { schema, .. }) = shared.opening.behind() else {
             return head.come_back(media_type, starting());
         };
         if let Some(record) = &mut self.record {
@@ -180,7 +202,7 @@ impl<'a> Asked<'a> {
             query: parameters.query,
             operation_name: parameters.operation_name,
             variables: parameters.variables,
-            principal: shared.demo.then(Principal::demo),
+            principal: Some(principal),
             correlation_id: head.request_id.correlation_id,
             trace: door.trace.clone(),
             read_only,

@@ -4,6 +4,7 @@
 mod accept;
 mod access_log;
 mod arrival;
+mod bearer;
 mod body;
 pub mod clients;
 mod connection;
@@ -33,7 +34,7 @@ use arrival::Arrival;
 use clients::{Client, Clients, Network};
 use hosts::Hosts;
 pub use limits::HttpLimits;
-pub use opening::Opening;
+pub use opening::{Behind, Opening};
 use places::Places;
 pub use scraped::serve_metrics;
 pub use server::serve;
@@ -45,7 +46,7 @@ pub struct HttpOptions {
     pub listener: TcpListener,
     /// Threads that read requests and write replies, each with a runtime of its own.
     pub workers: usize,
-    /// Requests run as the demo principal; without it every one is refused.
+    /// Requests without a token run as the demo principal; without it they are refused.
     pub demo: bool,
     pub limits: HttpLimits,
     pub policy: HttpPolicy,

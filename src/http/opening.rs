@@ -3,11 +3,19 @@
 
 use std::sync::{Arc, OnceLock};
 
+use auth::tokens::Tokens;
 use graphql::GraphqlSchema;
 
 /// Handed to the entrance empty; filled once. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Opening(Arc<OnceLock<GraphqlSchema>>);
+pub struct Opening(Arc<OnceLock<Behind>>);
+
+/// What stands behind an entrance.
+pub struct Behind {
+    pub schema: GraphqlSchema,
+    /// By what somebody proves who he is; without it every token is refused.
+    pub tokens: Option<Arc<dyn Tokens>>,
+}
 
 impl Opening {
     /// From now on requests are answered by this.
@@ -15,17 +23,23 @@ impl Opening {
     /// # Panics
     ///
     /// If it is filled already.
-    pub fn fill(&self, schema: GraphqlSchema) {
-        assert!(self.0.set(schema).is_ok(), "an opening is filled once");
+    pub fn fill(&self, behind: Behind) {
+        assert!(self.0.set(behind).is_ok(), "an opening is filled once");
     }
 
-    pub(crate) fn schema(&self) -> Option<&GraphqlSchema> {
+    pub(crate) fn behind(&self) -> Option<&Behind> {
         self.0.get()
     }
 }
 
 impl From<GraphqlSchema> for Opening {
     fn from(schema: GraphqlSchema) -> Self {
-        Self(Arc::new(schema.into()))
+        Self::from(Behind { schema, tokens: None })
+    }
+}
+
+impl From<Behind> for Opening {
+    fn from(behind: Behind) -> Self {
+        Self(Arc::new(behind.into()))
     }
 }

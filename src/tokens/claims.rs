@@ -54,7 +54,6 @@ pub struct Claims {
     pub exp: Seconds,
     nbf: Option<Seconds>,
     iat: Seconds,
-    pub client_id: Option<String>,
     pub sid: Option<String>,
 }
 

@@ -10,7 +10,7 @@ mod claims;
 pub mod fetch;
 pub mod issuer;
 pub mod keys;
-mod metrics;
+pub mod metrics;
 mod refused;
 mod remembered;
 pub mod signing;

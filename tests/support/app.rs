@@ -112,7 +112,7 @@ impl TestApp {
         let policy = HttpPolicy::default();
         let options = HttpOptions { listener, workers: 1, demo, limits, policy, metrics };
         let server =
-            http::serve(options, program.schema(), Arc::new(AlwaysWell)).expect("it listens");
+            http::serve(options, program.behind(), Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);
         Self {

@@ -20,10 +20,12 @@ pub enum Purpose {
     Inputs,
     /// Blind indexes, by which sealed values are compared and found.
     Index,
+    /// What this installation signs for those who signed in.
+    Tokens,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 3] = [Self::Ids, Self::Inputs, Self::Index];
+    pub const ALL: [Self; 4] = [Self::Ids, Self::Inputs, Self::Index, Self::Tokens];
 
     /// Its stored name; never changed.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Ids => "ids",
             Self::Inputs => "inputs",
             Self::Index => "index",
+            Self::Tokens => "tokens",
         }
     }
 }

@@ -15,4 +15,5 @@ mod restart;
 mod searching;
 mod secrets;
 mod serving;
+mod tokens;
 mod walkthrough;

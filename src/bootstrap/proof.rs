@@ -1,0 +1,112 @@
+//! By what callers prove who they are: tokens that this installation signs under a secret of its own,
+//! and those of the issuers that the configuration names.
+
+use std::sync::Arc;
+
+use ring::hmac;
+use serde_json::json;
+use uuid::Uuid;
+
+use auth::Identity;
+use cli::Failure;
+use config::{AuthSection, Settings};
+use domain::id::{AggregateId, IdSecret};
+use persistence::secrets::{Installation, KEY_BYTES, Purpose};
+use tokens::fetch::Fetcher;
+use tokens::issuer::Issuer;
+use tokens::signing::{ACCESS_TOKEN, SigningKey, set_of};
+use tokens::{Names, Sessions, TokenOptions, Trusted, Verifier, wall_seconds};
+
+/// Reads what issuers elsewhere are known by.
+pub fn fetcher(settings: &Settings) -> Result<Fetcher, Failure> {
+    let Some(path) = &settings.auth.authorities else {
+        return Ok(Fetcher::new(None).expect("what browsers know needs no reading"));
+    };
+    let wrong = |problem: String| {
+        Failure::Usage(format!("auth.authorities ({}): {problem}", path.display()))
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    Fetcher::new(Some(&pem)).map_err(|error| wrong(error.to_string()))
+}
+
+/// The keys by which this installation signs tokens, the newest last.
+pub fn signing_keys(installation: &Installation) -> Vec<SigningKey> {
+    let key = |secret: &[u8; KEY_BYTES]| SigningKey::new(&derived(secret, b"sign"));
+    installation.generations(Purpose::Tokens).iter().map(|secret| key(&secret.key)).collect()
+}
+
+/// What the command line calls this installation in the tokens that it signs: an issuer that has no
+/// address, for there may be no server.
+pub fn own_name(installation: &Installation) -> String {
+    format!("urn:emporium:{}", installation.name())
+}
+
+/// A token that names whom the caller says, for so many seconds.
+pub fn token_of(
+    installation: &Installation,
+    audience: &str,
+    identity: &Identity,
+    seconds: u32,
+) -> String {
+    let now = wall_seconds();
+    let claims = json!({
+        "iss": own_name(installation),
+        "sub": identity.to_string(),
+        "aud": audience,
+        "client_id": "emporium",
+        "iat": now,
+        "exp": now + i64::from(seconds),
+        "jti": Uuid::new_v4(),
+    });
+    let keys = signing_keys(installation);
+    let newest = keys.last().expect("every purpose has a secret");
+    newest.sign(ACCESS_TOKEN, &claims)
+}
+
+/// Whoever says whom a token names.
+pub fn verifier(
+    auth: &AuthSection,
+    installation: &Installation,
+    fetcher: &Fetcher,
+) -> Arc<Verifier> {
+    let own = Arc::new(Issuer::own(&own_name(installation)));
+    own.give(set_of(&signing_keys(installation)));
+    let mut trusted =
+        vec![Trusted { issuer: own, names: Names::Own { ended: Arc::new(NoneEnds) } }];
+    let secret = subjects(installation);
+    for name in &auth.issuers {
+        let issuer = Arc::new(Issuer::elsewhere(name, fetcher.clone()));
+        let user = move |issuer: &str, subject: &str| {
+            let parts = [b"subject".as_slice(), issuer.as_bytes(), subject.as_bytes()];
+            AggregateId::keyed(&secret, &parts).to_string()
+        };
+        trusted.push(Trusted { issuer, names: Names::Foreign { user: Box::new(user) } });
+    }
+    let options = TokenOptions {
+        audience: auth.audience.clone(),
+        leeway_seconds: auth.leeway_seconds.cast_signed(),
+        remembered_bytes_max: auth.remembered_bytes_max,
+    };
+    Arc::new(Verifier::new(options, trusted))
+}
+
+/// Makes the users that issuers elsewhere speak of. Of the first secret of all: who was a user once is the
+/// same one for ever.
+fn subjects(installation: &Installation) -> IdSecret {
+    let first = derived(&installation.generations(Purpose::Ids)[0].key, b"subjects");
+    IdSecret(*first.first_chunk().expect("it has 32 bytes"))
+}
+
+/// What the command line signs has a short time of its own.
+struct NoneEnds;
+
+impl Sessions for NoneEnds {
+    fn is_ended(&self, _: &str) -> bool {
+        false
+    }
+}
+
+fn derived(secret: &[u8; KEY_BYTES], what: &[u8]) -> [u8; KEY_BYTES] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), what);
+    *tag.as_ref().first_chunk().expect("a hash has 32 bytes")
+}
