@@ -2,7 +2,7 @@
 //! no aggregate, and asks nothing: what a principal may do was gathered when it was made.
 
 mod grants;
-
+pub mod sign_in;
 pub mod tokens;
 
 use std::sync::Arc;

@@ -15,15 +15,16 @@ mod readiness;
 pub mod server;
 pub mod signals;
 mod storage;
+mod users;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::{
     ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, ProjectionCommand,
-    SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments, Subject,
-    UserCommand, actor, check, journal_read, journal_verify, output::Output, projection,
-    projection::Sight, saga, secret, shard,
+    SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check,
+    journal_read, journal_verify, output::Output, projection, projection::Sight, saga, secret,
+    shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -130,9 +131,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             }
             secret::rotate(&*stores.secrets, &keys::known(&settings)?, purpose, json).await
         }
-        Command::User(UserCommand::Token { storage, name, seconds }) => {
-            print_token(&settings(&storage)?, &name, seconds).await
-        }
+        Command::User(command) => users::perform(command).await,
         Command::Actor(command) => look_after(command).await,
         Command::Saga(command) => look_after_sagas(command).await,
         #[cfg(feature = "load")]
@@ -176,16 +175,6 @@ fn never_served() -> Failure {
 fn unread(error: JournalError) -> Failure {
     let hint = "reading the database (`emporium migrate` makes its tables)";
     Failure::failed(hint, chain(&error))
-}
-
-async fn print_token(settings: &Settings, name: &Subject, seconds: u32) -> Result<(), Failure> {
-    let (stores, _) = written(settings).await?;
-    let vault = keys::open_known(settings, stores.secrets).await?;
-    let audience = &settings.auth.audience;
-    let token = proof::token_of(&vault.installation, audience, &name.0, seconds);
-    let mut output = Output::default();
-    output.line(&token)?;
-    output.flush()
 }
 
 async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! program here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use tokio::sync::watch;
 
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
-use super::proof;
+use super::proof::{self, Proof};
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
+use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use cli::Failure;
 use config::Settings;
@@ -27,6 +29,7 @@ use persistence::clock::Clock;
 use persistence::journal::{JournalError, Seq, ShardId};
 use persistence::patience::patiently;
 use persistence::secrets::Vault;
+use persistence::sign_ins::SignInStore;
 use persistence::slots::Slots;
 use persistence::stores::Stores;
 use search::Home;
@@ -47,6 +50,8 @@ pub struct NodeBuilder {
     /// Where the search index is kept; in memory unless it is said.
     data: Option<PathBuf>,
     heads_looked_every: Duration,
+    /// Where it listens, if that is not what the settings say.
+    listens: Option<SocketAddr>,
 }
 
 impl NodeBuilder {
@@ -62,6 +67,7 @@ impl NodeBuilder {
             clock: None,
             data: None,
             heads_looked_every: HEADS_LOOKED_EVERY,
+            listens: None,
         }
     }
 
@@ -106,6 +112,23 @@ impl NodeBuilder {
     #[must_use]
     pub fn heads_looked_every(self, heads_looked_every: Duration) -> Self {
         Self { heads_looked_every, ..self }
+    }
+
+    /// Where it listens: a free port was taken.
+    #[must_use]
+    pub fn listens(self, address: SocketAddr) -> Self {
+        Self { listens: Some(address), ..self }
+    }
+
+    /// What people sign in by.
+    pub fn sign_ins(&self) -> (Arc<dyn SignInStore>, &Vault) {
+        (Arc::clone(&self.stores.sign_ins), &self.vault)
+    }
+
+    /// Where browsers and apps reach it.
+    fn address(&self) -> String {
+        let listens = self.listens.unwrap_or(self.settings.general.listen);
+        self.settings.auth.url.clone().unwrap_or_else(|| format!("http://{listens}"))
     }
 
     /// Times in place of the system's.
@@ -177,9 +200,9 @@ impl NodeBuilder {
             .await
             .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
-        let fetcher = proof::fetcher(settings)?;
-        let tokens = proof::verifier(&settings.auth, &self.vault.installation, &fetcher);
-        Ok(Program { node, followers, checkout, documents, tokens })
+        let store = Arc::clone(&self.stores.sign_ins);
+        let proof = proof::open(settings, &self.vault, store, &self.address()).await?;
+        Ok(Program { node, followers, checkout, documents, proof })
     }
 }
 
@@ -189,13 +212,17 @@ pub struct Program {
     pub followers: Followers,
     checkout: CheckoutOptions,
     documents: DocumentLimits,
-    tokens: Arc<dyn Tokens>,
+    proof: Proof,
 }
 
 impl Program {
     /// What an entrance leads to.
     pub fn behind(&self) -> Behind {
-        Behind { schema: self.schema(), tokens: Some(Arc::clone(&self.tokens)) }
+        Behind {
+            schema: self.schema(),
+            tokens: Some(Arc::clone(&self.proof.tokens) as Arc<dyn Tokens>),
+            sign_in: Some(Arc::clone(&self.proof.sign_in) as Arc<dyn SignIn>),
+        }
     }
 
     /// The API, for one who asks it. Each remembers the documents that it was sent.

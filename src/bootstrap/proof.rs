@@ -8,10 +8,20 @@ use serde_json::json;
 use uuid::Uuid;
 
 use auth::Identity;
+use auth::tokens::Tokens;
 use cli::Failure;
-use config::{AuthSection, Settings};
+use config::Settings;
 use domain::id::{AggregateId, IdSecret};
-use persistence::secrets::{Installation, KEY_BYTES, Purpose};
+use issuer::apps::Apps;
+use issuer::ended::Ended;
+use issuer::passwords::Passwords;
+use issuer::proofs::Proofs;
+use issuer::{BuiltIn, IssuerParts};
+use persistence::cause::chain;
+use persistence::clock::Clock;
+use persistence::patience::patiently;
+use persistence::secrets::{Installation, KEY_BYTES, Purpose, Vault};
+use persistence::sign_ins::SignInStore;
 use tokens::fetch::Fetcher;
 use tokens::issuer::Issuer;
 use tokens::signing::{ACCESS_TOKEN, SigningKey, set_of};
@@ -63,16 +73,34 @@ pub fn token_of(
     newest.sign(ACCESS_TOKEN, &claims)
 }
 
-/// Whoever says whom a token names.
-pub fn verifier(
-    auth: &AuthSection,
-    installation: &Installation,
-    fetcher: &Fetcher,
-) -> Arc<Verifier> {
-    let own = Arc::new(Issuer::own(&own_name(installation)));
-    own.give(set_of(&signing_keys(installation)));
-    let mut trusted =
-        vec![Trusted { issuer: own, names: Names::Own { ended: Arc::new(NoneEnds) } }];
+/// Whoever says whom a token names, and where people sign in.
+pub struct Proof {
+    pub tokens: Arc<Verifier>,
+    pub sign_in: Arc<BuiltIn>,
+}
+
+/// What proves who somebody is, at the address where this server is reached.
+pub async fn open(
+    settings: &Settings,
+    vault: &Vault,
+    store: Arc<dyn SignInStore>,
+    address: &str,
+) -> Result<Proof, Failure> {
+    let (auth, installation) = (&settings.auth, &vault.installation);
+    let fetcher = fetcher(settings)?;
+    let ended = patiently("reading which sessions were ended", || Ended::open(Arc::clone(&store)));
+    let ended = ended.await;
+    let ended = ended.map_err(|error| Failure::failed("reading sessions", chain(&error)))?;
+    let clock = Clock::system();
+    let told = clock.clone();
+    ended.follow(move || told.wall_us());
+    let keys = signing_keys(installation);
+    let own = |name: &str| {
+        let issuer = Arc::new(Issuer::own(name));
+        issuer.give(set_of(&keys));
+        Trusted { issuer, names: Names::Own { ended: Arc::clone(&ended) as Arc<dyn Sessions> } }
+    };
+    let mut trusted = vec![own(&own_name(installation)), own(address)];
     let secret = subjects(installation);
     for name in &auth.issuers {
         let issuer = Arc::new(Issuer::elsewhere(name, fetcher.clone()));
@@ -87,7 +115,25 @@ pub fn verifier(
         leeway_seconds: auth.leeway_seconds.cast_signed(),
         remembered_bytes_max: auth.remembered_bytes_max,
     };
-    Arc::new(Verifier::new(options, trusted))
+    let tokens = Arc::new(Verifier::new(options, trusted));
+    let apps = Apps::read(&auth.apps)
+        .map_err(|problem| Failure::Usage(format!("auth.apps: {problem}")))?;
+    let secrets = installation.generations(Purpose::Tokens).iter();
+    let secrets: Vec<_> = secrets.map(|secret| derived(&secret.key, b"sessions")).collect();
+    let sign_in = Arc::new(BuiltIn::new(IssuerParts {
+        address: address.to_owned(),
+        audience: auth.audience.clone(),
+        apps,
+        keys,
+        proofs: Proofs::new(&secrets),
+        store,
+        ended,
+        tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
+        index: Arc::new(vault.index.clone()),
+        passwords: Passwords::new(),
+        clock,
+    }));
+    Ok(Proof { tokens, sign_in })
 }
 
 /// Makes the users that issuers elsewhere speak of. Of the first secret of all: who was a user once is the
@@ -95,15 +141,6 @@ pub fn verifier(
 fn subjects(installation: &Installation) -> IdSecret {
     let first = derived(&installation.generations(Purpose::Ids)[0].key, b"subjects");
     IdSecret(*first.first_chunk().expect("it has 32 bytes"))
-}
-
-/// What the command line signs has a short time of its own.
-struct NoneEnds;
-
-impl Sessions for NoneEnds {
-    fn is_ended(&self, _: &str) -> bool {
-        false
-    }
 }
 
 fn derived(secret: &[u8; KEY_BYTES], what: &[u8]) -> [u8; KEY_BYTES] {

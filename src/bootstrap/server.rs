@@ -21,6 +21,7 @@ use super::proof;
 use super::readiness::Running;
 use super::signals::Signals;
 use super::storage;
+use super::users::{self, Made};
 use cli::Failure;
 use cli::output::Output;
 use config::Settings;
@@ -66,6 +67,7 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let identity = Identity { acknowledged, ..identity.clone() };
     let builder = NodeBuilder::new(&settings, stores, vault)
         .identity(identity)
+        .listens(entrance.address)
         .keeping_in(settings.general.data.clone())
         .remembered(heads.keep());
     serve_with(&settings, (entrance, door), &builder, &signals).await
@@ -95,7 +97,8 @@ pub async fn serve_with(
         }
     }
     let program = Arc::new(builder.complete(node).await?);
-    run(settings, entrance, (&program, joined), signals).await
+    let first = users::first(settings, builder).await?;
+    run(settings, entrance, (&program, joined), first, signals).await
 }
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
@@ -109,6 +112,7 @@ async fn run(
     settings: &Settings,
     mut entrance: Entrance,
     (program, joined): (&Arc<Program>, Option<Joined>),
+    first: Option<Made>,
     signals: &Signals,
 ) -> Result<(), Failure> {
     let address = entrance.address;
@@ -116,7 +120,7 @@ async fn run(
     serve_metrics(settings)?;
     let telling = tokio::spawn(Arc::clone(&running).tell());
     let working = async {
-        become_ready(settings, address, program, &running).await?;
+        become_ready(settings, address, program, (&running, first)).await?;
         std::future::pending().await
     };
     let ended = tokio::select! {
@@ -168,7 +172,7 @@ async fn become_ready(
     settings: &Settings,
     address: SocketAddr,
     program: &Program,
-    running: &Running,
+    (running, first): (&Running, Option<Made>),
 ) -> Result<(), Failure> {
     program.followers.caught_up().await;
     if settings.general.demo {
@@ -181,6 +185,12 @@ async fn become_ready(
     running.caught_up.store(true, Ordering::Release);
     let mut output = Output::default();
     output.line(&format!("listening on http://{address}/graphql"))?;
+    if let Some(Made { login, password, .. }) = first {
+        let where_to = format!("http://{address}/auth/");
+        output.line(&format!(
+            "sign in at {where_to} as {login} with {password}; this is shown once"
+        ))?;
+    }
     output.flush()?;
     if settings.general.demo {
         demo::welcome(address);

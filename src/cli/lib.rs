@@ -69,7 +69,7 @@ pub enum Command {
     /// Make new secrets of the installation.
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Tokens by which somebody proves who he is.
+    /// Who signs in here; tokens by which somebody proves who he is.
     #[command(subcommand)]
     User(UserCommand),
     /// Look after the actors of a running server.
@@ -325,13 +325,37 @@ pub enum SecretCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
+    /// Let somebody sign in by a name (an e-mail address, say): prints a password, once.
+    Create {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// What is typed to sign in.
+        #[arg(value_name = "LOGIN")]
+        login: String,
+        /// The user who that is; a new one without it.
+        #[arg(long, value_name = "ID")]
+        user: Option<Uuid>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give somebody another password, print it once, and end all sessions.
+    Reset {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(value_name = "LOGIN")]
+        login: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print an access token, alone. Also beside a running server; needs the master key.
     Token {
         #[command(flatten)]
         storage: StorageArguments,
-        /// Whom it names: a user's id, or user:ID, client:ID.
+        /// Whom it names: what is typed to sign in, a user's id, user:ID or client:ID.
         #[arg(value_name = "NAME")]
-        name: Subject,
+        name: String,
         /// How long it holds; a day at most.
         #[arg(long, value_name = "N", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         seconds: u32,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use issuer::apps::Apps;
 use tokens::fetch::allowed;
 
 /// The longest name of this installation, and the longest address of an issuer, in bytes.
@@ -17,6 +18,11 @@ const LEEWAY_SECONDS_MAX: u64 = 300;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthSection {
+    /// Where this server is reached by browsers and apps, as the issuer that its tokens name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Apps that people sign in for here: a name, a space, and an address to come back to.
+    pub apps: Vec<String>,
     /// What tokens must name as the one they are for (`aud`).
     pub audience: String,
     /// Issuers elsewhere that are believed, by their addresses as their tokens have them (`iss`).
@@ -33,6 +39,8 @@ pub struct AuthSection {
 impl Default for AuthSection {
     fn default() -> Self {
         Self {
+            url: None,
+            apps: Vec::new(),
             audience: "emporium".to_owned(),
             issuers: Vec::new(),
             authorities: None,
@@ -50,6 +58,16 @@ impl AuthSection {
         if !is_name {
             let right = format!("expected 1 to {NAME_BYTES_MAX} visible ASCII characters");
             return Some(("auth.audience", right));
+        }
+        if let Some(url) = &self.url
+            && (allowed(url).is_none() || url.ends_with('/') || url.contains(['?', '#']))
+        {
+            let right =
+                "expected https://… without a slash at its end (http://… on this machine only)";
+            return Some(("auth.url", right.to_owned()));
+        }
+        if let Err(problem) = Apps::read(&self.apps) {
+            return Some(("auth.apps", problem));
         }
         if self.issuers.len() > ISSUERS_MAX {
             return Some(("auth.issuers", format!("expected {ISSUERS_MAX} issuers at most")));

@@ -85,6 +85,8 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ),
         ("[cluster]\nweight = 0", "cluster.weight", "from 1 to 64"),
         ("[auth]\naudience = ''", "auth.audience", "1 to 255"),
+        ("[auth]\nurl = 'https://shop.example/'", "auth.url", "without a slash"),
+        ("[auth]\napps = ['manager']", "auth.apps", "an address to come back to"),
         ("[auth]\nissuers = ['login.example']", "auth.issuers", "https://"),
         ("[auth]\nissuers = ['http://login.example']", "auth.issuers", "on this machine only"),
         ("[auth]\nissuers = ['https://i.example', 'https://i.example']", "auth.issuers", "twice"),
@@ -149,6 +151,7 @@ fn the_sample_file_shows_every_key_at_its_default() {
                 "lanes",
                 "key_file",
                 "authorities",
+                "url",
                 "metrics_listen",
                 "otlp_endpoint",
             ]

@@ -73,11 +73,16 @@ impl Clients {
     /// For whom a trusted proxy speaks: the last address of `X-Forwarded-For` that is no trusted
     /// proxy itself. What stands before that, anybody may have written.
     pub fn forwarded(&self, header: Option<&str>) -> Option<Arc<Client>> {
+        self.forwarded_address(header).map(|address| self.of(address))
+    }
+
+    /// The address of that one, as clients are told apart by it.
+    pub fn forwarded_address(&self, header: Option<&str>) -> Option<IpAddr> {
         let addresses = header?.rsplit(',').map(|part| part.trim().parse::<IpAddr>());
         for address in addresses {
             let address = address.ok()?;
             if !self.is_proxy(address) {
-                return Some(self.of(address));
+                return Some(subscriber(address));
             }
         }
         None
@@ -85,7 +90,7 @@ impl Clients {
 }
 
 /// Of IPv6 the first 64 bits; IPv4 as it is, also where it comes dressed as IPv6.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))

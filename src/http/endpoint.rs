@@ -30,7 +30,7 @@ use telemetry::trace::Door;
 
 const REQUEST_ID: &str = "x-request-id";
 const TRACEPARENT: &str = "traceparent";
-const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Tells a client the trace of its request, where that is sampled (W3C Trace Context, level 2).
 const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
@@ -271,7 +271,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Whose request it is: of who is connected, or of whom a trusted proxy speaks for.
-fn client_of(request: &HttpRequest, shared: &Shared) -> Arc<Client> {
+pub(super) fn client_of(request: &HttpRequest, shared: &Shared) -> Arc<Client> {
     let Some(visitor) = request.conn_data::<Visitor>() else { return Arc::default() };
     let forwarded = || {
         let header = request.headers().get(FORWARDED_FOR).and_then(|value| value.to_str().ok());

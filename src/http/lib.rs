@@ -19,6 +19,7 @@ mod refusals;
 mod reply;
 mod scraped;
 mod server;
+mod sign_in;
 mod request_id;
 
 use std::net::TcpListener;

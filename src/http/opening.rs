@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use graphql::GraphqlSchema;
 
@@ -15,6 +16,8 @@ pub struct Behind {
     pub schema: GraphqlSchema,
     /// By what somebody proves who he is; without it every token is refused.
     pub tokens: Option<Arc<dyn Tokens>>,
+    /// Where people sign in, if that is here.
+    pub sign_in: Option<Arc<dyn SignIn>>,
 }
 
 impl Opening {
@@ -34,7 +37,7 @@ impl Opening {
 
 impl From<GraphqlSchema> for Opening {
     fn from(schema: GraphqlSchema) -> Self {
-        Self::from(Behind { schema, tokens: None })
+        Self::from(Behind { schema, tokens: None, sign_in: None })
     }
 }
 

@@ -56,6 +56,13 @@ impl Refusal {
         "OVERLOADED",
         "too many connections come from here",
     );
+    pub const STARTING: Self =
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "this node is starting");
+    pub const NO_FORM: Self = refusal(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "MEDIA_TYPE_UNSUPPORTED",
+        "this is sent as application/x-www-form-urlencoded",
+    );
     const FAILED: Self = refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
         "REQUEST_FAILED",

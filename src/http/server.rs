@@ -24,7 +24,7 @@ use super::refusals::worded;
 use super::scraped::Shown;
 use super::{
     Health, HttpOptions, Opening, Shared, Visitor, endpoint, explorer, health_routes, metrics,
-    scraped,
+    scraped, sign_in,
 };
 
 /// How long a page of another site may remember that it may ask, in seconds.
@@ -60,6 +60,7 @@ pub fn serve(
                 }
             })
             .configure(|routes| shown.iter().for_each(|shown| scraped::routes(routes, shown)))
+            .configure(sign_in::routes)
             .configure(health_routes)
     };
     let connections = move || {

@@ -4,6 +4,7 @@
 
 pub mod codec;
 pub mod journal;
+pub mod sign_ins;
 pub mod slots;
 pub mod cause;
 pub mod clock;

@@ -8,6 +8,7 @@ use crate::members::MemberStore;
 use crate::quarantine::QuarantineStore;
 use crate::read_store::ReadStore;
 use crate::secrets::SecretStore;
+use crate::sign_ins::SignInStore;
 use crate::slots::SlotMap;
 use crate::snapshots::SnapshotStore;
 
@@ -20,6 +21,7 @@ pub struct Stores {
     pub members: Arc<dyn MemberStore>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub secrets: Arc<dyn SecretStore>,
+    pub sign_ins: Arc<dyn SignInStore>,
     /// The tables that lists are answered from; they may stand in another database than all else.
     pub read: Arc<dyn ReadStore>,
 }

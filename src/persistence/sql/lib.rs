@@ -11,6 +11,7 @@ mod page;
 mod quarantine;
 mod read_tables;
 mod secrets;
+mod sign_ins;
 mod slots;
 mod snapshots;
 mod shards;

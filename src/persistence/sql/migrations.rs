@@ -28,6 +28,11 @@ macro_rules! migrations {
             ),
             migrations!(read $folder),
             (14, "nodes", include_str!(concat!(migrations!(@), $folder, "/0014_nodes.sql"))),
+            (
+                16,
+                "sign-ins",
+                include_str!(concat!(migrations!(@), $folder, "/0016_sign_ins.sql")),
+            ),
         ]
     };
     (read $folder:literal) => {
@@ -42,8 +47,8 @@ macro_rules! migrations {
 
 pub(super) type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 9] = migrations!("mysql");
-pub(super) const SQLITE: [File; 9] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 10] = migrations!("mysql");
+pub(super) const SQLITE: [File; 10] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
 pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];

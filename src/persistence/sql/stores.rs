@@ -6,6 +6,7 @@ use crate::members::{MemberTables, Members};
 use crate::quarantine::{QuarantineTable, Quarantines};
 use crate::read_tables::{ReadTables, ReadTablesOf};
 use crate::secrets::{SecretTables, Secrets};
+use crate::sign_ins::SignIns;
 use crate::slots::{Map, SlotTables};
 use crate::snapshots::Snapshots;
 use persistence::journal::Journal;
@@ -23,6 +24,7 @@ where
         members: Arc::new(Members(Arc::clone(&database))),
         snapshots: Arc::new(Snapshots(Arc::clone(&database))),
         secrets: Arc::new(Secrets(Arc::clone(&database))),
+        sign_ins: Arc::new(SignIns(Arc::clone(&database))),
         read: Arc::new(ReadTablesOf::of(Arc::clone(&database))),
         journal: database,
     }

@@ -112,6 +112,12 @@ impl Server {
         self
     }
 
+    /// The next line of its standard output.
+    pub fn line(&self) -> String {
+        let lines = self.lines.lock().expect("nobody panics with it");
+        lines.recv_timeout(PATIENCE).expect("it says another line")
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         let address = self.url.strip_prefix("http://").and_then(|url| url.strip_suffix("/graphql"));

@@ -7,6 +7,7 @@ mod mysql_faults;
 mod mysql_plans;
 mod ownership;
 mod secrets;
+mod sign_ins;
 mod slots;
 mod quarantines;
 mod read_tables;

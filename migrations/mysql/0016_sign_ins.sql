@@ -1,0 +1,43 @@
+-- By what people sign in, and their sessions. No password, no token and no address is in here: the hash of a
+-- password, the blind index of a name, and how often a session was renewed.
+
+CREATE TABLE credentials (
+    user BINARY(16) NOT NULL PRIMARY KEY,
+    -- The blind index of the name that is typed.
+    login BINARY(16) NOT NULL UNIQUE,
+    -- Argon2id, in the PHC form.
+    password VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    changed_us BIGINT NOT NULL
+) ENGINE = InnoDB;
+
+CREATE TABLE sessions (
+    session BINARY(16) NOT NULL PRIMARY KEY,
+    user BINARY(16) NOT NULL,
+    -- The session of the browser by which it was begun, with which it ends.
+    parent BINARY(16),
+    client VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    -- What was asked for when it was begun, in JSON.
+    asked VARCHAR(4000) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    -- 0: its code was not redeemed yet; then how often it was renewed.
+    generation INT UNSIGNED NOT NULL,
+    began_us BIGINT NOT NULL,
+    used_us BIGINT NOT NULL,
+    ends_us BIGINT NOT NULL,
+    INDEX sessions_of_user (user),
+    INDEX sessions_by_end (ends_us)
+) ENGINE = InnoDB;
+
+-- Sessions that were ended before their tokens did, in the order in which that was committed: who ends one
+-- holds the row of the number until then.
+CREATE TABLE ended_sessions (
+    number BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+    session BINARY(16) NOT NULL,
+    ended_us BIGINT NOT NULL
+) ENGINE = InnoDB;
+
+CREATE TABLE ended_sessions_number (
+    id INT NOT NULL PRIMARY KEY,
+    number BIGINT UNSIGNED NOT NULL
+) ENGINE = InnoDB;
+
+INSERT INTO ended_sessions_number (id, number) VALUES (1, 0);

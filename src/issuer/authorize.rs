@@ -1,0 +1,204 @@
+//! An app sends somebody here to be known, and gets a code for it (RFC 6749, 4.1; RFC 7636; OpenID Connect
+//! Core, 3.1.2). Until app and address are known to belong together, nobody is sent anywhere.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::apps::origin;
+use super::attempts::Wait;
+use super::fields::{Fields, with_fields};
+use super::proofs::{Kind, Proof};
+use super::{BROWSER_US, BuiltIn, CODE_US, Fault, LOGIN_BYTES_MAX, SECOND_US, login_of, pages};
+use auth::sign_in::{Asked, Told};
+use persistence::sign_ins::Session;
+
+/// The longest of what an app sends along, in bytes.
+const FIELD_BYTES_MAX: usize = 512;
+/// A hash by SHA-256, in Base64.
+const CHALLENGE_BYTES: usize = 43;
+
+/// What an app asked for, as it is kept with the session until the code is redeemed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    pub redirect_uri: String,
+    pub challenge: String,
+    pub nonce: String,
+    pub scope: String,
+    /// When the person signed in, in seconds since 1970.
+    pub auth_time: i64,
+}
+
+impl BuiltIn {
+    pub(super) async fn authorize(&self, asked: &Asked, request: &str) -> Result<Told, Fault> {
+        let fields = Fields::read(request);
+        let (app, back) = (fields.get("client_id"), fields.get("redirect_uri"));
+        if !self.parts.apps.may_return(app, back) {
+            return Ok(pages::said(
+                400,
+                "This app is not known here",
+                "The address that it wants to come back to is not one of its own.",
+            ));
+        }
+        if let Err((error, why)) = is_sound(&fields) {
+            return Ok(self.back(&fields, &[("error", error), ("error_description", why)]));
+        }
+        let browser = match fields.get("prompt") {
+            "login" => None,
+            _ => self.browser(asked).await?,
+        };
+        let Some(browser) = browser else {
+            if fields.get("prompt") == "none" {
+                return Ok(self.back(&fields, &[("error", "login_required")]));
+            }
+            return Ok(self.form(asked, 200, request, None));
+        };
+        self.give_code(&fields, app, &browser).await
+    }
+
+    async fn give_code(
+        &self,
+        fields: &Fields,
+        app: &str,
+        browser: &Session,
+    ) -> Result<Told, Fault> {
+        let now = self.now_us();
+        let request = Request {
+            redirect_uri: fields.get("redirect_uri").to_owned(),
+            challenge: fields.get("code_challenge").to_owned(),
+            nonce: fields.get("nonce").to_owned(),
+            scope: granted(fields.get("scope")),
+            auth_time: browser.began_us / SECOND_US,
+        };
+        let session = Session {
+            id: Uuid::new_v4(),
+            user: browser.user,
+            parent: Some(browser.id),
+            client: app.to_owned(),
+            asked: serde_json::to_string(&request).expect("texts and a number are JSON"),
+            generation: 0,
+            began_us: now,
+            used_us: now,
+            ends_us: now + CODE_US,
+        };
+        self.parts.store.begin_session(&session).await?;
+        let proof = Proof { session: session.id, generation: 0 };
+        let code = self.parts.proofs.make(Kind::Code, proof);
+        Ok(self.back(fields, &[("code", &code)]))
+    }
+
+    /// Sends somebody back to the app, which was seen to be one (RFC 9207 has `iss`).
+    fn back(&self, fields: &Fields, with: &[(&str, &str)]) -> Told {
+        let said = [("state", fields.get("state")), ("iss", self.parts.address.as_str())];
+        let address = with_fields(fields.get("redirect_uri"), &[with, &said].concat());
+        Told { status: 303, headers: vec![("location", address)], body: String::new() }
+    }
+
+    /// The page to sign in by.
+    pub(super) fn form(
+        &self,
+        asked: &Asked,
+        status: u16,
+        request: &str,
+        wrong: Option<&str>,
+    ) -> Told {
+        let leads_to = origin(Fields::read(request).get("redirect_uri"));
+        let (form, cookie) = self.form_of(asked);
+        let mut page = pages::sign_in(status, request, &form, wrong, leads_to.as_deref());
+        page.headers.extend(cookie);
+        page
+    }
+
+    pub(super) async fn sign_in(
+        &self,
+        asked: &Asked,
+        form: &Fields,
+        now: Instant,
+    ) -> Result<Told, Fault> {
+        let request = form.get("request");
+        if !self.is_own_form(asked, form) {
+            let again = "This form was not sent by this browser, or is too old. Please try again.";
+            return Ok(self.form(asked, 403, request, Some(again)));
+        }
+        let (typed, password) = (form.get("login"), form.get("password"));
+        let is_typed = (1..=LOGIN_BYTES_MAX).contains(&typed.len())
+            && (1..=*super::passwords::BYTES.end()).contains(&password.len());
+        let wrong = "Name and password do not belong together.";
+        if !is_typed {
+            return Ok(self.form(asked, 400, request, Some(wrong)));
+        }
+        let login = login_of(&*self.parts.index, typed);
+        if let Err(Wait(time)) = self.attempts.begin(login, &asked.address, now) {
+            let minutes = time.as_secs().div_ceil(60);
+            let wait = format!("Too many tries. Please wait {minutes} minutes.");
+            let mut page = self.form(asked, 429, request, Some(&wait));
+            page.headers.push(("retry-after", time.as_secs().max(1).to_string()));
+            return Ok(page);
+        }
+        let known = self.parts.store.credential(login).await?;
+        let hashed = known.as_ref().map(|known| known.password.as_str());
+        let Ok(is_right) = self.parts.passwords.is_right(password, hashed).await else {
+            self.attempts.succeeded(login, &asked.address);
+            let many = "Many people sign in at this moment. Please try again in a few seconds.";
+            let mut page = self.form(asked, 503, request, Some(many));
+            page.headers.push(("retry-after", "2".to_owned()));
+            return Ok(page);
+        };
+        let Some(known) = known.filter(|_| is_right) else {
+            return Ok(self.form(asked, 400, request, Some(wrong)));
+        };
+        self.attempts.succeeded(login, &asked.address);
+        let began = self.now_us();
+        let session = Session {
+            id: Uuid::new_v4(),
+            user: known.user,
+            parent: None,
+            client: "browser".to_owned(),
+            asked: "{}".to_owned(),
+            generation: 0,
+            began_us: began,
+            used_us: began,
+            ends_us: began + BROWSER_US,
+        };
+        self.parts.store.begin_session(&session).await?;
+        // What was asked for with `prompt=login` is done; a second time it would ask for ever.
+        let on = match Fields::read(request).get("client_id") {
+            "" => "/auth/".to_owned(),
+            _ => format!("/auth/authorize?{}", without_prompt(request)),
+        };
+        let headers = vec![("location", on), self.browser_cookie(session.id)];
+        Ok(Told { status: 303, headers, body: String::new() })
+    }
+}
+
+/// What is wrong with a request of an app that is known, as it is told.
+fn is_sound(fields: &Fields) -> Result<(), (&'static str, &'static str)> {
+    if fields.get("response_type") != "code" {
+        return Err(("unsupported_response_type", "the one response type is code"));
+    }
+    if !matches!(fields.get("response_mode"), "" | "query") {
+        return Err(("invalid_request", "the one response mode is query"));
+    }
+    if fields.get("code_challenge_method") != "S256"
+        || fields.get("code_challenge").len() != CHALLENGE_BYTES
+    {
+        return Err(("invalid_request", "a code_challenge by S256 is required (RFC 7636)"));
+    }
+    if ["state", "nonce", "scope"].iter().any(|name| fields.get(name).len() > FIELD_BYTES_MAX) {
+        return Err(("invalid_request", "state, nonce and scope have at most 512 bytes each"));
+    }
+    let is_prompt = ["", "none", "login"].contains(&fields.get("prompt"));
+    if is_prompt { Ok(()) } else { Err(("invalid_request", "prompt is none or login")) }
+}
+
+/// Of the scopes that were asked for, those that there are.
+fn granted(scope: &str) -> String {
+    let known = scope.split(' ').filter(|name| ["openid", "offline_access"].contains(name));
+    known.collect::<Vec<_>>().join(" ")
+}
+
+fn without_prompt(request: &str) -> String {
+    let kept = form_urlencoded::parse(request.as_bytes()).filter(|(name, _)| name != "prompt");
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+}

@@ -1,0 +1,149 @@
+//! The built-in issuer: signs people in, and gives apps tokens that say so (OAuth 2.0 as RFC 9700 has it,
+//! OpenID Connect Core 1.0). The authorization code with PKCE is the one way; refresh tokens are renewed
+//! with each use, and one that comes a second time ends its session.
+//!
+//! Owns pages, services and how often somebody may try. It never decides what somebody may do, knows no
+//! aggregate, and keeps nothing in memory that a crash may not take.
+
+pub mod apps;
+mod attempts;
+mod authorize;
+mod documents;
+pub mod ended;
+mod exchange;
+mod fields;
+mod pages;
+pub mod passwords;
+pub mod proofs;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use apps::Apps;
+use attempts::Attempts;
+use auth::sign_in::{Asked, SignIn, Told};
+use auth::tokens::Tokens;
+use domain::sealed::IndexKey;
+use ended::Ended;
+use fields::Fields;
+use passwords::Passwords;
+use persistence::cause::chain;
+use persistence::clock::Clock;
+use persistence::journal::JournalError;
+use persistence::sign_ins::{Login, SignInStore};
+use proofs::Proofs;
+use tokens::signing::SigningKey;
+
+/// How long an access token holds, in seconds.
+pub const ACCESS_SECONDS: i64 = 300;
+/// How long a code may be redeemed.
+const CODE_US: i64 = 60 * SECOND_US;
+/// How long a session goes on that is not used.
+const IDLE_US: i64 = 30 * 24 * 3_600 * SECOND_US;
+/// The longest that a browser is known without signing in again.
+const BROWSER_US: i64 = 30 * 24 * 3_600 * SECOND_US;
+const SECOND_US: i64 = 1_000_000;
+/// The longest name that is typed, in bytes.
+const LOGIN_BYTES_MAX: usize = 320;
+
+/// What the issuer is made of.
+pub struct IssuerParts {
+    /// Where it is reached, `https://shop.example`, without a slash at its end; so its tokens name it.
+    pub address: String,
+    pub audience: String,
+    pub apps: Apps,
+    /// The newest last.
+    pub keys: Vec<SigningKey>,
+    pub proofs: Proofs,
+    pub store: Arc<dyn SignInStore>,
+    pub ended: Arc<Ended>,
+    pub tokens: Arc<dyn Tokens>,
+    pub index: Arc<dyn IndexKey + Send + Sync>,
+    pub passwords: Passwords,
+    pub clock: Clock,
+}
+
+/// See the module.
+pub struct BuiltIn {
+    parts: IssuerParts,
+    attempts: Attempts,
+}
+
+/// Why a request came to nothing that has no page of its own.
+#[derive(Debug)]
+enum Fault {
+    Store(JournalError),
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The name that somebody typed, as credentials are found by it.
+pub fn login_of(index: &dyn IndexKey, typed: &str) -> Login {
+    index.hash("login", &typed.trim().to_lowercase())
+}
+
+impl BuiltIn {
+    pub fn new(parts: IssuerParts) -> Self {
+        Self { parts, attempts: Attempts::default() }
+    }
+
+    async fn route(&self, asked: &Asked) -> Result<Told, Fault> {
+        let form = Fields::read(&asked.form);
+        Ok(match (asked.is_post, asked.path.as_str()) {
+            (false, "/.well-known/openid-configuration") => self.discovery(),
+            (false, "/.well-known/oauth-authorization-server") => self.discovery(),
+            (false, "/auth/keys") => self.keys(),
+            (false, "/auth/style.css") => documents::style(),
+            (false, "/auth/authorize") => self.authorize(asked, &asked.query).await?,
+            // OpenID Connect has clients ask by a form, too.
+            (true, "/auth/authorize") => self.authorize(asked, &asked.form).await?,
+            (true, "/auth/sign-in") => self.sign_in(asked, &form, Instant::now()).await?,
+            (false, "/auth/") => self.sessions(asked).await?,
+            (true, "/auth/end-session") => self.end_one(asked, &form).await?,
+            (_, "/auth/end") => self.end(asked).await?,
+            (true, "/auth/sign-out") => self.sign_out(asked, &form).await?,
+            (true, "/auth/token") => self.token(&form).await?,
+            (true, "/auth/revoke") => self.revoke(&form).await?,
+            (_, "/auth/userinfo") => self.userinfo(asked).await,
+            _ => pages::said(404, "Nothing is here", "There is no such page."),
+        })
+    }
+
+    fn now_us(&self) -> i64 {
+        self.parts.clock.wall_us()
+    }
+}
+
+#[async_trait]
+impl SignIn for BuiltIn {
+    async fn answer(&self, asked: Asked) -> Told {
+        let mut told = match self.route(&asked).await {
+            Ok(told) => told,
+            Err(Fault::Store(error)) => {
+                tracing::error!(error = %chain(&error), path = asked.path, "signing in");
+                let mut told = pages::said(503, "Not now", "Please try again in a moment.");
+                told.headers.push(("retry-after", "1".to_owned()));
+                told
+            }
+        };
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            if told.headers.iter().all(|(known, _)| *known != name) {
+                told.headers.push((name, value.to_owned()));
+            }
+        }
+        told
+    }
+}

@@ -1,0 +1,479 @@
+//! Signing in from the first page to the last token, and each way to get in that is none.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::*;
+use auth::tokens::Unverified;
+use domain::sealed::INDEX_BYTES;
+use fields::with_fields;
+use persistence::sign_ins::{Credential, Session};
+use tokens::issuer::Issuer;
+use tokens::signing::set_of;
+use tokens::{Names, TokenOptions, Trusted, Verifier};
+
+const SHOP: &str = "https://shop.example";
+const BACK: &str = "https://manager.example/in";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// The tables, in memory.
+#[derive(Default)]
+struct Tables {
+    credentials: Mutex<Vec<Credential>>,
+    sessions: Mutex<BTreeMap<Uuid, Session>>,
+    ended: Mutex<Vec<Uuid>>,
+}
+
+#[async_trait]
+impl SignInStore for Tables {
+    async fn credential(&self, login: Login) -> Result<Option<Credential>, JournalError> {
+        Ok(self.credentials.lock().iter().find(|it| it.login == login).cloned())
+    }
+
+    async fn has_credentials(&self) -> Result<bool, JournalError> {
+        Ok(!self.credentials.lock().is_empty())
+    }
+
+    async fn add_credential(&self, credential: &Credential) -> Result<bool, JournalError> {
+        self.credentials.lock().push(credential.clone());
+        Ok(true)
+    }
+
+    async fn set_password(&self, _: Uuid, _: &str, _: i64) -> Result<bool, JournalError> {
+        Ok(false)
+    }
+
+    async fn begin_session(&self, session: &Session) -> Result<(), JournalError> {
+        self.sessions.lock().insert(session.id, session.clone());
+        Ok(())
+    }
+
+    async fn session(&self, id: Uuid) -> Result<Option<Session>, JournalError> {
+        Ok(self.sessions.lock().get(&id).cloned())
+    }
+
+    async fn renew_session(
+        &self,
+        id: Uuid,
+        from: u32,
+        used_us: i64,
+        ends_us: i64,
+    ) -> Result<bool, JournalError> {
+        let mut sessions = self.sessions.lock();
+        let session = sessions.get_mut(&id).filter(|session| session.generation == from);
+        Ok(session.is_some_and(|session| {
+            session.generation += 1;
+            (session.used_us, session.ends_us) = (used_us, ends_us);
+            true
+        }))
+    }
+
+    async fn sessions_of(&self, user: Uuid) -> Result<Vec<Session>, JournalError> {
+        Ok(self.sessions.lock().values().filter(|it| it.user == user).cloned().collect())
+    }
+
+    async fn end_session(&self, id: Uuid, _: i64) -> Result<(), JournalError> {
+        let mut ended = self.ended.lock();
+        self.sessions.lock().retain(|_, session| {
+            let ends = session.id == id || session.parent == Some(id);
+            if ends {
+                ended.push(session.id);
+            }
+            !ends
+        });
+        Ok(())
+    }
+
+    async fn end_sessions_of(&self, user: Uuid, now: i64) -> Result<(), JournalError> {
+        for session in self.sessions_of(user).await? {
+            self.end_session(session.id, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn ended_after(&self, number: u64) -> Result<Vec<(u64, Uuid)>, JournalError> {
+        let ended = self.ended.lock();
+        let numbered = ended.iter().enumerate().map(|(at, id)| (at as u64 + 1, *id));
+        Ok(numbered.filter(|(at, _)| *at > number).collect())
+    }
+
+    async fn sweep(&self, _: i64, _: i64) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+struct Index;
+
+impl IndexKey for Index {
+    fn hash(&self, kind: &str, normalised: &str) -> [u8; INDEX_BYTES] {
+        let text = format!("{kind}\0{normalised}");
+        *digest(&SHA256, text.as_bytes()).as_ref().first_chunk().expect("it has 32 bytes")
+    }
+}
+
+struct House {
+    issuer: BuiltIn,
+    tables: Arc<Tables>,
+    verifier: Arc<Verifier>,
+    user: Uuid,
+}
+
+/// A browser with its cookies.
+#[derive(Default)]
+struct Browser {
+    cookies: BTreeMap<String, String>,
+    address: String,
+}
+
+impl House {
+    async fn open() -> Self {
+        let tables = Arc::new(Tables::default());
+        let store = Arc::clone(&tables) as Arc<dyn SignInStore>;
+        let passwords = Passwords::new();
+        let user = Uuid::from_u128(7);
+        let password = passwords.hash("correct horse").await.expect("there is a place");
+        let login = login_of(&Index, "Ada@Example.com");
+        let ada = Credential { user, login, password, changed_us: 0 };
+        store.add_credential(&ada).await.expect("memory answers");
+        let keys = vec![SigningKey::new(&[7; 32])];
+        let ended = Ended::open(Arc::clone(&store)).await.expect("memory answers");
+        let own = Arc::new(Issuer::own(SHOP));
+        own.give(set_of(&keys));
+        let names = Names::Own { ended: Arc::clone(&ended) as Arc<dyn tokens::Sessions> };
+        let options = TokenOptions {
+            audience: "emporium".to_owned(),
+            leeway_seconds: 0,
+            remembered_bytes_max: 1 << 20,
+        };
+        let trusted = vec![Trusted { issuer: own, names }];
+        let verifier = Arc::new(Verifier::new(options, trusted));
+        let issuer = BuiltIn::new(IssuerParts {
+            address: SHOP.to_owned(),
+            audience: "emporium".to_owned(),
+            apps: Apps::read(&[format!("manager {BACK}")]).expect("an app"),
+            keys,
+            proofs: Proofs::new(&[[9; 32]]),
+            store,
+            ended,
+            tokens: Arc::clone(&verifier) as Arc<dyn Tokens>,
+            index: Arc::new(Index),
+            passwords,
+            clock: Clock::system(),
+        });
+        Self { issuer, tables, verifier, user }
+    }
+
+    async fn ask(&self, browser: &mut Browser, path: &str, form: Option<&[(&str, &str)]>) -> Told {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let cookies: Vec<_> = browser.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let form = form.map(|fields| with_fields("", fields).trim_start_matches('?').to_owned());
+        let told = self
+            .issuer
+            .answer(Asked {
+                is_post: form.is_some(),
+                path: path.to_owned(),
+                query: query.to_owned(),
+                form: form.unwrap_or_default(),
+                cookies: cookies.join("; "),
+                address: browser.address.clone(),
+                ..Asked::default()
+            })
+            .await;
+        for (_, cookie) in told.headers.iter().filter(|(name, _)| *name == "set-cookie") {
+            assert!(cookie.contains("; HttpOnly; SameSite=Lax") && cookie.ends_with("; Secure"));
+            let (name, value) =
+                cookie.split(';').next().and_then(|it| it.split_once('=')).expect("a cookie");
+            browser.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        told
+    }
+
+    /// Signs in by the page that an app leads to; the address with the code.
+    async fn sign_in(&self, browser: &mut Browser, request: &str) -> String {
+        let page = self.ask(browser, request, None).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        let fields = [
+            ("request", hidden(&page, "request")),
+            ("form", hidden(&page, "form")),
+            ("login", "ada@example.com".to_owned()),
+            ("password", "correct horse".to_owned()),
+        ];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let signed_in = self.ask(browser, "/auth/sign-in", Some(&fields)).await;
+        let on = location(&signed_in);
+        location(&self.ask(browser, &on, None).await)
+    }
+
+    async fn token(&self, fields: &[(&str, &str)]) -> (u16, Value) {
+        let told = self.ask(&mut Browser::default(), "/auth/token", Some(fields)).await;
+        (told.status, serde_json::from_str(&told.body).expect("JSON"))
+    }
+
+    async fn redeem(&self, code: &str, verifier: &str) -> (u16, Value) {
+        self.token(&[
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("client_id", "manager"),
+            ("redirect_uri", BACK),
+            ("code_verifier", verifier),
+        ])
+        .await
+    }
+
+    async fn renew(&self, refresh: &str) -> (u16, Value) {
+        self.token(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh),
+            ("client_id", "manager"),
+        ])
+        .await
+    }
+}
+
+fn request(more: &[(&str, &str)]) -> String {
+    let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
+    let mut fields = vec![
+        ("response_type", "code"),
+        ("client_id", "manager"),
+        ("redirect_uri", BACK),
+        ("scope", "openid email"),
+        ("state", "a state"),
+        ("nonce", "a nonce"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    fields.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+    fields.extend(more);
+    with_fields("/auth/authorize", &fields)
+}
+
+fn location(told: &Told) -> String {
+    let found = told.headers.iter().find(|(name, _)| *name == "location");
+    found.unwrap_or_else(|| panic!("it leads nowhere: {told:?}")).1.clone()
+}
+
+fn field(address: &str, name: &str) -> String {
+    let (_, query) = address.split_once('?').expect("a query");
+    Fields::read(query).get(name).to_owned()
+}
+
+fn hidden(page: &Told, name: &str) -> String {
+    let before = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.body.split_once(&before).expect("a hidden field");
+    let (value, _) = rest.split_once('"').expect("it ends");
+    value.replace("&amp;", "&")
+}
+
+fn text<'a>(reply: &'a Value, name: &str) -> &'a str {
+    reply[name].as_str().unwrap_or_else(|| panic!("no {name} in {reply}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_in_and_the_app_has_tokens_that_are_verified() {
+    let house = House::open().await;
+    let mut browser = Browser::default();
+    let back = house.sign_in(&mut browser, &request(&[])).await;
+    assert!(back.starts_with(&format!("{BACK}?")), "{back}");
+    assert_eq!(
+        (field(&back, "state"), field(&back, "iss")),
+        ("a state".to_owned(), SHOP.to_owned())
+    );
+    let (status, reply) = house.redeem(&field(&back, "code"), VERIFIER).await;
+    assert_eq!((status, text(&reply, "scope")), (200, "openid"), "{reply}");
+    let identity = house.verifier.verify(text(&reply, "access_token")).await.expect("it holds");
+    assert_eq!(identity.to_string(), format!("user:{}", house.user));
+    assert!(identity.session.is_some());
+    let id_token = text(&reply, "id_token");
+    assert_eq!(
+        house.verifier.verify(id_token).await,
+        Err(Unverified::Invalid),
+        "it is no access token"
+    );
+    let claims = id_token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims: Value = serde_json::from_slice(&claims.expect("a part")).expect("JSON");
+    assert_eq!((text(&claims, "nonce"), text(&claims, "aud")), ("a nonce", "manager"));
+    // The browser is known: the next app needs no page, not even in a hidden frame.
+    let again = house.ask(&mut browser, &request(&[("prompt", "none")]), None).await;
+    assert!(!field(&location(&again), "code").is_empty());
+    let asked = house.ask(&mut browser, &request(&[("prompt", "login")]), None).await;
+    assert_eq!(asked.status, 200, "it wants the password anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_good_once_and_a_second_time_ends_its_session() {
+    let house = House::open().await;
+    let back = house.sign_in(&mut Browser::default(), &request(&[])).await;
+    let (_, first) = house.redeem(&field(&back, "code"), VERIFIER).await;
+    let (status, second) = house.renew(text(&first, "refresh_token")).await;
+    assert_eq!(status, 200, "{second}");
+    house.verifier.verify(text(&second, "access_token")).await.expect("it holds");
+    // A thief has the first one.
+    let (status, reply) = house.renew(text(&first, "refresh_token")).await;
+    assert_eq!((status, text(&reply, "error")), (400, "invalid_grant"));
+    assert_eq!(house.renew(text(&second, "refresh_token")).await.0, 400);
+    for reply in [&first, &second] {
+        let told = house.verifier.verify(text(reply, "access_token")).await;
+        assert_eq!(told, Err(Unverified::Invalid));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_good_once_for_whoever_asked_for_it() {
+    let house = House::open().await;
+    let mut browser = Browser::default();
+    let back = house.sign_in(&mut browser, &request(&[])).await;
+    let code = field(&back, "code");
+    for (name, value) in [
+        ("code_verifier", "x".repeat(43)),
+        ("code_verifier", String::new()),
+        ("redirect_uri", "https://thief.example".to_owned()),
+        ("client_id", "other".to_owned()),
+        ("code", format!("{code}A")),
+    ] {
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("client_id", "manager"),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+        ];
+        fields.retain(|(known, _)| *known != name);
+        fields.push((name, &value));
+        assert_eq!(house.token(&fields).await.0, 400, "{name}");
+    }
+    let (status, reply) = house.redeem(&code, VERIFIER).await;
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(house.redeem(&code, VERIFIER).await.0, 400);
+    assert_eq!(house.renew(text(&reply, "refresh_token")).await.0, 400, "its session has ended");
+    let refresh_as_code = house.redeem(text(&reply, "refresh_token"), VERIFIER).await;
+    assert_eq!(refresh_as_code.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_where_an_app_does_not_belong() {
+    let house = House::open().await;
+    let browser = &mut Browser::default();
+    for (name, value) in
+        [("redirect_uri", "https://thief.example/in"), ("redirect_uri", ""), ("client_id", "thief")]
+    {
+        let told = house.ask(browser, &request(&[(name, value)]), None).await;
+        assert_eq!(told.status, 400, "{name}");
+        assert!(told.headers.iter().all(|(name, _)| *name != "location"), "{name}");
+    }
+    for (name, value, error) in [
+        ("response_type", "token", "unsupported_response_type"),
+        ("code_challenge", "", "invalid_request"),
+        ("code_challenge_method", "plain", "invalid_request"),
+        ("prompt", "none", "login_required"),
+        ("prompt", "consent", "invalid_request"),
+    ] {
+        let told = house.ask(browser, &request(&[(name, value)]), None).await;
+        assert_eq!(field(&location(&told), "error"), error, "{name}");
+    }
+    let after = "/auth/end?post_logout_redirect_uri=https%3A%2F%2Fthief.example";
+    assert_eq!(house.ask(browser, after, None).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_another_browser_or_site_is_none() {
+    let house = House::open().await;
+    let (mut own, mut other) = (Browser::default(), Browser::default());
+    let page = house.ask(&mut own, &request(&[]), None).await;
+    let theirs = house.ask(&mut other, &request(&[]), None).await;
+    let (form, foreign) = (hidden(&page, "form"), hidden(&theirs, "form"));
+    for form in ["", &foreign, "AAAA"] {
+        let fields = [("form", form), ("login", "ada@example.com"), ("password", "correct horse")];
+        let told = house.ask(&mut own, "/auth/sign-in", Some(&fields)).await;
+        assert_eq!(told.status, 403, "{form}");
+    }
+    let asked = Asked {
+        is_post: true,
+        path: "/auth/sign-in".to_owned(),
+        form: with_fields(
+            "",
+            &[("form", &form), ("login", "ada@example.com"), ("password", "correct horse")],
+        ),
+        cookies: format!("emporium_form={form}"),
+        origin: Some("https://thief.example".to_owned()),
+        ..Asked::default()
+    };
+    assert_eq!(house.issuer.answer(asked).await.status, 403);
+    assert!(house.tables.sessions.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_is_stopped_and_whom_he_guesses_at_is_not() {
+    let house = House::open().await;
+    let mut thief = Browser { address: "thief".to_owned(), ..Browser::default() };
+    let page = house.ask(&mut thief, &request(&[]), None).await;
+    let form = hidden(&page, "form");
+    let guess = [("form", form.as_str()), ("login", "ada@example.com"), ("password", "guess")];
+    let unknown = [("form", form.as_str()), ("login", "eve@example.com"), ("password", "guess")];
+    let bodies = [&guess, &unknown].map(|fields| fields.as_slice());
+    let mut said = Vec::new();
+    for fields in bodies {
+        let told = house.ask(&mut thief, "/auth/sign-in", Some(fields)).await;
+        said.push((told.status, told.body));
+    }
+    assert_eq!(said[0], said[1], "who is known and who is not is answered alike");
+    for _ in 0..4 {
+        assert_eq!(house.ask(&mut thief, "/auth/sign-in", Some(&guess)).await.status, 400);
+    }
+    let right =
+        [("form", form.as_str()), ("login", "ada@example.com"), ("password", "correct horse")];
+    let told = house.ask(&mut thief, "/auth/sign-in", Some(&right)).await;
+    assert_eq!(told.status, 429);
+    assert!(told.headers.iter().any(|(name, _)| *name == "retry-after"));
+    let mut home = Browser { address: "home".to_owned(), ..Browser::default() };
+    house.sign_in(&mut home, &request(&[])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_what_was_begun_in_that_browser_and_everywhere_means_everywhere() {
+    let house = House::open().await;
+    let (mut desk, mut phone) = (Browser::default(), Browser::default());
+    let mut tokens = Vec::new();
+    for browser in [&mut desk, &mut phone] {
+        let back = house.sign_in(browser, &request(&[])).await;
+        let (_, reply) = house.redeem(&field(&back, "code"), VERIFIER).await;
+        tokens.push(text(&reply, "access_token").to_owned());
+    }
+    let holds = async |number: usize| house.verifier.verify(&tokens[number]).await.is_ok();
+    let page = house.ask(&mut desk, "/auth/", None).await;
+    assert_eq!(page.body.matches("(this browser)").count(), 1, "{}", page.body);
+    let form = hidden(&page, "form");
+    let told = house.ask(&mut desk, "/auth/sign-out", Some(&[("form", &form)])).await;
+    assert_eq!(told.status, 200);
+    assert_eq!((holds(0).await, holds(1).await), (false, true));
+    let page = house.ask(&mut phone, "/auth/", None).await;
+    let form = hidden(&page, "form");
+    let everywhere = [("form", form.as_str()), ("everywhere", "yes")];
+    house.ask(&mut phone, "/auth/sign-out", Some(&everywhere)).await;
+    assert!(!holds(1).await);
+    let page = house.ask(&mut phone, "/auth/", None).await;
+    assert!(page.body.contains("current-password"), "nobody is signed in here");
+}
+
+#[tokio::test]
+async fn what_ends_on_one_node_ends_on_the_others_when_they_look() {
+    let tables = Arc::new(Tables::default());
+    let store = Arc::clone(&tables) as Arc<dyn SignInStore>;
+    let other = Ended::open(store).await.expect("memory answers");
+    other.follow(|| 0);
+    let id = Uuid::from_u128(1);
+    tables.ended.lock().push(id);
+    let is_ended = || tokens::Sessions::is_ended(&*other, &id.to_string());
+    let seen = async {
+        while !is_ended() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("it looks");
+}

@@ -1,0 +1,227 @@
+//! Somebody signs in to the program as it is served, with nothing but what a browser and an app send.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, redirect};
+use serde_json::{Value, json};
+
+use super::process::{PATIENCE, Server, run};
+
+/// RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const SETTINGS: &str =
+    "[auth]\nurl = 'https://shop.example'\napps = ['till http://127.0.0.1/in']\n";
+const BACK: &str = "http://127.0.0.1:50123/in";
+
+/// A browser at a server that has a name of its own to the outside.
+struct Browser<'a> {
+    client: Client,
+    server: &'a Server,
+    cookies: BTreeMap<String, String>,
+}
+
+impl<'a> Browser<'a> {
+    fn at(server: &'a Server) -> Self {
+        let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build();
+        Self { client: client.expect("a client"), server, cookies: BTreeMap::new() }
+    }
+
+    async fn send(&mut self, path: &str, form: Option<&[(&str, &str)]>) -> Response {
+        let url = format!("http://{}{path}", self.server.address());
+        let request = match form {
+            None => self.client.get(url),
+            Some(fields) => {
+                let body = encoded(fields);
+                let kind = "application/x-www-form-urlencoded";
+                self.client.post(url).header("content-type", kind).body(body)
+            }
+        };
+        let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let told = request.header(COOKIE, cookies.join("; ")).send().await;
+        let told = told.expect("the server answers");
+        for cookie in told.headers().get_all(SET_COOKIE) {
+            let cookie = cookie.to_str().expect("it is text");
+            let pair = cookie.split(';').next().and_then(|pair| pair.split_once('='));
+            let (name, value) = pair.expect("a cookie");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        told
+    }
+
+    /// Signs in by the page that an app leads to; the code.
+    async fn sign_in(&mut self, login: &str, password: &str) -> Option<String> {
+        let request = encoded(&[
+            ("response_type", "code"),
+            ("client_id", "till"),
+            ("redirect_uri", BACK),
+            ("scope", "openid"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ]);
+        let page = self.send(&format!("/auth/authorize?{request}"), None).await;
+        assert_eq!(page.status(), 200);
+        let page = page.text().await.expect("a page");
+        let (_, rest) = page.split_once("name=\"form\" value=\"").expect("a form");
+        let form = rest.split_once('"').expect("it ends").0.to_owned();
+        let fields =
+            [("request", &*request), ("form", &form), ("login", login), ("password", password)];
+        let told = self.send("/auth/sign-in", Some(&fields)).await;
+        if told.status() != 303 {
+            return None;
+        }
+        let on = location(&told);
+        let back = location(&self.send(&on, None).await);
+        assert!(back.starts_with(BACK), "{back}");
+        let (_, code) = back.split_once("code=").expect("a code");
+        Some(code.split('&').next().unwrap_or_default().to_owned())
+    }
+
+    async fn token(&mut self, fields: &[(&str, &str)]) -> (u16, Value) {
+        let fields = [&[("client_id", "till")], fields].concat();
+        let told = self.send("/auth/token", Some(&fields)).await;
+        (told.status().as_u16(), told.json().await.expect("JSON"))
+    }
+
+    async fn redeem(&mut self, code: &str) -> Value {
+        let (status, reply) = self
+            .token(&[
+                ("grant_type", "authorization_code"),
+                ("code", code),
+                ("redirect_uri", BACK),
+                ("code_verifier", VERIFIER),
+            ])
+            .await;
+        assert_eq!(status, 200, "{reply}");
+        reply
+    }
+
+    async fn renew(&mut self, refresh: &str) -> (u16, Value) {
+        self.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await
+    }
+
+    async fn asks(&self, token: &str) -> u16 {
+        let body = json!({ "query": "{ __typename }" });
+        let request = self.client.post(&self.server.url).json(&body).bearer_auth(token);
+        request.send().await.expect("the server answers").status().as_u16()
+    }
+}
+
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let url = reqwest::Url::parse_with_params("http://x/", fields).expect("fields");
+    url.query().unwrap_or_default().to_owned()
+}
+
+fn location(told: &Response) -> String {
+    let found = told.headers().get(LOCATION).expect("it leads somewhere");
+    found.to_str().expect("it is text").to_owned()
+}
+
+fn text<'a>(reply: &'a Value, name: &str) -> &'a str {
+    reply[name].as_str().unwrap_or_else(|| panic!("no {name} in {reply}"))
+}
+
+fn told(directory: &Path, arguments: &[&str]) -> Value {
+    let (status, out, errors) = run(directory, &[&["user"], arguments, &["--json"]].concat());
+    assert_eq!(status, 0, "{errors}");
+    serde_json::from_str(&out).expect("one JSON object")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_shows_an_administrator_who_signs_in_and_stays_so_through_a_crash() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("cluster.toml"), SETTINGS).expect("it can be written");
+    let server = Server::start(directory.path(), &[]);
+    let line = server.line();
+    let (_, rest) = line.split_once(" as administrator with ").expect("it shows one");
+    let password = rest.split(';').next().unwrap_or_default().to_owned();
+    let mut browser = Browser::at(&server);
+    assert_eq!(browser.sign_in("administrator", "wrong").await, None);
+    let code = browser.sign_in("Administrator", &password).await.expect("it is right");
+    let first = browser.redeem(&code).await;
+    assert_eq!(browser.asks(text(&first, "access_token")).await, 200);
+    assert_eq!(browser.asks(text(&first, "id_token")).await, 401);
+
+    let cookies = browser.cookies.clone();
+    let (_, log) = server.kill();
+    for secret in [&password, text(&first, "access_token"), text(&first, "refresh_token")] {
+        assert!(!log.contains(secret), "it is in the log");
+    }
+    let server = Server::start(directory.path(), &[]);
+    let mut browser = Browser { cookies, ..Browser::at(&server) };
+    assert_eq!(browser.asks(text(&first, "access_token")).await, 200);
+    let (status, second) = browser.renew(text(&first, "refresh_token")).await;
+    assert_eq!(status, 200, "{second}");
+    // What was good once, a second time ends it all.
+    assert_eq!(browser.renew(text(&first, "refresh_token")).await.0, 400);
+    assert_eq!(browser.renew(text(&second, "refresh_token")).await.0, 400);
+    assert_eq!(browser.asks(text(&second, "access_token")).await, 401);
+    let page = browser.send("/auth/", None).await.text().await.expect("a page");
+    assert!(page.contains("(this browser)"), "the browser is known still: {page}");
+    server.signal("TERM");
+    let (_, lines, _) = server.end();
+    assert!(lines.is_empty(), "the password is shown once: {lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_let_somebody_sign_in_beside_a_running_server_and_give_another_password() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("cluster.toml"), SETTINGS).expect("it can be written");
+    let server = Server::start(directory.path(), &[]);
+    let made = told(directory.path(), &["create", "ada@example.com"]);
+    let (status, _, errors) = run(directory.path(), &["user", "create", "ADA@example.com"]);
+    assert_eq!(status, 1, "{errors}");
+    let mut browser = Browser::at(&server);
+    let code = browser.sign_in("ada@example.com", text(&made, "password")).await;
+    let reply = browser.redeem(&code.expect("it is right")).await;
+    let token = text(&reply, "access_token");
+    assert_eq!(browser.asks(token).await, 200);
+    let (status, own, errors) = run(directory.path(), &["user", "token", "ada@example.com"]);
+    assert_eq!(status, 0, "{errors}");
+    assert_eq!(browser.asks(own.trim_end()).await, 200);
+
+    let again = told(directory.path(), &["reset", "ada@example.com"]);
+    assert_eq!(again["user"], made["user"]);
+    let until = Instant::now() + PATIENCE;
+    while browser.asks(token).await != 401 {
+        assert!(Instant::now() < until, "its session does not end");
+    }
+    let mut browser = Browser::at(&server);
+    assert_eq!(browser.sign_in("ada@example.com", text(&made, "password")).await, None);
+    let code = browser.sign_in("ada@example.com", text(&again, "password")).await;
+    assert!(code.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_issuer_says_what_it_is_and_pages_keep_their_rules() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("cluster.toml"), SETTINGS).expect("it can be written");
+    let server = Server::start(directory.path(), &[]);
+    let mut browser = Browser::at(&server);
+    let discovery = browser.send("/.well-known/openid-configuration", None).await;
+    let discovery: Value = discovery.json().await.expect("JSON");
+    assert_eq!(discovery["issuer"], "https://shop.example");
+    let keys = text(&discovery, "jwks_uri").strip_prefix("https://shop.example");
+    let keys = browser.send(keys.expect("one of its own"), None).await;
+    let keys: Value = keys.json().await.expect("JSON");
+    assert_eq!((&keys["keys"][0]["kty"], &keys["keys"][0]["d"]), (&json!("OKP"), &Value::Null));
+    let page = browser.send("/auth/", None).await;
+    for (name, part) in [
+        ("content-security-policy", "default-src 'none'"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        let value = page.headers().get(name).and_then(|value| value.to_str().ok());
+        assert!(value.is_some_and(|value| value.contains(part)), "{name}: {value:?}");
+    }
+    assert_eq!(browser.send("/auth/nothing", None).await.status(), 404);
+    let url = format!("http://{}/auth/token", server.address());
+    let told = browser.client.post(&url).json(&json!({})).send().await.expect("an answer");
+    assert_eq!(told.status(), 415);
+    let told = browser.client.delete(&url).send().await.expect("an answer");
+    assert_eq!(told.status(), 405);
+}

@@ -1,0 +1,125 @@
+//! What the tables of sign-ins keep: a login is one user's, a session is renewed once from each generation,
+//! and its end is told in order.
+
+use emporium::persistence::sign_ins::{Credential, Session, SignInStore};
+use uuid::Uuid;
+
+use super::conformance;
+use crate::support::database::TestDatabase;
+
+conformance!(
+    a_login_is_of_one_user_and_a_user_has_one,
+    a_session_is_renewed_once_from_each_generation,
+    what_ends_with_a_session_ends_and_is_told_in_order,
+    what_is_over_is_swept_and_nothing_else,
+);
+
+fn credential(user: u128, login: u8) -> Credential {
+    let password = format!("$argon2id$v=19$m=19456,t=2,p=1${}", "x".repeat(66));
+    Credential { user: Uuid::from_u128(user), login: [login; 16], password, changed_us: 1 }
+}
+
+fn session(id: u128, user: u128, parent: Option<u128>) -> Session {
+    Session {
+        id: Uuid::from_u128(id),
+        user: Uuid::from_u128(user),
+        parent: parent.map(Uuid::from_u128),
+        client: "manager".to_owned(),
+        asked: format!("{{\"nonce\":\"{}\"}}", "é".repeat(1_000)),
+        generation: 0,
+        began_us: 1_700_000_000_000_000,
+        used_us: 1_700_000_000_000_000 + i64::try_from(id).expect("it is small"),
+        ends_us: 1_800_000_000_000_000,
+    }
+}
+
+async fn a_login_is_of_one_user_and_a_user_has_one(database: TestDatabase) {
+    let store = &database.sign_ins;
+    assert!(!store.has_credentials().await.expect("the database answers"));
+    for (user, login, is_kept) in [(1, 1, true), (2, 1, false), (1, 2, false), (2, 2, true)] {
+        let kept = store.add_credential(&credential(user, login)).await;
+        assert_eq!(kept.expect("the database answers"), is_kept, "{user} {login}");
+    }
+    assert!(store.has_credentials().await.expect("the database answers"));
+    let found =
+        async |login: u8| store.credential([login; 16]).await.expect("the database answers");
+    assert_eq!(found(1).await, Some(credential(1, 1)));
+    assert_eq!(found(3).await, None);
+    let user = Uuid::from_u128(2);
+    assert!(store.set_password(user, "other", 7).await.expect("the database answers"));
+    let changed = found(2).await.expect("it is there");
+    assert_eq!((changed.password.as_str(), changed.changed_us), ("other", 7));
+    let nobody = store.set_password(Uuid::from_u128(9), "other", 7).await;
+    assert!(!nobody.expect("the database answers"));
+}
+
+async fn a_session_is_renewed_once_from_each_generation(database: TestDatabase) {
+    let begun = session(1, 1, None);
+    database.sign_ins.begin_session(&begun).await.expect("the database answers");
+    let found = database.sign_ins.session(begun.id).await.expect("the database answers");
+    assert_eq!(found.as_ref(), Some(&begun));
+    for generation in 0..3 {
+        let at_once = (0..8).map(|_| {
+            let (store, id) = (database.sign_ins.clone(), begun.id);
+            tokio::spawn(async move { store.renew_session(id, generation, 5, 6).await })
+        });
+        let mut renewed = 0;
+        for told in at_once.collect::<Vec<_>>() {
+            let told = told.await.expect("nothing panics").expect("the database answers");
+            renewed += u32::from(told);
+        }
+        assert_eq!(renewed, 1, "from {generation}");
+    }
+    let found = database.sign_ins.session(begun.id).await.expect("the database answers");
+    let found = found.expect("it is there");
+    assert_eq!((found.generation, found.used_us, found.ends_us), (3, 5, 6));
+}
+
+async fn what_ends_with_a_session_ends_and_is_told_in_order(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let sessions =
+        [session(1, 1, None), session(2, 1, Some(1)), session(3, 1, None), session(4, 2, None)];
+    for begun in &sessions {
+        store.begin_session(begun).await.expect("the database answers");
+    }
+    let of_user = store.sessions_of(Uuid::from_u128(1)).await.expect("the database answers");
+    let ids: Vec<u128> = of_user.iter().map(|session| session.id.as_u128()).collect();
+    assert_eq!(ids, [3, 2, 1], "the one used last comes first");
+    store.end_session(Uuid::from_u128(1), 9).await.expect("the database answers");
+    store.end_session(Uuid::from_u128(1), 9).await.expect("it has ended already");
+    let told = store.ended_after(0).await.expect("the database answers");
+    let mut ended: Vec<u128> = told.iter().map(|(_, session)| session.as_u128()).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, [1, 2]);
+    let last = told.last().expect("there are two").0;
+    let at_once = (0..2).map(|number| {
+        let store = store.clone();
+        let user = Uuid::from_u128(1 + number);
+        tokio::spawn(async move { store.end_sessions_of(user, 9).await })
+    });
+    for told in at_once.collect::<Vec<_>>() {
+        told.await.expect("nothing panics").expect("the database answers");
+    }
+    let after = store.ended_after(last).await.expect("the database answers");
+    let numbers: Vec<u64> = after.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [last + 1, last + 2]);
+    for begun in &sessions {
+        assert_eq!(store.session(begun.id).await.expect("the database answers"), None);
+    }
+}
+
+async fn what_is_over_is_swept_and_nothing_else(database: TestDatabase) {
+    let store = &database.sign_ins;
+    for (id, ends_us) in [(1, 10), (2, 20)] {
+        let begun = Session { ends_us, ..session(id, 1, None) };
+        store.begin_session(&begun).await.expect("the database answers");
+    }
+    store.begin_session(&session(3, 1, None)).await.expect("the database answers");
+    store.end_session(Uuid::from_u128(3), 5).await.expect("the database answers");
+    store.sweep(15, 5).await.expect("the database answers");
+    let found = async |id| store.session(Uuid::from_u128(id)).await.expect("the database answers");
+    assert_eq!((found(1).await.is_none(), found(2).await.is_some()), (true, true));
+    assert_eq!(store.ended_after(0).await.expect("the database answers").len(), 1);
+    store.sweep(15, 6).await.expect("the database answers");
+    assert!(store.ended_after(0).await.expect("the database answers").is_empty());
+}
