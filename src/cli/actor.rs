@@ -122,6 +122,10 @@ pub(super) async fn ask(
         .post(&server.url)
         .header("accept", "application/json")
         .json(&json!({ "query": query, "variables": variables }));
+    let request = match &server.token {
+        Some(token) => request.bearer_auth(token.trim()),
+        None => request,
+    };
     let response = request.send().await.map_err(failed)?;
     let status = response.status();
     let mut reply: Value = response.json().await.map_err(|error| {

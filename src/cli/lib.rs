@@ -472,6 +472,9 @@ pub struct ServerArguments {
         default_value = "http://127.0.0.1:8080/graphql"
     )]
     pub url: String,
+    /// An access token, as `emporium user token` prints one; a demo needs none.
+    #[arg(long, value_name = "TOKEN", env = "EMPORIUM_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 }
 
 /// An aggregate as it is named on the command line: `order/0192…`.

@@ -12,8 +12,9 @@ pub const DEFAULT_FILE: &str = "cluster.toml";
 const PREFIX: &str = "EMPORIUM_";
 const FILE_VARIABLE: &str = "EMPORIUM_CONFIG";
 /// Variables that mean something to other parts of the program or to its tests.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 7] = [
     "EMPORIUM_URL",
+    "EMPORIUM_TOKEN",
     "EMPORIUM_BLESS",
     "EMPORIUM_TEST_",
     "EMPORIUM_SEED",

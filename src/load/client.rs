@@ -179,7 +179,7 @@ impl Api {
             Told::Failed { code, message } if code == "UNAUTHENTICATED" => {
                 Err(LoadError::Failed(format!(
                     "{what}: {message} ({code}); load tests need a server that was started with \
-                     --demo"
+                     --demo, or --token"
                 )))
             }
             Told::Failed { code, message } => {

@@ -47,6 +47,9 @@ pub struct LoadArguments {
         default_value = "http://127.0.0.1:8080/graphql"
     )]
     pub url: String,
+    /// An access token, as `emporium user token` prints one; a demo needs none.
+    #[arg(long, value_name = "TOKEN", env = "EMPORIUM_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
     /// Operations in flight at one time, each on a connection of its own. [default: 16; overload 6000]
     #[arg(long, value_name = "N")]
     pub clients: Option<usize>,
@@ -181,6 +184,13 @@ impl LoadArguments {
         };
         let Some(target) = Target::parse(&self.url) else {
             return usage(format!("--url {}: expected http://HOST:PORT/graphql", self.url));
+        };
+        let target = match &self.token {
+            None => target,
+            Some(token) => match target.bearing(token) {
+                Some(target) => target,
+                None => return usage("--token: expected an access token on one line".to_owned()),
+            },
         };
         let heavy = scenario == ScenarioName::Overload;
         let operations = match (heavy, self.of) {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
@@ -49,9 +49,18 @@ pub struct Target {
     /// As the `Host` header has it.
     authority: HeaderValue,
     path: Uri,
+    /// As the `Authorization` header has it, if there is a token.
+    authorization: Option<HeaderValue>,
 }
 
 impl Target {
+    /// The same for whoever a token names; nothing, if that is none.
+    pub fn bearing(self, token: &str) -> Option<Self> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.trim())).ok()?;
+        authorization.set_sensitive(true);
+        Some(Self { authorization: Some(authorization), ..self })
+    }
+
     /// `http://HOST[:PORT]/PATH`; `None` for anything else.
     pub fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
@@ -70,6 +79,7 @@ impl Target {
             port,
             authority: authority.as_str().parse().ok()?,
             path: uri.path_and_query()?.as_str().parse().ok()?,
+            authorization: None,
         })
     }
 }
@@ -153,12 +163,16 @@ impl Pool {
     }
 
     fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
-        Request::post(self.target.path.clone())
+        let mut request = Request::post(self.target.path.clone())
             .header(HOST, self.target.authority.clone())
             .header(CONTENT_TYPE, JSON)
             .header(ACCEPT, ACCEPTED)
             .body(Full::new(body))
-            .expect("every part was checked")
+            .expect("every part was checked");
+        if let Some(authorization) = &self.target.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        request
     }
 }
 
