@@ -68,9 +68,10 @@ async fn tokens_of_a_foreign_issuer_hold_and_go_on_while_it_is_down() {
     let Some((mut command, _)) = script(directory.path(), "provider.mjs", text) else { return };
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut provider = Provider(spawned.expect("Node is there"));
-    let mut line = String::new();
     let stdout = provider.0.stdout.take().expect("it is piped");
-    BufReader::new(stdout).read_line(&mut line).expect("it says something");
+    // It has remarks of its own; what it says is read as long as it lives.
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with('{')).expect("it says where it is");
     let told: Value = serde_json::from_str(&line).expect("one JSON object");
     let issuer = told["issuer"].as_str().expect("an address");
     let settings = format!("[auth]\nissuers = ['{issuer}']\n");

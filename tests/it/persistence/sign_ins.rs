@@ -1,7 +1,7 @@
 //! What the tables of sign-ins keep: a login is one user's, a session is renewed once from each generation,
 //! and its end is told in order.
 
-use emporium::persistence::sign_ins::{Credential, Session, SignInStore};
+use emporium::persistence::sign_ins::{Credential, Session};
 use uuid::Uuid;
 
 use super::conformance;
