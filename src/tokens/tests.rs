@@ -308,7 +308,7 @@ async fn wrong_aud() {
     }
     // A realm without audience mapper.
     let token = house.token(|it| drop(it.as_object_mut().and_then(|it| it.remove("aud"))));
-    assert_eq!(house.why_not(&token).await, Reason::Claims);
+    assert_eq!(house.why_not(&token).await, Reason::Audience);
 }
 
 #[tokio::test]
