@@ -133,10 +133,6 @@ impl<'a> Asked<'a> {
 
     /// What is decided by the head alone, before anything is read of what is asked: by which name,
     /// in which form, by whom, and whether there is a place.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the other variant is the rule, and as short-lived"
-    )]
     async fn let_in(&self) -> Result<LetIn, HttpResponse> {
         let Self { request, shared, head, .. } = self;
         let Some(media_type) = head.media_type else { return Err(head.not_acceptable()) };

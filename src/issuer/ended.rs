@@ -51,7 +51,7 @@ impl Ended {
                     tracing::warn!(%error, "which sessions were ended is not known anew");
                 }
                 looks += 1;
-                if looks % LOOKS_BETWEEN_SWEEPS == 0 {
+                if looks.is_multiple_of(LOOKS_BETWEEN_SWEEPS) {
                     ended.known.write().retain(|_, heard| heard.elapsed() < REMEMBERED);
                     let now = now_us();
                     if let Err(error) = ended.store.sweep(now, now - KEPT_US).await {

@@ -57,8 +57,11 @@ pub enum Names {
     /// As they are displayed: it is this program's own.
     Own { ended: Arc<dyn Sessions> },
     /// A user whose id follows from issuer and subject, so that no issuer can speak of another's.
-    Foreign { user: Box<dyn Fn(&str, &str) -> String + Send + Sync> },
+    Foreign { user: Naming },
 }
+
+/// What a user is called here, by issuer and subject.
+pub type Naming = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
 
 /// How tokens are verified.
 pub struct TokenOptions {
@@ -75,8 +78,11 @@ pub struct Verifier {
     options: TokenOptions,
     trusted: Vec<Trusted>,
     remembered: Remembered,
-    now: Box<dyn Fn() -> i64 + Send + Sync>,
+    now: Now,
 }
+
+/// Seconds since 1970.
+type Now = Box<dyn Fn() -> i64 + Send + Sync>;
 
 /// Why a token names nobody.
 #[derive(Debug, PartialEq)]
@@ -97,11 +103,7 @@ impl Verifier {
     }
 
     /// The same by another clock, which shows seconds since 1970.
-    fn by(
-        options: TokenOptions,
-        trusted: Vec<Trusted>,
-        now: Box<dyn Fn() -> i64 + Send + Sync>,
-    ) -> Self {
+    fn by(options: TokenOptions, trusted: Vec<Trusted>, now: Now) -> Self {
         algorithms::install();
         let remembered = Remembered::new(options.remembered_bytes_max);
         Self { options, trusted, remembered, now }
