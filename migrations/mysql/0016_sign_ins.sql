@@ -1,7 +1,7 @@
 -- By what people sign in, and their sessions. No password, no token and no address is in here: the hash of a
 -- password, the blind index of a name, and how often a session was renewed.
 
-CREATE TABLE credentials (
+CREATE TABLE IF NOT EXISTS credentials (
     user BINARY(16) NOT NULL PRIMARY KEY,
     -- The blind index of the name that is typed.
     login BINARY(16) NOT NULL UNIQUE,
@@ -10,7 +10,7 @@ CREATE TABLE credentials (
     changed_us BIGINT NOT NULL
 ) ENGINE = InnoDB;
 
-CREATE TABLE sessions (
+CREATE TABLE IF NOT EXISTS sessions (
     session BINARY(16) NOT NULL PRIMARY KEY,
     user BINARY(16) NOT NULL,
     -- The session of the browser by which it was begun, with which it ends.
@@ -29,15 +29,15 @@ CREATE TABLE sessions (
 
 -- Sessions that were ended before their tokens did, in the order in which that was committed: who ends one
 -- holds the row of the number until then.
-CREATE TABLE ended_sessions (
+CREATE TABLE IF NOT EXISTS ended_sessions (
     number BIGINT UNSIGNED NOT NULL PRIMARY KEY,
     session BINARY(16) NOT NULL,
     ended_us BIGINT NOT NULL
 ) ENGINE = InnoDB;
 
-CREATE TABLE ended_sessions_number (
+CREATE TABLE IF NOT EXISTS ended_sessions_number (
     id INT NOT NULL PRIMARY KEY,
     number BIGINT UNSIGNED NOT NULL
 ) ENGINE = InnoDB;
 
-INSERT INTO ended_sessions_number (id, number) VALUES (1, 0);
+INSERT IGNORE INTO ended_sessions_number (id, number) VALUES (1, 0);
