@@ -313,6 +313,17 @@ impl LongFilter {
     }
 }
 
+/// Whether something is so, as it is kept.
+pub trait Flag {
+    fn on(&self, column: &'static str) -> Filter;
+}
+
+impl Flag for bool {
+    fn on(&self, column: &'static str) -> Filter {
+        Filter::OneOf(column, vec![i64::from(*self).into()])
+    }
+}
+
 /// A span of time: from its first instant on, and before its end.
 #[derive(InputObject, Clone)]
 pub struct DateTimeFilter {

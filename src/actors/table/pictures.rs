@@ -111,6 +111,8 @@ impl<P: Picture> Follower for PictureFollower<P> {
         if self.noted.is_empty() && self.writer.keeps(turn.parked) {
             return Ok(Vec::new());
         }
+        let ids: Vec<_> = self.noted.keys().copied().collect();
+        self.engine.load_together::<P::Of>(&ids).await;
         let this = &*self;
         let asks: Vec<_> = this
             .noted

@@ -12,7 +12,7 @@ use crate::ids::{
 };
 use crate::lists::{Listed as _, connection, views};
 use crate::rows::{
-    Compared, DateTimeFilter, Direction, LongFilter, OneOf, TextFilter, Window, filters,
+    Compared, DateTimeFilter, Direction, Flag as _, LongFilter, OneOf, TextFilter, Window, filters,
     row_connection, rows,
 };
 use crate::scalars::{GivenPosition, Instant, Long};
@@ -35,6 +35,7 @@ const WORDS: &[(&str, &str)] = &[
     ("created_us", "createdAt"),
     ("expires_us", "expiresAt"),
     ("held_us", "heldAt"),
+    ("is_low", "lowStock"),
     ("variant", "variantId"),
     ("location", "locationId"),
     ("customer", "customerId"),
@@ -92,6 +93,8 @@ filters! {
         location_id: OneOf<PublicLocationId> = "location",
         /// What may be claimed, in units; below zero where more is promised than there is.
         available: LongFilter = "available",
+        /// Whether no more than its `lowStockThreshold` may leave the shelf.
+        low_stock: bool = "is_low",
     }
 }
 

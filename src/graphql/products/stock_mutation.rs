@@ -86,6 +86,10 @@ inputs! {
     SetCustomerLimitInput {
         units: Long
     }
+    SetLowStockThresholdInput {
+        /// Null: it is never low.
+        units: Option<Long>
+    }
     HoldStockInput {
         /// Who claims it; may be somebody who is no user.
         customer_id: PublicUserId,
@@ -134,6 +138,12 @@ mutations! { StockCommands {
     /// Says how many units one customer may hold, and one order take; 100 unless it is said.
     fn set_customer_limit(input: SetCustomerLimitInput) -> StockItemPayload =
         Command::SetCustomerLimit { units: input.units.0 },
+        "quantity" is "units";
+
+    /// Says at how many units that may leave the shelf the item is low: see `isLow`, and `lowStock` in the
+    /// list's `where`.
+    fn set_low_stock_threshold(input: SetLowStockThresholdInput) -> StockItemPayload =
+        Command::SetLowStockThreshold { units: input.units.map(|units| units.0) },
         "quantity" is "units";
 
     /// Makes a hold that is for no order last longer; a few times at most.

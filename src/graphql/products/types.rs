@@ -279,6 +279,16 @@ impl StockItemNode {
         Long(self.0.state().customer_limit)
     }
 
+    /// At how many units that may leave the shelf it is low; null: it never is.
+    async fn low_stock_threshold(&self) -> Option<Long> {
+        self.0.state().low_stock_threshold.map(Long)
+    }
+
+    /// Whether `availableNow` is `lowStockThreshold` or less.
+    async fn is_low(&self) -> bool {
+        self.0.state().is_low
+    }
+
     /// The units that may be claimed now, the backorder limit included.
     async fn available(&self) -> Long {
         Long(self.0.state().available)

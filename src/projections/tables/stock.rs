@@ -18,6 +18,8 @@ pub struct Row {
     /// Committed or backordered.
     pub promised: i64,
     pub backorder_limit: i64,
+    /// No more than its threshold may leave the shelf.
+    pub is_low: bool,
     /// Microseconds since 1970 UTC.
     pub changed_us: i64,
 }
@@ -31,7 +33,7 @@ impl Row {
 
 static SHAPE: Shape = Shape {
     name: "stock",
-    schema: 1,
+    schema: 2,
     parts: false,
     columns: &[
         Column::new("variant", Kind::Id),
@@ -41,12 +43,15 @@ static SHAPE: Shape = Shape {
         Column::new("promised", Kind::Int),
         Column::new("backorder_limit", Kind::Int),
         Column::new("available", Kind::Int),
+        Column::new("is_low", Kind::Int),
         Column::new("changed_us", Kind::Int),
     ],
     indexes: &[
         Index { name: "variant", columns: &["variant", "location"] },
         Index { name: "available", columns: &["available"] },
         Index { name: "location", columns: &["location", "available"] },
+        Index { name: "low", columns: &["is_low", "available"] },
+        Index { name: "location_low", columns: &["location", "is_low", "available"] },
     ],
     tally: None,
 };
@@ -61,6 +66,7 @@ impl table::Row for Row {
             self.promised.into(),
             self.backorder_limit.into(),
             self.available().into(),
+            i64::from(self.is_low).into(),
             self.changed_us.into(),
         ]
     }
@@ -74,10 +80,11 @@ impl table::Row for Row {
             held: values.int()?,
             promised: values.int()?,
             backorder_limit: values.int()?,
+            is_low: false,
             changed_us: 0,
         };
         let _available = values.int()?;
-        Some(Self { changed_us: values.int()?, ..row })
+        Some(Self { is_low: values.int()? != 0, changed_us: values.int()?, ..row })
     }
 }
 
@@ -101,6 +108,7 @@ impl Picture for Stock {
             held: sums.held,
             promised: sums.committed + sums.backordered,
             backorder_limit: sums.backorder_limit,
+            is_low: sums.is_low(),
             changed_us,
         })
     }

@@ -292,6 +292,7 @@ impl World {
             ("setStock", with(json!({"from": 500, "to": 500, "reason": "counted"}))),
             ("setBackorderLimit", with(json!({"units": 5}))),
             ("setCustomerLimit", with(json!({"units": 500}))),
+            ("setLowStockThreshold", with(json!({"units": 3}))),
             ("sellStock", with(json!({"quantity": 1}))),
             (
                 "transferStock",

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use emporium::persistence::clock::{Clock, Time};
 use serde_json::{Value, json};
 
-use super::products::{BUYER, SHELF, teapot};
+use super::products::{BUYER, DEPOT, SHELF, stock, teapot};
 use crate::support::app::TestApp;
 use crate::support::life::Wall;
 
@@ -104,11 +104,14 @@ async fn a_first_screen_is_one_query() {
     let hold = json!({"variantId": goods.1, "locationId": SHELF, "quantity": 4, "customerId": BUYER,
                       "duration": "PT30M", "idempotencyKey": "h"});
     app.done("holdStock", hold, "").await;
+    let low =
+        json!({"variantId": goods.1, "locationId": SHELF, "units": 5, "idempotencyKey": "low"});
+    app.done("setLowStockThreshold", low, "").await;
     drafted(&app, &goods, "draft").await;
     app.heads().await;
     let query = "query($from: Date!, $to: Date!) {
         ordersByDay(from: $from, to: $to) { rows { status count } }
-        low: stock(where: {available: {to: 5}}, orderBy: {field: AVAILABLE}, first: 10) {
+        low: stock(where: {lowStock: true}, first: 10) {
             totalCount edges { node { available location { name } } }
         }
         held: holds(where: {phase: {eq: HELD}}, first: 10) {
@@ -124,6 +127,58 @@ async fn a_first_screen_is_one_query() {
     assert_eq!(
         (&told["held"]["totalCount"], &told["held"]["edges"][0]["node"]["quantity"]),
         (&json!(1), &json!(4))
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_is_listed_as_low_by_its_own_threshold() {
+    let app = TestApp::start().await;
+    let (_, variant) = teapot(&app, 7).await;
+    stock(&app, &variant, DEPOT, 2).await;
+    let low = async |filter: &str| {
+        app.heads().await;
+        let query = format!(
+            "{{ stock(where: {{{filter}}}, first: 10) {{ totalCount edges {{ node {{
+                locationId onHand isLow lowStockThreshold }} }} }} }}"
+        );
+        let told = app.data(&query, json!({})).await["stock"].take();
+        let edges = told["edges"].as_array().expect("edges").clone();
+        assert_eq!(told["totalCount"], json!(edges.len()));
+        edges.into_iter().map(|mut edge| edge["node"].take()).collect::<Vec<Value>>()
+    };
+    let set = async |location: &str, units: Value, key: &str| {
+        let input = json!({"variantId": variant, "locationId": location, "units": units,
+                           "idempotencyKey": key});
+        app.done("setLowStockThreshold", input, "").await;
+    };
+    assert_eq!(low("lowStock: true").await, Vec::<Value>::new(), "nobody said when");
+    assert_eq!(low("lowStock: false").await.len(), 2);
+    set(SHELF, json!(7), "1").await;
+    set(DEPOT, json!(1), "2").await;
+    let shelf = json!({"locationId": SHELF, "onHand": 7, "isLow": true, "lowStockThreshold": 7});
+    assert_eq!(low("lowStock: true").await, vec![shelf.clone()]);
+    // What is ordered beyond what is there makes no shelf fuller.
+    let limit =
+        json!({"variantId": variant, "locationId": SHELF, "units": 50, "idempotencyKey": "b"});
+    app.done("setBackorderLimit", limit, "").await;
+    assert_eq!(low("lowStock: true").await, vec![shelf.clone()]);
+    let sell =
+        json!({"variantId": variant, "locationId": DEPOT, "quantity": 1, "idempotencyKey": "s"});
+    app.done("sellStock", sell, "").await;
+    let depot = json!({"locationId": DEPOT, "onHand": 1, "isLow": true, "lowStockThreshold": 1});
+    assert_eq!(low("lowStock: true").await, vec![depot.clone(), shelf]);
+    assert_eq!(low(&format!("lowStock: true, locationId: {{eq: \"{DEPOT}\"}}")).await, vec![depot]);
+    for location in [SHELF, DEPOT] {
+        set(location, Value::Null, "3").await;
+    }
+    assert_eq!(low("lowStock: true").await, Vec::<Value>::new());
+    let input =
+        json!({"variantId": variant, "locationId": SHELF, "units": -1, "idempotencyKey": "4"});
+    let refused = app.refused("setLowStockThreshold", input).await;
+    assert_eq!(
+        (&refused["code"], &refused["path"]),
+        (&json!("INVALID_QUANTITY"), &json!(["input", "units"]))
     );
     app.stop().await;
 }

@@ -46,6 +46,7 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("adjustStock", Kept),
     ("setBackorderLimit", Kept),
     ("setCustomerLimit", Kept),
+    ("setLowStockThreshold", Kept),
     ("setPrice", Kept),
     ("setTaxRate", Kept),
     ("reviseProduct", Kept),
@@ -162,7 +163,9 @@ impl Promised {
             "sellStock" => json!({"quantity": 3}),
             "setStock" => json!({"from": 5, "to": 2, "reason": "counted"}),
             "adjustStock" => json!({"delta": -1, "reason": "broken"}),
-            "setBackorderLimit" | "setCustomerLimit" => json!({"units": 0}),
+            "setBackorderLimit" | "setCustomerLimit" | "setLowStockThreshold" => {
+                json!({"units": 0})
+            }
             "abortSaga" => json!({"reason": "why not"}),
             _ => json!({}),
         };

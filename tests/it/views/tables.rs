@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use chrono::Utc;
 use emporium::actors::facts::decode;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
-use emporium::domain::products::stock_item::{self, StockItem};
+use emporium::domain::products::stock_item::{self, StockItem, Sums};
+use emporium::domain::question::Question as _;
 use emporium::persistence::journal::{PageLimit, SHARD_RECORD};
 use emporium::projections::plan::{Filter, Ordering, Slice, plan};
 use emporium::projections::table::{Key, Listed, Origin, Row, Rows, Stored, Table, Value};
@@ -118,6 +120,7 @@ async fn stock(life: &Life) -> Vec<String> {
             held: state.held,
             promised: state.committed + state.backordered,
             backorder_limit: state.backorder_limit,
+            is_low: Sums.answer(state.clone(), Utc::now()).is_low(),
             changed_us,
         };
         Some(Stored { key: Key::of(id), origin: Origin::default(), values: row.values() })

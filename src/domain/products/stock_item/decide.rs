@@ -45,6 +45,7 @@ pub(super) fn decide(
         Command::SetOnHand { from, to, reason } => decision.count(*from, *to, reason)?,
         Command::SetBackorderLimit { units } => decision.set_backorder_limit(*units)?,
         Command::SetCustomerLimit { units } => decision.set_customer_limit(*units)?,
+        Command::SetLowStockThreshold { units } => decision.set_low_stock_threshold(*units)?,
         Command::Hold { hold, customer, quantity, seconds, order } => {
             decision.hold(*hold, *customer, *quantity, *seconds, *order)?;
         }
@@ -222,6 +223,14 @@ impl<'a> Decision<'a> {
         within(units, 0, UNITS_MAX)?;
         if units != self.state.customer_limit {
             self.events.push(Event::CustomerLimitSet { units });
+        }
+        Ok(())
+    }
+
+    fn set_low_stock_threshold(&mut self, units: Option<i64>) -> Result<(), Refusal> {
+        units.map_or(Ok(()), |units| within(units, 0, UNITS_MAX))?;
+        if units != self.state.low_stock_threshold {
+            self.events.push(Event::LowStockThresholdSet { units });
         }
         Ok(())
     }

@@ -85,6 +85,8 @@ pub enum Command {
     SetBackorderLimit { units: i64 },
     /// How many units one customer may hold.
     SetCustomerLimit { units: i64 },
+    /// At how many units that may leave the shelf it is low; none: it never is.
+    SetLowStockThreshold { units: Option<i64> },
     /// Claims stock for a while (`seconds`, 15 minutes unless given), for an order or none.
     Hold {
         hold: HoldId,
@@ -155,6 +157,9 @@ pub enum Event {
     },
     CustomerLimitSet {
         units: i64,
+    },
+    LowStockThresholdSet {
+        units: Option<i64>,
     },
     StockHeld {
         hold: HoldId,
@@ -316,7 +321,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for StockItem {
     const TYPE: &'static str = "stock_item";
-    const STATE_SCHEMA: u32 = 3;
+    const STATE_SCHEMA: u32 = 4;
 
     type State = State;
     type Command = Command;

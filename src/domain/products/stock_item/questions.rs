@@ -63,6 +63,8 @@ pub struct Summary {
     pub backordered: i64,
     pub backorder_limit: i64,
     pub customer_limit: i64,
+    pub low_stock_threshold: Option<i64>,
+    pub is_low: bool,
     pub available: i64,
     pub available_now: i64,
     /// Committed, and not there.
@@ -94,6 +96,8 @@ impl Question<StockItem> for Overview {
             backordered: state.backordered,
             backorder_limit: state.backorder_limit,
             customer_limit: state.customer_limit,
+            low_stock_threshold: state.low_stock_threshold,
+            is_low: is_low(state.low_stock_threshold, state.available_now(at)),
             available: state.available(at),
             available_now: state.available_now(at),
             shortage: state.shortage(),
@@ -123,6 +127,19 @@ pub struct Totals {
     pub committed: i64,
     pub backordered: i64,
     pub backorder_limit: i64,
+    pub low_stock_threshold: Option<i64>,
+}
+
+impl Totals {
+    /// Whether no more than the threshold may leave the shelf.
+    pub fn is_low(&self) -> bool {
+        let spare = self.on_hand - self.held - self.committed - self.backordered;
+        is_low(self.low_stock_threshold, spare)
+    }
+}
+
+fn is_low(threshold: Option<i64>, spare: i64) -> bool {
+    threshold.is_some_and(|threshold| spare <= threshold)
 }
 
 impl Question<StockItem> for Sums {
@@ -136,6 +153,7 @@ impl Question<StockItem> for Sums {
             committed: state.committed,
             backordered: state.backordered,
             backorder_limit: state.backorder_limit,
+            low_stock_threshold: state.low_stock_threshold,
         }
     }
 }

@@ -97,6 +97,8 @@ pub struct State {
     pub backordered: i64,
     pub backorder_limit: i64,
     pub customer_limit: i64,
+    /// It is low where no more than this may leave the shelf; none: it never is.
+    pub low_stock_threshold: Option<i64>,
     /// At most [`HOLDS_MAX`](super::HOLDS_MAX).
     pub holds: HashMap<HoldId, Hold>,
     /// The claims in phase `Held` by when they end, in Unix seconds.
@@ -131,6 +133,7 @@ impl Default for State {
             backordered: 0,
             backorder_limit: 0,
             customer_limit: CUSTOMER_UNITS_DEFAULT,
+            low_stock_threshold: None,
             holds: HashMap::default(),
             expiries: OrdSet::default(),
             units_by_expiry: OrdMap::default(),
@@ -198,6 +201,7 @@ impl State {
             Event::StockCounted { to, .. } => self.on_hand = *to,
             Event::BackorderLimitSet { units } => self.backorder_limit = *units,
             Event::CustomerLimitSet { units } => self.customer_limit = *units,
+            Event::LowStockThresholdSet { units } => self.low_stock_threshold = *units,
             Event::StockSold { quantity } => self.on_hand -= quantity,
             Event::StockHeld { hold, customer, quantity, expires_at, order } => {
                 let claim = Hold {

@@ -226,6 +226,34 @@ fn one_customer_cannot_hold_everything() {
 }
 
 #[test]
+fn stock_is_low_where_no_more_than_its_threshold_may_leave_the_shelf() {
+    let set = |units| Command::SetLowStockThreshold { units };
+    let item = stocked(5)
+        .when(Command::SetBackorderLimit { units: 10 })
+        .accepted()
+        .when(set(Some(3)))
+        .then([Event::LowStockThresholdSet { units: Some(3) }])
+        .when(set(Some(3)))
+        .then([]);
+    let is_low = |item: &Given<StockItem>| {
+        let totals = Sums.answer(item.state.clone(), noon());
+        let summary = Overview::default().answer(item.state.clone(), noon());
+        assert_eq!(summary.is_low, totals.is_low(), "held is not expired here");
+        summary.is_low
+    };
+    assert!(!is_low(&item), "5 are there");
+    // What may be ordered beyond what is there makes no shelf fuller.
+    let item = item.when(hold(1, 2)).accepted();
+    assert!(is_low(&item), "3 are left");
+    let item = item.when(Command::Receive { quantity: 1 }).accepted();
+    assert!(!is_low(&item), "4 are left");
+    let item = item.when(Command::Sell { quantity: 4 }).accepted();
+    assert!(is_low(&item), "none is left");
+    let item = item.when(set(None)).then([Event::LowStockThresholdSet { units: None }]);
+    assert!(!is_low(&item), "nobody wants to know");
+}
+
+#[test]
 fn a_committed_hold_does_not_expire_and_ships_once() {
     let item = stocked(5)
         .when(hold(1, 2))
@@ -475,6 +503,8 @@ fn quantities_that_make_no_sense_are_refused() {
     for units in [-1, i64::MIN, i64::MAX] {
         stocked(5).when(Command::SetBackorderLimit { units }).refused("INVALID_QUANTITY");
         stocked(5).when(Command::SetCustomerLimit { units }).refused("INVALID_QUANTITY");
+        let threshold = Command::SetLowStockThreshold { units: Some(units) };
+        stocked(5).when(threshold).refused("INVALID_QUANTITY");
     }
     for delta in [i64::MIN, i64::MAX] {
         let command = Command::Adjust { delta, reason: "why".to_owned() };
@@ -607,6 +637,7 @@ fn samples() -> Vec<Event> {
         Event::StockCounted { from: 10, to: 12, reason },
         Event::BackorderLimitSet { units: 20 },
         Event::CustomerLimitSet { units: 5 },
+        Event::LowStockThresholdSet { units: Some(3) },
         Event::StockHeld { hold, customer: ann(), quantity, expires_at, order: Some(order()) },
         Event::HoldExtended { hold, expires_at },
         Event::HoldReleased { hold, quantity },

@@ -17,6 +17,7 @@ fn commands() -> Vec<Command> {
         Command::SetOnHand { from: 9, to: 8, reason: "counted".to_owned() },
         Command::SetBackorderLimit { units: 5 },
         Command::SetCustomerLimit { units: 2 },
+        Command::SetLowStockThreshold { units: Some(3) },
         Command::Hold { hold, customer, quantity: 2, seconds: Some(60), order: None },
         Command::Extend { hold, seconds: 60 },
         Command::Release { hold },
