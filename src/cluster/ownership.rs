@@ -305,9 +305,12 @@ impl Ownership {
             else {
                 continue;
             };
+            given.push(*shard);
+            if self.planted.is(Shortcut::ReadAfterHandOver) {
+                continue;
+            }
             *state = ShardState::Vacant(Watch::default());
             steps.push(Step::Close { shard: *shard, loss: Loss::HandedOver });
-            given.push(*shard);
         }
         if !given.is_empty() {
             self.look_at = self.look_at.min(now);

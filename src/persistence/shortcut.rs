@@ -25,6 +25,8 @@ pub enum Shortcut {
     NoMargin,
     BelieveAnyFormerLife,
     ForgetAcknowledged,
+    ReadAfterHandOver,
+    WallClock,
 }
 
 /// The shortcut that a core takes: none, unless the simulator says so.

@@ -93,6 +93,7 @@ pub fn want(
             command: (!only_asks).then_some(command),
             key,
             expected_version: random.chance(60).then(|| known_version(id)),
+            has_crossed: false,
         },
         standing: Standing::Open,
         attempt: 0,

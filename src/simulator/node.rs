@@ -50,6 +50,8 @@ pub enum Effect {
     Twin,
     /// What must never be.
     Broken(String),
+    /// A command for a shard that is not served here: it did nothing, and may cross to whoever does.
+    NotHere(Message),
 }
 
 /// A command on its way.
@@ -63,6 +65,8 @@ pub struct Message {
     pub key: Option<Arc<str>>,
     pub input_hash: u64,
     pub expected_version: Option<u64>,
+    /// It came from a node that did not serve its shard: it crosses once.
+    pub has_crossed: bool,
 }
 
 impl Message {
@@ -84,12 +88,18 @@ pub struct Terms {
     pub lease: Duration,
 }
 
+/// How long what is pending may hold up the handing over of a shard.
+const QUIET_WITHIN_US: u64 = 40_000;
+
 pub struct Node {
     pub owner: Owner,
     pub ownership: Ownership,
     /// What the database was told to be acknowledged; a disk of the node's own keeps it too.
     pub told: BTreeMap<ShardId, Seq>,
     lanes: Vec<Lane<StockCell>>,
+    /// Shards that are handed over when all is answered that was admitted to them; or at a time of this
+    /// node's clock, whatever is pending then.
+    leaving: Vec<(Vec<ShardId>, u64)>,
     pausing: Vec<bool>,
     cells: BTreeMap<u64, StockCell>,
     homes: BTreeMap<Uuid, u64>,
@@ -115,6 +125,7 @@ impl Node {
             told: BTreeMap::new(),
             ownership,
             lanes: (0..terms.lanes).map(|_| lane()).collect(),
+            leaving: Vec::new(),
             pausing: vec![false; terms.lanes],
             cells: BTreeMap::new(),
             homes: BTreeMap::new(),
@@ -160,8 +171,14 @@ impl Node {
 
     pub fn command(&mut self, message: Message) {
         let reply = Reply { attempt: message.attempt, readable: false, looks: message.is_look() };
-        let Some(cell) = self.cell(message.id, message.shard) else {
-            return self.effects.push(Effect::Told(reply, Told::Unavailable));
+        let is_leaving = self.leaving.iter().any(|(shards, _)| shards.contains(&message.shard));
+        let cell = if is_leaving { None } else { self.cell(message.id, message.shard) };
+        let Some(cell) = cell else {
+            return self.effects.push(if message.has_crossed {
+                Effect::Told(reply, Told::Unavailable)
+            } else {
+                Effect::NotHere(message)
+            });
         };
         let command_id = command_id(message.attempt);
         let meta = CommandMeta {
@@ -316,7 +333,7 @@ impl Node {
                 Step::Stopped(regression) => self.effects.push(Effect::Stopped(regression)),
                 Step::Resumed(_) => {}
                 Step::Twin(_) => self.effects.push(Effect::Twin),
-                Step::Quiesce(_) => unreachable!("it is told to want nothing less"),
+                Step::Quiesce(shards) => self.leaving.push((shards, now + QUIET_WITHIN_US)),
             }
         }
     }
@@ -339,6 +356,22 @@ impl Node {
         }
     }
 
+    /// Gives up what is to be handed over and has become quiet; whether there was any.
+    fn hand_over(&mut self, now: u64) -> bool {
+        let is_quiet = |cell: &StockCell, shards: &[ShardId]| {
+            let inner = cell.0.borrow();
+            inner.closed || !shards.contains(&inner.shard) || inner.is_idle()
+        };
+        let ready = self.leaving.iter().position(|(shards, at)| {
+            now >= *at || self.cells.values().all(|cell| is_quiet(cell, shards))
+        });
+        let Some(ready) = ready else { return false };
+        let (shards, _) = self.leaving.remove(ready);
+        let steps = self.ownership.quiet(&shards, now);
+        self.perform(steps, now);
+        true
+    }
+
     /// Does everything that needs no answer from elsewhere, and returns what comes out.
     pub fn pump(&mut self, now: u64, wall_us: i64) -> Vec<Effect> {
         loop {
@@ -346,6 +379,7 @@ impl Node {
             let mut moved = !steps.is_empty();
             self.perform(steps, now);
             moved |= self.pump_cells(now, wall_us);
+            moved |= self.hand_over(now);
             for lane in 0..self.lanes.len() {
                 moved |= self.pump_lane(lane, now, wall_us);
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::world::{Plan, World};
 use persistence::shortcut::Shortcut;
 
-const SHORTCUTS: [Shortcut; 20] = [
+const SHORTCUTS: [Shortcut; 22] = [
     Shortcut::NoTakeoverRecord,
     Shortcut::BelieveAbsent,
     Shortcut::HeadAgainAfterDuplicate,
@@ -27,6 +27,8 @@ const SHORTCUTS: [Shortcut; 20] = [
     Shortcut::NoMargin,
     Shortcut::BelieveAnyFormerLife,
     Shortcut::ForgetAcknowledged,
+    Shortcut::ReadAfterHandOver,
+    Shortcut::WallClock,
 ];
 
 /// The number of steps, or what was broken: a promise, or an assertion of a core.

@@ -116,6 +116,12 @@ enum Event {
     CutOff(usize, u64),
     /// The node's wall clock is set, forwards or back.
     ClockJumps(usize),
+    /// Which node is to have which shard is computed anew; each node hears of it when it looks.
+    Placed,
+    Wants {
+        node: usize,
+        life: u64,
+    },
     Heal,
     BackUp,
     Restore,
@@ -134,6 +140,8 @@ struct Place {
     /// How far its wall clock is off.
     wall_us: i64,
     tick_at: u64,
+    /// Planted: leases are timed by the wall clock.
+    by_wall: bool,
 }
 
 /// What outlives a node where it stands.
@@ -145,10 +153,16 @@ struct Disk {
 
 impl Place {
     fn local(&self, now: u64) -> u64 {
+        if self.by_wall {
+            return u64::try_from(self.wall(now)).unwrap_or(0);
+        }
         self.base_us + now * self.rate / 1_000
     }
 
     fn global(&self, local: u64) -> u64 {
+        if self.by_wall {
+            return u64::try_from(local as i64 - self.wall(0)).unwrap_or(0) + 1;
+        }
         (local.saturating_sub(self.base_us)).saturating_mul(1_000) / self.rate + 1
     }
 
@@ -189,6 +203,8 @@ pub struct World {
     looks: Vec<Look>,
     promises: Promises,
     healed: bool,
+    /// Which node is to have which shard; nothing is said: each wants all.
+    placed: Option<Vec<usize>>,
     /// Every node has the same name.
     same_names: bool,
     statements_under_way: u32,
@@ -251,6 +267,7 @@ impl World {
             looks: Vec::new(),
             promises,
             healed: false,
+            placed: None,
             same_names: false,
             statements_under_way: 0,
             trace: Trace::new(plan.loud),
@@ -277,6 +294,7 @@ impl World {
                 base_us: self.random.below(1_000_000_000),
                 wall_us: self.wall_clock(),
                 tick_at: u64::MAX,
+                by_wall: self.plan.shortcut == Some(Shortcut::WallClock),
             };
             self.places.push(place);
             self.begin_life(name);
@@ -482,6 +500,11 @@ impl World {
                 self.places[node].cut_off_until = self.now + length;
             }
             Event::ClockJumps(node) => self.places[node].wall_us = self.wall_clock(),
+            Event::Placed => self.place(),
+            Event::Wants { node, .. } => {
+                self.wants(node);
+                return self.settle(node);
+            }
             Event::Heal => self.heal(),
             Event::BackUp => self.backup = Some(self.database.clone()),
             Event::Restore => self.restore(),
@@ -514,6 +537,7 @@ impl Event {
         match self {
             Self::Answer { node, life, .. }
             | Self::Tick { node, life }
+            | Self::Wants { node, life }
             | Self::LaneResumes { node, life, .. } => Some((*node, Some(*life))),
             Self::Arrive { node, .. } | Self::LookArrives { node, .. } => Some((*node, None)),
             _ => None,

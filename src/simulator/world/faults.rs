@@ -47,7 +47,41 @@ impl World {
             let at = self.random.below(FAULTS_END_US);
             self.at(at, Event::ClockJumps(node));
         }
+        if !self.plan.regress {
+            for _ in 0..self.random.below(6) {
+                let at = self.random.below(FAULTS_END_US);
+                self.at(at, Event::Placed);
+            }
+        }
         self.at(FAULTS_END_US, Event::Heal);
+    }
+
+    /// Draws anew who is to have what. Each node sees it when it looks next, and so not at one time.
+    pub(super) fn place(&mut self) {
+        let nodes = self.places.len();
+        let lives = |node: &usize| self.places[*node].node.is_some();
+        let living: Vec<usize> = (0..nodes).filter(lives).collect();
+        if living.is_empty() {
+            return;
+        }
+        let placed = (0..self.terms.shards).map(|_| living[self.random.index(living.len())]);
+        let placed: Vec<_> = placed.collect();
+        self.trace.line(self.now, "world", || format!("shards are to be with {placed:?}"));
+        self.placed = Some(placed);
+        for node in 0..nodes {
+            let (life, delay) = (self.places[node].life, self.random.below(LEASE_US / 5));
+            self.after(delay, Event::Wants { node, life });
+        }
+    }
+
+    /// A node hears which shards are to be its own.
+    pub(super) fn wants(&mut self, node: usize) {
+        let Some(placed) = &self.placed else { return };
+        let own = (0..).zip(placed).filter(|(_, has)| **has == node).map(|(shard, _)| shard);
+        let own = own.collect();
+        if let Some(living) = &mut self.places[node].node {
+            living.ownership.want(own);
+        }
     }
 
     pub(super) fn crash(&mut self, node: usize) {
@@ -92,6 +126,7 @@ impl World {
         let mut living = Node::start(standing, self.terms, self.plan.shortcut);
         living.told.clone_from(&place.disk.acknowledged);
         place.node = Some(living);
+        self.wants(node);
     }
 
     /// A node that is refused for its name ends; whoever looks after it starts it again for a while.
@@ -101,6 +136,9 @@ impl World {
         if !self.healed {
             let pause = self.random.between(1_000, 200_000);
             self.after(pause, Event::Restart(node));
+        } else if self.placed.is_some() {
+            // It stays away, and after a lease the others see that.
+            self.after(LEASE_US, Event::Placed);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Event, LEASE_US, OPERATIONS, World};
 use crate::cell::Told;
 use crate::database::{Answer, Question};
-use crate::node::Effect;
+use crate::node::{Effect, Message};
 use actors::keys::fingerprint;
 use domain::principal::Principal;
 use persistence::journal::{Appended, Regression};
@@ -72,12 +72,25 @@ impl World {
                     }
                     self.noticed.insert((node, shard));
                 }
+                Effect::NotHere(message) => self.cross(node, message),
                 Effect::Twin => self.refuse(node),
                 Effect::Broken(what) if self.generation == 0 => return Err(what),
                 Effect::Broken(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// A command crosses from a node that does not serve its shard to one that is taken to; on a network
+    /// like the weather.
+    fn cross(&mut self, from: usize, mut message: Message) {
+        let to = self.believed_owner(message.shard);
+        message.has_crossed = true;
+        self.note(from, || format!("sends try {} on to node-{to}", message.attempt));
+        if self.healed || !self.random.chance(self.weather.never_arrives) {
+            let delay = self.between_clients();
+            self.after(delay, Event::Arrive { node: to, message });
+        }
     }
 
     /// How long a statement and its answer take. In a tight world only a look may take long.
