@@ -195,6 +195,12 @@ async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {
             let (stores, shards) = written(&settings(&storage)?).await?;
             cli::cluster::pin(&stores, shards, (shard, node.as_deref()), json).await
         }
+        ClusterCommand::Rebalance { storage, dry_run, json } => {
+            let settings = settings(&storage)?;
+            let (stores, shards) = written(&settings).await?;
+            let placed = cluster::rebalance::computed(&stores, &settings, shards).await?;
+            cli::cluster::rebalance(&stores, &placed, dry_run, json).await
+        }
         ClusterCommand::Certs { out, nodes, json } => {
             let made = peers::certificates::make(std::path::Path::new(&out), &nodes);
             let made = made.map_err(|error| match error {

@@ -2,15 +2,21 @@
 //! wish of it. Asks no running server: each looks at the same rows within half a second.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::Failure;
 use super::output::Output;
+use super::progress::Progress;
 use persistence::cause::chain;
 use persistence::journal::{Holding, JournalError, ShardId};
 use persistence::members::Member;
 use persistence::stores::Stores;
+
+/// How often is looked how far shards have moved, and how long none may move while some are to.
+const LOOKED_EVERY: Duration = Duration::from_millis(100);
+const MOVES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Prints a line for each node, with how many shards it has.
 pub async fn status(stores: &Stores, shards: u16, json: bool) -> Result<(), Failure> {
@@ -105,6 +111,92 @@ pub async fn pin(
         (false, None) => output.line(&format!("shard {shard} is placed as computed again"))?,
     }
     output.flush()
+}
+
+/// A shard that is not where it is computed.
+struct Misplaced<'a> {
+    shard: ShardId,
+    from: Option<String>,
+    to: &'a str,
+}
+
+/// Ends all pins, and waits until each shard is where it is computed; or only says what would move.
+/// `placed`: by shard, without pins.
+pub async fn rebalance(
+    stores: &Stores,
+    placed: &[String],
+    dry_run: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let begun = misplaced(stores, placed).await?;
+    let pins = stores.members.pins().await.map_err(failed)?;
+    let mut output = Output::default();
+    if !json {
+        for Misplaced { shard, from, to } in &begun {
+            let from = from.as_deref().unwrap_or("nobody");
+            output.line(&format!("shard {shard} goes from {from} to {to}"))?;
+        }
+        output.flush()?;
+    }
+    if !dry_run {
+        for pin in &pins {
+            stores.members.pin(pin.shard, None).await.map_err(failed)?;
+        }
+        until_placed(stores, placed, begun.len()).await?;
+    }
+    if json {
+        let moves: Vec<Value> = begun
+            .iter()
+            .map(|Misplaced { shard, from, to }| json!({ "shard": shard, "from": from, "to": to }))
+            .collect();
+        let ended: Vec<ShardId> = pins.iter().map(|pin| pin.shard).collect();
+        output.json(&json!({ "dryRun": dry_run, "moves": moves, "pinsEnded": ended }))?;
+    } else if dry_run {
+        output.line(&format!("{} shards would move, {} pins end", begun.len(), pins.len()))?;
+    } else {
+        output.line(&format!("{} shards moved, {} pins ended", begun.len(), pins.len()))?;
+    }
+    output.flush()
+}
+
+/// Waits until nothing is misplaced; fails where nothing has moved for a while.
+async fn until_placed(stores: &Stores, placed: &[String], mut left: usize) -> Result<(), Failure> {
+    let total = left as u64;
+    let mut progress = Progress::new("shards are moved", total);
+    let mut moved_at = Instant::now();
+    while left > 0 {
+        tokio::time::sleep(LOOKED_EVERY).await;
+        let now = misplaced(stores, placed).await?.len();
+        if now < left {
+            progress.advance((left - now) as u64);
+            moved_at = Instant::now();
+        }
+        left = now;
+        if left > 0 && moved_at.elapsed() > MOVES_WITHIN {
+            let problem = format!(
+                "{left} shards do not move: `emporium cluster status` shows who lives and what is drained"
+            );
+            return Err(Failure::Failed(problem));
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+async fn misplaced<'a>(
+    stores: &Stores,
+    placed: &'a [String],
+) -> Result<Vec<Misplaced<'a>>, Failure> {
+    let all: Vec<ShardId> = (0..).take(placed.len()).collect();
+    let holdings = stores.journal.look(&all).await.map_err(failed)?;
+    let owned = holdings.into_iter().map(|holding| (holding.shard, holding.owner));
+    let owned: BTreeMap<ShardId, _> = owned.collect();
+    let all = all.into_iter().zip(placed).filter_map(|(shard, to)| {
+        let from = owned.get(&shard).cloned().flatten().map(|owner| owner.node);
+        let to = to.as_str();
+        (from.as_deref() != Some(to)).then_some(Misplaced { shard, from, to })
+    });
+    Ok(all.collect())
 }
 
 /// Prints which files were made.

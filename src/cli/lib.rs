@@ -212,6 +212,17 @@ pub enum ClusterCommand {
         #[arg(long)]
         json: bool,
     },
+    /// End all pins and have every shard where it is computed, and wait until it is there.
+    Rebalance {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Only print what would move.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make an authority where there is none, and a certificate and a key for each node.
     Certs {
         /// Where they are kept; the authority's key stays there, and no node needs it.

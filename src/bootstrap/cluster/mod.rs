@@ -3,6 +3,7 @@
 
 mod bell;
 mod links;
+pub mod rebalance;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
