@@ -13,6 +13,8 @@ mod api;
 mod clients;
 #[path = "cluster/faults.rs"]
 mod faults;
+#[path = "cluster/handover.rs"]
+mod handover;
 #[path = "cluster/history.rs"]
 mod history;
 #[path = "support/proxy.rs"]
@@ -49,4 +51,10 @@ async fn whatever_fails_nothing_acknowledged_is_lost_and_all_nodes_agree() {
         }
     }
     assert!(failed.is_empty(), "{} of {rounds} rounds: {}", failed.len(), failed.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_that_are_moved_cost_no_client_an_error() {
+    let findings = round::hand_over().await;
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
 }

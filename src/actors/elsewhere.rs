@@ -62,8 +62,14 @@ pub trait Peers: Send + Sync + 'static {
         until: Instant,
     ) -> BoxFuture<'_, Sent>;
 
-    /// Rings when another node may be taken to serve a shard.
+    /// Rings when another node, or this one, may be taken to serve a shard.
     fn changes(&self) -> watch::Receiver<()>;
+
+    /// This node is to have the shard: whoever is asked for it may wait for it here.
+    fn is_to_be_here(&self, shard: ShardId) -> bool;
+
+    /// Nobody can take a shard at present, as far as is seen from here.
+    fn is_blind(&self) -> bool;
 }
 
 /// What came of answering for another node.
@@ -164,6 +170,9 @@ impl<A: Aggregate> AggregateRef<A> {
             if again >= until {
                 return Err(unavailable("no node serves its shard at present"));
             }
+            if peers.is_blind() {
+                return Err(unavailable("no node serves its shard, and the database is away"));
+            }
             tokio::select! {
                 _ = changes.changed() => {}
                 () = sleep_until(again) => {}
@@ -236,14 +245,36 @@ fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
 impl Engine {
     /// Answers what came from another node, within the time that is left for it.
     pub async fn answer_for_another(&self, wish: Wish, payload: &[u8], left: Duration) -> Answer {
-        let scope = RequestScope { deadline: Instant::now() + left, place: Arc::new(Foreign) };
+        let begun = Instant::now();
+        let (deadline, waits_until) = (begun + left, begun + left / 4 * 3);
+        let scope = RequestScope { deadline, place: Arc::new(Foreign) };
         let answering = async {
-            match wish {
-                Wish::Command => self.decide_for_another(payload).await,
-                Wish::Question => self.tell_another(payload).await,
+            let Some(peers) = self.services.peers.get() else {
+                return self.answer_now(wish, payload).await;
+            };
+            let mut changes = peers.changes();
+            loop {
+                changes.mark_unchanged();
+                let shard = match self.answer_now(wish, payload).await {
+                    Answer::NotHere(shard) if peers.is_to_be_here(shard) => shard,
+                    answer => return answer,
+                };
+                // It comes in a moment: waited for here, it is answered as soon as it is open. Not to the
+                // end of its time: that nothing was done is to be heard while somebody listens.
+                let opened = tokio::time::timeout_at(waits_until, changes.changed()).await;
+                if !matches!(opened, Ok(Ok(()))) || peers.is_blind() {
+                    return Answer::NotHere(shard);
+                }
             }
         };
         within(scope, answering).await
+    }
+
+    async fn answer_now(&self, wish: Wish, payload: &[u8]) -> Answer {
+        match wish {
+            Wish::Command => self.decide_for_another(payload).await,
+            Wish::Question => self.tell_another(payload).await,
+        }
     }
 
     async fn tell_another(&self, payload: &[u8]) -> Answer {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -14,13 +15,16 @@ use super::lease_manager::LeaseHandle;
 use super::membership::Membership;
 use super::metrics::{MEMBER_REQUESTS, MEMBERS_LIVING};
 use super::ownership::LeaseTerms;
-use super::placement::{Candidate, place};
+use super::placement::{Candidate, Placement};
 use persistence::cause::chain;
 use persistence::journal::{JournalError, ShardId};
 use persistence::members::{Member, MemberStore};
 
 /// Looks that were asked for are so far apart at least.
 const LOOKS_APART: Duration = Duration::from_millis(20);
+
+/// Looks that failed in a row, after which nothing is waited for that the database must answer.
+const BLIND_AFTER_FAILURES: u32 = 3;
 
 /// How long is waited for the row that says that this node leaves.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -31,7 +35,7 @@ pub struct Roll {
     /// Every row, of the living and of those that may be dead.
     pub members: BTreeMap<String, Member>,
     /// Who is to have which shard.
-    pub placed: Vec<Option<String>>,
+    pub placed: Vec<Option<Arc<str>>>,
 }
 
 /// What a node's membership is started with.
@@ -48,6 +52,14 @@ pub struct Members {
     own: watch::Sender<Member>,
     bell: mpsc::Sender<()>,
     roll: watch::Receiver<Arc<Roll>>,
+    sight: Arc<Mutex<Sight>>,
+    blind_after: Duration,
+}
+
+/// When the rows were seen last, and how often they could not be since.
+struct Sight {
+    at: Instant,
+    failures: u32,
 }
 
 impl Members {
@@ -63,7 +75,9 @@ impl Members {
         let (bell, rung) = mpsc::channel(1);
         let (told, roll) = watch::channel(Arc::default());
         let lease_us = u64::try_from(terms.lease.as_micros()).unwrap_or(u64::MAX);
+        let sight = Arc::new(Mutex::new(Sight { at: Instant::now(), failures: 0 }));
         let running = Running {
+            sight: Arc::clone(&sight),
             membership: Membership::new(lease_us),
             own: changed,
             terms,
@@ -73,10 +87,19 @@ impl Members {
             monotonic_us: Box::new(monotonic_us),
             told,
             wanted: BTreeSet::new(),
+            placement: Placement::default(),
             living: Arc::default(),
         };
         MEMBERS_LIVING.observe(&running.living, |living| living.load(Ordering::Relaxed) as f64);
-        (Self { own, bell, roll }, tokio::spawn(running.run(rung)))
+        let blind_after = terms.lease;
+        (Self { own, bell, roll, sight, blind_after }, tokio::spawn(running.run(rung)))
+    }
+
+    /// The rows could not be seen a few times, or for a lease: the database is away, from here at least, so
+    /// that a shard that nobody serves will not be taken soon.
+    pub fn is_blind(&self) -> bool {
+        let sight = self.sight.lock();
+        sight.failures >= BLIND_AFTER_FAILURES || sight.at.elapsed() > self.blind_after
     }
 
     /// There is something to see. Rings that come together are one.
@@ -115,6 +138,8 @@ struct Running {
     monotonic_us: Box<dyn Fn() -> u64 + Send + Sync>,
     told: watch::Sender<Arc<Roll>>,
     wanted: BTreeSet<ShardId>,
+    placement: Placement,
+    sight: Arc<Mutex<Sight>>,
     /// How many live; for whoever reads the metrics.
     living: Arc<AtomicUsize>,
 }
@@ -157,7 +182,11 @@ impl Running {
         let rows = self.store.members().await;
         heard("look", "the members cannot be looked at", &rows);
         let pins = self.store.pins().await;
-        let (Ok(rows), Ok(pins)) = (rows, pins) else { return };
+        let (Ok(rows), Ok(pins)) = (rows, pins) else {
+            self.sight.lock().failures += 1;
+            return;
+        };
+        *self.sight.lock() = Sight { at: Instant::now(), failures: 0 };
         let members = rows.iter().map(|row| (row.node.clone(), row.clone())).collect();
         self.membership.looked(rows, (self.monotonic_us)());
         self.living.store(self.membership.living().count(), Ordering::Relaxed);
@@ -172,13 +201,12 @@ impl Running {
             .map(|member| Candidate { node: &member.node, weight: member.weight })
             .collect();
         let pins = pins.into_iter().map(|pin| (pin.shard, pin.node)).collect();
-        let placed = place(self.shards, &candidates, &pins);
+        let placed = self.placement.of(self.shards, &candidates, &pins);
         let wanted: BTreeSet<ShardId> = (0..)
             .zip(&placed)
-            .filter(|(_, node)| **node == Some(own.node.as_str()))
+            .filter(|(_, node)| node.as_deref() == Some(own.node.as_str()))
             .map(|(shard, _)| shard)
             .collect();
-        let placed = placed.into_iter().map(|node| node.map(str::to_owned)).collect();
         let roll = Arc::new(Roll { members, placed });
         self.told.send_if_modified(|told| {
             // Beats alone are no news.

@@ -6,6 +6,7 @@
 //! of one that goes are spread over the rest.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use persistence::journal::ShardId;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -18,6 +19,40 @@ pub const WEIGHT_MAX: u16 = 64;
 pub struct Candidate<'a> {
     pub node: &'a str,
     pub weight: u16,
+}
+
+/// What was computed last: it is computed anew where the members or the pins have changed, and not at each
+/// look.
+#[derive(Default)]
+pub struct Placement {
+    candidates: Vec<(Arc<str>, u16)>,
+    pins: BTreeMap<ShardId, String>,
+    placed: Vec<Option<Arc<str>>>,
+}
+
+impl Placement {
+    /// As [`place`].
+    pub fn of(
+        &mut self,
+        shards: u16,
+        candidates: &[Candidate<'_>],
+        pins: &BTreeMap<ShardId, String>,
+    ) -> Vec<Option<Arc<str>>> {
+        let known = self.candidates.iter().map(|(node, weight)| (&**node, *weight));
+        let is_known = known.eq(candidates.iter().map(|one| (one.node, one.weight)))
+            && self.pins == *pins
+            && self.placed.len() == usize::from(shards);
+        if !is_known {
+            let named = |one: &Candidate<'_>| (Arc::from(one.node), one.weight);
+            self.candidates = candidates.iter().map(named).collect();
+            self.pins.clone_from(pins);
+            let names: BTreeMap<&str, &Arc<str>> =
+                self.candidates.iter().map(|(node, _)| (&**node, node)).collect();
+            let placed = place(shards, candidates, pins).into_iter();
+            self.placed = placed.map(|node| Some(Arc::clone(names[node?]))).collect();
+        }
+        self.placed.clone()
+    }
 }
 
 /// Who is to have shard `0..shards`; nobody where there is no candidate. A shard that is pinned to a
@@ -87,6 +122,80 @@ mod tests {
         let without = placed(&[("one", 1), ("two", 1)]);
         let others = before.iter().zip(&without).filter(|(before, _)| **before != "three");
         assert!(others.into_iter().all(|(before, after)| before == after));
+    }
+
+    /// So many nodes of weight 1, and so many shards: the busiest's share, how many move when one comes and
+    /// one goes, and how long computing takes.
+    fn simulated(nodes: usize, shards: u16) {
+        let names: Vec<String> = (0..=nodes).map(|number| format!("node-{number}")).collect();
+        let of = |names: &[String]| -> Vec<usize> {
+            let candidates: Vec<_> =
+                names.iter().map(|node| Candidate { node, weight: 1 }).collect();
+            let placed = place(shards, &candidates, &BTreeMap::new());
+            let number = |node: Option<&str>| node.and_then(|node| node[5..].parse().ok());
+            placed.into_iter().map(|node| number(node).expect("somebody has it")).collect()
+        };
+        let begun = std::time::Instant::now();
+        let before = of(&names[..nodes]);
+        let took = begun.elapsed();
+        let joined = of(&names);
+        let left = of(&names[..nodes - 1]);
+        let moved = |after: &[usize]| -> Vec<(usize, usize)> {
+            before.iter().copied().zip(after.iter().copied()).filter(|(b, a)| b != a).collect()
+        };
+        let (to_new, from_gone) = (moved(&joined), moved(&left));
+        assert!(to_new.iter().all(|(_, after)| *after == nodes), "only to whoever came");
+        assert!(from_gone.iter().all(|(before, _)| *before == nodes - 1), "only of whoever went");
+        let mut shares = vec![0_usize; nodes];
+        before.iter().for_each(|node| shares[*node] += 1);
+        let (most, mean) =
+            (shares.iter().max().copied().unwrap_or(0), f64::from(shards) / nodes as f64);
+        // What chance gives: six standard deviations of a Poisson distribution, and a little.
+        let bound = mean + 6.0 * mean.sqrt() + 6.0;
+        assert!((most as f64) < bound, "{most} of {mean} on average");
+        for count in [to_new.len(), from_gone.len()] {
+            assert!((count as f64) < bound, "{count} moved");
+        }
+        println!(
+            "{nodes} nodes, {shards} shards: {mean:.2} each, {most} at most; {} move to one that comes, \
+             {} from one that goes; computed in {took:?}",
+            to_new.len(),
+            from_gone.len()
+        );
+    }
+
+    #[test]
+    fn many_nodes_share_many_shards() {
+        for (nodes, shards) in [(3, 256), (16, 1_024), (200, 1_024)] {
+            simulated(nodes, shards);
+        }
+        // A long one, for a release build: EMPORIUM_PLACEMENT=10000,65535.
+        if let Ok(size) = std::env::var("EMPORIUM_PLACEMENT") {
+            let (nodes, shards) = size.split_once(',').expect("nodes,shards");
+            simulated(nodes.parse().expect("a number"), shards.parse().expect("a number"));
+        }
+    }
+
+    #[test]
+    fn what_is_computed_once_stands_until_members_or_pins_change() {
+        let mut placement = Placement::default();
+        let one = Candidate { node: "one", weight: 1 };
+        let two = Candidate { node: "two", weight: 2 };
+        let pinned = BTreeMap::from([(3, "one".to_owned()), (4, "two".to_owned())]);
+        let free = BTreeMap::new();
+        for (candidates, pins, shards) in [
+            (vec![one], &free, 16),
+            (vec![one, two], &free, 16),
+            (vec![one, two], &free, 16),
+            (vec![one, two], &pinned, 16),
+            (vec![one, two], &pinned, 32),
+            (vec![one, Candidate { weight: 1, ..two }], &pinned, 32),
+            (vec![], &pinned, 32),
+        ] {
+            let placed = placement.of(shards, &candidates, pins);
+            let expected = place(shards, &candidates, pins);
+            assert!(placed.iter().map(Option::as_deref).eq(expected.iter().copied()));
+        }
     }
 
     #[test]

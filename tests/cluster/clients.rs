@@ -17,7 +17,7 @@ pub const CLIENTS: usize = 9;
 /// Units of each hot item: one runs out, the others do not.
 pub const UNITS: [u64; 3] = [60, 1_000_000, 1_000_000];
 
-const SELL: &str = "mutation($input: SellStockInput!) { payload: sellStock(input: $input) { version \
+pub const SELL: &str = "mutation($input: SellStockInput!) { payload: sellStock(input: $input) { version \
                     userErrors { code ... on InsufficientStock { available } } } }";
 pub const READ: &str = "query($variantId: ID!, $locationId: ID!) { payload: stockItem(variantId: \
                         $variantId, locationId: $locationId) { onHand available held committed version } }";

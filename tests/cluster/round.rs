@@ -12,6 +12,7 @@ use crate::accounts;
 use crate::api::Api;
 use crate::clients::{self, Item, Shop, UNITS};
 use crate::faults::{self, plan};
+use crate::handover;
 use crate::history::History;
 use crate::site::Site;
 
@@ -49,6 +50,20 @@ pub async fn play(seed: u64, length: Duration) -> Vec<String> {
         println!("  kept: {}", home.keep().display());
     }
     findings
+}
+
+/// Moves shards under load, and nothing fails beside it.
+pub async fn hand_over() -> Vec<String> {
+    let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
+    match open(home.path(), &home.path().join("history.jsonl")).await {
+        Ok((site, shop)) => {
+            handover::moves(&site, &shop).await;
+            handover::nobody_serves(&site, &shop).await;
+            accounts::settle(&shop).await;
+            site.findings.lock().expect("nobody panics with it").clone()
+        }
+        Err(findings) => findings,
+    }
 }
 
 /// A site whose nodes are ready, all started at once over an empty database, with a shop.

@@ -20,6 +20,8 @@ use crate::servers::{Maria, Program, Redis, free_port};
 pub const NODES: usize = 3;
 pub const LEASE: Duration = Duration::from_secs(2);
 pub const SHARDS: u16 = 16;
+/// The longest time that a node takes for a request.
+pub const DEADLINE: Duration = Duration::from_secs(8);
 
 /// Makes a process believe what a file says of the wall clock.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
@@ -108,12 +110,13 @@ impl Site {
                  database = \"mysql://root@{}/emporium\"\nredis = \"redis://{}\"\n\
                  [node]\nname = \"{name}\"\nshards = {SHARDS}\n\
                  [cluster]\naddress = \"127.0.0.1:{door}\"\nadvertise = \"{}\"\n\
-                 [lease]\nseconds = {}\n[http]\ndrain_seconds = 10\ndeadline_ms = 8000\n\
+                 [lease]\nseconds = {}\n[http]\ndrain_seconds = 10\ndeadline_ms = {}\n\
                  [security]\nkey_file = \"{}\"\n[log]\nfilter = \"info\"\n",
                 database.address(),
                 bell.address(),
                 door_proxy.address(),
                 LEASE.as_secs(),
+                DEADLINE.as_millis(),
                 key.display()
             );
             let config = home.join(format!("{name}.toml"));

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use ::cluster::members::Members;
+use ::cluster::members::{Members, Roll};
 use actors::elsewhere::{Peers, Sent, Wish};
 use peers::link::{self, Link, Own};
 use peers::wire::{self, News};
@@ -70,8 +70,8 @@ impl Links {
             return Some(Arc::clone(link));
         }
         let roll = self.members.roll();
-        let placed = roll.placed.get(usize::from(shard)).cloned().flatten();
-        placed.and_then(|node| self.to(&node)).or(owner)
+        let placed = roll.placed.get(usize::from(shard)).and_then(Option::as_deref);
+        placed.and_then(|node| self.to(node)).or(owner)
     }
 
     /// Tells every other node that there is something to look at.
@@ -85,9 +85,17 @@ impl Links {
     /// the node lives.
     pub async fn keep(self: Arc<Self>) {
         let (mut roll, mut releases) = (self.members.changes(), self.whereabouts.releases());
+        let mut before: Arc<Roll> = Arc::default();
         loop {
             let now = Arc::clone(&roll.borrow_and_update());
             let own = self.own.credentials.name();
+            let is_own = |node: &Option<Arc<str>>| node.as_deref() == Some(own);
+            let mut placed = before.placed.iter().zip(&now.placed);
+            if placed.any(|(before, now)| is_own(before) && !is_own(now)) {
+                // Whoever is to have it next had better know before it is given up here.
+                self.tell_all(News::Members);
+            }
+            before = Arc::clone(&now);
             self.made.lock().retain(|node, _| now.members.contains_key(node));
             for member in now.members.values().filter(|member| member.node != own) {
                 self.to_member(member);
@@ -137,5 +145,15 @@ impl Peers for Links {
 
     fn changes(&self) -> watch::Receiver<()> {
         self.whereabouts.changes()
+    }
+
+    fn is_to_be_here(&self, shard: ShardId) -> bool {
+        let roll = self.members.roll();
+        let placed = roll.placed.get(usize::from(shard)).and_then(Option::as_deref);
+        placed == Some(self.own.credentials.name())
+    }
+
+    fn is_blind(&self) -> bool {
+        self.members.is_blind()
     }
 }
