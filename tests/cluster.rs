@@ -30,7 +30,7 @@ mod site;
 use std::time::Duration;
 
 /// How long whatever is waited for may take: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A number from the environment, where `make chaos` puts what it was given.
 fn number(name: &str) -> Option<u64> {
