@@ -27,6 +27,7 @@ use domain::id::AggregateId;
 use domain::question::Whole;
 use payments::PaymentProvider;
 use projections::Projection;
+use projections::assignments::Assignments;
 use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
@@ -191,6 +192,7 @@ registry! {
     }
     views {
         closed_locations: ClosedLocations,
+        assignments: Assignments,
     }
     reactions {
         registration: Registration,

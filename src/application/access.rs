@@ -1,24 +1,46 @@
-//! Who may do what, by what this node has read of the logs.
+//! Who may do what, by what this node has read of the logs: a broadcast follower's view, in memory.
+//! What was assigned until a time ends by the clock of this node, at the decision.
 
 use std::sync::Arc;
 
 use auth::{Access, Grants, Principal};
+use domain::access::permission::Permissions;
+use domain::access::scope::Scope;
 use domain::access::shipped::{CUSTOMER, shipped};
 use domain::principal::{Principal as Identity, PrincipalKind};
+use projections::assignments::Assignments;
 use uuid::Uuid;
 
 use crate::views::Views;
+use actors::aggregate_ref::Engine;
 
 /// See the module.
 #[derive(Clone)]
 pub struct Known {
-    #[expect(dead_code, reason = "what users were given is read from there")]
+    engine: Engine,
     views: Views,
 }
 
 impl Known {
-    pub fn new(views: &Views) -> Self {
-        Self { views: views.clone() }
+    pub fn new(engine: &Engine, views: &Views) -> Self {
+        Self { engine: engine.clone(), views: views.clone() }
+    }
+
+    /// What a user may do now. Whoever is suspended or closed has what anybody has.
+    pub fn grants_of(&self, user: Uuid) -> Grants {
+        // The view of before this node began is no answer: somebody may have been suspended since.
+        let now_us = self.now_us();
+        let found = self.look(|known| grants(known, user, now_us));
+        found.unwrap_or_else(Grants::public)
+    }
+
+    /// Nothing as long as the view is that of before this node began.
+    pub(crate) fn look<T>(&self, query: impl FnOnce(&Assignments) -> T) -> Option<T> {
+        self.views.assignments.look(query)
+    }
+
+    pub(crate) fn now_us(&self) -> i64 {
+        self.engine.services.now().timestamp_micros()
     }
 }
 
@@ -28,14 +50,42 @@ impl Access for Known {
             PrincipalKind::User | PrincipalKind::Client => Uuid::try_parse(&identity.subject).ok(),
             PrincipalKind::Guest | PrincipalKind::System => None,
         };
-        let grants = match subject {
-            None => Grants::public(),
-            Some(subject) => {
-                let mut grants = Grants::of(subject);
-                grants.add_own(shipped(CUSTOMER).expect("it ships").permissions);
-                grants
-            }
-        };
+        let grants = subject.map_or_else(Grants::public, |subject| self.grants_of(subject));
         Principal { identity, grants: Arc::new(grants) }
     }
+}
+
+/// What every user may do with what is his own, and every member with what is his account's.
+pub(crate) fn of_customer() -> Permissions {
+    shipped(CUSTOMER).expect("it ships").permissions
+}
+
+/// What a user may do at a time, by what was given to him.
+pub(crate) fn grants(known: &Assignments, user: Uuid, now_us: i64) -> Grants {
+    let has = known.of_user(user);
+    if has.is_some_and(|has| has.is_barred) {
+        return Grants::public();
+    }
+    let mut grants = Grants::of(user);
+    grants.add_own(of_customer());
+    for account in known.accounts_of(user) {
+        grants.add_account(account, of_customer());
+    }
+    let assigned = has.into_iter().flat_map(|has| has.assigned.iter());
+    for assignment in assigned.filter(|assignment| assignment.holds_at(now_us)) {
+        let permissions = known.permissions(assignment.role);
+        match assignment.scope {
+            Scope::All => grants.add_all(permissions),
+            Scope::Own => grants.add_own(permissions),
+            Scope::Account(account) => grants.add_account(account, permissions),
+            Scope::Location(location) => grants.add_location(location, permissions),
+            Scope::Group(group) => grants.add_members(known.members(group), permissions),
+        }
+    }
+    grants
+}
+
+/// Whether somebody may do all that a role permits, about everything: nobody gives more than he has.
+pub(crate) fn covers(grants: &Grants, permissions: Permissions) -> bool {
+    grants.everywhere().covers(permissions)
 }

@@ -10,6 +10,7 @@ use crate::Application;
 use crate::caller::Caller;
 use actors::aggregate_ref::{AggregateRef, AskError, Fault, KEY_BYTES_MAX};
 use actors::core::{CommandMeta, Committed};
+use auth::Principal;
 use domain::aggregate::Aggregate;
 use domain::id::{AggregateId, IdSecret};
 use domain::question::Version;
@@ -37,6 +38,11 @@ impl<'a> Request<'a> {
             return Err(Fault::InvalidKey);
         }
         Ok(Self { application, caller, key: key.map(Arc::from), expected_version })
+    }
+
+    /// Who asks, and what he may do.
+    pub fn principal(&self) -> &Principal {
+        &self.caller.principal
     }
 
     pub fn key(&self) -> Option<&str> {

@@ -10,20 +10,27 @@ use async_graphql::{
 use chrono::{DateTime, Utc};
 
 use super::errors::{INVALID_VALUE, coded, fault};
+use super::gate::{self, Guarded};
 use super::positions::PositionToken;
 use super::scalars::{Instant, Long};
 use actors::aggregate_ref::Engine;
 use actors::reading::{Moment, Reading};
 use actors::request;
 use application::Application;
+use auth::Grants;
+use domain::access::account::Account;
+use domain::access::group::Group;
+use domain::access::permission::Permission;
+use domain::access::preferences::Preferences;
+use domain::access::role::Role;
 use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::id::AggregateId;
 use domain::products::location::Location;
 use domain::products::price_list::PriceList;
-use domain::products::product::Product;
-use domain::question::Question;
+use domain::products::product::{self, Product};
+use domain::question::{Question, Whole};
 use domain::sealed::{Opened, Personal, Sealed};
 use projections::position::Position;
 use sagas::checkout::Checkout;
@@ -80,12 +87,17 @@ pub trait Shown: Aggregate {
 }
 
 /// What is asked of an aggregate when a client wants it.
-pub trait Viewed: Shown + Sized {
+pub trait Viewed: Shown + Guarded + Sized {
     type View: Question<Self>;
 
     /// The question that answers all fields of the selection at once, so that all of them are of
     /// one version.
     fn view(context: &Context<'_>) -> Self::View;
+
+    /// Whether one that stands so is shown to whoever may see others of its kind.
+    fn is_open(_: &Grants, _: &<Self::View as Question<Self>>::Answer) -> bool {
+        true
+    }
 }
 
 /// Of these kinds all that there is.
@@ -101,7 +113,22 @@ macro_rules! viewed_whole {
     )+};
 }
 
-viewed_whole!(User, Product, PriceList, Location, Order, Checkout, Transfer);
+viewed_whole!(User, PriceList, Location, Order, Checkout, Transfer);
+viewed_whole!(Role, Group, Account, Preferences);
+
+impl Viewed for Product {
+    type View = Whole;
+
+    fn view(_: &Context<'_>) -> Whole {
+        Whole
+    }
+
+    /// A draft is shown to those who may change it.
+    fn is_open(grants: &Grants, product: &product::State) -> bool {
+        product.status != product::Status::Draft
+            || grants.may_everywhere(Permission::CatalogueWrite)
+    }
+}
 
 /// What was answered about an `A`.
 pub type Answer<A> = <<A as Viewed>::View as Question<A>>::Answer;
@@ -157,14 +184,15 @@ impl<A: Viewed> TypeName for Loaded<A> {
     }
 }
 
-/// Reads an aggregate; `None` for what never was, or was not yet.
+/// Reads an aggregate; `None` for what never was, or was not yet, or is not open to the caller.
 pub async fn load<A: Viewed>(
     context: &Context<'_>,
     id: AggregateId,
     as_of: Option<AsOf>,
 ) -> Result<Option<Loaded<A>>> {
     let reading = ask(context, id, &A::view(context), as_of).await?;
-    Ok(reading.map(|reading| Loaded { id, reading }))
+    let is_open = |reading: &Reading<Answer<A>>| A::is_open(gate::grants(context), &reading.answer);
+    Ok(reading.filter(is_open).map(|reading| Loaded { id, reading }))
 }
 
 /// The moment that an argument means.
@@ -180,13 +208,16 @@ pub fn moment(as_of: Option<AsOf>) -> Result<Moment> {
     })
 }
 
-/// Asks an aggregate something; `None` for what never was, or was not yet.
-pub async fn ask<A: Aggregate, Q: Question<A>>(
+/// Asks an aggregate something; `None` for what never was, or was not yet, or is not open to the caller.
+pub async fn ask<A: Guarded, Q: Question<A>>(
     context: &Context<'_>,
     id: AggregateId,
     question: &Q,
     as_of: Option<AsOf>,
 ) -> Result<Option<Reading<Q::Answer>>> {
+    if !gate::permits::<A>(context, id, A::READ).await? {
+        return Ok(None);
+    }
     let aggregate = engine(context).aggregate::<A>(id);
     let reading = match as_of {
         None => aggregate.read(question).await,

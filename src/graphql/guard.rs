@@ -102,6 +102,16 @@ pub fn admit(principal: &Principal, operation: &Operation) -> Result<(), Refused
 }
 
 impl Need {
+    /// How a table of roles shows it.
+    pub fn cell(self, principal: &Principal) -> &'static str {
+        match self {
+            _ if !self.is_met_by(principal) => "–",
+            Self::Nothing => "some",
+            Self::Some(permission) if !principal.grants.may_everywhere(permission) => "some",
+            Self::Some(_) | Self::All(_) => "all",
+        }
+    }
+
     pub fn is_met_by(self, principal: &Principal) -> bool {
         match self {
             Self::Nothing => true,

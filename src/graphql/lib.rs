@@ -5,6 +5,7 @@ pub mod context;
 pub mod mutation;
 pub mod errors;
 pub mod guard;
+pub mod gate;
 pub mod ids;
 pub mod cursors;
 pub mod lists;
@@ -131,7 +132,7 @@ pub struct Reply {
 
 impl GraphqlSchema {
     pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
-        let access = Known::new(&views);
+        let access = Known::new(&engine, &views);
         let schema = builder(&limits).data(Application { engine, views }).finish();
         Self { schema, documents: Documents::default(), limits, access }
     }

@@ -157,7 +157,7 @@ macro_rules! mutations {
                 input: $type,
             ) -> $crate::mutation::Answer<$payload> {
                 let mut $input = input;
-                let target = $input.target();
+                let target = $input.target(context).await?;
                 let command = move || Ok($command);
                 let blame = |error: $crate::errors::UserError| error$(.at($from, $to))?;
                 $crate::mutation::tell(context, target, command, blame).await
@@ -167,16 +167,16 @@ macro_rules! mutations {
 }
 pub(crate) use mutations;
 
-/// Inputs that name an aggregate and say something more: first the fields that name it and how its
-/// id follows from them, then what the fields are that all of them have, then each input.
+/// Inputs that name an aggregate and say something more: first its kind, the fields that name it and how
+/// its id follows from them, then what the fields are that all of them have, then each input.
 macro_rules! inputs {
     (
-        $names:tt |$this:ident| $id:expr;
+        $kind:ident $names:tt |$this:ident| $id:expr;
         $common:tt;
         $($(#[$doc:meta])* $name:ident $fields:tt)+
     ) => {$(
         $crate::mutation::input! {
-            $(#[$doc])* $name $names $fields $common |$this| $id
+            $(#[$doc])* $kind $name $names $fields $common |$this| $id
         }
     )+};
 }
@@ -185,7 +185,7 @@ pub(crate) use inputs;
 /// One of `inputs!`.
 macro_rules! input {
     (
-        $(#[$doc:meta])* $name:ident
+        $(#[$doc:meta])* $kind:ident $name:ident
         { $($(#[$of_doc:meta])* $of:ident: $of_type:ty),+ $(,)? }
         { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
         { $(#[$version_doc:meta])* expected_version: $version:ty, idempotency_key: $key:ty }
@@ -202,15 +202,18 @@ macro_rules! input {
         }
 
         impl $name {
-            /// What it is about; takes the key.
-            fn target(&mut self) -> $crate::mutation::Target {
+            /// What it is about, as far as that is open to the caller; takes the key.
+            async fn target(
+                &mut self,
+                context: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<$crate::mutation::Target> {
                 let $this = &*self;
                 let id = $id;
-                $crate::mutation::Target {
-                    id,
+                Ok($crate::mutation::Target {
+                    id: $crate::gate::target::<$kind>(context, id).await?,
                     key: std::mem::take(&mut self.idempotency_key).into(),
                     expected_version: self.expected_version.into(),
-                }
+                })
             }
         }
     };

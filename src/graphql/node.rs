@@ -11,8 +11,11 @@ use super::scheduling::*;
 
 use super::context::{AsOf, load, past};
 use super::errors::{INVALID_ID, coded};
+use super::gate::{self, Guarded};
 use super::positions::PositionToken;
 use super::scalars::Long;
+use domain::access::belongs::Belongs;
+use domain::id::AggregateId;
 
 #[derive(Default)]
 pub struct NodeQuery;
@@ -63,10 +66,30 @@ macro_rules! nodes {
             )+
             None
         }
+
+        /// To whom the aggregate of an id belongs, as far as it is open to the caller; outside, nothing for
+        /// what is no id.
+        pub async fn belongs_to(context: &Context<'_>, id: &str) -> Option<Result<Belongs>> {
+            $(
+                if let Some(id) = $id::read(id) {
+                    return Some(open_belongs::<$aggregate>(context, id.into()).await);
+                }
+            )+
+            None
+        }
     };
 }
 
 sagas::kinds!(nodes);
+
+/// Of what is not open nobody is told whose it is.
+async fn open_belongs<A: Guarded>(context: &Context<'_>, id: AggregateId) -> Result<Belongs> {
+    if gate::permits::<A>(context, id, A::READ).await? {
+        gate::whose::<A>(context, id).await
+    } else {
+        Ok(Belongs::NOBODY)
+    }
+}
 
 #[Object]
 impl NodeQuery {

@@ -12,6 +12,7 @@ use projections::table::{Key, Listed, Row, Stored, Value};
 
 use super::cursors::Cursors;
 use super::errors::{INVALID_VALUE, coded, fault};
+use super::gate::{self, Reachable};
 use super::ids::{
     PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId,
 };
@@ -38,7 +39,7 @@ pub fn rows(first: Option<i32>, last: Option<i32>) -> usize {
 
 impl Window {
     /// Reads the page.
-    pub async fn page<T: Listed>(
+    pub async fn page<T: Reachable>(
         self,
         context: &Context<'_>,
         table: &TableRef<T>,
@@ -54,6 +55,10 @@ impl Window {
         let cursors = Cursors::of(context, list);
         let edge = if backwards { self.before } else { self.after };
         let after = edge.map(|text| cursors.read(&text)).transpose()?;
+        let Some(filter) = gate::reached::<T>(context, filter) else {
+            let position = table.follower.position();
+            return Ok(Page::empty(position));
+        };
         let has_edge = after.is_some();
         let unserved = |unserved| coded("INVALID_FILTER", in_words(&unserved, names));
         let descending = ordering.descending != backwards;

@@ -8,9 +8,10 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 9] = [
+const LISTS: [(&str, &str); 10] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
+    ("CapablePage.nodes", "the field above has the weight of the page"),
     ("Occurrences.occurrences", "the field above has the weight of the page"),
     ("FreeBusy.busy", "the field above counts its days, and the intervals when they are known"),
     ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),
@@ -25,7 +26,7 @@ const LISTS: [(&str, &str); 9] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 34] = [
+const SHORT_TEXTS: [(&str, usize); 37] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
@@ -48,9 +49,12 @@ const SHORT_TEXTS: [(&str, usize); 34] = [
     ("paymentProvider", 256),
     ("paymentReference", 400),
     ("path", 64),
+    ("permission", 64),
+    ("permissions", 64),
     ("quarantinedBy", 256),
     ("recurrenceRule", 512),
     ("role", 64),
+    ("roles", 64),
     ("scope", 128),
     ("sku", 256),
     ("startCursor", 1_000),
@@ -63,7 +67,10 @@ const SHORT_TEXTS: [(&str, usize); 34] = [
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 12] = [
+const COUNTED_TEXTS: [&str; 15] = [
+    "Account.reason",
+    "Role.purpose",
+    "ShippedRole.purpose",
     "Location.address",
     "Product.description",
     "User.suspensionReason",

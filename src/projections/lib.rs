@@ -5,6 +5,7 @@ pub mod cursor;
 pub mod position;
 pub mod position_token;
 
+pub mod assignments;
 pub mod closed_locations;
 pub mod open_sagas;
 pub mod plan;

@@ -18,6 +18,16 @@ macro_rules! kinds {
                 public(PublicUserId "user_" UserNode), fact(User);
             EmailReservation = domain::access::email_reservation::EmailReservation,
                 public(), fact();
+            Administrators = domain::access::administrators::Administrators,
+                public(), fact();
+            Role = domain::access::role::Role,
+                public(PublicRoleId "role_" RoleNode), fact(Role);
+            Group = domain::access::group::Group,
+                public(PublicGroupId "group_" GroupNode), fact(Group);
+            Account = domain::access::account::Account,
+                public(PublicAccountId "account_" AccountNode), fact(Account);
+            Preferences = domain::access::preferences::Preferences,
+                public(PublicPreferencesId "preferences_" PreferencesNode), fact();
             Product = domain::products::product::Product,
                 public(PublicProductId "product_" ProductNode), fact(Product);
             PriceList = domain::products::price_list::PriceList,

@@ -114,12 +114,13 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 48] = [
+const STATES: [&str; 50] = [
     "ABORTED",
     "ARRIVED",
     "CLOSED",
     "CONFLICT",
     "DECLINED",
+    "DISSOLVED",
     "EMPTY",
     "ENDED",
     "EXISTS",
@@ -149,6 +150,7 @@ const STATES: [&str; 48] = [
     "REFUSED",
     "REGRESSED",
     "REQUIRED",
+    "RETIRED",
     "REUSED",
     "STALE",
     "TAKEN",

@@ -83,6 +83,20 @@ impl<C> FollowerRef<C> {
         Ok((query(&moment.content), moment.position.clone()))
     }
 
+    /// Answers at once, from what is published; nothing as long as that is what it knew when the last
+    /// node stopped.
+    pub fn look<T>(&self, query: impl FnOnce(&C) -> T) -> Option<T> {
+        let moment = self.0.current.load();
+        if !self.0.above_floor.load(Ordering::Acquire) {
+            match self.0.floor.get() {
+                Some(floor) if !moment.position.reaches(floor) => return None,
+                Some(_) => self.0.above_floor.store(true, Ordering::Release),
+                None => {}
+            }
+        }
+        Some(query(&moment.content))
+    }
+
     /// What it knew when the last node stopped, or nothing, is no answer to anybody.
     async fn come_above_floor(&self) -> Result<(), Fault>
     where

@@ -382,11 +382,11 @@ fn next_monday(today: NaiveDate) -> NaiveDate {
 
 async fn staff(client: &Client<'_>) -> Result<(), DemoError> {
     let support = user(client, "support@example.com", "Support desk", "en").await?;
-    let role = |user: &str, role: &str| json!({ "userId": user, "role": role, "scope": "shop" });
-    client.mutate("assignRole", "", "support", role(&support, "support_agent")).await?;
+    let role = |user: &str, role: &str| json!({ "userId": user, "role": role, "scope": "all" });
+    client.mutate("assignRole", "", "support", role(&support, "clerk")).await?;
     // With its role in the same breath it would not be the last thing made.
     let manager = user(client, LAST_EMAIL, "Shop manager", "en").await?;
-    client.mutate("assignRole", "", "manager", role(&manager, "shop_manager")).await.map(|_| ())
+    client.mutate("assignRole", "", "manager", role(&manager, "administrator")).await.map(|_| ())
 }
 
 fn text(value: &Value, pointer: &str) -> Result<String, DemoError> {

@@ -3,7 +3,13 @@
 pub mod permission;
 pub mod scope;
 pub mod shipped;
+pub mod role_name;
 pub mod belongs;
 
 pub mod email_reservation;
 pub mod user;
+pub mod administrators;
+pub mod role;
+pub mod group;
+pub mod account;
+pub mod preferences;

@@ -128,6 +128,16 @@ impl Permissions {
         Self(self.0 | other.0)
     }
 
+    #[must_use]
+    pub const fn with(self, permission: Permission) -> Self {
+        Self(self.0 | 1 << permission as u32)
+    }
+
+    #[must_use]
+    pub const fn without(self, permission: Permission) -> Self {
+        Self(self.0 & !(1 << permission as u32))
+    }
+
     /// What both have.
     #[must_use]
     pub const fn within(self, other: Self) -> Self {
@@ -151,7 +161,7 @@ impl Permissions {
 
 impl FromIterator<Permission> for Permissions {
     fn from_iter<I: IntoIterator<Item = Permission>>(all: I) -> Self {
-        all.into_iter().fold(Self::NONE, |set, permission| set.and(Self::of(&[permission])))
+        all.into_iter().fold(Self::NONE, |set, permission| set.with(permission))
     }
 }
 

@@ -1,29 +1,79 @@
-//! The context access in the API: users, their e-mail addresses and roles.
+//! The context access in the API: users, their e-mail addresses and roles; groups, accounts and
+//! preferences; and what was decided about whom.
 
+mod accounts;
+mod decisions;
+mod groups;
 mod mutation;
+mod pages;
+mod preferences;
 mod query;
 mod refusals;
+mod roles;
+mod scopes;
 mod types;
 
-pub use query::AccessQuery;
+pub use accounts::AccountNode;
+pub use groups::GroupNode;
+pub use preferences::PreferencesNode;
+pub use roles::RoleNode;
 pub use types::{UserNode, UserStanding};
 
 use async_graphql::MergedObject;
 
-use crate::guard::Need::{All, Some as Of};
+use crate::guard::Need::{All, Nothing, Some as Of};
 use crate::guard::Needs;
-use domain::access::permission::Permission::{RolesAssign, UsersRead, UsersWrite};
-use mutation::{RoleCommands, StandingCommands, UserUseCases};
+use accounts::{AccountCommands, AccountUseCases};
+use domain::access::permission::Permission::{
+    AccountsRead, AccountsWrite, DecisionsRead, GroupsRead, GroupsWrite, PreferencesRead,
+    PreferencesWrite, RolesAssign, RolesRead, RolesWrite, SchemaRead, UsersRead, UsersWrite,
+};
+use groups::{GroupCommands, GroupUseCases};
+use mutation::UserUseCases;
+use preferences::PreferenceUseCases;
+use roles::{RoleCommands, RoleUseCases};
 
 #[derive(MergedObject, Default)]
-pub struct AccessMutation(StandingCommands, RoleCommands, UserUseCases);
+pub struct AccessQuery(
+    query::UserQuery,
+    roles::RoleQuery,
+    groups::GroupQuery,
+    accounts::AccountQuery,
+    preferences::PreferenceQuery,
+    decisions::DecisionQuery,
+);
+
+#[derive(MergedObject, Default)]
+pub struct AccessMutation(
+    UserUseCases,
+    RoleCommands,
+    RoleUseCases,
+    GroupCommands,
+    GroupUseCases,
+    AccountCommands,
+    AccountUseCases,
+    PreferenceUseCases,
+);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(UsersRead), &["user", "users"]),
     (All(UsersRead), &["userByEmail"]),
-    (All(UsersWrite), &["registerUser"]),
+    (All(UsersWrite), &["registerUser", "suspendUser", "reinstateUser", "closeUser"]),
     (Of(UsersWrite), &["updateUserProfile", "changeUserEmail"]),
-    (All(UsersWrite), StandingCommands::FIELDS),
-    (All(RolesAssign), RoleCommands::FIELDS),
+    (Nothing, &["me", "checkPermission", "effectivePermissions"]),
+    (All(DecisionsRead), &["whoCan", "explainDecision"]),
+    (All(RolesRead), &["role", "roles", "administrators"]),
+    (Of(SchemaRead), &["shippedRoles", "permissions"]),
+    (All(RolesWrite), &["defineRole", "grantPermission"]),
+    (All(RolesWrite), RoleCommands::FIELDS),
+    (All(RolesAssign), &["assignRole", "revokeRole"]),
+    (All(GroupsRead), &["group", "groups"]),
+    (All(GroupsWrite), &["createGroup", "joinGroup"]),
+    (All(GroupsWrite), GroupCommands::FIELDS),
+    (Of(AccountsRead), &["account", "accounts"]),
+    (All(AccountsWrite), &["openAccount", "admitToAccount"]),
+    (All(AccountsWrite), AccountCommands::FIELDS),
+    (Of(PreferencesRead), &["preferences"]),
+    (Of(PreferencesWrite), &["setPreference", "clearPreference"]),
 ];

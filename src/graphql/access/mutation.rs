@@ -2,18 +2,15 @@
 
 use async_graphql::{Context, InputObject, Object};
 
-use super::UserNode;
+use super::types::UserPayload;
 use crate::errors::UserError;
 use crate::ids::PublicUserId;
-use crate::mutation::{Answer, Payload, change, inputs, made, mutations, payload, request};
-use crate::scalars::{Instant, Long};
+use crate::mutation::{Answer, Payload, Target, change, inputs, made, request};
+use crate::scalars::Long;
+use application::roles;
 use application::users::{self, Registration};
 use domain::access::user::{Command, DisplayName, User};
 use domain::email::EmailAddress;
-
-payload! {
-    UserPayload { user: UserNode = User }
-}
 
 #[derive(InputObject)]
 pub struct RegisterUserInput {
@@ -26,7 +23,7 @@ pub struct RegisterUserInput {
 }
 
 inputs! {
-    { user_id: PublicUserId } |input| input.user_id.into();
+    User { user_id: PublicUserId } |input| input.user_id.into();
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     UpdateUserProfileInput {
@@ -41,50 +38,41 @@ inputs! {
     UserReasonInput {
         reason: String
     }
-    AssignRoleInput {
-        /// Lower snake case.
-        role: String,
-        /// Where it holds; visible ASCII.
-        #[graphql(default = "*")]
-        scope: String,
-        /// Without end unless given.
-        valid_until: Option<Instant>
-    }
-    RevokeRoleInput {
-        role: String,
-        #[graphql(default = "*")]
-        scope: String
-    }
 }
-
-mutations! { StandingCommands {
-    fn suspend_user(input: UserReasonInput) -> UserPayload =
-        Command::Suspend { reason: input.reason };
-
-    fn reinstate_user(input: UserInput) -> UserPayload = Command::Reinstate {};
-
-    /// Closes an account for good; its e-mail address becomes free.
-    fn close_user(input: UserReasonInput) -> UserPayload = Command::Close { reason: input.reason };
-
-} }
-
-mutations! { RoleCommands {
-    /// Gives a role in a scope, or changes until when it holds.
-    fn assign_role(input: AssignRoleInput) -> UserPayload = Command::AssignRole {
-        role: input.role,
-        scope: input.scope,
-        valid_until: input.valid_until.map(|until| until.0),
-    };
-
-    fn revoke_role(input: RevokeRoleInput) -> UserPayload =
-        Command::RevokeRole { role: input.role, scope: input.scope };
-} }
 
 #[derive(Default)]
 pub struct UserUseCases;
 
 #[Object]
 impl UserUseCases {
+    async fn suspend_user(
+        &self,
+        context: &Context<'_>,
+        mut input: UserReasonInput,
+    ) -> Answer<UserPayload> {
+        let target = input.target(context).await?;
+        stand(context, target, Command::Suspend { reason: input.reason }).await
+    }
+
+    async fn reinstate_user(
+        &self,
+        context: &Context<'_>,
+        mut input: UserInput,
+    ) -> Answer<UserPayload> {
+        let target = input.target(context).await?;
+        stand(context, target, Command::Reinstate {}).await
+    }
+
+    /// Closes an account for good; its e-mail address becomes free.
+    async fn close_user(
+        &self,
+        context: &Context<'_>,
+        mut input: UserReasonInput,
+    ) -> Answer<UserPayload> {
+        let target = input.target(context).await?;
+        stand(context, target, Command::Close { reason: input.reason }).await
+    }
+
     /// Registers a user under an e-mail address that nobody else has.
     async fn register_user(
         &self,
@@ -115,7 +103,7 @@ impl UserUseCases {
             Ok(name) => name,
             Err(error) => return Ok(Some(UserPayload::refused(UserError::text(&error)))),
         };
-        let target = input.target();
+        let target = input.target(context).await?;
         let (user, request) = (target.id, target.request(context)?);
         let changed = users::change_profile(&request, user, display_name, input.locale).await;
         Ok(Some(UserPayload::new(user, change(changed)?)))
@@ -131,11 +119,18 @@ impl UserUseCases {
             Ok(email) => email,
             Err(error) => return Ok(Some(UserPayload::refused(error))),
         };
-        let target = input.target();
+        let target = input.target(context).await?;
         let user = target.id;
         let changed = users::change_email(&target.request(context)?, user, email).await;
         Ok(Some(UserPayload::new(user, change(changed)?)))
     }
+}
+
+/// The last administrator keeps his standing.
+async fn stand(context: &Context<'_>, target: Target, command: Command) -> Answer<UserPayload> {
+    let id = target.id;
+    let done = roles::stand(&target.request(context)?, id, command).await;
+    Ok(Some(UserPayload::new(id, change(done)?)))
 }
 
 fn email(text: &str) -> Result<EmailAddress, UserError> {

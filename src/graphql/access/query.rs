@@ -61,10 +61,10 @@ impl UserOrder {
 }
 
 #[derive(Default)]
-pub struct AccessQuery;
+pub struct UserQuery;
 
 #[Object]
-impl AccessQuery {
+impl UserQuery {
     /// A user, now or as they were.
     #[graphql(complexity = "past(&as_of) + child_complexity")]
     async fn user(

@@ -1,9 +1,10 @@
 //! Users as clients see them.
 
-use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result};
 
+use super::roles::AssignedRoleNode;
 use crate::context::{Loaded, opened, take_values};
-use crate::scalars::Instant;
+use crate::mutation::payload;
 use crate::texts::Text;
 use domain::access::user::{self, User};
 use domain::sealed::{Opened, Personal};
@@ -15,6 +16,10 @@ pub enum UserStanding {
     Suspended,
     /// For good.
     Closed,
+}
+
+payload! {
+    UserPayload { user: UserNode = User }
 }
 
 pub struct UserNode(pub Loaded<User>);
@@ -60,31 +65,9 @@ impl UserNode {
 
     /// The roles that were given and not revoked, those that ended included; at most 100.
     #[graphql(complexity = "5 * child_complexity + 1")]
-    async fn roles(&self, context: &Context<'_>) -> Result<Vec<RoleNode>> {
-        let now = self.0.at();
-        let state = self.0.state();
-        let scoped = state.roles.iter().flat_map(|(role, scopes)| {
-            scopes.iter().map(move |(scope, until)| RoleNode {
-                role: role.clone(),
-                scope: scope.clone(),
-                valid_until: until.map(Instant),
-                holds: state.has_role_at(role, scope, now),
-            })
-        });
-        let roles: Vec<_> = scoped.collect();
+    async fn roles(&self, context: &Context<'_>) -> Result<Vec<AssignedRoleNode>> {
+        let roles = AssignedRoleNode::all(&self.0);
         take_values(context, roles.len())?;
         Ok(roles)
     }
-}
-
-/// A role in a scope.
-#[derive(SimpleObject)]
-#[graphql(name = "AssignedRole")]
-pub struct RoleNode {
-    role: String,
-    scope: String,
-    /// Null: without end.
-    valid_until: Option<Instant>,
-    /// Whether the user has it now: only active users have any.
-    holds: bool,
 }

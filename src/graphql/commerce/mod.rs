@@ -25,7 +25,8 @@ pub struct CommerceMutation(OrderCommands, OrderUseCases);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
-    (Of(OrdersRead), &["order", "orders", "checkout", "checkouts"]),
+    (Of(OrdersRead), &["order", "orders", "checkout"]),
+    (All(OrdersRead), &["checkouts"]),
     (All(StatisticsRead), &["ordersByDay"]),
     (
         Of(OrdersWrite),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_graphql::{Context, InputObject, Object, OneofObject};
 
 use super::{CheckoutNode, OrderNode};
-use crate::errors::{INVALID_VALUE, UserError, coded};
+use crate::errors::{FORBIDDEN, INVALID_VALUE, UserError, coded};
+use crate::gate;
 use crate::ids::{
     PublicLocationId, PublicOrderId, PublicPriceListId, PublicProductId, PublicUserId,
     PublicVariantId,
@@ -16,9 +17,9 @@ use crate::mutation::{
 use crate::products::wanted_list;
 use crate::scalars::{Long, Natural};
 use application::orders::{self, Draft, WantedBuyer, WantedLine};
+use domain::access::permission::Permission::OrdersWrite;
 use domain::commerce::order::{Command, Order};
 use domain::email::EmailAddress;
-use domain::id::CustomerId;
 use sagas::checkout::{self, Checkout, checkout_id};
 
 payload! {
@@ -61,7 +62,7 @@ pub struct OrderLineInput {
 }
 
 inputs! {
-    { order_id: PublicOrderId } |input| input.order_id.into();
+    Order { order_id: PublicOrderId } |input| input.order_id.into();
     { expected_version: Option<Long>, idempotency_key: String };
 
     AddOrderLineInput {
@@ -120,7 +121,13 @@ impl OrderUseCases {
             Err(error) => return Ok(Some(OrderPayload::refused(error))),
         };
         let buyer = match input.buyer {
-            BuyerInput::UserId(user) => WantedBuyer::User(CustomerId::from(user)),
+            BuyerInput::UserId(user) => {
+                let user = gate::buyer(context, user.into());
+                WantedBuyer::User(user)
+            }
+            BuyerInput::GuestEmail(_) if !gate::grants(context).may_everywhere(OrdersWrite) => {
+                return Err(coded(FORBIDDEN, "to order for guests is not open to you"));
+            }
             BuyerInput::GuestEmail(email) => match EmailAddress::parse(&email) {
                 Ok(email) => WantedBuyer::Guest(email),
                 Err(error) => {
@@ -141,7 +148,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: AddOrderLineInput,
     ) -> Answer<OrderPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let line = WantedLine {
             product: input.product_id.into(),
@@ -159,7 +166,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: ChangeOrderLineInput,
     ) -> Answer<OrderPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let request = target.request(context)?;
         let changed = orders::change_line(&request, id, input.line.0, input.quantity.0).await;
@@ -178,7 +185,7 @@ impl OrderUseCases {
             let message = format!("input.waitMs: at most {}", orders::WAIT_MAX.as_millis());
             return Err(coded(INVALID_VALUE, message));
         }
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let placed = orders::place(&target.request(context)?, id, patience).await;
         Ok(Some(OrderPayload::new(id, change(placed)?)))
@@ -191,7 +198,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: OrderInput,
     ) -> Answer<OrderPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let repriced = orders::reprice(&target.request(context)?, id).await;
         Ok(Some(OrderPayload::new(id, change(repriced)?)))
@@ -203,7 +210,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: OrderInput,
     ) -> Answer<OrderPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let completed = orders::complete(&target.request(context)?, id).await;
         Ok(Some(OrderPayload::new(id, change(completed)?)))
@@ -215,7 +222,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: EndOrderInput,
     ) -> Answer<CheckoutPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         tell_checkout(context, target, checkout::Command::Abort { reason: input.reason }).await
     }
 
@@ -225,7 +232,7 @@ impl OrderUseCases {
         context: &Context<'_>,
         mut input: OrderInput,
     ) -> Answer<CheckoutPayload> {
-        tell_checkout(context, input.target(), checkout::Command::Retry).await
+        tell_checkout(context, input.target(context).await?, checkout::Command::Retry).await
     }
 }
 

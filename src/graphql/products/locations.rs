@@ -104,7 +104,7 @@ pub struct CreateLocationInput {
 }
 
 inputs! {
-    { location_id: PublicLocationId } |input| input.location_id.into();
+    Location { location_id: PublicLocationId } |input| input.location_id.into();
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     ReviseLocationInput {
@@ -173,7 +173,7 @@ async fn told(
     mut input: LocationInput,
     closed: bool,
 ) -> Answer<LocationPayload> {
-    let target = input.target();
+    let target = input.target(context).await?;
     let id = target.id;
     let done = set_closed(&target.request(context)?, id, closed).await;
     Ok(Some(LocationPayload::new(id, change(done)?)))

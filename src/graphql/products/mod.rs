@@ -63,7 +63,7 @@ pub const NEEDS: Needs = &[
     (All(PricesWrite), PriceListCommands::FIELDS),
     (All(LocationsWrite), &["createLocation", "closeLocation", "reopenLocation"]),
     (All(LocationsWrite), LocationCommands::FIELDS),
-    (Of(StockWrite), &["openStock", "receiveStock", "holdStock", "sellStock", "shipHold"]),
-    (Of(StockWrite), &["transferStock"]),
+    (All(StockWrite), &["openStock", "transferStock"]),
+    (Of(StockWrite), &["receiveStock", "holdStock", "sellStock", "shipHold"]),
     (Of(StockWrite), StockCommands::FIELDS),
 ];

@@ -30,7 +30,7 @@ pub struct CreateProductInput {
 }
 
 inputs! {
-    { product_id: PublicProductId } |input| input.product_id.into();
+    Product { product_id: PublicProductId } |input| input.product_id.into();
     {
         /// Required: a revision replaces what it has not seen otherwise.
         expected_version: Long, idempotency_key: Option<String>
@@ -44,7 +44,7 @@ inputs! {
 }
 
 inputs! {
-    { product_id: PublicProductId } |input| input.product_id.into();
+    Product { product_id: PublicProductId } |input| input.product_id.into();
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     ProductInput {}
@@ -56,7 +56,7 @@ inputs! {
 }
 
 inputs! {
-    { product_id: PublicProductId } |input| input.product_id.into();
+    Product { product_id: PublicProductId } |input| input.product_id.into();
     { expected_version: Option<Long>, idempotency_key: String };
 
     SetTaxRateInput {
@@ -119,7 +119,7 @@ impl ProductCreation {
         context: &Context<'_>,
         mut input: AddVariantInput,
     ) -> Answer<AddVariantPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let request = target.request(context)?;
         let made = PublicVariantId(request.new_name("addVariant"));

@@ -11,6 +11,7 @@ use crate::scalars::{Long, MoneyInput};
 use application::price_lists::{self, WantedList};
 use domain::money::Currency;
 use domain::products::price_list::{Command, PriceList, Terms};
+use domain::products::product::Product;
 
 payload! {
     PriceListPayload { price_list: PriceListNode = PriceList }
@@ -31,7 +32,7 @@ pub struct OpenPriceListInput {
 }
 
 inputs! {
-    { price_list_id: PublicPriceListId } |input| input.price_list_id.into();
+    PriceList { price_list_id: PublicPriceListId } |input| input.price_list_id.into();
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     RenamePriceListInput {
@@ -40,7 +41,7 @@ inputs! {
 }
 
 inputs! {
-    { product_id: PublicProductId } |input| input.product_id.into();
+    Product { product_id: PublicProductId } |input| input.product_id.into();
     { expected_version: Option<Long>, idempotency_key: String };
 
     SetPriceInput {
@@ -89,7 +90,7 @@ impl PriceUseCases {
         context: &Context<'_>,
         mut input: SetPriceInput,
     ) -> Answer<ProductPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let amount = match input.price.read() {
             Ok(amount) => amount,
@@ -108,7 +109,7 @@ impl PriceUseCases {
         context: &Context<'_>,
         mut input: RemovePriceInput,
     ) -> Answer<ProductPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let wanted = match wanted_list(input.price_list_id, input.currency.as_deref()) {
             Ok(wanted) => wanted,

@@ -61,7 +61,7 @@ impl TransferStockPayload {
 }
 
 inputs! {
-    { variant_id: PublicVariantId, location_id: PublicLocationId }
+    StockItem { variant_id: PublicVariantId, location_id: PublicLocationId }
     |input| stock_item_id(input.variant_id.into(), input.location_id.into());
     { expected_version: Option<Long>, idempotency_key: String };
 
@@ -174,7 +174,7 @@ impl StockUseCases {
         context: &Context<'_>,
         mut input: OpenStockInput,
     ) -> Answer<StockItemPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let (variant, location) = (input.variant_id.into(), input.location_id.into());
         let opened = stock::open(&target.request(context)?, variant, location).await;
@@ -187,7 +187,8 @@ impl StockUseCases {
         context: &Context<'_>,
         mut input: ReceiveStockInput,
     ) -> Answer<StockItemPayload> {
-        let (target, command) = (input.target(), Command::Receive { quantity: input.quantity.0 });
+        let (target, command) =
+            (input.target(context).await?, Command::Receive { quantity: input.quantity.0 });
         anew(context, target, input.variant_id, input.location_id, command).await
     }
 
@@ -197,7 +198,8 @@ impl StockUseCases {
         context: &Context<'_>,
         mut input: SellStockInput,
     ) -> Answer<StockItemPayload> {
-        let (target, command) = (input.target(), Command::Sell { quantity: input.quantity.0 });
+        let (target, command) =
+            (input.target(context).await?, Command::Sell { quantity: input.quantity.0 });
         anew(context, target, input.variant_id, input.location_id, command).await
     }
 
@@ -207,7 +209,7 @@ impl StockUseCases {
         context: &Context<'_>,
         mut input: HoldInput,
     ) -> Answer<StockItemPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let shipped = stock::ship(&target.request(context)?, id, input.hold_id.into()).await;
         Ok(Some(StockItemPayload::new(id, change(shipped)?)))
@@ -219,7 +221,7 @@ impl StockUseCases {
         context: &Context<'_>,
         mut input: HoldStockInput,
     ) -> Answer<HoldStockPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let request = target.request(context)?;
         let made = PublicHoldId(request.new_name("holdStock"));

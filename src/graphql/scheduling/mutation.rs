@@ -33,7 +33,7 @@ pub struct CreateCalendarInput {
 }
 
 inputs! {
-    { calendar_id: PublicCalendarId } |input| input.calendar_id.into();
+    Calendar { calendar_id: PublicCalendarId } |input| input.calendar_id.into();
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     SetOpeningHoursInput {
@@ -151,7 +151,7 @@ impl CalendarCreation {
         context: &Context<'_>,
         mut input: ScheduleEventInput,
     ) -> Answer<ScheduleEventPayload> {
-        let target = input.target();
+        let target = input.target(context).await?;
         let id = target.id;
         let request = target.request(context)?;
         let made = PublicEventId(request.new_name("scheduleEvent"));

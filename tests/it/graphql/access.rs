@@ -99,14 +99,14 @@ async fn settled(app: &TestApp, position: &Value) {
 async fn roles_are_given_for_a_time_and_taken() {
     let app = TestApp::start().await;
     let ada = register(&app, "ada@example.com").await;
-    let assign = json!({"userId": ada, "role": "clerk", "scope": "shelf", "validUntil": "2190-01-01T00:00:00+01:00"});
+    let assign = json!({"userId": ada, "role": "clerk", "scope": "location_00000000-0000-8000-8000-000000000007", "validUntil": "2190-01-01T00:00:00+01:00"});
     let payload =
         app.done("assignRole", assign, "user { roles { role scope validUntil holds } }").await;
-    let role = json!([{"role": "clerk", "scope": "shelf", "validUntil": "2189-12-31T23:00:00Z", "holds": true}]);
+    let role = json!([{"role": "clerk", "scope": "location_00000000-0000-8000-8000-000000000007", "validUntil": "2189-12-31T23:00:00Z", "holds": true}]);
     assert_eq!(payload["user"]["roles"], role);
     let past = json!({"userId": ada, "role": "clerk", "validUntil": "2001-01-01T00:00:00Z"});
     assert_eq!(app.refused("assignRole", past).await["code"], "ROLE_EXPIRED");
-    let revoke = json!({"userId": ada, "role": "clerk", "scope": "shelf"});
+    let revoke = json!({"userId": ada, "role": "clerk", "scope": "location_00000000-0000-8000-8000-000000000007"});
     app.done("revokeRole", revoke.clone(), "user { roles { role } }").await;
     assert_eq!(app.refused("revokeRole", revoke).await["code"], "ROLE_NOT_ASSIGNED");
     app.stop().await;

@@ -90,6 +90,12 @@ async fn lists(app: &TestApp) -> Vec<List> {
         short(app, &variant, location, on_hand).await;
     }
     let (room, hall) = (calendar(app, "Room").await, calendar(app, "Hall").await);
+    let made = json!({"name": "One", "idempotencyKey": "one"});
+    for mutation in ["defineRole", "createGroup", "openAccount"] {
+        let done = app.done(mutation, made.clone(), "position").await;
+        let position = app.position(done["position"].as_str().expect("a position"));
+        app.program.followers.registry().views.assignments.reached(&position).await;
+    }
     app.heads().await;
     let end = "{ pageInfo { endCursor } }";
     let plain = |name: &str| format!("{{ {name}(PAGE) {end} }}");
@@ -112,6 +118,9 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.orders", ordered("orders", "orderBy: {field: PLACED_AT}")),
         ("Query.checkouts", plain("checkouts")),
         ("Query.sagas", plain("sagas")),
+        ("Query.roles", plain("roles")),
+        ("Query.groups", plain("groups")),
+        ("Query.accounts", plain("accounts")),
         ("Query.products", plain("products")),
         ("Query.products", ordered("products", "orderBy: {field: CREATED_AT}")),
         ("Query.variants", plain("variants")),

@@ -115,15 +115,18 @@ async fn each_id_that_was_given_is_taken_back() {
     let ids = given_out(&world).await;
     let kinds: BTreeSet<&str> = ids.iter().map(|id| prefix_of(id)).collect();
     let expected = [
+        "account",
         "calendar",
         "checkout",
         "customer",
         "event",
+        "group",
         "hold",
         "location",
         "order",
         "price_list",
         "product",
+        "role",
         "stock",
         "transfer",
         "user",

@@ -226,6 +226,10 @@ impl World {
         let user = text(&app.done("registerUser", buyer, "id").await["id"]);
         let role = json!({"userId": user, "role": "clerk", "idempotencyKey": "r"});
         app.done("assignRole", role, "").await;
+        let make = json!({"name": "Sales", "idempotencyKey": "made"});
+        let made_role = text(&app.done("defineRole", make.clone(), "id").await["id"]);
+        let group = text(&app.done("createGroup", make.clone(), "id").await["id"]);
+        let account = text(&app.done("openAccount", make, "id").await["id"]);
         let line =
             json!({"productId": product, "variantId": variant, "locationId": SHELF, "quantity": 1});
         let draft = json!({"buyer": {"userId": user}, "currency": "EUR", "idempotencyKey": "o",
@@ -334,10 +338,29 @@ impl World {
             ),
             (
                 "assignRole",
-                json!({"userId": user, "role": "clerk", "scope": "*",
+                json!({"userId": user, "role": "clerk", "scope": "all",
                                   "validUntil": "2037-01-01T00:00:00Z"}),
             ),
-            ("revokeRole", json!({"userId": user, "role": "clerk", "scope": "*"})),
+            ("revokeRole", json!({"userId": user, "role": "clerk", "scope": "all"})),
+            (
+                "defineRole",
+                json!({"name": "Counter", "purpose": "sells", "permissions": ["orders.read"]}),
+            ),
+            ("describeRole", json!({"roleId": made_role, "name": "Till", "purpose": "sells"})),
+            ("grantPermission", json!({"roleId": made_role, "permission": "stock.read"})),
+            ("revokePermission", json!({"roleId": made_role, "permission": "stock.read"})),
+            ("createGroup", json!({"name": "North", "outerGroupId": group})),
+            ("renameGroup", json!({"groupId": group, "name": "South"})),
+            ("joinGroup", json!({"groupId": group, "userId": user})),
+            ("leaveGroup", json!({"groupId": group, "userId": user})),
+            ("openAccount", json!({"name": "Acme"})),
+            ("renameAccount", json!({"accountId": account, "name": "Acme Ltd"})),
+            ("admitToAccount", json!({"accountId": account, "userId": user})),
+            ("dismissFromAccount", json!({"accountId": account, "userId": user})),
+            ("suspendAccount", json!({"accountId": account, "reason": "unpaid"})),
+            ("reinstateAccount", json!({"accountId": account})),
+            ("setPreference", json!({"userId": user, "name": "theme", "value": "dark"})),
+            ("clearPreference", json!({"userId": user, "name": "theme"})),
             ("createCalendar", calendar),
             (
                 "setOpeningHours",
@@ -392,6 +415,9 @@ impl World {
             ("suspendUser", json!({"userId": user, "reason": "a complaint"})),
             ("reinstateUser", json!({"userId": user})),
             ("closeUser", json!({"userId": user, "reason": "wanted"})),
+            ("retireRole", json!({"roleId": made_role})),
+            ("dissolveGroup", json!({"groupId": group})),
+            ("closeAccount", json!({"accountId": account, "reason": "wanted"})),
             ("noOp", json!({})),
         ];
         let base = base.to_vec();
@@ -510,7 +536,10 @@ async fn every_mutation_is_tried() {
 }
 
 /// They say something more each time.
-const AGAIN: [&str; 13] = [
+const AGAIN: [&str; 16] = [
+    "defineRole",
+    "createGroup",
+    "openAccount",
     // The user stays as it is; the way to the address is walked again, for a try that ended on it.
     "changeUserEmail",
     "draftOrder",

@@ -12,6 +12,7 @@ mod locations;
 mod numbers;
 mod operations;
 mod outcomes;
+mod permissions;
 mod prices;
 pub mod products;
 mod promises;

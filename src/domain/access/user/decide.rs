@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::state::holds_at;
 use super::{
-    Command, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX, ROLE_BYTES_MAX, ROLES_MAX,
-    Refusal, SCOPE_BYTES_MAX, State, Status,
+    Command, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX, ROLES_MAX, Refusal, State,
+    Status,
 };
 use crate::aggregate::Context;
-use crate::text::{TextRule, is_token};
+use crate::text::TextRule;
 
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
 
@@ -103,20 +103,24 @@ fn decide_registered(
             Ok(vec![Event::UserClosed { reason: REASON.read(reason)?, email: profile.email.index }])
         }
         Command::AssignRole { role, scope, valid_until } => {
-            let (role, scope) = (read_role(role)?, read_scope(scope)?);
+            role.meaning().ok_or(Refusal::InvalidRole)?;
             if !holds_at(*valid_until, context.now) {
                 return Err(Refusal::RoleExpired);
             }
-            match state.role(&role, &scope) {
+            match state.role(role, scope) {
                 Some(known) if known == valid_until => return Ok(vec![]),
                 None if state.role_count() >= ROLES_MAX => return Err(Refusal::TooManyRoles),
                 _ => {}
             }
-            Ok(vec![Event::RoleAssigned { role, scope, valid_until: *valid_until }])
+            Ok(vec![Event::RoleAssigned {
+                role: role.clone(),
+                scope: *scope,
+                valid_until: *valid_until,
+            }])
         }
         Command::RevokeRole { role, scope } => {
             state.role(role, scope).ok_or(Refusal::RoleNotAssigned)?;
-            Ok(vec![Event::RoleRevoked { role: role.clone(), scope: scope.clone() }])
+            Ok(vec![Event::RoleRevoked { role: role.clone(), scope: *scope }])
         }
         Command::Register { .. } | Command::FenceReservation { .. } => illegal,
     }
@@ -138,24 +142,6 @@ fn read_locale(text: &str) -> Result<String, Refusal> {
     });
     if text.len() > LOCALE_BYTES_MAX || !subtags_are_sane {
         return Err(Refusal::InvalidLocale);
-    }
-    Ok(text.to_owned())
-}
-
-fn read_role(text: &str) -> Result<String, Refusal> {
-    let is_snake_case = text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if text.len() > ROLE_BYTES_MAX || !is_snake_case {
-        return Err(Refusal::InvalidRole);
-    }
-    Ok(text.to_owned())
-}
-
-fn read_scope(text: &str) -> Result<String, Refusal> {
-    if !is_token(text, SCOPE_BYTES_MAX) {
-        return Err(Refusal::InvalidScope);
     }
     Ok(text.to_owned())
 }

@@ -20,6 +20,8 @@ mod wire_tests;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::role_name::RoleName;
+use super::scope::Scope;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::email::SealedEmail;
 use crate::sealed::{BlindIndex, Sealed};
@@ -37,10 +39,6 @@ pub struct User;
 pub const REASON_CHARACTERS_MAX: usize = 500;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
 pub const LOCALE_BYTES_MAX: usize = 35;
-/// The longest name of a role, in bytes.
-pub const ROLE_BYTES_MAX: usize = 64;
-/// The longest scope of a role, in bytes.
-pub const SCOPE_BYTES_MAX: usize = 128;
 /// How many roles one user may have, expired ones included until they are revoked.
 pub const ROLES_MAX: usize = 100;
 
@@ -80,13 +78,13 @@ pub enum Command {
     },
     /// Gives a role in a scope, or changes until when it holds.
     AssignRole {
-        role: String,
-        scope: String,
+        role: RoleName,
+        scope: Scope,
         valid_until: Option<DateTime<Utc>>,
     },
     RevokeRole {
-        role: String,
-        scope: String,
+        role: RoleName,
+        scope: Scope,
     },
 }
 
@@ -122,13 +120,13 @@ pub enum Event {
         email: BlindIndex,
     },
     RoleAssigned {
-        role: String,
-        scope: String,
+        role: RoleName,
+        scope: Scope,
         valid_until: Option<DateTime<Utc>>,
     },
     RoleRevoked {
-        role: String,
-        scope: String,
+        role: RoleName,
+        scope: Scope,
     },
 }
 
@@ -148,10 +146,8 @@ pub enum Refusal {
     InvalidText(#[from] InvalidText),
     #[error("a locale is a language tag of at most {LOCALE_BYTES_MAX} bytes")]
     InvalidLocale,
-    #[error("a role is named in lower snake case, at most {ROLE_BYTES_MAX} bytes")]
+    #[error("no role is called so")]
     InvalidRole,
-    #[error("a scope has 1 to {SCOPE_BYTES_MAX} visible ASCII characters")]
-    InvalidScope,
     #[error("a role must end in the future")]
     RoleExpired,
     #[error("a user has at most {ROLES_MAX} roles")]
@@ -173,7 +169,6 @@ impl aggregate::Refusal for Refusal {
             Self::InvalidText(_) => "INVALID_TEXT",
             Self::InvalidLocale => "INVALID_LOCALE",
             Self::InvalidRole => "INVALID_ROLE",
-            Self::InvalidScope => "INVALID_SCOPE",
             Self::RoleExpired => "ROLE_EXPIRED",
             Self::TooManyRoles => "ROLES_TOO_MANY",
             Self::RoleNotAssigned => "ROLE_NOT_ASSIGNED",

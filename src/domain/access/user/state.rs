@@ -5,6 +5,8 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DisplayName, Event};
+use crate::access::role_name::RoleName;
+use crate::access::scope::Scope;
 use crate::email::SealedEmail;
 use crate::sealed::Sealed;
 
@@ -21,7 +23,7 @@ pub struct State {
     /// `None` until registered.
     pub profile: Option<Profile>,
     /// Role name, then scope, to the time until which it holds (`None`: no end).
-    pub roles: OrdMap<String, OrdMap<String, Option<DateTime<Utc>>>>,
+    pub roles: OrdMap<RoleName, OrdMap<Scope, Option<DateTime<Utc>>>>,
     /// The latest expiry of a reservation that was used or fenced. A command that carries a
     /// reservation must carry a later one: see `sagas::registration`.
     pub reservations_through: Option<DateTime<Utc>>,
@@ -44,17 +46,17 @@ impl State {
     }
 
     /// Whether the user has the role in exactly this scope at the time. Only active users have any.
-    pub fn has_role_at(&self, role: &str, scope: &str, time: DateTime<Utc>) -> bool {
+    pub fn has_role_at(&self, role: &RoleName, scope: Scope, time: DateTime<Utc>) -> bool {
         self.status() == Some(Status::Active)
             && self
                 .roles
                 .get(role)
-                .and_then(|scopes| scopes.get(scope))
+                .and_then(|scopes| scopes.get(&scope))
                 .is_some_and(|until| holds_at(*until, time))
     }
 
     /// The roles, with their scopes, that the user has at the time, in order. Only active users have any.
-    pub fn roles_at(&self, time: DateTime<Utc>) -> Vec<(&str, &str)> {
+    pub fn roles_at(&self, time: DateTime<Utc>) -> Vec<(&RoleName, Scope)> {
         if self.status() != Some(Status::Active) {
             return vec![];
         }
@@ -64,7 +66,7 @@ impl State {
                 scopes.iter().map(move |(scope, until)| (role, scope, until))
             })
             .filter(|(_, _, until)| holds_at(**until, time))
-            .map(|(role, scope, _)| (role.as_str(), scope.as_str()))
+            .map(|(role, scope, _)| (role, *scope))
             .collect()
     }
 
@@ -72,7 +74,7 @@ impl State {
         self.roles.values().map(OrdMap::len).sum()
     }
 
-    pub(super) fn role(&self, role: &str, scope: &str) -> Option<&Option<DateTime<Utc>>> {
+    pub(super) fn role(&self, role: &RoleName, scope: &Scope) -> Option<&Option<DateTime<Utc>>> {
         self.roles.get(role).and_then(|scopes| scopes.get(scope))
     }
 
@@ -93,7 +95,7 @@ impl State {
                 self.reservations_through = self.reservations_through.max(Some(*through));
             }
             Event::RoleAssigned { role, scope, valid_until } => {
-                self.roles.entry(role.clone()).or_default().insert(scope.clone(), *valid_until);
+                self.roles.entry(role.clone()).or_default().insert(*scope, *valid_until);
             }
             Event::RoleRevoked { role, scope } => {
                 if let Some(scopes) = self.roles.get_mut(role) {

@@ -6,7 +6,7 @@ use crate::testing::{index, noon, sealed_email, sealed_name, wire};
 use crate::text::TextProblem;
 
 fn commands() -> Vec<Command> {
-    let (role, scope) = ("clerk".to_owned(), "shop:1".to_owned());
+    let (role, scope) = (RoleName::read("clerk").expect("it ships"), Scope::All);
     vec![
         Command::Register {
             email: sealed_email("ada@example.com"),
@@ -20,7 +20,7 @@ fn commands() -> Vec<Command> {
         Command::Suspend { reason: "fraud".to_owned() },
         Command::Reinstate {},
         Command::Close { reason: "asked for it".to_owned() },
-        Command::AssignRole { role: role.clone(), scope: scope.clone(), valid_until: Some(noon()) },
+        Command::AssignRole { role: role.clone(), scope, valid_until: Some(noon()) },
         Command::RevokeRole { role, scope },
     ]
 }
@@ -33,7 +33,6 @@ fn refusals() -> Vec<Refusal> {
         InvalidText { field: "reason".to_owned(), problem: TextProblem::Empty }.into(),
         Refusal::InvalidLocale,
         Refusal::InvalidRole,
-        Refusal::InvalidScope,
         Refusal::RoleExpired,
         Refusal::TooManyRoles,
         Refusal::RoleNotAssigned,
@@ -49,7 +48,7 @@ fn answers() -> wire::Answers<User> {
         display_name: sealed_name("Ada"),
         locale: "en".to_owned(),
     };
-    let (role, scope) = ("clerk".to_owned(), "shop:1".to_owned());
+    let (role, scope) = (RoleName::read("clerk").expect("it ships"), Scope::All);
     let assigned = Event::RoleAssigned { role, scope, valid_until: Some(noon()) };
     wire::Answers::after(&[registered, assigned])
         .to(Version)

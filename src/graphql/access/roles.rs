@@ -1,0 +1,322 @@
+//! Roles in the API: those that ship, those that somebody makes, and who has one.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+
+use super::pages::{id_connection, page_of_ids};
+use super::scopes::{read_permission, read_role, read_scope, role_text};
+use super::types::UserPayload;
+use crate::context::{AsOf, Loaded, load, past};
+use crate::errors::UserError;
+use crate::ids::{PublicRoleId, PublicUserId};
+use crate::lists::views;
+use crate::mutation::{Answer, Payload, change, inputs, made, mutations, payload, request};
+use crate::rows::{Window, rows};
+use crate::scalars::{Instant, Long};
+use crate::texts::Text;
+use application::roles::{self, Given};
+use domain::access::permission::Permission;
+use domain::access::role::{Command, Role};
+use domain::access::shipped::{SHIPPED, ShippedRole};
+use domain::access::user::User;
+use domain::id::AggregateId;
+
+payload! {
+    RolePayload { role: RoleNode = Role }
+}
+
+id_connection!(RoleConnection, RoleEdge, RoleNode = Role);
+
+pub struct RoleNode(pub Loaded<Role>);
+
+/// A role that somebody made.
+#[Object(name = "Role")]
+impl RoleNode {
+    #[graphql(flatten)]
+    async fn aggregate(&self) -> &Loaded<Role> {
+        &self.0
+    }
+
+    async fn name(&self) -> Option<&str> {
+        self.0.state().details.as_ref().map(|details| details.name.as_str())
+    }
+
+    /// What it is for.
+    async fn purpose(&self) -> Option<Text<'_>> {
+        self.0.state().details.as_ref().map(|details| details.purpose.as_str().into())
+    }
+
+    /// What it permits, while it is not retired: `orders.read`, …
+    #[graphql(complexity = 5)]
+    async fn permissions(&self) -> Vec<&'static str> {
+        self.0.state().permissions.iter().map(Permission::name).collect()
+    }
+
+    /// It permits nothing any more, for ever.
+    async fn retired(&self) -> bool {
+        self.0.state().is_retired
+    }
+}
+
+/// A role that comes with the program.
+pub struct ShippedNode(&'static ShippedRole);
+
+#[Object(name = "ShippedRole")]
+impl ShippedNode {
+    async fn name(&self) -> &str {
+        self.0.name
+    }
+
+    async fn purpose(&self) -> Text<'_> {
+        self.0.purpose.into()
+    }
+
+    #[graphql(complexity = 5)]
+    async fn permissions(&self) -> Vec<&'static str> {
+        self.0.permissions.iter().map(Permission::name).collect()
+    }
+}
+
+#[derive(InputObject)]
+pub struct DefineRoleInput {
+    pub name: String,
+    #[graphql(default)]
+    pub purpose: String,
+    /// `orders.read`, …: see `permissions`.
+    #[graphql(default)]
+    pub permissions: Vec<String>,
+    pub idempotency_key: Option<String>,
+}
+
+inputs! {
+    Role { role_id: PublicRoleId } |input| input.role_id.into();
+    { expected_version: Option<Long>, idempotency_key: Option<String> };
+
+    DescribeRoleInput {
+        /// Unchanged if it is not given, like the other.
+        name: Option<String>,
+        purpose: Option<String>
+    }
+    PermissionInput {
+        /// `orders.read`, …: see `permissions`.
+        permission: String
+    }
+    RoleInput {}
+}
+
+inputs! {
+    User { user_id: PublicUserId } |input| input.user_id.into();
+    { expected_version: Option<Long>, idempotency_key: Option<String> };
+
+    AssignRoleInput {
+        /// The name of a role that ships, or the id of one that somebody made.
+        role: String,
+        /// About whose things: `all`, `own`, or the id of an account, a group or a location.
+        #[graphql(default = "all")]
+        scope: String,
+        /// Without end unless given.
+        valid_until: Option<Instant>
+    }
+    RevokeRoleInput {
+        role: String,
+        #[graphql(default = "all")]
+        scope: String
+    }
+}
+
+mutations! { RoleCommands {
+    /// Renames a role, or says anew what it is for.
+    fn describe_role(input: DescribeRoleInput) -> RolePayload =
+        Command::Describe { name: input.name, purpose: input.purpose };
+
+    /// Whoever has the role may do this no more.
+    fn revoke_permission(input: PermissionInput) -> RolePayload =
+        Command::Revoke { permission: read_permission(&input.permission)? };
+
+    /// The role permits nothing any more, whoever has it, for ever.
+    fn retire_role(input: RoleInput) -> RolePayload = Command::Retire {};
+} }
+
+#[derive(Default)]
+pub struct RoleUseCases;
+
+#[Object]
+impl RoleUseCases {
+    /// Makes a role. Nobody makes one that permits what he may not do himself.
+    async fn define_role(
+        &self,
+        context: &Context<'_>,
+        input: DefineRoleInput,
+    ) -> Answer<RolePayload> {
+        let mut permissions = Vec::new();
+        for (place, name) in input.permissions.iter().enumerate() {
+            match read_permission(name) {
+                Ok(permission) => permissions.push(permission),
+                Err(error) => {
+                    let error = error.within(&["permissions"]).at("permission", &place.to_string());
+                    return Ok(Some(RolePayload::refused(error)));
+                }
+            }
+        }
+        let request = request(context, input.idempotency_key, None)?;
+        made(roles::define(&request, input.name, input.purpose, permissions).await)
+    }
+
+    /// Whoever has the role may do this from now on.
+    async fn grant_permission(
+        &self,
+        context: &Context<'_>,
+        mut input: PermissionInput,
+    ) -> Answer<RolePayload> {
+        let target = input.target(context).await?;
+        let id = target.id;
+        let permission = match read_permission(&input.permission) {
+            Ok(permission) => permission,
+            Err(error) => return Ok(Some(RolePayload::new(id, Err(error)))),
+        };
+        let granted = roles::grant(&target.request(context)?, id, permission).await;
+        Ok(Some(RolePayload::new(id, change(granted)?)))
+    }
+
+    /// Gives a role about somebody's things, or changes until when it holds. Nobody gives what he may
+    /// not do himself about everything.
+    async fn assign_role(
+        &self,
+        context: &Context<'_>,
+        mut input: AssignRoleInput,
+    ) -> Answer<UserPayload> {
+        let target = input.target(context).await?;
+        let id = target.id;
+        let given = match given(&input.role, &input.scope) {
+            Ok(given) => given,
+            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+        };
+        let until = input.valid_until.map(|until| until.0);
+        let assigned = roles::assign(&target.request(context)?, id, given, until).await;
+        Ok(Some(UserPayload::new(id, change(assigned)?)))
+    }
+
+    /// Takes a role. The last administrator keeps his.
+    async fn revoke_role(
+        &self,
+        context: &Context<'_>,
+        mut input: RevokeRoleInput,
+    ) -> Answer<UserPayload> {
+        let target = input.target(context).await?;
+        let id = target.id;
+        let given = match given(&input.role, &input.scope) {
+            Ok(given) => given,
+            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+        };
+        let revoked = roles::revoke(&target.request(context)?, id, given).await;
+        Ok(Some(UserPayload::new(id, change(revoked)?)))
+    }
+}
+
+fn given(role: &str, scope: &str) -> std::result::Result<Given, UserError> {
+    Ok(Given { role: read_role(role)?, scope: read_scope(scope)? })
+}
+
+/// One thing that may be permitted.
+#[derive(SimpleObject)]
+#[graphql(name = "Permission")]
+pub struct PermissionNode {
+    /// `orders.read`: the sort of thing, and whether it is seen or changed.
+    name: &'static str,
+    /// The roles that ship and permit it.
+    #[graphql(complexity = 5)]
+    roles: Vec<&'static str>,
+}
+
+#[derive(Default)]
+pub struct RoleQuery;
+
+#[Object]
+impl RoleQuery {
+    /// A role that somebody made, now or as it was.
+    #[graphql(complexity = "past(&as_of) + child_complexity")]
+    async fn role(
+        &self,
+        context: &Context<'_>,
+        id: PublicRoleId,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<RoleNode>> {
+        Ok(load::<Role>(context, id.into(), as_of).await?.map(RoleNode))
+    }
+
+    /// The roles that somebody made, by their ids.
+    #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
+    async fn roles(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<RoleConnection> {
+        let window = Window { first, after, last, before, at_least: None };
+        let all = views(context).assignments.rows();
+        let ids = all.made_roles().map(|(id, _)| AggregateId(id)).collect();
+        Ok(RoleConnection(page_of_ids(context, window, "roles", ids)?))
+    }
+
+    /// The roles that come with the program.
+    #[graphql(complexity = "10 * child_complexity")]
+    async fn shipped_roles(&self) -> Vec<ShippedNode> {
+        SHIPPED.iter().map(ShippedNode).collect()
+    }
+
+    /// Everything that may be permitted.
+    #[graphql(complexity = "40 * child_complexity")]
+    async fn permissions(&self) -> Vec<PermissionNode> {
+        let node = |permission: &Permission| {
+            let roles = SHIPPED.iter().filter(|role| role.permissions.has(*permission));
+            PermissionNode { name: permission.name(), roles: roles.map(|role| role.name).collect() }
+        };
+        Permission::ALL.iter().map(node).collect()
+    }
+
+    /// Those who are administrators for good.
+    #[graphql(complexity = "100 * child_complexity")]
+    async fn administrators(&self, context: &Context<'_>) -> Result<Vec<super::UserNode>> {
+        use domain::access::administrators::{Administrators, administrators_id};
+        use domain::question::Whole;
+        let counted =
+            crate::context::engine(context).aggregate::<Administrators>(administrators_id());
+        let counted = counted.read(&Whole).await.map_err(|error| crate::errors::fault(&error))?;
+        let mut all = Vec::new();
+        for user in counted.answer.users {
+            all.extend(load::<User>(context, user, None).await?.map(super::UserNode));
+        }
+        Ok(all)
+    }
+}
+
+/// A role that a user was given.
+#[derive(SimpleObject)]
+#[graphql(name = "AssignedRole")]
+pub struct AssignedRoleNode {
+    /// The name of a role that ships, or the id of one that somebody made.
+    pub role: String,
+    /// About whose things: `all`, `own`, or the id of an account, a group or a location.
+    pub scope: String,
+    /// Null: without end.
+    pub valid_until: Option<Instant>,
+    /// Whether the user has it now: only active users have any.
+    pub holds: bool,
+}
+
+impl AssignedRoleNode {
+    /// The roles of a user, those that ended included.
+    pub fn all(user: &Loaded<User>) -> Vec<Self> {
+        let (state, now) = (user.state(), user.at());
+        let scoped = state.roles.iter().flat_map(|(role, scopes)| {
+            scopes.iter().map(move |(scope, until)| Self {
+                role: role_text(role),
+                scope: super::scopes::scope_text(*scope),
+                valid_until: until.map(Instant),
+                holds: state.has_role_at(role, *scope, now),
+            })
+        });
+        scoped.collect()
+    }
+}
