@@ -43,11 +43,18 @@ impl Principal {
         Self { identity: Identity::client("demo"), grants: Arc::new(Grants::everything()) }
     }
 
+    /// The program itself, where nobody else is there yet: may do everything.
+    pub fn installation() -> Self {
+        let identity = Arc::new(Identity::new(PrincipalKind::System, "installation"));
+        Self { identity, grants: Arc::new(Grants::everything()) }
+    }
+
     /// Sees what is public.
     pub fn anonymous() -> Self {
         let nobody = Identity::new(PrincipalKind::Guest, ANONYMOUS);
         Self { identity: Arc::new(nobody), grants: Arc::new(Grants::public()) }
     }
+
     /// He has not said who he is.
     pub fn is_anonymous(&self) -> bool {
         self.identity.kind == PrincipalKind::Guest && &*self.identity.subject == ANONYMOUS

@@ -1,6 +1,7 @@
 //! The composition root: turns the command line into work, and is, with what lies below it, the
 //! one place that names databases, the payment provider and the entrance.
 
+mod client;
 pub mod cluster;
 mod demo;
 pub mod entrance;

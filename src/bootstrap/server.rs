@@ -97,8 +97,7 @@ pub async fn serve_with(
         }
     }
     let program = Arc::new(builder.complete(node).await?);
-    let first = users::first(settings, builder).await?;
-    run(settings, entrance, (&program, joined), first, signals).await
+    run(settings, entrance, (&program, joined), builder, signals).await
 }
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
@@ -112,7 +111,7 @@ async fn run(
     settings: &Settings,
     mut entrance: Entrance,
     (program, joined): (&Arc<Program>, Option<Joined>),
-    first: Option<Made>,
+    builder: &NodeBuilder,
     signals: &Signals,
 ) -> Result<(), Failure> {
     let address = entrance.address;
@@ -120,7 +119,7 @@ async fn run(
     serve_metrics(settings)?;
     let telling = tokio::spawn(Arc::clone(&running).tell());
     let working = async {
-        become_ready(settings, address, program, (&running, first)).await?;
+        become_ready(settings, address, (program, builder), &running).await?;
         std::future::pending().await
     };
     let ended = tokio::select! {
@@ -171,8 +170,8 @@ fn serve_metrics(settings: &Settings) -> Result<(), Failure> {
 async fn become_ready(
     settings: &Settings,
     address: SocketAddr,
-    program: &Program,
-    (running, first): (&Running, Option<Made>),
+    (program, builder): (&Program, &NodeBuilder),
+    running: &Running,
 ) -> Result<(), Failure> {
     program.followers.caught_up().await;
     if settings.general.demo {
@@ -182,6 +181,10 @@ async fn become_ready(
             tracing::error!(error = %chain(&error), "the demo data could not be made whole");
         }
     }
+    let first = match settings.general.demo {
+        true => None,
+        false => users::first(builder, &program.schema()).await?,
+    };
     running.caught_up.store(true, Ordering::Release);
     let mut output = Output::default();
     output.line(&format!("listening on http://{address}/graphql"))?;

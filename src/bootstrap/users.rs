@@ -1,14 +1,17 @@
 //! `emporium user`: who signs in here, and tokens for whoever can read the master key. Works on the tables of
-//! sign-ins alone, so also beside a running server.
+//! sign-ins alone, so also beside a running server; roles are given by asking that server. Makes the first
+//! administrator.
 
 use serde_json::json;
 use uuid::Uuid;
 
-use auth::Identity;
+use auth::{Identity, Principal};
 use cli::output::Output;
-use cli::{Failure, StorageArguments, Subject, UserCommand};
+use cli::{Failure, StorageArguments, Subject, UserCommand, user};
 use config::Settings;
+use domain::access::shipped::ADMINISTRATOR;
 use domain::principal::PrincipalKind;
+use graphql::GraphqlSchema;
 use issuer::login_of;
 use issuer::passwords::Passwords;
 use persistence::cause::chain;
@@ -17,6 +20,7 @@ use persistence::journal::JournalError;
 use persistence::secrets::{Vault, master};
 use persistence::sign_ins::{Credential, SignInStore};
 
+use super::client::{Client, ClientError};
 use super::node::NodeBuilder;
 use super::{keys, proof, settings, written};
 
@@ -55,6 +59,10 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
             store.end_sessions_of(known.user, now).await.map_err(unwritten)?;
             print(&Made { login, user: known.user, password }, json)
         }
+        UserCommand::Grant { server, role, until, json } => {
+            user::grant(&server, &role, until.as_deref(), json).await
+        }
+        UserCommand::Revoke { server, role, json } => user::revoke(&server, &role, json).await,
         UserCommand::Token { storage, name, seconds } => {
             let (settings, store, vault) = open(&storage).await?;
             let identity = match name.parse::<Subject>() {
@@ -73,14 +81,33 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
     }
 }
 
-/// Makes an administrator where nobody can sign in yet.
-pub async fn first(settings: &Settings, builder: &NodeBuilder) -> Result<Option<Made>, Failure> {
+/// The address that the first administrator is registered under until he says another: nobody reads mail there.
+const FIRST_EMAIL: &str = "administrator@emporium.invalid";
+const FIRST_PREFIX: &str = "first-administrator";
+
+/// Makes an administrator where nobody can sign in yet: a user, his role, and last of all the password, so
+/// that what was begun and not ended is taken up at the next start.
+pub async fn first(builder: &NodeBuilder, schema: &GraphqlSchema) -> Result<Option<Made>, Failure> {
     let (store, vault) = builder.sign_ins();
-    if settings.general.demo || store.has_credentials().await.map_err(unwritten)? {
+    if store.has_credentials().await.map_err(unwritten)? {
         return Ok(None);
     }
+    let client = Client::new(schema, Principal::installation(), FIRST_PREFIX);
+    let registered = registered(&client).await;
+    let user = registered.map_err(|error| Failure::failed("making an administrator", error))?;
     // Of several nodes that start at once, one makes it.
-    make(&*store, vault, FIRST, Uuid::new_v4()).await
+    make(&*store, vault, FIRST, user).await
+}
+
+/// The user who is the first administrator.
+async fn registered(client: &Client<'_>) -> Result<Uuid, ClientError> {
+    let input = json!({ "email": FIRST_EMAIL, "displayName": "Administrator" });
+    let made = client.mutate("registerUser", "id", FIRST, input).await?;
+    let id = made["id"].as_str().unwrap_or_default().to_owned();
+    let input = json!({ "userId": id, "role": ADMINISTRATOR });
+    client.mutate("assignRole", "id", FIRST, input).await?;
+    let user = id.split_once('_').and_then(|(_, id)| Uuid::try_parse(id).ok());
+    user.ok_or_else(|| ClientError::Answer(made.to_string()))
 }
 
 type Opened = (Settings, std::sync::Arc<dyn SignInStore>, Vault);

@@ -13,6 +13,7 @@ pub mod saga;
 pub mod secret;
 pub mod shard;
 mod subject;
+pub mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -360,6 +361,29 @@ pub enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give a user a role, at a running server, by the token of somebody who may.
+    Grant {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[command(flatten)]
+        role: RoleArguments,
+        /// Until when he has it (RFC 3339); without end if it is not said.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a role from a user, at a running server.
+    Revoke {
+        #[command(flatten)]
+        server: ServerArguments,
+        #[command(flatten)]
+        role: RoleArguments,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print an access token, alone. Also beside a running server; needs the master key.
     Token {
         #[command(flatten)]
@@ -371,6 +395,20 @@ pub enum UserCommand {
         #[arg(long, value_name = "N", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         seconds: u32,
     },
+}
+
+/// A role of a user.
+#[derive(Args, Clone, Debug)]
+pub struct RoleArguments {
+    /// The user's id.
+    #[arg(value_name = "USER")]
+    pub user: Subject,
+    /// The name of a role that ships, or the id of one that somebody made.
+    #[arg(value_name = "ROLE")]
+    pub role: String,
+    /// About whose things: all, own, or the id of an account, a group or a location.
+    #[arg(long, value_name = "SCOPE", default_value = "all")]
+    pub scope: String,
 }
 
 #[derive(Debug, Subcommand)]

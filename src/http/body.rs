@@ -53,6 +53,12 @@ pub struct Parameters {
     pub variables: Variables,
 }
 
+/// A body that is longer than it may be.
+pub fn too_large(bytes_max: usize) -> Unreadable {
+    let message = format!("a body has at most {bytes_max} bytes");
+    Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message)
+}
+
 /// Reads a body of at most `bytes_max`, within `timeout`. `take` makes room for what is kept, before
 /// it is; a client that announces much and sends nothing holds nothing.
 pub async fn read(
@@ -74,7 +80,9 @@ pub async fn read(
             if length > DISCARDED_BYTES_MAX {
                 break;
             }
-            if length <= bytes_max {
+            if length > bytes_max {
+                body = BytesMut::new();
+            } else {
                 if length > taken {
                     let more = (length - taken).max(TAKEN_AT_ONCE).min(bytes_max - taken);
                     if !take(more) {
@@ -87,9 +95,7 @@ pub async fn read(
             }
         }
         if length > bytes_max {
-            let message = format!("a body has at most {bytes_max} bytes");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(Unreadable::new(status, "BODY_TOO_LARGE", message).into());
+            return Err(too_large(bytes_max).into());
         }
         Ok(body.freeze())
     };

@@ -61,6 +61,14 @@ pub async fn other_method(request: HttpRequest) -> HttpResponse {
     response
 }
 
+/// What somebody may send who has not said who he is: to look at what is public takes no more.
+const ANONYMOUS_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// How long a body is said to be.
+fn announced(request: &HttpRequest) -> Option<usize> {
+    text(request, header::CONTENT_LENGTH)?.parse().ok()
+}
+
 /// What the head of a request came to.
 struct LetIn {
     media_type: MediaType,
@@ -105,7 +113,14 @@ impl<'a> Asked<'a> {
         }
         let limits = &self.shared.limits;
         let take = |bytes| visit.take_body(bytes);
-        let read = body::read(payload, limits.body_bytes_max, limits.body_timeout(), take);
+        let anonymous_max =
+            if principal.is_anonymous() { ANONYMOUS_BODY_BYTES_MAX } else { usize::MAX };
+        let bytes_max = limits.body_bytes_max.min(anonymous_max);
+        if principal.is_anonymous() && announced(self.request).is_some_and(|all| all > bytes_max) {
+            // Nothing is read of it: nobody is known to whom that would be owed.
+            return self.head.refuse(media_type, &body::too_large(bytes_max));
+        }
+        let read = body::read(payload, bytes_max, limits.body_timeout(), take);
         let body = match read.await {
             Ok(body) => body,
             Err(Unread::NoRoom) => return self.head.turn_away(media_type),
@@ -143,8 +158,7 @@ impl<'a> Asked<'a> {
             return Err(head.refuse(media_type, &refusal));
         }
         let brought = bearer::brought(request.headers());
-        let is_nobody = brought == Brought::Nothing && !shared.demo;
-        if is_nobody || brought == Brought::Malformed {
+        if brought == Brought::Malformed {
             return Err(head.unauthenticated(media_type));
         }
         let Some(behind) = shared.opening.behind() else {
@@ -156,7 +170,9 @@ impl<'a> Asked<'a> {
         };
         let principal = match brought {
             Brought::Token(token) => bearer::principal(behind, token).await,
-            Brought::Nothing | Brought::Malformed => Ok(Principal::demo()),
+            Brought::Nothing if shared.demo => Ok(Principal::demo()),
+            Brought::Nothing => Ok(behind.schema.access().anonymous()),
+            Brought::Malformed => Err(Unverified::Invalid),
         };
         match principal {
             Ok(principal) => Ok(LetIn { media_type, visit, principal }),

@@ -3,7 +3,6 @@
 //! Everything has an idempotency key of its own, and the last thing that is made tells a later
 //! start that all of it is there. A start that was interrupted goes on where it was.
 
-mod client;
 mod goods;
 
 use std::net::SocketAddr;
@@ -14,10 +13,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::client::{Client, ClientError};
 use actors::aggregate_ref::Engine;
 use actors::core::CommandMeta;
 use auth::Principal;
-use client::{Client, DemoError};
 use domain::commerce::order::{self, Order};
 use goods::{GOODS, Good, LOCATIONS, RETAIL, Variant};
 use graphql::GraphqlSchema;
@@ -32,13 +31,16 @@ const CUSTOMERS: usize = 8;
 /// Registered last: whoever finds it finds everything.
 const LAST_EMAIL: &str = "manager@example.com";
 
+/// What stands before each idempotency key.
+const KEY_PREFIX: &str = "demo-data-1";
+
 /// Makes what is missing.
 pub async fn prepare(
     schema: &GraphqlSchema,
     engine: &Engine,
     followers: &Followers,
-) -> Result<(), DemoError> {
-    let client = Client::new(schema);
+) -> Result<(), ClientError> {
+    let client = Client::new(schema, Principal::demo(), KEY_PREFIX);
     if client.user(LAST_EMAIL).await?.is_some() {
         tracing::info!("the demo data is there");
         return Ok(());
@@ -78,7 +80,7 @@ struct Sellable {
 }
 
 /// The ids of the places that keep stock.
-async fn locations(client: &Client<'_>) -> Result<Vec<String>, DemoError> {
+async fn locations(client: &Client<'_>) -> Result<Vec<String>, ClientError> {
     let mut ids = Vec::new();
     for (name, kind, address) in LOCATIONS {
         let input =
@@ -93,7 +95,7 @@ async fn product(
     client: &Client<'_>,
     good: &Good,
     shelves: &[String],
-) -> Result<Vec<Sellable>, DemoError> {
+) -> Result<Vec<Sellable>, ClientError> {
     let key = good.variants[0].sku;
     let input =
         json!({ "name": good.name, "family": good.family, "description": good.description });
@@ -117,7 +119,7 @@ async fn variant(
     product: &str,
     variant: &Variant,
     shelves: &[String],
-) -> Result<String, DemoError> {
+) -> Result<String, ClientError> {
     let input = json!({ "productId": product, "sku": variant.sku, "name": variant.name });
     let made = client.mutate("addVariant", "variantId", variant.sku, input).await?;
     let id = text(&made, "/variantId")?;
@@ -139,7 +141,7 @@ async fn variant(
 }
 
 /// Prices with tax inside, beside the default ones, which are net.
-async fn retail(client: &Client<'_>, catalogue: &[&Sellable]) -> Result<(), DemoError> {
+async fn retail(client: &Client<'_>, catalogue: &[&Sellable]) -> Result<(), ClientError> {
     let input = json!({ "name": "Retail, tax included", "currency": "EUR", "priceMode": "GROSS" });
     let opened = client.mutate("openPriceList", "priceList { id }", "retail", input).await?;
     let list = text(&opened, "/priceList/id")?;
@@ -161,7 +163,7 @@ fn sold<'a>(catalogue: &[&'a Sellable], sku: &str) -> &'a Sellable {
     sold.expect("goods of the demo shop are named")
 }
 
-async fn customers(client: &Client<'_>) -> Result<Vec<String>, DemoError> {
+async fn customers(client: &Client<'_>) -> Result<Vec<String>, ClientError> {
     let mut ids = Vec::new();
     for number in 1..=CUSTOMERS {
         let email = format!("customer-{number}@example.com");
@@ -179,7 +181,7 @@ async fn user(
     email: &str,
     name: &str,
     locale: &str,
-) -> Result<String, DemoError> {
+) -> Result<String, ClientError> {
     let input = json!({ "email": email, "displayName": name, "locale": locale });
     // A key is kept as it is: nothing personal stands in it.
     let made = client.mutate("registerUser", "user { id }", name, input).await?;
@@ -207,7 +209,7 @@ async fn orders(
     catalogue: &[&Sellable],
     customers: &[String],
     shelf: &str,
-) -> Result<(), DemoError> {
+) -> Result<(), ClientError> {
     use Until::{CancelledByBuyer, CheckedOut, Completed, Draft, Expired};
     let wanted: [Wanted; 13] = [
         (&[("ESP-250", 2), ("MUG-BLU", 4)], "EUR", Completed),
@@ -264,7 +266,7 @@ async fn orders(
 }
 
 /// Ships whatever an order is about.
-async fn ship(client: &Client<'_>, order: &str, key: &str) -> Result<(), DemoError> {
+async fn ship(client: &Client<'_>, order: &str, key: &str) -> Result<(), ClientError> {
     for (number, claim) in client.claims(order).await?.into_iter().enumerate() {
         client.mutate("shipHold", "", &format!("{key}-{number}"), claim).await?;
     }
@@ -272,12 +274,13 @@ async fn ship(client: &Client<'_>, order: &str, key: &str) -> Result<(), DemoErr
 }
 
 /// Ends a draft as time would: no client can.
-async fn expire(engine: &Engine, order: &str, key: &str) -> Result<(), DemoError> {
-    let refused = |reason: String| DemoError::Answer(format!("{order} does not expire: {reason}"));
+async fn expire(engine: &Engine, order: &str, key: &str) -> Result<(), ClientError> {
+    let refused =
+        |reason: String| ClientError::Answer(format!("{order} does not expire: {reason}"));
     let id = PublicOrderId::read(order).ok_or_else(|| refused("no id of an order".to_owned()))?;
     let meta = CommandMeta {
         command_id: Uuid::now_v7(),
-        key: Some(client::key("expire", key).into()),
+        key: Some(format!("{KEY_PREFIX}-expire-{key}").into()),
         correlation_id: Uuid::now_v7(),
         cause: None,
         principal: Principal::demo().identity,
@@ -293,7 +296,7 @@ async fn checked_out(
     client: &Client<'_>,
     followers: &Followers,
     order: &str,
-) -> Result<(), DemoError> {
+) -> Result<(), ClientError> {
     let mut changes = followers.views().orders.follower.changes();
     let ended = async {
         loop {
@@ -303,7 +306,7 @@ async fn checked_out(
                 return Ok(());
             }
             if changes.changed().await.is_err() {
-                return Err(DemoError::Answer("the views ended".to_owned()));
+                return Err(ClientError::Answer("the views ended".to_owned()));
             }
         }
     };
@@ -317,7 +320,7 @@ async fn checked_out(
     }
 }
 
-async fn calendars(client: &Client<'_>) -> Result<(), DemoError> {
+async fn calendars(client: &Client<'_>) -> Result<(), ClientError> {
     let monday = next_monday(Utc::now().date_naive());
     let at = |day: u64, time: &str| format!("{}T{time}:00", monday + Days::new(day));
     let weekdays = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"];
@@ -349,7 +352,7 @@ async fn calendar(
     input: Value,
     weekdays: &[&str],
     spans: &[(u16, u16)],
-) -> Result<String, DemoError> {
+) -> Result<String, ClientError> {
     let made = client.mutate("createCalendar", "calendar { id }", key, input).await?;
     let id = text(&made, "/calendar/id")?;
     let span = |(opens, closes): &(u16, u16)| json!({ "opens": opens, "closes": closes });
@@ -368,7 +371,7 @@ async fn book(
     start: &str,
     duration: &str,
     recurrence: Option<Value>,
-) -> Result<(), DemoError> {
+) -> Result<(), ClientError> {
     let timing =
         json!({ "start": start, "length": { "duration": duration }, "recurrence": recurrence });
     let input = json!({ "calendarId": calendar, "title": title, "timing": timing });
@@ -380,7 +383,7 @@ fn next_monday(today: NaiveDate) -> NaiveDate {
     today + Days::new(u64::from(7 - since_monday))
 }
 
-async fn staff(client: &Client<'_>) -> Result<(), DemoError> {
+async fn staff(client: &Client<'_>) -> Result<(), ClientError> {
     let support = user(client, "support@example.com", "Support desk", "en").await?;
     let role = |user: &str, role: &str| json!({ "userId": user, "role": role, "scope": "all" });
     client.mutate("assignRole", "", "support", role(&support, "clerk")).await?;
@@ -389,10 +392,10 @@ async fn staff(client: &Client<'_>) -> Result<(), DemoError> {
     client.mutate("assignRole", "", "manager", role(&manager, "administrator")).await.map(|_| ())
 }
 
-fn text(value: &Value, pointer: &str) -> Result<String, DemoError> {
+fn text(value: &Value, pointer: &str) -> Result<String, ClientError> {
     match value.pointer(pointer) {
         Some(Value::String(text)) => Ok(text.clone()),
-        _ => Err(DemoError::Answer(format!("no {pointer} in {value}"))),
+        _ => Err(ClientError::Answer(format!("no {pointer} in {value}"))),
     }
 }
 

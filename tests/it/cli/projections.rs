@@ -207,7 +207,7 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
         let (shard, seq): (u16, u64) = (shard.parse().expect("one"), seq.parse().expect("one"));
         let reached = format!(
             "SELECT CAST(seq AS CHAR) FROM follower_positions \
-             WHERE follower = 'stock_1_1' AND shard = {shard} AND seq >= {seq}"
+             WHERE follower LIKE 'stock\\__\\_1' AND shard = {shard} AND seq >= {seq}"
         );
         let watched = database.location.clone();
         eventually("a row", || {

@@ -101,11 +101,13 @@ async fn a_server_says_one_line_is_alone_and_stops_clean() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_demo_everybody_is_refused() {
+async fn without_demo_nobody_sees_more_than_the_catalogue() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(directory.path(), &[]);
     let reply = server.ask("{ serverInfo { name } }", json!({})).await.expect("an answer");
     assert_eq!(reply["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{reply}");
+    let reply = server.ask("{ products(first: 1) { totalCount } }", json!({})).await;
+    assert_eq!(reply.expect("an answer")["data"], json!({ "products": { "totalCount": 0 } }));
 }
 
 /// Mutations in flight when the process dies.

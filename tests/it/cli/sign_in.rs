@@ -195,6 +195,60 @@ async fn operators_let_somebody_sign_in_beside_a_running_server_and_give_another
     assert!(code.is_some());
 }
 
+/// What somebody is answered, by the token that a command prints.
+async fn answered(server: &Server, token: &str, query: &str) -> Value {
+    let client = Client::builder().no_proxy().build().expect("a client");
+    let request = client.post(&server.url).bearer_auth(token).json(&json!({ "query": query }));
+    request.send().await.expect("the server answers").json().await.expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_administrator_gives_roles_and_takes_them_and_stays_one() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let place = directory.path();
+    let server = Server::start(place, &[]);
+    let token = |name: &str| {
+        let (status, out, errors) = run(place, &["user", "token", name]);
+        assert_eq!(status, 0, "{errors}");
+        out.trim_end().to_owned()
+    };
+    let admin = token("administrator");
+    let told = answered(&server, &admin, "{ me { id email } administrators { id } }").await;
+    let own = text(&told["data"]["me"], "id").to_owned();
+    assert_eq!(told["data"]["administrators"], json!([{ "id": own }]), "{told}");
+
+    let register = "mutation { registerUser(input: {email: \"ada@example.com\", \
+                    displayName: \"Ada\"}) { id userErrors { code } } }";
+    let made = answered(&server, &admin, register).await;
+    let ada = text(&made["data"]["registerUser"], "id").to_owned();
+    let of_ada = token(&ada);
+    let asked = "{ operations { shards { epoch } } }";
+    let code = |told: &Value| told["errors"][0]["extensions"]["code"].clone();
+    assert_eq!(code(&answered(&server, &of_ada, asked).await), "FORBIDDEN");
+
+    let user = |token: &str, what: &str, of: &str, role: &str| {
+        let there = ["--url", &server.url, "--token", token];
+        run(place, &[&["user", what, of, role], there.as_slice()].concat())
+    };
+    // Nobody gives himself what he has not.
+    let (status, _, errors) = user(&of_ada, "grant", &ada, "operator");
+    assert_eq!(status, 1, "{errors}");
+    let (status, out, errors) = user(&admin, "grant", &ada, "operator");
+    assert_eq!((status, out.contains("operator is given")), (0, true), "{errors}");
+    let until = Instant::now() + PATIENCE;
+    while code(&answered(&server, &of_ada, asked).await) != Value::Null {
+        assert!(Instant::now() < until, "she does not become an operator");
+    }
+    let (status, _, errors) = user(&admin, "revoke", &ada, "operator");
+    assert_eq!(status, 0, "{errors}");
+    while code(&answered(&server, &of_ada, asked).await) != "FORBIDDEN" {
+        assert!(Instant::now() < until, "she stays an operator");
+    }
+    let (status, _, errors) = user(&admin, "revoke", &own, "administrator");
+    assert_eq!(status, 1, "{errors}");
+    assert!(errors.contains("ADMINISTRATOR_REQUIRED"), "{errors}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_issuer_says_what_it_is_and_pages_keep_their_rules() {
     let directory = tempfile::tempdir().expect("a temporary directory");

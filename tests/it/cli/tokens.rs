@@ -8,7 +8,7 @@ use super::process::{Server, run};
 const USER: &str = "0192f3c1-0000-7000-8000-00000000000a";
 
 async fn ask(server: &Server, authorization: &[&str]) -> Response {
-    let body = json!({ "query": "{ __typename }" });
+    let body = json!({ "query": "{ serverInfo { name } }" });
     let request = Client::new().post(&server.url).json(&body);
     let request =
         authorization.iter().fold(request, |it, value| it.header("authorization", *value));

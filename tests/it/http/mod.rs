@@ -167,13 +167,20 @@ async fn requests_beyond_the_bound_are_turned_away_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_let_in_without_the_demo() {
+async fn without_the_demo_nobody_sees_more_than_the_catalogue() {
     let app = TestApp::start_with(false).await;
-    for query in ["{ serverInfo { name } }", MUTATION, "{ __schema { types { name } } }", "{"] {
+    for query in ["{ serverInfo { name } }", MUTATION, "{ __schema { types { name } } }"] {
         let request = app.post().json(&json!({"query": query}));
         let refused = (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED".to_owned());
         assert_eq!(app.refusal(request).await, refused, "{query}");
     }
+    let request = app.post().json(&json!({"query": "{ products(first: 1) { totalCount } }"}));
+    let reply = request.send().await.expect("a reply");
+    assert_eq!(reply.status(), StatusCode::OK);
+    // Whoever looks at what is public needs no megabyte for it.
+    let long = format!("{{ products(first: 1) {{ totalCount }} }} #{}", "x".repeat(64 << 10));
+    let (status, code) = app.refusal(app.post().json(&json!({"query": long}))).await;
+    assert_eq!((status, code.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"));
     app.stop().await;
 }
 

@@ -12,44 +12,50 @@ use graphql::{Call, GraphqlSchema};
 /// How often one thing is asked for at most.
 const TRIES_MAX: u32 = 60;
 
-/// What stands before each idempotency key.
-const KEY_PREFIX: &str = "demo-data-1";
-
-/// Why the demo data could not be made.
+/// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub enum ClientError {
     #[error("{mutation} ({key}) was refused: {reason}")]
     Refused { mutation: String, key: String, reason: String },
     #[error("an unexpected answer: {0}")]
     Answer(String),
 }
 
-pub(super) struct Client<'a> {
+/// See the module.
+pub struct Client<'a> {
     schema: &'a GraphqlSchema,
+    principal: Principal,
+    /// What stands before each idempotency key.
+    prefix: &'static str,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(schema: &'a GraphqlSchema) -> Self {
-        Self { schema }
+    pub fn new(schema: &'a GraphqlSchema, principal: Principal, prefix: &'static str) -> Self {
+        Self { schema, principal, prefix }
+    }
+
+    /// The idempotency key of one thing that is done.
+    pub fn key(&self, what: &str, to: &str) -> String {
+        format!("{}-{what}-{to}", self.prefix)
     }
 
     /// Sends a mutation, whose input type is named after it, under a key of its own; returns what
     /// is selected of its payload.
-    pub(super) async fn mutate(
+    pub async fn mutate(
         &self,
         mutation: &str,
         selection: &str,
         key: &str,
         mut input: Value,
-    ) -> Result<Value, DemoError> {
-        let key = self::key(mutation, key);
+    ) -> Result<Value, ClientError> {
+        let key = self.key(mutation, key);
         input["idempotencyKey"] = json!(key);
         let input_type = input_type(mutation);
         let document = format!(
             "mutation($input: {input_type}!) {{ \
              payload: {mutation}(input: $input) {{ {selection} userErrors {{ code message }} }} }}"
         );
-        let refused = |reason: String| DemoError::Refused {
+        let refused = |reason: String| ClientError::Refused {
             mutation: mutation.to_owned(),
             key: key.clone(),
             reason,
@@ -63,29 +69,30 @@ impl<'a> Client<'a> {
     }
 
     /// The id of the user who has an e-mail address.
-    pub(super) async fn user(&self, email: &str) -> Result<Option<String>, DemoError> {
+    pub async fn user(&self, email: &str) -> Result<Option<String>, ClientError> {
         let document = "query($email: String!) { userByEmail(email: $email) { id } }".to_owned();
         let data =
-            self.send(document, json!({ "email": email })).await.map_err(DemoError::Answer)?;
+            self.send(document, json!({ "email": email })).await.map_err(ClientError::Answer)?;
         Ok(data.pointer("/userByEmail/id").and_then(Value::as_str).map(str::to_owned))
     }
 
-    pub(super) async fn order_status(&self, order: &str) -> Result<String, DemoError> {
+    pub async fn order_status(&self, order: &str) -> Result<String, ClientError> {
         let document = "query($id: ID!) { order(id: $id) { status } }".to_owned();
-        let data = self.send(document, json!({ "id": order })).await.map_err(DemoError::Answer)?;
+        let data =
+            self.send(document, json!({ "id": order })).await.map_err(ClientError::Answer)?;
         let status = data.pointer("/order/status").and_then(Value::as_str);
-        status.map(str::to_owned).ok_or_else(|| DemoError::Answer(data.to_string()))
+        status.map(str::to_owned).ok_or_else(|| ClientError::Answer(data.to_string()))
     }
 
     /// What each line of an order claims, as `shipHold` takes it.
-    pub(super) async fn claims(&self, order: &str) -> Result<Vec<Value>, DemoError> {
+    pub async fn claims(&self, order: &str) -> Result<Vec<Value>, ClientError> {
         let document =
             "query($id: ID!) { order(id: $id) { lines { variantId locationId holdId } } }";
         let asked = self.send(document.to_owned(), json!({ "id": order })).await;
-        let mut data = asked.map_err(DemoError::Answer)?;
+        let mut data = asked.map_err(ClientError::Answer)?;
         match data.pointer_mut("/order/lines").map(Value::take) {
             Some(Value::Array(lines)) => Ok(lines),
-            _ => Err(DemoError::Answer(data.to_string())),
+            _ => Err(ClientError::Answer(data.to_string())),
         }
     }
 
@@ -98,7 +105,7 @@ impl<'a> Client<'a> {
                 query: query.clone(),
                 operation_name: None,
                 variables: Variables::from_json(variables.clone()),
-                principal: Some(Principal::demo()),
+                principal: Some(self.principal.clone()),
                 correlation_id: Uuid::now_v7(),
                 trace: None,
                 read_only: false,
@@ -122,11 +129,6 @@ fn retry_after(error: &ServerError) -> Option<Duration> {
         async_graphql::Value::Number(pause) => pause.as_u64().map(Duration::from_millis),
         _ => None,
     }
-}
-
-/// The idempotency key of one thing that is done.
-pub(super) fn key(what: &str, to: &str) -> String {
-    format!("{KEY_PREFIX}-{what}-{to}")
 }
 
 /// `createProduct` takes a `CreateProductInput`; some that say nothing more than which aggregate
