@@ -2,7 +2,7 @@
 //! himself about everything; and one administrator stays.
 //!
 //! The role of an administrator is a user's like any other; the
-//! [administrators](domain::access::administrators) count those who have it for good. One is counted when
+//! [administrators] count those who have it for good. One is counted when
 //! he has it, and discounted before he loses it.
 
 use chrono::{DateTime, Utc};

@@ -84,6 +84,16 @@ fn shares_null(data: &Value, one: &[Value], other: &[Value]) -> bool {
     }
 }
 
+/// They compare arguments as they would be printed, so that an empty string and an empty block string are
+/// two; the specification compares what they mean.
+fn is_one_string_in_two_forms(query: &str, why: &str) -> bool {
+    let query = query.replace("\\\"\"\"", "");
+    let blocks: Vec<&str> = query.split("\"\"\"").collect();
+    let has_empty_block = blocks.iter().skip(1).step_by(2).any(|block| block.trim().is_empty());
+    let has_empty = blocks.iter().step_by(2).any(|rest| rest.contains("\"\""));
+    why.contains("differing arguments") && has_empty_block && has_empty
+}
+
 fn report(differences: &[(u64, Value, String)], compared: usize) {
     println!("{compared} documents compared, {} differ", differences.len());
     for (seed, request, difference) in differences.iter().take(8) {
@@ -134,6 +144,7 @@ fn what_is_valid_for_the_schema_of_the_shop_is_what_graphql_js_takes() {
         });
         let difference = match (&ours, &theirs.refused) {
             (Ok(()), None) | (Err(_), Some(_)) => continue,
+            (Ok(()), Some(why)) if is_one_string_in_two_forms(query, why) => continue,
             (Ok(()), Some(why)) => format!("they refuse ({why}), we take it"),
             (Err(error), None) => format!("we refuse ({}), they take it", error.message),
         };

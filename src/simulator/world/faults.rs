@@ -61,7 +61,9 @@ impl World {
         let nodes = self.places.len();
         let lives = |node: &usize| self.places[*node].node.is_some();
         let living: Vec<usize> = (0..nodes).filter(lives).collect();
-        if living.is_empty() {
+        // Nothing is placed among those of one name: they cannot all be members, and who sees another of
+        // his name ends.
+        if living.is_empty() || self.same_names {
             return;
         }
         let placed = (0..self.terms.shards).map(|_| living[self.random.index(living.len())]);
