@@ -28,7 +28,11 @@ pub struct Api(reqwest::Client);
 
 impl Api {
     pub fn new() -> Self {
-        let client = reqwest::Client::builder().timeout(ANSWERED_WITHIN).build();
+        // What the server may be closing, because it was idle, is not used again.
+        let client = reqwest::Client::builder()
+            .timeout(ANSWERED_WITHIN)
+            .pool_idle_timeout(Duration::from_secs(1))
+            .build();
         Self(client.expect("a client can be made"))
     }
 
