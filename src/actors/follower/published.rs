@@ -73,8 +73,11 @@ impl<C> FollowerRef<C> {
     where
         C: Send + Sync,
     {
-        if !self.0.above_floor.load(Ordering::Acquire) {
-            self.come_above_floor().await?;
+        // What it knew when the last node stopped, or nothing, is no answer to anybody.
+        if !self.is_above_floor()
+            && let Some(floor) = self.0.floor.get()
+        {
+            self.wait_for(floor).await?;
         }
         if let Some(at_least) = at_least {
             self.wait_for(at_least).await?;
@@ -86,27 +89,20 @@ impl<C> FollowerRef<C> {
     /// Answers at once, from what is published; nothing as long as that is what it knew when the last
     /// node stopped.
     pub fn look<T>(&self, query: impl FnOnce(&C) -> T) -> Option<T> {
-        let moment = self.0.current.load();
-        if !self.0.above_floor.load(Ordering::Acquire) {
-            match self.0.floor.get() {
-                Some(floor) if !moment.position.reaches(floor) => return None,
-                Some(_) => self.0.above_floor.store(true, Ordering::Release),
-                None => {}
-            }
-        }
-        Some(query(&moment.content))
+        self.is_above_floor().then(|| query(&self.0.current.load().content))
     }
 
-    /// What it knew when the last node stopped, or nothing, is no answer to anybody.
-    async fn come_above_floor(&self) -> Result<(), Fault>
-    where
-        C: Send + Sync,
-    {
-        if let Some(floor) = self.0.floor.get() {
-            self.wait_for(floor).await?;
+    /// Whether it has come to where the logs were when this node began, if that was said.
+    fn is_above_floor(&self) -> bool {
+        if self.0.above_floor.load(Ordering::Acquire) {
+            return true;
+        }
+        let Some(floor) = self.0.floor.get() else { return true };
+        let is_above = self.0.current.load().position.reaches(floor);
+        if is_above {
             self.0.above_floor.store(true, Ordering::Release);
         }
-        Ok(())
+        is_above
     }
 
     async fn wait_for(&self, at_least: &Position) -> Result<(), Fault>

@@ -251,7 +251,7 @@ async fn orders(
                 let input = json!({ "orderId": order, "reason": "ordered by mistake" });
                 client.mutate("cancelOrder", "", &key, input).await?;
             }
-            Expired => expire(engine, &order, &key).await?,
+            Expired => expire(engine, &order, client.key("expire", &key)).await?,
             CheckedOut | Completed => {
                 client.mutate("placeOrder", "", &key, same.clone()).await?;
                 checked_out(client, followers, &order).await?;
@@ -274,13 +274,13 @@ async fn ship(client: &Client<'_>, order: &str, key: &str) -> Result<(), ClientE
 }
 
 /// Ends a draft as time would: no client can.
-async fn expire(engine: &Engine, order: &str, key: &str) -> Result<(), ClientError> {
+async fn expire(engine: &Engine, order: &str, key: String) -> Result<(), ClientError> {
     let refused =
         |reason: String| ClientError::Answer(format!("{order} does not expire: {reason}"));
     let id = PublicOrderId::read(order).ok_or_else(|| refused("no id of an order".to_owned()))?;
     let meta = CommandMeta {
         command_id: Uuid::now_v7(),
-        key: Some(format!("{KEY_PREFIX}-expire-{key}").into()),
+        key: Some(key.into()),
         correlation_id: Uuid::now_v7(),
         cause: None,
         principal: Principal::demo().identity,
