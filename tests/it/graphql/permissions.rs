@@ -10,7 +10,7 @@ use emporium::auth::{Grants, Principal};
 use emporium::domain::access::shipped::{CUSTOMER, SHIPPED, shipped};
 use emporium::domain::principal::{Principal as Identity, PrincipalKind};
 use emporium::graphql::guard::{TABLES, needs};
-use emporium::graphql::{Call, GraphqlSchema, Outcome};
+use emporium::graphql::{Call, Outcome};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -139,24 +139,22 @@ fn documents() -> Vec<(String, String)> {
     all
 }
 
-/// The API as one principal meets it.
-struct Asking {
-    schema: GraphqlSchema,
-}
-
-impl Asking {
-    fn of(app: &TestApp) -> Self {
-        Self { schema: app.program.schema() }
-    }
-
+/// The API as one principal meets it. Whoever asks sees what was done before: every follower has it.
+impl TestApp {
     /// A user, with what he may do at this moment.
     fn user(&self, id: &Value) -> Principal {
         let id = id.as_str().and_then(|id| id.strip_prefix("user_")).expect("a user's id");
         let identity = Identity::new(PrincipalKind::User, id);
-        self.schema.access().principal(Arc::new(identity))
+        self.program.schema().access().principal(Arc::new(identity))
     }
 
-    async fn call(&self, principal: &Principal, query: &str, variables: Value) -> (Outcome, Value) {
+    async fn call_as(
+        &self,
+        principal: &Principal,
+        query: &str,
+        variables: Value,
+    ) -> (Outcome, Value) {
+        self.heads().await;
         let variables = serde_json::from_value(variables).expect("variables");
         let call = Call {
             query: query.to_owned(),
@@ -168,13 +166,13 @@ impl Asking {
             read_only: false,
             scope: None,
         };
-        let reply = self.schema.execute(call).await;
+        let reply = self.program.schema().execute(call).await;
         (reply.outcome, serde_json::to_value(&reply.response).expect("a reply is JSON"))
     }
 
     /// The data of what must not fail.
-    async fn data(&self, principal: &Principal, query: &str, variables: Value) -> Value {
-        let (_, mut reply) = self.call(principal, query, variables).await;
+    async fn data_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
+        let (_, mut reply) = self.call_as(principal, query, variables).await;
         assert!(reply.get("errors").is_none(), "{query}: {reply}");
         reply["data"].take()
     }
@@ -183,14 +181,13 @@ impl Asking {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_matrix_says_is_what_happens() {
     let app = TestApp::start().await;
-    let asking = Asking::of(&app);
     let (matrix, mut tried) = (matrix(), 0);
     for (field, document) in documents() {
         let cells = matrix.get(&field).unwrap_or_else(|| panic!("{field} stands in no table"));
         for ((role, principal), cell) in roles().iter().zip(cells) {
             // Where a variable is needed that is not given, it comes no further; what matters is which
             // of the two ends it.
-            let (outcome, reply) = asking.call(principal, &document, json!({})).await;
+            let (outcome, reply) = app.call_as(principal, &document, json!({})).await;
             let was_let_in = !matches!(outcome, Outcome::Forbidden | Outcome::Unauthenticated);
             assert_eq!(was_let_in, *cell != "–", "{role}: {document}: {reply}");
             let is_unauthenticated = outcome == Outcome::Unauthenticated;
@@ -204,7 +201,6 @@ async fn what_the_matrix_says_is_what_happens() {
 
 struct Shop {
     app: TestApp,
-    asking: Asking,
     product: String,
     variant: String,
     ada: Value,
@@ -233,17 +229,11 @@ impl Shop {
                               "quantity": 1});
             let input = json!({"buyer": {"userId": user}, "currency": "EUR", "lines": [line],
                                "idempotencyKey": user});
-            let drafted = app.done("draftOrder", input, "id position").await;
-            app.data(
-                "query($at: Position) { orders(atLeast: $at) { totalCount } }",
-                json!({"at": drafted["position"]}),
-            )
-            .await;
+            let drafted = app.done("draftOrder", input, "id").await;
             orders.push(drafted["id"].clone());
         }
         let (of_bob, of_ada) = (orders.remove(1), orders.remove(0));
-        let asking = Asking::of(&app);
-        Self { app, asking, product, variant, ada, bob, of_ada, of_bob }
+        Self { app, product, variant, ada, bob, of_ada, of_bob }
     }
 
     /// Waits until what a mutation did is known to whoever decides.
@@ -263,33 +253,33 @@ impl Shop {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_anothers_answers_as_if_it_did_not_exist() {
     let shop = Shop::open().await;
-    let ada = shop.asking.user(&shop.ada);
+    let ada = shop.app.user(&shop.ada);
     let never = "order_00000000-0000-8000-8000-00000000abcd";
     let query = "query($id: ID!) {
         order(id: $id) { id } node(id: $id) { id } checkout(orderId: $id) { id } }";
-    let own = shop.asking.data(&ada, query, json!({"id": shop.of_ada})).await;
+    let own = shop.app.data_as(&ada, query, json!({"id": shop.of_ada})).await;
     assert_eq!(own["order"]["id"], shop.of_ada);
-    let others = shop.asking.call(&ada, query, json!({"id": shop.of_bob})).await;
-    let nobodys = shop.asking.call(&ada, query, json!({"id": never})).await;
+    let others = shop.app.call_as(&ada, query, json!({"id": shop.of_bob})).await;
+    let nobodys = shop.app.call_as(&ada, query, json!({"id": never})).await;
     assert_eq!(others, nobodys);
     assert_eq!(others.1["data"], json!({"order": null, "node": null, "checkout": null}));
     // By list, by count and by a filter that names whose it is.
     let list = "query($where: OrderWhere) {
         orders(where: $where) { totalCount edges { node { id } } pageInfo { hasNextPage } } }";
-    let told = shop.asking.data(&ada, list, json!({})).await;
+    let told = shop.app.data_as(&ada, list, json!({})).await;
     assert_eq!(told["orders"]["totalCount"], 1);
     assert_eq!(told["orders"]["edges"], json!([{"node": {"id": shop.of_ada}}]));
     let of_bob = json!({"where": {"userId": {"eq": shop.bob}}});
-    let told = shop.asking.data(&ada, list, of_bob).await;
+    let told = shop.app.data_as(&ada, list, of_bob).await;
     assert_eq!((&told["orders"]["totalCount"], &told["orders"]["edges"]), (&json!(0), &json!([])));
     let users = "{ users { totalCount edges { node { id } } } }";
-    let told = shop.asking.data(&ada, users, json!({})).await;
+    let told = shop.app.data_as(&ada, users, json!({})).await;
     assert_eq!(told["users"]["edges"], json!([{"node": {"id": shop.ada}}]));
     // A cursor of one list is none into another's rows.
     let page = "query($after: String) { orders(after: $after) { edges { cursor node { id } } } }";
     let all = shop.app.data(page, json!({})).await;
     for edge in all["orders"]["edges"].as_array().expect("edges") {
-        let told = shop.asking.data(&ada, page, json!({"after": edge["cursor"]})).await;
+        let told = shop.app.data_as(&ada, page, json!({"after": edge["cursor"]})).await;
         for edge in told["orders"]["edges"].as_array().expect("edges") {
             assert_eq!(edge["node"]["id"], shop.of_ada);
         }
@@ -300,7 +290,7 @@ async fn what_is_anothers_answers_as_if_it_did_not_exist() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_anothers_is_changed_as_if_it_did_not_exist() {
     let shop = Shop::open().await;
-    let ada = shop.asking.user(&shop.ada);
+    let ada = shop.app.user(&shop.ada);
     let never = json!("order_00000000-0000-8000-8000-00000000abcd");
     let line = json!({"productId": shop.product, "variantId": shop.variant, "locationId": SHELF,
                       "quantity": 1});
@@ -329,7 +319,7 @@ async fn what_is_anothers_is_changed_as_if_it_did_not_exist() {
                 "mutation M($input: {of}) {{ {mutation}(input: $input) {{
                 id version position userErrors {{ code message path }} }} }}"
             );
-            replies.push(shop.asking.call(&ada, &query, json!({"input": input})).await);
+            replies.push(shop.app.call_as(&ada, &query, json!({"input": input})).await);
         }
         assert_eq!(replies[0], replies[1], "{mutation}");
         let errors = replies[0].1["data"][mutation]["userErrors"].as_array();
@@ -344,22 +334,22 @@ async fn what_is_anothers_is_changed_as_if_it_did_not_exist() {
     let draft = json!({"buyer": {"userId": shop.bob}, "currency": "EUR", "idempotencyKey": "his"});
     let query = "mutation($input: DraftOrderInput!) { draftOrder(input: $input) {
         id userErrors { code } } }";
-    let told = shop.asking.data(&ada, query, json!({"input": draft})).await;
+    let told = shop.app.data_as(&ada, query, json!({"input": draft})).await;
     assert_eq!(told["draftOrder"]["userErrors"][0]["code"], "USER_NOT_FOUND");
     let query = "mutation($input: UpdateUserProfileInput!) { updateUserProfile(input: $input) {
         userErrors { code } } }";
     for (user, errors) in [(&shop.bob, json!([{"code": "USER_NOT_FOUND"}])), (&shop.ada, json!([]))]
     {
         let input = json!({"input": {"userId": user, "displayName": "Eve"}});
-        let told = shop.asking.data(&ada, query, input).await;
+        let told = shop.app.data_as(&ada, query, input).await;
         assert_eq!(told["updateUserProfile"]["userErrors"], errors);
     }
     let query = "mutation($input: SetPreferenceInput!) { setPreference(input: $input) {
         preferences { value(name: \"theme\") } userErrors { code } } }";
     let set = |user: &Value| json!({"input": {"userId": user, "name": "theme", "value": "dark"}});
-    let told = shop.asking.data(&ada, query, set(&shop.ada)).await;
+    let told = shop.app.data_as(&ada, query, set(&shop.ada)).await;
     assert_eq!(told["setPreference"]["preferences"]["value"], "dark");
-    let (_, told) = shop.asking.call(&ada, query, set(&shop.bob)).await;
+    let (_, told) = shop.app.call_as(&ada, query, set(&shop.bob)).await;
     assert_eq!(told["errors"][0]["extensions"]["code"], "FORBIDDEN");
     shop.app.stop().await;
 }
@@ -374,12 +364,12 @@ fn emporium_input(mutation: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_open_what_they_are_about_until_they_are_taken() {
     let shop = Shop::open().await;
-    let (app, asking) = (&shop.app, &shop.asking);
+    let app = &shop.app;
     let order = "query($id: ID!) { order(id: $id) { id } }";
     let of_bob = json!({"id": shop.of_bob});
     let sees = async || {
-        let ada = asking.user(&shop.ada);
-        asking.data(&ada, order, of_bob.clone()).await["order"] != Value::Null
+        let ada = app.user(&shop.ada);
+        app.data_as(&ada, order, of_bob.clone()).await["order"] != Value::Null
     };
     assert!(!sees().await);
     shop.assign(&shop.ada, "clerk", "all").await;
@@ -416,13 +406,13 @@ async fn who_is_suspended_has_what_anybody_has() {
     let shop = Shop::open().await;
     let reason = json!({"userId": shop.ada, "reason": "fraud"});
     shop.known(&shop.app.done("suspendUser", reason, "position").await).await;
-    let ada = shop.asking.user(&shop.ada);
-    let (outcome, _) = shop.asking.call(&ada, "{ orders { totalCount } }", json!({})).await;
+    let ada = shop.app.user(&shop.ada);
+    let (outcome, _) = shop.app.call_as(&ada, "{ orders { totalCount } }", json!({})).await;
     assert_eq!(outcome, Outcome::Forbidden);
     let done = shop.app.done("reinstateUser", json!({"userId": shop.ada}), "position").await;
     shop.known(&done).await;
-    let ada = shop.asking.user(&shop.ada);
-    let (outcome, _) = shop.asking.call(&ada, "{ orders { totalCount } }", json!({})).await;
+    let ada = shop.app.user(&shop.ada);
+    let (outcome, _) = shop.app.call_as(&ada, "{ orders { totalCount } }", json!({})).await;
     assert_eq!(outcome, Outcome::Executed);
     shop.app.stop().await;
 }
@@ -430,11 +420,11 @@ async fn who_is_suspended_has_what_anybody_has() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gives_more_than_he_has_and_one_administrator_stays() {
     let shop = Shop::open().await;
-    let (app, asking) = (&shop.app, &shop.asking);
+    let app = &shop.app;
     let define = json!({"name": "Head of staff", "permissions": ["roles.assign", "users.read"]});
     let head = app.done("defineRole", define, "id").await["id"].take();
     shop.assign(&shop.ada, head.as_str().expect("an id"), "all").await;
-    let ada = asking.user(&shop.ada);
+    let ada = app.user(&shop.ada);
     let query = "mutation($input: AssignRoleInput!) { assignRole(input: $input) {
         userErrors { code } } }";
     for (role, errors) in [
@@ -443,7 +433,7 @@ async fn nobody_gives_more_than_he_has_and_one_administrator_stays() {
         (head.as_str().expect("an id"), json!([])),
     ] {
         let input = json!({"input": {"userId": shop.ada, "role": role}});
-        assert_eq!(asking.data(&ada, query, input).await["assignRole"]["userErrors"], errors);
+        assert_eq!(app.data_as(&ada, query, input).await["assignRole"]["userErrors"], errors);
     }
     let revoke = |user: &Value| json!({"userId": user, "role": "administrator"});
     for user in [&shop.ada, &shop.bob] {
@@ -477,7 +467,7 @@ async fn nobody_gives_more_than_he_has_and_one_administrator_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_are_told_with_their_reasons() {
     let shop = Shop::open().await;
-    let (app, asking) = (&shop.app, &shop.asking);
+    let app = &shop.app;
     shop.assign(&shop.ada, "clerk", "all").await;
     let query = "query($user: ID!, $thing: ID) {
         explainDecision(permission: \"orders.read\", userId: $user, resource: $thing) {
@@ -494,17 +484,17 @@ async fn decisions_are_told_with_their_reasons() {
     both.sort_by_key(Value::to_string);
     assert_eq!(who, both, "whose it is, and who was given it");
     // Whoever asks is told of himself, and of nobody else.
-    let bob = asking.user(&shop.bob);
+    let bob = app.user(&shop.bob);
     let check = "query($thing: ID, $user: ID) {
         checkPermission(permission: \"orders.read\", resource: $thing, userId: $user) }";
     for (thing, may) in [(&shop.of_bob, true), (&shop.of_ada, false)] {
-        let told = asking.data(&bob, check, json!({"thing": thing})).await;
+        let told = app.data_as(&bob, check, json!({"thing": thing})).await;
         assert_eq!(told["checkPermission"], may);
     }
-    let (_, told) = asking.call(&bob, check, json!({"user": shop.ada})).await;
+    let (_, told) = app.call_as(&bob, check, json!({"user": shop.ada})).await;
     assert_eq!(told["errors"][0]["extensions"]["code"], "FORBIDDEN");
     let effective = "{ me { id } effectivePermissions { permission reason { role scope } } }";
-    let told = asking.data(&bob, effective, json!({})).await;
+    let told = app.data_as(&bob, effective, json!({})).await;
     assert_eq!(told["me"]["id"], shop.bob);
     let own = json!({"permission": "orders.read", "reason": {"role": "customer", "scope": "own"}});
     assert!(told["effectivePermissions"].as_array().expect("a list").contains(&own));
@@ -514,13 +504,13 @@ async fn decisions_are_told_with_their_reasons() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_see_their_account_while_it_is_open() {
     let shop = Shop::open().await;
-    let (app, asking) = (&shop.app, &shop.asking);
+    let app = &shop.app;
     let account = app.done("openAccount", json!({"name": "Acme"}), "id").await["id"].take();
     let member = json!({"accountId": account, "userId": shop.ada});
     let query = "query($id: ID!) { account(id: $id) { name memberCount }
         accounts { totalCount } }";
     let sees = async |user: &Value| {
-        let told = asking.data(&asking.user(user), query, json!({"id": account})).await;
+        let told = app.data_as(&app.user(user), query, json!({"id": account})).await;
         (told["account"]["name"].clone(), told["accounts"]["totalCount"].clone())
     };
     assert_eq!(sees(&shop.ada).await, (Value::Null, json!(0)));
@@ -539,7 +529,7 @@ async fn members_see_their_account_while_it_is_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn drafts_of_products_are_shown_to_those_who_make_them() {
     let shop = Shop::open().await;
-    let (app, asking) = (&shop.app, &shop.asking);
+    let app = &shop.app;
     let draft = json!({"name": "Secret", "family": "pots", "description": ""});
     let made = app.done("createProduct", draft, "id position").await;
     let query = "query($id: ID!, $at: Position) { product(id: $id) { name } node(id: $id) { id }
@@ -548,7 +538,7 @@ async fn drafts_of_products_are_shown_to_those_who_make_them() {
     let told = app.data(query, variables.clone()).await;
     assert_eq!(told["product"]["name"], "Secret");
     assert!(told["products"].to_string().contains("Secret"));
-    let told = asking.data(&Principal::anonymous(), query, variables).await;
+    let told = app.data_as(&Principal::anonymous(), query, variables).await;
     assert_eq!((&told["product"], &told["node"]), (&Value::Null, &Value::Null));
     assert!(!told["products"].to_string().contains("Secret"), "{told}");
     shop.app.stop().await;
