@@ -34,7 +34,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     let sale = Arc::new(Ask { body: Box::new(body), expected: b"\"userErrors\":[]" });
     for _ in 0..settings.rounds() {
         let window = Window::after(settings.warm_up(), settings.short_window());
-        let alone = load(&server.address, &sale, 1, window).await;
+        let alone = load(&server.site, &sale, 1, window).await;
         samples.push(kind, SALE_ALONE, alone.quantile_ms(0.5));
         let alone = checkouts(&server, 1, 1, seconds).await;
         samples.push(kind, ALONE, alone.p50_ms);
@@ -70,7 +70,8 @@ struct Run {
 async fn checkouts(server: &Server, clients: u32, spread: u32, seconds: u32) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
     command.args(["load", "checkout", "--json", "-"]);
-    command.args(["--url", &format!("http://{}/graphql", server.address)]);
+    command.args(["--url", &format!("http://{}/graphql", server.site.address)]);
+    command.env("EMPORIUM_TOKEN", &server.site.token);
     for (flag, number) in [("--clients", clients), ("--spread", spread), ("--seconds", seconds)] {
         command.args([flag, &number.to_string()]);
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::http::{Ask, Connection, find, load};
+use crate::http::{Ask, Connection, Site, find, load};
 use crate::place::{Kind, MASTER_KEY, Place, Places};
 use crate::samples::{Samples, Window};
 use crate::settings::Settings;
@@ -31,7 +31,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
         for callers in CALLERS {
             for (name, ask) in &asks {
                 let window = Window::after(settings.warm_up(), settings.short_window());
-                let tally = load(&server.address, ask, callers, window).await;
+                let tally = load(&server.site, ask, callers, window).await;
                 samples.push(kind, &format!("{name}: {callers} callers"), tally.rate(&window));
                 let p99 = format!("{name}, p99: {callers} callers");
                 samples.push(kind, &p99, tally.quantile_ms(0.99));
@@ -46,18 +46,18 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
 pub struct Item(String);
 
 /// A location with an id that the server gave.
-async fn location(connection: &mut Connection, server: &Server) -> String {
+async fn location(connection: &mut Connection) -> String {
     let body = "{\"query\":\"mutation { createLocation(input: {name: \\\"Shelf\\\", timeZone: \
                 \\\"UTC\\\"}) { id } }\"}";
-    let reply = String::from_utf8_lossy(connection.post(&server.address, body).await).into_owned();
+    let reply = String::from_utf8_lossy(connection.post(body).await).into_owned();
     let id = reply.split('"').find(|word| word.starts_with("location_"));
     id.unwrap_or_else(|| panic!("{body} was answered {reply}")).to_owned()
 }
 
 /// Opens so many stock items and fills them.
 pub async fn prepare(server: &Server, count: usize) -> Vec<Item> {
-    let mut connection = Connection::open(&server.address).await;
-    let location = location(&mut connection, server).await;
+    let mut connection = Connection::open(&server.site).await;
+    let location = location(&mut connection).await;
     let mut items = Vec::with_capacity(count);
     for _ in 0..count {
         let variant = Uuid::now_v7();
@@ -71,7 +71,7 @@ pub async fn prepare(server: &Server, count: usize) -> Vec<Item> {
                  userErrors {{ code }} }} }}\",\"variables\":{{\"input\":{{{item},\
                  \"idempotencyKey\":\"{field}-{variant}\"{more}}}}}}}"
             );
-            let reply = connection.post(&server.address, &body).await;
+            let reply = connection.post(&body).await;
             let done = find(reply, b"\"userErrors\":[]").is_some();
             assert!(done, "{body} was answered {}", String::from_utf8_lossy(reply));
         }
@@ -120,7 +120,7 @@ async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
 /// A running server; ended when dropped.
 pub struct Server {
     process: Child,
-    pub address: String,
+    pub site: Site,
     /// Goes with it.
     home: Option<TempDir>,
 }
@@ -139,11 +139,17 @@ impl Server {
         let (key, owner) = (data.join("master.key"), Permissions::from_mode(0o600));
         std::fs::write(&key, digits).expect("the directory can be written");
         std::fs::set_permissions(&key, owner).expect("the file is ours");
-        command.arg("--data").arg(data);
+        let mut storage = vec!["--data".into(), data.into_os_string()];
         if let Some(url) = place.url() {
-            command.args(["--database", &url]);
+            storage.extend(["--database".into(), url.into()]);
         }
+        command.args(&storage);
         let mut server = Self::start(command.env("RUST_LOG", "warn")).await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+        command.args(["user", "token", "administrator", "--seconds", "86400"]).args(&storage);
+        let told = command.output().expect("the program is built");
+        let token = String::from_utf8(told.stdout).expect("a token is text");
+        server.site.token = token.trim_end().to_owned();
         server.home = Some(home);
         server
     }
@@ -190,7 +196,7 @@ impl Server {
             let _ = process.kill();
             panic!("the server ended without saying where it listens");
         };
-        Self { process, address, home: None }
+        Self { process, site: Site { address, token: String::new() }, home: None }
     }
 }
 

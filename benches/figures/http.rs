@@ -9,28 +9,41 @@ use tokio::net::TcpStream;
 
 use crate::samples::{Tally, Window};
 
+/// Where a server listens, and what is said to it of who asks.
+#[derive(Clone)]
+pub struct Site {
+    pub address: String,
+    /// Empty where nobody asks who that is.
+    pub token: String,
+}
+
 /// One kept connection to `/graphql`.
 pub struct Connection {
     stream: TcpStream,
+    head: String,
     request: Vec<u8>,
     reply: Vec<u8>,
 }
 
 impl Connection {
-    pub async fn open(address: &str) -> Self {
+    pub async fn open(Site { address, token }: &Site) -> Self {
+        let who = match token.is_empty() {
+            true => String::new(),
+            false => format!("authorization: Bearer {token}\r\n"),
+        };
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             accept: application/json\r\n{who}content-length: "
+        );
         let stream = TcpStream::connect(address).await.expect("the server listens");
         stream.set_nodelay(true).expect("a socket can be set");
-        Self { stream, request: Vec::new(), reply: Vec::new() }
+        Self { stream, head, request: Vec::new(), reply: Vec::new() }
     }
 
     /// Sends a body of JSON; the body of the reply, which has status 200.
-    pub async fn post(&mut self, host: &str, body: &str) -> &[u8] {
+    pub async fn post(&mut self, body: &str) -> &[u8] {
         self.request.clear();
-        self.request.extend_from_slice(b"POST /graphql HTTP/1.1\r\nhost: ");
-        self.request.extend_from_slice(host.as_bytes());
-        self.request.extend_from_slice(
-            b"\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: ",
-        );
+        self.request.extend_from_slice(self.head.as_bytes());
         self.request.extend_from_slice(body.len().to_string().as_bytes());
         self.request.extend_from_slice(b"\r\n\r\n");
         self.request.extend_from_slice(body.as_bytes());
@@ -74,17 +87,17 @@ pub struct Ask {
 }
 
 /// So many callers, each with one request at a time, until the window ends.
-pub async fn load(address: &str, ask: &Arc<Ask>, callers: usize, window: Window) -> Tally {
+pub async fn load(site: &Site, ask: &Arc<Ask>, callers: usize, window: Window) -> Tally {
     let mut running = Vec::with_capacity(callers);
     for caller in 0..callers {
-        let mut connection = Connection::open(address).await;
-        let (ask, host) = (Arc::clone(ask), address.to_owned());
+        let mut connection = Connection::open(site).await;
+        let ask = Arc::clone(ask);
         running.push(tokio::spawn(async move {
             let mut tally = Tally::default();
             for number in 0.. {
                 let body = (ask.body)(caller, number);
                 let sent = Instant::now();
-                let reply = connection.post(&host, &body).await;
+                let reply = connection.post(&body).await;
                 let found = find(reply, ask.expected).is_some();
                 assert!(found, "{body} was answered {}", String::from_utf8_lossy(reply));
                 if !tally.add(&window, sent, 1) {

@@ -64,7 +64,7 @@ async fn run(
     setting: &str,
 ) {
     let window = Window::after(settings.warm_up(), settings.short_window());
-    let tally = load(&server.address, ask, clients, window).await;
+    let tally = load(&server.site, ask, clients, window).await;
     samples.push(kind, &format!("{name}: {setting}"), tally.rate(&window));
     samples.push(kind, &format!("{name}, p99: {setting}"), tally.quantile_ms(0.99));
 }

@@ -38,11 +38,6 @@ pub trait Access: Send + Sync + 'static {
 }
 
 impl Principal {
-    /// Who everybody is on a server that was started to be tried out: may do everything.
-    pub fn demo() -> Self {
-        Self { identity: Identity::client("demo"), grants: Arc::new(Grants::everything()) }
-    }
-
     /// The program itself, where nobody else is there yet: may do everything.
     pub fn installation() -> Self {
         let identity = Arc::new(Identity::new(PrincipalKind::System, "installation"));

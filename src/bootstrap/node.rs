@@ -218,8 +218,10 @@ pub struct Program {
 impl Program {
     /// What an entrance leads to.
     pub fn behind(&self) -> Behind {
+        let schema = self.schema();
         Behind {
-            schema: self.schema(),
+            access: schema.access(),
+            schema,
             tokens: Some(Arc::clone(&self.proof.tokens) as Arc<dyn Tokens>),
             sign_in: Some(Arc::clone(&self.proof.sign_in) as Arc<dyn SignIn>),
         }

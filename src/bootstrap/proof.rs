@@ -143,6 +143,12 @@ fn subjects(installation: &Installation) -> IdSecret {
     IdSecret(*first.first_chunk().expect("it has 32 bytes"))
 }
 
+/// What the password of somebody in the demo follows from, always the same in one installation.
+pub fn of_demo(installation: &Installation, login: &str) -> [u8; KEY_BYTES] {
+    let first = &installation.generations(Purpose::Ids)[0].key;
+    derived(first, format!("demo {login}").as_bytes())
+}
+
 fn derived(secret: &[u8; KEY_BYTES], what: &[u8]) -> [u8; KEY_BYTES] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), what);
     *tag.as_ref().first_chunk().expect("a hash has 32 bytes")

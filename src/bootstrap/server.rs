@@ -33,6 +33,9 @@ use supervisors::node::Node;
 /// How often a node that still waits for shards says so.
 const SETTLING_LOGGED_EVERY: Duration = Duration::from_secs(5);
 
+/// How long is waited for what was written of roles until now.
+const ROLES_KNOWN_WITHIN: Duration = Duration::from_secs(30);
+
 /// What is left to end by itself when a node should have stopped.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -174,17 +177,13 @@ async fn become_ready(
     running: &Running,
 ) -> Result<(), Failure> {
     program.followers.caught_up().await;
+    let (mut first, mut people) = (None, Vec::new());
     if settings.general.demo {
-        // What is there to be tried out is no reason to serve nothing: a shard may be stopped.
-        let made = demo::prepare(&program.schema(), &program.node.engine, &program.followers).await;
-        if let Err(error) = made {
-            tracing::error!(error = %chain(&error), "the demo data could not be made whole");
-        }
+        people = prepare_demo(program, builder).await;
+    } else {
+        first = users::first(builder, &program.schema()).await?;
     }
-    let first = match settings.general.demo {
-        true => None,
-        false => users::first(builder, &program.schema()).await?,
-    };
+    roles_known(program).await;
     running.caught_up.store(true, Ordering::Release);
     let mut output = Output::default();
     output.line(&format!("listening on http://{address}/graphql"))?;
@@ -196,9 +195,39 @@ async fn become_ready(
     }
     output.flush()?;
     if settings.general.demo {
-        demo::welcome(address);
+        demo::people::welcome(address, &people);
     }
     Ok(())
+}
+
+/// Makes the demo data and who signs in to them. What is there to be tried out is no reason to serve nothing:
+/// a shard may be stopped.
+async fn prepare_demo(program: &Program, builder: &NodeBuilder) -> Vec<Made> {
+    let schema = program.schema();
+    let made = demo::prepare(&schema, &program.node.engine, &program.followers).await;
+    if let Err(error) = made {
+        tracing::error!(error = %chain(&error), "the demo data could not be made whole");
+    }
+    let (store, vault) = builder.sign_ins();
+    let people = demo::people::let_in(&demo::client(&schema), &*store, vault).await;
+    people.unwrap_or_else(|error| {
+        tracing::error!(error = %chain(&error), "nobody signs in to the demo");
+        Vec::new()
+    })
+}
+
+/// Waits until this node knows who was given which role so far, whichever node wrote it: whoever is shown how to
+/// sign in may do so at once.
+async fn roles_known(program: &Program) {
+    let services = &program.node.engine.services;
+    if let Err(error) = services.look_at_heads().await {
+        tracing::warn!(error = %chain(&error), "the logs of others cannot be looked at");
+    }
+    let heads = services.feed.heads();
+    let known = program.followers.views().assignments.reached(&heads);
+    if timeout(ROLES_KNOWN_WITHIN, known).await.is_err() {
+        tracing::warn!("not all is known yet of who has which role");
+    }
 }
 
 async fn settled(node: &Node) {
@@ -216,12 +245,10 @@ fn warn_of(settings: &Settings, listener: &TcpListener) {
     let open = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
     if settings.general.demo && open {
         tracing::warn!(
-            "--demo on an address that others can reach: whoever asks may do everything"
+            "--demo on an address that others can reach: its passwords are printed, the administrator's too"
         );
     }
-    if !settings.general.demo {
-        tracing::info!("requests need a token: `emporium user token` makes one");
-    }
+    tracing::info!("requests need a token: `emporium user token` makes one");
     if settings.payments.providers.iter().any(|name| name == "test") {
         tracing::info!(
             "payments go to the built-in test provider: no money moves, and what it knows is gone \

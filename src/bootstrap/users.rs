@@ -43,11 +43,12 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
         UserCommand::Create { storage, login, user, json } => {
             let (_, store, vault) = open(&storage).await?;
             let user = user.unwrap_or_else(Uuid::new_v4);
-            let made = make(&*store, &vault, login.trim(), user).await?;
-            let made = made.ok_or_else(|| {
-                Failure::Failed(format!("{login} signs in here already, or that user does"))
-            })?;
-            print(&made, json)
+            let (login, password) = (login.trim(), drawn());
+            if !keep(&*store, &vault, login, user, &password).await? {
+                let said = format!("{login} signs in here already, or that user does");
+                return Err(Failure::Failed(said));
+            }
+            print(&Made { login: login.to_owned(), user, password }, json)
         }
         UserCommand::Reset { storage, login, json } => {
             let (_, store, vault) = open(&storage).await?;
@@ -95,8 +96,10 @@ pub async fn first(builder: &NodeBuilder, schema: &GraphqlSchema) -> Result<Opti
     let client = Client::new(schema, Principal::installation(), FIRST_PREFIX);
     let registered = registered(&client).await;
     let user = registered.map_err(|error| Failure::failed("making an administrator", error))?;
+    let password = drawn();
     // Of several nodes that start at once, one makes it.
-    make(&*store, vault, FIRST, user).await
+    let is_new = keep(&*store, vault, FIRST, user, &password).await?;
+    Ok(is_new.then(|| Made { login: FIRST.to_owned(), user, password }))
 }
 
 /// The user who is the first administrator.
@@ -124,25 +127,25 @@ async fn known(store: &dyn SignInStore, vault: &Vault, login: &str) -> Result<Cr
     found.ok_or_else(|| Failure::Failed(format!("{login} does not sign in here")))
 }
 
-/// Nothing, where the login or the user is known already.
-async fn make(
+/// Lets a user sign in; not, where the login or the user is known already.
+pub async fn keep(
     store: &dyn SignInStore,
     vault: &Vault,
     login: &str,
     user: Uuid,
-) -> Result<Option<Made>, Failure> {
+    password: &str,
+) -> Result<bool, Failure> {
     if login.is_empty() {
         return Err(Failure::Usage("a login has at least one character".to_owned()));
     }
-    let password = drawn();
-    let credential = Credential {
-        user,
-        login: login_of(&vault.index, login),
-        password: hashed(&password).await?,
-        changed_us: Clock::system().wall_us(),
-    };
-    let is_new = store.add_credential(&credential).await.map_err(unwritten)?;
-    Ok(is_new.then(|| Made { login: login.to_owned(), user, password }))
+    let login = login_of(&vault.index, login);
+    // Hashing takes its time.
+    if store.credential(login).await.map_err(unwritten)?.is_some() {
+        return Ok(false);
+    }
+    let (password, changed_us) = (hashed(password).await?, Clock::system().wall_us());
+    let credential = Credential { user, login, password, changed_us };
+    store.add_credential(&credential).await.map_err(unwritten)
 }
 
 async fn hashed(password: &str) -> Result<String, Failure> {
@@ -151,7 +154,12 @@ async fn hashed(password: &str) -> Result<String, Failure> {
 }
 
 fn drawn() -> String {
-    let bytes: [u8; PASSWORD_CHARACTERS] = master::draw();
+    readable(&master::draw::<PASSWORD_CHARACTERS>())
+}
+
+/// A password of bytes that nobody can guess; as many characters as are enough.
+pub fn readable(bytes: &[u8]) -> String {
+    let bytes = &bytes[..PASSWORD_CHARACTERS];
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 

@@ -115,7 +115,7 @@ pub struct StorageArguments {
 pub struct ServeArguments {
     #[command(flatten)]
     pub storage: StorageArguments,
-    /// To try it out: makes demo data, and whoever asks may do everything.
+    /// To try it out: makes demo data, and users of every role whose passwords are printed.
     #[arg(long)]
     pub demo: bool,
     /// Where to serve HTTP, such as 127.0.0.1:8080; port 0 takes a free one.
@@ -521,7 +521,7 @@ pub struct ServerArguments {
         default_value = "http://127.0.0.1:8080/graphql"
     )]
     pub url: String,
-    /// An access token, as `emporium user token` prints one; a demo needs none.
+    /// An access token, as `emporium user token` prints one.
     #[arg(long, value_name = "TOKEN", env = "EMPORIUM_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }

@@ -44,7 +44,7 @@ pub struct General {
     /// The Redis server by which nodes hear sooner of each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisUrl>,
-    /// To try it out: demo data, and whoever asks may do everything.
+    /// To try it out: demo data, and users of every role whose passwords are printed.
     pub demo: bool,
 }
 

@@ -138,8 +138,8 @@ impl GraphqlSchema {
     }
 
     /// Who may do what here.
-    pub fn access(&self) -> &dyn Access {
-        &self.access
+    pub fn access(&self) -> Arc<dyn Access> {
+        Arc::new(self.access.clone())
     }
 
     /// Checks a request against limits and guard, and runs it.

@@ -1,5 +1,5 @@
-//! Who asks, by the head of a request: whoever its token names. Without one it is nobody, and on a demo
-//! everybody. A token that is there is looked at everywhere, and a bad one is never passed over.
+//! Who asks, by the head of a request: whoever its token names. Without one it is nobody. A bad one is never
+//! passed over.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
@@ -41,7 +41,7 @@ pub async fn principal(behind: &Behind, token: &str) -> Result<Principal, Unveri
         Some(identity) => identity,
         None => tokens.verify(token).await?,
     };
-    Ok(behind.schema.access().principal(identity))
+    Ok(behind.access.principal(identity))
 }
 
 #[cfg(test)]

@@ -170,8 +170,7 @@ impl<'a> Asked<'a> {
         };
         let principal = match brought {
             Brought::Token(token) => bearer::principal(behind, token).await,
-            Brought::Nothing if shared.demo => Ok(Principal::demo()),
-            Brought::Nothing => Ok(behind.schema.access().anonymous()),
+            Brought::Nothing => Ok(behind.access.anonymous()),
             Brought::Malformed => Err(Unverified::Invalid),
         };
         match principal {

@@ -1,6 +1,6 @@
 //! By which names the server may be called. A page of another site can have its own name lead to
 //! this machine and then ask as if it were ours (DNS rebinding); what it cannot do is send another
-//! `Host` than its own. A demo, where whoever asks may do everything, answers loopback names only.
+//! `Host` than its own. A demo, whose passwords are printed, answers loopback names only.
 
 use std::net::IpAddr;
 

@@ -47,7 +47,7 @@ pub struct HttpOptions {
     pub listener: TcpListener,
     /// Threads that read requests and write replies, each with a runtime of its own.
     pub workers: usize,
-    /// Requests without a token run as the demo principal; without it they are refused.
+    /// To try it out: answers names of this machine alone, and shows the explorer.
     pub demo: bool,
     pub limits: HttpLimits,
     pub policy: HttpPolicy,
@@ -83,7 +83,6 @@ pub trait Health: Send + Sync + 'static {
 struct Shared {
     opening: Opening,
     health: Arc<dyn Health>,
-    demo: bool,
     limits: HttpLimits,
     hosts: Hosts,
     clients: Arc<Clients>,
@@ -106,7 +105,6 @@ impl Shared {
         Self {
             opening,
             health,
-            demo: *demo,
             limits: *limits,
             hosts: Hosts::new(*demo, &policy.hosts),
             clients: Arc::new(Clients::new(policy.trusted_proxies.clone())),

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use auth::Access;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use graphql::GraphqlSchema;
@@ -14,6 +15,8 @@ pub struct Opening(Arc<OnceLock<Behind>>);
 /// What stands behind an entrance.
 pub struct Behind {
     pub schema: GraphqlSchema,
+    /// Who may do what there.
+    pub access: Arc<dyn Access>,
     /// By what somebody proves who he is; without it every token is refused.
     pub tokens: Option<Arc<dyn Tokens>>,
     /// Where people sign in, if that is here.
@@ -37,7 +40,7 @@ impl Opening {
 
 impl From<GraphqlSchema> for Opening {
     fn from(schema: GraphqlSchema) -> Self {
-        Self::from(Behind { schema, tokens: None, sign_in: None })
+        Self::from(Behind { access: schema.access(), schema, tokens: None, sign_in: None })
     }
 }
 

@@ -178,8 +178,8 @@ impl Api {
             }
             Told::Failed { code, message } if code == "UNAUTHENTICATED" => {
                 Err(LoadError::Failed(format!(
-                    "{what}: {message} ({code}); load tests need a server that was started with \
-                     --demo, or --token"
+                    "{what}: {message} ({code}); load tests need --token, such as \
+                     `emporium user token administrator` prints"
                 )))
             }
             Told::Failed { code, message } => {

@@ -47,7 +47,7 @@ pub struct LoadArguments {
         default_value = "http://127.0.0.1:8080/graphql"
     )]
     pub url: String,
-    /// An access token, as `emporium user token` prints one; a demo needs none.
+    /// An access token, as `emporium user token` prints one.
     #[arg(long, value_name = "TOKEN", env = "EMPORIUM_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// Operations in flight at one time, each on a connection of its own. [default: 16; overload 6000]

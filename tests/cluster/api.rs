@@ -24,22 +24,26 @@ pub enum Told {
 }
 
 #[derive(Clone)]
-pub struct Api(reqwest::Client);
+pub struct Api {
+    client: reqwest::Client,
+    /// By whom the nodes are asked.
+    token: String,
+}
 
 impl Api {
-    pub fn new() -> Self {
+    pub fn new(token: String) -> Self {
         // What the server may be closing, because it was idle, is not used again.
         let client = reqwest::Client::builder()
             .timeout(ANSWERED_WITHIN)
             .pool_idle_timeout(Duration::from_secs(1))
             .build();
-        Self(client.expect("a client can be made"))
+        Self { client: client.expect("a client can be made"), token }
     }
 
     /// The whole reply to one request.
     pub async fn reply(&self, url: &str, query: &str, variables: &Value) -> reqwest::Result<Value> {
         let body = json!({ "query": query, "variables": variables });
-        self.0.post(url).json(&body).send().await?.json().await
+        self.client.post(url).bearer_auth(&self.token).json(&body).send().await?.json().await
     }
 
     pub async fn ask(&self, url: &str, query: &str, variables: &Value) -> Told {

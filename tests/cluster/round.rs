@@ -103,7 +103,7 @@ fn tell(shop: &Shop, seed: u64, begun: Instant, findings: &[String]) {
 impl Shop {
     /// A product for sale, and hot items beside it.
     async fn open(site: Arc<Site>, path: &Path) -> Result<Self, String> {
-        let (api, history) = (Api::new(), History::create(path));
+        let (api, history) = (Api::new(site.token()?), History::create(path));
         let url = site.nodes[0].url.clone();
         let told = async |mutation: &str, kind: &str, selection: &str, mut input: Value| {
             input["idempotencyKey"] = json!(format!("{mutation}-{input}").replace('"', "'"));

@@ -235,6 +235,16 @@ impl Site {
         }
     }
 
+    /// What its administrator proves by who he is, at every node.
+    pub fn token(&self) -> Result<String, String> {
+        let config = format!("{}.toml", self.nodes[0].name);
+        let words = ["user", "token", "administrator", "--seconds", "86400", "--config", &config];
+        let (is_done, said) = self.operate(&words);
+        // What it logs comes behind it.
+        let token = said.lines().next().unwrap_or_default().to_owned();
+        if is_done { Ok(token) } else { Err(said) }
+    }
+
     /// Runs a command of an operator, past all proxies. Whether it is done, and what it said.
     pub fn operate(&self, words: &[&str]) -> (bool, String) {
         let words = [words, &["--database", &self.database]].concat();

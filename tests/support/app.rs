@@ -23,6 +23,7 @@ use super::PATIENCE;
 use super::database::vault;
 use super::faults::Faults;
 use super::gate::Gate;
+use super::signed::{BEARER, client, signed};
 
 /// Few, so that a test starts quickly, and more than one, so that aggregates spread.
 const SHARDS: u16 = 8;
@@ -51,6 +52,11 @@ impl Health for AlwaysWell {
     }
 }
 
+/// A client that says nothing of who he is.
+fn nobody() -> Client {
+    Client::builder().no_proxy().build().expect("a client")
+}
+
 /// The type of what a mutation takes, as the schema has it.
 fn input_type(mutation: &str) -> &'static str {
     static SCHEMA: LazyLock<String> = LazyLock::new(emporium::graphql::sdl);
@@ -60,17 +66,22 @@ fn input_type(mutation: &str) -> &'static str {
 }
 
 impl TestApp {
-    /// A server on which requests run as the demo principal.
+    /// A server whose client may do everything.
     pub async fn start() -> Self {
         Self::start_with(true).await
     }
 
-    pub async fn start_with(demo: bool) -> Self {
-        Self::start_within(demo, HttpLimits::default(), CheckoutOptions::default()).await
+    /// The same, or one whose client does not say who he is.
+    pub async fn start_with(is_signed_in: bool) -> Self {
+        Self::start_within(is_signed_in, HttpLimits::default(), CheckoutOptions::default()).await
     }
 
-    pub async fn start_within(demo: bool, limits: HttpLimits, checkout: CheckoutOptions) -> Self {
-        Self::begin(demo, limits, checkout, Clock::system()).await
+    pub async fn start_within(
+        is_signed_in: bool,
+        limits: HttpLimits,
+        checkout: CheckoutOptions,
+    ) -> Self {
+        Self::begin(is_signed_in, limits, checkout, Clock::system()).await
     }
 
     /// A server with a clock that the test sets.
@@ -79,7 +90,7 @@ impl TestApp {
     }
 
     async fn begin(
-        demo: bool,
+        is_signed_in: bool,
         limits: HttpLimits,
         checkout: CheckoutOptions,
         clock: Clock,
@@ -110,13 +121,13 @@ impl TestApp {
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let metrics = Some(emporium::bootstrap::metrics::page());
         let policy = HttpPolicy::default();
-        let options = HttpOptions { listener, workers: 1, demo, limits, policy, metrics };
+        let options = HttpOptions { listener, workers: 1, demo: true, limits, policy, metrics };
         let server =
-            http::serve(options, program.behind(), Arc::new(AlwaysWell)).expect("it listens");
+            http::serve(options, signed(program.behind()), Arc::new(AlwaysWell)).expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);
         Self {
-            client: Client::builder().no_proxy().build().expect("a client"),
+            client: if is_signed_in { client(BEARER) } else { nobody() },
             url,
             program,
             payments,

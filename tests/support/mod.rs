@@ -10,6 +10,7 @@ pub mod faults;
 pub mod gate;
 pub mod life;
 pub mod person;
+pub mod signed;
 #[expect(dead_code, reason = "tests/cluster.rs uses the rest")]
 pub mod proxy;
 

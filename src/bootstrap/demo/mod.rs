@@ -4,8 +4,8 @@
 //! start that all of it is there. A start that was interrupted goes on where it was.
 
 mod goods;
+pub mod people;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::{Datelike, Days, NaiveDate, Utc, Weekday};
@@ -17,6 +17,7 @@ use super::client::{Client, ClientError};
 use actors::aggregate_ref::Engine;
 use actors::core::CommandMeta;
 use auth::Principal;
+use domain::access::shipped::{CUSTOMER, SHIPPED};
 use domain::commerce::order::{self, Order};
 use goods::{GOODS, Good, LOCATIONS, RETAIL, Variant};
 use graphql::GraphqlSchema;
@@ -29,7 +30,7 @@ const AT_ONCE: usize = 16;
 const CHECKOUTS_WITHIN: Duration = Duration::from_secs(30);
 const CUSTOMERS: usize = 8;
 /// Registered last: whoever finds it finds everything.
-const LAST_EMAIL: &str = "manager@example.com";
+const LAST_EMAIL: &str = "newcomer@example.com";
 
 /// What stands before each idempotency key.
 const KEY_PREFIX: &str = "demo-data-1";
@@ -40,7 +41,7 @@ pub async fn prepare(
     engine: &Engine,
     followers: &Followers,
 ) -> Result<(), ClientError> {
-    let client = Client::new(schema, Principal::demo(), KEY_PREFIX);
+    let client = client(schema);
     if client.user(LAST_EMAIL).await?.is_some() {
         tracing::info!("the demo data is there");
         return Ok(());
@@ -62,14 +63,9 @@ pub async fn prepare(
     Ok(())
 }
 
-/// Says on standard error how to begin.
-pub fn welcome(address: SocketAddr) {
-    eprintln!(
-        "\nTo try it out, open http://{address}/graphiql\n\
-         No token is needed: with --demo everybody may do everything. A first request:\n\n  \
-         curl -s http://{address}/graphql -H 'content-type: application/json' \\\n    \
-         -d '{{\"query\":\"{{ products(first: 3) {{ edges {{ node {{ id name }} }} }} }}\"}}'\n"
-    );
+/// Asks as the installation itself.
+pub fn client(schema: &GraphqlSchema) -> Client<'_> {
+    Client::new(schema, Principal::installation(), KEY_PREFIX)
 }
 
 /// A variant that can be ordered.
@@ -283,7 +279,7 @@ async fn expire(engine: &Engine, order: &str, key: String) -> Result<(), ClientE
         key: Some(key.into()),
         correlation_id: Uuid::now_v7(),
         cause: None,
-        principal: Principal::demo().identity,
+        principal: Principal::installation().identity,
         trace: None,
         expected_version: None,
     };
@@ -383,13 +379,15 @@ fn next_monday(today: NaiveDate) -> NaiveDate {
     today + Days::new(u64::from(7 - since_monday))
 }
 
+/// Somebody for each role that ships, who has that role about everything.
 async fn staff(client: &Client<'_>) -> Result<(), ClientError> {
-    let support = user(client, "support@example.com", "Support desk", "en").await?;
-    let role = |user: &str, role: &str| json!({ "userId": user, "role": role, "scope": "all" });
-    client.mutate("assignRole", "", "support", role(&support, "clerk")).await?;
-    // With its role in the same breath it would not be the last thing made.
-    let manager = user(client, LAST_EMAIL, "Shop manager", "en").await?;
-    client.mutate("assignRole", "", "manager", role(&manager, "administrator")).await.map(|_| ())
+    for role in SHIPPED.iter().map(|role| role.name).filter(|role| *role != CUSTOMER) {
+        let user = user(client, &people::email(role), &people::name(role), "en").await?;
+        let input = json!({ "userId": user, "role": role, "scope": "all" });
+        client.mutate("assignRole", "", role, input).await?;
+    }
+    // What is made of several parts would not be the last thing made.
+    user(client, LAST_EMAIL, "Newcomer", "en").await.map(|_| ())
 }
 
 fn text(value: &Value, pointer: &str) -> Result<String, ClientError> {

@@ -2,12 +2,13 @@
 'use strict';
 
 const element = (id) => document.getElementById(id);
-const [query, variables, operation, result, status, schema, search] =
-  ['query', 'variables', 'operation', 'result', 'status', 'schema', 'search'].map(element);
+const [query, variables, operation, token, result, status, schema, search] =
+  ['query', 'variables', 'operation', 'token', 'result', 'status', 'schema', 'search'].map(element);
 
-const EXAMPLE = `# Ctrl+Enter runs this. The schema stands on the right.
+const EXAMPLE = `# Ctrl+Enter runs this. With a token the schema stands on the right, and much more is answered:
+# "emporium user token administrator" prints one.
 {
-  serverInfo { name version }
+  products(first: 3) { edges { node { id name } } }
 }
 `;
 
@@ -25,14 +26,12 @@ const INTROSPECTION = `{
 fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`;
 
 async function ask(body) {
-  const response = await fetch('/graphql', {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/graphql-response+json, application/json;q=0.9',
-    },
-    body: JSON.stringify(body),
-  });
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/graphql-response+json, application/json;q=0.9',
+  };
+  if (token.value.trim()) headers.authorization = `Bearer ${token.value.trim()}`;
+  const response = await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(body) });
   return { response, reply: await response.json() };
 }
 
@@ -113,10 +112,10 @@ async function loadSchema() {
     const types = reply.data.__schema.types.filter((type) => !type.name.startsWith('__'));
     const rank = (type) => (roots.includes(type.name) ? roots.indexOf(type.name) : roots.length);
     types.sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
-    show(types, '');
-    search.addEventListener('input', () => show(types, search.value.trim()));
+    search.oninput = () => show(types, search.value.trim());
+    search.oninput();
   } catch {
-    schema.textContent = 'The schema could not be read.';
+    schema.textContent = 'The schema is shown to whoever says by a token who he is.';
   }
 }
 
@@ -126,6 +125,12 @@ try {
 } catch {
   query.value = EXAMPLE;
 }
+// Kept until the page is closed, and no longer.
+token.value = sessionStorage.getItem('token') || '';
+token.addEventListener('change', () => {
+  sessionStorage.setItem('token', token.value.trim());
+  loadSchema();
+});
 element('run').addEventListener('click', run);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

@@ -41,7 +41,7 @@ fn teapot() -> AggregateId {
 }
 
 fn caller() -> Caller {
-    Caller { principal: Principal::demo(), correlation_id: Uuid::now_v7(), trace: None }
+    Caller { principal: Principal::installation(), correlation_id: Uuid::now_v7(), trace: None }
 }
 
 fn keyed<'a>(application: &'a Application, caller: &'a Caller, key: &str) -> Request<'a> {

@@ -97,15 +97,29 @@ fn input(location: &str, item: u64, key: &str) -> Value {
     json!({ "variantId": variant(item), "locationId": location, "idempotencyKey": key })
 }
 
-async fn ask(url: &str, query: &str, variables: &Value) -> reqwest::Result<Value> {
-    let body = json!({ "query": query, "variables": variables });
-    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-    client.post(url).json(&body).send().await?.json().await
+/// Where the nodes are asked, and by whom: any token is good at all of them.
+#[derive(Clone)]
+struct Asked {
+    url: String,
+    bearer: String,
 }
 
-async fn on_hand(url: &str, location: &str, item: u64) -> u64 {
+impl Asked {
+    fn at(server: &Server) -> Self {
+        Self { url: server.url.clone(), bearer: server.bearer() }
+    }
+}
+
+async fn ask(at: &Asked, query: &str, variables: &Value) -> reqwest::Result<Value> {
+    let body = json!({ "query": query, "variables": variables });
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let request = client.post(&at.url).header("authorization", &at.bearer);
+    request.json(&body).send().await?.json().await
+}
+
+async fn on_hand(at: &Asked, location: &str, item: u64) -> u64 {
     let variables = json!({ "v": variant(item), "l": location });
-    let reply = ask(url, ON_HAND, &variables).await.expect("an answer");
+    let reply = ask(at, ON_HAND, &variables).await.expect("an answer");
     let on_hand = &reply["data"]["stockItem"]["onHand"];
     on_hand.as_u64().unwrap_or_else(|| panic!("{reply}"))
 }
@@ -113,7 +127,7 @@ async fn on_hand(url: &str, location: &str, item: u64) -> u64 {
 /// Clients that receive stock at any node, one unit after the other, and try again with the same key
 /// elsewhere where a connection fails.
 struct Load {
-    urls: Arc<Mutex<Vec<String>>>,
+    nodes: Arc<Mutex<Vec<Asked>>>,
     acknowledged: Arc<Vec<AtomicU64>>,
     /// Replies that are no success.
     refused: Arc<Mutex<Vec<Value>>>,
@@ -122,16 +136,16 @@ struct Load {
 }
 
 impl Load {
-    fn begin(name: &'static str, location: &str, urls: Vec<String>) -> Self {
+    fn begin(name: &'static str, location: &str, nodes: &[&Server]) -> Self {
         let mut load = Self {
-            urls: Arc::new(Mutex::new(urls)),
+            nodes: Arc::new(Mutex::new(nodes.iter().map(|node| Asked::at(node)).collect())),
             acknowledged: Arc::new((0..ITEMS).map(|_| AtomicU64::new(0)).collect()),
             refused: Arc::default(),
             stop: Arc::default(),
             clients: JoinSet::new(),
         };
         for client in 0..CLIENTS {
-            let (urls, acknowledged) = (Arc::clone(&load.urls), Arc::clone(&load.acknowledged));
+            let (nodes, acknowledged) = (Arc::clone(&load.nodes), Arc::clone(&load.acknowledged));
             let (refused, stop) = (Arc::clone(&load.refused), Arc::clone(&load.stop));
             let location = location.to_owned();
             load.clients.spawn(async move {
@@ -144,12 +158,12 @@ impl Load {
                     input["quantity"] = json!("1");
                     let variables = json!({ "input": input });
                     for attempt in 0.. {
-                        let url = {
-                            let urls = urls.lock().expect("nobody panics with it");
+                        let node = {
+                            let nodes = nodes.lock().expect("nobody panics with it");
                             let next = usize::try_from(client + number).expect("small") + attempt;
-                            urls[next % urls.len()].clone()
+                            nodes[next % nodes.len()].clone()
                         };
-                        match ask(&url, RECEIVE, &variables).await {
+                        match ask(&node, RECEIVE, &variables).await {
                             Ok(reply)
                                 if reply["data"]["receiveStock"]["userErrors"] == json!([]) =>
                             {
@@ -177,8 +191,8 @@ impl Load {
             .await;
     }
 
-    fn without(&self, url: &str) {
-        self.urls.lock().expect("nobody panics with it").retain(|other| other != url);
+    fn without(&self, node: &Server) {
+        self.nodes.lock().expect("nobody panics with it").retain(|other| other.url != node.url);
     }
 
     /// What each item received, and what was no success.
@@ -195,7 +209,7 @@ impl Load {
 async fn assert_all_say(servers: &[&Server], location: &str, received: &[u64]) {
     for (item, expected) in (0..).zip(received) {
         for server in servers {
-            assert_eq!(on_hand(&server.url, location, item).await, *expected, "item {item}");
+            assert_eq!(on_hand(&Asked::at(server), location, item).await, *expected, "item {item}");
         }
     }
 }
@@ -219,15 +233,15 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
             server.data(RECEIVE, json!({ "input": once })).await;
         }
         for server in [&one, &two, &three] {
-            assert_eq!(on_hand(&server.url, &shelf, 0).await, 1);
+            assert_eq!(on_hand(&Asked::at(server), &shelf, 0).await, 1);
         }
 
         // One is told to stop, in the middle: no client is told anything but success.
         let load =
-            Load::begin("a", &shelf, vec![one.url.clone(), two.url.clone(), three.url.clone()]);
+            Load::begin("a", &shelf, &[&one, &two, &three]);
         load.more(100).await;
         two.signal("TERM");
-        load.without(&two.url);
+        load.without(&two);
         let (status, _, log) = two.end();
         assert_eq!(status, Some(0), "{log}");
         assert!(log.contains("every shard is handed over"), "{log}");
@@ -239,13 +253,13 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
         site.spread_over(2).await;
 
         // One dies, in the middle: what it had is answered elsewhere, and nothing is lost.
-        let load = Load::begin("b", &shelf, vec![one.url.clone(), three.url.clone()]);
+        let load = Load::begin("b", &shelf, &[&one, &three]);
         load.more(50).await;
-        load.without(&three.url);
+        load.without(&three);
         let died = Instant::now();
         three.kill();
         for item in 0..ITEMS {
-            on_hand(&one.url, &shelf, item).await;
+            on_hand(&Asked::at(&one), &shelf, item).await;
         }
         let within = died.elapsed();
         println!("all shards of a dead node were answered elsewhere after {within:?}");
@@ -282,7 +296,8 @@ async fn operators_drain_a_node_move_a_shard_and_take_that_back() {
         // It answers all the same.
         let shelf = location(&one).await;
         one.data(OPEN, json!({ "input": input(&shelf, 3, "open") })).await;
-        assert_eq!(on_hand(&one.url, &shelf, 3).await, on_hand(&two.url, &shelf, 3).await);
+        let said = on_hand(&Asked::at(&one), &shelf, 3).await;
+        assert_eq!(on_hand(&Asked::at(&two), &shelf, 3).await, said);
         assert_eq!(site.run(&["cluster", "undrain", "node-1"]).0, 0);
         site.spread_over(2).await;
 

@@ -38,7 +38,7 @@ async fn only_who_may_gets_in() {
         "[http]\ncors_origins = [\"https://shop.example\"]\n[log]\naccess_ratio = 1.0\n",
     );
     let server = Server::start(directory.path(), &["--demo"]);
-    let client = Client::builder().no_proxy().build().expect("a client");
+    let client = server.client();
     let base = format!("http://{}", server.address());
     let named = |host: &'static str| {
         let request = client.post(&server.url).header("host", host);

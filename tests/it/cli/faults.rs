@@ -17,7 +17,7 @@ const READ_ID: &str = "0190a1b2-0000-7000-8000-00000000000b";
 /// Asks as a request of this id; the whole reply as text, its head too.
 async fn asked(server: &Server, id: &str, query: &str, variables: Value) -> String {
     let body = json!({ "query": query, "variables": variables });
-    let request = reqwest::Client::new().post(&server.url).header("x-request-id", id).json(&body);
+    let request = server.client().post(&server.url).header("x-request-id", id).json(&body);
     let reply = request.send().await.expect("the server answers");
     let head = format!("{:?}", reply.headers());
     head + &reply.text().await.expect("a body")

@@ -67,7 +67,7 @@ fn events_are_read_by_shard_and_by_aggregate() {
 
     let all = lines(&["--json", "--limit", "100000"]);
     let created = all.iter().find(|event| event["type"] == "ProductCreated").expect("a product");
-    assert_eq!(created["meta"]["by"], "client:demo");
+    assert_eq!(created["meta"]["by"], "system:installation");
 
     let aggregate = created["aggregate"].as_str().expect("a name");
     let of_one = lines(&["--json", "--aggregate", aggregate]);
@@ -83,7 +83,7 @@ fn events_are_read_by_shard_and_by_aggregate() {
 
     let (status, out, _) = run(directory.path(), &["journal", "read", "--aggregate", aggregate]);
     assert_eq!(status, 0);
-    assert!(out.contains("v1 ProductCreated {") && out.contains("by client:demo"), "{out}");
+    assert!(out.contains("v1 ProductCreated {") && out.contains("by system:installation"), "{out}");
 
     let (status, _, errors) = run(directory.path(), &["journal", "read", "--shard", "256"]);
     assert_eq!(status, 2, "{errors}");

@@ -1,19 +1,26 @@
 //! A running program for one test; ended when the test ends, whatever happened.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reqwest::Client;
 use serde_json::{Value, json};
+
+use crate::support::signed::client;
 
 /// How long anything may take that a test waits for: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The program, with an environment that sets nothing and a directory of its own.
+/// In a directory in which a server was started: a token of its administrator.
+const TOKEN: &str = "token";
+
+/// The program, with an environment that sets nothing but by whom a server of this directory is asked, and a
+/// directory of its own.
 pub fn emporium(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
     command.current_dir(directory).stdin(Stdio::null());
@@ -21,6 +28,9 @@ pub fn emporium(directory: &Path) -> Command {
         if name.to_string_lossy().starts_with("EMPORIUM_") {
             command.env_remove(name);
         }
+    }
+    if let Ok(token) = std::fs::read_to_string(directory.join(TOKEN)) {
+        command.env("EMPORIUM_TOKEN", token);
     }
     command
 }
@@ -35,6 +45,12 @@ pub fn finished(output: Output) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
+/// Of the arguments of a server, those that say where its data are.
+fn storage(arguments: &[&str]) -> Vec<String> {
+    let is_storage = |pair: &&[&str]| ["--config", "--data", "--database"].contains(&pair[0]);
+    arguments.windows(2).filter(is_storage).flatten().map(|&word| word.to_owned()).collect()
+}
+
 /// A server under test.
 pub struct Server {
     child: Child,
@@ -42,6 +58,11 @@ pub struct Server {
     log: Mutex<Receiver<String>>,
     errors: Option<thread::JoinHandle<String>>,
     pub url: String,
+    directory: PathBuf,
+    /// Where its data are, as commands are told.
+    storage: Vec<String>,
+    /// By whom it is asked.
+    token: String,
 }
 
 impl Server {
@@ -85,7 +106,9 @@ impl Server {
             text
         });
         let (lines, log) = (Mutex::new(lines), Mutex::new(log));
-        Self { child, lines, log, errors: Some(errors), url: String::new() }
+        let (url, token) = (String::new(), String::new());
+        let (directory, storage) = (directory.to_owned(), storage(arguments));
+        Self { child, lines, log, errors: Some(errors), url, directory, storage, token }
     }
 
     /// Waits until its log has a line with this text.
@@ -99,7 +122,7 @@ impl Server {
         panic!("it never says {text:?}");
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it says that it is ready. From then on its administrator asks.
     pub fn ready(mut self) -> Self {
         let line = self.lines.lock().expect("nobody panics with it").recv_timeout(PATIENCE);
         match line {
@@ -109,7 +132,28 @@ impl Server {
             }
             Err(_) => panic!("it did not get ready: {}", self.kill().1),
         }
+        self.token = self.token_of("administrator");
+        std::fs::write(self.directory.join(TOKEN), &self.token).expect("it can be written");
         self
+    }
+
+    /// A token of somebody who signs in here, or of a user's id.
+    pub fn token_of(&self, name: &str) -> String {
+        let mut command = emporium(&self.directory);
+        command.args(["user", "token", name, "--seconds", "86400"]).args(&self.storage);
+        let (status, out, errors) = finished(command.output().expect("it can be started"));
+        assert_eq!(status, 0, "{errors}");
+        out.trim_end().to_owned()
+    }
+
+    /// What its administrator brings with every request.
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// Its administrator as a client.
+    pub fn client(&self) -> Client {
+        client(&self.bearer())
     }
 
     /// The next line of its standard output.
@@ -159,7 +203,15 @@ impl Server {
     /// Asks over HTTP; the whole reply.
     pub async fn ask(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         let body = json!({ "query": query, "variables": variables });
-        reqwest::Client::new().post(&self.url).json(&body).send().await?.json().await
+        let request = Client::new().post(&self.url).bearer_auth(&self.token);
+        request.json(&body).send().await?.json().await
+    }
+
+    /// The same from whoever a token names, or nobody.
+    pub async fn ask_as(&self, token: Option<&str>, query: &str) -> Value {
+        let request = Client::new().post(&self.url).json(&json!({ "query": query }));
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        request.send().await.expect("the server answers").json().await.expect("JSON")
     }
 
     /// Asks over HTTP for what must succeed; the data.

@@ -41,7 +41,7 @@ async fn metric(server: &Server, name: &str) -> u64 {
 
 /// Writes from many sides until there are so many entries, and kills the server in the middle of it.
 async fn written_and_killed(server: Server, location: String, wanted: u64) {
-    let client = reqwest::Client::new();
+    let client = server.client();
     let rounds = Arc::new(AtomicU64::new(0));
     let mut writers = JoinSet::new();
     for writer in 0..16 {

@@ -43,9 +43,8 @@ async fn killed_at_any_moment_a_search_finds_what_the_lists_have() {
         let (done, mut counted) = tokio::sync::watch::channel(0);
         let mut clients = JoinSet::new();
         for client in 0..8 {
-            let (done, url) = (done.clone(), server.url.clone());
+            let (done, url, http) = (done.clone(), server.url.clone(), server.client());
             clients.spawn(async move {
-                let http = reqwest::Client::new();
                 for number in 0.. {
                     let variables = gadget(&format!("{round} {client} {number}"));
                     let body = json!({"query": CREATE, "variables": variables});

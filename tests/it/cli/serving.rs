@@ -100,14 +100,81 @@ async fn a_server_says_one_line_is_alone_and_stops_clean() {
     assert_eq!(server.end().0, Some(0));
 }
 
+/// What nobody in particular is refused, and nobody but he.
+const OTHERS: [&str; 4] = [
+    "{ serverInfo { name } }",
+    "{ orders(first: 1) { totalCount } }",
+    "{ __schema { types { name } } }",
+    "mutation { noOp(input: {}) { userErrors { code } } }",
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn without_demo_nobody_sees_more_than_the_catalogue() {
+async fn whoever_does_not_say_who_he_is_sees_the_catalogue_alone() {
+    for (arguments, products) in [(&[][..], 0), (&["--demo"], 45)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let server = Server::start(directory.path(), arguments);
+        for other in OTHERS {
+            let reply = server.ask_as(None, other).await;
+            assert_eq!(reply["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{reply}");
+            assert_eq!(server.ask(other, json!({})).await.expect("an answer")["errors"], Value::Null);
+        }
+        let reply = server.ask_as(None, "{ products(first: 1) { totalCount } }").await;
+        assert_eq!(reply["data"], json!({ "products": { "totalCount": products } }));
+    }
+}
+
+/// What somebody is told of himself, and whether he may do what only his role is for.
+async fn may(server: &Server, token: &str, query: &str) -> bool {
+    let reply = server.ask_as(Some(token), query).await;
+    let code = &reply["errors"][0]["extensions"]["code"];
+    assert!(code.is_null() || code == "FORBIDDEN", "{query}: {reply}");
+    code.is_null()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_has_somebody_for_each_role_who_may_do_that_and_no_more() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let server = Server::start(directory.path(), &[]);
-    let reply = server.ask("{ serverInfo { name } }", json!({})).await.expect("an answer");
-    assert_eq!(reply["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{reply}");
-    let reply = server.ask("{ products(first: 1) { totalCount } }", json!({})).await;
-    assert_eq!(reply.expect("an answer")["data"], json!({ "products": { "totalCount": 0 } }));
+    let server = Server::start(directory.path(), &["--demo"]);
+    let orders = "{ orders(first: 1) { totalCount } }";
+    let stock = "{ stock(first: 1) { totalCount } }";
+    let shards = "{ operations { shards { epoch } } }";
+    let roles = "{ roles(first: 1) { totalCount } }";
+    for (who, asks) in [
+        ("customer", [true, false, false, false]),
+        ("clerk", [true, true, false, false]),
+        ("warehouse", [false, true, false, false]),
+        ("scheduler", [false, false, false, false]),
+        ("analyst", [true, true, false, false]),
+        ("auditor", [true, true, true, true]),
+        ("operator", [false, false, true, false]),
+        ("administrator", [true, true, true, true]),
+    ] {
+        let token = server.token_of(who);
+        for (query, is_open) in [orders, stock, shards, roles].into_iter().zip(asks) {
+            assert_eq!(may(&server, &token, query).await, is_open, "{who}: {query}");
+        }
+    }
+    // What the customer sees is his own.
+    let reply = server.ask_as(Some(&server.token_of("customer")), orders).await;
+    let (all, own) = (server.data(orders, json!({})).await, &reply["data"]["orders"]["totalCount"]);
+    let own = own.as_u64().unwrap_or_else(|| panic!("{reply}"));
+    assert!(own > 0 && own < all["orders"]["totalCount"].as_u64().expect("a number"), "{own}");
+
+    // Everybody's password is shown at every start, and is always the same.
+    server.signal("TERM");
+    let shown = |log: &str, who: &str| {
+        let row = log.lines().find(|line| line.trim_start().starts_with(&format!("{who} ")));
+        let row = row.unwrap_or_else(|| panic!("no {who}: {log}")).to_owned();
+        row.split_whitespace().nth(1).expect("a password").to_owned()
+    };
+    let (_, _, first) = server.end();
+    let again = Server::start(directory.path(), &["--demo"]);
+    again.signal("TERM");
+    let (_, _, second) = again.end();
+    for who in ["customer", "administrator"] {
+        assert_eq!(shown(&first, who), shown(&second, who));
+        assert_eq!(shown(&first, who).len(), 20);
+    }
 }
 
 /// Mutations in flight when the process dies.
@@ -129,9 +196,8 @@ async fn killed_in_a_stream_of_mutations_nothing_acknowledged_is_lost_and_nothin
     for client in 0..CLIENTS {
         let (sent, acknowledged) = (Arc::clone(&sent), Arc::clone(&acknowledged));
         let (enough, url) = (Arc::clone(&enough), server.url.clone());
-        let shelf = shelf.clone();
+        let (shelf, http) = (shelf.clone(), server.client());
         clients.spawn(async move {
-            let http = reqwest::Client::new();
             for number in 0.. {
                 let key = format!("{client}-{number}");
                 sent.lock().await.insert(key.clone());

@@ -15,6 +15,8 @@ use super::process::{PATIENCE, Server};
 
 /// The address that README.md has.
 const ADDRESS: &str = "127.0.0.1:8080";
+/// The program that `make run` builds.
+const PROGRAM: &str = "target/quick/emporium";
 const BEGIN: &str = "## Walk-through";
 
 /// A block of commands and, if one follows, what they print.
@@ -51,6 +53,7 @@ fn steps(text: &str) -> Vec<Step> {
 /// Runs commands after all functions that were defined before; what they print.
 fn print(directory: &Path, functions: &str, commands: &str, address: &str) -> String {
     let script = format!("set -eu\n{functions}\n{commands}").replace(ADDRESS, address);
+    let script = script.replace(PROGRAM, env!("CARGO_BIN_EXE_emporium"));
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(directory)

@@ -25,7 +25,7 @@ async fn a_quarantined_actor_answers_so_until_it_is_released() {
     let data = app.data(list, json!({})).await;
     assert_eq!(
         data["operations"]["quarantinedActors"],
-        json!([{"aggregateId": uuid, "quarantinedBy": "client:demo"}])
+        json!([{"aggregateId": uuid, "quarantinedBy": "client:test"}])
     );
     assert_eq!(data["operations"]["shards"].as_array().map(Vec::len), Some(8));
     app.done("releaseActor", target.clone(), "actor { quarantined }").await;

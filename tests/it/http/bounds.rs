@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::graphql::products::{SHELF, teapot};
 use crate::support::app::TestApp;
 use crate::support::eventually;
+use crate::support::signed::BEARER;
 
 /// A client of another address than all others.
 fn stranger() -> Client {
@@ -111,7 +112,8 @@ async fn what_waits_takes_no_place_of_work_and_its_own_are_bounded() {
     assert!(["PLACED", "PENDING_PAYMENT"].contains(&status), "{placed}");
     // … and other clients are answered, and may wait themselves.
     let ask = |query: String| {
-        stranger().post(format!("{}/graphql", app.url)).json(&json!({"query": query}))
+        let request = stranger().post(format!("{}/graphql", app.url));
+        request.header("authorization", BEARER).json(&json!({"query": query}))
     };
     let reply = ask("{ __typename }".to_owned()).send().await.expect("a reply");
     assert_eq!(reply.status(), StatusCode::OK);

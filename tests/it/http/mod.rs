@@ -139,7 +139,7 @@ async fn requests_beyond_the_bound_are_turned_away_at_once() {
     // Given a request of which the body does not come
     let address = app.url.strip_prefix("http://").expect("an address");
     let mut unfinished = TcpStream::connect(address).await.expect("it listens");
-    let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\n\
+    let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer test\r\n\
                 content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     unfinished.write_all(head.as_bytes()).await.expect("it reads");
 
@@ -167,7 +167,7 @@ async fn requests_beyond_the_bound_are_turned_away_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_demo_nobody_sees_more_than_the_catalogue() {
+async fn whoever_does_not_say_who_he_is_sees_the_catalogue_alone() {
     let app = TestApp::start_with(false).await;
     for query in ["{ serverInfo { name } }", MUTATION, "{ __schema { types { name } } }"] {
         let request = app.post().json(&json!({"query": query}));

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::PATIENCE;
 use crate::support::app::TestApp;
+use crate::support::signed::BEARER;
 
 async fn quick() -> TestApp {
     let limits = HttpLimits { head_timeout_ms: 500, body_timeout_ms: 500, ..HttpLimits::default() };
@@ -66,7 +67,8 @@ fn headers(many: &str) -> String {
 fn posted(headers: &str, body: &str) -> String {
     let content =
         if headers.contains("content-type") { "" } else { "content-type: application/json\r\n" };
-    format!("POST /graphql HTTP/1.1\r\nhost: localhost\r\n{content}{headers}\r\n{body}")
+    let known = format!("authorization: {BEARER}\r\n");
+    format!("POST /graphql HTTP/1.1\r\nhost: localhost\r\n{known}{content}{headers}\r\n{body}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

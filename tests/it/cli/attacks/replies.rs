@@ -145,7 +145,7 @@ async fn readers_that_never_read_are_hung_up_on() {
         let mut open = Vec::new();
         for _ in 0..8 {
             let mut stream = connect_with_little_room(&target).await;
-            let request = format!("{}{body}", head(body.len()));
+            let request = format!("{}{body}", head(body.len(), &target.authorization()));
             let many = request.repeat(100);
             // What does not fit into the buffers of the system stays here.
             let sent = stream.write_all(many.as_bytes());

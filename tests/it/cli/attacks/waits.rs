@@ -80,7 +80,9 @@ async fn who_waits_takes_no_place_of_who_works() {
                     "mutation {{ placeOrder(input: {{orderId: \"{order}\", waitMs: 10000, \
                      idempotencyKey: \"place\"}}) {{ version userErrors {{ code }} }} }}"
                 );
-                let request = client.post(&target.server.url).json(&json!({"query": field}));
+                let request = client.post(&target.server.url);
+                let request = request.header("authorization", target.server.bearer());
+                let request = request.json(&json!({"query": field}));
                 waiting.spawn(wait_on(request, Arc::clone(&is_over)));
             }
             let begun = waiting.len() as f64;
