@@ -122,8 +122,8 @@ impl TestApp {
         let metrics = Some(emporium::bootstrap::metrics::page());
         let policy = HttpPolicy::default();
         let options = HttpOptions { listener, workers: 1, demo: true, limits, policy, metrics };
-        let server =
-            http::serve(options, signed(program.behind()), Arc::new(AlwaysWell)).expect("it listens");
+        let server = http::serve(options, signed(program.behind()), Arc::new(AlwaysWell))
+            .expect("it listens");
         let handle = server.handle();
         tokio::spawn(server);
         Self {

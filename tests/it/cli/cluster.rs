@@ -237,8 +237,7 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
         }
 
         // One is told to stop, in the middle: no client is told anything but success.
-        let load =
-            Load::begin("a", &shelf, &[&one, &two, &three]);
+        let load = Load::begin("a", &shelf, &[&one, &two, &three]);
         load.more(100).await;
         two.signal("TERM");
         load.without(&two);
