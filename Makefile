@@ -14,7 +14,7 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run cluster release test test-mysql chaos lint bench simulate notices sbom
+.PHONY: help run cluster release test test-mysql chaos chaos-planted lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ chaos: ## put a cluster of real processes through ROUNDS=… of seeded faults, o
 	EMPORIUM_CHAOS_ROUNDS=$(ROUNDS) EMPORIUM_CHAOS_SECONDS=$(SECONDS) EMPORIUM_CHAOS_SEED=$(SEED) \
 		scripts/services run -- $(CARGO) test --locked --no-default-features --features load,otlp \
 		--test cluster -- --nocapture
+
+chaos-planted: ## plant bugs in a cluster of real processes, and see the faults find each of them
+	scripts/services run -- $(CARGO) test --locked --no-default-features \
+		--features load,otlp,shortcuts --test cluster -- --nocapture what_is_planted_is_found
 
 test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into target/mysql
 	scripts/mysql run -- scripts/services run -- \

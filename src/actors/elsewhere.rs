@@ -34,6 +34,8 @@ pub enum Wish {
     Command,
     /// An [`Asked`], answered by a [`Reading`].
     Question,
+    /// A [`Tail`](super::tail::Tail), answered by [`Told`](super::tail::Told).
+    Tail,
 }
 
 /// What came of sending it.
@@ -245,6 +247,9 @@ fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
 impl Engine {
     /// Answers what came from another node, within the time that is left for it.
     pub async fn answer_for_another(&self, wish: Wish, payload: &[u8], left: Duration) -> Answer {
+        if wish == Wish::Tail {
+            return self.tell_tail(payload, left).await;
+        }
         let begun = Instant::now();
         let (deadline, waits_until) = (begun + left, begun + left / 4 * 3);
         let scope = RequestScope { deadline, place: Arc::new(Foreign) };
@@ -274,6 +279,7 @@ impl Engine {
         match wish {
             Wish::Command => self.decide_for_another(payload).await,
             Wish::Question => self.tell_another(payload).await,
+            Wish::Tail => Answer::Unreadable,
         }
     }
 

@@ -43,7 +43,7 @@ struct FedShard {
     fed: AtomicBool,
     /// It is served nowhere until an operator says so.
     stopped: AtomicBool,
-    /// Contiguous, up to the head.
+    /// Contiguous. Of a shard that is served here it goes up to the head, or is empty.
     window: Mutex<VecDeque<Shared>>,
 }
 
@@ -90,11 +90,14 @@ impl Feed {
 
     /// Whether a shard is served here.
     pub fn is_fed(&self, shard: ShardId) -> bool {
-        self.of(shard).fed.load(Ordering::Acquire)
+        let fed = self.shards.get(usize::from(shard));
+        fed.is_some_and(|fed| fed.fed.load(Ordering::Acquire))
     }
 
     /// Its log went backwards, or an operator has accepted that.
     pub fn stop(&self, shard: ShardId, stopped: bool) {
+        // Entries that memory holds may be of those that are lost.
+        self.of(shard).window.lock().clear();
         self.of(shard).stopped.store(stopped, Ordering::Release);
     }
 
@@ -116,6 +119,44 @@ impl Feed {
         if is_news {
             self.notifier.send_replace(());
         }
+    }
+
+    /// Entries of shards that are served elsewhere, as whoever serves them tells: of each shard in order.
+    /// What is known already, or is of a shard that is served here by now, is passed over.
+    pub fn told(&self, entries: Vec<Entry>) {
+        let is_news = |entry: &Entry| {
+            let fed = self.shards.get(usize::from(entry.shard));
+            fed.is_some_and(|fed| {
+                !fed.fed.load(Ordering::Acquire) && last(&fed.window.lock()) < Some(entry.seq)
+            })
+        };
+        let batch: Batch = Arc::new(entries.into_iter().filter(is_news).collect());
+        let mut bytes = 0;
+        for (index, entry) in batch.iter().enumerate() {
+            let fed = self.of(entry.shard);
+            let mut window = fed.window.lock();
+            if fed.fed.load(Ordering::Acquire) {
+                // It was taken by this node meanwhile.
+                continue;
+            }
+            bytes += weight(entry);
+            if last(&window).is_some_and(|last| last + 1 != entry.seq) {
+                window.clear();
+            }
+            window.push_back((Arc::clone(&batch), index));
+            fed.head.fetch_max(entry.seq, Ordering::AcqRel);
+        }
+        if bytes > 0 {
+            self.keep(batch, bytes);
+            self.notifier.send_replace(());
+        }
+    }
+
+    /// How far a log that is served elsewhere is known: by its entries where memory holds some.
+    pub fn known_to(&self, shard: ShardId) -> Seq {
+        let fed = self.of(shard);
+        let window = fed.window.lock();
+        last(&window).unwrap_or_else(|| fed.head.load(Ordering::Acquire))
     }
 
     /// Whether a shard is served elsewhere, and its log would go further than is known here, were it true
@@ -231,13 +272,19 @@ impl Feed {
         if after >= head {
             return Behind::Nothing;
         }
-        let first = head + 1 - window.len() as u64;
-        if after + 1 < first {
+        let first = window.front().map(|(list, at)| list[*at].seq);
+        let held = first.filter(|first| *first <= after + 1 && last(&window) > Some(after));
+        let Some(first) = held else {
             return Behind::Journal { through: head };
-        }
+        };
         let skip = usize::try_from(after + 1 - first).expect("a window fits memory");
         Behind::Recent(window.iter().skip(skip).take(limit).cloned().collect())
     }
+}
+
+/// The number of the newest entry of a window.
+fn last(window: &VecDeque<Shared>) -> Option<Seq> {
+    window.back().map(|(list, at)| list[*at].seq)
 }
 
 /// What an entry takes of memory, with the room that its text has to spare.
@@ -310,6 +357,29 @@ mod tests {
         assert_eq!(recent(&feed, 0, 0), None);
         push(&feed, vec![entry(1, 2, 10)]);
         assert_eq!((recent(&feed, 0, 1), recent(&feed, 1, 1)), (None, Some(vec![2])));
+    }
+
+    #[test]
+    fn what_others_tell_is_taken_once_and_only_of_what_they_serve() {
+        let feed = Feed::new(2, BYTES_MAX);
+        feed.open(1, 4);
+        feed.told(vec![entry(0, 1, 10), entry(0, 2, 10), entry(1, 5, 10), entry(7, 1, 10)]);
+        assert_eq!((recent(&feed, 0, 0), feed.heads().seq(1)), (Some(vec![1, 2]), 4));
+        feed.told(vec![entry(0, 2, 10), entry(0, 3, 10)]);
+        assert_eq!((recent(&feed, 0, 0), feed.known_to(0)), (Some(vec![1, 2, 3]), 3));
+        // That it goes further was heard before what stands there was told.
+        feed.heard(0, 5);
+        assert_eq!((recent(&feed, 0, 1), recent(&feed, 0, 3)), (Some(vec![2, 3]), None));
+        feed.told(vec![entry(0, 4, 10), entry(0, 5, 10)]);
+        assert_eq!(recent(&feed, 0, 2), Some(vec![3, 4, 5]));
+        // Behind a gap the journal has it; behind what was told, memory has.
+        feed.told(vec![entry(0, 9, 10)]);
+        assert_eq!((recent(&feed, 0, 5), recent(&feed, 0, 8)), (None, Some(vec![9])));
+        // A node that takes the shard, and one that stops it, hold nothing of others any more.
+        feed.open(0, 9);
+        assert_eq!((recent(&feed, 0, 8), recent(&feed, 0, 9)), (None, Some(vec![])));
+        feed.told(vec![entry(0, 10, 10)]);
+        assert_eq!(feed.heads().seq(0), 9);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod together;
 pub mod past;
 pub mod history;
 pub mod feed;
+pub mod tail;
 pub mod follower;
 pub mod retry;
 pub mod facts;

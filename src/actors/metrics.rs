@@ -69,6 +69,8 @@ telemetry::metrics! { "actors":
     /// Entries that views and reactions read from the journal: at a start, or because they fell behind
     /// what is kept in memory.
     counter FOLLOWER_READ = "follower_read_entries";
+    /// Entries of logs that others serve, as those told them before the journal was asked.
+    counter TAILED = "tailed_entries";
     /// Aggregates that a view or reaction has set aside with their later entries.
     gauge PARKED_AGGREGATES = "parked_aggregates" by "follower";
     /// Entries that a view or reaction could not take and set aside.

@@ -18,6 +18,7 @@ pub mod roles;
 pub mod groups;
 pub mod decisions;
 pub mod operators;
+pub mod nodes;
 pub mod locations;
 pub mod stock;
 pub mod transfers;

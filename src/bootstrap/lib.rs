@@ -21,6 +21,7 @@ mod users;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ::cluster::desk::{Desk, Wish};
 use cli::{
     ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, ProjectionCommand,
     SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check,
@@ -43,6 +44,8 @@ const TRACES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Does what the command line says. Blocks until it is done.
 pub fn run(arguments: Arguments) -> ExitCode {
+    #[cfg(feature = "shortcuts")]
+    persistence::shortcut::plant_from("CHAOS_PLANTED");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -178,29 +181,31 @@ fn unread(error: JournalError) -> Failure {
     Failure::failed(hint, chain(&error))
 }
 
+/// Where operators stand beside all nodes.
+async fn desk(storage: &StorageArguments) -> Result<Desk, Failure> {
+    let settings = settings(storage)?;
+    let (stores, shards) = written(&settings).await?;
+    Ok(Desk::beside(stores.journal, stores.members, shards, settings.lease.terms().lease))
+}
+
 async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {
     match command {
         ClusterCommand::Status { storage, json } => {
             let (stores, shards) = written(&settings(&storage)?).await?;
             cli::cluster::status(&stores, shards, json).await
         }
-        ClusterCommand::Drain { storage, node, json } => {
-            let (stores, _) = written(&settings(&storage)?).await?;
-            cli::cluster::drain(&stores, &node, true, json).await
+        ClusterCommand::Drain { storage, node, dry_run, json } => {
+            cli::cluster::wish(&desk(&storage).await?, &Wish::Drain(node), dry_run, json).await
         }
-        ClusterCommand::Undrain { storage, node, json } => {
-            let (stores, _) = written(&settings(&storage)?).await?;
-            cli::cluster::drain(&stores, &node, false, json).await
+        ClusterCommand::Undrain { storage, node, dry_run, json } => {
+            cli::cluster::wish(&desk(&storage).await?, &Wish::Undrain(node), dry_run, json).await
         }
-        ClusterCommand::Move { storage, shard, node, json } => {
-            let (stores, shards) = written(&settings(&storage)?).await?;
-            cli::cluster::pin(&stores, shards, (shard, node.as_deref()), json).await
+        ClusterCommand::Move { storage, shard, node, dry_run, json } => {
+            cli::cluster::wish(&desk(&storage).await?, &Wish::Move(shard, node), dry_run, json)
+                .await
         }
         ClusterCommand::Rebalance { storage, dry_run, json } => {
-            let settings = settings(&storage)?;
-            let (stores, shards) = written(&settings).await?;
-            let placed = cluster::rebalance::computed(&stores, &settings, shards).await?;
-            cli::cluster::rebalance(&stores, &placed, dry_run, json).await
+            cli::cluster::rebalance(&desk(&storage).await?, dry_run, json).await
         }
         ClusterCommand::Certs { out, nodes, json } => {
             let made = peers::certificates::make(std::path::Path::new(&out), &nodes);

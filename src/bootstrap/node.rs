@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
 use super::proof::{self, Proof};
+use ::cluster::desk::Desk;
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
@@ -50,6 +51,8 @@ pub struct NodeBuilder {
     /// Where the search index is kept; in memory unless it is said.
     data: Option<PathBuf>,
     heads_looked_every: Duration,
+    /// Other nodes tell what they commit.
+    is_told: bool,
     /// Where it listens, if that is not what the settings say.
     listens: Option<SocketAddr>,
 }
@@ -67,6 +70,7 @@ impl NodeBuilder {
             clock: None,
             data: None,
             heads_looked_every: HEADS_LOOKED_EVERY,
+            is_told: true,
             listens: None,
         }
     }
@@ -112,6 +116,12 @@ impl NodeBuilder {
     #[must_use]
     pub fn heads_looked_every(self, heads_looked_every: Duration) -> Self {
         Self { heads_looked_every, ..self }
+    }
+
+    /// Asks no other node what it commits, and looks for itself.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        Self { is_told: false, ..self }
     }
 
     /// Where it listens: a free port was taken.
@@ -171,7 +181,11 @@ impl NodeBuilder {
 
     /// Lets a node that was started find others and be found.
     pub fn join(&self, door: Door, node: &Node) -> Result<Joined, Failure> {
-        door.join(&self.settings, node, Arc::clone(&self.stores.members))
+        let joined = door.join(&self.settings, node, Arc::clone(&self.stores.members))?;
+        if self.is_told {
+            joined.follow(node);
+        }
+        Ok(joined)
     }
 
     /// Makes the shards and the map of their slots in a new database; in another it finds both.
@@ -180,8 +194,16 @@ impl NodeBuilder {
         let Stores { journal, slots, .. } = &self.stores;
         let found = patiently("counting the shards", || journal.shard_count()).await;
         let found = found.map_err(failed)?;
-        let new = self.settings.shards_of_new();
-        let shards = if found == 0 { new } else { self.settings.node.shards.unwrap_or(found) };
+        let shards = match (found, self.settings.node.shards) {
+            (0, _) => self.settings.shards_of_new(),
+            (found, Some(wanted)) if wanted != found => {
+                return Err(Failure::Usage(format!(
+                    "node.shards: {wanted}, and this database was made with {found} shards, which stays so: \
+                     leave node.shards out, or name another database"
+                )));
+            }
+            (found, _) => found,
+        };
         patiently("making the shards", || journal.prepare(shards)).await.map_err(failed)?;
         let slots = patiently("mapping the slots", || slots.prepare_slots(shards)).await;
         Ok((shards, slots.map_err(failed)?))
@@ -202,7 +224,13 @@ impl NodeBuilder {
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
         let store = Arc::clone(&self.stores.sign_ins);
         let proof = proof::open(settings, &self.vault, store, &self.address()).await?;
-        Ok(Program { node, followers, checkout, documents, proof })
+        let desk = Desk::of_node(
+            self.stores.journal.clone(),
+            Arc::clone(&self.stores.members),
+            node.engine.services.shards,
+            Arc::clone(&node.members),
+        );
+        Ok(Program { node, followers, checkout, documents, proof, desk })
     }
 }
 
@@ -213,6 +241,7 @@ pub struct Program {
     checkout: CheckoutOptions,
     documents: DocumentLimits,
     proof: Proof,
+    desk: Desk,
 }
 
 impl Program {
@@ -230,7 +259,7 @@ impl Program {
     /// The API, for one who asks it. Each remembers the documents that it was sent.
     pub fn schema(&self) -> GraphqlSchema {
         let views = Views::new(self.followers.registry(), self.checkout.clone());
-        GraphqlSchema::new(self.node.engine.clone(), views, self.documents)
+        GraphqlSchema::new(self.node.engine.clone(), views, self.desk.clone(), self.documents)
     }
 
     /// Stops it in good order; what takes longer than `within` is left to the next start.

@@ -90,7 +90,7 @@ pub async fn serve_with(
     let joined = door.map(|door| builder.join(door, &node)).transpose()?;
     tokio::select! {
         () = settled(&node) => {}
-        reason = node.ended() => return Err(died(&reason)),
+        reason = node.ended() => return Err(died(&node, &reason)),
         () = signals.stop() => {
             node.drain(drain_time(settings)).await;
             if let Some(joined) = joined {
@@ -105,8 +105,11 @@ pub async fn serve_with(
 
 /// The node must end, and does so without another word: whatever it holds is free for another as
 /// soon as its leases have run out.
-fn died(reason: &str) -> Failure {
+fn died(node: &Node, reason: &str) -> Failure {
     tracing::error!(reason, "this node ends, so that another takes over");
+    if node.is_misled() {
+        return Failure::Usage(reason.to_owned());
+    }
     Failure::failed("this node cannot go on", reason)
 }
 
@@ -128,7 +131,7 @@ async fn run(
     let ended = tokio::select! {
         reason = entrance.ended() => Some(reason),
         failed = working => return failed,
-        reason = program.node.ended() => return Err(died(&reason)),
+        reason = program.node.ended() => return Err(died(&program.node, &reason)),
         () = signals.stop() => None,
     };
     if let Some(reason) = ended {

@@ -10,7 +10,7 @@ use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
 use persistence::cause::chain;
-use persistence::cluster_version::{ClusterVersion, FORM};
+use persistence::cluster_version::{ClusterVersion, FORM, TooNew};
 use persistence::journal::{JournalError, Seq, ShardId};
 use persistence::patience::patiently;
 use persistence::read_replica::Replicated;
@@ -233,5 +233,10 @@ fn failed(settings: &Settings, error: &JournalError) -> Failure {
         Some(url) => url.0.to_string(),
         None => settings.general.data.join(SQLITE_FILE).display().to_string(),
     };
+    if let JournalError::Refused(cause) = error
+        && cause.is::<TooNew>()
+    {
+        return Failure::Usage(format!("database: {place}: {cause}"));
+    }
     Failure::failed(&format!("the database {place}"), chain(error))
 }

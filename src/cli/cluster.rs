@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::output::Output;
 use super::progress::Progress;
+use ::cluster::desk::{Desk, Move, NotDone, Plan, Wish};
 use persistence::cause::chain;
 use persistence::journal::{Holding, JournalError, ShardId};
 use persistence::members::Member;
@@ -61,112 +62,88 @@ pub async fn status(stores: &Stores, shards: u16, json: bool) -> Result<(), Fail
     output.flush()
 }
 
-/// Has a node give everything to the others, or takes that back.
-pub async fn drain(
-    stores: &Stores,
-    node: &str,
-    is_drained: bool,
-    json: bool,
-) -> Result<(), Failure> {
-    if !stores.members.drain(node, is_drained).await.map_err(failed)? {
-        let known = stores.members.members().await.map_err(failed)?;
-        let known: Vec<_> = known.into_iter().map(|member| member.node).collect();
-        let problem = format!("no node is called {node}; there are: {}", known.join(", "));
-        return Err(Failure::Failed(problem));
+/// Has done what is wished, and does not wait for it; or only says what would move.
+pub async fn wish(desk: &Desk, wish: &Wish, dry_run: bool, json: bool) -> Result<(), Failure> {
+    if dry_run {
+        return tell_plan(&desk.plan(wish).await.map_err(not_done)?, (true, json));
     }
+    desk.wish(wish).await.map_err(not_done)?;
     let mut output = Output::default();
-    match (json, is_drained) {
-        (true, _) => output.json(&json!({ "node": node, "drained": is_drained }))?,
-        (false, true) => output.line(&format!(
+    match (json, wish) {
+        (true, Wish::Drain(node) | Wish::Undrain(node)) => {
+            let is_drained = matches!(wish, Wish::Drain(_));
+            output.json(&json!({ "node": node, "drained": is_drained }))?;
+        }
+        (true, Wish::Move(shard, node)) => output.json(&json!({ "shard": shard, "node": node }))?,
+        (false, Wish::Drain(node)) => output.line(&format!(
             "{node} gives its shards to the others; `emporium cluster undrain {node}` takes that back"
         ))?,
-        (false, false) => output.line(&format!("{node} has its share again"))?,
-    }
-    output.flush()
-}
-
-/// Pins a shard to a node, or ends its pin.
-pub async fn pin(
-    stores: &Stores,
-    shards: u16,
-    (shard, node): (ShardId, Option<&str>),
-    json: bool,
-) -> Result<(), Failure> {
-    if shard >= shards {
-        return Err(Failure::Usage(format!("there are {shards} shards, 0 to {}", shards - 1)));
-    }
-    if let Some(node) = node {
-        let members = stores.members.members().await.map_err(failed)?;
-        if !members.iter().any(|member| member.node == node) {
-            return Err(Failure::Failed(format!("no node is called {node}")));
-        }
-    }
-    stores.members.pin(shard, node).await.map_err(failed)?;
-    let mut output = Output::default();
-    match (json, node) {
-        (true, _) => output.json(&json!({ "shard": shard, "node": node }))?,
-        (false, Some(node)) => {
+        (false, Wish::Undrain(node)) => output.line(&format!("{node} has its share again"))?,
+        (false, Wish::Move(shard, Some(node))) => {
             output.line(&format!("shard {shard} is to be {node}'s, as long as that lives"))?;
         }
-        (false, None) => output.line(&format!("shard {shard} is placed as computed again"))?,
+        (false, Wish::Move(shard, None)) => {
+            output.line(&format!("shard {shard} is placed as computed again"))?;
+        }
+        (_, Wish::Rebalance) => output.line("every pin has ended")?,
     }
     output.flush()
-}
-
-/// A shard that is not where it is computed.
-struct Misplaced<'a> {
-    shard: ShardId,
-    from: Option<String>,
-    to: &'a str,
 }
 
 /// Ends all pins, and waits until each shard is where it is computed; or only says what would move.
-/// `placed`: by shard, without pins.
-pub async fn rebalance(
-    stores: &Stores,
-    placed: &[String],
-    dry_run: bool,
-    json: bool,
-) -> Result<(), Failure> {
-    let begun = misplaced(stores, placed).await?;
-    let pins = stores.members.pins().await.map_err(failed)?;
-    let mut output = Output::default();
+pub async fn rebalance(desk: &Desk, dry_run: bool, json: bool) -> Result<(), Failure> {
+    let plan = desk.plan(&Wish::Rebalance).await.map_err(not_done)?;
+    if dry_run {
+        return tell_plan(&plan, (true, json));
+    }
     if !json {
-        for Misplaced { shard, from, to } in &begun {
-            let from = from.as_deref().unwrap_or("nobody");
-            output.line(&format!("shard {shard} goes from {from} to {to}"))?;
-        }
+        let mut output = Output::default();
+        tell_moves(&mut output, &plan)?;
         output.flush()?;
     }
-    if !dry_run {
-        for pin in &pins {
-            stores.members.pin(pin.shard, None).await.map_err(failed)?;
-        }
-        until_placed(stores, placed, begun.len()).await?;
-    }
+    desk.wish(&Wish::Rebalance).await.map_err(not_done)?;
+    until_placed(desk, &plan).await?;
     if json {
-        let moves: Vec<Value> = begun
-            .iter()
-            .map(|Misplaced { shard, from, to }| json!({ "shard": shard, "from": from, "to": to }))
-            .collect();
-        let ended: Vec<ShardId> = pins.iter().map(|pin| pin.shard).collect();
+        return tell_plan(&plan, (false, true));
+    }
+    let mut output = Output::default();
+    let (moves, pins) = (plan.moves.len(), plan.pins_ended.len());
+    output.line(&format!("{moves} shards moved, {pins} pins ended"))?;
+    output.flush()
+}
+
+fn tell_plan(plan: &Plan, (dry_run, json): (bool, bool)) -> Result<(), Failure> {
+    let mut output = Output::default();
+    if json {
+        let tell =
+            |Move { shard, from, to }: &Move| json!({ "shard": shard, "from": from, "to": to });
+        let moves: Vec<Value> = plan.moves.iter().map(tell).collect();
+        let ended = &plan.pins_ended;
         output.json(&json!({ "dryRun": dry_run, "moves": moves, "pinsEnded": ended }))?;
-    } else if dry_run {
-        output.line(&format!("{} shards would move, {} pins end", begun.len(), pins.len()))?;
     } else {
-        output.line(&format!("{} shards moved, {} pins ended", begun.len(), pins.len()))?;
+        tell_moves(&mut output, plan)?;
+        let (moves, pins) = (plan.moves.len(), plan.pins_ended.len());
+        output.line(&format!("{moves} shards would move, {pins} pins end"))?;
     }
     output.flush()
 }
 
+fn tell_moves(output: &mut Output, plan: &Plan) -> Result<(), Failure> {
+    for Move { shard, from, to } in &plan.moves {
+        let from = from.as_deref().unwrap_or("nobody");
+        output.line(&format!("shard {shard} goes from {from} to {to}"))?;
+    }
+    Ok(())
+}
+
 /// Waits until nothing is misplaced; fails where nothing has moved for a while.
-async fn until_placed(stores: &Stores, placed: &[String], mut left: usize) -> Result<(), Failure> {
-    let total = left as u64;
-    let mut progress = Progress::new("shards are moved", total);
+async fn until_placed(desk: &Desk, plan: &Plan) -> Result<(), Failure> {
+    let mut left = plan.moves.len();
+    let mut progress = Progress::new("shards are moved", left as u64);
     let mut moved_at = Instant::now();
     while left > 0 {
         tokio::time::sleep(LOOKED_EVERY).await;
-        let now = misplaced(stores, placed).await?.len();
+        let now = desk.misplaced(&plan.placed).await.map_err(failed)?.len();
         if now < left {
             progress.advance((left - now) as u64);
             moved_at = Instant::now();
@@ -181,22 +158,6 @@ async fn until_placed(stores: &Stores, placed: &[String], mut left: usize) -> Re
     }
     progress.finish();
     Ok(())
-}
-
-async fn misplaced<'a>(
-    stores: &Stores,
-    placed: &'a [String],
-) -> Result<Vec<Misplaced<'a>>, Failure> {
-    let all: Vec<ShardId> = (0..).take(placed.len()).collect();
-    let holdings = stores.journal.look(&all).await.map_err(failed)?;
-    let owned = holdings.into_iter().map(|holding| (holding.shard, holding.owner));
-    let owned: BTreeMap<ShardId, _> = owned.collect();
-    let all = all.into_iter().zip(placed).filter_map(|(shard, to)| {
-        let from = owned.get(&shard).cloned().flatten().map(|owner| owner.node);
-        let to = to.as_str();
-        (from.as_deref() != Some(to)).then_some(Misplaced { shard, from, to })
-    });
-    Ok(all.collect())
 }
 
 /// Prints which files were made.
@@ -246,4 +207,13 @@ fn object(member: &Member, held: &BTreeMap<Option<&str>, Vec<ShardId>>) -> Value
 
 fn failed(error: JournalError) -> Failure {
     Failure::failed("the tables of nodes and shards", chain(&error))
+}
+
+/// What was asked for wrongly is wrong usage; what is not there is a failure.
+fn not_done(error: NotDone) -> Failure {
+    match error {
+        NotDone::Journal(error) => failed(error),
+        NotDone::NoSuchShard { .. } => Failure::Usage(error.to_string()),
+        error => Failure::Failed(error.to_string()),
+    }
 }

@@ -187,6 +187,9 @@ pub enum ClusterCommand {
         storage: StorageArguments,
         #[arg(value_name = "NODE")]
         node: String,
+        /// Only print what would move.
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -197,6 +200,9 @@ pub enum ClusterCommand {
         storage: StorageArguments,
         #[arg(value_name = "NODE")]
         node: String,
+        /// Only print what would move.
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -209,6 +215,9 @@ pub enum ClusterCommand {
         shard: u16,
         #[arg(value_name = "NODE")]
         node: Option<String>,
+        /// Only print what would move.
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -6,4 +6,5 @@ pub mod lease_manager;
 pub mod placement;
 pub mod membership;
 pub mod members;
+pub mod desk;
 pub mod metrics;

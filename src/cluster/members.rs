@@ -34,6 +34,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(1);
 pub struct Roll {
     /// Every row, of the living and of those that may be dead.
     pub members: BTreeMap<String, Member>,
+    /// Those of them that live.
+    pub living: BTreeSet<String>,
     /// Who is to have which shard.
     pub placed: Vec<Option<Arc<str>>>,
 }
@@ -122,6 +124,11 @@ impl Members {
         Arc::clone(&self.roll.borrow())
     }
 
+    /// Those that live, as this node sees it.
+    pub fn living(&self) -> BTreeSet<String> {
+        self.roll.borrow().living.clone()
+    }
+
     /// Rings when something of it changed.
     pub fn changes(&self) -> watch::Receiver<Arc<Roll>> {
         self.roll.clone()
@@ -207,7 +214,8 @@ impl Running {
             .filter(|(_, node)| node.as_deref() == Some(own.node.as_str()))
             .map(|(shard, _)| shard)
             .collect();
-        let roll = Arc::new(Roll { members, placed });
+        let living = self.membership.living().map(|member| member.node.clone()).collect();
+        let roll = Arc::new(Roll { members, living, placed });
         self.told.send_if_modified(|told| {
             // Beats alone are no news.
             let is_news = !same(told, &roll);
@@ -231,6 +239,7 @@ fn same(one: &Roll, other: &Roll) -> bool {
         Member { beat: 0, ..one.clone() } == Member { beat: 0, ..other.clone() }
     };
     one.placed == other.placed
+        && one.living == other.living
         && one.members.len() == other.members.len()
         && one.members.values().zip(other.members.values()).all(alike)
 }

@@ -23,6 +23,8 @@ struct Seen {
     member: Member,
     /// It has stood there since then at the latest.
     since: u64,
+    /// Its beat was seen to be another one than before.
+    moved: bool,
 }
 
 impl Membership {
@@ -34,11 +36,13 @@ impl Membership {
     pub fn looked(&mut self, rows: Vec<Member>, now: u64) {
         let mut before = std::mem::take(&mut self.seen);
         for member in rows {
-            let stood = before.remove(&member.node).filter(|seen| {
+            let known = before.remove(&member.node);
+            let stands = known.as_ref().is_some_and(|seen| {
                 (seen.member.incarnation, seen.member.beat) == (member.incarnation, member.beat)
             });
-            let since = stood.map_or(now, |seen| seen.since);
-            self.seen.insert(member.node.clone(), Seen { member, since });
+            let moved = known.as_ref().is_some_and(|seen| seen.moved || !stands);
+            let since = known.filter(|_| stands).map_or(now, |seen| seen.since);
+            self.seen.insert(member.node.clone(), Seen { member, since, moved });
         }
         self.looked_at = now;
     }
@@ -51,6 +55,15 @@ impl Membership {
     pub fn living(&self) -> impl Iterator<Item = &Member> {
         let lives = |seen: &&Seen| self.silence(seen) < self.lease_us;
         self.seen.values().filter(lives).map(|seen| &seen.member)
+    }
+
+    /// Those that certainly lived at some time since the first look: no lease need pass to know that.
+    pub fn moved(&self) -> impl Iterator<Item = &Member> {
+        self.seen.values().filter(|seen| seen.moved).map(|seen| &seen.member)
+    }
+
+    pub fn all_moved(&self) -> bool {
+        self.seen.values().all(|seen| seen.moved)
     }
 
     /// Those that were silent for so long that nobody waits for them.
@@ -99,6 +112,17 @@ mod tests {
         let gone = 2_060 + FORGOTTEN_AFTER * LEASE_US;
         membership.looked(vec![member("one", 3, 1)], gone);
         assert_eq!(membership.forgotten().count(), 1);
+    }
+
+    #[test]
+    fn a_beat_that_moved_once_was_alive() {
+        let mut membership = Membership::new(LEASE_US);
+        membership.looked(vec![member("one", 1, 7), member("two", 2, 7)], 50);
+        assert!(!membership.all_moved());
+        membership.looked(vec![member("one", 1, 8), member("two", 2, 7)], 60);
+        membership.looked(vec![member("one", 1, 8), member("two", 2, 7)], 70);
+        let moved: Vec<_> = membership.moved().map(|member| member.node.as_str()).collect();
+        assert_eq!(moved, ["one"]);
     }
 
     #[test]

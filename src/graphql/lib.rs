@@ -43,6 +43,7 @@ pub use actors::request::{self, Place, RequestScope};
 use application::Application;
 use application::access::Known;
 use application::caller::Caller;
+use application::nodes::Desk;
 pub use application::views::Views;
 use auth::{Access, Principal};
 pub use documents::DocumentLimits;
@@ -131,9 +132,9 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    pub fn new(engine: Engine, views: Views, limits: DocumentLimits) -> Self {
+    pub fn new(engine: Engine, views: Views, desk: Desk, limits: DocumentLimits) -> Self {
         let access = Known::new(&engine, &views);
-        let schema = builder(&limits).data(Application { engine, views }).finish();
+        let schema = builder(&limits).data(Application { engine, views }).data(desk).finish();
         Self { schema, documents: Documents::default(), limits, access }
     }
 

@@ -26,7 +26,7 @@ const LISTS: [(&str, &str); 10] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 37] = [
+const SHORT_TEXTS: [(&str, usize); 44] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
@@ -37,6 +37,13 @@ const SHORT_TEXTS: [(&str, usize); 37] = [
     ("cursor", 1_000),
     ("displayName", 480),
     ("email", 254),
+    ("fromNode", 64),
+    ("node", 64),
+    ("owner", 64),
+    ("peerAddress", 255),
+    ("pinned", 64),
+    ("placed", 64),
+    ("toNode", 64),
     ("endCursor", 1_000),
     ("family", 800),
     ("guestEmail", 254),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
@@ -47,15 +48,36 @@ impl Credentials {
             key: read(&format!("{name}.key"))?,
         };
         let path = directory.join(certificate);
-        match credentials.of_server() {
-            Ok(_) if credentials.carry_its_name() => Ok(credentials),
-            Ok(_) => Err(Unusable { path, source: format!("it is not of {name}").into() }),
+        match credentials.of_server().and_then(|_| credentials.are_of_its_authority()) {
+            Ok(()) if credentials.carry_its_name() => Ok(credentials),
+            Ok(()) => Err(Unusable { path, source: format!("it is not of {name}").into() }),
             Err(source) => Err(Unusable { path, source }),
         }
     }
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Others will know it by this authority, now: better told here than by each of their handshakes.
+    fn are_of_its_authority(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let chain = certificates(&self.certificate)?;
+        let (own, between) = chain.split_first().ok_or("there is no certificate in it")?;
+        let checked = self.verifier()?.verify_client_cert(own, between, UnixTime::now());
+        match checked {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{AUTHORITY_FILE} does not vouch for it: {error}").into()),
+        }
+    }
+
+    /// The check of whoever comes: a certificate of the authority, and nothing else.
+    fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, Box<dyn Error + Send + Sync>> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(&self.authority)? {
+            roots.add(certificate)?;
+        }
+        let provider = Arc::new(default_provider());
+        Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
     }
 
     fn carry_its_name(&self) -> bool {
@@ -66,16 +88,10 @@ impl Credentials {
     /// How others are let in: with a certificate of the authority, and no other way.
     pub(crate) fn of_server(&self) -> Result<ServerConfig, Box<dyn Error + Send + Sync>> {
         let provider = Arc::new(default_provider());
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.authority)? {
-            roots.add(certificate)?;
-        }
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
         let key = PrivateKeyDer::from_pem_slice(&self.key)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(verifier.build()?)
+            .with_client_cert_verifier(self.verifier()?)
             .with_single_cert(certificates(&self.certificate)?, key)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)

@@ -52,6 +52,8 @@ pub enum Wish {
     Command = 1,
     /// A question to one aggregate.
     Question = 2,
+    /// What was committed behind these places of logs that the other serves, as soon as there is some.
+    Tail = 3,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -16,6 +16,12 @@ impl Cause {
         Self(Arc::new(error))
     }
 
+    /// Whether it is an error of this kind, wherever it was met.
+    pub fn is<T: Error + 'static>(&self) -> bool {
+        let at = self.0.downcast_ref::<At>();
+        self.0.is::<T>() || at.is_some_and(|at| at.source.is::<T>())
+    }
+
     /// The same cause with the place where it was met before it.
     #[must_use]
     pub fn at(self, place: impl fmt::Display) -> Self {

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use chrono::Utc;
 
+use crate::shortcut::{Planted, Shortcut};
+
 /// Times that are given from outside.
 pub trait Time: Send + Sync + 'static {
     /// Microseconds since 1970 UTC.
@@ -22,9 +24,25 @@ pub enum Clock {
     Given(Arc<dyn Time>),
 }
 
+/// What nobody may measure leases by: it is planted to be caught.
+struct ByTheWall;
+
+impl Time for ByTheWall {
+    fn wall_us(&self) -> i64 {
+        Utc::now().timestamp_micros()
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.wall_us()).unwrap_or(0)
+    }
+}
+
 impl Clock {
     /// The system's clocks; the monotonic one begins now.
     pub fn system() -> Self {
+        if Planted::default().is(Shortcut::WallClock) {
+            return Self::Given(Arc::new(ByTheWall));
+        }
         Self::System { started: Instant::now() }
     }
 

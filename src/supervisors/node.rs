@@ -2,8 +2,8 @@
 //! how it drains.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +21,7 @@ use actors::aggregate_ref::Engine;
 use actors::quarantines::keep_looking;
 use actors::shard::{Leaving, NodeServices, Shard};
 use cluster::lease_manager::{LeaseHandle, LeaseManager, LeaseOptions, ShardHost};
+use cluster::members::Members;
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::{LeaseTerms, Standing};
 use persistence::cause::{Cause, chain};
@@ -57,6 +58,8 @@ pub struct Node {
     /// Who serves the shards that this one does not.
     pub whereabouts: Whereabouts,
     pub leases: LeaseHandle,
+    /// Those that it belongs to, once it is one of several.
+    pub members: Arc<OnceLock<Members>>,
     lanes: Vec<LaneHandle>,
     root: ActorRef<()>,
     vitals: Vitals,
@@ -120,12 +123,18 @@ impl Node {
         host.services.tell_regressions(move |regression| told.regressed(regression));
         let running = manager.start(lease_options, journal, host);
         vitals.watch("the lease manager", running);
-        Ok(Self { engine, whereabouts, leases, lanes, root, vitals })
+        let members = Arc::default();
+        Ok(Self { engine, whereabouts, leases, members, lanes, root, vitals })
     }
 
     /// Waits until something has ended without which the node must not go on, and says what.
     pub async fn ended(&self) -> String {
         self.vitals.ended().await
+    }
+
+    /// It must end for what its configuration says.
+    pub fn is_misled(&self) -> bool {
+        self.vitals.are_misled()
     }
 
     /// The node is to end when this task does.
@@ -323,7 +332,7 @@ impl ShardHost for NodeShards {
     }
 
     fn twin(&self, twin: &Owner) {
-        self.vitals.end(format!(
+        self.vitals.misled(format!(
             "another living process is called {} (incarnation {}): give this one a name of its \
              own (node.name) and a data directory of its own (--data), or stop that one",
             twin.node, twin.incarnation

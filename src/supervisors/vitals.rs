@@ -15,11 +15,17 @@ pub struct Vitals {
     ended: Arc<watch::Sender<Option<String>>>,
     /// The node stops: what ends now ends in good order.
     may_end: Arc<AtomicBool>,
+    /// It must end for what it was told to be.
+    misled: Arc<AtomicBool>,
 }
 
 impl Default for Vitals {
     fn default() -> Self {
-        Self { ended: Arc::new(watch::channel(None).0), may_end: Arc::default() }
+        Self {
+            ended: Arc::new(watch::channel(None).0),
+            may_end: Arc::default(),
+            misled: Arc::default(),
+        }
     }
 }
 
@@ -57,6 +63,16 @@ impl Vitals {
             ended.get_or_insert(reason);
             is_first
         });
+    }
+
+    /// The node must end because its configuration cannot be right.
+    pub fn misled(&self, reason: String) {
+        self.misled.store(true, Ordering::Release);
+        self.end(reason);
+    }
+
+    pub fn are_misled(&self) -> bool {
+        self.misled.load(Ordering::Acquire)
     }
 
     pub fn are_well(&self) -> bool {

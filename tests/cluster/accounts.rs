@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::PATIENCE;
 use crate::clients::{READ, Shop, UNITS, number};
+use crate::patience;
 use crate::site::NODES;
 
 const STATUS: &str = "query($id: ID!) { payload: order(id: $id) { status } }";
@@ -50,7 +50,7 @@ fn url(shop: &Shop, node: usize) -> &str {
 async fn orders(shop: &Shop) -> Result<BTreeMap<String, String>, String> {
     let orders = std::mem::take(&mut *shop.orders.lock().expect("nobody panics with it"));
     let mut stood = BTreeMap::new();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     for (number, order) in orders.iter().enumerate() {
         let variables = json!({ "id": order.id });
         let status = loop {
@@ -169,7 +169,7 @@ async fn listed(shop: &Shop, node: usize, status: &str) -> Result<BTreeSet<Strin
 }
 
 async fn eventually(so: impl AsyncFn() -> Result<bool, String>) -> Result<bool, String> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     while !so().await? {
         if Instant::now() > until {
             return Ok(false);

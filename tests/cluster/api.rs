@@ -68,7 +68,7 @@ impl Api {
 
     /// Asks until it is answered, at a node that nothing fails at.
     pub async fn need(&self, url: &str, query: &str, variables: &Value) -> Result<Value, String> {
-        let until = tokio::time::Instant::now() + crate::PATIENCE;
+        let until = tokio::time::Instant::now() + crate::patience();
         loop {
             let told = match self.ask(url, query, variables).await {
                 Told::Answer(answer) => return Ok(answer),

@@ -80,12 +80,19 @@ pub struct Order {
     pub is_placed: bool,
 }
 
-/// Starts all clients; they end when they are told to.
-pub fn begin(shop: &Arc<Shop>, seed: u64) -> JoinSet<()> {
+/// Starts all clients, and so many beside them that only read; they end when they are told to.
+pub fn begin(shop: &Arc<Shop>, seed: u64, readers: usize) -> JoinSet<()> {
     let mut clients = JoinSet::new();
-    for number in 0..CLIENTS {
+    for number in 0..CLIENTS + readers {
         let rng = Rng::with_seed(seed.wrapping_mul(31).wrapping_add(number as u64));
-        let client = Client { shop: Arc::clone(shop), number, rng, done: Vec::new(), turn: 0 };
+        let client = Client {
+            shop: Arc::clone(shop),
+            number,
+            rng,
+            done: Vec::new(),
+            turn: 0,
+            only_reads: number >= CLIENTS,
+        };
         clients.spawn(client.run());
     }
     clients
@@ -98,6 +105,8 @@ struct Client {
     /// Sales that were acknowledged: item, key, version.
     done: Vec<(usize, String, Value)>,
     turn: u64,
+    /// It waits for no commit, and so sees what others do not come to see.
+    only_reads: bool,
 }
 
 fn add(counter: &AtomicU64) {
@@ -108,6 +117,11 @@ impl Client {
     async fn run(mut self) {
         while !self.shop.stop.load(Ordering::Acquire) {
             self.turn += 1;
+            if self.only_reads {
+                self.read().await;
+                tokio::time::sleep(Duration::from_millis(self.rng.u64(1..20))).await;
+                continue;
+            }
             match self.rng.u8(..20) {
                 0..8 => self.sell().await,
                 8..14 => self.read().await,
@@ -150,7 +164,7 @@ impl Client {
                     return (None, true);
                 }
             }
-            if (unsure && gives_up) || begun.elapsed() > crate::PATIENCE {
+            if (unsure && gives_up) || begun.elapsed() > crate::patience() {
                 return (None, unsure);
             }
             let pause = Duration::from_millis(self.rng.u64(5..100));

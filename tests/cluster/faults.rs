@@ -186,7 +186,7 @@ fn signal(site: &Site, node: usize, name: &str) {
 
 /// Waits until a node that was told to stop has ended, and starts it again.
 async fn stopped(site: &Site, node: usize) {
-    let until = Instant::now() + crate::PATIENCE;
+    let until = Instant::now() + crate::patience();
     let node = &site.nodes[node];
     while !node.program.lock().expect("nobody panics with it").has_ended() {
         if Instant::now() > until {

@@ -85,7 +85,7 @@ async fn sell(shop: Arc<Shop>, seen: Arc<Seen>, client: usize) {
 
 async fn more(seen: &Seen, count: u64) {
     let enough = seen.sold.load(Ordering::Relaxed) + count;
-    let until = Instant::now() + crate::PATIENCE;
+    let until = Instant::now() + crate::patience();
     while seen.sold.load(Ordering::Relaxed) < enough && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -100,7 +100,7 @@ pub async fn nobody_serves(site: &Site, shop: &Shop) {
     all_at(site, &site.nodes[2].name).await;
     site.maria.lock().expect("nobody panics with it").program.kill();
     site.nodes[2].kill();
-    let until = Instant::now() + crate::PATIENCE;
+    let until = Instant::now() + crate::patience();
     // Whoever asks while it is not seen yet waits until it is.
     for turn in 0..4 {
         let asked = Instant::now();
@@ -122,7 +122,7 @@ pub async fn nobody_serves(site: &Site, shop: &Shop) {
 
 /// Waits until a node has every shard.
 async fn all_at(site: &Site, node: &str) {
-    let until = Instant::now() + crate::PATIENCE;
+    let until = Instant::now() + crate::patience();
     loop {
         let (_, said) = site.operate(&["cluster", "status", "--json"]);
         let status: Value = serde_json::from_str(&said).unwrap_or_default();

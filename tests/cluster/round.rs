@@ -11,24 +11,50 @@ use tokio::time::Instant;
 use crate::accounts;
 use crate::api::Api;
 use crate::clients::{self, Item, Shop, UNITS};
-use crate::faults::{self, plan};
+use crate::faults::{self, Planned, plan};
 use crate::handover;
 use crate::history::History;
 use crate::site::Site;
 
-/// Plays it; what was found.
+/// What a round is made of.
+pub struct Round {
+    /// Of its clients.
+    pub seed: u64,
+    /// Faults that run beside each other.
+    pub rows: Vec<Vec<Planned>>,
+    /// Clients that only read, beside those that do everything.
+    pub readers: usize,
+    /// The bug that its nodes have.
+    pub planted: Option<&'static str>,
+}
+
+/// Plays the round of a seed; what was found.
 pub async fn play(seed: u64, length: Duration) -> Vec<String> {
+    println!("round of seed {seed}, {} s of faults", length.as_secs());
+    let begun = Instant::now();
+    let findings =
+        run(Round { seed, rows: plan(seed, length).into(), readers: 0, planted: None }).await;
+    let verdict = if findings.is_empty() { "all holds" } else { "BROKEN" };
+    println!("seed {seed}: {verdict}, after {:.1} s", begun.elapsed().as_secs_f64());
+    findings
+}
+
+/// Plays a round; what was found.
+pub async fn run(round: Round) -> Vec<String> {
+    let Round { seed, rows, readers, planted } = round;
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
     let begun = Instant::now();
-    println!("round of seed {seed}, {} s of faults", length.as_secs());
     let path = home.path().join("history.jsonl");
-    let (site, shop) = match open(home.path(), &path).await {
+    let (site, shop) = match open(home.path(), &path, planted).await {
         Ok(opened) => opened,
+        // Nothing has failed yet: this is no finding of a plant.
+        Err(findings) if planted.is_some() => panic!("the site does not stand: {findings:?}"),
         Err(findings) => return findings,
     };
+    crate::IS_IMPATIENT.store(planted.is_some(), Ordering::Relaxed);
     println!("  ready after {:.1} s", begun.elapsed().as_secs_f64());
-    let mut clients = clients::begin(&shop, seed);
-    let (rows, faults_begin) = (plan(seed, length), Instant::now());
+    let mut clients = clients::begin(&shop, seed, readers);
+    let faults_begin = Instant::now();
     let mut faults = tokio::task::JoinSet::new();
     for row in rows {
         row.iter().for_each(|planned| println!("  {planned}"));
@@ -42,11 +68,14 @@ pub async fn play(seed: u64, length: Duration) -> Vec<String> {
     while let Some(ended) = clients.join_next().await {
         ended.expect("a client ends by itself");
     }
-    accounts::settle(&shop).await;
     accounts::is_linearizable(&shop, &path);
+    // What is broken on purpose need not be looked at any longer once that was seen.
+    if planted.is_none() || !site.has_found() {
+        accounts::settle(&shop).await;
+    }
     let findings = site.findings.lock().expect("nobody panics with it").clone();
-    tell(&shop, seed, begun, &findings);
-    if !findings.is_empty() {
+    tell(&shop);
+    if !findings.is_empty() && planted.is_none() {
         println!("  kept: {}", home.keep().display());
     }
     findings
@@ -55,7 +84,7 @@ pub async fn play(seed: u64, length: Duration) -> Vec<String> {
 /// Moves shards under load, and nothing fails beside it.
 pub async fn hand_over() -> Vec<String> {
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
-    match open(home.path(), &home.path().join("history.jsonl")).await {
+    match open(home.path(), &home.path().join("history.jsonl"), None).await {
         Ok((site, shop)) => {
             handover::moves(&site, &shop).await;
             handover::nobody_serves(&site, &shop).await;
@@ -67,8 +96,12 @@ pub async fn hand_over() -> Vec<String> {
 }
 
 /// A site whose nodes are ready, all started at once over an empty database, with a shop.
-async fn open(home: &Path, history: &Path) -> Result<(Arc<Site>, Arc<Shop>), Vec<String>> {
-    let site = Site::build(home.to_owned()).await;
+async fn open(
+    home: &Path,
+    history: &Path,
+    planted: Option<&'static str>,
+) -> Result<(Arc<Site>, Arc<Shop>), Vec<String>> {
+    let site = Site::build(home.to_owned(), planted).await;
     site.nodes.iter().for_each(|node| node.start());
     site.ready().await;
     match Shop::open(Arc::clone(&site), history).await {
@@ -80,7 +113,7 @@ async fn open(home: &Path, history: &Path) -> Result<(Arc<Site>, Arc<Shop>), Vec
     }
 }
 
-fn tell(shop: &Shop, seed: u64, begun: Instant, findings: &[String]) {
+fn tell(shop: &Shop) {
     let counts = &shop.counts;
     let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let sold: u64 = counts.sold.iter().map(of).sum();
@@ -96,8 +129,6 @@ fn tell(shop: &Shop, seed: u64, begun: Instant, findings: &[String]) {
         of(&counts.unknown),
         of(&counts.longest_ms),
     );
-    let verdict = if findings.is_empty() { "all holds" } else { "BROKEN" };
-    println!("seed {seed}: {verdict}, after {:.1} s", begun.elapsed().as_secs_f64());
 }
 
 impl Shop {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::PATIENCE;
+use crate::patience;
 
 /// A port of 127.0.0.1 where nobody listens, below those that are handed out by themselves: whoever is
 /// started there again finds it free.
@@ -89,7 +89,7 @@ fn logged(mut command: Command, log: &Path) -> Command {
 
 /// Waits on this thread until a command says yes.
 fn wait_for(what: &str, answers: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     while !answers() {
         assert!(Instant::now() < until, "{what} does not answer");
         std::thread::sleep(Duration::from_millis(50));

@@ -72,7 +72,8 @@ pub enum End {
 }
 
 impl Site {
-    pub async fn build(home: PathBuf) -> Arc<Self> {
+    /// Its nodes have the bug that is planted, where one is.
+    pub async fn build(home: PathBuf, planted: Option<&'static str>) -> Arc<Self> {
         let maria = Maria::start(&home.join("mariadb"));
         let redis = Redis::start(&home.join("redis"));
         let key = home.join("key");
@@ -124,7 +125,8 @@ impl Site {
             wires.database.push(database);
             wires.redis.push(bell);
             wires._doors.push(door_proxy);
-            processes.push(Node::new(&home, name, format!("http://127.0.0.1:{http}/graphql")));
+            let url = format!("http://127.0.0.1:{http}/graphql");
+            processes.push(Node::new(&home, name, url, planted));
         }
         let database = format!("mysql://root@{}/emporium", maria.address());
         let site = Arc::new(Self {
@@ -169,6 +171,10 @@ impl Site {
     pub fn find(&self, finding: String) {
         println!("  FOUND: {finding}");
         self.findings.lock().expect("nobody panics with it").push(finding);
+    }
+
+    pub fn has_found(&self) -> bool {
+        !self.findings.lock().expect("nobody panics with it").is_empty()
     }
 
     pub fn set_wire(&self, from: usize, to: End, mode: Mode) {
@@ -272,7 +278,7 @@ fn asker(from: SocketAddr, ids: &[AtomicU64]) -> Option<usize> {
 }
 
 impl Node {
-    fn new(home: &Path, name: &str, url: String) -> Self {
+    fn new(home: &Path, name: &str, url: String, planted: Option<&'static str>) -> Self {
         let (clock, log) = (home.join(format!("{name}.clock")), home.join(format!("{name}.log")));
         fs::write(&clock, "+0").expect("the clock is set");
         let (own, config, file) = (home.to_owned(), format!("{name}.toml"), log.clone());
@@ -290,8 +296,8 @@ impl Node {
                     .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
                 command.env("DONT_FAKE_MONOTONIC", "1");
             }
-            if let Ok(planted) = std::env::var("EMPORIUM_CHAOS_PLANTED") {
-                command.env("EMPORIUM_PLANTED", planted);
+            if let Some(planted) = planted {
+                command.env("CHAOS_PLANTED", planted);
             }
             command
         });
@@ -336,9 +342,11 @@ impl Node {
     }
 }
 
-/// The program, with an environment that sets nothing.
+/// The program, or another build of it, with an environment that sets nothing.
 pub fn emporium(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+    let other = std::env::var_os("EMPORIUM_CHAOS_PROGRAM");
+    let built = || env!("CARGO_BIN_EXE_emporium").into();
+    let mut command = Command::new(other.unwrap_or_else(built));
     command.current_dir(directory).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("EMPORIUM_") {

@@ -20,6 +20,7 @@ use peers::bell::{Bell, Host};
 use persistence::cause::chain;
 use persistence::journal::ShardId;
 use persistence::members::Member;
+use persistence::shortcut::{Planted, Shortcut};
 
 /// Looks are so far apart at least, whatever is rung.
 const LOOKS_APART: Duration = Duration::from_millis(20);
@@ -99,6 +100,9 @@ impl Host for Listener {
 
     fn heard(&self, message: &Message) {
         let feed = &self.services.feed;
+        if Planted::default().is(Shortcut::BelieveTheBell) {
+            message.heads.iter().for_each(|(shard, head)| feed.heard(*shard, *head));
+        }
         let news = message.heads.iter().filter(|(shard, head)| feed.is_news(*shard, *head));
         let news: Vec<_> = news.map(|(shard, _)| *shard).collect();
         let (members, owners) = (message.what == What::Members, message.what == What::Owners);

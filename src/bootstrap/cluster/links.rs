@@ -40,7 +40,7 @@ impl Links {
     }
 
     /// The link to the node of this name, if there is one of it.
-    fn to(&self, node: &str) -> Option<Arc<Link>> {
+    pub fn to(&self, node: &str) -> Option<Arc<Link>> {
         let roll = self.members.roll();
         let member = roll.members.get(node)?;
         if node == self.own.credentials.name() {
@@ -127,6 +127,7 @@ impl Peers for Links {
             let wish = match wish {
                 Wish::Command => wire::Wish::Command,
                 Wish::Question => wire::Wish::Question,
+                Wish::Tail => wire::Wish::Tail,
             };
             match link.call(wish, payload, until).await {
                 link::Sent::Answered(answer) => Sent::Answered(answer),

@@ -3,7 +3,7 @@
 
 mod bell;
 mod links;
-pub mod rebalance;
+mod tails;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -91,6 +91,7 @@ impl Door {
             Members::start(options, Arc::clone(&store), node.leases.clone(), clock);
         let installation = services.vault.installation.name();
         let own_end = Own { credentials: credentials.clone(), installation: installation.clone() };
+        let _ = node.members.set(members.clone());
         let links = Arc::new(Links::new(members.clone(), whereabouts.clone(), own_end));
         let _ = services.peers.set(Arc::clone(&links) as Arc<dyn Peers>);
         tokio::spawn(Arc::clone(&links).keep());
@@ -163,6 +164,13 @@ pub struct Joined {
 }
 
 impl Joined {
+    /// Has the others tell what they commit, for as long as the node lives.
+    pub fn follow(&self, node: &Node) {
+        let (engine, whereabouts) = (node.engine.clone(), node.whereabouts.clone());
+        let (links, roll) = (Arc::clone(&self.links), self.members.changes());
+        tokio::spawn(tails::follow(links, engine, whereabouts, roll));
+    }
+
     /// Gives every shard to the others, while requests are still answered.
     pub async fn hand_over(&self, within: Duration) {
         let are_others =
@@ -216,6 +224,7 @@ impl Answerer for Host {
         let wish = match wish {
             Wish::Command => elsewhere::Wish::Command,
             Wish::Question => elsewhere::Wish::Question,
+            Wish::Tail => elsewhere::Wish::Tail,
             Wish::Unspecified => return Answer::Unreadable,
         };
         match self.engine.answer_for_another(wish, &payload, left).await {

@@ -1,11 +1,11 @@
 //! What the API says of the server itself, and what operators do to actors.
 
 mod mutation;
+mod nodes;
 mod processes;
 mod query;
 mod sagas;
 
-pub use mutation::OperationsMutation;
 pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, ordering};
 
 use async_graphql::MergedObject;
@@ -17,10 +17,14 @@ use domain::access::permission::Permission::{ClusterOperate, ClusterRead, Schema
 #[derive(MergedObject, Default)]
 pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery);
 
+#[derive(MergedObject, Default)]
+pub struct OperationsMutation(mutation::ActorsMutation, nodes::NodesMutation);
+
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(SchemaRead), &["serverInfo"]),
     (Of(SchemaRead), &["noOp"]),
     (All(ClusterRead), &["operations", "saga", "sagas"]),
     (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
+    (All(ClusterOperate), &["drainNode", "undrainNode", "moveShard", "rebalanceCluster"]),
 ];

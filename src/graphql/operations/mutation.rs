@@ -17,7 +17,7 @@ use domain::aggregate::{Aggregate, Refusal};
 use domain::id::AggregateId;
 
 #[derive(Default)]
-pub struct OperationsMutation;
+pub struct ActorsMutation;
 
 macro_rules! actor_kinds {
     ($($kind:ident = $aggregate:ty,
@@ -111,7 +111,7 @@ impl ActorPayload {
 }
 
 #[Object]
-impl OperationsMutation {
+impl ActorsMutation {
     /// Answers at once, for measuring: asks no actor and writes nothing.
     async fn no_op(&self, input: Option<NoOpInput>) -> Option<NoOpPayload> {
         let key = input.and_then(|input| input.idempotency_key);

@@ -5,6 +5,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
+use super::nodes::{self, Cluster};
 use super::processes::{self, Follower, OpenSaga};
 use crate::context::engine;
 use crate::scalars::{Instant, Long};
@@ -83,6 +84,12 @@ impl Operations {
         #[graphql(default = 20)] first: i32,
     ) -> Vec<OpenSaga> {
         processes::open_sagas(context, usize::try_from(first).unwrap_or(0))
+    }
+
+    /// The nodes that share the database, and who has which shard. Asks the database.
+    #[graphql(complexity = "child_complexity + 100")]
+    async fn cluster(&self, context: &Context<'_>) -> Result<Cluster> {
+        nodes::cluster(context).await
     }
 
     /// The shards, in order, from number `from` on, at most `first`.

@@ -148,7 +148,7 @@ impl Running {
                 complained = Some(Instant::now());
                 tracing::warn!(
                     error = %lost,
-                    "Redis is not heard: other nodes' work is seen by looking, a little later"
+                    "Redis is not heard (see `redis` in the configuration): other nodes' work is seen by looking, a little later"
                 );
             }
             sleep(pause).await;

@@ -124,7 +124,7 @@ async fn a_living_twin_is_refused_with_a_sentence() {
         let (one, two) = (Home::of(&database, 1, name), Home::of(&database, 1, name));
         let server = one.start();
         let (status, out, errors) = two.begin().end();
-        assert_eq!((status, out), (Some(1), Vec::new()), "{errors}");
+        assert_eq!((status, out), (Some(2), Vec::new()), "{errors}");
         for said in ["another living process is called till-7", "node.name", "--data"] {
             assert!(errors.contains(said), "{errors}");
         }

@@ -28,19 +28,28 @@ use crate::support::{PATIENCE, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// By what a node learns of what others commit, beside its own looks.
+#[derive(Clone, Copy)]
+pub(super) enum Hears<'a> {
+    /// The bell of this Redis.
+    Bell(&'a str),
+    /// Whoever serves a shard tells.
+    Owners,
+}
+
 fn redis() -> String {
     std::env::var("EMPORIUM_TEST_REDIS_URL")
         .expect("`make test` and `scripts/services run` start a Redis server and name it")
 }
 
-struct Node {
-    program: Program,
+pub(super) struct Node {
+    pub program: Program,
     joined: Joined,
-    engine: Engine,
+    pub engine: Engine,
 }
 
 impl Node {
-    async fn start(name: &str, home: &Path, database: &TestDatabase, redis: &str) -> Self {
+    async fn start(name: &str, home: &Path, database: &TestDatabase, hears: Hears<'_>) -> Self {
         let node =
             NodeSection { name: Some(name.to_owned()), shards: Some(SHARDS), lanes: Some(1) };
         let cluster = ClusterSection {
@@ -49,12 +58,18 @@ impl Node {
             ..ClusterSection::default()
         };
         let mut settings = Settings { node, cluster, ..Settings::default() };
-        settings.general.redis = Some(RedisUrl::try_from(redis.to_owned()).expect("a URL"));
+        if let Hears::Bell(redis) = hears {
+            settings.general.redis = Some(RedisUrl::try_from(redis.to_owned()).expect("a URL"));
+        }
         let identity = Identity::named(name);
         let door = Door::open(&settings, &identity).expect("it opens").expect("it is configured");
         let builder = NodeBuilder::new(&settings, database.stores.clone(), database.vault().await)
             .identity(identity)
             .heads_looked_every(HOUR);
+        let builder = match hears {
+            Hears::Bell(_) => builder.untold(),
+            Hears::Owners => builder,
+        };
         let node = builder.start().await.expect("a node starts");
         let joined = builder.join(door, &node).expect("it joins");
         assert!(node.all_served(PATIENCE).await, "every shard has an owner");
@@ -66,7 +81,7 @@ impl Node {
         self.engine.shards()[usize::from(shard)].is_serving()
     }
 
-    async fn reads(&self, position: &Position) {
+    pub(super) async fn reads(&self, position: &Position) {
         let view = &self.program.followers.views().open_checkouts;
         let reading = view.reached(position);
         tokio::time::timeout(PATIENCE, reading).await.expect("it is read");
@@ -79,9 +94,9 @@ impl Node {
 }
 
 /// Two nodes, each of which has shards.
-struct Two {
-    one: Node,
-    other: Node,
+pub(super) struct Two {
+    pub one: Node,
+    pub other: Node,
     /// A stock item that lives at the one, and its shard.
     item: AggregateId,
     shard: ShardId,
@@ -89,12 +104,12 @@ struct Two {
 }
 
 impl Two {
-    async fn start(database: &TestDatabase, redis: &str) -> Self {
+    pub(super) async fn start(database: &TestDatabase, hears: Hears<'_>) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let names = ["one", "other"].map(str::to_owned);
         certificates::make(home.path(), &names).expect("certificates are made");
-        let one = Node::start("one", home.path(), database, redis).await;
-        let other = Node::start("other", home.path(), database, redis).await;
+        let one = Node::start("one", home.path(), database, hears).await;
+        let other = Node::start("other", home.path(), database, hears).await;
         let spread = || {
             let owners = |shard| (one.serves(shard), other.serves(shard));
             let mut owners = (0..SHARDS).map(owners);
@@ -117,13 +132,17 @@ impl Two {
         two
     }
 
+    pub(super) fn shard(&self) -> ShardId {
+        self.shard
+    }
+
     /// The one commits something.
-    async fn receive(&self) -> Position {
+    pub(super) async fn receive(&self) -> Position {
         let receive = Command::Receive { quantity: 1 };
         position(done::<StockItem>(&self.one.engine, self.item, receive).await)
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.other.stop().await;
         self.one.stop().await;
     }
@@ -132,7 +151,7 @@ impl Two {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_at_one_node_is_read_at_the_other_when_the_bell_rings() {
     on_mysql(|database| async move {
-        let two = Two::start(&database, &redis()).await;
+        let two = Two::start(&database, Hears::Bell(&redis())).await;
         for _ in 0..20 {
             let received = two.receive().await;
             two.other.reads(&received).await;
@@ -149,7 +168,8 @@ async fn a_redis_that_goes_away_and_comes_back_is_missed_by_nobody() {
         let url = redis();
         let upstream = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
         let proxy = Proxy::to(upstream).await;
-        let two = Two::start(&database, &format!("redis://{}", proxy.address())).await;
+        let cut = format!("redis://{}", proxy.address());
+        let two = Two::start(&database, Hears::Bell(&cut)).await;
         for mode in [Mode::CutBeforeForward, Mode::CutAfterAnswer, Mode::Blackhole] {
             proxy.set(mode);
             let losses = proxy.losses();
@@ -171,7 +191,7 @@ async fn a_redis_that_goes_away_and_comes_back_is_missed_by_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_forged_or_flushed_in_redis_moves_nobody_beyond_the_log() {
     on_mysql(|database| async move {
-        let two = Two::start(&database, &redis()).await;
+        let two = Two::start(&database, Hears::Bell(&redis())).await;
         let client = redis::Client::open(redis()).expect("a URL");
         let mut forger = client.get_multiplexed_async_connection().await.expect("it answers");
         redis::cmd("FLUSHALL").exec_async(&mut forger).await.expect("it is flushed");

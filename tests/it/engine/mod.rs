@@ -9,4 +9,5 @@ mod ownership;
 mod past;
 mod quarantine;
 mod questions;
+mod tail;
 mod together;
