@@ -29,6 +29,7 @@ pub mod retry;
 pub mod facts;
 pub mod checkpoint;
 pub mod table;
+pub mod watching;
 pub mod view;
 pub mod reaction;
 pub mod search;

@@ -11,6 +11,7 @@ use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
 use crate::standing::Standings;
 use crate::view::ViewRef;
+use crate::watching::Watched;
 use domain::aggregate::Refusal;
 use persistence::clock::Clock;
 use projections::Projection;
@@ -79,6 +80,8 @@ telemetry::metrics! { "actors":
     gauge VIEW_ROWS = "view_rows" by "view";
     /// Rows that a view had no room for: its lists lack them.
     gauge VIEW_ROWS_LEFT_OUT = "view_rows_left_out" by "view";
+    /// Aggregates of which somebody waits for what comes of them.
+    gauge WATCHED = "watched_aggregates";
     /// Products in the search index of this node.
     gauge SEARCHED_PRODUCTS = "searched_products";
     /// How long a search took, its turn included.
@@ -153,6 +156,12 @@ pub(crate) fn observe_view<P: Projection>(services: &Arc<NodeServices>, view: &V
 pub(crate) fn observe_search(services: &Arc<NodeServices>, searches: &Searches) {
     let of = searches.clone();
     SEARCHED_PRODUCTS.observe(services, move |_| of.products() as f64);
+}
+
+/// Tells for how many aggregates somebody waits on a node.
+pub(crate) fn observe_watched(services: &Arc<NodeServices>, watched: &Watched) {
+    let of = watched.clone();
+    WATCHED.observe(services, move |_| of.len() as f64);
 }
 
 /// Tells of the sagas of a kind for as long as they have this driver.

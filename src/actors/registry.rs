@@ -22,6 +22,7 @@ use super::table::{
     EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
 };
 use super::view::{View, ViewRef};
+use super::watching::{Watched, Watcher};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use domain::question::Whole;
@@ -107,6 +108,7 @@ macro_rules! registry {
                     }),)+
                     $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
                     index(parts, &self.searches),
+                    watcher(parts, &self.watched),
                     keeper(parts, self),
                 ]
             }
@@ -210,6 +212,8 @@ pub struct Registry {
     pub reactions: Reactions,
     /// The search index: no start waits for it.
     pub searches: Searches,
+    /// Who waits for something to come of an aggregate.
+    pub watched: Watched,
 }
 
 impl Registry {
@@ -228,10 +232,11 @@ impl Registry {
         }
     }
 
-    /// Each with its name, the search index among them.
+    /// Each with its name, the search index and whoever rings among them.
     pub fn followers(&self) -> Vec<(Name, &dyn AnyFollower)> {
         let index: (_, &dyn AnyFollower) = (Indexer::NAME, self.searches.follower());
-        self.in_order().into_iter().chain([index]).collect()
+        let watcher: (_, &dyn AnyFollower) = (Watcher::NAME, self.watched.follower());
+        self.in_order().into_iter().chain([index, watcher]).collect()
     }
 
     /// What operators are shown of each follower.
@@ -311,6 +316,12 @@ fn index(parts: &Parts, searches: &Searches) -> Service {
     follower(parts, searches.follower(), move |parts| {
         Indexer::new(index.clone(), parts.search.clone())
     })
+}
+
+fn watcher(parts: &Parts, watched: &Watched) -> Service {
+    metrics::observe_watched(&parts.engine.services, watched);
+    let watchers = watched.clone();
+    follower(parts, watched.follower(), move |_| Watcher::new(watchers.clone()))
 }
 
 fn driver<S: Saga>(

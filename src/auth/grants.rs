@@ -9,7 +9,7 @@ use imbl::HashSet;
 use uuid::Uuid;
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grants {
     /// About all things.
     all: Permissions,

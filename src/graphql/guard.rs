@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use async_graphql::ServerError;
 
 use super::errors::{FORBIDDEN, refused_request, unauthenticated};
-use super::{access, commerce, history, operations, products, scheduling};
+use super::{access, commerce, history, live, operations, products, scheduling};
 use auth::Principal;
 use documents::Operation;
 use domain::access::permission::Permission;
@@ -30,7 +30,7 @@ pub enum Need {
 pub type Needs = &'static [(Need, &'static [&'static str])];
 
 /// The tables of all contexts, and that of what belongs to none.
-pub const TABLES: [Needs; 7] = [
+pub const TABLES: [Needs; 8] = [
     &[
         (Need::Nothing, &["__typename", "node"]),
         (Need::Some(Permission::SchemaRead), &["__schema", "__type"]),
@@ -41,6 +41,7 @@ pub const TABLES: [Needs; 7] = [
     scheduling::NEEDS,
     operations::NEEDS,
     history::NEEDS,
+    live::NEEDS,
 ];
 
 /// Nothing for a field that is listed twice.

@@ -96,7 +96,7 @@ impl HistoryQuery {
     }
 }
 
-fn named(id: &ID) -> Result<(&'static str, AggregateId)> {
+pub(super) fn named(id: &ID) -> Result<(&'static str, AggregateId)> {
     let named = ids::named(id.as_str());
     named.ok_or_else(|| coded(INVALID_ID, "an id as this server gave it was expected"))
 }
@@ -243,7 +243,7 @@ impl HistoryCause {
     }
 }
 
-fn told(happened: Happened) -> HistoryEvent {
+pub(super) fn told(happened: Happened) -> HistoryEvent {
     let Happened { version, recorded_us, name, data, by } = happened;
     let recorded_at = Instant(DateTime::from_timestamp_micros(recorded_us).unwrap_or_default());
     HistoryEvent { version: version.into(), name, recorded_at, data: Data(data), by }

@@ -11,6 +11,7 @@ pub mod cursors;
 pub mod lists;
 pub mod node;
 pub mod history;
+pub mod live;
 pub mod metrics;
 pub mod scalars;
 pub mod positions;
@@ -34,9 +35,12 @@ use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
-    EmptySubscription, MergedObject, Request, Response, SDLExportOptions, Schema, ServerError,
-    ValidationMode, Variables,
+    MergedObject, Request, Response, SDLExportOptions, Schema, ServerError, ValidationMode,
+    Variables,
 };
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 
 use actors::aggregate_ref::Engine;
 pub use actors::request::{self, Place, RequestScope};
@@ -49,6 +53,7 @@ use auth::{Access, Principal};
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
 use domain::id::AggregateId;
+use live::LiveSubscription;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
 use telemetry::trace::sampled_trace_id;
@@ -73,7 +78,7 @@ pub struct Mutation(
     scheduling::SchedulingMutation,
 );
 
-type Inner = Schema<Query, Mutation, EmptySubscription>;
+type Inner = Schema<Query, Mutation, LiveSubscription>;
 
 /// The schema with what stands before it: limits, remembered documents, the guard.
 pub struct GraphqlSchema {
@@ -163,58 +168,71 @@ impl GraphqlSchema {
     }
 
     async fn check_and_run(&self, call: Call) -> Reply {
+        let Ready { kind, operation, request, plan, correlation_id } = match self.check(call, false)
+        {
+            Ok(ready) => ready,
+            Err(refused) => return refused,
+        };
+        let variables = request.variables.clone();
+        let mut response = self.schema.execute(request).await;
+        let executed = finish(&mut response, &plan, &variables);
+        if kind == OperationType::Mutation {
+            errors::tell_reads_from_mutations(&mut response.errors);
+        }
+        errors::log_faults(&response.errors, correlation_id);
+        let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
+        Reply { is_mutation: kind == OperationType::Mutation, operation, outcome, response }
+    }
+
+    /// Checks a request as [`execute`](Self::execute) does and, where it is a subscription, answers as
+    /// often as there is something to tell. Each answer is of its own moment; what its caller may do is
+    /// that of the first. A reply, where it was refused.
+    pub fn subscribe(&self, call: Call) -> Result<BoxStream<'static, Response>, Reply> {
+        let Ready { request, plan, correlation_id, .. } = self.check(call, true)?;
+        let variables = request.variables.clone();
+        let answers = self.schema.execute_stream(request).map(move |mut response| {
+            finish(&mut response, &plan, &variables);
+            errors::log_faults(&response.errors, correlation_id);
+            response
+        });
+        Ok(answers.boxed())
+    }
+
+    /// What is run of a request, if it may be.
+    fn check(&self, call: Call, is_live: bool) -> Result<Ready, Reply> {
         let refused = |outcome, error| {
             let response = Response::from_errors(vec![error]);
             Reply { is_mutation: false, operation: Counted::Other, outcome, response }
         };
         let Some(principal) = call.principal else {
-            return refused(Outcome::Unauthenticated, errors::unauthenticated());
+            return Err(refused(Outcome::Unauthenticated, errors::unauthenticated()));
         };
-        let prepared = match self.documents.prepare(&call.query, &API, &self.limits) {
-            Ok(prepared) => prepared,
-            Err(error) => return refused(Outcome::Refused, error),
-        };
-        let operation = match prepared.operation(call.operation_name.as_deref()) {
-            Ok(operation) => operation,
-            Err(error) => return refused(Outcome::Refused, error),
-        };
-        if call.read_only && operation.kind != OperationType::Query {
+        let refuse = |error| refused(Outcome::Refused, error);
+        let prepared = self.documents.prepare(&call.query, &API, &self.limits).map_err(refuse)?;
+        let operation = prepared.operation(call.operation_name.as_deref()).map_err(refuse)?;
+        if call.read_only && operation.kind == OperationType::Mutation {
             let error =
-                errors::refused_request("MUTATION_NOT_ALLOWED", "only queries come by this way");
-            return refused(Outcome::ReadOnly, error);
+                errors::refused_request("MUTATION_NOT_ALLOWED", "no mutation comes by this way");
+            return Err(refused(Outcome::ReadOnly, error));
+        }
+        if is_live != (operation.kind == OperationType::Subscription) {
+            return Err(refuse(wrong_way(is_live)));
         }
         if let Err(error) = guard::admit(&principal, operation) {
-            return match error {
+            return Err(match error {
                 guard::Refused::Unauthenticated(error) => refused(Outcome::Unauthenticated, error),
                 guard::Refused::Forbidden(error) => refused(Outcome::Forbidden, error),
-            };
+            });
         }
-        let (variables, plan) = match self.bind(operation, call.variables) {
-            Ok(bound) => bound,
-            Err(error) => return refused(Outcome::Refused, error),
-        };
-        let (kind, operation) = (operation.kind, Counted::of(operation));
+        let (variables, plan) = self.bind(operation, call.variables).map_err(refuse)?;
         let mut request = Request::new(call.query).variables(variables).data(Caller {
             principal,
             correlation_id: call.correlation_id,
             trace: call.trace,
         });
         request.set_parsed_query(plan.document.clone());
-        let variables = request.variables.clone();
-        let mut response = self.schema.execute(request).await;
-        let executed = response.data != async_graphql::Value::Null
-            || response.errors.iter().any(|error| !error.path.is_empty());
-        if executed {
-            plan.complete(&mut response);
-        }
-        places::name(&mut response.errors, &plan.document, &variables);
-        give_codes(&mut response.errors, executed);
-        if kind == OperationType::Mutation {
-            errors::tell_reads_from_mutations(&mut response.errors);
-        }
-        errors::log_faults(&response.errors, call.correlation_id);
-        let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
-        Reply { is_mutation: kind == OperationType::Mutation, operation, outcome, response }
+        let (kind, operation) = (operation.kind, Counted::of(operation));
+        Ok(Ready { kind, operation, request, plan, correlation_id: call.correlation_id })
     }
 
     /// The values of an operation's variables, and what is run with them.
@@ -226,6 +244,38 @@ impl GraphqlSchema {
         let variables = operation.coerce(given, &API, &self.limits)?;
         let plan = operation.plan(&variables, &API)?;
         Ok((variables, plan))
+    }
+}
+
+/// A request that was checked.
+struct Ready {
+    kind: OperationType,
+    operation: Counted,
+    request: Request,
+    plan: Arc<Plan>,
+    correlation_id: uuid::Uuid,
+}
+
+/// Brings an answer into the form that the request asked for, each error with its code and place. Whether
+/// anything was executed.
+fn finish(response: &mut Response, plan: &Plan, variables: &Variables) -> bool {
+    let executed = response.data != async_graphql::Value::Null
+        || response.errors.iter().any(|error| !error.path.is_empty());
+    if executed {
+        plan.complete(response);
+    }
+    places::name(&mut response.errors, &plan.document, variables);
+    give_codes(&mut response.errors, executed);
+    executed
+}
+
+fn wrong_way(is_live: bool) -> ServerError {
+    if is_live {
+        errors::refused_request("SUBSCRIPTION_EXPECTED", "only subscriptions come by this way")
+    } else {
+        let message =
+            "subscriptions come by WebSocket (graphql-transport-ws) or as text/event-stream";
+        errors::refused_request("SUBSCRIPTION_NOT_ALLOWED", message)
     }
 }
 
@@ -249,8 +299,8 @@ fn sdl_options() -> SDLExportOptions {
 /// The limit that only the schema can count stands here, all others in [`documents`].
 fn builder(
     limits: &DocumentLimits,
-) -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+) -> async_graphql::SchemaBuilder<Query, Mutation, LiveSubscription> {
+    Schema::build(Query::default(), Mutation::default(), LiveSubscription)
         .limit_complexity(limits.complexity_max)
         // `documents` has validated what is run.
         .validation_mode(ValidationMode::Fast)

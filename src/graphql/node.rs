@@ -101,11 +101,20 @@ impl NodeQuery {
         id: ID,
         as_of: Option<AsOf>,
     ) -> Result<Option<Node>> {
-        let Some(found) = find(context, id.as_str(), as_of).await else {
-            return Err(coded(INVALID_ID, "an id as this server gave it was expected"));
-        };
-        Ok(found?.filter(Node::is_shown))
+        found(context, id.as_str(), as_of).await
     }
+}
+
+/// The aggregate of an id as it is now, of whatever kind; nothing where there is none.
+pub async fn find_shown(context: &Context<'_>, id: &str) -> Result<Option<Node>> {
+    found(context, id, None).await
+}
+
+async fn found(context: &Context<'_>, id: &str, as_of: Option<AsOf>) -> Result<Option<Node>> {
+    let Some(found) = find(context, id, as_of).await else {
+        return Err(coded(INVALID_ID, "an id as this server gave it was expected"));
+    };
+    Ok(found?.filter(Node::is_shown))
 }
 
 impl Node {

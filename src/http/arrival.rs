@@ -49,6 +49,8 @@ pub struct Arrival {
     turn: Cell<u64>,
     /// Whether anything came in this turn.
     has_come: Cell<bool>,
+    /// The reply to this one goes on, and no other comes after it.
+    goes_on: Cell<bool>,
     /// A connection that reads no further until its request is answered.
     waiting: RefCell<Option<Waker>>,
 }
@@ -60,6 +62,7 @@ impl Arrival {
             since: Cell::new(Instant::now()),
             turn: Cell::new(0),
             has_come: Cell::new(false),
+            goes_on: Cell::new(false),
             waiting: RefCell::default(),
         }
     }
@@ -77,8 +80,18 @@ impl Arrival {
         self.turn.set(self.turn.get() + 1);
     }
 
+    /// Its reply goes on until the connection ends. Whether the client talks meanwhile: what he says is
+    /// read as it comes, and bounded where it is read.
+    pub fn goes_on(&self, talks: bool) {
+        self.goes_on.set(true);
+        self.stage.set(if talks { Stage::Body } else { Stage::Answering });
+    }
+
     /// It is answered.
     pub fn end(&self) {
+        if self.goes_on.get() {
+            return;
+        }
         let unread = self.stage.get() == Stage::Body;
         self.stage.set(if unread { Stage::Leftover } else { Stage::Head });
         self.since.set(Instant::now());

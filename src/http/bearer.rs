@@ -25,13 +25,15 @@ pub fn brought(headers: &HeaderMap) -> Brought<'_> {
     if values.next().is_some() {
         return Brought::Malformed;
     }
-    let token =
-        value.to_str().ok().and_then(|text| text.split_once(' ')).and_then(|(scheme, rest)| {
-            let token = rest.trim_matches(' ');
-            let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-            (scheme.eq_ignore_ascii_case(SCHEME) && is_token).then_some(token)
-        });
-    token.map_or(Brought::Malformed, Brought::Token)
+    value.to_str().ok().and_then(token_of).map_or(Brought::Malformed, Brought::Token)
+}
+
+/// The token in what stands in the place of such a header.
+pub fn token_of(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(' ')?;
+    let token = rest.trim_matches(' ');
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case(SCHEME) && is_token).then_some(token)
 }
 
 /// Whom a token names, with what he may do now.

@@ -23,6 +23,8 @@ pub struct Client {
     pub waits: AtomicUsize,
     /// Bytes of bodies that were read and are not done with.
     pub body_bytes: AtomicUsize,
+    /// Subscriptions that are open.
+    pub subscriptions: AtomicUsize,
 }
 
 /// Takes `more` of what has a bound; false, and nothing taken, where that would be too much.

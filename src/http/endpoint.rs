@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_server::GracefulShutdownSignal;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
@@ -15,6 +16,7 @@ use super::access_log::Record;
 use super::bearer::{self, Brought};
 use super::body::{self, Parameters, Unread, Unreadable};
 use super::clients::Client;
+use super::live::{Asking, events, socket};
 use super::metrics::{REQUEST_BYTES, count_reply};
 use super::places::Visit;
 use super::reply::{Counted, compress};
@@ -25,7 +27,7 @@ use auth::tokens::Unverified;
 use graphql::errors::{
     code_of, issuer_silent, overloaded, refused_request, starting, unauthenticated,
 };
-use graphql::{Call, Outcome, Reply, RequestScope};
+use graphql::{Call, GraphqlSchema, Outcome, Reply, RequestScope};
 use telemetry::trace::Door;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -45,8 +47,16 @@ pub async fn post(
     asked.leave(reply)
 }
 
-/// Queries only, in the URL.
-pub async fn get(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+/// Queries only, in the URL; or the handshake of a WebSocket.
+pub async fn get(
+    request: HttpRequest,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+    stopping: web::Data<GracefulShutdownSignal>,
+) -> HttpResponse {
+    if socket::is_wanted(&request) {
+        return socket::open(&request, payload, &shared, &stopping);
+    }
     let mut asked = Asked::enter(&request, &shared);
     let reply = asked.answer_get().await;
     asked.leave(reply)
@@ -79,24 +89,31 @@ struct LetIn {
 /// One request, from its head to its reply.
 struct Asked<'a> {
     request: &'a HttpRequest,
-    shared: &'a Shared,
+    shared: &'a web::Data<Shared>,
     head: Head,
     began: Instant,
     /// Decides whether the request is sampled.
     door: Door,
     record: Option<Record>,
+    /// The reply is to go on, event by event.
+    is_live: bool,
 }
 
 impl<'a> Asked<'a> {
-    fn enter(request: &'a HttpRequest, shared: &'a Shared) -> Self {
-        let head = Head::of(request);
+    fn enter(request: &'a HttpRequest, shared: &'a web::Data<Shared>) -> Self {
+        let mut head = Head::of(request);
+        let is_live = events::are_wanted(request);
+        if is_live {
+            // Until there is something to tell, and where there is not.
+            head.media_type = Some(MediaType::GraphqlResponse);
+        }
         let brought = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let door = Door::enter(brought, "request");
         let mut record = shared.access_log.begin();
         if let Some(record) = &mut record {
             record.correlation_id = head.request_id.correlation_id;
         }
-        Self { request, shared, head, began: Instant::now(), door, record }
+        Self { request, shared, head, began: Instant::now(), door, record, is_live }
     }
 
     async fn answer_post(&mut self, payload: web::Payload) -> HttpResponse {
@@ -219,6 +236,9 @@ impl<'a> Asked<'a> {
             read_only,
             scope: Some(RequestScope { deadline, place: visit }),
         };
+        if self.is_live {
+            return self.tell(schema, call);
+        }
         let Reply { is_mutation, operation, outcome, response } = schema.execute(call).await;
         if let Some(record) = &mut self.record {
             operation.name().clone_into(&mut record.operation);
@@ -228,23 +248,8 @@ impl<'a> Asked<'a> {
             span.named(format!("graphql {}", operation.name()));
             span.set("emporium.request.id", &head.request_id.text);
         }
-        let status = match (outcome, media_type) {
-            (Outcome::Executed, _) => StatusCode::OK,
-            (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
-            (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
-            (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
-            // A well-formed request that was refused: under the older media type that is a 200.
-            (Outcome::Refused, MediaType::Json) => StatusCode::OK,
-            (Outcome::Refused, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        };
-        let mut reply = head.reply(status, media_type);
-        match outcome {
-            Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
-            Outcome::Unauthenticated => {
-                _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"))
-            }
-            _ => {}
-        }
+        let status = status_of(outcome, media_type);
+        let mut reply = head.reply_to(outcome, media_type);
         let written = write(outcome, &response);
         let (one_max, all_max) = (shared.limits.reply_bytes_max, shared.limits.replies_bytes_max);
         if written.len() > one_max && !is_mutation {
@@ -255,6 +260,31 @@ impl<'a> Asked<'a> {
         match Counted::new(&shared.places, written, all_max, is_mutation) {
             Some(written) => reply.body(written),
             None => head.turn_away(media_type),
+        }
+    }
+
+    /// Begins a reply that goes on. What it is about keeps no place among those at work.
+    fn tell(&self, schema: &GraphqlSchema, call: Call) -> HttpResponse {
+        let Self { request, shared, head, .. } = self;
+        let token = match bearer::brought(request.headers()) {
+            Brought::Token(token) => Some(token.to_owned()),
+            Brought::Nothing | Brought::Malformed => None,
+        };
+        let principal = call.principal.clone().expect("whoever is let in is somebody");
+        let asking = Asking::of(shared, token, principal);
+        let refused = |outcome, response: &Response| {
+            head.reply_to(outcome, MediaType::GraphqlResponse).body(write(outcome, response))
+        };
+        match schema.subscribe(call) {
+            Err(Reply { outcome, response, .. }) => refused(outcome, &response),
+            Ok(answers) => {
+                let reply = head.reply(StatusCode::OK, MediaType::GraphqlResponse);
+                let client = client_of(request, shared);
+                let told = events::told(request, reply, shared, &client, (asking, answers));
+                told.unwrap_or_else(|error| {
+                    refused(Outcome::Refused, &Response::from_errors(vec![error]))
+                })
+            }
         }
     }
 
@@ -290,6 +320,18 @@ pub(super) fn client_of(request: &HttpRequest, shared: &Shared) -> Arc<Client> {
     };
     let client = if visitor.is_proxy { forwarded() } else { None };
     client.unwrap_or_else(|| Arc::clone(&visitor.client))
+}
+
+fn status_of(outcome: Outcome, media_type: MediaType) -> StatusCode {
+    match (outcome, media_type) {
+        (Outcome::Executed, _) => StatusCode::OK,
+        (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
+        (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
+        (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
+        // A well-formed request that was refused: under the older media type that is a 200.
+        (Outcome::Refused, MediaType::Json) => StatusCode::OK,
+        (Outcome::Refused, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// A reply as the specification has it: without `data` where nothing ran.
@@ -332,6 +374,18 @@ impl Head {
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((REQUEST_ID, self.request_id.text.as_str()));
         builder
+    }
+
+    fn reply_to(&self, outcome: Outcome, media_type: MediaType) -> HttpResponseBuilder {
+        let mut reply = self.reply(status_of(outcome, media_type), media_type);
+        match outcome {
+            Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
+            Outcome::Unauthenticated => {
+                _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+            }
+            _ => {}
+        }
+        reply
     }
 
     fn refuse(&self, media_type: MediaType, unreadable: &Unreadable) -> HttpResponse {

@@ -12,6 +12,7 @@ mod explorer;
 mod endpoint;
 mod hosts;
 mod limits;
+mod live;
 mod opening;
 pub mod metrics;
 mod places;
@@ -88,6 +89,8 @@ struct Shared {
     clients: Arc<Clients>,
     places: Arc<Places>,
     access_log: AccessLog,
+    /// Sites whose pages may ask.
+    origins: Vec<String>,
 }
 
 /// Whose connection a request came by.
@@ -110,6 +113,7 @@ impl Shared {
             clients: Arc::new(Clients::new(policy.trusted_proxies.clone())),
             places: Arc::default(),
             access_log: AccessLog::new(policy.access_ratio),
+            origins: policy.cors_origins.clone(),
         }
     }
 }

@@ -37,6 +37,10 @@ pub struct HttpLimits {
     pub waits_max: usize,
     /// The same of one client.
     pub waits_per_client_max: usize,
+    /// Subscriptions that are open at one time; more are refused.
+    pub subscriptions_max: usize,
+    /// The same of one client.
+    pub subscriptions_per_client_max: usize,
     /// The longest time that a request may take, whatever it asks for.
     pub deadline_ms: u64,
     /// How long a client may take to send the head of a request.
@@ -66,6 +70,8 @@ impl Default for HttpLimits {
             requests_per_client_max: 2_048,
             waits_max: 4_096,
             waits_per_client_max: 1_024,
+            subscriptions_max: 20_000,
+            subscriptions_per_client_max: 2_000,
             deadline_ms: 15_000,
             head_timeout_ms: 5_000,
             body_timeout_ms: 10_000,

@@ -23,6 +23,8 @@ telemetry::metrics! { "http":
     gauge BODY_BYTES = "body_bytes_in_flight";
     /// Bytes of long replies that are on their way.
     gauge REPLY_BYTES = "reply_bytes_in_flight";
+    /// Subscriptions that are open.
+    gauge SUBSCRIPTIONS = "subscriptions";
     /// Connections that were closed at once, because their client had too many.
     counter CONNECTIONS_REFUSED = "connections_refused";
     /// Bytes of the bodies of requests.
@@ -36,6 +38,7 @@ pub(crate) fn observe(places: &Arc<Places>) {
     IN_FLIGHT.observe(places, |places| places.answering.load(Ordering::Relaxed) as f64);
     WAITING.observe(places, |places| places.waiting.load(Ordering::Relaxed) as f64);
     BODY_BYTES.observe(places, |places| places.body_bytes.load(Ordering::Relaxed) as f64);
+    SUBSCRIPTIONS.observe(places, |places| places.subscriptions.load(Ordering::Relaxed) as f64);
     REPLY_BYTES.observe(places, |places| places.reply_bytes.load(Ordering::Relaxed) as f64);
 }
 

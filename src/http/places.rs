@@ -18,6 +18,7 @@ pub struct Places {
     pub waiting: AtomicUsize,
     pub body_bytes: AtomicUsize,
     pub reply_bytes: AtomicUsize,
+    pub subscriptions: AtomicUsize,
 }
 
 /// A request that came in, from its head to its reply.

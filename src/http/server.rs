@@ -47,9 +47,11 @@ pub fn serve(
     let entered = shared.clone();
     let builder = ServerBuilder::new();
     let stopping = builder.graceful_shutdown_signal();
+    let stops = web::Data::new(stopping.clone());
     let app = move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(stops.clone())
             .wrap(Condition::new(!policy.cors_origins.is_empty(), cors(&policy.cors_origins)))
             .route("/graphql", web::post().to(endpoint::post))
             .route("/graphql", web::get().to(endpoint::get))
