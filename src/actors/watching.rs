@@ -82,7 +82,9 @@ impl Watched {
 
     fn ring_all(&self) {
         for part in &self.0.parts {
-            part.lock().values().for_each(|bell| _ = bell.send_replace(()));
+            for bell in part.lock().values() {
+                bell.send_replace(());
+            }
         }
     }
 }

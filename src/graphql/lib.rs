@@ -271,7 +271,7 @@ fn finish(response: &mut Response, plan: &Plan, variables: &Variables) -> bool {
 
 fn wrong_way(is_live: bool) -> ServerError {
     if is_live {
-        errors::refused_request("SUBSCRIPTION_EXPECTED", "only subscriptions come by this way")
+        errors::refused_request("SUBSCRIPTION_REQUIRED", "only subscriptions come by this way")
     } else {
         let message =
             "subscriptions come by WebSocket (graphql-transport-ws) or as text/event-stream";

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The folder of the npm package `graphql`; `scripts/services` sets it.
-const MODULE: &str = "EMPORIUM_TEST_GRAPHQL_JS";
+/// The folder of npm packages; `scripts/services` sets it.
+const MODULES: &str = "EMPORIUM_TEST_NPM";
 
 /// What graphql-js says of a request.
 #[derive(Debug, Deserialize)]
@@ -25,19 +25,20 @@ pub struct Answer {
 
 /// The answers to requests, or nothing where there is no graphql-js.
 pub fn answers(sdl: &str, mode: &str, requests: &[Value]) -> Option<Vec<Answer>> {
-    let Some(module) = std::env::var_os(MODULE) else {
+    let Some(modules) = std::env::var_os(MODULES) else {
         let left_out = std::env::var_os("EMPORIUM_TEST_ALL").is_none();
-        assert!(left_out, "{MODULE} is not set: see scripts/services");
-        println!("{MODULE} is not set: nothing was compared");
+        assert!(left_out, "{MODULES} is not set: see scripts/services");
+        println!("{MODULES} is not set: nothing was compared");
         return None;
     };
+    let module = PathBuf::from(modules).join("graphql");
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/graphql_js"));
     let schema =
         std::env::temp_dir().join(format!("emporium-{mode}-{}.graphql", std::process::id()));
     std::fs::write(&schema, sdl).expect("a file of our own");
     let mut peer = Command::new("node")
         .arg(folder.join("peer.mjs"))
-        .args([&module, schema.as_os_str()])
+        .args([&module, &schema])
         .arg(mode)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

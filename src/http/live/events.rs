@@ -15,7 +15,7 @@ use super::super::{Shared, Visitor};
 use super::outgoing::{self, Unwritten, Writer};
 use super::protocol::is_last;
 use super::{
-    ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, SIGN_OF_LIFE_EVERY, Stands, permissions_changed,
+    ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, SIGN_OF_LIFE_EVERY, Stands, permissions_stale,
     too_long, too_many,
 };
 use graphql::errors::unauthenticated;
@@ -84,7 +84,7 @@ async fn tell(
                     return writer.end_with(last(&answer)).await;
                 }
                 Stands::Otherwise => {
-                    let answer = Response::from_errors(vec![permissions_changed()]);
+                    let answer = Response::from_errors(vec![permissions_stale()]);
                     return writer.end_with(last(&answer)).await;
                 }
             },

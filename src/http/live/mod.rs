@@ -108,9 +108,9 @@ impl Asking {
 }
 
 /// What a subscription is told whose caller may do more or less than when it began.
-pub fn permissions_changed() -> ServerError {
+pub fn permissions_stale() -> ServerError {
     let message = "what you may do has changed; subscribe again behind the last position you have";
-    refused_request("PERMISSIONS_CHANGED", message)
+    refused_request("PERMISSIONS_STALE", message)
 }
 
 pub fn too_many() -> ServerError {

@@ -26,7 +26,7 @@ use super::outgoing::{self, Unwritten, Writer};
 use super::protocol::{self, Asked, Close, Open, Said, Told};
 use super::{
     ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, SIGN_OF_LIFE_EVERY, Stands, is_foreign,
-    permissions_changed, too_long, too_many,
+    permissions_stale, too_long, too_many,
 };
 use auth::tokens::Unverified;
 use graphql::Call;
@@ -400,7 +400,7 @@ impl Talk {
                 let ids = self.open.ids();
                 self.open.clear();
                 for id in ids {
-                    self.say(&Told::Error { id: &id, payload: &[permissions_changed()] }).await?;
+                    self.say(&Told::Error { id: &id, payload: &[permissions_stale()] }).await?;
                 }
                 Ok(())
             }

@@ -2,35 +2,18 @@
 //! this server. Where there is no Node, nothing is compared.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
+use super::npm::script;
 use super::process::{Server, run};
-
-/// The folder of npm packages; `scripts/services` sets it.
-const MODULES: &str = "EMPORIUM_TEST_OPENID";
-
-/// Runs a script of this folder beside its packages; nothing without them.
-fn script(directory: &Path, name: &str, text: &str) -> Option<(Command, PathBuf)> {
-    let modules = std::env::var_os(MODULES)?;
-    let place = directory.join(name);
-    std::fs::write(&place, text).expect("it can be written");
-    let link = directory.join("node_modules");
-    if !link.exists() {
-        std::os::unix::fs::symlink(modules, link).expect("a link");
-    }
-    let mut command = Command::new("node");
-    command.current_dir(directory).arg(name).stderr(Stdio::inherit());
-    Some((command, place))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_client_sees_no_difference() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let text = include_str!("openid/client.mjs");
-    let Some((mut command, _)) = script(directory.path(), "client.mjs", text) else { return };
+    let Some(mut command) = script(directory.path(), "client.mjs", text) else { return };
     let apps = "[auth]\napps = ['till http://127.0.0.1/in']\n";
     std::fs::write(directory.path().join("cluster.toml"), apps).expect("it can be written");
     let server = Server::start(directory.path(), &[]);
@@ -65,7 +48,7 @@ impl Drop for Provider {
 async fn tokens_of_a_foreign_issuer_hold_and_go_on_while_it_is_down() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let text = include_str!("openid/provider.mjs");
-    let Some((mut command, _)) = script(directory.path(), "provider.mjs", text) else { return };
+    let Some(mut command) = script(directory.path(), "provider.mjs", text) else { return };
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut provider = Provider(spawned.expect("Node is there"));
     let stdout = provider.0.stdout.take().expect("it is piped");

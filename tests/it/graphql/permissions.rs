@@ -11,6 +11,7 @@ use emporium::domain::access::shipped::{CUSTOMER, SHIPPED, shipped};
 use emporium::domain::principal::{Principal as Identity, PrincipalKind};
 use emporium::graphql::guard::{TABLES, needs};
 use emporium::graphql::{Call, Outcome};
+use futures::StreamExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -170,6 +171,26 @@ impl TestApp {
         (reply.outcome, serde_json::to_value(&reply.response).expect("a reply is JSON"))
     }
 
+    /// What a subscription tells first.
+    async fn told_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
+        let variables = serde_json::from_value(variables).expect("variables");
+        let call = Call {
+            query: query.to_owned(),
+            operation_name: None,
+            variables,
+            principal: Some(principal.clone()),
+            correlation_id: Uuid::now_v7(),
+            trace: None,
+            read_only: false,
+            scope: None,
+        };
+        let first = match self.program.schema().subscribe(call) {
+            Ok(mut answers) => answers.next().await.expect("it says something"),
+            Err(refused) => refused.response,
+        };
+        serde_json::to_value(first).expect("a reply is JSON")
+    }
+
     /// The data of what must not fail.
     async fn data_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
         let (_, mut reply) = self.call_as(principal, query, variables).await;
@@ -275,6 +296,16 @@ async fn what_is_anothers_answers_as_if_it_did_not_exist() {
     let users = "{ users { totalCount edges { node { id } } } }";
     let told = shop.app.data_as(&ada, users, json!({})).await;
     assert_eq!(told["users"]["edges"], json!([{"node": {"id": shop.ada}}]));
+    // By what comes of it.
+    let changed = "subscription($id: ID!) { changed(id: $id) { id } }";
+    let own = shop.app.told_as(&ada, changed, json!({"id": shop.of_ada})).await;
+    assert_eq!(own["data"]["changed"]["id"], shop.of_ada);
+    let others = shop.app.told_as(&ada, changed, json!({"id": shop.of_bob})).await;
+    assert_eq!(others, shop.app.told_as(&ada, changed, json!({"id": never})).await);
+    assert_eq!(others["errors"][0]["extensions"]["code"], "AGGREGATE_NOT_FOUND");
+    let happened = "subscription($id: ID!) { happened(id: $id) { name } }";
+    let told = shop.app.told_as(&ada, happened, json!({"id": shop.of_ada})).await;
+    assert_eq!(told["errors"][0]["extensions"]["code"], "FORBIDDEN");
     // A cursor of one list is none into another's rows.
     let page = "query($after: String) { orders(after: $after) { edges { cursor node { id } } } }";
     let all = shop.app.data(page, json!({})).await;

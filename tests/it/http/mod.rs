@@ -1,6 +1,7 @@
 //! The entrance over HTTP: media types, methods, status codes, headers and limits.
 
 mod bounds;
+mod live;
 mod refusals;
 
 use emporium::actors::checkout::CheckoutOptions;
