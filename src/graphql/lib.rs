@@ -171,7 +171,7 @@ impl GraphqlSchema {
         let Ready { kind, operation, request, plan, correlation_id } = match self.check(call, false)
         {
             Ok(ready) => ready,
-            Err(refused) => return refused,
+            Err(refused) => return *refused,
         };
         let variables = request.variables.clone();
         let mut response = self.schema.execute(request).await;
@@ -187,7 +187,7 @@ impl GraphqlSchema {
     /// Checks a request as [`execute`](Self::execute) does and, where it is a subscription, answers as
     /// often as there is something to tell. Each answer is of its own moment; what its caller may do is
     /// that of the first. A reply, where it was refused.
-    pub fn subscribe(&self, call: Call) -> Result<BoxStream<'static, Response>, Reply> {
+    pub fn subscribe(&self, call: Call) -> Result<BoxStream<'static, Response>, Box<Reply>> {
         let Ready { request, plan, correlation_id, .. } = self.check(call, true)?;
         let variables = request.variables.clone();
         let answers = self.schema.execute_stream(request).map(move |mut response| {
@@ -199,10 +199,10 @@ impl GraphqlSchema {
     }
 
     /// What is run of a request, if it may be.
-    fn check(&self, call: Call, is_live: bool) -> Result<Ready, Reply> {
+    fn check(&self, call: Call, is_live: bool) -> Result<Ready, Box<Reply>> {
         let refused = |outcome, error| {
             let response = Response::from_errors(vec![error]);
-            Reply { is_mutation: false, operation: Counted::Other, outcome, response }
+            Box::new(Reply { is_mutation: false, operation: Counted::Other, outcome, response })
         };
         let Some(principal) = call.principal else {
             return Err(refused(Outcome::Unauthenticated, errors::unauthenticated()));

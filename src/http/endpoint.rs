@@ -276,7 +276,7 @@ impl<'a> Asked<'a> {
             head.reply_to(outcome, MediaType::GraphqlResponse).body(write(outcome, response))
         };
         match schema.subscribe(call) {
-            Err(Reply { outcome, response, .. }) => refused(outcome, &response),
+            Err(reply) => refused(reply.outcome, &reply.response),
             Ok(answers) => {
                 let reply = head.reply(StatusCode::OK, MediaType::GraphqlResponse);
                 let client = client_of(request, shared);
