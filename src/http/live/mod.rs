@@ -79,8 +79,7 @@ impl Asking {
         let behind = shared.opening.behind().ok_or(Unverified::Unavailable)?;
         let principal = match &token {
             Some(token) => bearer::principal(behind, token).await?,
-            None if shared.demo => Principal::demo(),
-            None => behind.schema.access().anonymous(),
+            None => behind.access.anonymous(),
         };
         Ok(Self { opening: shared.opening.clone(), token, principal })
     }

@@ -1,7 +1,5 @@
 //! Subscriptions as clients of other hands have them, with a server that is killed in between.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::npm::script;
@@ -9,12 +7,6 @@ use super::process::{PATIENCE, Server, run};
 
 const REVISIONS: i64 = 6;
 const CHANGED: &str = "subscription($id: ID!) { changed(id: $id) { version } }";
-
-fn token(directory: &Path, name: &str) -> String {
-    let (status, out, errors) = run(directory, &["user", "token", name]);
-    assert_eq!(status, 0, "{errors}");
-    out.trim_end().to_owned()
-}
 
 /// Sends a mutation, and gives its payload.
 async fn mutate(server: &Server, token: &str, mutation: &str, input: Value) -> Value {
@@ -52,7 +44,7 @@ async fn rest(reply: reqwest::Response) -> String {
 async fn who_may_do_something_else_now_begins_anew() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(directory.path(), &[]);
-    let administrator = token(directory.path(), "administrator");
+    let administrator = server.token_of("administrator");
     let registered = async |name: &str| {
         let input = json!({"email": format!("{name}@example.com"), "displayName": name,
                            "idempotencyKey": name});
@@ -70,7 +62,7 @@ async fn who_may_do_something_else_now_begins_anew() {
         ran(&["user", command, &ada, "clerk", "--url", url, "--token", &administrator])
     };
     grant("grant");
-    let of_ada = token(directory.path(), &ada);
+    let of_ada = server.token_of(&ada);
     let begun = async || {
         let request = reqwest::Client::new().post(url).bearer_auth(&of_ada);
         let request = request.header("accept", "text/event-stream");
@@ -104,14 +96,14 @@ async fn stock_clients_are_told_each_event_once_across_a_crash() {
     }
     let mut told = Vec::new();
     let mut server = Server::start(directory.path(), &[]);
-    let bearer = token(directory.path(), "administrator");
+    let bearer = server.token_of("administrator");
     let input = json!({"name": "Pot", "family": "kitchen", "idempotencyKey": "pot"});
     let made = mutate(&server, &bearer, "createProduct", input).await;
     let product = made["id"].clone();
     let begin = made["version"].as_i64().expect("a version");
     let mut after = begin;
     for _ in 0..2 {
-        let bearer = token(directory.path(), "administrator");
+        let bearer = server.token_of("administrator");
         let mut peers = script(directory.path(), "peers.mjs", text).expect("it was there");
         let id = product.as_str().expect("an id");
         peers.args([&server.url, &bearer, id, &after.to_string(), &REVISIONS.to_string()]);

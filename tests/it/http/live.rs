@@ -12,6 +12,7 @@ use crate::graphql::products::{SHELF, teapot};
 use crate::support::PATIENCE;
 use crate::support::app::TestApp;
 use crate::support::eventually;
+use crate::support::signed::BEARER;
 
 const CHANGED: &str = "subscription($id: ID!, $after: Position) {
     changed(id: $id, after: $after) { position version ... on Product { name status } } }";
@@ -52,7 +53,8 @@ impl Socket {
         assert!(head.starts_with("http/1.1 101 "), "{head}");
         assert!(head.contains("sec-websocket-accept: hsmrc0smlyukagmm5oppg2hagwk=\r\n"), "{head}");
         assert!(head.contains("sec-websocket-protocol: graphql-transport-ws\r\n"), "{head}");
-        socket.say(json!({"type": "connection_init"})).await;
+        let payload = json!({"Authorization": BEARER});
+        socket.say(json!({"type": "connection_init", "payload": payload})).await;
         assert_eq!(socket.hear().await, Heard::Said(json!({"type": "connection_ack"})));
         socket
     }
