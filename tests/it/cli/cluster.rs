@@ -208,6 +208,78 @@ impl Load {
     }
 }
 
+/// Whoever is told by one node what happens to all items, wherever they are.
+struct Following {
+    /// The versions that were told, of each item.
+    told: Arc<Vec<Mutex<Vec<u64>>>>,
+    _clients: JoinSet<()>,
+}
+
+impl Following {
+    async fn begin(server: &Server, location: &str) -> Self {
+        let told: Vec<Mutex<Vec<u64>>> = (0..ITEMS).map(|_| Mutex::default()).collect();
+        let told = Arc::new(told);
+        let mut clients = JoinSet::new();
+        for item in 0..ITEMS {
+            let at = Asked::at(server);
+            let query = "query($v: ID!, $l: ID!) {
+                stockItem(variantId: $v, locationId: $l) { id version } }";
+            let variables = json!({ "v": variant(item), "l": location });
+            let mut found = ask(&at, query, &variables).await.expect("an answer");
+            let stock = found["data"]["stockItem"].take();
+            let begin = stock["version"].as_u64().expect("a version");
+            let told = Arc::clone(&told);
+            clients.spawn(async move {
+                loop {
+                    let last = told[item as usize].lock().expect("sound").last().copied();
+                    let after = last.unwrap_or(begin);
+                    follow(&at, &stock["id"], after, &told[item as usize]).await;
+                }
+            });
+        }
+        Self { told, _clients: clients }
+    }
+
+    /// Each item's events were told once each, in their order.
+    async fn was_told(&self, received: &[u64]) {
+        for (told, received) in self.told.iter().zip(received) {
+            eventually("all events to be told", || async {
+                let count = told.lock().expect("sound").len() as u64;
+                (count >= *received).then_some(())
+            })
+            .await;
+            let told = told.lock().expect("sound").clone();
+            let first = told.first().copied().unwrap_or_default();
+            let right: Vec<u64> = (first..first + received).collect();
+            assert_eq!(told, right);
+        }
+    }
+}
+
+/// Takes what is told until the connection ends.
+async fn follow(at: &Asked, id: &Value, after: u64, told: &Mutex<Vec<u64>>) {
+    let query =
+        "subscription($id: ID!, $after: Long) { happened(id: $id, after: $after) { version } }";
+    let body = json!({ "query": query, "variables": { "id": id, "after": after } });
+    let request = reqwest::Client::new().post(&at.url).header("authorization", &at.bearer);
+    let sent = request.header("accept", "text/event-stream").json(&body).send().await;
+    let Ok(mut reply) = sent else { return };
+    let mut text = String::new();
+    while let Ok(Some(piece)) = reply.chunk().await {
+        text.push_str(std::str::from_utf8(&piece).expect("text"));
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            let data = event.strip_prefix("event: next\ndata: ").map(serde_json::from_str::<Value>);
+            if let Some(data) = data {
+                let data = data.expect("JSON");
+                let version = data["data"]["happened"]["version"].as_u64();
+                let version = version.unwrap_or_else(|| panic!("{data}"));
+                told.lock().expect("sound").push(version);
+            }
+            text = rest.to_owned();
+        }
+    }
+}
+
 async fn assert_all_say(servers: &[&Server], location: &str, received: &[u64]) {
     for (item, expected) in (0..).zip(received) {
         for server in servers {
@@ -238,6 +310,7 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
             assert_eq!(on_hand(&Asked::at(server), &shelf, 0).await, 1);
         }
 
+        let following = Following::begin(&one, &shelf).await;
         // One is told to stop, in the middle: no client is told anything but success.
         let load = Load::begin("a", &shelf, &[&one, &two, &three]);
         load.more(100).await;
@@ -249,6 +322,7 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
         load.more(100).await;
         let (mut received, refused) = load.end().await;
         assert_eq!(refused, Vec::<Value>::new(), "of {} requests", received.iter().sum::<u64>());
+        following.was_told(&received).await;
         received[0] += 1;
         assert_all_say(&[&one, &three], &shelf, &received).await;
         site.spread_over(2).await;
@@ -273,6 +347,9 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
         }
         let received: Vec<_> = received.iter().zip(&more).map(|(one, two)| one + two).collect();
         assert_all_say(&[&one], &shelf, &received).await;
+        let since = (0..).zip(&received).map(|(item, all): (u64, _)| all - u64::from(item == 0));
+        let since: Vec<_> = since.collect();
+        following.was_told(&since).await;
         let (status, out, errors) = site.run(&["journal", "verify"]);
         assert_eq!(status, 0, "{out}{errors}");
     })
