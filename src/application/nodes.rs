@@ -33,7 +33,7 @@ impl aggregate::Refusal for Refusal {
         match self {
             Self::NodeNotFound(_) => "NODE_NOT_FOUND",
             Self::ShardNotFound(_) => "SHARD_NOT_FOUND",
-            Self::NobodyLeft(_) => "NO_NODE_LEFT",
+            Self::NobodyLeft(_) => "NODE_REQUIRED",
         }
     }
 }

@@ -19,8 +19,11 @@ use projections::position::Position;
 
 /// What the root fields need. What an aggregate is, the aggregate decides; what happened to it stands open
 /// to those alone to whom all that happened is open.
-pub const NEEDS: Needs = &[(Need::Nothing, &["changed"]), (Need::All(HistoryRead), &["happened"])];
+pub const NEEDS: Needs =
+    &[(Need::Nothing, &["changed", "changed_any"]), (Need::All(HistoryRead), &["happened"])];
 
+/// Aggregates of one subscription.
+const TOGETHER_MAX: usize = 100;
 /// Events of one look at a log.
 const PAGE: u64 = 100;
 /// How long a look that failed is waited for before the next, and how often it may fail in a row: as long
@@ -47,6 +50,29 @@ impl LiveSubscription {
         // A wrong id, and one that is not open, are told at once.
         shown(context, &id).await?;
         Ok(looks(Changes { context, id, after, watch }))
+    }
+
+    /// The same of several aggregates, 100 at most: the rows that somebody looks at. Each is told first as it
+    /// is, or when it is further than `after`; then again whenever something came of it.
+    #[graphql(complexity = "10 + ids.len() * child_complexity")]
+    async fn changed_any<'a>(
+        &'a self,
+        context: &'a Context<'_>,
+        ids: Vec<ID>,
+        after: Option<GivenPosition>,
+    ) -> Result<impl Stream<Item = Result<Node>> + 'a> {
+        if ids.is_empty() || ids.len() > TOGETHER_MAX {
+            let message = format!("from one to {TOGETHER_MAX} ids were expected");
+            return Err(coded(INVALID_VALUE, message));
+        }
+        let after = after.map(|position| position.read(context)).transpose()?;
+        let mut all = Vec::with_capacity(ids.len());
+        for id in ids {
+            let watch = watch(context, &id)?;
+            shown(context, &id).await?;
+            all.push(looks(Changes { context, id, after: after.clone(), watch }).boxed());
+        }
+        Ok(stream::select_all(all))
     }
 
     /// What happens to an aggregate, event by event, from the one behind version `after` on; without

@@ -218,6 +218,49 @@ async fn what_happens_is_told_once_each_however_often_one_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_are_followed_as_one() {
+    let app = TestApp::start().await;
+    let mut products = vec![teapot(&app, 5).await.0];
+    for name in ["Cup", "Jar"] {
+        let input = json!({"name": name, "family": "kitchen", "idempotencyKey": name});
+        let made = app.done("createProduct", input, "product { id }").await;
+        products.push(made["product"]["id"].as_str().expect("an id").to_owned());
+    }
+    let query = "subscription($ids: [ID!]!, $after: Position) {
+        changedAny(ids: $ids, after: $after) { id ... on Product { name } } }";
+    let mut socket = Socket::open(&app).await;
+    socket.subscribe("all", query, json!({"ids": products})).await;
+    let mut begun = Vec::new();
+    for _ in &products {
+        begun.push(socket.next("all", "changedAny").await["name"].take());
+    }
+    begun.sort_by_key(Value::to_string);
+    assert_eq!(begun, ["Cup", "Jar", "Teapot"]);
+    let mut last = Value::Null;
+    for product in &products {
+        last = renamed(&app, product, "New").await;
+        assert_eq!(socket.next("all", "changedAny").await, json!({"id": product, "name": "New"}));
+    }
+    // Behind a position that one of them has passed, and that says nothing of the others.
+    socket.subscribe("since", query, json!({"ids": products[2..], "after": last})).await;
+    renamed(&app, &products[2], "Newer").await;
+    for _ in 0..2 {
+        let Heard::Said(said) = socket.hear().await else { panic!("it goes on") };
+        assert_eq!(said["payload"]["data"]["changedAny"]["name"], "Newer", "{said}");
+    }
+    let many = vec![products[0].clone(); 101];
+    for (ids, code) in [
+        (json!([]), "INVALID_VALUE"),
+        (json!(many), "INVALID_VALUE"),
+        (json!([products[0], "product_1"]), "INVALID_ID"),
+    ] {
+        socket.subscribe("bad", query, json!({"ids": ids})).await;
+        assert_eq!(socket.failed().await, code, "{ids}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_subscription_of_something_is_refused_and_the_connection_goes_on() {
     let app = TestApp::start().await;
     let (product, _) = teapot(&app, 5).await;
