@@ -8,13 +8,15 @@ SEEDS ?= 100000
 ROUNDS ?= 20
 SECONDS ?= 30
 SEED ?=
+# The bug that is planted alone.
+PLANT ?=
 
 # What a first start needs: no optimising, no load generator, no traces.
 QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run cluster release test test-mysql chaos chaos-planted lint bench simulate notices sbom
+.PHONY: help run cluster release test test-mysql test-group chaos chaos-planted lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
@@ -37,13 +39,17 @@ chaos: ## put a cluster of real processes through ROUNDS=… of seeded faults, o
 		scripts/services run -- $(CARGO) test --locked --no-default-features --features load,otlp \
 		--test cluster -- --nocapture
 
-chaos-planted: ## plant bugs in a cluster of real processes, and see the faults find each of them
-	scripts/services run -- $(CARGO) test --locked --no-default-features \
+chaos-planted: ## plant bugs (PLANT=… or all) in a cluster of real processes, and see faults find each
+	EMPORIUM_CHAOS_PLANT=$(PLANT) scripts/services run -- $(CARGO) test --locked --no-default-features \
 		--features load,otlp,shortcuts --test cluster -- --nocapture what_is_planted_is_found
 
 test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into target/mysql
 	scripts/mysql run -- scripts/services run -- \
 		$(CARGO) test --locked $(WHOLE) --no-fail-fast --test it -- on_mysql
+
+test-group: ## kill the primary of a replication group of three MySQL servers under load, and see what is left
+	$(CARGO) build --locked --no-default-features --features load
+	scripts/mysql-group target/debug/emporium
 
 lint: ## formatting, clippy, who may see whom, documentation and its links, dependencies
 	$(CARGO) fmt --check

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use super::lease_manager::LeaseHandle;
 use super::membership::Membership;
@@ -44,8 +45,12 @@ pub struct Roll {
 pub struct MembersOptions {
     /// This node's own row; its beat is the database's.
     pub own: Member,
+    /// Lives under its name that have ended for certain.
+    pub ended: Vec<Uuid>,
     pub terms: LeaseTerms,
     pub shards: u16,
+    /// Told where another living process has its name: this one says nothing then, and must end.
+    pub on_twin: Box<dyn Fn(&Member) + Send + Sync>,
 }
 
 /// Speaks to a running membership.
@@ -72,7 +77,7 @@ impl Members {
         leases: LeaseHandle,
         monotonic_us: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> (Self, JoinHandle<()>) {
-        let MembersOptions { own, terms, shards } = options;
+        let MembersOptions { own, ended, terms, shards, on_twin } = options;
         let (own, changed) = watch::channel(own);
         let (bell, rung) = mpsc::channel(1);
         let (told, roll) = watch::channel(Arc::default());
@@ -82,6 +87,8 @@ impl Members {
             sight: Arc::clone(&sight),
             membership: Membership::new(lease_us),
             own: changed,
+            ended,
+            on_twin,
             terms,
             shards,
             store,
@@ -138,6 +145,8 @@ impl Members {
 struct Running {
     membership: Membership,
     own: watch::Receiver<Member>,
+    ended: Vec<Uuid>,
+    on_twin: Box<dyn Fn(&Member) + Send + Sync>,
     terms: LeaseTerms,
     shards: u16,
     store: Arc<dyn MemberStore>,
@@ -155,6 +164,9 @@ impl Running {
     async fn run(mut self, mut rung: mpsc::Receiver<()>) {
         let beat_every = self.terms.lease / 5;
         let look_every = (self.terms.lease / 10).min(Duration::from_millis(500));
+        if let Some(twin) = self.twin(look_every).await {
+            return (self.on_twin)(&twin);
+        }
         let (mut beat_at, mut look_at) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
@@ -176,6 +188,32 @@ impl Running {
                 },
                 Some(()) = rung.recv() => look_at = look_at.min(now + LOOKS_APART),
             }
+        }
+    }
+
+    /// Whoever lives under this name already. A row that stands still for a lease is of the dead, and one of
+    /// a life that has certainly ended is not waited for.
+    async fn twin(&self, look_every: Duration) -> Option<Member> {
+        let mut first: Option<(Member, Instant)> = None;
+        loop {
+            let rows = self.store.members().await;
+            heard("look", "the members cannot be looked at", &rows);
+            if let Ok(rows) = rows {
+                let own = self.own.borrow().clone();
+                let is_its = |row: &Member| {
+                    row.node == own.node
+                        && row.incarnation != own.incarnation
+                        && !self.ended.contains(&row.incarnation)
+                };
+                let row = rows.into_iter().find(is_its)?;
+                match &first {
+                    Some((seen, _)) if *seen != row => return Some(row),
+                    Some((_, since)) if since.elapsed() >= self.terms.lease => return None,
+                    Some(_) => {}
+                    None => first = Some((row, Instant::now())),
+                }
+            }
+            tokio::time::sleep(look_every).await;
         }
     }
 

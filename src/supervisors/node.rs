@@ -11,6 +11,7 @@ use futures::future::join_all;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::metrics::RESTARTS;
 use super::services::IN_ORDER;
@@ -132,6 +133,12 @@ impl Node {
         self.vitals.ended().await
     }
 
+    /// Another living process is known to have its name: it must end.
+    pub fn on_twin(&self) -> impl Fn(&str, Uuid) + Send + Sync + use<> {
+        let vitals = self.vitals.clone();
+        move |node, incarnation| vitals.misled(has_twin(node, incarnation))
+    }
+
     /// It must end for what its configuration says.
     pub fn is_misled(&self) -> bool {
         self.vitals.are_misled()
@@ -209,6 +216,13 @@ impl Node {
         }
         self.root.stop(None);
     }
+}
+
+fn has_twin(node: &str, incarnation: Uuid) -> String {
+    format!(
+        "another living process is called {node} (incarnation {incarnation}): give this one a name of its \
+         own (node.name) and a data directory of its own (--data), or stop that one"
+    )
 }
 
 /// How often is looked how far the logs of others go, unless it is said.
@@ -332,11 +346,7 @@ impl ShardHost for NodeShards {
     }
 
     fn twin(&self, twin: &Owner) {
-        self.vitals.misled(format!(
-            "another living process is called {} (incarnation {}): give this one a name of its \
-             own (node.name) and a data directory of its own (--data), or stop that one",
-            twin.node, twin.incarnation
-        ));
+        self.vitals.misled(has_twin(&twin.node, twin.incarnation));
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::identity::Identity;
 use ::cluster::lease_manager::LeaseHandle;
@@ -41,6 +42,8 @@ pub struct Door {
     listener: TcpListener,
     credentials: Credentials,
     own: Member,
+    /// Former lives under its name that have ended.
+    ended: Vec<Uuid>,
 }
 
 impl Door {
@@ -67,7 +70,8 @@ impl Door {
             beat: 0,
             is_drained: false,
         };
-        Ok(Some(Self { listener, credentials, own }))
+        let ended = identity.standing().ended;
+        Ok(Some(Self { listener, credentials, own, ended }))
     }
 
     /// Lets the node find the others and be found.
@@ -77,13 +81,16 @@ impl Door {
         node: &Node,
         store: Arc<dyn MemberStore>,
     ) -> Result<Joined, Failure> {
-        let Self { listener, credentials, own } = self;
+        let Self { listener, credentials, own, ended } = self;
+        let on_twin = node.on_twin();
         let (engine, whereabouts) = (node.engine.clone(), node.whereabouts.clone());
         let services = Arc::clone(&engine.services);
         let options = MembersOptions {
             own: own.clone(),
+            ended,
             terms: settings.lease.terms(),
             shards: services.shards,
+            on_twin: Box::new(move |twin| on_twin(&twin.node, twin.incarnation)),
         };
         let clock = Arc::clone(&services);
         let clock = move || clock.monotonic_us();

@@ -148,7 +148,7 @@ pub struct UndrainNodeInput {
 
 #[derive(InputObject)]
 pub struct MoveShardInput {
-    pub shard: u16,
+    pub shard: i32,
     /// Null: it is placed as computed again.
     pub node: Option<String>,
     /// Only say what would move.
@@ -236,7 +236,9 @@ impl NodesMutation {
         context: &Context<'_>,
         input: MoveShardInput,
     ) -> Result<Option<ClusterPayload>> {
-        wish(context, Wish::Move(input.shard, input.node), input.dry_run).await
+        // There are never so many: it is refused as one that is not there.
+        let shard = u16::try_from(input.shard).unwrap_or(u16::MAX);
+        wish(context, Wish::Move(shard, input.node), input.dry_run).await
     }
 
     /// Ends all pins: every shard goes where it is computed.

@@ -588,9 +588,10 @@ async fn what_cannot_be_right_of_a_node_is_told_by_its_key_and_ends_with_status_
             text.replace(&format!("shards = {SHARDS}"), &format!("shards = {}", SHARDS + 1))
         };
         refused("node-2", &shards, &["node.shards", "was made with", "leave node.shards out"]);
-        // Its name is another's, who lives.
+        // Its name is another's, who lives, and never notices.
         let name = |text: String| text.replace("name = \"node-2\"", "name = \"node-1\"");
-        refused("node-2", &name, &["node.name", "another living process"]);
+        refused("node-2", &name, &["node.name", "another living process is called node-1"]);
+        assert_eq!(site.shards()["node-1"], usize::from(SHARDS));
         drop(server);
 
         // It is of a program that is two versions ahead.

@@ -38,8 +38,9 @@ const UNKNOWN: [u16; 20] = [
 ];
 
 /// Errors that time or an operator cures: too many connections (1040, 1203), no memory or space
-/// (1021, 1037, 1038, 1041, 1114), starting or not part of a healthy group (1047, 3101, 3796).
-const PASSING: [u16; 10] = [1021, 1037, 1038, 1040, 1041, 1047, 1114, 1203, 3101, 3796];
+/// (1021, 1037, 1038, 1041, 1114), starting or not part of a healthy group (1047, 3101, 3796), not the
+/// primary any more or not yet (1290, 1836).
+const PASSING: [u16; 12] = [1021, 1037, 1038, 1040, 1041, 1047, 1114, 1203, 1290, 1836, 3101, 3796];
 
 fn judge(number: u16, state: Option<&str>) -> Verdict {
     if DUPLICATE.contains(&number) {

@@ -71,8 +71,14 @@ impl Server {
              CAST(@@sync_binlog AS SIGNED), CAST(@@max_allowed_packet AS SIGNED), \
              CAST(@@autocommit AS SIGNED)",
         )
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?;
+        let group = sqlx::query("SHOW GLOBAL VARIABLES LIKE 'group\\_replication\\_%'");
+        for row in group.fetch_all(connection).await? {
+            if let Some(problem) = problem_of_group(row.try_get(0)?, row.try_get(1)?) {
+                tracing::warn!("{problem}");
+            }
+        }
         let (flush, binary_log, sync, packet, autocommit): (i64, i64, i64, i64, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         if flush != 1 {
@@ -99,6 +105,27 @@ impl Server {
     }
 }
 
+/// What is to be said of a variable of a replication group: a server that is in none has no such variables.
+fn problem_of_group(variable: &str, value: &str) -> Option<&'static str> {
+    match (variable, value) {
+        // Each of them has a new primary apply what the former one had committed before it answers.
+        (
+            "group_replication_consistency",
+            "BEFORE_ON_PRIMARY_FAILOVER" | "BEFORE" | "AFTER" | "BEFORE_AND_AFTER",
+        ) => None,
+        ("group_replication_consistency", _) => Some(
+            "the replication group lets a new primary answer before it has applied what the former one \
+             committed: a log may be read without its end after a failover; set \
+             group_replication_consistency = BEFORE_ON_PRIMARY_FAILOVER",
+        ),
+        ("group_replication_single_primary_mode", "OFF" | "0") => Some(
+            "the replication group has several primaries: appends that meet are undone at the commit, and \
+             tried again; set group_replication_single_primary_mode = ON",
+        ),
+        _ => None,
+    }
+}
+
 /// `work`, or an error of the connection when it takes longer.
 pub(super) async fn within<T>(
     timeout: Duration,
@@ -110,5 +137,21 @@ pub(super) async fn within<T>(
             std::io::ErrorKind::TimedOut,
             format!("no answer within {} ms", timeout.as_millis()),
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem_of_group;
+
+    #[test]
+    fn a_group_that_may_answer_before_it_has_caught_up_is_told_of() {
+        let consistency = |value| problem_of_group("group_replication_consistency", value);
+        assert!(consistency("EVENTUAL").is_some_and(|said| said.contains("BEFORE_ON_PRIMARY")));
+        assert_eq!(consistency("BEFORE_ON_PRIMARY_FAILOVER"), None);
+        assert_eq!(consistency("AFTER"), None);
+        assert!(problem_of_group("group_replication_single_primary_mode", "OFF").is_some());
+        assert_eq!(problem_of_group("group_replication_single_primary_mode", "ON"), None);
+        assert_eq!(problem_of_group("group_replication_group_name", "x"), None);
     }
 }
