@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::process::{PATIENCE, Server, run};
+use super::process::{PATIENCE, Server, emporium, finished, run};
 use super::serving::{ON_HAND, RECEIVE, location};
 use crate::support::database::{SHARDS, TestDatabase, on_mysql};
 use crate::support::eventually;
@@ -548,8 +549,22 @@ async fn what_cannot_be_right_of_a_node_is_told_by_its_key_and_ends_with_status_
             let text = std::fs::read_to_string(&config).expect("it is there");
             std::fs::write(&config, changed(text)).expect("it is written");
             let config = config.to_str().expect("text");
-            let (status, _, errors) =
-                site.run(&["serve", "--config", config, "--listen", "127.0.0.1:0"]);
+            let serve =
+                ["serve", "--config", config, "--listen", "127.0.0.1:0", "--database", &site.url];
+            let mut started = emporium(site.home.path())
+                .args(serve)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program can be started");
+            // One that serves all the same is not waited for.
+            let until = Instant::now() + PATIENCE;
+            while started.try_wait().expect("it can be asked").is_none() && Instant::now() < until {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            let _ = started.kill();
+            let output = started.wait_with_output().expect("it has ended");
+            let (status, _, errors) = finished(output);
             assert_eq!(status, 2, "{words:?}: {errors}");
             for word in words {
                 assert!(errors.contains(word), "{word}: {errors}");
