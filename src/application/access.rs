@@ -6,7 +6,7 @@ use std::sync::Arc;
 use auth::{Access, Grants, Principal};
 use domain::access::permission::Permissions;
 use domain::access::scope::Scope;
-use domain::access::shipped::{CUSTOMER, shipped};
+use domain::access::shipped::{CUSTOMER, GUEST, shipped};
 use domain::principal::{Principal as Identity, PrincipalKind};
 use projections::assignments::Assignments;
 use uuid::Uuid;
@@ -46,13 +46,21 @@ impl Known {
 
 impl Access for Known {
     fn principal(&self, identity: Arc<Identity>) -> Principal {
-        let subject = match identity.kind {
-            PrincipalKind::User | PrincipalKind::Client => Uuid::try_parse(&identity.subject).ok(),
-            PrincipalKind::Guest | PrincipalKind::System => None,
+        let subject = Uuid::try_parse(&identity.subject).ok();
+        let grants = match (identity.kind, subject) {
+            (PrincipalKind::User | PrincipalKind::Client, Some(subject)) => self.grants_of(subject),
+            (PrincipalKind::Guest, Some(subject)) => guest(subject),
+            _ => Grants::public(),
         };
-        let grants = subject.map_or_else(Grants::public, |subject| self.grants_of(subject));
         Principal { identity, grants: Arc::new(grants) }
     }
+}
+
+/// What a guest may do: with what is his, and nothing that comes with being known.
+fn guest(subject: Uuid) -> Grants {
+    let mut grants = Grants::guest(subject);
+    grants.add_own(GUEST);
+    grants
 }
 
 /// What every user may do with what is his own, and every member with what is his account's.

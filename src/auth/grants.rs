@@ -40,6 +40,11 @@ impl Grants {
         Self { all: PUBLIC, ..Self::default() }
     }
 
+    /// Of somebody who has not said who he is, and is the same one all the same.
+    pub fn guest(subject: Uuid) -> Self {
+        Self { subject: Some(subject), ..Self::public() }
+    }
+
     /// Of somebody who is known, and may do nothing more yet.
     pub fn of(subject: Uuid) -> Self {
         Self { all: PUBLIC.and(KNOWN), subject: Some(subject), ..Self::default() }

@@ -11,6 +11,7 @@ use auth::Identity;
 use auth::tokens::Tokens;
 use cli::Failure;
 use config::Settings;
+use domain::access::permission::Permission;
 use domain::id::{AggregateId, IdSecret};
 use issuer::apps::Apps;
 use issuer::ended::Ended;
@@ -51,19 +52,23 @@ pub fn own_name(installation: &Installation) -> String {
     format!("urn:emporium:{}", installation.name())
 }
 
-/// A token that names whom the caller says, for so many seconds.
+/// A token that names whom the caller says, for so many seconds, good for these permissions at most; for
+/// whatever he may, if there are none.
 pub fn token_of(
     installation: &Installation,
     audience: &str,
     identity: &Identity,
     seconds: u32,
+    scope: &[Permission],
 ) -> String {
     let now = wall_seconds();
+    let scope: Vec<&str> = scope.iter().map(|permission| permission.name()).collect();
     let claims = json!({
         "iss": own_name(installation),
         "sub": identity.to_string(),
         "aud": audience,
         "client_id": "emporium",
+        "scope": scope.join(" "),
         "iat": now,
         "exp": now + i64::from(seconds),
         "jti": Uuid::new_v4(),

@@ -12,13 +12,14 @@ use config::Settings;
 use domain::access::shipped::ADMINISTRATOR;
 use domain::principal::PrincipalKind;
 use graphql::GraphqlSchema;
+use issuer::clients::client_of;
 use issuer::login_of;
 use issuer::passwords::Passwords;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::journal::JournalError;
 use persistence::secrets::{Vault, master};
-use persistence::sign_ins::{Credential, SignInStore};
+use persistence::sign_ins::{Credential, Login, SignInStore};
 
 use super::client::{Client, ClientError};
 use super::node::NodeBuilder;
@@ -40,19 +41,19 @@ pub struct Made {
 /// Does what the command says.
 pub async fn perform(command: UserCommand) -> Result<(), Failure> {
     match command {
-        UserCommand::Create { storage, login, user, json } => {
+        UserCommand::Create { storage, login, user, client, json } => {
             let (_, store, vault) = open(&storage).await?;
             let user = user.unwrap_or_else(Uuid::new_v4);
             let (login, password) = (login.trim(), drawn());
-            if !keep(&*store, &vault, login, user, &password).await? {
+            if !keep(&*store, found_by(&vault, login, client)?, user, &password).await? {
                 let said = format!("{login} signs in here already, or that user does");
                 return Err(Failure::Failed(said));
             }
             print(&Made { login: login.to_owned(), user, password }, json)
         }
-        UserCommand::Reset { storage, login, json } => {
+        UserCommand::Reset { storage, login, client, json } => {
             let (_, store, vault) = open(&storage).await?;
-            let known = known(&*store, &vault, &login).await?;
+            let known = known(&*store, found_by(&vault, &login, client)?, &login).await?;
             let password = drawn();
             let hashed = hashed(&password).await?;
             let now = Clock::system().wall_us();
@@ -64,17 +65,17 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
             user::grant(&server, &role, until.as_deref(), json).await
         }
         UserCommand::Revoke { server, role, json } => user::revoke(&server, &role, json).await,
-        UserCommand::Token { storage, name, seconds } => {
+        UserCommand::Token { storage, name, seconds, scope } => {
             let (settings, store, vault) = open(&storage).await?;
             let identity = match name.parse::<Subject>() {
                 Ok(subject) => subject.0,
                 Err(_) => {
-                    let user = known(&*store, &vault, &name).await?.user;
+                    let user = known(&*store, found_by(&vault, &name, false)?, &name).await?.user;
                     Identity::new(PrincipalKind::User, user.to_string())
                 }
             };
             let (installation, audience) = (&vault.installation, &settings.auth.audience);
-            let token = proof::token_of(installation, audience, &identity, seconds);
+            let token = proof::token_of(installation, audience, &identity, seconds, &scope);
             let mut output = Output::default();
             output.line(&token)?;
             output.flush()
@@ -98,7 +99,7 @@ pub async fn first(builder: &NodeBuilder, schema: &GraphqlSchema) -> Result<Opti
     let user = registered.map_err(|error| Failure::failed("making an administrator", error))?;
     let password = drawn();
     // Of several nodes that start at once, one makes it.
-    let is_new = keep(&*store, vault, FIRST, user, &password).await?;
+    let is_new = keep(&*store, found_by(vault, FIRST, false)?, user, &password).await?;
     Ok(is_new.then(|| Made { login: FIRST.to_owned(), user, password }))
 }
 
@@ -122,23 +123,27 @@ async fn open(storage: &StorageArguments) -> Result<Opened, Failure> {
     Ok((settings, stores.sign_ins, vault))
 }
 
-async fn known(store: &dyn SignInStore, vault: &Vault, login: &str) -> Result<Credential, Failure> {
-    let found = store.credential(login_of(&vault.index, login)).await.map_err(unwritten)?;
+/// By what somebody's credential is found, or a program's.
+pub fn found_by(vault: &Vault, login: &str, is_client: bool) -> Result<Login, Failure> {
+    match (login.trim().is_empty(), is_client) {
+        (true, _) => Err(Failure::Failed("whoever has no name does not sign in here".to_owned())),
+        (false, true) => Ok(client_of(&vault.index, login)),
+        (false, false) => Ok(login_of(&vault.index, login)),
+    }
+}
+
+async fn known(store: &dyn SignInStore, by: Login, login: &str) -> Result<Credential, Failure> {
+    let found = store.credential(by).await.map_err(unwritten)?;
     found.ok_or_else(|| Failure::Failed(format!("{login} does not sign in here")))
 }
 
 /// Lets a user sign in; not, where the login or the user is known already.
 pub async fn keep(
     store: &dyn SignInStore,
-    vault: &Vault,
-    login: &str,
+    login: Login,
     user: Uuid,
     password: &str,
 ) -> Result<bool, Failure> {
-    if login.is_empty() {
-        return Err(Failure::Usage("a login has at least one character".to_owned()));
-    }
-    let login = login_of(&vault.index, login);
     // Hashing takes its time.
     if store.credential(login).await.map_err(unwritten)?.is_some() {
         return Ok(false);

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::access::permission::Permission;
 use uuid::Uuid;
 
 use config::{ConfigError, Flag, Sources};
@@ -356,6 +357,9 @@ pub enum UserCommand {
         /// The user who that is; a new one without it.
         #[arg(long, value_name = "ID")]
         user: Option<Uuid>,
+        /// It is a program: LOGIN is its client_id, and what is printed its client_secret.
+        #[arg(long)]
+        client: bool,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -366,6 +370,9 @@ pub enum UserCommand {
         storage: StorageArguments,
         #[arg(value_name = "LOGIN")]
         login: String,
+        /// LOGIN is the client_id of a program.
+        #[arg(long)]
+        client: bool,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -403,6 +410,9 @@ pub enum UserCommand {
         /// How long it holds; a day at most.
         #[arg(long, value_name = "N", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         seconds: u32,
+        /// What it is good for at most, whatever its bearer may: permissions, such as orders.read,stock.read.
+        #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',')]
+        scope: Vec<Permission>,
     },
 }
 

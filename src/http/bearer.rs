@@ -39,11 +39,11 @@ pub fn token_of(text: &str) -> Option<&str> {
 /// Whom a token names, with what he may do now.
 pub async fn principal(behind: &Behind, token: &str) -> Result<Principal, Unverified> {
     let tokens = behind.tokens.as_ref().ok_or(Unverified::Invalid)?;
-    let identity = match tokens.remembered(token) {
-        Some(identity) => identity,
+    let borne = match tokens.remembered(token) {
+        Some(borne) => borne,
         None => tokens.verify(token).await?,
     };
-    Ok(behind.access.principal(identity))
+    Ok(borne.principal(&*behind.access))
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ impl Apps {
         Ok(Self(apps))
     }
 
+    pub fn is_known(&self, app: &str) -> bool {
+        self.0.contains_key(app)
+    }
+
     /// Whether the app may be sent back to there: letter by letter, but for the port of an address on this
     /// machine, which an app takes as it finds it free (RFC 8252, 7.3).
     pub fn may_return(&self, app: &str, address: &str) -> bool {

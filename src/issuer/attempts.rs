@@ -18,6 +18,8 @@ const ADDRESS_MAX: u32 = 50;
 const NAME_MAX: u32 = 50;
 /// … of these.
 const NAME_PAUSE: Duration = Duration::from_secs(5);
+/// Guests that begin at one address.
+const GUESTS_MAX: u32 = 200;
 /// What is counted at most; what failed longest ago is forgotten first.
 const COUNTED_MAX: usize = 50_000;
 
@@ -34,6 +36,7 @@ struct Counted {
     pairs: HashMap<(Name, Address), Failures>,
     addresses: HashMap<Address, Failures>,
     names: HashMap<Name, Failures>,
+    guests: HashMap<Address, Failures>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,6 +71,16 @@ impl Attempts {
         count(&mut counted.pairs, pair.clone(), now);
         count(&mut counted.addresses, pair.1, now);
         count(&mut counted.names, name, now);
+        Ok(())
+    }
+
+    /// Counts a guest: each is a row that is kept for a while.
+    pub fn guest(&self, address: &str, now: Instant) -> Result<(), Wait> {
+        let (mut counted, address) = (self.0.lock(), address.to_owned());
+        if let Some(time) = left(&counted.guests, &address, GUESTS_MAX, now) {
+            return Err(Wait(time));
+        }
+        count(&mut counted.guests, address, now);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ const FIELD_BYTES_MAX: usize = 512;
 const CHALLENGE_BYTES: usize = 43;
 
 /// What an app asked for, as it is kept with the session until the code is redeemed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Request {
     pub redirect_uri: String,
     pub challenge: String,
@@ -28,6 +28,10 @@ pub struct Request {
     pub scope: String,
     /// When the person signed in, in seconds since 1970.
     pub auth_time: i64,
+    /// Nobody has signed in: it is a guest's.
+    pub is_guest: bool,
+    /// The guest that this person was in the app, before.
+    pub guest: Option<Uuid>,
 }
 
 impl BuiltIn {
@@ -70,6 +74,7 @@ impl BuiltIn {
             nonce: fields.get("nonce").to_owned(),
             scope: granted(fields.get("scope")),
             auth_time: browser.began_us / SECOND_US,
+            ..Request::default()
         };
         let session = Session {
             id: Uuid::new_v4(),

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::exchange::GUEST_GRANT;
 use super::{BuiltIn, pages};
 use auth::sign_in::Told;
 use tokens::signing::SigningKey;
@@ -23,11 +24,16 @@ impl BuiltIn {
             "end_session_endpoint": at("/auth/end"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "introspection_endpoint": at("/auth/introspect"),
+            "grant_types_supported":
+                ["authorization_code", "refresh_token", "client_credentials", GUEST_GRANT],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["EdDSA"],
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": ["none"],
+            "token_endpoint_auth_methods_supported":
+                ["none", "client_secret_basic", "client_secret_post"],
+            "introspection_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post"],
             "revocation_endpoint_auth_methods_supported": ["none"],
             "scopes_supported": ["openid", "offline_access"],
             "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid"],

@@ -1,33 +1,81 @@
 //! Codes for tokens, and tokens for the next ones (RFC 6749; RFC 9700, 4.14). What comes a second time was
 //! stolen from somebody: the session ends, whoever of the two it was.
 
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::attempts::Wait;
 use super::authorize::Request;
+use super::clients::later;
 use super::documents::said;
 use super::fields::Fields;
 use super::proofs::{Kind, Proof};
-use super::{ACCESS_SECONDS, BuiltIn, Fault, IDLE_US, SECOND_US};
+use super::{ACCESS_SECONDS, BuiltIn, CODE_US, Fault, IDLE_US, SECOND_US};
 use auth::sign_in::{Asked, Told};
 use auth::tokens::Unverified;
+use domain::principal::{Principal, PrincipalKind};
 use persistence::sign_ins::Session;
 use tokens::signing::{ACCESS_TOKEN, ID_TOKEN};
 
 /// Of a verifier (RFC 7636, 4.1), in bytes.
 const VERIFIER_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
 
+/// By what an app gets a guest, who has not said who he is (RFC 6749, 4.5).
+pub const GUEST_GRANT: &str = "urn:emporium:grant:guest";
+
 impl BuiltIn {
-    pub(super) async fn token(&self, form: &Fields) -> Result<Told, Fault> {
+    pub(super) async fn token(&self, asked: &Asked, form: &Fields) -> Result<Told, Fault> {
         match form.get("grant_type") {
+            "client_credentials" => self.client_token(asked, form).await,
+            GUEST_GRANT => self.guest(asked, form).await,
             "authorization_code" => self.redeem(form).await,
             "refresh_token" => self.renew(form).await,
             "" => Ok(refused("invalid_request")),
             _ => Ok(refused("unsupported_grant_type")),
         }
+    }
+
+    /// A session of somebody new whom nobody knows, so that what he begins is his and nobody else's.
+    async fn guest(&self, asked: &Asked, form: &Fields) -> Result<Told, Fault> {
+        let app = form.get("client_id");
+        if !self.parts.apps.is_known(app) {
+            return Ok(refused("invalid_client"));
+        }
+        if let Err(Wait(time)) = self.attempts.guest(&asked.address, Instant::now()) {
+            return Ok(later(time.as_secs()));
+        }
+        let (request, now) = (Request { is_guest: true, ..Request::default() }, self.now_us());
+        let session = Session {
+            id: Uuid::new_v4(),
+            user: Uuid::new_v4(),
+            parent: None,
+            client: app.to_owned(),
+            asked: serde_json::to_string(&request).expect("texts and numbers are JSON"),
+            generation: 0,
+            began_us: now,
+            used_us: now,
+            ends_us: now + CODE_US,
+        };
+        self.parts.store.begin_session(&session).await?;
+        self.go_on(&session, &request, true).await
+    }
+
+    /// The guest whose refresh token is brought along by an app in which he signs in. His session goes on:
+    /// what is in flight in his name is asked again in his name.
+    async fn guest_of(&self, form: &Fields) -> Result<Option<Uuid>, Fault> {
+        let proof = self.parts.proofs.read(Kind::Refresh, form.get("guest"));
+        let Some(proof) = proof else { return Ok(None) };
+        let session = self.going_on(proof.session).await?;
+        let session = session
+            .filter(|it| it.generation == proof.generation && it.client == form.get("client_id"));
+        let request = session.as_ref().map(|it| serde_json::from_str::<Request>(&it.asked));
+        let is_guest = matches!(request, Some(Ok(Request { is_guest: true, .. })));
+        Ok(session.filter(|_| is_guest).map(|session| session.user))
     }
 
     async fn redeem(&self, form: &Fields) -> Result<Told, Fault> {
@@ -40,7 +88,7 @@ impl BuiltIn {
         if session.generation != proof.generation {
             return self.stolen(&session, "a code came a second time").await;
         }
-        let Ok(request) = serde_json::from_str::<Request>(&session.asked) else {
+        let Ok(mut request) = serde_json::from_str::<Request>(&session.asked) else {
             return Ok(refused("invalid_grant"));
         };
         let verifier = form.get("code_verifier");
@@ -52,6 +100,7 @@ impl BuiltIn {
         if !is_its {
             return Ok(refused("invalid_grant"));
         }
+        request.guest = self.guest_of(form).await?;
         self.go_on(&session, &request, true).await
     }
 
@@ -94,7 +143,9 @@ impl BuiltIn {
     ) -> Result<Told, Fault> {
         let now = self.now_us();
         let store = &self.parts.store;
-        if !store.renew_session(session.id, session.generation, now, now + IDLE_US).await? {
+        let asked = serde_json::to_string(request).expect("texts and numbers are JSON");
+        let (from, ends) = (session.generation, now + IDLE_US);
+        if !store.renew_session(session.id, from, &asked, now, ends).await? {
             // Another was quicker with the same proof.
             return self.stolen(session, "a proof came twice at once").await;
         }
@@ -118,9 +169,10 @@ impl BuiltIn {
         self.sign(
             ACCESS_TOKEN,
             &json!({
-                "iss": self.parts.address, "sub": subject(session), "aud": self.parts.audience,
-                "client_id": session.client, "scope": request.scope, "sid": session.id,
-                "iat": now, "exp": now + ACCESS_SECONDS, "jti": Uuid::new_v4(),
+                "iss": self.parts.address, "sub": subject(session, request),
+                "aud": self.parts.audience, "client_id": session.client, "scope": request.scope,
+                "sid": session.id, "guest": request.guest, "iat": now,
+                "exp": now + ACCESS_SECONDS, "jti": Uuid::new_v4(),
             }),
         )
     }
@@ -128,7 +180,7 @@ impl BuiltIn {
     fn id_token(&self, session: &Session, request: &Request, is_first: bool) -> String {
         let now = self.now_us() / SECOND_US;
         let mut claims = json!({
-            "iss": self.parts.address, "sub": subject(session), "aud": session.client,
+            "iss": self.parts.address, "sub": subject(session, request), "aud": session.client,
             "sid": session.id, "auth_time": request.auth_time, "iat": now,
             "exp": now + ACCESS_SECONDS,
         });
@@ -138,7 +190,7 @@ impl BuiltIn {
         self.sign(ID_TOKEN, &claims)
     }
 
-    fn sign(&self, kind: &str, claims: &Value) -> String {
+    pub(super) fn sign(&self, kind: &str, claims: &Value) -> String {
         self.parts.keys.last().expect("an installation has a key").sign(kind, claims)
     }
 
@@ -155,12 +207,12 @@ impl BuiltIn {
             .authorization
             .split_once(' ')
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let identity = match token {
+        let borne = match token {
             Some((_, token)) => self.parts.tokens.verify(token.trim()).await,
             None => Err(Unverified::Invalid),
         };
-        match identity {
-            Ok(identity) => said(200, &json!({ "sub": identity.to_string() })),
+        match borne {
+            Ok(borne) => said(200, &json!({ "sub": borne.identity.to_string() })),
             Err(_) => {
                 let mut told = said(401, &json!({ "error": "invalid_token" }));
                 told.headers.push(("www-authenticate", "Bearer".to_owned()));
@@ -170,10 +222,11 @@ impl BuiltIn {
     }
 }
 
-fn subject(session: &Session) -> String {
-    format!("user:{}", session.user)
+fn subject(session: &Session, request: &Request) -> String {
+    let kind = if request.is_guest { PrincipalKind::Guest } else { PrincipalKind::User };
+    Principal::new(kind, session.user.to_string()).to_string()
 }
 
-fn refused(error: &str) -> Told {
+pub(super) fn refused(error: &str) -> Told {
     said(400, &json!({ "error": error }))
 }

@@ -8,6 +8,7 @@
 pub mod apps;
 mod attempts;
 mod authorize;
+pub mod clients;
 mod documents;
 pub mod ended;
 mod exchange;
@@ -111,7 +112,8 @@ impl BuiltIn {
             (true, "/auth/end-session") => self.end_one(asked, &form).await?,
             (_, "/auth/end") => self.end(asked).await?,
             (true, "/auth/sign-out") => self.sign_out(asked, &form).await?,
-            (true, "/auth/token") => self.token(&form).await?,
+            (true, "/auth/token") => self.token(asked, &form).await?,
+            (true, "/auth/introspect") => self.introspect(asked, &form).await?,
             (true, "/auth/revoke") => self.revoke(&form).await?,
             (_, "/auth/userinfo") => self.userinfo(asked).await,
             _ => pages::said(404, "Nothing is here", "There is no such page."),

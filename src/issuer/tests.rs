@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::*;
 use auth::tokens::Unverified;
+use domain::access::permission::Permission;
+use domain::principal::PrincipalKind;
 use domain::sealed::INDEX_BYTES;
 use fields::with_fields;
 use persistence::sign_ins::{Credential, Session};
@@ -63,6 +65,7 @@ impl SignInStore for Tables {
         &self,
         id: Uuid,
         from: u32,
+        asked: &str,
         used_us: i64,
         ends_us: i64,
     ) -> Result<bool, JournalError> {
@@ -70,6 +73,7 @@ impl SignInStore for Tables {
         let session = sessions.get_mut(&id).filter(|session| session.generation == from);
         Ok(session.is_some_and(|session| {
             session.generation += 1;
+            asked.clone_into(&mut session.asked);
             (session.used_us, session.ends_us) = (used_us, ends_us);
             true
         }))
@@ -287,7 +291,8 @@ async fn somebody_signs_in_and_the_app_has_tokens_that_are_verified() {
     );
     let (status, reply) = house.redeem(&field(&back, "code"), VERIFIER).await;
     assert_eq!((status, text(&reply, "scope")), (200, "openid"), "{reply}");
-    let identity = house.verifier.verify(text(&reply, "access_token")).await.expect("it holds");
+    let identity =
+        house.verifier.verify(text(&reply, "access_token")).await.expect("it holds").identity;
     assert_eq!(identity.to_string(), format!("user:{}", house.user));
     assert!(identity.session.is_some());
     let id_token = text(&reply, "id_token");
@@ -476,4 +481,188 @@ async fn what_ends_on_one_node_ends_on_the_others_when_they_look() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), seen).await.expect("it looks");
+}
+
+async fn guest(house: &House, app: &str) -> (u16, Value) {
+    house.token(&[("grant_type", "urn:emporium:grant:guest"), ("client_id", app)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_somebody_of_his_own_and_stays_the_same_one() {
+    let house = House::open().await;
+    let (status, first) = guest(&house, "manager").await;
+    assert_eq!(status, 200, "{first}");
+    let (_, other) = guest(&house, "manager").await;
+    let who = async |reply: &Value| {
+        house.verifier.verify(text(reply, "access_token")).await.expect("it holds")
+    };
+    let (one, two) = (who(&first).await, who(&other).await);
+    assert_eq!(
+        (one.identity.kind, two.identity.kind),
+        (PrincipalKind::Guest, PrincipalKind::Guest)
+    );
+    assert_ne!(one.identity.subject, two.identity.subject, "nobody shares him");
+    assert!(first["id_token"].is_null() && one.guest.is_none() && one.limit.is_none());
+    let (_, renewed) = house.renew(text(&first, "refresh_token")).await;
+    assert_eq!(who(&renewed).await.identity.subject, one.identity.subject);
+    // As with everybody else.
+    assert_eq!(house.renew(text(&first, "refresh_token")).await.0, 400);
+    let told = house.verifier.verify(text(&renewed, "access_token")).await;
+    assert_eq!(told, Err(Unverified::Invalid));
+    assert_eq!(guest(&house, "thief").await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_that_one_address_begins_are_counted() {
+    let house = House::open().await;
+    let mut statuses = Vec::new();
+    for _ in 0..210 {
+        statuses.push(guest(&house, "manager").await.0);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 200);
+    assert!(statuses[200..].iter().all(|status| *status == 429));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_amid_a_cart_brings_his_own_guest_along_and_nobody_elses() {
+    let house = House::open().await;
+    let (_, guest) = guest(&house, "manager").await;
+    let refresh = text(&guest, "refresh_token").to_owned();
+    let of_guest = house.verifier.verify(text(&guest, "access_token")).await.expect("it holds");
+    let id = Uuid::try_parse(&of_guest.identity.subject).expect("an id");
+    let mut browser = Browser::default();
+    let redeem = async |browser: &mut Browser, guest: &str| {
+        let back = match browser.cookies.contains_key("emporium_session") {
+            false => house.sign_in(browser, &request(&[])).await,
+            true => location(&house.ask(browser, &request(&[]), None).await),
+        };
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", &field(&back, "code")),
+            ("client_id", "manager"),
+            ("redirect_uri", BACK),
+            ("code_verifier", VERIFIER),
+            ("guest", guest),
+        ];
+        let (status, reply) = house.token(&fields).await;
+        assert_eq!(status, 200, "{reply}");
+        reply
+    };
+    let who = async |reply: &Value| {
+        house.verifier.verify(text(reply, "access_token")).await.expect("it holds")
+    };
+    let signed_in = redeem(&mut browser, &refresh).await;
+    let borne = who(&signed_in).await;
+    assert_eq!((borne.identity.kind, borne.guest), (PrincipalKind::User, Some(id)));
+    let (_, renewed) = house.renew(text(&signed_in, "refresh_token")).await;
+    assert_eq!(who(&renewed).await.guest, Some(id), "and keeps him");
+    // What is in flight in the guest's name is asked again in his name.
+    house.verifier.verify(text(&guest, "access_token")).await.expect("he goes on");
+
+    // What proves no guest is passed over: made up, spent, or somebody's who signed in.
+    let (_, newer) = house.renew(&refresh).await;
+    let of_user = text(&renewed, "refresh_token").to_owned();
+    for wrong in ["", "AAAA", &refresh, &of_user, text(&guest, "access_token")] {
+        let reply = redeem(&mut browser, wrong).await;
+        assert_eq!(who(&reply).await.guest, None, "{wrong}");
+    }
+    assert!(newer["refresh_token"].is_string());
+}
+
+async fn with_client() -> (House, Uuid) {
+    let house = House::open().await;
+    let (user, login) = (Uuid::from_u128(8), clients::client_of(&Index, "till"));
+    let password = house.issuer.parts.passwords.hash("a secret of the till").await;
+    let password = password.expect("there is a place");
+    let till = Credential { user, login, password, changed_us: 0 };
+    house.tables.add_credential(&till).await.expect("memory answers");
+    (house, user)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_proves_who_it_is_and_gets_what_it_says_it_needs() {
+    let (house, user) = with_client().await;
+    let ask = async |name: &str, secret: &str, scope: &str| {
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", name),
+            ("client_secret", secret),
+            ("scope", scope),
+        ];
+        house.token(&fields).await
+    };
+    let (status, reply) = ask("till", "a secret of the till", "orders.read stock.read").await;
+    assert_eq!((status, &reply["refresh_token"]), (200, &Value::Null), "{reply}");
+    let borne = house.verifier.verify(text(&reply, "access_token")).await.expect("it holds");
+    assert_eq!(borne.identity.to_string(), format!("client:{user}"));
+    let limit = borne.limit.expect("a scope was said");
+    assert!(limit.has(Permission::OrdersRead) && !limit.has(Permission::OrdersWrite));
+    let (_, whole) = ask("till", "a secret of the till", "").await;
+    let borne = house.verifier.verify(text(&whole, "access_token")).await.expect("it holds");
+    assert_eq!(borne.limit, None);
+    assert_eq!(ask("till", "a secret of the till", "openid").await.0, 400);
+    // A person's name and password are no program's.
+    for (name, secret) in [
+        ("till", "another secret"),
+        ("ada@example.com", "correct horse"),
+        ("nobody", "a secret of the till"),
+        ("till", ""),
+        ("", "a secret of the till"),
+    ] {
+        assert_eq!(ask(name, secret, "").await.0, 401, "{name}");
+    }
+    // It ends with whatever ends the sessions of that user.
+    house.issuer.parts.ended.follow(|| 0);
+    house.tables.end_sessions_of(user, 0).await.expect("memory answers");
+    let ended = async {
+        while house.verifier.verify(text(&reply, "access_token")).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Long before it ends by itself.
+    tokio::time::timeout(Duration::from_secs(120), ended).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_what_a_token_is_worth_and_nobody_else_is() {
+    let (house, user) = with_client().await;
+    let basic =
+        |pair: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    let ask = async |authorization: &str, token: &str| {
+        let told = house
+            .issuer
+            .answer(Asked {
+                is_post: true,
+                path: "/auth/introspect".to_owned(),
+                form: with_fields("", &[("token", token)]).trim_start_matches('?').to_owned(),
+                authorization: authorization.to_owned(),
+                ..Asked::default()
+            })
+            .await;
+        (told.status, serde_json::from_str::<Value>(&told.body).expect("JSON"))
+    };
+    let till = basic("till:a+secret+of+the+till");
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "till"),
+        ("client_secret", "a secret of the till"),
+        ("scope", "orders.read"),
+    ];
+    let (_, reply) = house.token(&fields).await;
+    let token = text(&reply, "access_token").to_owned();
+    let (status, told) = ask(&till, &token).await;
+    assert_eq!((status, &told["active"]), (200, &Value::Bool(true)), "{told}");
+    assert_eq!(text(&told, "sub"), format!("client:{user}"));
+    assert_eq!((text(&told, "scope"), text(&told, "client_id")), ("orders.read", "till"));
+    assert!(told["sid"].is_null() && told["exp"].is_number());
+    for wrong in ["", "a.b.c", &token[..token.len() - 1]] {
+        assert_eq!(
+            ask(&till, wrong).await,
+            (200, serde_json::json!({ "active": false })),
+            "{wrong}"
+        );
+    }
+    for nobody in ["", &basic("till:another secret"), &basic("till"), "Basic", "Bearer x"] {
+        assert_eq!(ask(nobody, &token).await.0, 401, "{nobody}");
+    }
 }

@@ -69,11 +69,13 @@ pub trait SignInStore: Send + Sync + 'static {
 
     async fn session(&self, id: Uuid) -> Result<Option<Session>, JournalError>;
 
-    /// Counts a session on from exactly this generation; of two who do so at once, one succeeds.
+    /// Counts a session on from exactly this generation, and keeps what was asked for; of two who do so at
+    /// once, one succeeds.
     async fn renew_session(
         &self,
         id: Uuid,
         from: u32,
+        asked: &str,
         used_us: i64,
         ends_us: i64,
     ) -> Result<bool, JournalError>;

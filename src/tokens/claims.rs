@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
 
 use super::refused::Reason;
 
@@ -57,6 +58,10 @@ pub struct Claims {
     nbf: Option<Seconds>,
     iat: Seconds,
     pub sid: Option<String>,
+    /// What it is good for; everything, where it names nothing that is known here.
+    pub scope: Option<String>,
+    /// The guest that the subject was until he signed in, by this program's own issuer.
+    pub guest: Option<Uuid>,
 }
 
 /// Whom a token is for.

@@ -27,8 +27,9 @@ use jsonwebtoken::{Validation, decode};
 use serde::de::DeserializeOwned;
 
 use auth::Identity;
-use auth::tokens::{Tokens, Unverified};
+use auth::tokens::{Borne, Tokens, Unverified};
 use claims::{Claimed, Claims, Head};
+use domain::access::permission::{Permission, Permissions};
 use domain::principal::PrincipalKind;
 use issuer::{Asked, Issuer};
 use metrics::CHECKED;
@@ -39,6 +40,9 @@ use remembered::{Known, Remembered};
 pub const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// The longest name of a session, in bytes.
 const SESSION_BYTES_MAX: usize = 128;
+
+/// Scopes of OpenID Connect, which say nothing of what a token is good for.
+const NO_LIMITS: [&str; 2] = ["openid", "offline_access"];
 
 /// What is known of sessions of this program's own issuer that were ended before their tokens do. In
 /// memory: it is asked with every request.
@@ -110,21 +114,21 @@ impl Verifier {
     }
 
     /// What is remembered of a token, if it holds still.
-    fn known(&self, token: &str) -> Option<Arc<Identity>> {
+    fn known(&self, token: &str) -> Option<Borne> {
         let known = self.remembered.get(token)?;
         let Trusted { issuer, names } = &self.trusted[known.issuer];
         let holds = known.until.saturating_add(self.options.leeway_seconds) > (self.now)()
             && issuer.holds(known.keys)
-            && !names.are_ended(&known.identity);
+            && !names.are_ended(&known.borne.identity);
         if !holds {
             self.remembered.forget(token);
             return None;
         }
         issuer.keep_up();
-        Some(known.identity)
+        Some(known.borne)
     }
 
-    async fn look_at(&self, token: &str) -> Result<Arc<Identity>, Failure> {
+    async fn look_at(&self, token: &str) -> Result<Borne, Failure> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Reason::TooLong.into());
         }
@@ -176,30 +180,28 @@ impl Verifier {
         if names.are_ended(&identity) {
             return Err(Reason::Revoked.into());
         }
-        let known = Known {
-            identity: Arc::clone(&identity),
-            until: claims.exp.0,
-            issuer: number,
-            keys: key.number,
-        };
+        let guest = claims.guest.filter(|_| matches!(names, Names::Own { .. }));
+        let borne = Borne { identity, limit: names.limit(claims.scope.as_deref()), guest };
+        let (keys, until) = (key.number, claims.exp.0);
+        let known = Known { borne: borne.clone(), until, issuer: number, keys };
         self.remembered.put(token, known);
-        Ok(identity)
+        Ok(borne)
     }
 }
 
 #[async_trait]
 impl Tokens for Verifier {
-    fn remembered(&self, bearer: &str) -> Option<Arc<Identity>> {
+    fn remembered(&self, bearer: &str) -> Option<Borne> {
         let known = self.known(bearer)?;
         CHECKED.with(["remembered"]).inc();
         Some(known)
     }
 
-    async fn verify(&self, bearer: &str) -> Result<Arc<Identity>, Unverified> {
+    async fn verify(&self, bearer: &str) -> Result<Borne, Unverified> {
         match self.look_at(bearer).await {
-            Ok(identity) => {
+            Ok(borne) => {
                 CHECKED.with(["verified"]).inc();
-                Ok(identity)
+                Ok(borne)
             }
             Err(Failure::Refused(reason)) => {
                 CHECKED.with([reason.name()]).inc();
@@ -232,6 +234,17 @@ impl Names {
             }
         };
         Ok(Identity { session: session.map(Arc::from), ..identity })
+    }
+
+    /// What a token is good for at most: the permissions that its scope names, where it names any (RFC 6749,
+    /// 3.3). In a token of this program's own a word that is not known here limits as well: a newer node may
+    /// know it. What another issuer says beside permissions is its own affair.
+    fn limit(&self, scope: Option<&str>) -> Option<Permissions> {
+        let words = scope.unwrap_or_default().split_ascii_whitespace();
+        let mut named = words.filter(|word| !NO_LIMITS.contains(word)).peekable();
+        let is_limited = matches!(self, Self::Own { .. }) && named.peek().is_some();
+        let known: Vec<Permission> = named.filter_map(|word| word.parse().ok()).collect();
+        (is_limited || !known.is_empty()).then(|| Permissions::of(&known))
     }
 
     fn are_ended(&self, identity: &Identity) -> bool {

@@ -1,14 +1,12 @@
 //! Tokens that were verified, so that the second request with one costs a look. Bounded in bytes: what
 //! was not asked for since the last turn is forgotten first.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use auth::Identity;
+use auth::tokens::Borne;
 
 /// Parts with a lock of their own, so that threads seldom meet.
 const PARTS: usize = 16;
@@ -18,7 +16,7 @@ const ENTRY_BYTES: usize = 200;
 /// What is known of a token that was verified.
 #[derive(Clone)]
 pub struct Known {
-    pub identity: Arc<Identity>,
+    pub borne: Borne,
     /// Seconds since 1970 from which on it does not hold any more.
     pub until: i64,
     /// The number of the issuer, and which of its sets of keys it was verified by.
@@ -93,13 +91,16 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use auth::Identity;
     use domain::principal::PrincipalKind;
 
     use super::*;
 
     fn known() -> Known {
-        let identity = Arc::new(Identity::new(PrincipalKind::User, "u"));
-        Known { identity, until: 1, issuer: 0, keys: 0 }
+        let borne = Borne::by(Arc::new(Identity::new(PrincipalKind::User, "u")));
+        Known { borne, until: 1, issuer: 0, keys: 0 }
     }
 
     #[test]

@@ -161,12 +161,12 @@ async fn a_token_of_the_house_names_whom_it_says_and_is_remembered_until_it_ends
     let house = House::new(Vec::new());
     let token = house.token(|_| ());
     assert_eq!(house.verifier.remembered(&token), None);
-    let identity = house.verifier.verify(&token).await.expect("it holds");
+    let identity = house.verifier.verify(&token).await.expect("it holds").identity;
     assert_eq!(
         (identity.to_string().as_str(), identity.session.as_deref()),
         ("client:till", Some("stay"))
     );
-    assert_eq!(house.verifier.remembered(&token), Some(identity));
+    assert_eq!(house.verifier.remembered(&token), Some(Borne::by(identity)));
     house.now.store(NOW + 359, Ordering::Relaxed);
     assert!(house.verifier.remembered(&token).is_some());
     house.now.store(NOW + 360, Ordering::Relaxed);
@@ -295,7 +295,7 @@ async fn another_issuers_key() {
     assert_eq!(house.why_not(&rsa.token(OWN, "r")).await, Reason::Key);
     // What it says of a user is never of one of this house's.
     let token = rsa.token("https://login.example", "r");
-    let identity = house.verifier.verify(&token).await.expect("it holds");
+    let identity = house.verifier.verify(&token).await.expect("it holds").identity;
     assert_eq!(identity.to_string(), "user:https://login.example/client:till");
 }
 
@@ -462,7 +462,7 @@ async fn keys_of_an_issuer_elsewhere_are_found_by_discovery() {
     site.has(&[rsa.described("r"), ec.described("e")]);
     let house = House::new(vec![site.issuer()]);
     for token in [rsa.token(&site.address, "r"), ec.token(&site.address, "e")] {
-        let identity = house.verifier.verify(&token).await.expect("it holds");
+        let identity = house.verifier.verify(&token).await.expect("it holds").identity;
         assert_eq!(identity.to_string(), format!("user:{}/client:till", site.address));
         assert!(house.verifier.remembered(&token).is_some());
     }

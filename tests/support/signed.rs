@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use emporium::auth::tokens::{Tokens, Unverified};
+use emporium::auth::tokens::{Borne, Tokens, Unverified};
 use emporium::auth::{Access, Grants, Identity, Principal};
 use emporium::http::Behind;
 use reqwest::Client;
@@ -32,14 +32,15 @@ struct Spoken(Arc<dyn Tokens>);
 
 #[async_trait]
 impl Tokens for Spoken {
-    fn remembered(&self, bearer: &str) -> Option<Arc<Identity>> {
+    fn remembered(&self, bearer: &str) -> Option<Borne> {
         if bearer == TOKEN {
-            return Some(Identity::client(TOKEN));
+            return Some(Borne::by(Identity::client(TOKEN)));
         }
-        Identity::parse(bearer).map(Arc::new).or_else(|| self.0.remembered(bearer))
+        let spoken = Identity::parse(bearer).map(|identity| Borne::by(Arc::new(identity)));
+        spoken.or_else(|| self.0.remembered(bearer))
     }
 
-    async fn verify(&self, bearer: &str) -> Result<Arc<Identity>, Unverified> {
+    async fn verify(&self, bearer: &str) -> Result<Borne, Unverified> {
         self.0.verify(bearer).await
     }
 }

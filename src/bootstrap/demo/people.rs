@@ -40,7 +40,7 @@ pub async fn let_in(
         let user = found.and_then(|id| Uuid::try_parse(id.split_once('_')?.1).ok());
         let Some(user) = user else { continue };
         let password = users::readable(&proof::of_demo(&vault.installation, role));
-        users::keep(store, vault, role, user, &password).await?;
+        users::keep(store, users::found_by(vault, role, false)?, user, &password).await?;
         all.push(Made { login: (*role).to_owned(), user, password });
     }
     Ok(all)

@@ -10,6 +10,9 @@ pub const PUBLIC: Permissions = Permissions::of(&[CatalogueRead]);
 /// What comes with being known at all.
 pub const KNOWN: Permissions = Permissions::of(&[CatalogueRead, LocationsRead, SchemaRead]);
 
+/// What a guest may do with what is his: he has not said who he is, and is the same one all the same.
+pub const GUEST: Permissions = Permissions::of(&[OrdersRead, OrdersWrite]);
+
 /// What is there to be seen, whoever it belongs to.
 const READS: &[Permission] = &[
     CatalogueRead,

@@ -25,7 +25,7 @@ const SESSION: &str = "SELECT session, user, parent, client, asked, generation, 
                     ends_us FROM sessions WHERE session = ?";
 const SESSIONS: &str = "SELECT session, user, parent, client, asked, generation, began_us, used_us, \
                      ends_us FROM sessions WHERE user = ? ORDER BY used_us DESC LIMIT 100";
-const RENEW: &str = "UPDATE sessions SET generation = generation + 1, used_us = ?, ends_us = ? \
+const RENEW: &str = "UPDATE sessions SET generation = generation + 1, asked = ?, used_us = ?, ends_us = ? \
                      WHERE session = ? AND generation = ?";
 /// Whoever ends a session holds this row until that is committed: numbers come in the order of commits.
 const NEXT: &str = "UPDATE ended_sessions_number SET number = number + 1 WHERE id = 1";
@@ -131,10 +131,12 @@ impl<D: Tables> SignInStore for SignIns<D> {
         &self,
         id: Uuid,
         from: u32,
+        asked: &str,
         used_us: i64,
         ends_us: i64,
     ) -> Result<bool, JournalError> {
         let values = vec![
+            Value::Text(asked),
             Value::Time(used_us),
             Value::Time(ends_us),
             Value::Bytes(id.as_bytes()),

@@ -76,6 +76,70 @@ async fn a_token_of_another_installation_is_nobodys() {
     assert_eq!(ask(&other, &[&format!("Bearer {foreign}")]).await.status(), 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_good_for_what_its_scope_says_and_no_more() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let of = |arguments: &[&str]| token(directory.path(), arguments);
+    let code = async |token: &str, query: &str| {
+        server.ask_as(Some(token), query).await["errors"][0]["extensions"]["code"].clone()
+    };
+    let (orders, stock) =
+        ("{ orders(first: 1) { totalCount } }", "{ stock(first: 1) { totalCount } }");
+    let scoped = of(&["administrator", "--scope", "orders.read"]);
+    assert_eq!(code(&scoped, orders).await, Value::Null);
+    assert_eq!(code(&scoped, stock).await, "FORBIDDEN");
+    let wide = of(&["warehouse", "--scope", "orders.read,stock.read,cluster.operate"]);
+    assert_eq!(code(&wide, stock).await, Value::Null);
+    let shards = "{ operations { shards { epoch } } }";
+    assert_eq!(code(&wide, shards).await, "FORBIDDEN", "a scope gives nothing");
+    let wrong = ["user", "token", "administrator", "--scope", "orders.reed"];
+    assert_eq!(run(directory.path(), &wrong).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_tokens_by_its_secret_until_that_is_exchanged() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let told = |arguments: &[&str]| {
+        let (status, out, errors) = run(directory.path(), &[&["user"], arguments].concat());
+        assert_eq!(status, 0, "{errors}");
+        serde_json::from_str::<Value>(&out).expect("one JSON object")
+    };
+    let register = "mutation { registerUser(input: {email: \"till@example.com\", \
+                    displayName: \"Till\"}) { id userErrors { code } } }";
+    let made = server.data(register, json!({})).await;
+    let user = made["registerUser"]["id"].as_str().expect("an id");
+    let there = ["user", "grant", user, "warehouse", "--url", &server.url];
+    assert_eq!(run(directory.path(), &there).0, 0);
+    let user = user.strip_prefix("user_").expect("an id of a user");
+    let till = told(&["create", "till", "--client", "--user", user, "--json"]);
+    let ask = async |secret: &Value| {
+        let secret = secret.as_str().expect("text");
+        let body = format!("grant_type=client_credentials&client_id=till&client_secret={secret}");
+        let url = format!("http://{}/auth/token", server.address());
+        let request = Client::new().post(url).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.send().await.expect("the server answers").json::<Value>().await.expect("JSON")
+    };
+    let reply = ask(&till["password"]).await;
+    let token = reply["access_token"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
+    let stock = "{ stock(first: 1) { totalCount } }";
+    let answered = async || server.ask_as(Some(&token), stock).await;
+    // Its role was given a moment ago.
+    crate::support::eventually("its role is known", async || {
+        answered().await["errors"].is_null().then_some(())
+    })
+    .await;
+    let again = told(&["reset", "till", "--client", "--json"]);
+    crate::support::eventually("its token ends with its secret", async || {
+        (answered().await["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED").then_some(())
+    })
+    .await;
+    assert_eq!(ask(&till["password"]).await["error"], "invalid_client");
+    assert!(ask(&again["password"]).await["access_token"].is_string());
+}
+
 #[test]
 fn what_names_nobody_has_no_token() {
     let directory = tempfile::tempdir().expect("a temporary directory");

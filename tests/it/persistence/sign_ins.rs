@@ -61,7 +61,9 @@ async fn a_session_is_renewed_once_from_each_generation(database: TestDatabase) 
     for generation in 0..3 {
         let at_once = (0..8).map(|_| {
             let (store, id) = (database.sign_ins.clone(), begun.id);
-            tokio::spawn(async move { store.renew_session(id, generation, 5, 6).await })
+            tokio::spawn(
+                async move { store.renew_session(id, generation, "{\"b\":1}", 5, 6).await },
+            )
         });
         let mut renewed = 0;
         for told in at_once.collect::<Vec<_>>() {
@@ -73,6 +75,7 @@ async fn a_session_is_renewed_once_from_each_generation(database: TestDatabase) 
     let found = database.sign_ins.session(begun.id).await.expect("the database answers");
     let found = found.expect("it is there");
     assert_eq!((found.generation, found.used_us, found.ends_us), (3, 5, 6));
+    assert_eq!(found.asked, "{\"b\":1}");
 }
 
 async fn what_ends_with_a_session_ends_and_is_told_in_order(database: TestDatabase) {
