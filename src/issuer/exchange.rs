@@ -171,7 +171,7 @@ impl BuiltIn {
             &json!({
                 "iss": self.parts.address, "sub": subject(session, request),
                 "aud": self.parts.audience, "client_id": session.client, "scope": request.scope,
-                "sid": session.id, "guest": request.guest, "iat": now,
+                "sid": session.id, "emporium_guest": request.guest, "iat": now,
                 "exp": now + ACCESS_SECONDS, "jti": Uuid::new_v4(),
             }),
         )

@@ -61,6 +61,7 @@ pub struct Claims {
     /// What it is good for; everything, where it names nothing that is known here.
     pub scope: Option<String>,
     /// The guest that the subject was until he signed in, by this program's own issuer.
+    #[serde(rename = "emporium_guest")]
     pub guest: Option<Uuid>,
 }
 

@@ -566,3 +566,38 @@ async fn an_issuer_that_lies_or_says_too_much_has_no_keys() {
         assert_eq!(told, Err(Unverified::Unavailable), "{what}");
     }
 }
+
+/// A scope takes away and gives nothing; what cannot be told limits, but for what other issuers say of their own.
+#[tokio::test]
+async fn a_scope_that_names_permissions_is_the_limit() {
+    let rsa = Elsewhere::rsa();
+    let issuer = Arc::new(Issuer::own("https://login.example"));
+    let set = json!({"keys": [rsa.described("r")]}).to_string();
+    issuer.give(keys::KeySet::read(set.as_bytes()).expect("a key"));
+    let house = House::new(vec![issuer]);
+    let orders = Permissions::of(&[Permission::OrdersRead]);
+    let nothing = Permissions::of(&[]);
+    for (scope, own, foreign) in [
+        (json!(null), None, None),
+        (json!(""), None, None),
+        (json!("openid offline_access"), None, None),
+        (json!("orders.read"), Some(orders), Some(orders)),
+        (json!("openid orders.read"), Some(orders), Some(orders)),
+        (json!("orders.read orders.fly"), Some(orders), Some(orders)),
+        (json!("orders.fly"), Some(nothing), None),
+        (json!("profile email"), Some(nothing), None),
+    ] {
+        let token = house.token(|it| it["scope"] = scope.clone());
+        let borne = house.verifier.verify(&token).await.expect("it holds");
+        assert_eq!(borne.limit, own, "{scope}");
+        assert_eq!(house.verifier.remembered(&token), Some(borne), "{scope}");
+        let head = json!({"typ": "at+jwt", "alg": "RS256", "kid": "r"});
+        let mut claims = claims("https://login.example");
+        claims["scope"] = scope.clone();
+        claims["emporium_guest"] = json!("0192f3c1-0000-7000-8000-00000000000a");
+        let borne = house.verifier.verify(&rsa.sign(&head, &claims)).await.expect("it holds");
+        assert_eq!((borne.limit, borne.guest), (foreign, None), "{scope}");
+    }
+    let token = house.token(|it| it["scope"] = json!(["orders.read"]));
+    assert_eq!(house.why_not(&token).await, Reason::Claims);
+}
