@@ -23,7 +23,7 @@ use super::checkpoint;
 use super::follower::{At, FollowError, Follower, FollowerRef, Moment, Parked, ParkedSet, Turn};
 use super::metrics::{SEARCH_SECONDS, SEARCHES_TURNED_AWAY};
 use super::request::until;
-use super::shard::NodeServices;
+use super::shard::{Limits, NodeServices};
 use domain::aggregate::Aggregate as _;
 use domain::id::AggregateId;
 use domain::products::product::Product;
@@ -258,10 +258,13 @@ impl Follower for Indexer {
     const NAME: checkpoint::Name =
         checkpoint::Name { kind: "search", name: "search", schema: search::FORM };
     const STANDS_WHERE_STORED: bool = true;
-    const TURN_BYTES: usize = TURN_BYTES;
     const PAUSE: Duration = PAUSE;
 
     type Content = ();
+
+    fn turn_bytes(_: &Limits) -> usize {
+        TURN_BYTES
+    }
 
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         let (home, anew) = (self.home.clone(), self.searches.0.is_spoiled.load(Ordering::Acquire));

@@ -63,6 +63,9 @@ pub struct Limits {
     pub feed_bytes_max: usize,
     /// Rows of a table that others have replaced are kept for so long: whoever reads them ends.
     pub replaced_rows_seconds: u64,
+    /// What the follower of a table reads in one turn, and keeps until its rows are written, in bytes of
+    /// entries; of a shard at least one page.
+    pub table_turn_bytes: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +85,7 @@ impl Default for Limits {
             strike_window_seconds: 60,
             feed_bytes_max: 64 << 20,
             replaced_rows_seconds: 60,
+            table_turn_bytes: 4 << 20,
         }
     }
 }

@@ -99,7 +99,8 @@ impl<F: Follower> Actor for FollowerActor<F> {
         // A newer program, or an operator's mending, may have made them readable.
         myself.cast(FollowerMessage::TryParked)?;
         let Moment { content, position, parked } = begin;
-        let mut cursor = Cursor::new(Arc::clone(&services), position, F::TURN_BYTES);
+        let turn_bytes = F::turn_bytes(&services.limits);
+        let mut cursor = Cursor::new(Arc::clone(&services), position, turn_bytes);
         cursor.is_partitioned = F::PARTITIONED;
         let pace = (Instant::now(), Duration::ZERO);
         let mut state = FollowerState {
@@ -251,6 +252,8 @@ impl<F: Follower> FollowerState<F> {
         let here = shown.shards().filter(is_read_here).collect();
         if successor.comes_to(&here).await {
             self.begin_again().await?;
+            // It may stand behind what was read, and nothing need happen for so long.
+            self.services.feed.ring();
         }
         Ok(())
     }

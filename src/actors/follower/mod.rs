@@ -28,7 +28,7 @@ pub use self::published::{AnyFollower, FollowerRef, Moment};
 
 use super::aggregate_ref::Fault;
 use super::checkpoint;
-use super::shard::NodeServices;
+use super::shard::{Limits, NodeServices};
 use persistence::journal::{Entry, JournalError, Seq, ShardId};
 use projections::position::Position;
 use projections::{Fact, Place};
@@ -51,7 +51,9 @@ pub trait Follower: Send + Sync + 'static {
     const PARTITIONED: bool = false;
     /// What one turn reads at most, in bytes of entries; a follower that keeps what it reads until
     /// the turn is done has less.
-    const TURN_BYTES: usize = 64 << 20;
+    fn turn_bytes(_: &Limits) -> usize {
+        64 << 20
+    }
     /// What passes between two turns, so that what comes in between is one; less where somebody waits.
     const PAUSE: Duration = Duration::ZERO;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::writer::{Changes, Writer};
-use super::{PAUSE, TURN_BYTES, TableRef};
+use super::{PAUSE, TableRef};
 use crate::checkpoint;
 use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
-use crate::shard::NodeServices;
+use crate::shard::{Limits, NodeServices};
 use domain::id::AggregateId;
 use persistence::journal::{Entry, JournalError};
 use persistence::read_store::ReadStore;
@@ -130,11 +130,14 @@ impl<T: Table> Follower for EventFollower<T> {
     const NAME: checkpoint::Name =
         checkpoint::Name { kind: "table", name: T::SHAPE.name, schema: T::SHAPE.schema };
     const STANDS_WHERE_STORED: bool = true;
-    const TURN_BYTES: usize = TURN_BYTES;
     const PARTITIONED: bool = true;
     const PAUSE: Duration = PAUSE;
 
     type Content = ();
+
+    fn turn_bytes(limits: &Limits) -> usize {
+        limits.table_turn_bytes
+    }
 
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         self.forget();

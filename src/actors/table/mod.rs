@@ -41,8 +41,6 @@ pub use rebuild::{Kept, KeptTable};
 /// one write, and a row that comes and goes within it is none. The rows of an order change four times
 /// in its first tenth of a second.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What is read, decoded and kept until its rows are written, in bytes.
-const TURN_BYTES: usize = 4 << 20;
 /// When to come back who met a database that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long reading a page may take.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::writer::{Changes, Writer};
-use super::{PAUSE, TURN_BYTES, TableRef};
+use super::{PAUSE, TableRef};
 use crate::aggregate_ref::{Engine, Fault};
 use crate::checkpoint;
 use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
-use crate::shard::NodeServices;
+use crate::shard::{Limits, NodeServices};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::journal::Entry;
@@ -68,11 +68,14 @@ impl<P: Picture> Follower for PictureFollower<P> {
     const NAME: checkpoint::Name =
         checkpoint::Name { kind: "table", name: P::SHAPE.name, schema: P::SHAPE.schema };
     const STANDS_WHERE_STORED: bool = true;
-    const TURN_BYTES: usize = TURN_BYTES;
     const PARTITIONED: bool = true;
     const PAUSE: Duration = PAUSE;
 
     type Content = ();
+
+    fn turn_bytes(limits: &Limits) -> usize {
+        limits.table_turn_bytes
+    }
 
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         self.forget();
