@@ -12,7 +12,7 @@ use crate::cause::chain;
 use crate::follower_board::FollowerBoard;
 use crate::journal::JournalError;
 use crate::metrics::REPLICA_FAILURES;
-use crate::read_store::{Bookmark, Filling, ReadCopy, ReadStore, Turn, Written};
+use crate::read_store::{Asked, Bookmark, Filling, ReadCopy, ReadStore, Turn, Written};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Key, Shape, Stored};
@@ -117,8 +117,8 @@ impl ReadStore for Replicated {
         self.primary.page(filling, slice).await
     }
 
-    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
-        self.primary.explain(filling, slice).await
+    async fn explain(&self, filling: Filling, asked: Asked<'_>) -> Result<String, JournalError> {
+        self.primary.explain(filling, asked).await
     }
 
     fn copy(&self) -> Option<&dyn ReadCopy> {

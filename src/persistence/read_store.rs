@@ -70,6 +70,15 @@ pub struct Turn<'a> {
     pub taken_up: &'a [At],
 }
 
+/// What a list asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    Page(&'a Slice),
+    Count(&'a Slice),
+    /// The first of what makes a group, from and to.
+    Sums(i64, i64),
+}
+
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -107,8 +116,9 @@ pub trait ReadStore: Send + Sync + 'static {
 
     async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError>;
 
-    /// How the database goes about a page, in its own words: which index it enters, and whether it sorts.
-    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError>;
+    /// How the database goes about what a list asks, in its own words: which index it enters, and whether
+    /// it sorts.
+    async fn explain(&self, filling: Filling, asked: Asked<'_>) -> Result<String, JournalError>;
 
     /// A copy that pages are to be read from, where there is one and it answered lately.
     fn copy(&self) -> Option<&dyn ReadCopy> {

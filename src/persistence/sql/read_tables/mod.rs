@@ -18,7 +18,9 @@ use domain::id::AggregateId;
 use persistence::follower_board::FollowerBoard;
 use persistence::journal::{JournalError, ShardId};
 use persistence::parked::{At, Parked};
-use persistence::read_store::{Bookmark, Filling, Moved, ReadStore, Turn, Written, table_of};
+use persistence::read_store::{
+    Asked, Bookmark, Filling, Moved, ReadStore, Turn, Written, table_of,
+};
 use projections::plan::Slice;
 use projections::position::Position;
 use projections::table::{Column, Key, Kind, Origin, Shape, Stored, Value};
@@ -264,8 +266,16 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         self.decoded(filling, Statement { sql: sql.into(), values }).await
     }
 
-    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
-        let (text, values) = statements::page(filling, slice, &D::DIALECT);
+    async fn explain(&self, filling: Filling, asked: Asked<'_>) -> Result<String, JournalError> {
+        let (text, values) = match asked {
+            Asked::Page(slice) => statements::page(filling, slice, &D::DIALECT),
+            Asked::Count(slice) => statements::count(filling, slice, &D::DIALECT),
+            Asked::Sums(from, to) => {
+                let Some(tally) = filling.shape.tally else { return Ok(String::new()) };
+                let text = statements::sums(&filling, tally, &D::DIALECT);
+                (text, sums_given((from, to), u32::MAX))
+            }
+        };
         let (before, column) = D::DIALECT.explain;
         let rows = self.database.rows(Statement { sql: format!("{before} {text}").into(), values });
         let words: Result<Vec<String>, _> =
@@ -286,7 +296,7 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     ) -> Result<Vec<Counted>, JournalError> {
         let Some(tally) = filling.shape.tally else { return Ok(Vec::new()) };
         let sql = statements::sums(&filling, tally, &D::DIALECT);
-        let values = vec![Given::Time(from), Given::Time(to), Given::Number(groups_max.into())];
+        let values = sums_given((from, to), groups_max);
         let rows = self.database.rows(Statement { sql: sql.into(), values }).await?;
         rows.iter().map(|row| sum(tally, row)).collect::<Result<_, _>>().map_err(D::error)
     }
@@ -298,6 +308,10 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         let counted = rows.first().map(|row| counted(row, 0)).transpose().map_err(D::error)?;
         Ok(u32::try_from(counted.unwrap_or(0)).unwrap_or(u32::MAX))
     }
+}
+
+fn sums_given((from, to): (i64, i64), groups_max: u32) -> Vec<Given<'static>> {
+    vec![Given::Time(from), Given::Time(to), Given::Number(groups_max.into())]
 }
 
 fn take_up<'a>(follower: &'a str, at: &'a At) -> Statement<'a> {
