@@ -20,8 +20,9 @@ use emporium::payments::PaymentProvider;
 use emporium::persistence::clock::{Clock, Time};
 use emporium::persistence::intercept::{Call, Hooks, Intercepted};
 use emporium::persistence::journal::{Appended, Appender, Entry, JournalError};
+use emporium::persistence::read_store::ReadStore;
 use emporium::persistence::stores::Stores;
-use emporium::persistence_sql::{Migrations, sqlite, stores};
+use emporium::persistence_sql::{Migrations, ReadTablesOf, sqlite, stores};
 use emporium::projections::position::Position;
 use emporium::supervisors::node::Node;
 use emporium::supervisors::services::Followers;
@@ -40,7 +41,14 @@ pub struct World {
     pub limits: Limits,
     pub options: CheckoutOptions,
     pub clock: Clock,
+    /// Where the tables of lists stand, if apart from the log.
+    pub read_file: Option<PathBuf>,
+    /// What those who fill tables have in place of their store.
+    pub read: ReadBy,
 }
+
+/// Puts something around a read store.
+pub type ReadBy = Arc<dyn Fn(Arc<dyn ReadStore>) -> Arc<dyn ReadStore>>;
 
 /// A wall clock that a test sets ahead or back; time goes by as it does.
 #[derive(Default)]
@@ -63,7 +71,9 @@ impl World {
     pub fn new(payments: Arc<dyn PaymentProvider>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (limits, options) = (Limits::default(), CheckoutOptions::default());
-        Self { directory, payments, limits, options, clock: Clock::system() }
+        let clock = Clock::system();
+        let read: ReadBy = Arc::new(|store| store);
+        Self { directory, payments, limits, options, clock, read_file: None, read }
     }
 
     fn path(&self) -> PathBuf {
@@ -76,8 +86,15 @@ impl World {
     }
 
     async fn open(&self) -> sqlite::Database {
-        let database = sqlite::Database::open(&self.path(), sqlite::Options::default()).await;
-        database.expect("the file can be opened")
+        open(&self.path()).await
+    }
+
+    /// The store that tables are filled in.
+    async fn read_store(&self, beside: Arc<dyn ReadStore>) -> Arc<dyn ReadStore> {
+        let Some(path) = &self.read_file else { return (self.read)(beside) };
+        let database = open(path).await;
+        database.make_read_tables().await.expect("its tables are made");
+        (self.read)(Arc::new(ReadTablesOf::of(Arc::new(database))))
     }
 
     /// The file beside a node, or while there is none.
@@ -109,7 +126,8 @@ impl World {
                 ..Settings::default()
             };
             let vault = vault(Arc::clone(&database.secrets)).await;
-            let builder = NodeBuilder::new(&settings, Stores { journal, ..database }, vault)
+            let read = self.read_store(Arc::clone(&database.read)).await;
+            let builder = NodeBuilder::new(&settings, Stores { journal, read, ..database }, vault)
                 .alone()
                 .payments(Arc::clone(&self.payments))
                 .keeping_in(self.directory.path().to_owned())
@@ -124,6 +142,11 @@ impl World {
         let engine = node.engine.clone();
         Life { engine, node, followers: Arc::new(followers), crash, runtime }
     }
+}
+
+async fn open(path: &Path) -> sqlite::Database {
+    let database = sqlite::Database::open(path, sqlite::Options::default()).await;
+    database.expect("the file can be opened")
 }
 
 pub struct Life {

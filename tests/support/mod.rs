@@ -13,6 +13,8 @@ pub mod person;
 pub mod signed;
 #[expect(dead_code, reason = "tests/cluster.rs uses the rest")]
 pub mod proxy;
+pub mod reading;
+pub mod replica;
 
 use std::time::Duration;
 

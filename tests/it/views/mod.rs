@@ -1,6 +1,7 @@
 //! Views on a running node: what was written is read, restarts count nothing twice, and a view is
 //! what its log says.
 
+mod deaths;
 mod owners;
 mod parking;
 mod rebuilds;

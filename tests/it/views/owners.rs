@@ -7,20 +7,18 @@ use async_trait::async_trait;
 use emporium::actors::follower::{FollowerActor, FollowerMessage};
 use emporium::actors::table::{EventFollower, TableRef};
 use emporium::persistence::cause::Cause;
-use emporium::persistence::follower_board::FollowerBoard;
 use emporium::persistence::journal::JournalError;
-use emporium::persistence::read_store::{Bookmark, Filling, ReadStore, Turn, Written};
-use emporium::projections::plan::Slice;
-use emporium::projections::table::{Key, Shape, Stored, Table};
+use emporium::persistence::read_store::{Filling, ReadStore, Turn, Written};
+use emporium::projections::table::Table;
 use emporium::projections::tables::holds::Holds;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
-use emporium::projections::tally::Counted;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorRef};
 
 use super::{quiet, tables, trade, world};
 use crate::support::life::{Life, within};
+use crate::support::reading::{Hooked, ReadHooks};
 
 /// What becomes of a turn that is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,9 +30,8 @@ enum Fate {
     LostAfter,
 }
 
-/// A store whose writes fail as a seed says; or one that forgets to compare.
+/// Writes fail as a seed says; or the store forgets to compare.
 struct Lossy {
-    inner: Arc<dyn ReadStore>,
     chance: Mutex<fastrand::Rng>,
     /// Planted: rows are written wherever the position is.
     compares: bool,
@@ -55,79 +52,30 @@ fn lost() -> JournalError {
 }
 
 #[async_trait]
-impl ReadStore for Lossy {
-    async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError> {
-        self.inner.prepare(shape, shards).await
-    }
-
-    async fn make(&self, filling: Filling, shards: u16) -> Result<(), JournalError> {
-        self.inner.make(filling, shards).await
-    }
-
-    async fn adopt(&self, filling: Filling) -> Result<bool, JournalError> {
-        self.inner.adopt(filling).await
-    }
-
-    async fn begin_anew(&self) -> Result<(), JournalError> {
-        self.inner.begin_anew().await
-    }
-
-    async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
-        self.inner.bookmark(filling).await
-    }
-
-    async fn rows(&self, filling: Filling, keys: &[Key]) -> Result<Vec<Stored>, JournalError> {
-        self.inner.rows(filling, keys).await
-    }
-
-    async fn rows_of(&self, filling: Filling, whole: Key) -> Result<Vec<Stored>, JournalError> {
-        self.inner.rows_of(filling, whole).await
-    }
-
-    async fn write(&self, filling: Filling, turn: Turn<'_>) -> Result<Written, JournalError> {
+impl ReadHooks for Lossy {
+    async fn write(
+        &self,
+        store: &dyn ReadStore,
+        filling: Filling,
+        turn: Turn<'_>,
+    ) -> Result<Written, JournalError> {
         if !self.compares {
             let rows = Turn { moved: &[], ..turn };
-            self.inner.write(filling, rows).await?;
+            store.write(filling, rows).await?;
         }
         match self.fate() {
-            Fate::Written => self.inner.write(filling, turn).await,
+            Fate::Written => store.write(filling, turn).await,
             Fate::LostBefore => Err(lost()),
             Fate::LostAfter => {
-                self.inner.write(filling, turn).await?;
+                store.write(filling, turn).await?;
                 Err(lost())
             }
         }
     }
-
-    async fn page(&self, filling: Filling, slice: &Slice) -> Result<Vec<Stored>, JournalError> {
-        self.inner.page(filling, slice).await
-    }
-
-    async fn explain(&self, filling: Filling, slice: &Slice) -> Result<String, JournalError> {
-        self.inner.explain(filling, slice).await
-    }
-
-    fn board(&self) -> &dyn FollowerBoard {
-        self.inner.board()
-    }
-
-    async fn sums(
-        &self,
-        filling: Filling,
-        from: i64,
-        to: i64,
-        groups_max: u32,
-    ) -> Result<Vec<Counted>, JournalError> {
-        self.inner.sums(filling, from, to, groups_max).await
-    }
-
-    async fn count(&self, filling: Filling, slice: &Slice) -> Result<u32, JournalError> {
-        self.inner.count(filling, slice).await
-    }
 }
 
 /// One more who fills a table of this node.
-async fn intruder<T: Table>(life: &Life, store: &Arc<Lossy>) -> ActorRef<FollowerMessage> {
+async fn intruder<T: Table>(life: &Life, store: &Arc<Hooked<Lossy>>) -> ActorRef<FollowerMessage> {
     let table = TableRef::<T>::default();
     let follower = EventFollower::new(store.clone(), table.clone());
     let arguments = (Arc::clone(&life.engine.services), table.follower, follower);
@@ -143,7 +91,7 @@ fn fought_over(seed: u64, compares: bool) -> [tables::All; 2] {
     let both = life.run("trade", async {
         let inner = Arc::clone(&life.engine.services.read);
         let chance = Mutex::new(fastrand::Rng::with_seed(seed));
-        let store = Arc::new(Lossy { inner, chance, compares });
+        let store = Arc::new(Hooked::new(inner, Arc::new(Lossy { chance, compares })));
         let mut intruders = Vec::new();
         for _ in 0..2 {
             intruders.push(intruder::<Orders>(&life, &store).await);

@@ -21,16 +21,12 @@ use ractor::{Actor, ActorRef};
 use uuid::Uuid;
 
 use super::{quiet, tables, trade, world};
+use crate::support::eventually;
 use crate::support::life::{Life, within};
 
 /// Waits until this is so.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within(what, waiting).await;
+pub(super) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    eventually(what, async || is_so().await.then_some(())).await;
 }
 
 /// How every table stands.
@@ -38,7 +34,7 @@ async fn standings(life: &Life) -> Vec<Standing> {
     life.engine.services.read.board().standings().await.expect("the tables can be asked")
 }
 
-async fn rebuild_all(life: &Life) {
+pub(super) async fn rebuild_all(life: &Life) {
     let board = life.engine.services.read.board();
     for standing in standings(life).await {
         board.begin_filling(&standing.table).await.expect("it is asked for");
@@ -46,7 +42,7 @@ async fn rebuild_all(life: &Life) {
 }
 
 /// Waits until every table answers from this filling.
-async fn all_answer(life: &Life, generation: u32) {
+pub(super) async fn all_answer(life: &Life, generation: u32) {
     until("every table answers from its new rows", async || {
         let all = standings(life).await;
         all.iter().all(|standing| (standing.answers, standing.filling) == (generation, generation))

@@ -1,5 +1,5 @@
 //! Lists that are read from a copy of their tables: as of where the copy stands, whatever the tables
-//! have come to; and from the tables while there is no copy.
+//! have come to; and from the tables while there is no copy. On files, and with a server and its replica.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,16 @@ use emporium::actors::follower::{FollowerActor, FollowerMessage};
 use emporium::actors::table::{EventFollower, TableRef};
 use emporium::persistence::read_replica::Replicated;
 use emporium::persistence::read_store::ReadStore;
-use emporium::persistence_sql::{Migrations, ReadTablesOf, sqlite};
+use emporium::persistence_sql::{Migrations, ReadTablesOf, mysql, sqlite};
+use emporium::projections::plan::Slice;
+use emporium::projections::position::Position;
 use emporium::projections::tables::products::Products;
 use ractor::{Actor, ActorRef};
 
 use super::{quiet, tables, trade, world};
+use crate::support::eventually;
 use crate::support::life::{Life, within};
+use crate::support::replica::Server;
 
 /// A file of read tables; without tables where it is not `made`.
 async fn file(directory: &Path, name: &str, made: bool) -> Arc<dyn ReadStore> {
@@ -107,4 +111,97 @@ fn without_its_copy_a_list_is_read_from_the_tables() {
         actor.kill();
     });
     life.drain();
+}
+
+/// The read tables of a server.
+async fn tables_of(server: &Server, made: bool) -> Arc<dyn ReadStore> {
+    let database = mysql::Database::connect(&server.url(), mysql::Options::default()).await;
+    let database = database.expect("the server answers");
+    if made {
+        database.make_read_tables().await.expect("its tables are made");
+    }
+    Arc::new(ReadTablesOf::of(Arc::new(database)))
+}
+
+/// How many products a list shows now, of how many, and as of when.
+async fn listed(
+    table: &TableRef<Products>,
+    at_least: Option<&Position>,
+) -> Result<(usize, Option<u32>, Position), Fault> {
+    let slice: Slice = tables::newest::<Products>();
+    let page = table.page(at_least, true, &slice).await?;
+    Ok((page.rows.len(), page.total, page.position))
+}
+
+/// What MariaDB replicates is read as of where it stands: while it follows, falls behind, is read-only, is
+/// gone. Only lists hear of it when the primary is gone as well.
+#[test]
+fn a_replica_of_a_server_lags_is_read_only_and_goes_away() {
+    let mut world = world();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let (mut primary, mut replica, store) = runtime.block_on(async {
+        let (primary, replica) = tokio::join!(
+            Server::start(1, &[]),
+            Server::start(2, &["--read-only", "--slave-net-timeout=5"])
+        );
+        replica.follow(&primary).await;
+        primary.execute("CREATE DATABASE lists").await;
+        let tables = tables_of(&primary, true).await;
+        eventually("the replica has the database", async || {
+            mysql::Database::connect(&replica.url(), mysql::Options::default()).await.ok().map(drop)
+        })
+        .await;
+        let copy = tables_of(&replica, false).await;
+        (primary, replica, Arc::new(Replicated::new(tables, copy)) as Arc<dyn ReadStore>)
+    });
+    let read = Arc::clone(&store);
+    world.read = Arc::new(move |_| Arc::clone(&read));
+    let life = world.begin();
+    life.run("a replica", async {
+        let table = &life.followers.views().products;
+        trade(&life, 1).await;
+        quiet(&life).await;
+        let heads = life.engine.services.feed.heads();
+        // It follows, and is waited for.
+        let (shown, total, at) =
+            eventually("the replica follows", async || listed(table, Some(&heads)).await.ok())
+                .await;
+        assert_eq!((shown, total), (1, Some(1)));
+        assert!(at.reaches(&heads) && store.copy().is_some(), "it is read from the replica");
+
+        // It falls behind: lists are as of where it stands, and say so.
+        replica.execute("STOP SLAVE SQL_THREAD").await;
+        trade(&life, 2).await;
+        quiet(&life).await;
+        let heads = life.engine.services.feed.heads();
+        let (shown, total, at) = listed(table, None).await.expect("it answers");
+        assert_eq!((shown, total), (1, Some(1)), "as of the replica");
+        assert!(!at.reaches(&heads));
+        assert_eq!(listed(table, Some(&at)).await.expect("it has come so far").0, 1);
+        let stale = listed(table, Some(&heads)).await;
+        assert!(matches!(stale, Err(Fault::Stale { behind }) if behind > 0), "{stale:?}");
+
+        // And comes again.
+        replica.execute("START SLAVE SQL_THREAD").await;
+        let (shown, ..) =
+            eventually("the replica follows", async || listed(table, Some(&heads)).await.ok())
+                .await;
+        assert_eq!(shown, 2);
+
+        // It is gone: lists are read from the primary, and lack nothing.
+        replica.kill();
+        let (shown, total, at) = listed(table, Some(&heads)).await.expect("the primary answers");
+        assert_eq!((shown, total), (2, Some(2)));
+        assert!(at.reaches(&heads));
+        assert!(store.copy().is_none(), "it is not asked again for a while");
+
+        // So is the primary: lists are refused with a code, and nothing else is.
+        primary.kill();
+        let refused = listed(table, None).await;
+        assert!(matches!(refused, Err(Fault::Unavailable { .. })), "{refused:?}");
+        trade(&life, 3).await;
+    });
+    life.crash();
 }
