@@ -26,13 +26,19 @@ pub struct Near {
     pub products: u64,
 }
 
+/// How far from a word others may be that are taken for it.
+pub fn far(word: &[char]) -> usize {
+    match word.len() {
+        ..ONE_OFF_FROM_CHARACTERS => 0,
+        _ if word.iter().any(|letter| letter.is_numeric()) => 0,
+        ..TWO_OFF_FROM_CHARACTERS => 1,
+        _ => 2,
+    }
+}
+
 /// The words of these fields that are near one. Numbers have none: the next one is another number.
 pub fn near(word: &str, searcher: &Searcher, fields: &[Field]) -> Result<Vec<Near>, SearchError> {
-    let characters = word.chars().count();
-    if characters < ONE_OFF_FROM_CHARACTERS || word.chars().any(char::is_numeric) {
-        return Ok(Vec::new());
-    }
-    let far = if characters < TWO_OFF_FROM_CHARACTERS { 1 } else { 2 };
+    let far = far(&word.chars().collect::<Vec<_>>()) as u8;
     let mut found = BTreeMap::new();
     for field in fields {
         for distance in 1..=far {

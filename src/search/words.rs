@@ -2,6 +2,8 @@
 //! letter nor digit, in lower case, without accents. Queries and rows go through the same function,
 //! so that the two always meet.
 
+use std::ops::Range;
+
 use tantivy::tokenizer::{
     AsciiFoldingFilter, LowerCaser, SimpleTokenizer, TextAnalyzer, TokenStream as _,
 };
@@ -13,14 +15,29 @@ pub const BEGINNING_CHARACTERS_MAX: usize = 16;
 
 /// The words of a text, folded, in their order.
 pub fn words(text: &str) -> Vec<String> {
-    let composed: String = text.chars().filter(|character| !is_accent(*character)).collect();
+    words_at(text).into_iter().map(|(_, word)| word).collect()
+}
+
+/// The same with where each stands in the text, in bytes.
+pub fn words_at(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut composed = String::with_capacity(text.len());
+    // Where the letter stands in the text that begins at a byte of what is composed.
+    let mut places = Vec::with_capacity(text.len() + 1);
+    for (place, letter) in text.char_indices().filter(|(_, letter)| !is_accent(*letter)) {
+        composed.push(letter);
+        places.resize(composed.len(), place);
+    }
+    places.push(text.len());
     let mut analyzer = TextAnalyzer::builder(SimpleTokenizer::default())
         .filter(LowerCaser)
         .filter(AsciiFoldingFilter)
         .build();
     let mut tokens = analyzer.token_stream(&composed);
     let mut words = Vec::new();
-    tokens.process(&mut |token| words.push(token.text.chars().take(WORD_CHARACTERS_MAX).collect()));
+    tokens.process(&mut |token| {
+        let word = token.text.chars().take(WORD_CHARACTERS_MAX).collect();
+        words.push((places[token.offset_from]..places[token.offset_to], word));
+    });
     words
 }
 

@@ -1,5 +1,7 @@
 //! Products by what they are called: ranked, by parts of words and with typing errors, with facets.
 
+use std::collections::BTreeSet;
+
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use chrono::DateTime;
@@ -7,13 +9,14 @@ use uuid::Uuid;
 
 use super::ProductNode;
 use super::types::ProductStatus;
-use crate::context::{Loaded, application, engine};
+use crate::context::{Loaded, application, engine, take_values};
 use crate::cursors::Cursors;
 use crate::errors::{FORBIDDEN, INVALID_VALUE, coded, fault};
 use crate::ids::PublicPriceListId;
 use crate::lists::Listed as _;
 use crate::positions::PositionToken;
 use crate::scalars::{GivenPosition, Long};
+use crate::texts::Text;
 use actors::aggregate_ref::Fault;
 use actors::reading::Reading;
 use actors::search::Searched;
@@ -26,7 +29,9 @@ use domain::products::product::Status;
 use projections::position::Position;
 use projections::table::{self, Value};
 use search::query::{FACET_VALUES_MAX, PriceRange};
-use search::{FacetField, Hit, InvalidQuery, Key, Language, Matched, Order, Query, Wanted};
+use search::{
+    FacetField, Highlighter, Hit, InvalidQuery, Key, Language, Matched, Order, Piece, Query, Wanted,
+};
 
 #[derive(Default)]
 pub struct SearchQuery;
@@ -88,7 +93,8 @@ impl SearchQuery {
     /// Products by the words of a text (200 characters and 8 words at most), or all with an empty
     /// one. A word is met by itself, by its other forms in the language, or with one letter wrong, two
     /// in a long word; the last one by its beginning too. Names count for more than families, variants
-    /// and SKUs, and those for more than descriptions; a whole SKU is first of all.
+    /// and SKUs, and those for more than descriptions; a whole SKU is first of all. A `language` that
+    /// products are not searched in is taken for none: then the forms of words in all languages are.
     #[graphql(complexity = "first as usize * child_complexity + 20")]
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn search_products(
@@ -111,8 +117,10 @@ impl SearchQuery {
         let wanted = wanted(context, filter)?;
         let mut asked = Query::new(&query, wanted, order).map_err(|error| invalid(&error))?;
         asked.first = usize::try_from(first).unwrap_or(0);
-        asked.languages =
-            language.map(|tag| searched(context, &tag)).transpose()?.into_iter().collect();
+        let indexed = application(context).views.registry().searches.languages();
+        let language = language.as_deref().and_then(Language::of_tag);
+        // One that is not known here is no reason to find nothing: then it is any of them.
+        asked.languages = language.filter(|one| indexed.contains(one)).into_iter().collect();
         let selected = |name| context.field().selection_set().any(|field| field.name() == name);
         if selected("facets") {
             asked.facets = vec![FacetField::Family, FacetField::Variant];
@@ -122,8 +130,11 @@ impl SearchQuery {
         asked.after = after.map(|after| list.key(&after)).transpose()?;
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
         let has_previous_page = asked.after.is_some();
+        let highlighter = Highlighter::new(&asked, indexed);
+        let languages =
+            if asked.languages.is_empty() { indexed.to_vec() } else { asked.languages.clone() };
         let searched = find(context, at_least, asked).await?;
-        Ok(ProductSearchConnection { searched, list, has_previous_page })
+        Ok(ProductSearchConnection { searched, list, has_previous_page, languages, highlighter })
     }
 }
 
@@ -164,16 +175,6 @@ fn range(price: PriceRangeInput) -> Result<PriceRange, MoneyError> {
     Ok(PriceRange { list, from: end(price.from)?, to: end(price.to)? })
 }
 
-fn searched(context: &Context<'_>, tag: &str) -> Result<Language> {
-    let languages = application(context).views.registry().searches.languages();
-    let language = Language::of_tag(tag).filter(|language| languages.contains(language));
-    language.ok_or_else(|| {
-        let known: Vec<_> = languages.iter().map(|language| language.tag()).collect();
-        let message = format!("language: products are searched in {}", known.join(", "));
-        coded("LANGUAGE_UNSUPPORTED", message)
-    })
-}
-
 fn invalid(error: &InvalidQuery) -> async_graphql::Error {
     let code = match error {
         InvalidQuery::TextTooLong | InvalidQuery::TooManyValues { .. } => "SEARCH_TOO_LONG",
@@ -210,13 +211,15 @@ pub struct ProductSearchConnection {
     searched: Searched,
     list: List,
     has_previous_page: bool,
+    languages: Vec<Language>,
+    highlighter: Highlighter,
 }
 
 /// One page of what was found.
 #[Object]
 impl ProductSearchConnection {
     async fn edges(&self) -> Vec<ProductSearchEdge<'_>> {
-        let edge = |hit| ProductSearchEdge { list: &self.list, hit };
+        let edge = |hit| ProductSearchEdge { connection: self, hit };
         self.searched.found.hits.iter().map(edge).collect()
     }
 
@@ -252,6 +255,11 @@ impl ProductSearchConnection {
         facets.map(|facet| ProductFacet::of(facet, shown)).collect()
     }
 
+    /// The languages whose forms of words were looked for: the one that was named, or all that there are.
+    async fn languages(&self) -> Vec<&'static str> {
+        self.languages.iter().map(|language| language.tag()).collect()
+    }
+
     /// The index is still being built on this node: there may be more than was found.
     async fn catching_up(&self) -> bool {
         self.searched.is_catching_up
@@ -264,15 +272,46 @@ impl ProductSearchConnection {
 }
 
 pub struct ProductSearchEdge<'a> {
-    list: &'a List,
+    connection: &'a ProductSearchConnection,
     hit: &'a Hit,
 }
+
+/// The part of a description around what was met, in bytes, about.
+const FRAGMENT_BYTES: usize = 200;
+/// Names of variants, and stock keeping units, in which something was met.
+const VARIANTS_TOLD_MAX: usize = 5;
 
 /// One product that was found.
 #[Object]
 impl ProductSearchEdge<'_> {
     async fn cursor(&self) -> String {
-        self.list.cursor(self.hit)
+        self.connection.list.cursor(self.hit)
+    }
+
+    /// Where in its texts the words were met, or words that are nearly those: name, family, at most 5 names
+    /// of variants and 5 SKUs, and a part of the description.
+    #[graphql(complexity = "10 * child_complexity + 10")]
+    async fn highlights(&self, context: &Context<'_>) -> Result<Vec<SearchHighlight>> {
+        use SearchedField::{Description, Family, Name, Sku, Variant};
+        let (by, product) = (&self.connection.highlighter, &self.hit.row.product);
+        let told = |field| {
+            move |pieces: Vec<Piece>| SearchHighlight {
+                field,
+                pieces: pieces.into_iter().map(SearchPiece::from).collect(),
+            }
+        };
+        let mut all = Vec::new();
+        all.extend(by.pieces(&product.name).map(told(Name)));
+        all.extend(by.pieces(&product.family).map(told(Family)));
+        let names = product.variants.values().map(|variant| &variant.name);
+        let skus = product.variants.values().map(|variant| &variant.sku);
+        let names = names.collect::<BTreeSet<_>>().into_iter().filter_map(|name| by.pieces(name));
+        all.extend(names.take(VARIANTS_TOLD_MAX).map(told(Variant)));
+        let skus = skus.collect::<BTreeSet<_>>().into_iter().filter_map(|sku| by.pieces(sku));
+        all.extend(skus.take(VARIANTS_TOLD_MAX).map(told(Sku)));
+        all.extend(by.fragment(&product.description, FRAGMENT_BYTES).map(told(Description)));
+        take_values(context, all.iter().map(|one| one.pieces.len()).sum())?;
+        Ok(all)
     }
 
     /// The product as of the position of the index.
@@ -288,6 +327,37 @@ impl ProductSearchEdge<'_> {
                 at: DateTime::from_timestamp_micros(row.changed_us).unwrap_or_default(),
             },
         })
+    }
+}
+
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchedField {
+    Name,
+    Family,
+    Variant,
+    Sku,
+    Description,
+}
+
+/// A text of a product in which something was met.
+#[derive(SimpleObject)]
+pub struct SearchHighlight {
+    field: SearchedField,
+    /// In a row they are the text, or the part of it that is told.
+    pieces: Vec<SearchPiece>,
+}
+
+/// A piece of a text, as it is: whoever shows it escapes it.
+#[derive(SimpleObject)]
+pub struct SearchPiece {
+    text: Text<'static>,
+    /// Whether this is what was met.
+    is_match: bool,
+}
+
+impl From<Piece> for SearchPiece {
+    fn from(Piece { text, is_met }: Piece) -> Self {
+        Self { text: text.into(), is_match: is_met }
     }
 }
 
