@@ -9,6 +9,7 @@ pub mod gate;
 pub mod ids;
 pub mod cursors;
 pub mod lists;
+pub mod gathering;
 pub mod node;
 pub mod history;
 pub mod live;
@@ -53,6 +54,7 @@ use auth::{Access, Principal};
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
 use domain::id::AggregateId;
+use gathering::Gatherings;
 use live::LiveSubscription;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
@@ -225,11 +227,9 @@ impl GraphqlSchema {
             });
         }
         let (variables, plan) = self.bind(operation, call.variables).map_err(refuse)?;
-        let mut request = Request::new(call.query).variables(variables).data(Caller {
-            principal,
-            correlation_id: call.correlation_id,
-            trace: call.trace,
-        });
+        let caller = Caller { principal, correlation_id: call.correlation_id, trace: call.trace };
+        let request = Request::new(call.query).variables(variables);
+        let mut request = request.data(caller).data(Gatherings::default());
         request.set_parsed_query(plan.document.clone());
         let (kind, operation) = (operation.kind, Counted::of(operation));
         Ok(Ready { kind, operation, request, plan, correlation_id: call.correlation_id })

@@ -11,8 +11,9 @@ use std::borrow::Cow;
 
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Object, Result, SelectionField, TypeName};
+use chrono::{DateTime, Utc};
 
-use super::context::{Loaded, Viewed, application, engine, load};
+use super::context::{Arguments, AsOf, Loaded, Viewed, application, arguments_of, engine, load};
 use super::errors::fault;
 use super::positions::PositionToken;
 use super::scalars::Long;
@@ -28,11 +29,30 @@ pub trait Listed: Sized {
 
     fn whole(loaded: Loaded<Self::Of>) -> Self;
 
-    /// Of its row, where that holds all of these fields.
-    fn of_row(_row: &Stored, _fields: &[&str]) -> Option<Self> {
+    /// Of its row, where that holds all that is asked.
+    fn of_row(_row: &Stored, _asked: &Asked<'_>) -> Option<Self> {
         None
     }
 }
+
+/// What is asked of the nodes of a list.
+pub struct Asked<'a> {
+    fields: Vec<&'a str>,
+    pub now: DateTime<Utc>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(context: &Context<'_>, fields: Vec<&'a str>) -> Self {
+        Self { fields, now: engine(context).services.now() }
+    }
+
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains(&field)
+    }
+}
+
+/// What rows say of their aggregates that are written whenever something happens to one.
+pub const UP_TO_DATE: &[&str] = &["version", "position"];
 
 /// What is known of an aggregate: all that it says, or what its row says.
 pub enum Known<A: Viewed, R> {
@@ -47,11 +67,12 @@ impl<A: Viewed, R> From<Loaded<A>> for Known<A, R> {
 }
 
 impl<A: Viewed, R: table::Row> Known<A, R> {
-    /// What a row says, where that is all that is asked.
-    pub fn of_row(row: &Stored, fields: &[&str], held: &[&str]) -> Option<(Self, R)> {
-        let of_all = ["id", "version", "position", "__typename"];
-        let holds = |field| of_all.contains(field) || held.contains(field);
-        if !fields.iter().all(holds) {
+    /// What a row says, where it holds all that is asked in one of these lists of fields.
+    pub fn of_row(row: &Stored, asked: &Asked<'_>, held: &[&[&str]]) -> Option<(Self, R)> {
+        let of_all = ["id", "__typename"];
+        let holds =
+            |field| of_all.contains(field) || held.iter().any(|fields| fields.contains(field));
+        if !asked.fields.iter().all(holds) {
             return None;
         }
         let read = R::read(&row.values)?;
@@ -110,28 +131,35 @@ fn fields_of<'a>(field: &SelectionField<'a>) -> Vec<&'a str> {
 
 /// Has in memory what rows do not answer for, before each node of the page asks for its own.
 pub async fn make_ready<N: Listed>(context: &Context<'_>, page: &Page<Stored>) {
+    let of_past = |asked: &Arguments| !matches!(asked.read::<Option<AsOf>>("asOf"), Some(None));
+    if arguments_of(context, "node").iter().all(of_past) {
+        return;
+    }
     let edges = context.field();
     let nodes = edges.selection_set().filter(|field| field.name() == "node");
     let fields: Vec<&str> = nodes.flat_map(|node| fields_of(&node)).collect();
-    if fields.is_empty() {
-        return;
-    }
+    let asked = Asked::of(context, fields);
     let rows = page.edges.iter().map(|(_, row)| row);
-    let unanswered = rows.filter(|row| N::of_row(row, &fields).is_none());
+    let unanswered = rows.filter(|row| N::of_row(row, &asked).is_none());
     let ids: Vec<_> = unanswered.map(|row| row.key.id).collect();
     engine(context).load_together::<N::Of>(&ids).await;
 }
 
-/// The node of a row.
-pub async fn node<N: Listed>(context: &Context<'_>, row: &Stored) -> Result<Option<N>> {
+/// The node of a row, now or as it was.
+pub async fn node<N: Listed>(
+    context: &Context<'_>,
+    row: &Stored,
+    as_of: Option<AsOf>,
+) -> Result<Option<N>> {
     let id = row.key.id;
-    let of_row = || N::of_row(row, &fields_of(&context.field()));
-    if !engine(context).aggregate::<N::Of>(id).is_live()
+    let of_row = || N::of_row(row, &Asked::of(context, fields_of(&context.field())));
+    if as_of.is_none()
+        && !engine(context).aggregate::<N::Of>(id).is_live()
         && let Some(node) = of_row()
     {
         return Ok(Some(node));
     }
-    Ok(load::<N::Of>(context, id, None).await?.map(N::whole))
+    Ok(load::<N::Of>(context, id, as_of).await?.map(N::whole))
 }
 
 /// What no log has, no list will have: there is nothing to wait for.
@@ -180,20 +208,8 @@ impl<N> Page<N> {
     }
 }
 
-/// The connection (Relay) over the aggregates of one kind; of nodes whose rows answer, the kind is left to
-/// their own [`Listed`].
+/// The connection (Relay) over the aggregates of one kind.
 macro_rules! connection {
-    ($connection:ident, $edge:ident, $node:ident = $kind:ty) => {
-        impl $crate::lists::Listed for $node {
-            type Of = $kind;
-
-            fn whole(loaded: $crate::context::Loaded<$kind>) -> Self {
-                $node(loaded)
-            }
-        }
-
-        $crate::lists::connection!($connection, $edge, $node);
-    };
     ($connection:ident, $edge:ident, $node:ident) => {
         pub struct $connection(pub $crate::lists::Page<projections::table::Stored>);
 
@@ -235,12 +251,15 @@ macro_rules! connection {
             }
 
             /// The aggregate as it is now, or as of its `position` where the list itself has all that is
-            /// asked and nobody has it in memory; null, with an error, if it cannot be read.
+            /// asked and nobody has it in memory; or as it was, whatever the list is ordered and filtered
+            /// by, and null before it began. Null, with an error, if it cannot be read.
+            #[graphql(complexity = "crate::context::past(&as_of) + child_complexity")]
             async fn node(
                 &self,
                 context: &async_graphql::Context<'_>,
+                as_of: Option<$crate::context::AsOf>,
             ) -> async_graphql::Result<Option<$node>> {
-                $crate::lists::node(context, self.row).await
+                $crate::lists::node(context, self.row, as_of).await
             }
         }
     };

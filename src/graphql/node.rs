@@ -120,6 +120,6 @@ async fn found(context: &Context<'_>, id: &str, as_of: Option<AsOf>) -> Result<O
 impl Node {
     /// A fenced reservation alone makes a log, and no user.
     fn is_shown(&self) -> bool {
-        !matches!(self, Self::User(user) if user.0.state().profile.is_none())
+        !matches!(self, Self::User(user) if user.profile().is_none())
     }
 }

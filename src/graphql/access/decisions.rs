@@ -8,7 +8,9 @@ use super::scopes::{read_permission, role_text, scope_text};
 use crate::context::{application, load, take_values};
 use crate::errors::{INVALID_ID, coded};
 use crate::gate;
+use crate::gathering::led_to;
 use crate::ids::PublicUserId;
+use crate::lists::Listed as _;
 use crate::node::belongs_to;
 use crate::scalars::Instant;
 use application::access::Known;
@@ -83,7 +85,7 @@ impl Capable {
     }
 
     async fn user(&self, context: &Context<'_>) -> Result<Option<UserNode>> {
-        Ok(load::<User>(context, AggregateId(self.user), None).await?.map(UserNode))
+        Ok(led_to::<User>(context, AggregateId(self.user)).await?.map(UserNode::whole))
     }
 
     #[graphql(complexity = "5 * child_complexity")]
@@ -109,7 +111,7 @@ impl DecisionQuery {
     async fn me(&self, context: &Context<'_>) -> Result<Option<UserNode>> {
         let Some(me) = gate::grants(context).subject() else { return Ok(None) };
         let user = load::<User>(context, AggregateId(me), None).await?;
-        Ok(user.filter(|user| user.state().profile.is_some()).map(UserNode))
+        Ok(user.filter(|user| user.state().profile.is_some()).map(UserNode::whole))
     }
 
     /// Whether whoever asks, or `userId`, may do something: to the thing of this id, or to any at all where

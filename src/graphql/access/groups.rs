@@ -4,9 +4,9 @@ use async_graphql::{Context, InputObject, Object, Result};
 
 use super::UserNode;
 use super::pages::{id_connection, page_of_ids};
-use crate::context::{AsOf, Loaded, load, past, take_values};
+use crate::context::{AsOf, Loaded, engine, load, past, take_values};
 use crate::ids::{PublicGroupId, PublicUserId};
-use crate::lists::views;
+use crate::lists::{Listed as _, views};
 use crate::mutation::{Answer, Payload, change, inputs, mutations, payload, request};
 use crate::rows::{Window, rows};
 use crate::scalars::Long;
@@ -72,9 +72,11 @@ pub(super) async fn members(
     after: Option<PublicUserId>,
 ) -> Result<Vec<UserNode>> {
     let behind = |user: &domain::id::AggregateId| after.is_none_or(|after| user.0 > after.0);
+    let users: Vec<_> = all.filter(behind).take(usize::try_from(first).unwrap_or(0)).collect();
+    engine(context).load_together::<User>(&users).await;
     let mut nodes = Vec::new();
-    for user in all.filter(behind).take(usize::try_from(first).unwrap_or(0)) {
-        nodes.extend(load::<User>(context, user, None).await?.map(UserNode));
+    for user in users {
+        nodes.extend(load::<User>(context, user, None).await?.map(UserNode::whole));
     }
     take_values(context, nodes.len())?;
     Ok(nodes)

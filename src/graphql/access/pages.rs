@@ -85,7 +85,7 @@ macro_rules! id_connection {
                 &self,
                 context: &async_graphql::Context<'_>,
             ) -> async_graphql::Result<Option<$node>> {
-                let loaded = $crate::context::load::<$kind>(context, self.id, None);
+                let loaded = $crate::gathering::led_to::<$kind>(context, self.id);
                 Ok(loaded.await?.map($node))
             }
         }

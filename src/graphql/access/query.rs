@@ -6,7 +6,7 @@ use super::{UserNode, UserStanding};
 use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
-use crate::lists::{connection, views};
+use crate::lists::{Listed as _, connection, views};
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::GivenPosition;
 use application::users;
@@ -17,7 +17,7 @@ use projections::plan::{Filter, Ordering};
 use projections::table::Value;
 use projections::tables::users as table;
 
-connection!(UserConnection, UserEdge, UserNode = User);
+connection!(UserConnection, UserEdge, UserNode);
 
 impl Compared for UserStanding {
     fn value(&self) -> Value {
@@ -73,7 +73,7 @@ impl UserQuery {
         id: PublicUserId,
         as_of: Option<AsOf>,
     ) -> Result<Option<UserNode>> {
-        Ok(registered(context, id.into(), as_of).await?.map(UserNode))
+        Ok(registered(context, id.into(), as_of).await?.map(UserNode::whole))
     }
 
     /// Users, by when they registered, the newest first where nothing else is said.
@@ -108,7 +108,7 @@ impl UserQuery {
             EmailAddress::parse(&email).map_err(|error| coded(error.code(), error.to_string()))?;
         let found =
             users::by_email(engine(context), &email).await.map_err(|error| fault(&error))?;
-        Ok(found.map(|(id, reading)| UserNode(Loaded { id, reading })))
+        Ok(found.map(|(id, reading)| UserNode::whole(Loaded { id, reading })))
     }
 }
 

@@ -8,7 +8,7 @@ use super::types::UserPayload;
 use crate::context::{AsOf, Loaded, load, past};
 use crate::errors::UserError;
 use crate::ids::{PublicRoleId, PublicUserId};
-use crate::lists::views;
+use crate::lists::{Listed as _, views};
 use crate::mutation::{Answer, Payload, change, inputs, made, mutations, payload, request};
 use crate::rows::{Window, rows};
 use crate::scalars::{Instant, Long};
@@ -283,9 +283,11 @@ impl RoleQuery {
         let counted =
             crate::context::engine(context).aggregate::<Administrators>(administrators_id());
         let counted = counted.read(&Whole).await.map_err(|error| crate::errors::fault(&error))?;
+        let users: Vec<_> = counted.answer.users.into_iter().collect();
+        crate::context::engine(context).load_together::<User>(&users).await;
         let mut all = Vec::new();
-        for user in counted.answer.users {
-            all.extend(load::<User>(context, user, None).await?.map(super::UserNode));
+        for user in users {
+            all.extend(load::<User>(context, user, None).await?.map(super::UserNode::whole));
         }
         Ok(all)
     }

@@ -23,7 +23,7 @@ const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM
                          1, I and L: one of them was mistyped";
 
 connection!(OrderConnection, OrderEdge, OrderNode);
-connection!(CheckoutConnection, CheckoutEdge, CheckoutNode = Checkout);
+connection!(CheckoutConnection, CheckoutEdge, CheckoutNode);
 
 impl Compared for OrderStatus {
     fn value(&self) -> Value {
@@ -217,6 +217,6 @@ impl OrderQueries {
         as_of: Option<AsOf>,
     ) -> Result<Option<CheckoutNode>> {
         let id = checkout_id(order_id.into());
-        Ok(load::<Checkout>(context, id, as_of).await?.map(CheckoutNode))
+        Ok(load::<Checkout>(context, id, as_of).await?.map(CheckoutNode::whole))
     }
 }

@@ -3,23 +3,27 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::context::{Loaded, opened, take_values};
+use crate::gathering::led_to;
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
-    PublicUserId, PublicVariantId,
+    PublicProductId, PublicUserId, PublicVariantId,
 };
-use crate::lists::{Known, Listed};
-use crate::products::{PriceMode, TotalsNode};
+use crate::lists::{Asked, Known, Listed, UP_TO_DATE};
+use crate::products::{LocationNode, PriceMode, ProductNode, TotalsNode};
 use crate::scalars::{Instant, Long, MoneyOutput, micros};
 use crate::texts::Text;
+use ::sagas::checkout::{self, Checkout, Payment, hold_id};
 use domain::commerce::order::{self, Buyer, Order, OrderNumber, Status};
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
 use domain::money::Rate;
+use domain::products::location::Location;
+use domain::products::product::Product;
 use domain::sealed::{Opened, Sealed};
 use domain::tax::RateTotals;
 use projections::table::Stored;
 use projections::tables::orders::Row;
-use sagas::checkout::{self, Checkout, Payment, hold_id};
+use projections::tables::sagas;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "order::Status")]
@@ -56,9 +60,9 @@ impl Listed for OrderNode {
     }
 
     /// Whether a draft has expired, and what one comes to that was never placed, it knows itself.
-    fn of_row(row: &Stored, fields: &[&str]) -> Option<Self> {
-        let (known, row) = Known::<Order, Row>::of_row(row, fields, HELD)?;
-        let lacks_totals = row.totals.is_none() && fields.contains(&"totals");
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        let (known, row) = Known::<Order, Row>::of_row(row, asked, &[UP_TO_DATE, HELD])?;
+        let lacks_totals = row.totals.is_none() && asked.has("totals");
         (row.status != Status::Draft && !lacks_totals).then_some(Self(known))
     }
 }
@@ -237,9 +241,24 @@ impl OrderLineNode<'_> {
         self.line.variant.into()
     }
 
+    async fn product_id(&self) -> PublicProductId {
+        self.line.product.into()
+    }
+
+    /// The product as it is now; null where it is not on sale any more and is not shown to you.
+    async fn product(&self, context: &Context<'_>) -> Result<Option<ProductNode>> {
+        Ok(led_to::<Product>(context, self.line.product).await?.map(ProductNode::whole))
+    }
+
     /// Where the stock is taken from.
     async fn location_id(&self) -> PublicLocationId {
         self.line.location.into()
+    }
+
+    /// That place, as it is now; null where nobody gave it a name.
+    async fn location(&self, context: &Context<'_>) -> Result<Option<LocationNode>> {
+        let id = AggregateId(self.line.location.0);
+        Ok(led_to::<Location>(context, id).await?.map(LocationNode::whole))
     }
 
     /// The claim that the checkout makes on the stock: `shipHold` it when the goods leave.
@@ -319,26 +338,59 @@ pub enum PaymentState {
     Voided,
 }
 
-pub struct CheckoutNode(pub Loaded<Checkout>);
+pub struct CheckoutNode(pub Known<Checkout, sagas::Row>);
+
+/// What a row says of a checkout that is over.
+const HELD_OF_CHECKOUTS: &[&str] = &["orderId", "phase", "attempts", "nextAttemptAt", "stalled"];
+
+impl Listed for CheckoutNode {
+    type Of = Checkout;
+
+    fn whole(loaded: Loaded<Checkout>) -> Self {
+        Self(loaded.into())
+    }
+
+    /// One that goes on knows itself at what it is.
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        let held = [UP_TO_DATE, HELD_OF_CHECKOUTS];
+        let (known, row) = Known::<Checkout, sagas::Row>::of_row(row, asked, &held)?;
+        phase_of(&row).map(|_| Self(known))
+    }
+}
+
+fn phase_of(row: &sagas::Row) -> Option<CheckoutPhase> {
+    match row.state {
+        sagas::State::Completed => Some(CheckoutPhase::Completed),
+        sagas::State::Compensated => Some(CheckoutPhase::Compensated),
+        sagas::State::Moving | sagas::State::Waiting | sagas::State::Stalled => None,
+    }
+}
 
 /// How an order becomes a confirmed one, step by step, or is undone.
 #[Object(name = "Checkout")]
 impl CheckoutNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<Checkout> {
+    async fn aggregate(&self) -> &Known<Checkout, sagas::Row> {
         &self.0
     }
 
     async fn order_id(&self) -> Option<PublicOrderId> {
-        self.0.state().order.map(PublicOrderId::from)
+        let order = match &self.0 {
+            Known::Whole(checkout) => checkout.state().order,
+            Known::Row(_, _, row) => row.cause,
+        };
+        order.map(PublicOrderId::from)
     }
 
     async fn phase(&self) -> CheckoutPhase {
-        self.0.state().phase.into()
+        match &self.0 {
+            Known::Whole(checkout) => checkout.state().phase.into(),
+            Known::Row(_, _, row) => phase_of(row).unwrap_or(CheckoutPhase::NotStarted),
+        }
     }
 
     async fn payment(&self) -> PaymentState {
-        match self.0.state().payment {
+        match self.0.loaded().state().payment {
             Payment::NotAsked => PaymentState::NotAsked,
             Payment::Unknown => PaymentState::Unknown,
             Payment::Authorized { .. } => PaymentState::Authorized,
@@ -349,31 +401,40 @@ impl CheckoutNode {
 
     /// The payment provider with whom it was authorised, by its name in the configuration.
     async fn payment_provider(&self) -> Option<&str> {
-        self.0.state().provider.as_deref()
+        self.0.loaded().state().provider.as_deref()
     }
 
     /// What is to be paid.
     async fn amount(&self) -> Option<MoneyOutput> {
-        self.0.state().amount.map(MoneyOutput)
+        self.0.loaded().state().amount.map(MoneyOutput)
     }
 
     /// Failed tries of the present phase.
     async fn attempts(&self) -> u32 {
-        self.0.state().attempts
+        match &self.0 {
+            Known::Whole(checkout) => checkout.state().attempts,
+            Known::Row(..) => 0,
+        }
     }
 
     /// Not before then is the present phase tried again.
     async fn next_attempt_at(&self) -> Option<Instant> {
-        self.0.state().next_at.map(Instant)
+        match &self.0 {
+            Known::Whole(checkout) => checkout.state().next_at.map(Instant),
+            Known::Row(..) => None,
+        }
     }
 
     /// It waits for an operator: see `retryCheckout`.
     async fn stalled(&self) -> bool {
-        self.0.state().stalled
+        match &self.0 {
+            Known::Whole(checkout) => checkout.state().stalled,
+            Known::Row(..) => false,
+        }
     }
 
     /// Why it is being undone, if it is.
     async fn reason(&self) -> Option<Text<'_>> {
-        self.0.state().reason.as_ref().map(|reason| reason.to_string().into())
+        self.0.loaded().state().reason.as_ref().map(|reason| reason.to_string().into())
     }
 }

@@ -1,12 +1,15 @@
 //! Sagas of every kind as operators see them: how each stands, what was done, what failed, and when it is
 //! tried again. Rows say it; at which step one is now, it says itself.
 
+use ::sagas::checkout::Checkout;
+use ::sagas::transfer::Transfer;
 use actors::registry::Registry;
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 use uuid::Uuid;
 
 use crate::context::engine;
 use crate::errors::fault;
+use crate::gathering::gathered;
 use crate::lists::{lacks, views};
 use crate::rows::{
     Compared, DateTimeFilter, Direction, OneOf, Window, filters, row_connection, rows,
@@ -32,8 +35,8 @@ impl SagaKind {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Checkout => ::sagas::checkout::Checkout::TYPE,
-            Self::Transfer => ::sagas::transfer::Transfer::TYPE,
+            Self::Checkout => Checkout::TYPE,
+            Self::Transfer => Transfer::TYPE,
         }
     }
 }
@@ -122,8 +125,7 @@ pub struct SagaNode {
 #[Object(name = "Saga")]
 impl SagaNode {
     async fn kind(&self) -> Result<SagaKind> {
-        let kind = SagaKind::ALL.into_iter().find(|kind| kind.name() == self.row.kind);
-        kind.ok_or_else(|| "a saga of no kind".into())
+        self.kind_of()
     }
 
     /// The UUID within the kind: an id without its prefix.
@@ -169,6 +171,10 @@ impl SagaNode {
     /// Where it stands now, as it says itself: the step that it is at, or its end.
     #[graphql(complexity = 10)]
     async fn at(&self, context: &Context<'_>) -> Result<Option<&'static str>> {
+        match self.kind_of()? {
+            SagaKind::Checkout => gathered::<Checkout>(context, self.id).await,
+            SagaKind::Transfer => gathered::<Transfer>(context, self.id).await,
+        }
         let at = Registry::saga_at(engine(context), self.row.kind, self.id).await;
         at.map_err(|error| fault(&error))
     }
@@ -208,6 +214,11 @@ impl SagaStep<'_> {
 }
 
 impl SagaNode {
+    fn kind_of(&self) -> Result<SagaKind> {
+        let kind = SagaKind::ALL.into_iter().find(|kind| kind.name() == self.row.kind);
+        kind.ok_or_else(|| "a saga of no kind".into())
+    }
+
     fn of(key: Key, row: sagas::Row) -> Self {
         Self { id: key.id, row }
     }

@@ -6,23 +6,23 @@ use super::query::NameFilter;
 use crate::context::{AsOf, Loaded, load, past};
 use crate::errors::{UserError, fault};
 use crate::ids::PublicLocationId;
-use crate::lists::{connection, views};
+use crate::lists::{Asked, Known, Listed, UP_TO_DATE, connection, views};
 use crate::mutation::{Answer, Payload, change, inputs, mutations, payload, request, send};
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
 use crate::scalars::{GivenPosition, Long, TimeZone};
 use crate::texts::Text;
 use application::locations::set_closed;
 use domain::aggregate::Refusal as _;
-use domain::products::location::{self, Command, Location, Refusal};
+use domain::products::location::{self, Command, Details, Location, Refusal};
 use projections::plan::{Filter, Ordering};
-use projections::table::Value;
+use projections::table::{Stored, Value};
 use projections::tables::locations as table;
 
 payload! {
     LocationPayload { location: LocationNode = Location }
 }
 
-connection!(LocationConnection, LocationEdge, LocationNode = Location);
+connection!(LocationConnection, LocationEdge, LocationNode);
 
 /// What kind of place a location is. Nothing rests on it but how people find their way.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,36 +59,73 @@ impl Compared for LocationStatus {
     }
 }
 
-pub struct LocationNode(pub Loaded<Location>);
+pub struct LocationNode(pub Known<Location, table::Row>);
+
+/// What a row says of a location beside what it says of every aggregate: all that there is.
+const HELD: &[&str] = &["name", "kind", "timeZone", "address", "status"];
+
+impl Listed for LocationNode {
+    type Of = Location;
+
+    fn whole(loaded: Loaded<Location>) -> Self {
+        Self(loaded.into())
+    }
+
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        Known::of_row(row, asked, &[UP_TO_DATE, HELD]).map(|(known, _)| Self(known))
+    }
+}
 
 /// A place that keeps stock.
 #[Object(name = "Location")]
 impl LocationNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<Location> {
+    async fn aggregate(&self) -> &Known<Location, table::Row> {
         &self.0
     }
 
     async fn name(&self) -> Option<&str> {
-        self.0.state().details.as_ref().map(|details| details.name.as_str())
+        match &self.0 {
+            Known::Whole(location) => details(location).map(|details| details.name.as_str()),
+            Known::Row(_, _, row) => Some(&row.name),
+        }
     }
 
     async fn kind(&self) -> Option<LocationKind> {
-        self.0.state().details.as_ref().map(|details| details.kind.into())
+        match &self.0 {
+            Known::Whole(location) => details(location).map(|details| details.kind.into()),
+            Known::Row(_, _, row) => Some(row.kind.into()),
+        }
     }
 
     async fn time_zone(&self) -> Option<TimeZone> {
-        self.0.state().details.as_ref().map(|details| TimeZone(details.zone.clone()))
+        let zone = match &self.0 {
+            Known::Whole(location) => &details(location)?.zone,
+            Known::Row(_, _, row) => &row.zone,
+        };
+        Some(TimeZone(zone.clone()))
     }
 
     /// As it stands on a parcel; may have several lines, or none.
     async fn address(&self) -> Option<Text<'_>> {
-        self.0.state().details.as_ref().map(|details| details.address.as_str().into())
+        match &self.0 {
+            Known::Whole(location) => {
+                details(location).map(|details| details.address.as_str().into())
+            }
+            Known::Row(_, _, row) => Some(row.address.as_str().into()),
+        }
     }
 
     async fn status(&self) -> LocationStatus {
-        self.0.state().status.into()
+        match &self.0 {
+            Known::Whole(location) => location.state().status.into(),
+            Known::Row(_, _, row) => row.status.into(),
+        }
     }
+}
+
+fn details(location: &Loaded<Location>) -> Option<&Details> {
+    location.state().details.as_ref()
 }
 
 #[derive(InputObject)]
@@ -231,7 +268,7 @@ impl LocationQuery {
         id: PublicLocationId,
         as_of: Option<AsOf>,
     ) -> Result<Option<LocationNode>> {
-        Ok(load::<Location>(context, id.into(), as_of).await?.map(LocationNode))
+        Ok(load::<Location>(context, id.into(), as_of).await?.map(LocationNode::whole))
     }
 
     /// Locations, by name where nothing else is said.

@@ -4,11 +4,13 @@ use async_graphql::{Context, Enum, InputObject, Object, Result};
 use chrono::DateTime;
 
 use super::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemNode};
+use crate::commerce::OrderNode;
 use crate::context::{AsOf, load, past};
 use crate::errors::coded;
+use crate::gathering::led_to;
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicPriceListId, PublicProductId,
-    PublicVariantId,
+    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
+    PublicProductId, PublicVariantId,
 };
 use crate::lists::{Listed as _, connection, views};
 use crate::rows::{
@@ -16,6 +18,7 @@ use crate::rows::{
     row_connection, rows,
 };
 use crate::scalars::{GivenPosition, Instant, Long};
+use domain::commerce::order::Order;
 use domain::id::{AggregateId, HoldId, VariantId};
 use domain::money::Currency;
 use domain::products::price_list::{PriceList, default_list};
@@ -28,7 +31,7 @@ use projections::tables::products;
 use projections::tables::variants::{self, Variants};
 
 connection!(ProductConnection, ProductEdge, ProductNode);
-connection!(StockItemConnection, StockItemEdge, StockItemNode = StockItem);
+connection!(StockItemConnection, StockItemEdge, StockItemNode);
 
 /// What columns are called here.
 const WORDS: &[(&str, &str)] = &[
@@ -193,7 +196,7 @@ impl ListedVariant {
 
     /// The product as it is now; null, with an error, if it cannot be read.
     async fn product(&self, context: &Context<'_>) -> Result<Option<ProductNode>> {
-        Ok(load::<Product>(context, self.key.id, None).await?.map(ProductNode::whole))
+        Ok(led_to::<Product>(context, self.key.id).await?.map(ProductNode::whole))
     }
 }
 
@@ -241,7 +244,18 @@ impl ListedHold {
 
     /// The stock item as it is now; null, with an error, if it cannot be read.
     async fn stock_item(&self, context: &Context<'_>) -> Result<Option<StockItemNode>> {
-        Ok(load::<StockItem>(context, self.key.id, None).await?.map(StockItemNode))
+        Ok(led_to::<StockItem>(context, self.key.id).await?.map(StockItemNode::whole))
+    }
+
+    /// The order that it is for, if it is of one.
+    async fn order_id(&self) -> Option<PublicOrderId> {
+        self.row.order.map(PublicOrderId::from)
+    }
+
+    /// That order as it is now; null, with an error, if it cannot be read.
+    async fn order(&self, context: &Context<'_>) -> Result<Option<OrderNode>> {
+        let Some(order) = self.row.order else { return Ok(None) };
+        Ok(led_to::<Order>(context, order).await?.map(OrderNode::whole))
     }
 }
 
@@ -389,6 +403,6 @@ impl ProductQueries {
         as_of: Option<AsOf>,
     ) -> Result<Option<StockItemNode>> {
         let id = stock_item_id(variant_id.into(), location_id.into());
-        Ok(load::<StockItem>(context, id, as_of).await?.map(StockItemNode))
+        Ok(load::<StockItem>(context, id, as_of).await?.map(StockItemNode::whole))
     }
 }

@@ -6,6 +6,7 @@ use super::StockItemNode;
 use crate::context::load;
 use crate::errors::UserError;
 use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
+use crate::lists::Listed as _;
 use crate::mutation::{
     Answer, Payload, Target, change, inputs, mutations, payload, position_of, request,
 };
@@ -41,11 +42,11 @@ impl TransferStockPayload {
     }
 
     async fn source(&self, context: &Context<'_>) -> Result<Option<StockItemNode>> {
-        Ok(load::<StockItem>(context, self.source, None).await?.map(StockItemNode))
+        Ok(load::<StockItem>(context, self.source, None).await?.map(StockItemNode::whole))
     }
 
     async fn destination(&self, context: &Context<'_>) -> Result<Option<StockItemNode>> {
-        Ok(load::<StockItem>(context, self.destination, None).await?.map(StockItemNode))
+        Ok(load::<StockItem>(context, self.destination, None).await?.map(StockItemNode::whole))
     }
 
     /// Why nothing was done; empty if it was.

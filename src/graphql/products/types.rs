@@ -6,16 +6,17 @@ use chrono::DateTime;
 
 use super::LocationNode;
 use super::{PriceMode, TotalsNode};
-use crate::context::{Arguments, Loaded, Viewed, arguments_of, load, take_values, wanted};
+use crate::context::{Arguments, Loaded, Viewed, arguments_of, take_values, wanted};
 use crate::cursors::Cursors;
+use crate::gathering::led_to;
 use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
     PublicProductId, PublicTransferId, PublicVariantId,
 };
-use crate::lists::{Known, Listed};
+use crate::lists::{Asked, Known, Listed, UP_TO_DATE};
 use crate::scalars::{Instant, Long, MoneyOutput};
 use crate::texts::Text;
-use domain::id::{AggregateId, HoldId, PriceListId, VariantId};
+use domain::id::{AggregateId, HoldId, LocationId, PriceListId, VariantId};
 use domain::money::Rate;
 use domain::products::location::Location;
 use domain::products::price_list::{PriceList, default_list};
@@ -24,6 +25,7 @@ use domain::products::stock_item::{self, Short, ShortagePage, Shortages, StockIt
 use domain::tax::UnitPrice;
 use projections::table::{Key, Stored, Value};
 use projections::tables::products::Row;
+use projections::tables::stock;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "product::Status")]
@@ -46,8 +48,8 @@ impl Listed for ProductNode {
         Self(loaded.into())
     }
 
-    fn of_row(row: &Stored, fields: &[&str]) -> Option<Self> {
-        Known::of_row(row, fields, HELD).map(|(known, _)| Self(known))
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        Known::of_row(row, asked, &[UP_TO_DATE, HELD]).map(|(known, _)| Self(known))
     }
 }
 
@@ -224,85 +226,146 @@ const SHORTAGES_LISTED: i32 = 20;
 /// The list that its cursors are bound to, which name the stock item themselves.
 const SHORTAGES: &str = "shortages";
 
-pub struct StockItemNode(pub Loaded<StockItem>);
+pub struct StockItemNode(pub Known<StockItem, stock::Row>);
+
+/// What a row says of stock beside what it says of every aggregate: until the next hold expires.
+const HELD_OF_STOCK: &[&str] = &[
+    "variantId",
+    "locationId",
+    "location",
+    "onHand",
+    "held",
+    "committed",
+    "backordered",
+    "backorderLimit",
+    "customerLimit",
+    "lowStockThreshold",
+    "isLow",
+    "available",
+    "availableNow",
+    "shortage",
+    "holdCount",
+];
+
+impl Listed for StockItemNode {
+    type Of = StockItem;
+
+    fn whole(loaded: Loaded<StockItem>) -> Self {
+        Self(loaded.into())
+    }
+
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        let held = [UP_TO_DATE, HELD_OF_STOCK];
+        let (known, row) = Known::<StockItem, stock::Row>::of_row(row, asked, &held)?;
+        row.holds_at(asked.now.timestamp()).then_some(Self(known))
+    }
+}
+
+impl StockItemNode {
+    /// A number, from whichever there is.
+    fn number(
+        &self,
+        whole: impl Fn(&stock_item::Summary) -> i64,
+        row: impl Fn(&stock::Row) -> i64,
+    ) -> Long {
+        Long(match &self.0 {
+            Known::Whole(stock) => whole(stock.state()),
+            Known::Row(_, _, of) => row(of),
+        })
+    }
+
+    fn identity(&self) -> Option<(VariantId, LocationId)> {
+        match &self.0 {
+            Known::Whole(stock) => stock.state().identity,
+            Known::Row(_, _, row) => Some((row.variant, row.location)),
+        }
+    }
+}
 
 /// The stock of one variant at one location. Held + committed + backordered ≤ on hand + backorder
 /// limit, unless less was counted than was promised: see `shortage`.
 #[Object(name = "StockItem")]
 impl StockItemNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<StockItem> {
+    async fn aggregate(&self) -> &Known<StockItem, stock::Row> {
         &self.0
     }
 
     async fn variant_id(&self) -> Option<PublicVariantId> {
-        self.0.state().identity.map(|(variant, _)| variant.into())
+        self.identity().map(|(variant, _)| variant.into())
     }
 
     async fn location_id(&self) -> Option<PublicLocationId> {
-        self.0.state().identity.map(|(_, location)| location.into())
+        self.identity().map(|(_, location)| location.into())
     }
 
     /// Where it is kept; null where nobody gave that place a name.
     async fn location(&self, context: &Context<'_>) -> Result<Option<LocationNode>> {
-        let Some((_, location)) = self.0.state().identity else { return Ok(None) };
-        let location = load::<Location>(context, AggregateId(location.0), None).await?;
-        Ok(location.map(LocationNode))
+        let Some((_, location)) = self.identity() else { return Ok(None) };
+        let location = led_to::<Location>(context, AggregateId(location.0)).await?;
+        Ok(location.map(LocationNode::whole))
     }
 
     /// The units on the shelf.
     async fn on_hand(&self) -> Long {
-        Long(self.0.state().on_hand)
+        self.number(|stock| stock.on_hand, |row| row.on_hand)
     }
 
     /// The units in holds that have not expired.
     async fn held(&self) -> Long {
-        Long(self.0.state().held)
+        self.number(|stock| stock.held, |row| row.held)
     }
 
     async fn committed(&self) -> Long {
-        Long(self.0.state().committed)
+        self.number(|stock| stock.committed, |row| row.committed)
     }
 
     async fn backordered(&self) -> Long {
-        Long(self.0.state().backordered)
+        self.number(|stock| stock.backordered, |row| row.backordered)
     }
 
     /// How many more units may be claimed than are on hand.
     async fn backorder_limit(&self) -> Long {
-        Long(self.0.state().backorder_limit)
+        self.number(|stock| stock.backorder_limit, |row| row.backorder_limit)
     }
 
     /// How many units one customer may hold, not counting what is committed: 100 unless it was set. An
     /// order takes no more of it.
     async fn customer_limit(&self) -> Long {
-        Long(self.0.state().customer_limit)
+        self.number(|stock| stock.customer_limit, |row| row.customer_limit)
     }
 
     /// At how many units that may leave the shelf it is low; null: it never is.
     async fn low_stock_threshold(&self) -> Option<Long> {
-        self.0.state().low_stock_threshold.map(Long)
+        let threshold = match &self.0 {
+            Known::Whole(stock) => stock.state().low_stock_threshold,
+            Known::Row(_, _, row) => row.low_stock_threshold,
+        };
+        threshold.map(Long)
     }
 
     /// Whether `availableNow` is `lowStockThreshold` or less.
     async fn is_low(&self) -> bool {
-        self.0.state().is_low
+        match &self.0 {
+            Known::Whole(stock) => stock.state().is_low,
+            Known::Row(_, _, row) => row.is_low,
+        }
     }
 
     /// The units that may be claimed now, the backorder limit included.
     async fn available(&self) -> Long {
-        Long(self.0.state().available)
+        self.number(|stock| stock.available, |row| row.available().max(0))
     }
 
     /// The units that may leave the shelf now.
     async fn available_now(&self) -> Long {
-        Long(self.0.state().available_now)
+        self.number(|stock| stock.available_now, |row| row.available_now().max(0))
     }
 
     /// The units that were committed and are not there any more; 0 but where less was counted than was
     /// promised. A receipt cures it.
     async fn shortage(&self) -> Long {
-        Long(self.0.state().shortage)
+        self.number(|stock| stock.shortage, |row| row.shortage)
     }
 
     /// What was committed and cannot be served, at most `first` of it: the shelf serves the oldest
@@ -314,24 +377,24 @@ impl StockItemNode {
         #[graphql(default = 20)] first: i32,
         after: Option<String>,
     ) -> Result<ShortageConnection<'_>> {
-        let (item, cursors) = (self.0.id, Cursors::of(context, SHORTAGES));
+        let (item, cursors) = (self.0.id(), Cursors::of(context, SHORTAGES));
         let after = after.map(|after| cursors.read_number(&after)).transpose()?;
         if after.is_some_and(|(_, key)| key.id != item) {
             return Err(Cursors::refused());
         }
         let asked = Shortages { first: count(first), after: after.map(|(place, _)| place) };
-        let mut pages = self.0.state().shortages.iter();
+        let mut pages = self.0.loaded().state().shortages.iter();
         let page = pages.find(|page| page.asked == asked).ok_or_else(Cursors::refused)?;
         Ok(ShortageConnection { page, item, cursors })
     }
 
     async fn hold_count(&self) -> Long {
-        Long(self.0.state().hold_count as i64)
+        self.number(|stock| stock.hold_count as i64, |row| row.holds)
     }
 
     /// A hold that has not ended.
     async fn hold(&self, id: PublicHoldId) -> Option<HoldNode> {
-        let hold = self.0.state().holds.get(&HoldId::from(id))?;
+        let hold = self.0.loaded().state().holds.get(&HoldId::from(id))?;
         Some(HoldNode::new(id, hold))
     }
 
@@ -341,7 +404,7 @@ impl StockItemNode {
         &self,
         #[graphql(default = 20)] first: i32,
     ) -> Vec<OutgoingTransferNode> {
-        let outgoing = self.0.state().outgoing.iter().take(count(first));
+        let outgoing = self.0.loaded().state().outgoing.iter().take(count(first));
         let node = |(id, transfer): &(domain::id::TransferId, stock_item::OutgoingTransfer)| {
             OutgoingTransferNode {
                 id: (*id).into(),

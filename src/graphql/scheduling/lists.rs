@@ -11,12 +11,11 @@ use crate::rows::{
 };
 use crate::scalars::{GivenPosition, Instant, TimeZone, micros};
 use domain::scheduling::agenda::EventId;
-use domain::scheduling::calendar::Calendar;
 use projections::plan::{Filter, Ordering};
 use projections::table::{Key, Value};
 use projections::tables::events::{self, ENDLESS, Events};
 
-connection!(CalendarConnection, CalendarEdge, CalendarNode = Calendar);
+connection!(CalendarConnection, CalendarEdge, CalendarNode);
 
 /// The beginning of a name, or all of it; whatever its case.
 #[derive(InputObject, Clone)]

@@ -8,6 +8,7 @@ use super::types::{FreeBusyNode, OccurrenceEdge, OccurrenceNode, OccurrencesNode
 use crate::context::{AsOf, ask, load, past, position_of, take_values};
 use crate::errors::coded;
 use crate::ids::PublicCalendarId;
+use crate::lists::Listed as _;
 use crate::scalars::{Instant, TimeZone};
 use domain::aggregate::Refusal;
 use domain::scheduling::calendar::{self, Calendar, WhatTakesPlace, WhenFree};
@@ -30,7 +31,7 @@ impl CalendarQuery {
         id: PublicCalendarId,
         as_of: Option<AsOf>,
     ) -> Result<Option<CalendarNode>> {
-        Ok(load::<Calendar>(context, id.into(), as_of).await?.map(CalendarNode))
+        Ok(load::<Calendar>(context, id.into(), as_of).await?.map(CalendarNode::whole))
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]

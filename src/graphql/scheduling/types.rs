@@ -5,12 +5,15 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use crate::context::{Loaded, Viewed, wanted};
 use crate::ids::PublicEventId;
+use crate::lists::{Asked, Known, Listed};
 use crate::positions::PositionToken;
 use crate::scalars::{Date, Duration, Instant, LocalDateTime, Long, TimeZone};
-use domain::scheduling::calendar::{Availability, Calendar, ListedOccurrence, Overview};
+use domain::scheduling::calendar::{Availability, Calendar, Details, ListedOccurrence, Overview};
 use domain::scheduling::free_busy::Interval;
 use domain::scheduling::local_time::Length;
 use domain::scheduling::opening_hours::Span;
+use projections::table::Stored;
+use projections::tables::calendars;
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "domain::scheduling::opening_hours::Weekday")]
@@ -40,26 +43,50 @@ pub enum AvailabilityKind {
     Unlimited,
 }
 
-pub struct CalendarNode(pub Loaded<Calendar>);
+pub struct CalendarNode(pub Known<Calendar, calendars::Row>);
+
+/// What a row says of a calendar: how it was made. What is booked changes its version and not its row.
+const HELD: &[&str] = &["name", "timeZone", "availability", "capacity", "withinOpeningHours"];
+
+impl Listed for CalendarNode {
+    type Of = Calendar;
+
+    fn whole(loaded: Loaded<Calendar>) -> Self {
+        Self(loaded.into())
+    }
+
+    fn of_row(row: &Stored, asked: &Asked<'_>) -> Option<Self> {
+        Known::of_row(row, asked, &[HELD]).map(|(known, _)| Self(known))
+    }
+}
+
+impl CalendarNode {
+    fn details(&self) -> Option<&Details> {
+        match &self.0 {
+            Known::Whole(calendar) => calendar.state().details.as_ref(),
+            Known::Row(_, _, row) => Some(&row.details),
+        }
+    }
+}
 
 /// The time of one resource, room or person.
 #[Object(name = "Calendar")]
 impl CalendarNode {
     #[graphql(flatten)]
-    async fn aggregate(&self) -> &Loaded<Calendar> {
+    async fn aggregate(&self) -> &Known<Calendar, calendars::Row> {
         &self.0
     }
 
     async fn name(&self) -> Option<&str> {
-        self.0.state().details.as_ref().map(|details| details.name.as_str())
+        self.details().map(|details| details.name.as_str())
     }
 
     async fn time_zone(&self) -> Option<TimeZone> {
-        self.0.state().details.as_ref().map(|details| TimeZone(details.zone.clone()))
+        self.details().map(|details| TimeZone(details.zone.clone()))
     }
 
     async fn availability(&self) -> Option<AvailabilityKind> {
-        let details = self.0.state().details.as_ref()?;
+        let details = self.details()?;
         Some(match details.availability {
             Availability::Exclusive {} => AvailabilityKind::Exclusive,
             Availability::Capacity { .. } => AvailabilityKind::Capacity,
@@ -69,18 +96,18 @@ impl CalendarNode {
 
     /// How many bookings may hold at once; null for no limit.
     async fn capacity(&self) -> Option<u32> {
-        capacity(self.0.state().details.as_ref()?.availability)
+        capacity(self.details()?.availability)
     }
 
     /// Whether bookings outside the opening hours are refused.
     async fn within_opening_hours(&self) -> Option<bool> {
-        self.0.state().details.as_ref().map(|details| details.within_opening_hours)
+        self.details().map(|details| details.within_opening_hours)
     }
 
     /// The hours of the week; a day that is not named is closed.
     #[graphql(complexity = "7 * child_complexity + 1")]
     async fn opening_hours(&self) -> Vec<DayHoursNode> {
-        let days = self.0.state().opening_hours.weekly.iter();
+        let days = self.0.loaded().state().opening_hours.weekly.iter();
         let day = |day: &domain::scheduling::opening_hours::DayHours| DayHoursNode {
             weekday: day.weekday.into(),
             spans: spans(&day.spans),
@@ -95,7 +122,7 @@ impl CalendarNode {
         from: Option<Date>,
         #[graphql(default = 20)] first: i32,
     ) -> Vec<ExceptionNode> {
-        let exceptions = &self.0.state().opening_hours.exceptions;
+        let exceptions = &self.0.loaded().state().opening_hours.exceptions;
         let from = from.map_or(jiff::civil::Date::MIN, |date| date.0);
         let listed = exceptions.range(from..).take(usize::try_from(first).unwrap_or(0));
         listed
@@ -104,12 +131,12 @@ impl CalendarNode {
     }
 
     async fn event_count(&self) -> Long {
-        Long(self.0.state().event_count as i64)
+        Long(self.0.loaded().state().event_count as i64)
     }
 
     /// One event or series.
     async fn event(&self, id: PublicEventId) -> Option<EventNode> {
-        let event = self.0.state().events.get(&id.into())?;
+        let event = self.0.loaded().state().events.get(&id.into())?;
         Some(EventNode {
             id,
             title: event.title.clone(),

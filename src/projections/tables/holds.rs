@@ -7,7 +7,7 @@ use crate::table::{
 };
 use crate::{Fact, Place};
 use domain::aggregate::Aggregate;
-use domain::id::{CustomerId, HoldId};
+use domain::id::{AggregateId, CustomerId, HoldId};
 use domain::products::stock_item::{Event, Phase, StockItem};
 
 /// See the module.
@@ -22,11 +22,13 @@ pub struct Row {
     /// Microseconds since 1970 UTC, like the other time. One that is promised expires no more.
     pub expires_us: i64,
     pub held_us: i64,
+    /// The order that it is for, if it is of one.
+    pub order: Option<AggregateId>,
 }
 
 static SHAPE: Shape = Shape {
     name: "holds",
-    schema: 1,
+    schema: 2,
     parts: true,
     columns: &[
         Column::new("customer", Kind::Id),
@@ -34,6 +36,7 @@ static SHAPE: Shape = Shape {
         Column::new("phase", Kind::Int),
         Column::new("expires_us", Kind::Int),
         Column::new("held_us", Kind::Int),
+        Column::nullable("order", Kind::Id),
     ],
     indexes: &[
         Index { name: "phase", columns: &["phase", "expires_us"] },
@@ -58,6 +61,7 @@ impl table::Row for Row {
             phase_value(self.phase),
             self.expires_us.into(),
             self.held_us.into(),
+            self.order.into(),
         ]
     }
 
@@ -69,6 +73,7 @@ impl table::Row for Row {
             phase: values.one_of(&PHASES)?,
             expires_us: values.int()?,
             held_us: values.int()?,
+            order: values.maybe_id()?.map(AggregateId),
         })
     }
 }
@@ -101,7 +106,7 @@ impl Table for Holds {
         let Some(hold) = hold_of(event) else { return };
         let key = Key::part(place.aggregate_id, hold);
         match event {
-            Event::StockHeld { customer, quantity, expires_at, .. } => rows.put(
+            Event::StockHeld { customer, quantity, expires_at, order, .. } => rows.put(
                 key,
                 Row {
                     customer: *customer,
@@ -109,6 +114,7 @@ impl Table for Holds {
                     phase: Phase::Held,
                     expires_us: expires_at.timestamp_micros(),
                     held_us: place.recorded_us,
+                    order: *order,
                 },
             ),
             Event::HoldExtended { expires_at, .. } => {

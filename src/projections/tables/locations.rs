@@ -1,12 +1,15 @@
-//! The locations: by name, newest first, of a kind, of a status. A row each; what else there is to know
-//! of one, it says itself.
+//! The locations: by name, newest first, of a kind, of a status. A row each, with all
+//! that there is to know of one.
 
 use crate::table::{
     self, Column, Index, Key, Kind as Of, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
 use crate::{Fact, Place};
 use domain::aggregate::Aggregate;
-use domain::products::location::{Event, Kind, Location, NAME_CHARACTERS_MAX, Status};
+use domain::products::location::{
+    ADDRESS_CHARACTERS_MAX, Details, Event, Kind, Location, NAME_CHARACTERS_MAX, Status,
+};
+use domain::scheduling::zone::Zone;
 
 /// See the module.
 pub struct Locations;
@@ -14,9 +17,10 @@ pub struct Locations;
 /// What a list shows of a location.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// In lower case.
     pub name: String,
     pub kind: Kind,
+    pub zone: Zone,
+    pub address: String,
     pub status: Status,
     /// Microseconds since 1970 UTC, like the other time.
     pub created_us: i64,
@@ -24,15 +28,21 @@ pub struct Row {
 }
 
 /// A character has four bytes at most; one in lower case is at most three characters.
-const NAME_BYTES_MAX: u16 = NAME_CHARACTERS_MAX as u16 * 4 * 3;
+const TITLE_BYTES_MAX: u16 = NAME_CHARACTERS_MAX as u16 * 4;
+const NAME_BYTES_MAX: u16 = TITLE_BYTES_MAX * 3;
+const ADDRESS_BYTES_MAX: u16 = ADDRESS_CHARACTERS_MAX as u16 * 4;
 
 static SHAPE: Shape = Shape {
     name: "locations",
-    schema: 1,
+    schema: 2,
     parts: false,
     columns: &[
+        // In lower case: by this it is found and ordered.
         Column::new("name", Of::Text(NAME_BYTES_MAX)),
+        Column::new("title", Of::Text(TITLE_BYTES_MAX)),
         Column::new("kind", Of::Int),
+        Column::new("zone", Of::Text(64)),
+        Column::new("address", Of::Text(ADDRESS_BYTES_MAX)),
         Column::new("status", Of::Int),
         Column::new("created_us", Of::Int),
         Column::new("changed_us", Of::Int),
@@ -68,8 +78,11 @@ pub fn status_value(status: Status) -> Value {
 impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
+            Value::Text(self.name.to_lowercase()),
             self.name.as_str().into(),
             kind_value(self.kind),
+            self.zone.name().into(),
+            self.address.as_str().into(),
             status_value(self.status),
             self.created_us.into(),
             self.changed_us.into(),
@@ -78,9 +91,12 @@ impl table::Row for Row {
 
     fn read(values: &[Value]) -> Option<Self> {
         let mut values = Values::of(values);
+        let _lower = values.text()?;
         Some(Self {
             name: values.text()?.to_owned(),
             kind: values.one_of(&KINDS)?,
+            zone: values.text()?.parse().ok()?,
+            address: values.text()?.to_owned(),
             status: values.one_of(&STATUSES)?,
             created_us: values.int()?,
             changed_us: values.int()?,
@@ -108,9 +124,12 @@ impl Table for Locations {
         let Fact::Location(event) = fact else { return };
         let (key, now) = (Key::of(place.aggregate_id), place.recorded_us);
         if let Event::LocationCreated { details } = event {
+            let Details { name, kind, zone, address } = details.clone();
             let row = Row {
-                name: details.name.to_lowercase(),
-                kind: details.kind,
+                name,
+                kind,
+                zone,
+                address,
                 status: Status::Active,
                 created_us: now,
                 changed_us: now,
@@ -122,8 +141,8 @@ impl Table for Locations {
             match event {
                 Event::LocationCreated { .. } => {}
                 Event::LocationRevised { details } => {
-                    row.name = details.name.to_lowercase();
-                    row.kind = details.kind;
+                    let Details { name, kind, zone, address } = details.clone();
+                    (row.name, row.kind, row.zone, row.address) = (name, kind, zone, address);
                 }
                 Event::LocationClosed {} => row.status = Status::Closed,
                 Event::LocationReopened {} => row.status = Status::Active,

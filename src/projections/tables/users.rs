@@ -7,7 +7,7 @@ use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
 use crate::{Fact, Place};
-use domain::access::user::{Event, Status, User};
+use domain::access::user::{Event, LOCALE_BYTES_MAX, Status, User};
 use domain::aggregate::Aggregate;
 use domain::sealed::BlindIndex;
 
@@ -20,6 +20,8 @@ pub struct Row {
     /// The last one, where the account is closed.
     pub email: BlindIndex,
     pub status: Status,
+    /// A language tag.
+    pub locale: String,
     /// Microseconds since 1970 UTC, like the other time.
     pub registered_us: i64,
     pub changed_us: i64,
@@ -27,11 +29,12 @@ pub struct Row {
 
 static SHAPE: Shape = Shape {
     name: "users",
-    schema: 1,
+    schema: 2,
     parts: false,
     columns: &[
         Column::new("email", Kind::Id),
         Column::new("status", Kind::Int),
+        Column::new("locale", Kind::Text(LOCALE_BYTES_MAX as u16)),
         Column::new("registered_us", Kind::Int),
         Column::new("changed_us", Kind::Int),
     ],
@@ -56,6 +59,7 @@ impl table::Row for Row {
         vec![
             Uuid::from_bytes(*self.email.as_bytes()).into(),
             status_value(self.status),
+            self.locale.as_str().into(),
             self.registered_us.into(),
             self.changed_us.into(),
         ]
@@ -66,6 +70,7 @@ impl table::Row for Row {
         Some(Self {
             email: BlindIndex::from_bytes(values.id()?.into_bytes()),
             status: values.one_of(&STATUSES)?,
+            locale: values.text()?.to_owned(),
             registered_us: values.int()?,
             changed_us: values.int()?,
         })
@@ -91,10 +96,11 @@ impl Table for Users {
     fn apply(place: Place, fact: &Fact, rows: &mut Rows<Row>) {
         let Fact::User(event) = fact else { return };
         let (key, now) = (Key::of(place.aggregate_id), place.recorded_us);
-        if let Event::UserRegistered { email, .. } = event {
+        if let Event::UserRegistered { email, locale, .. } = event {
             let row = Row {
                 email: email.index,
                 status: Status::Active,
+                locale: locale.clone(),
                 registered_us: now,
                 changed_us: now,
             };
@@ -104,11 +110,11 @@ impl Table for Users {
             row.changed_us = now;
             match event {
                 Event::EmailChanged { email, .. } => row.email = email.index,
+                Event::ProfileChanged { locale, .. } => row.locale.clone_from(locale),
                 Event::UserSuspended { .. } => row.status = Status::Suspended,
                 Event::UserReinstated {} => row.status = Status::Active,
                 Event::UserClosed { .. } => row.status = Status::Closed,
                 Event::UserRegistered { .. }
-                | Event::ProfileChanged { .. }
                 | Event::ReservationFenced { .. }
                 | Event::RoleAssigned { .. }
                 | Event::RoleRevoked { .. } => {}

@@ -127,7 +127,13 @@ pub struct Totals {
     pub committed: i64,
     pub backordered: i64,
     pub backorder_limit: i64,
+    pub customer_limit: i64,
     pub low_stock_threshold: Option<i64>,
+    /// Committed, and not there.
+    pub shortage: i64,
+    pub hold_count: usize,
+    /// When the next hold expires, in Unix seconds: until then the sums are what is so now, too.
+    pub next_expiry: Option<i64>,
 }
 
 impl Totals {
@@ -153,7 +159,11 @@ impl Question<StockItem> for Sums {
             committed: state.committed,
             backordered: state.backordered,
             backorder_limit: state.backorder_limit,
+            customer_limit: state.customer_limit,
             low_stock_threshold: state.low_stock_threshold,
+            shortage: state.shortage(),
+            hold_count: state.holds.len(),
+            next_expiry: state.next_expiry().map(|at| at.timestamp()),
         }
     }
 }
