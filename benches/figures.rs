@@ -32,6 +32,8 @@ mod history;
 mod http;
 #[path = "figures/limits.rs"]
 mod limits;
+#[path = "figures/lists.rs"]
+mod lists;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/memory.rs"]
@@ -119,6 +121,9 @@ async fn run(settings: &Settings) -> bool {
         }
         if settings.wants(Part::Rows) {
             rows::measure(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Lists) {
+            lists::measure(settings, &places, kind, &mut samples).await;
         }
         if settings.wants(Part::Memory) {
             memory::measure(settings, &places, kind, &mut samples).await;

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::place::Place;
 use crate::settings::Settings;
-use crate::{activation, baseline, memory};
+use crate::{activation, baseline, lists, memory};
 
 /// What a child does.
 #[derive(Clone, Copy)]
@@ -15,6 +15,7 @@ pub enum Child {
     Live,
     Bound,
     Crash,
+    Orders,
 }
 
 impl Child {
@@ -23,6 +24,7 @@ impl Child {
             Self::Live => "live",
             Self::Bound => "bound",
             Self::Crash => "crash",
+            Self::Orders => "orders",
         }
     }
 }
@@ -51,6 +53,7 @@ pub async fn run(name: &str, settings: &Settings) -> bool {
         "live" => memory::live(&place, settings).await,
         "bound" => memory::bound(&place, settings).await,
         "crash" => activation::sell_and_crash(&place).await,
+        "orders" => lists::orders(&place, settings).await,
         "baseline" => {
             baseline::serve(&place, settings.connections).await;
             return false;

@@ -20,6 +20,7 @@ use crate::limits::{
     EVENTS_IN_ONE_ROW, ONE_ROW, ONE_ROW_ADAPTER, ROW_LOCKING, ROWS_ADAPTER, ROWS_ALL_CONNECTIONS,
     ROWS_ONE_CONNECTION,
 };
+use crate::lists;
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::place::Kind;
@@ -183,6 +184,11 @@ const FIGURES: &[Figure] = &[
     plain(rows::FIRST, Of(rows::FIRST), "ms"),
     held(rows::FAR, Of(rows::FAR), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
     held(rows::FILTERED, Of(rows::FILTERED), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
+    held(rows::SCREEN, Of(rows::SCREEN), "ms", None, AtMost(20.0)),
+    plain(lists::MADE, Of(lists::MADE), "orders/s"),
+    held(lists::GROWTH, Of(lists::GROWTH), "bytes", None, AtMost(16.0)),
+    plain(lists::BYTES, Of(lists::BYTES), "bytes"),
+    plain(lists::REBUILT, Of(lists::REBUILT), "rows/s"),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),

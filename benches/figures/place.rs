@@ -257,6 +257,32 @@ impl Place {
         self.numbers(&sql).await[0]
     }
 
+    /// What is stored in all tables with their indexes: of the log, of its shortcuts and of the lists.
+    pub async fn bytes_of_all(&self) -> f64 {
+        if let Some(directory) = self.directory() {
+            let files = std::fs::read_dir(directory).expect("the directory can be read");
+            let lengths = files.filter_map(|file| file.ok()?.metadata().ok());
+            return lengths.filter(|of| of.is_file()).map(|of| of.len() as f64).sum();
+        }
+        // What a server knows of its tables it counts now and then, or when it is told to.
+        let names = "SELECT GROUP_CONCAT(table_name) FROM information_schema.tables \
+                     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
+        let names = self.text(names).await;
+        self.text(&format!("ANALYZE TABLE {names}")).await;
+        let sql = "SELECT CAST(SUM(data_length + index_length) AS DOUBLE) \
+                   FROM information_schema.tables WHERE table_schema = DATABASE()";
+        self.numbers(sql).await[0]
+    }
+
+    /// The first text in the rows that a statement to a server gives.
+    async fn text(&self, sql: &str) -> String {
+        let url = self.url().expect("on a server");
+        let server = MySqlConnectOptions::from_str(&url).expect("the URL was made here");
+        let mut connection = server.connect().await.expect("the server answers");
+        let rows = connection.fetch_all(AssertSqlSafe(sql.to_owned())).await.expect("rows");
+        rows[0].get_unchecked::<String, _>(0)
+    }
+
     /// The same database where the program itself has it.
     pub fn for_program(&self) -> Self {
         match self {

@@ -26,6 +26,7 @@ pub enum Part {
     Side,
     Search,
     Rows,
+    Lists,
 }
 
 /// Measures what one node does against the limits of the machine.
@@ -124,6 +125,11 @@ impl Settings {
     /// Orders that lists are made of.
     pub fn listed_rows(&self) -> u64 {
         if self.quick { 50_000 } else { 1_000_000 }
+    }
+
+    /// Orders that are made by commands, to be listed and filled anew.
+    pub fn made_orders(&self) -> u64 {
+        if self.quick { 2_000 } else { 200_000 }
     }
 
     /// Events that a replay reads: about 100 MiB, so that the log is hot in a server of 256.
