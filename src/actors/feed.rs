@@ -233,11 +233,6 @@ impl Feed {
         self.recent.lock().bytes
     }
 
-    /// Has all who follow look again: one of them has work that it had done already.
-    pub fn ring(&self) {
-        self.notifier.send_replace(());
-    }
-
     /// Rings at each commit.
     pub fn notifier(&self) -> watch::Receiver<()> {
         self.notifier.subscribe()
