@@ -133,9 +133,7 @@ fn distance(one: &[char], other: &[char]) -> usize {
     for (row, cells) in rows.iter_mut().enumerate() {
         cells[0] = row;
     }
-    for column in 0..=other.len() {
-        rows[0][column] = column;
-    }
+    rows[0] = (0..=other.len()).collect();
     for row in 1..=one.len() {
         for column in 1..=other.len() {
             let differs = usize::from(one[row - 1] != other[column - 1]);

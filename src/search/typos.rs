@@ -28,12 +28,10 @@ pub struct Near {
 
 /// How far from a word others may be that are taken for it.
 pub fn far(word: &[char]) -> usize {
-    match word.len() {
-        ..ONE_OFF_FROM_CHARACTERS => 0,
-        _ if word.iter().any(|letter| letter.is_numeric()) => 0,
-        ..TWO_OFF_FROM_CHARACTERS => 1,
-        _ => 2,
+    if word.len() < ONE_OFF_FROM_CHARACTERS || word.iter().any(|letter| letter.is_numeric()) {
+        return 0;
     }
+    if word.len() < TWO_OFF_FROM_CHARACTERS { 1 } else { 2 }
 }
 
 /// The words of these fields that are near one. Numbers have none: the next one is another number.
