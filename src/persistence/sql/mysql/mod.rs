@@ -112,9 +112,10 @@ impl Database {
     }
 }
 
-/// One at a time makes the tables of a database. The server ends that with the connection.
-const ALONE: &str = "SELECT GET_LOCK(CONCAT('emporium ', MD5(DATABASE())), 10)";
-const LET_OTHERS: &str = "DO RELEASE_LOCK(CONCAT('emporium ', MD5(DATABASE())))";
+/// One at a time makes the tables of a database. The server ends that with the connection. Names of locks have
+/// 64 characters at most, and MySQL knows no MD5 any more.
+const ALONE: &str = "SELECT GET_LOCK(CONCAT('emporium ', LEFT(SHA2(DATABASE(), 256), 48)), 10)";
+const LET_OTHERS: &str = "DO RELEASE_LOCK(CONCAT('emporium ', LEFT(SHA2(DATABASE(), 256), 48)))";
 
 /// Waits until this connection is the one that makes tables.
 async fn alone(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
