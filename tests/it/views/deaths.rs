@@ -1,7 +1,7 @@
 //! A node that dies at each point of a turn, in the middle of a rebuild and at its swap, and one that begins
 //! again from rows of any age: every table is what the log says, which a rebuild would make of it too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
@@ -161,7 +161,7 @@ fn who_dies_in_a_rebuild_or_at_its_swap_leaves_what_the_log_says() {
 }
 
 /// A file of read tables as it is now, with its positions.
-async fn copied(from: &PathBuf, to: &PathBuf) {
+async fn copied(from: &PathBuf, to: &Path) {
     let mut file = opened(from).await;
     let sql = format!("VACUUM INTO '{}'", to.display());
     file.execute(AssertSqlSafe(sql)).await.expect("it is copied");
