@@ -119,7 +119,8 @@ fn commands() -> [Command; 2] {
         name: "Teapot".to_owned(),
         price: UnitPrice { amount, mode: PriceMode::Net, tax_rate: Rate::ZERO },
     };
-    [Command::Draft { buyer, currency, price_list, lines }, Command::AddLine(line)]
+    let owner = buyer.owner();
+    [Command::Draft { buyer, owner, currency, price_list, lines }, Command::AddLine(line)]
 }
 
 /// How long it takes until the table of orders answers from rows that were all read from the logs.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use emporium::domain::access::owner::Owner;
 use emporium::domain::commerce::order::Status;
 use emporium::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money};
@@ -73,7 +74,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     let newest = Ordering { column: "drafted_us", descending: true };
     let all = Filter::EVERYTHING;
     let one = Filter::All(vec![
-        Filter::OneOf("buyer", vec![Value::Id(buyer(1))]),
+        Filter::OneOf("owner", vec![Value::Id(buyer(1))]),
         Filter::OneOf("status", vec![status_value(Status::Confirmed)]),
     ]);
     let far = count - (10_000 * PAGE).min(count / 2);
@@ -199,6 +200,7 @@ fn order(number: u64, status: Status) -> Row {
     let currency = Currency::from_code("EUR").expect("a currency");
     Row {
         buyer: CustomerId(buyer(number)),
+        owner: Owner::User { id: AggregateId(buyer(number)) },
         is_guest: false,
         currency,
         status,

@@ -19,6 +19,12 @@ impl Engine {
         self.in_time(self.services.vault.persons.of(person)).await
     }
 
+    /// Destroys a person's key: what is sealed under it is never read again. Another node that has it opened
+    /// forgets it within a minute.
+    pub async fn destroy_person_key(&self, person: PersonId) -> Result<(), Fault> {
+        self.in_time(self.services.vault.persons.destroy(person)).await
+    }
+
     /// Seals a text that is compared among all persons.
     pub async fn seal_indexed<T: Indexed>(
         &self,

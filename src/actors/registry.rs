@@ -19,7 +19,7 @@ use super::search::{Indexer, Searches};
 use super::service::Service;
 use super::standing::Standings;
 use super::table::{
-    EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
+    AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
 };
 use super::view::{View, ViewRef};
 use super::watching::{Watched, Watcher};
@@ -33,6 +33,7 @@ use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
 use projections::table::{Picture, Table};
+use projections::tables::audit::Audit;
 use projections::tables::calendars::Calendars;
 use projections::tables::events::Events;
 use projections::tables::holds::Holds;
@@ -75,6 +76,7 @@ macro_rules! registry {
     (
         tables { $($rows:ident: $table:ty,)+ }
         pictures { $($pictured:ident: $picture:ty,)+ }
+        audits { $($audited:ident: $audit:ty,)+ }
         views { $($view:ident: $projection:ty,)+ }
         reactions { $($reaction:ident: $rules:ty,)+ }
         sagas { $($open:ident: $saga:ty, at once $drivers_max:expr;)+ }
@@ -84,6 +86,7 @@ macro_rules! registry {
         pub struct Views {
             $(pub $rows: TableRef<$table>,)+
             $(pub $pictured: TableRef<$picture>,)+
+            $(pub $audited: TableRef<$audit>,)+
             $(pub $view: ViewRef<$projection>,)+
             $(pub $open: ViewRef<OpenSagas<$saga>>,)+
         }
@@ -101,6 +104,7 @@ macro_rules! registry {
                 vec![
                     $(table(parts, &self.views.$rows),)+
                     $(picture(parts, &self.views.$pictured),)+
+                    $(audit(parts, &self.views.$audited),)+
                     $(view(parts, &self.views.$view),)+
                     $(view(parts, &self.views.$open),)+
                     $(follower(parts, &self.reactions.$reaction, |parts| {
@@ -118,6 +122,7 @@ macro_rules! registry {
                 vec![
                     $(kept_table(parts, &self.views.$rows),)+
                     $(kept_picture(parts, &self.views.$pictured),)+
+                    $(kept_audit(parts, &self.views.$audited),)+
                 ]
             }
 
@@ -126,6 +131,7 @@ macro_rules! registry {
                 vec![
                     $((EventFollower::<$table>::NAME, &self.views.$rows.follower),)+
                     $((PictureFollower::<$picture>::NAME, &self.views.$pictured.follower),)+
+                    $((AuditFollower::NAME, &self.views.$audited.follower),)+
                     $((View::<$projection>::NAME, &self.views.$view),)+
                     $((View::<OpenSagas<$saga>>::NAME, &self.views.$open),)+
                     $((Reactor::<$rules>::NAME, &self.reactions.$reaction),)+
@@ -191,6 +197,9 @@ registry! {
     }
     pictures {
         stock: Stock,
+    }
+    audits {
+        audit: Audit,
     }
     views {
         closed_locations: ClosedLocations,
@@ -278,6 +287,24 @@ fn kept_picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Box<dyn Kept>
     let engine = parts.engine.clone();
     let services = Arc::clone(&engine.services);
     let make = move |generation| PictureFollower::<P>::beside(&engine, generation);
+    Box::new(KeptTable { services, table: table.clone(), make })
+}
+
+fn audit(parts: &Parts, table: &TableRef<Audit>) -> Service {
+    let rows = table.clone();
+    follower(parts, &table.follower, move |parts| {
+        let services = &parts.engine.services;
+        let installation = services.vault.installation.clone();
+        AuditFollower::new(Arc::clone(&services.read), rows.clone(), installation)
+    })
+}
+
+fn kept_audit(parts: &Parts, table: &TableRef<Audit>) -> Box<dyn Kept> {
+    let services = Arc::clone(&parts.engine.services);
+    let (store, installation) = (Arc::clone(&services.read), services.vault.installation.clone());
+    let make = move |generation| {
+        AuditFollower::beside(Arc::clone(&store), generation, installation.clone())
+    };
     Box::new(KeptTable { services, table: table.clone(), make })
 }
 

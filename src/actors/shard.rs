@@ -66,6 +66,8 @@ pub struct Limits {
     /// What the follower of a table reads in one turn, and keeps until its rows are written, in bytes of
     /// entries; of a shard at least one page.
     pub table_turn_bytes: usize,
+    /// What was not permitted is gathered for so long before it is written.
+    pub denials_after_ms: u64,
 }
 
 impl Default for Limits {
@@ -86,6 +88,7 @@ impl Default for Limits {
             feed_bytes_max: 64 << 20,
             replaced_rows_seconds: 60,
             table_turn_bytes: 4 << 20,
+            denials_after_ms: 1_000,
         }
     }
 }

@@ -26,12 +26,12 @@ impl Known {
         Self { engine: engine.clone(), views: views.clone() }
     }
 
-    /// What a user may do now. Whoever is suspended or closed has what anybody has.
+    /// What a user may do now. Whoever is suspended or closed has what anybody has. The view of before this
+    /// node began is no answer: somebody may have been suspended since.
     pub fn grants_of(&self, user: Uuid) -> Grants {
-        // The view of before this node began is no answer: somebody may have been suspended since.
         let now_us = self.now_us();
         let found = self.look(|known| grants(known, user, now_us));
-        found.unwrap_or_else(Grants::public)
+        found.unwrap_or_else(Grants::pending)
     }
 
     /// Nothing as long as the view is that of before this node began.

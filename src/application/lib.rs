@@ -9,6 +9,7 @@ pub mod request;
 pub mod access;
 
 pub mod personal;
+pub mod erasure;
 pub mod admission;
 pub mod pricing;
 pub mod price_lists;
@@ -17,11 +18,13 @@ pub mod users;
 pub mod roles;
 pub mod groups;
 pub mod decisions;
+pub mod denials;
 pub mod operators;
 pub mod nodes;
 pub mod locations;
 pub mod stock;
 pub mod transfers;
+pub mod calendars;
 pub mod sagas;
 pub mod diff;
 

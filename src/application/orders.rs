@@ -15,6 +15,8 @@ use crate::request::{Outcome, Request, refused_as};
 use crate::stock::is_closed;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
+use domain::access::account::{self, Account};
+use domain::access::owner::Owner;
 use domain::access::user::{self, Standing, User};
 use domain::aggregate;
 use domain::commerce::order::{
@@ -41,6 +43,8 @@ pub enum WantedBuyer {
 /// An order to begin with.
 pub struct Draft {
     pub buyer: WantedBuyer,
+    /// Whose it is to be, where that is not the buyer.
+    pub owner: Option<Owner>,
     /// At whose prices.
     pub list: WantedList,
     /// All of them, or no order.
@@ -55,7 +59,8 @@ impl Draft {
             WantedBuyer::Guest(email) => (None, Some(email.as_str().to_owned())),
         };
         let WantedList { list, currency } = self.list;
-        ("draftOrder", user, guest, currency, list, self.lines.clone())
+        let account = self.owner.and_then(Owner::account);
+        ("draftOrder", user, guest, account, currency, list, self.lines.clone())
     }
 }
 
@@ -89,6 +94,8 @@ pub enum Refusal {
     List(price_lists::Refusal),
     /// No such user, or one who may not buy now.
     Buyer(Option<user::Status>),
+    /// No such account, or one that is suspended or closed.
+    Account(Option<account::Status>),
     /// The product has another price now than the line, by its number: see [`reprice`].
     Repriced {
         line: u32,
@@ -146,6 +153,10 @@ impl fmt::Display for Refusal {
             Self::List(refusal) => refusal.fmt(formatter),
             Self::Unpriced { reason, .. } => reason.fmt(formatter),
             Self::Buyer(None) => formatter.write_str("no such user"),
+            Self::Account(None) => formatter.write_str("no such account"),
+            Self::Account(Some(_)) => {
+                formatter.write_str("an account that is not open buys nothing")
+            }
             Self::Buyer(Some(_)) => formatter.write_str("a user who is not active cannot buy"),
             Self::Repriced { line, from, to } => write!(
                 formatter,
@@ -175,6 +186,8 @@ impl aggregate::Refusal for Refusal {
             Self::Unpriced { reason, .. } | Self::Gone { reason, .. } => reason.code(),
             Self::Buyer(None) => user::Refusal::NotFound.code(),
             Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
+            Self::Account(None) => account::Refusal::NotFound.code(),
+            Self::Account(Some(_)) => "ACCOUNT_NOT_OPEN",
             Self::Repriced { .. } => "PRICE_STALE",
             Self::Closed { .. } | Self::ClosedSince { .. } => location::Refusal::Closed.code(),
             Self::TooMuchForOne { .. } => "CUSTOMER_LIMIT_REACHED",
@@ -207,6 +220,9 @@ pub async fn draft(
     {
         return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
     }
+    if let Some(refusal) = may_not_be_for(request, draft.owner).await? {
+        return Ok((id, earlier(request, id, &draft.content(), refusal).await?));
+    }
     let (price_list, currency) = match price_lists::find(request, draft.list).await {
         Ok(found) => found,
         Err(AskError::Refused(refusal)) => {
@@ -236,7 +252,8 @@ pub async fn draft(
         WantedBuyer::User(id) => Buyer::Customer { id: *id },
         WantedBuyer::Guest(email) => personal::guest(&application.engine, email).await?,
     };
-    let command = Command::Draft { buyer, currency, price_list, lines };
+    let owner = draft.owner.unwrap_or_else(|| buyer.owner());
+    let command = Command::Draft { buyer, owner, currency, price_list, lines };
     let drafted = request.send_for::<Order>(id, command, &draft.content()).await;
     Ok((id, drafted.map_err(refused_as)?))
 }
@@ -345,6 +362,16 @@ async fn may_not_buy(request: &Request<'_>, buyer: CustomerId) -> Result<Option<
     Ok((standing != Some(user::Status::Active)).then_some(Refusal::Buyer(standing)))
 }
 
+/// Why nothing can be bought for an owner now, if it cannot.
+async fn may_not_be_for(
+    request: &Request<'_>,
+    owner: Option<Owner>,
+) -> Result<Option<Refusal>, Fault> {
+    let Some(account) = owner.and_then(Owner::account) else { return Ok(None) };
+    let standing = request.aggregate::<Account>(account).read(&account::Standing).await?.answer;
+    Ok((standing != Some(account::Status::Open)).then_some(Refusal::Account(standing)))
+}
+
 /// What stands between a draft and its checkout: a draft may be old, and the shop has moved on since.
 /// The first obstacle, and all prices that changed. The buyer comes before the lines, and what is not
 /// for sale before a price that changed: new prices alone would not help.
@@ -356,6 +383,9 @@ async fn reviewed(
     if let Buyer::Customer { id } = drafted.buyer
         && let Some(refusal) = may_not_buy(request, id).await?
     {
+        return Ok((Some(refusal), Vec::new()));
+    }
+    if let Some(refusal) = may_not_be_for(request, Some(drafted.owner)).await? {
         return Ok((Some(refusal), Vec::new()));
     }
     let (mut gone, mut repriced, mut changed) = (None, None, Vec::new());

@@ -111,6 +111,18 @@ pub async fn stand(
     done
 }
 
+/// Closes a user who may not be one any more, as long as another administrator stays. Success too where he is
+/// closed already.
+pub(crate) async fn close_for_good(
+    request: &Request<'_>,
+    user: AggregateId,
+    close: user::Command,
+) -> Result<(), AskError<Refusal>> {
+    discount(request, user).await?;
+    let done = request.step::<User>(user, close, None).await;
+    done.map(|_| ()).map_err(refused_as)
+}
+
 async fn discount_unless(
     request: &Request<'_>,
     user: AggregateId,

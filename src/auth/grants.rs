@@ -20,6 +20,8 @@ pub struct Grants {
     locations: Vec<(LocationId, Permissions)>,
     /// About those of the members, in sets that are shared with whoever keeps them.
     members: Vec<(Vec<HashSet<Uuid>>, Permissions)>,
+    /// Nobody knows yet what else.
+    is_pending: bool,
 }
 
 /// About whose things somebody has a permission, where a list is asked for.
@@ -43,6 +45,11 @@ impl Grants {
     /// Of somebody who has not said who he is, and is the same one all the same.
     pub fn guest(subject: Uuid) -> Self {
         Self { subject: Some(subject), ..Self::public() }
+    }
+
+    /// May do what anybody may, as long as nobody knows what he was given.
+    pub fn pending() -> Self {
+        Self { is_pending: true, ..Self::public() }
     }
 
     /// Of somebody who is known, and may do nothing more yet.
@@ -81,6 +88,11 @@ impl Grants {
             *part = part.within(permissions);
         }
         self
+    }
+
+    /// What is not permitted here may be, as soon as it is known what he was given.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending
     }
 
     /// Whose own things `own` is about.

@@ -7,10 +7,24 @@ pub mod tokens;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use uuid::Uuid;
+
 pub use domain::principal::Principal as Identity;
 use domain::principal::PrincipalKind;
 
 pub use grants::{Grants, Reach};
+
+/// Whoever keeps by what people sign in.
+#[async_trait]
+pub trait Forgets: Send + Sync + 'static {
+    /// Forgets by what a user signs in, and ends his sessions. Success too where there is nothing of him.
+    async fn forget(&self, user: Uuid) -> Result<(), Unforgotten>;
+}
+
+/// It cannot be reached now; ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unforgotten;
 
 /// What nobody in particular is called.
 const ANONYMOUS: &str = "anonymous";

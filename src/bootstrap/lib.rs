@@ -15,18 +15,20 @@ pub mod proof;
 mod readiness;
 pub mod server;
 pub mod signals;
+mod sign_ins;
 mod storage;
 mod users;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::cluster::desk::{Desk, Wish};
 use cli::{
-    ActorCommand, Arguments, ClusterCommand, Command, Failure, JournalCommand, ProjectionCommand,
-    SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments, actor, check,
-    journal_read, journal_verify, output::Output, projection, projection::Sight, saga, secret,
-    shard,
+    ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
+    ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments,
+    actor, audit, check, journal_read, journal_verify, output::Output, projection,
+    projection::Sight, saga, secret, shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -125,6 +127,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             shard::accept_loss(&*stores.journal, &acceptance, json).await
         }
         Command::Projection(command) => look_at_followers(command).await,
+        Command::Audit(command) => look_at_the_audit(command).await,
         Command::Secret(SecretCommand::Rotate { storage, purpose, holders_died, json }) => {
             let purpose = secret::purpose(&purpose)?;
             let settings = settings(&storage)?;
@@ -214,6 +217,22 @@ async fn look_after_nodes(command: ClusterCommand) -> Result<(), Failure> {
                 error => Failure::failed("making certificates", chain(&error)),
             })?;
             cli::cluster::certificates(&out, &made, json)
+        }
+    }
+}
+
+async fn look_at_the_audit(command: AuditCommand) -> Result<(), Failure> {
+    let (AuditCommand::Verify { storage, .. } | AuditCommand::Export { storage, .. }) = &command;
+    let settings = settings(storage)?;
+    let (stores, shards) = written(&settings).await?;
+    let vault = keys::open_known(&settings, Arc::clone(&stores.secrets)).await?;
+    let read = storage::open_read_to_look(&settings).await?;
+    let installation = &vault.installation;
+    let sight = audit::Sight { journal: &*stores.journal, read: &*read, installation, shards };
+    match command {
+        AuditCommand::Verify { json, .. } => audit::print(sight, json).await,
+        AuditCommand::Export { format, from, before, .. } => {
+            audit::export(sight, format, from, before).await
         }
     }
 }

@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
 use super::proof::{self, Proof};
+use super::sign_ins::SignIns;
 use ::cluster::desk::Desk;
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
+use auth::Forgets;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use cli::Failure;
@@ -230,7 +232,10 @@ impl NodeBuilder {
             node.engine.services.shards,
             Arc::clone(&node.members),
         );
-        Ok(Program { node, followers, checkout, documents, proof, desk })
+        let store = Arc::clone(&self.stores.sign_ins);
+        let sign_ins: Arc<dyn Forgets> =
+            Arc::new(SignIns { store, clock: self.clock.clone().unwrap_or_else(Clock::system) });
+        Ok(Program { node, followers, checkout, documents, proof, desk, sign_ins })
     }
 }
 
@@ -242,6 +247,7 @@ pub struct Program {
     documents: DocumentLimits,
     proof: Proof,
     desk: Desk,
+    sign_ins: Arc<dyn Forgets>,
 }
 
 impl Program {
@@ -259,7 +265,9 @@ impl Program {
     /// The API, for one who asks it. Each remembers the documents that it was sent.
     pub fn schema(&self) -> GraphqlSchema {
         let views = Views::new(self.followers.registry(), self.checkout.clone());
-        GraphqlSchema::new(self.node.engine.clone(), views, self.desk.clone(), self.documents)
+        let sign_ins = Arc::clone(&self.sign_ins);
+        let (engine, desk) = (self.node.engine.clone(), self.desk.clone());
+        GraphqlSchema::new(engine, views, desk, self.documents, Some(sign_ins))
     }
 
     /// Stops it in good order; what takes longer than `within` is left to the next start.

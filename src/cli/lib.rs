@@ -2,6 +2,7 @@
 //! that scripts rely on. Names no database and starts no node: `bootstrap` hands it what it works on.
 
 pub mod actor;
+pub mod audit;
 pub mod check;
 pub mod cluster;
 pub mod journal_read;
@@ -18,6 +19,7 @@ pub mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::access::permission::Permission;
 use uuid::Uuid;
@@ -68,6 +70,9 @@ pub enum Command {
     /// How far what follows the logs is, what it has set aside; have a table filled anew.
     #[command(subcommand)]
     Projection(ProjectionCommand),
+    /// Who did what: whether the audit is as it was written, and all of it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Make new secrets of the installation.
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -275,6 +280,33 @@ pub enum ShardCommand {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Make every row again from the log, and say what is missing, foreign, changed or unbound; exit status 1
+    /// where anything is.
+    Verify {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every row, the oldest first.
+    Export {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// What a line is.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: audit::Format,
+        /// From this time on, such as 2026-03-01T00:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        from: Option<DateTime<Utc>>,
+        /// Up to this time, which is left out.
+        #[arg(long, value_name = "TIME")]
+        before: Option<DateTime<Utc>>,
     },
 }
 

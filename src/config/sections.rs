@@ -404,6 +404,7 @@ impl Settings {
             ("limits.deadline_ms", limits.deadline_ms, (10, 600_000)),
             ("limits.strikes_max", limits.strikes_max.into(), (1, 1_000)),
             ("limits.strike_window_seconds", limits.strike_window_seconds, (1, 86_400)),
+            ("limits.denials_after_ms", limits.denials_after_ms, (1, 3_600_000)),
             ("limits.feed_bytes_max", limits.feed_bytes_max as u64, (1, many)),
             ("limits.replaced_rows_seconds", limits.replaced_rows_seconds, (0, 86_400)),
             ("limits.table_turn_bytes", limits.table_turn_bytes as u64, (1, 1 << 30)),

@@ -2,6 +2,7 @@
 //! one is in [`mutation`](crate::mutation).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_graphql::{
     Context, InputType, Name, Object, OneofObject, OutputType, Result, SelectionField, TypeName,
@@ -17,7 +18,7 @@ use actors::aggregate_ref::Engine;
 use actors::reading::{Moment, Reading};
 use actors::request;
 use application::Application;
-use auth::Grants;
+use auth::{Forgets, Grants};
 use domain::access::account::Account;
 use domain::access::group::Group;
 use domain::access::permission::Permission;
@@ -44,6 +45,14 @@ pub fn application<'a>(context: &Context<'a>) -> &'a Application {
 /// The node's aggregates.
 pub fn engine<'a>(context: &Context<'a>) -> &'a Engine {
     &application(context).engine
+}
+
+/// By what people sign in, where that is kept here.
+pub struct SignIns(pub Option<Arc<dyn Forgets>>);
+
+/// Whoever forgets by what somebody signs in.
+pub fn forgets<'a>(context: &Context<'a>) -> Option<&'a Arc<dyn Forgets>> {
+    context.data_unchecked::<SignIns>().0.as_ref()
 }
 
 /// What a sealed text says, or that its person was erased.

@@ -42,6 +42,16 @@ pub fn overloaded() -> ServerError {
     whole_request(&Fault::Overloaded { retry_after: Duration::from_millis(250) })
 }
 
+/// What is told as long as nobody knows here what the caller may do.
+pub fn grants_pending() -> Fault {
+    Fault::unavailable("this node reads who may do what", Duration::from_secs(1))
+}
+
+/// The refusal of a whole request whose caller may be permitted what it asks for, or not.
+pub fn pending() -> ServerError {
+    whole_request(&grants_pending())
+}
+
 /// The refusal of a whole request where there is nothing yet that could answer it.
 pub fn starting() -> ServerError {
     whole_request(&Fault::unavailable("this node is starting", Duration::from_secs(1)))

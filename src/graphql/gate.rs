@@ -9,30 +9,34 @@ use async_graphql::{Context, Result};
 use uuid::Uuid;
 
 use super::context::engine;
-use super::errors::{FORBIDDEN, coded, fault};
+use super::errors::{FORBIDDEN, coded, fault, grants_pending};
+use actors::aggregate_ref::{Engine, Fault};
 use application::caller::Caller;
-use auth::{Grants, Reach};
+use application::denials::{Attempt, Denials};
+use auth::{Grants, Principal, Reach};
 use domain::access::account::Account;
 use domain::access::belongs::Belongs;
 use domain::access::group::Group;
+use domain::access::owner::Owner;
 use domain::access::permission::Permission::{self, *};
 use domain::access::preferences::Preferences;
 use domain::access::role::Role;
 use domain::access::user::User;
 use domain::aggregate::Aggregate;
-use domain::commerce::order::Order;
-use domain::id::{AggregateId, CustomerId};
+use domain::commerce::order::{self, Order};
+use domain::id::{AggregateId, CustomerId, LocationId};
+use domain::principal::PrincipalKind;
 use domain::products::location::Location;
 use domain::products::price_list::PriceList;
 use domain::products::product::{self, Product};
 use domain::products::stock_item::{self, StockItem};
-use domain::question::{Question, Version, Whole};
-use domain::scheduling::calendar::Calendar;
+use domain::question::Question;
+use domain::scheduling::calendar::{self, Calendar};
 use projections::plan::{AGGREGATE, Filter};
 use projections::table::{Listed, Value};
 use projections::tables;
-use sagas::checkout::Checkout;
-use sagas::transfer::Transfer;
+use sagas::checkout::{self, Checkout};
+use sagas::transfer::{self, Transfer};
 
 /// A kind of aggregate that clients see: what it takes to see and to change one, and whose one is.
 pub trait Guarded: Aggregate + Sized {
@@ -41,76 +45,70 @@ pub trait Guarded: Aggregate + Sized {
     /// A command makes one of whatever id: then none is sent to what never was.
     const IS_MADE_BY_ANY: bool = false;
 
-    type Whose: Question<Self>;
-    /// What tells whose one is.
-    const WHOSE: Self::Whose;
-
-    fn belongs(id: AggregateId, whose: <Self::Whose as Question<Self>>::Answer) -> Belongs;
+    /// Whose one is, by as little as tells it; nobody's, if there is none.
+    fn whose(
+        engine: &Engine,
+        id: AggregateId,
+    ) -> impl Future<Output = std::result::Result<Belongs, Fault>> + Send;
 }
 
 macro_rules! guarded {
-    ($($kind:ty: $read:ident, $write:ident, $question:ty = $whose:expr, |$id:pat_param, $answer:pat_param| $belongs:expr;)+) => {$(
+    ($($kind:ty: $read:ident, $write:ident $(, MADE_BY_ANY = $made:literal)?, |$engine:pat_param, $id:pat_param| $belongs:expr;)+) => {$(
         impl Guarded for $kind {
             const READ: Permission = $read;
             const WRITE: Permission = $write;
-            type Whose = $question;
-            const WHOSE: $question = $whose;
+            $(const IS_MADE_BY_ANY: bool = $made;)?
 
-            fn belongs(
+            async fn whose(
+                $engine: &Engine,
                 $id: AggregateId,
-                $answer: <$question as Question<Self>>::Answer,
-            ) -> Belongs {
-                $belongs
+            ) -> std::result::Result<Belongs, Fault> {
+                Ok($belongs)
             }
         }
     )+};
 }
 
 guarded! {
-    User: UsersRead, UsersWrite, Version = Version, |id, ()| Belongs::to_user(id);
-    Role: RolesRead, RolesWrite, Version = Version, |_, ()| Belongs::NOBODY;
-    Group: GroupsRead, GroupsWrite, Version = Version, |_, ()| Belongs::NOBODY;
-    Account: AccountsRead, AccountsWrite, Version = Version, |id, ()| Belongs::to_account(id);
-    Product: CatalogueRead, CatalogueWrite, Version = Version, |_, ()| Belongs::NOBODY;
-    PriceList: CatalogueRead, PricesWrite, Version = Version, |_, ()| Belongs::NOBODY;
-    Location: LocationsRead, LocationsWrite, Version = Version,
-        |id, ()| Belongs::lying_at(domain::id::LocationId(id.0));
-    Transfer: StockRead, StockWrite, Whole = Whole,
-        |_, state| state.goods.map_or(Belongs::NOBODY, |goods| Belongs::lying_at(goods.from));
-    Order: OrdersRead, OrdersWrite, Whole = Whole, |_, state| of_buyer(&state);
-    Checkout: OrdersRead, OrdersWrite, Whole = Whole,
-        |_, state| state.customer.map_or(Belongs::NOBODY, Belongs::to_customer);
-    Calendar: CalendarsRead, CalendarsWrite, Version = Version, |_, ()| Belongs::NOBODY;
-}
-
-impl Guarded for StockItem {
-    const READ: Permission = StockRead;
-    const WRITE: Permission = StockWrite;
-    /// One is named by its variant and its location: there is no secret in which there are.
-    const IS_MADE_BY_ANY: bool = true;
-    type Whose = stock_item::Sums;
-    const WHOSE: stock_item::Sums = stock_item::Sums;
-
-    fn belongs(_: AggregateId, sums: stock_item::Totals) -> Belongs {
+    // A user is himself, and his preferences are his, before there are any.
+    User: UsersRead, UsersWrite, |_, id| Belongs::to_user(id);
+    Role: RolesRead, RolesWrite, |_, _| Belongs::NOBODY;
+    Group: GroupsRead, GroupsWrite, |_, _| Belongs::NOBODY;
+    Account: AccountsRead, AccountsWrite, |_, id| Belongs::to_account(id);
+    Preferences: PreferencesRead, PreferencesWrite, MADE_BY_ANY = true, |_, id| Belongs::to_user(id);
+    Product: CatalogueRead, CatalogueWrite, |_, _| Belongs::NOBODY;
+    PriceList: CatalogueRead, PricesWrite, |_, _| Belongs::NOBODY;
+    Location: LocationsRead, LocationsWrite, |_, id| Belongs::lying_at(LocationId(id.0));
+    // One is named by its variant and its location: there is no secret in which there are.
+    StockItem: StockRead, StockWrite, MADE_BY_ANY = true, |engine, id| {
+        let sums = asked::<StockItem, _>(engine, id, &stock_item::Sums).await?;
         sums.identity.map_or(Belongs::NOBODY, |(_, location)| Belongs::lying_at(location))
-    }
+    };
+    Transfer: StockRead, StockWrite, |engine, id| {
+        let whence = asked::<Transfer, _>(engine, id, &transfer::Whence).await?;
+        whence.map_or(Belongs::NOBODY, Belongs::lying_at)
+    };
+    Order: OrdersRead, OrdersWrite, |engine, id| {
+        asked::<Order, _>(engine, id, &order::Whose).await?.into()
+    };
+    // Whose the order is.
+    Checkout: OrdersRead, OrdersWrite, |engine, id| {
+        match asked::<Checkout, _>(engine, id, &checkout::OfOrder).await? {
+            Some(order) => Order::whose(engine, order).await?,
+            None => Belongs::NOBODY,
+        }
+    };
+    Calendar: CalendarsRead, CalendarsWrite, |engine, id| {
+        asked::<Calendar, _>(engine, id, &calendar::Whose).await?.into()
+    };
 }
 
-impl Guarded for Preferences {
-    const READ: Permission = PreferencesRead;
-    const WRITE: Permission = PreferencesWrite;
-    const IS_MADE_BY_ANY: bool = true;
-    type Whose = Version;
-    const WHOSE: Version = Version;
-
-    fn belongs(id: AggregateId, (): ()) -> Belongs {
-        Belongs::to_user(id)
-    }
-}
-
-fn of_buyer(order: &domain::commerce::order::State) -> Belongs {
-    let buyer = order.drafted.as_ref().map(|drafted| drafted.buyer.customer_id());
-    buyer.map_or(Belongs::NOBODY, Belongs::to_customer)
+async fn asked<A: Aggregate, Q: Question<A>>(
+    engine: &Engine,
+    id: AggregateId,
+    question: &Q,
+) -> std::result::Result<Q::Answer, Fault> {
+    Ok(engine.aggregate::<A>(id).read(question).await?.answer)
 }
 
 /// What the caller of this request may do.
@@ -128,18 +126,36 @@ pub async fn permits<A: Guarded>(
     if grants.may_everywhere(permission) {
         return Ok(true);
     }
-    if !grants.may_somewhere(permission) {
-        return Ok(false);
+    if grants.may_somewhere(permission) && grants.may(permission, &whose::<A>(context, id).await?) {
+        return Ok(true);
     }
-    Ok(grants.may(permission, &whose::<A>(context, id).await?))
+    unless_pending(grants)?;
+    note::<A>(context, id, permission);
+    Ok(false)
+}
+
+/// Notes that somebody asked for a thing that is not open to him. What he meets on his way from another thing
+/// he did not name.
+fn note<A: Guarded>(context: &Context<'_>, id: AggregateId, permission: Permission) {
+    if context.path_node.is_some_and(|node| node.parent.is_some()) {
+        return;
+    }
+    let by = &context.data_unchecked::<Caller>().principal.identity;
+    let attempt = Attempt { action: permission.name(), thing: Some((A::TYPE, id)), code: NOT_OPEN };
+    context.data_unchecked::<Denials>().note(by, attempt);
+}
+
+/// What the audit calls it where somebody is told that a thing does not exist.
+const NOT_OPEN: &str = "NOT_OPEN";
+
+/// As long as it is not known what somebody may do, nothing is told to be missing that may be open to him.
+fn unless_pending(grants: &Grants) -> Result<()> {
+    if grants.is_pending() { Err(fault(&grants_pending())) } else { Ok(()) }
 }
 
 /// To whom an aggregate belongs; to nobody, if there is none.
 pub async fn whose<A: Guarded>(context: &Context<'_>, id: AggregateId) -> Result<Belongs> {
-    let reading = engine(context).aggregate::<A>(id).read(&A::WHOSE).await;
-    let reading = reading.map_err(|error| fault(&error))?;
-    // A user is himself, and his preferences are his, before there are any.
-    Ok(A::belongs(id, reading.answer))
+    A::whose(engine(context), id).await.map_err(|error| fault(&error))
 }
 
 /// Where a mutation about an aggregate goes: there, or, where that is not open, to what never was.
@@ -161,6 +177,42 @@ pub fn buyer(context: &Context<'_>, customer: CustomerId) -> CustomerId {
     CustomerId(NEVER.0)
 }
 
+/// Whom data are about: this user, or, where that is not open to the caller, one who never was.
+pub fn person(context: &Context<'_>, permission: Permission, user: AggregateId) -> AggregateId {
+    if grants(context).may(permission, &Belongs::to_user(user)) {
+        return user;
+    }
+    note::<User>(context, user, permission);
+    NEVER
+}
+
+/// Whose an order for a guest is: his, who orders himself; else that of the guest whom his address names, by
+/// whoever may make orders for anybody.
+pub fn owner_for_guest(context: &Context<'_>) -> Result<Option<Owner>> {
+    let Principal { identity, grants } = &context.data_unchecked::<Caller>().principal;
+    if grants.may_everywhere(OrdersWrite) {
+        return Ok(None);
+    }
+    let guest = grants.subject().filter(|_| identity.kind == PrincipalKind::Guest);
+    match guest.map(|id| Owner::Guest { id }) {
+        Some(owner) if grants.may(OrdersWrite, &owner.into()) => Ok(Some(owner)),
+        _ => Err(coded(FORBIDDEN, "to order for guests is not open to you")),
+    }
+}
+
+/// The owner that a new thing is to have: this one, or, where his things are not to be made by the caller, one
+/// who never was.
+pub fn owner(context: &Context<'_>, write: Permission, owner: Owner) -> Owner {
+    if grants(context).may(write, &owner.into()) {
+        return owner;
+    }
+    match owner {
+        Owner::User { .. } => Owner::User { id: NEVER },
+        Owner::Guest { .. } => Owner::Guest { id: NEVER.0 },
+        Owner::Account { .. } => Owner::Account { id: NEVER },
+    }
+}
+
 /// An id that nothing ever has: ids carry their form.
 const NEVER: AggregateId = AggregateId(Uuid::nil());
 
@@ -169,6 +221,8 @@ pub trait Reachable: Listed {
     const READ: Permission;
     /// The column of the user whose a row is.
     const PERSON: Option<&'static str> = None;
+    /// The column of the owner whose a row is, a user, a guest or an account.
+    const OWNER: Option<&'static str> = None;
     /// The column of the location where it lies.
     const LOCATION: Option<&'static str> = None;
     /// Another permission that does as well.
@@ -193,10 +247,11 @@ const PUBLISHED: Drafts = Drafts {
 };
 
 macro_rules! reachable {
-    ($($table:ty: $read:ident $(, PERSON = $person:expr)? $(, LOCATION = $location:expr)? $(, OR = $or:expr)? $(, DRAFTS = $drafts:expr)?;)+) => {$(
+    ($($table:ty: $read:ident $(, PERSON = $person:expr)? $(, OWNER = $owner:expr)? $(, LOCATION = $location:expr)? $(, OR = $or:expr)? $(, DRAFTS = $drafts:expr)?;)+) => {$(
         impl Reachable for $table {
             const READ: Permission = $read;
             $(const PERSON: Option<&'static str> = Some($person);)?
+            $(const OWNER: Option<&'static str> = Some($owner);)?
             $(const LOCATION: Option<&'static str> = Some($location);)?
             $(const OR: Option<Permission> = Some($or);)?
             $(const DRAFTS: Option<Drafts> = Some($drafts);)?
@@ -205,43 +260,47 @@ macro_rules! reachable {
 }
 
 reachable! {
-    tables::orders::Orders: OrdersRead, PERSON = "buyer";
+    tables::orders::Orders: OrdersRead, OWNER = "owner";
     tables::users::Users: UsersRead, PERSON = AGGREGATE;
     tables::products::Products: CatalogueRead, DRAFTS = PUBLISHED;
     tables::variants::Variants: CatalogueRead, DRAFTS = PUBLISHED;
     tables::stock::Stock: StockRead, LOCATION = "location";
     tables::holds::Holds: StockRead, PERSON = "customer";
     tables::locations::Locations: LocationsRead, LOCATION = AGGREGATE;
-    tables::calendars::Calendars: CalendarsRead;
-    tables::events::Events: CalendarsRead;
+    tables::calendars::Calendars: CalendarsRead, OWNER = "owner";
+    tables::events::Events: CalendarsRead, OWNER = "owner";
     tables::sagas::Sagas: ClusterRead, OR = OrdersRead;
+    tables::audit::Audit: AuditRead;
 }
 
 /// The rows that a list may show, of those that are asked for; nothing where that is none.
-pub fn reached<T: Reachable>(context: &Context<'_>, asked: Filter) -> Option<Filter> {
+pub fn reached<T: Reachable>(context: &Context<'_>, asked: Filter) -> Result<Option<Filter>> {
     let grants = grants(context);
+    unless_pending(grants)?;
     if T::OR.is_some_and(|permission| grants.may_everywhere(permission)) {
-        return Some(asked);
+        return Ok(Some(asked));
     }
-    let Reach::Only { people, locations, .. } = grants.reach(T::READ) else {
+    let Reach::Only { people, accounts, locations } = grants.reach(T::READ) else {
         let drafts = T::DRAFTS.filter(|drafts| !grants.may_everywhere(drafts.change));
-        return Some(match drafts {
+        return Ok(Some(match drafts {
             None => asked,
             Some(Drafts { column, shown, .. }) => {
                 Filter::All(vec![asked, Filter::OneOf(column, vec![shown()])])
             }
-        });
+        }));
     };
     let one_of = |column: Option<&'static str>, ids: Vec<Uuid>| {
         let column = column.filter(|_| !ids.is_empty())?;
         Some(Filter::OneOf(column, ids.into_iter().map(Into::into).collect()))
     };
-    let parts = [one_of(T::PERSON, people), one_of(T::LOCATION, locations)];
+    let owners = people.iter().chain(&accounts).copied().collect();
+    let parts =
+        [one_of(T::PERSON, people), one_of(T::OWNER, owners), one_of(T::LOCATION, locations)];
     let mut parts: Vec<Filter> = parts.into_iter().flatten().collect();
     let open = match parts.len() {
-        0 => return None,
+        0 => return Ok(None),
         1 => parts.remove(0),
         _ => Filter::Any(parts),
     };
-    Some(Filter::All(vec![asked, open]))
+    Ok(Some(Filter::All(vec![asked, open])))
 }

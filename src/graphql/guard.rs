@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use async_graphql::ServerError;
 
-use super::errors::{FORBIDDEN, refused_request, unauthenticated};
+use super::errors::{FORBIDDEN, pending, refused_request, unauthenticated};
 use super::{access, commerce, history, live, operations, products, scheduling};
 use auth::Principal;
 use documents::Operation;
@@ -85,19 +85,28 @@ pub enum Refused {
     /// It might, if he who asks said who he is.
     Unauthenticated(ServerError),
     Forbidden(ServerError),
+    /// Nobody knows yet what he may do.
+    Pending(ServerError),
 }
 
 /// Lets an operation pass if the principal may use every one of its root fields.
-pub fn admit(principal: &Principal, operation: &Operation) -> Result<(), Refused> {
+/// Else says which one he may not use, and why.
+pub fn admit<'a>(
+    principal: &Principal,
+    operation: &'a Operation,
+) -> Result<(), Box<(&'a str, Refused)>> {
     for field in &operation.root_fields {
         if need_of(&MERGED, field).is_some_and(|need| need.is_met_by(principal)) {
             continue;
         }
+        if principal.grants.is_pending() {
+            return Err(Box::new((field, Refused::Pending(pending()))));
+        }
         if principal.is_anonymous() {
-            return Err(Refused::Unauthenticated(unauthenticated()));
+            return Err(Box::new((field, Refused::Unauthenticated(unauthenticated()))));
         }
         let message = format!("{field} is no field that is open to you");
-        return Err(Refused::Forbidden(refused_request(FORBIDDEN, message)));
+        return Err(Box::new((field, Refused::Forbidden(refused_request(FORBIDDEN, message)))));
     }
     Ok(())
 }

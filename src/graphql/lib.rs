@@ -6,6 +6,7 @@ pub mod mutation;
 pub mod errors;
 pub mod guard;
 pub mod gate;
+pub mod edges;
 pub mod ids;
 pub mod cursors;
 pub mod lists;
@@ -48,9 +49,11 @@ pub use actors::request::{self, Place, RequestScope};
 use application::Application;
 use application::access::Known;
 use application::caller::Caller;
+use application::denials::{Attempt, Denials};
 use application::nodes::Desk;
 pub use application::views::Views;
-use auth::{Access, Principal};
+use auth::{Access, Forgets, Principal};
+use context::SignIns;
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
 use domain::id::AggregateId;
@@ -88,6 +91,7 @@ pub struct GraphqlSchema {
     documents: Documents,
     limits: DocumentLimits,
     access: Known,
+    denials: Denials,
 }
 
 /// One request, whatever it came by.
@@ -124,6 +128,8 @@ pub enum Outcome {
     Refused,
     Unauthenticated,
     Forbidden,
+    /// Nobody knows yet whether it is forbidden: the node has begun, and reads who may do what.
+    Pending,
     /// A mutation that must not come by this way.
     ReadOnly,
 }
@@ -139,15 +145,34 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    pub fn new(engine: Engine, views: Views, desk: Desk, limits: DocumentLimits) -> Self {
+    /// `sign_ins`: by what people sign in, where that is kept here.
+    pub fn new(
+        engine: Engine,
+        views: Views,
+        desk: Desk,
+        limits: DocumentLimits,
+        sign_ins: Option<Arc<dyn Forgets>>,
+    ) -> Self {
         let access = Known::new(&engine, &views);
-        let schema = builder(&limits).data(Application { engine, views }).data(desk).finish();
-        Self { schema, documents: Documents::default(), limits, access }
+        let denials = Denials::new(&engine);
+        let sign_ins = SignIns(sign_ins);
+        let schema = builder(&limits)
+            .data(Application { engine, views })
+            .data(desk)
+            .data(denials.clone())
+            .data(sign_ins)
+            .finish();
+        Self { schema, documents: Documents::default(), limits, access, denials }
     }
 
     /// Who may do what here.
     pub fn access(&self) -> Arc<dyn Access> {
         Arc::new(self.access.clone())
+    }
+
+    /// What was not permitted here.
+    pub fn denials(&self) -> &Denials {
+        &self.denials
     }
 
     /// Checks a request against limits and guard, and runs it.
@@ -220,11 +245,18 @@ impl GraphqlSchema {
         if is_live != (operation.kind == OperationType::Subscription) {
             return Err(refuse(wrong_way(is_live)));
         }
-        if let Err(error) = guard::admit(&principal, operation) {
-            return Err(match error {
-                guard::Refused::Unauthenticated(error) => refused(Outcome::Unauthenticated, error),
-                guard::Refused::Forbidden(error) => refused(Outcome::Forbidden, error),
-            });
+        if let Err(at) = guard::admit(&principal, operation) {
+            let (field, why) = *at;
+            let (outcome, code, error) = match why {
+                guard::Refused::Unauthenticated(error) => {
+                    (Outcome::Unauthenticated, errors::UNAUTHENTICATED, error)
+                }
+                guard::Refused::Forbidden(error) => (Outcome::Forbidden, errors::FORBIDDEN, error),
+                guard::Refused::Pending(error) => return Err(refused(Outcome::Pending, error)),
+            };
+            let attempt = Attempt { action: field, thing: None, code };
+            self.denials.note(&principal.identity, attempt);
+            return Err(refused(outcome, error));
         }
         let (variables, plan) = self.bind(operation, call.variables).map_err(refuse)?;
         let caller = Caller { principal, correlation_id: call.correlation_id, trace: call.trace };

@@ -14,7 +14,8 @@ use super::cursors::Cursors;
 use super::errors::{INVALID_VALUE, coded, fault};
 use super::gate::{self, Reachable};
 use super::ids::{
-    PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId, PublicVariantId,
+    PublicAccountId, PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId,
+    PublicVariantId,
 };
 use super::lists::{Page, lacks};
 use super::scalars::{GivenPosition, Instant, Long};
@@ -38,12 +39,25 @@ pub fn rows(first: Option<i32>, last: Option<i32>) -> usize {
 }
 
 impl Window {
-    /// Reads the page.
+    /// Reads the page, of what is open to the caller.
     pub async fn page<T: Reachable>(
         self,
         context: &Context<'_>,
         table: &TableRef<T>,
         filter: Filter,
+        ordering: Ordering,
+        names: &[(&str, &str)],
+    ) -> Result<Page<Stored>> {
+        let open = gate::reached::<T>(context, filter)?;
+        self.page_of_open(context, table, open, ordering, names).await
+    }
+
+    /// Reads the page of rows that are open to the caller as it was decided already; of none for nothing.
+    pub async fn page_of_open<T: Reachable>(
+        self,
+        context: &Context<'_>,
+        table: &TableRef<T>,
+        filter: Option<Filter>,
         ordering: Ordering,
         names: &[(&str, &str)],
     ) -> Result<Page<Stored>> {
@@ -55,7 +69,7 @@ impl Window {
         let cursors = Cursors::of(context, list);
         let edge = if backwards { self.before } else { self.after };
         let after = edge.map(|text| cursors.read(&text)).transpose()?;
-        let Some(filter) = gate::reached::<T>(context, filter) else {
+        let Some(filter) = filter else {
             let position = table.follower.position();
             return Ok(Page::empty(position));
         };
@@ -201,7 +215,14 @@ macro_rules! compared_ids {
         }
     )+};
 }
-compared_ids!(PublicUserId, PublicCustomerId, PublicVariantId, PublicLocationId, PublicCalendarId);
+compared_ids!(
+    PublicUserId,
+    PublicAccountId,
+    PublicCustomerId,
+    PublicVariantId,
+    PublicLocationId,
+    PublicCalendarId
+);
 
 impl Compared for Instant {
     fn value(&self) -> Value {
@@ -226,6 +247,7 @@ impl Compared for String {
 #[graphql(concrete(name = "OrderStatusFilter", params(super::commerce::OrderStatus)))]
 #[graphql(concrete(name = "UserStatusFilter", params(super::access::UserStanding)))]
 #[graphql(concrete(name = "UserIdFilter", params(PublicUserId)))]
+#[graphql(concrete(name = "AccountIdFilter", params(PublicAccountId)))]
 #[graphql(concrete(name = "ProductStatusFilter", params(super::products::ProductStatus)))]
 #[graphql(concrete(name = "HoldPhaseFilter", params(super::products::HoldPhase)))]
 #[graphql(concrete(name = "LocationKindFilter", params(super::products::LocationKind)))]
@@ -236,6 +258,8 @@ impl Compared for String {
 #[graphql(concrete(name = "OrderNumberFilter", params(super::scalars::TypedNumber)))]
 #[graphql(concrete(name = "CalendarIdFilter", params(PublicCalendarId)))]
 #[graphql(concrete(name = "EventStateFilter", params(super::scheduling::EventState)))]
+#[graphql(concrete(name = "ActorFilter", params(String)))]
+#[graphql(concrete(name = "AuditOutcomeFilter", params(super::operations::AuditOutcome)))]
 #[graphql(concrete(name = "SagaKindFilter", params(super::operations::SagaKind)))]
 #[graphql(concrete(name = "SagaStateFilter", params(super::operations::SagaState)))]
 pub struct OneOf<T: Compared> {

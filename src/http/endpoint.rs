@@ -327,6 +327,7 @@ fn status_of(outcome: Outcome, media_type: MediaType) -> StatusCode {
         (Outcome::Executed, _) => StatusCode::OK,
         (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
         (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
+        (Outcome::Pending, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
         // A well-formed request that was refused: under the older media type that is a 200.
         (Outcome::Refused, MediaType::Json) => StatusCode::OK,
@@ -380,6 +381,7 @@ impl Head {
         let mut reply = self.reply(status_of(outcome, media_type), media_type);
         match outcome {
             Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
+            Outcome::Pending => _ = reply.insert_header((header::RETRY_AFTER, "1")),
             Outcome::Unauthenticated => {
                 _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"))
             }

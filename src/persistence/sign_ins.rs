@@ -65,6 +65,9 @@ pub trait SignInStore: Send + Sync + 'static {
         changed_us: i64,
     ) -> Result<bool, JournalError>;
 
+    /// Forgets by what a user signs in. His sessions are ended apart.
+    async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError>;
+
     async fn begin_session(&self, session: &Session) -> Result<(), JournalError>;
 
     async fn session(&self, id: Uuid) -> Result<Option<Session>, JournalError>;

@@ -140,6 +140,7 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 }
 
 /// The values of a row, read one after another; none where one is not of the kind asked for.
+#[derive(Clone)]
 pub struct Values<'a>(std::slice::Iter<'a, Value>);
 
 impl<'a> Values<'a> {

@@ -62,6 +62,7 @@ mod tests {
     use crate::table::{Key, Origin, Rows};
     use crate::tables::orders::{OfDay, Row as Order};
     use crate::testing::{euro, id};
+    use domain::access::owner::Owner;
     use domain::commerce::order::Status;
     use domain::id::CustomerId;
     use domain::tax::Totals;
@@ -72,6 +73,7 @@ mod tests {
     fn draft(drafted_us: i64) -> Order {
         Order {
             buyer: CustomerId(id(1).0),
+            owner: Owner::User { id: id(1) },
             is_guest: false,
             currency: euro(0).currency,
             status: Status::Draft,

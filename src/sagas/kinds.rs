@@ -28,6 +28,10 @@ macro_rules! kinds {
                 public(PublicAccountId "account_" AccountNode), fact(Account);
             Preferences = domain::access::preferences::Preferences,
                 public(PublicPreferencesId "preferences_" PreferencesNode), fact();
+            Denials = domain::access::denials::Denials,
+                public(), fact();
+            Person = domain::access::person::Person,
+                public(), fact();
             Product = domain::products::product::Product,
                 public(PublicProductId "product_" ProductNode), fact(Product);
             PriceList = domain::products::price_list::PriceList,

@@ -58,7 +58,11 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 46] = [
+const OTHER_WORDS: [&str; 49] = [
+    // What the audit calls what has no other name.
+    "NOT_OPEN",
+    "UNNAMED",
+    "UNREADABLE",
     // How sagas stand.
     "AUTHORIZING",
     "CANCELLED",

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
+use emporium::actors::shard::Limits;
 use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
@@ -102,7 +103,9 @@ impl TestApp {
         database.migrate().await.expect("a new database migrates");
         let node =
             NodeSection { name: Some("test".to_owned()), shards: Some(SHARDS), lanes: Some(1) };
-        let settings = Settings { node, checkout, ..Settings::default() };
+        // Nothing is written to the log that a test did not ask for.
+        let quiet = Limits { denials_after_ms: 3_600_000, ..Limits::default() };
+        let settings = Settings { node, checkout, limits: quiet, ..Settings::default() };
         let stores = stores(database);
         let journal = Arc::clone(&stores.journal);
         let asked = Arc::new(Faults::default());
@@ -136,6 +139,11 @@ impl TestApp {
             server: handle,
             _directory: directory,
         }
+    }
+
+    /// Where all of its files are.
+    pub fn directory(&self) -> &std::path::Path {
+        self._directory.path()
     }
 
     pub async fn stop(self) {

@@ -5,9 +5,11 @@
 //! A filling can be made anew beside the one that answers (`rebuild`), and takes its place when it has
 //! come as far; one keeper a node (`keeper`) sees to that, and to what operators ask.
 //!
-//! Two followers: one folds events into rows (`events`); one notes which aggregates something happened to,
-//! and asks each for its row once a turn (`pictures`). Both write through one `writer`.
+//! Three followers: one folds events into rows (`events`); one notes which aggregates something happened to,
+//! and asks each for its row once a turn (`pictures`); one keeps who asked for what (`audit`). All write through
+//! one `writer`.
 
+pub mod audit;
 mod events;
 mod keeper;
 mod pictures;
@@ -32,6 +34,7 @@ use projections::position::Position;
 use projections::table::{Key, Stored};
 use projections::tally::Counted;
 
+pub use audit::AuditFollower;
 pub use events::EventFollower;
 pub use keeper::{Keeper, KeeperSetup};
 pub use pictures::PictureFollower;

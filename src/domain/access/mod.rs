@@ -5,6 +5,7 @@ pub mod scope;
 pub mod shipped;
 pub mod role_name;
 pub mod belongs;
+pub mod owner;
 
 pub mod email_reservation;
 pub mod user;
@@ -13,3 +14,5 @@ pub mod role;
 pub mod group;
 pub mod account;
 pub mod preferences;
+pub mod denials;
+pub mod person;

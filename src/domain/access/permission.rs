@@ -68,6 +68,8 @@ permissions! {
     DecisionsRead = "decisions.read",
     /// What happened to anything, and by whom.
     HistoryRead = "history.read",
+    /// Who did what, and what was refused to whom.
+    AuditRead = "audit.read",
     /// What the API has, and which program answers.
     SchemaRead = "schema.read",
     /// Sagas, quarantines, followers.

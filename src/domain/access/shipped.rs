@@ -29,6 +29,7 @@ const READS: &[Permission] = &[
     PersonsRead,
     DecisionsRead,
     HistoryRead,
+    AuditRead,
     SchemaRead,
     ClusterRead,
 ];

@@ -6,6 +6,7 @@ mod decisions;
 mod groups;
 mod mutation;
 mod pages;
+mod persons;
 mod preferences;
 mod query;
 mod refusals;
@@ -25,8 +26,9 @@ use crate::guard::Need::{All, Nothing, Some as Of};
 use crate::guard::Needs;
 use accounts::{AccountCommands, AccountUseCases};
 use domain::access::permission::Permission::{
-    AccountsRead, AccountsWrite, DecisionsRead, GroupsRead, GroupsWrite, PreferencesRead,
-    PreferencesWrite, RolesAssign, RolesRead, RolesWrite, SchemaRead, UsersRead, UsersWrite,
+    AccountsRead, AccountsWrite, DecisionsRead, GroupsRead, GroupsWrite, PersonsWrite,
+    PreferencesRead, PreferencesWrite, RolesAssign, RolesRead, RolesWrite, SchemaRead, UsersRead,
+    UsersWrite,
 };
 use groups::{GroupCommands, GroupUseCases};
 use mutation::UserUseCases;
@@ -53,11 +55,13 @@ pub struct AccessMutation(
     AccountCommands,
     AccountUseCases,
     PreferenceUseCases,
+    persons::PersonMutations,
 );
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(UsersRead), &["user", "users"]),
+    (Of(PersonsWrite), &["erase_person"]),
     (All(UsersRead), &["userByEmail"]),
     (All(UsersWrite), &["registerUser", "suspendUser", "reinstateUser", "closeUser"]),
     (Of(UsersWrite), &["updateUserProfile", "changeUserEmail"]),

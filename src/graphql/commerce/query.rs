@@ -7,7 +7,7 @@ use async_graphql::{Context, Enum, InputObject, Object, Result};
 use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load, past};
 use crate::errors::{INVALID_VALUE, coded};
-use crate::ids::{PublicOrderId, PublicUserId};
+use crate::ids::{PublicAccountId, PublicOrderId, PublicUserId};
 use crate::lists::{Listed, connection, views};
 use crate::operations;
 use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
@@ -35,7 +35,7 @@ impl Compared for OrderStatus {
 const WORDS: &[(&str, &str)] = &[
     ("drafted_us", "createdAt"),
     ("placed_us", "placedAt"),
-    ("buyer", "userId"),
+    ("owner", "userId, accountId"),
     (AGGREGATE, "number"),
 ];
 
@@ -88,7 +88,9 @@ filters! {
     /// Which orders.
     OrderWhere {
         status: OneOf<OrderStatus> = "status",
-        user_id: OneOf<PublicUserId> = "buyer",
+        /// Users' own: what they bought for an account is the account's.
+        user_id: OneOf<PublicUserId> = "owner",
+        account_id: OneOf<PublicAccountId> = "owner",
         created_at: DateTimeFilter = "drafted_us",
         placed_at: PlacedAtFilter = "placed_us",
         total: TotalFilter = "total",

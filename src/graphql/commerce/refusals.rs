@@ -46,6 +46,7 @@ impl From<orders::Refusal> for UserError {
         match refusal {
             orders::Refusal::Order(refusal) => refusal.into(),
             orders::Refusal::List(refusal) => refusal.into(),
+            orders::Refusal::Account(_) => Self::plain(refusal.code(), &refusal, &["accountId"]),
             orders::Refusal::Buyer(_) => {
                 Self::plain(refusal.code(), &refusal, &["buyer", "userId"])
             }

@@ -5,8 +5,8 @@ use async_graphql::{Context, Enum, Object, Result};
 use crate::context::{Loaded, opened, take_values};
 use crate::gathering::led_to;
 use crate::ids::{
-    PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
-    PublicProductId, PublicUserId, PublicVariantId,
+    PublicAccountId, PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId,
+    PublicPriceListId, PublicProductId, PublicUserId, PublicVariantId,
 };
 use crate::lists::{Asked, Known, Listed, UP_TO_DATE};
 use crate::products::{LocationNode, PriceMode, ProductNode, TotalsNode};
@@ -48,6 +48,7 @@ const HELD: &[&str] = &[
     "currency",
     "customerId",
     "userId",
+    "accountId",
     "lineCount",
     "totals",
 ];
@@ -150,6 +151,15 @@ impl OrderNode {
             },
             Known::Row(_, _, row) => (!row.is_guest).then_some(PublicUserId(row.buyer.0)),
         }
+    }
+
+    /// The account whose order it is; null where it is the buyer's own.
+    async fn account_id(&self) -> Option<PublicAccountId> {
+        let owner = match &self.0 {
+            Known::Whole(order) => order.state().drafted.as_ref()?.owner,
+            Known::Row(_, _, row) => row.owner,
+        };
+        owner.account().map(PublicAccountId::from)
     }
 
     /// The address of a buyer who did not register.

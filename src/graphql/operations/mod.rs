@@ -5,17 +5,19 @@ mod nodes;
 mod processes;
 mod query;
 mod sagas;
+mod audit;
 
+pub use audit::AuditOutcome;
 pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, ordering};
 
 use async_graphql::MergedObject;
 
 use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use domain::access::permission::Permission::{ClusterOperate, ClusterRead, SchemaRead};
+use domain::access::permission::Permission::{AuditRead, ClusterOperate, ClusterRead, SchemaRead};
 
 #[derive(MergedObject, Default)]
-pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery);
+pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery, audit::AuditQuery);
 
 #[derive(MergedObject, Default)]
 pub struct OperationsMutation(mutation::ActorsMutation, nodes::NodesMutation);
@@ -24,6 +26,7 @@ pub struct OperationsMutation(mutation::ActorsMutation, nodes::NodesMutation);
 pub const NEEDS: Needs = &[
     (Of(SchemaRead), &["serverInfo"]),
     (Of(SchemaRead), &["noOp"]),
+    (All(AuditRead), &["audit"]),
     (All(ClusterRead), &["operations", "saga", "sagas"]),
     (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
     (All(ClusterOperate), &["drainNode", "undrainNode", "moveShard", "rebalanceCluster"]),

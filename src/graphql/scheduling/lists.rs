@@ -4,14 +4,17 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 
 use super::CalendarNode;
-use crate::ids::{PublicCalendarId, PublicEventId};
+use crate::gate;
+use crate::ids::{PublicAccountId, PublicCalendarId, PublicEventId, PublicUserId};
 use crate::lists::{connection, views};
 use crate::rows::{
     Compared, DateTimeFilter, Direction, OneOf, TextFilter, Window, filters, row_connection, rows,
 };
 use crate::scalars::{GivenPosition, Instant, TimeZone, micros};
+use domain::access::permission::Permission::CalendarsRead;
 use domain::scheduling::agenda::EventId;
-use projections::plan::{Filter, Ordering};
+use domain::scheduling::calendar::Calendar;
+use projections::plan::{BRANCHES_MAX, Filter, Ordering};
 use projections::table::{Key, Value};
 use projections::tables::events::{self, ENDLESS, Events};
 
@@ -34,6 +37,8 @@ impl CalendarNameFilter {
 filters! {
     /// Which calendars.
     CalendarWhere {
+        user_id: OneOf<PublicUserId> = "owner",
+        account_id: OneOf<PublicAccountId> = "owner",
         name: CalendarNameFilter = "name",
         created_at: DateTimeFilter = "created_us",
     }
@@ -116,12 +121,14 @@ impl EventOrder {
     }
 }
 
-const CALENDAR_WORDS: &[(&str, &str)] = &[("created_us", "createdAt")];
+const CALENDAR_WORDS: &[(&str, &str)] =
+    &[("created_us", "createdAt"), ("owner", "userId, accountId")];
 const EVENT_WORDS: &[(&str, &str)] = &[
     ("calendar", "calendarId"),
     ("is_cancelled", "state"),
     ("starts_us", "startsAt"),
     ("ends_us", "endsAt"),
+    ("owner", "whose they are"),
 ];
 
 /// An event as a list has it.
@@ -186,6 +193,17 @@ impl ListedEvent {
 
 row_connection!(ListedEventConnection, ListedEventEdge, ListedEvent);
 
+/// Those of the calendars that a filter names that are open to the caller.
+async fn open_ones(context: &Context<'_>, named: &OneOf<PublicCalendarId>) -> Result<Vec<Value>> {
+    let mut open = Vec::new();
+    for id in named.eq.iter().chain(named.r#in.iter().flatten()).take(BRANCHES_MAX + 1) {
+        if gate::permits::<Calendar>(context, (*id).into(), CalendarsRead).await? {
+            open.push(id.value());
+        }
+    }
+    Ok(open)
+}
+
 #[derive(Default)]
 pub struct CalendarLists;
 
@@ -227,6 +245,10 @@ impl CalendarLists {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ListedEventConnection> {
+        let named = match r#where.as_ref().and_then(|filter| filter.calendar_id.as_ref()) {
+            Some(calendars) => Some(open_ones(context, calendars).await?),
+            None => None,
+        };
         let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
         // Where no state is said, each is asked for.
         let states = [EventState::Scheduled, EventState::Cancelled].map(|state| state.value());
@@ -234,7 +256,13 @@ impl CalendarLists {
         let ordering = order_by.map_or(EventOrder::BY_START, EventOrder::ordering);
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).events;
-        let page = window.page(context, table, filter, ordering, EVENT_WORDS).await?;
+        // Of calendars that are named each decides; of others whose the event is.
+        let open = match named {
+            Some(named) if named.is_empty() => None,
+            Some(named) => Some(Filter::All(vec![filter, Filter::OneOf("calendar", named)])),
+            None => gate::reached::<Events>(context, filter)?,
+        };
+        let page = window.page_of_open(context, table, open, ordering, EVENT_WORDS).await?;
         Ok(ListedEventConnection(page.nodes::<Events, _>(ListedEvent::of)))
     }
 }

@@ -13,7 +13,7 @@ pub use types::CalendarNode;
 
 use async_graphql::MergedObject;
 
-use crate::guard::Need::{All, Some as Of};
+use crate::guard::Need::Some as Of;
 use crate::guard::Needs;
 use domain::access::permission::Permission::{CalendarsRead, CalendarsWrite};
 use mutation::{CalendarCommands, CalendarCreation};
@@ -27,7 +27,6 @@ pub struct SchedulingMutation(CalendarCommands, CalendarCreation);
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(CalendarsRead), &["calendar", "calendars", "calendarEvents", "events", "freeBusy"]),
-    (All(CalendarsWrite), &["createCalendar"]),
-    (Of(CalendarsWrite), &["scheduleEvent"]),
+    (Of(CalendarsWrite), &["createCalendar", "scheduleEvent"]),
     (Of(CalendarsWrite), CalendarCommands::FIELDS),
 ];

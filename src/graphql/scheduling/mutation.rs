@@ -1,15 +1,19 @@
 //! What may be done to calendars.
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 
 use super::CalendarNode;
 use super::inputs::{
     AvailabilityInput, DayHoursInput, LengthInput, OpeningSpanInput, TimingInput, spans, week,
 };
-use crate::errors::fault;
-use crate::ids::{PublicCalendarId, PublicEventId};
-use crate::mutation::{Answer, Payload, inputs, mutations, payload, request, send};
+use crate::errors::{FORBIDDEN, coded};
+use crate::gate;
+use crate::ids::{PublicAccountId, PublicCalendarId, PublicEventId, PublicUserId};
+use crate::mutation::{Answer, Payload, inputs, made, mutations, payload, request, send};
 use crate::scalars::{Date, LocalDateTime, Long, TimeZone};
+use application::calendars;
+use domain::access::owner::Owner;
+use domain::access::permission::Permission::CalendarsWrite;
 use domain::scheduling::calendar::{Calendar, Command};
 
 payload! {
@@ -21,6 +25,13 @@ payload! {
     ScheduleEventPayload: CalendarPayload { event_id: PublicEventId }
 }
 
+/// Whose a calendar is.
+#[derive(OneofObject)]
+pub enum CalendarOwnerInput {
+    UserId(PublicUserId),
+    AccountId(PublicAccountId),
+}
+
 #[derive(InputObject)]
 pub struct CreateCalendarInput {
     pub name: String,
@@ -29,6 +40,8 @@ pub struct CreateCalendarInput {
     /// Bookings outside the opening hours are refused; until hours are set, all are outside.
     #[graphql(default)]
     pub within_opening_hours: bool,
+    /// Whose it is, for good; without one it is the house's.
+    pub owner: Option<CalendarOwnerInput>,
     pub idempotency_key: Option<String>,
 }
 
@@ -122,6 +135,17 @@ mutations! { CalendarCommands {
         "timing" is "";
 } }
 
+/// Who is to own a new calendar, as far as the caller may make him one.
+fn owner(context: &Context<'_>, wanted: Option<CalendarOwnerInput>) -> Result<Option<Owner>> {
+    let owner = match wanted {
+        None if gate::grants(context).may_everywhere(CalendarsWrite) => return Ok(None),
+        None => return Err(coded(FORBIDDEN, "calendars without an owner are not open to you")),
+        Some(CalendarOwnerInput::UserId(id)) => Owner::User { id: id.into() },
+        Some(CalendarOwnerInput::AccountId(id)) => Owner::Account { id: id.into() },
+    };
+    Ok(Some(gate::owner(context, CalendarsWrite, owner)))
+}
+
 /// The mutations that make something, under ids that follow from their keys.
 #[derive(Default)]
 pub struct CalendarCreation;
@@ -133,16 +157,16 @@ impl CalendarCreation {
         context: &Context<'_>,
         input: CreateCalendarInput,
     ) -> Answer<CalendarPayload> {
+        let owner = owner(context, input.owner)?;
         let request = request(context, input.idempotency_key, None)?;
-        let id =
-            request.new_id::<Calendar>("createCalendar").await.map_err(|error| fault(&error))?;
         let command = Command::CreateCalendar {
             name: input.name,
             zone: input.time_zone.0.name().to_owned(),
             availability: input.availability.read(),
             within_opening_hours: input.within_opening_hours,
+            owner,
         };
-        Ok(Some(CalendarPayload::new(id, send::<Calendar>(&request, id, command).await?)))
+        made(calendars::create(&request, owner, command).await)
     }
 
     /// Books an event or a series. Its id follows from the idempotency key, if there is one.

@@ -2,9 +2,21 @@
 
 use crate::errors::{SlotTaken, UserError, path_of};
 use crate::scalars::LocalDateTime;
+use application::calendars;
 use domain::aggregate::Refusal;
 use domain::scheduling::calendar;
 use domain::scheduling::opening_hours::HoursProblem;
+
+impl From<calendars::Refusal> for UserError {
+    fn from(refusal: calendars::Refusal) -> Self {
+        let path = match refusal {
+            calendars::Refusal::Calendar(refusal) => return refusal.into(),
+            calendars::Refusal::NoUser => ["owner", "userId"],
+            calendars::Refusal::NoAccount => ["owner", "accountId"],
+        };
+        Self::plain(refusal.code(), &refusal, &path)
+    }
+}
 
 impl From<calendar::Refusal> for UserError {
     fn from(refusal: calendar::Refusal) -> Self {

@@ -4,10 +4,11 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use crate::context::{Loaded, Viewed, wanted};
-use crate::ids::PublicEventId;
+use crate::ids::{PublicAccountId, PublicEventId, PublicUserId};
 use crate::lists::{Asked, Known, Listed};
 use crate::positions::PositionToken;
 use crate::scalars::{Date, Duration, Instant, LocalDateTime, Long, TimeZone};
+use domain::access::owner::Owner;
 use domain::scheduling::calendar::{Availability, Calendar, Details, ListedOccurrence, Overview};
 use domain::scheduling::free_busy::Interval;
 use domain::scheduling::local_time::Length;
@@ -46,7 +47,8 @@ pub enum AvailabilityKind {
 pub struct CalendarNode(pub Known<Calendar, calendars::Row>);
 
 /// What a row says of a calendar: how it was made. What is booked changes its version and not its row.
-const HELD: &[&str] = &["name", "timeZone", "availability", "capacity", "withinOpeningHours"];
+const HELD: &[&str] =
+    &["name", "userId", "accountId", "timeZone", "availability", "capacity", "withinOpeningHours"];
 
 impl Listed for CalendarNode {
     type Of = Calendar;
@@ -79,6 +81,19 @@ impl CalendarNode {
 
     async fn name(&self) -> Option<&str> {
         self.details().map(|details| details.name.as_str())
+    }
+
+    /// The user whose it is, for good; null where it is an account's or the house's.
+    async fn user_id(&self) -> Option<PublicUserId> {
+        match self.details()?.owner? {
+            Owner::User { id } => Some(id.into()),
+            Owner::Guest { .. } | Owner::Account { .. } => None,
+        }
+    }
+
+    /// The account whose it is, for good.
+    async fn account_id(&self) -> Option<PublicAccountId> {
+        self.details()?.owner?.account().map(PublicAccountId::from)
     }
 
     async fn time_zone(&self) -> Option<TimeZone> {

@@ -21,7 +21,9 @@ use serde::Serialize;
 use domain::aggregate::DomainEvent;
 
 pub use meta::{Cause, Meta, step_key};
-pub use read::{CodecError, Command, Stored, commands, decode, decode_each, decode_events};
+pub use read::{
+    CodecError, Command, Stored, commands, decode, decode_each, decode_events, types_and_commands,
+};
 
 /// The longest idempotency key, in bytes.
 pub const KEY_BYTES_MAX: usize = 128;

@@ -84,6 +84,15 @@ pub fn commands(events: &str) -> Result<Vec<Command>, CodecError> {
     Ok(all)
 }
 
+/// Tells of each event its type and, with the first one of each command, what was said of that. The data are
+/// stepped over.
+pub fn types_and_commands(
+    events: &str,
+    mut each: impl FnMut(&str, Option<Meta>),
+) -> Result<(), CodecError> {
+    elements(events, TypeAndMeta, |(name, meta): (String, Option<Meta>)| each(&name, meta))
+}
+
 /// How one element of an entry is read.
 trait Element {
     type Read;
@@ -194,6 +203,33 @@ impl Element for OnlyMeta {
         }
         place.check(meta.is_some(), of).map_err(M::Error::custom)?;
         Ok(meta)
+    }
+}
+
+struct TypeAndMeta;
+
+impl Element for TypeAndMeta {
+    type Read = (String, Option<Meta>);
+
+    fn read<'de, M: MapAccess<'de>>(
+        &self,
+        mut map: M,
+        place: &mut Place,
+    ) -> Result<Self::Read, M::Error> {
+        let (mut name, mut meta, mut of) = (String::new(), None, None);
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            match field.as_ref() {
+                "type" => name = map.next_value()?,
+                "meta" => {
+                    let said = map.next_value::<Said<'de>>()?;
+                    meta = Some(said.read(&mut place.last_principal).map_err(M::Error::custom)?);
+                }
+                "of" => of = Some(map.next_value()?),
+                _ => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        place.check(meta.is_some(), of).map_err(M::Error::custom)?;
+        Ok((name, meta))
     }
 }
 

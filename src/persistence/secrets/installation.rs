@@ -22,10 +22,12 @@ pub enum Purpose {
     Index,
     /// What this installation signs for those who signed in.
     Tokens,
+    /// The hashes that bind the rows of the audit to each other.
+    Audit,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 4] = [Self::Ids, Self::Inputs, Self::Index, Self::Tokens];
+    pub const ALL: [Self; 5] = [Self::Ids, Self::Inputs, Self::Index, Self::Tokens, Self::Audit];
 
     /// Its stored name; never changed.
     pub fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Purpose {
             Self::Inputs => "inputs",
             Self::Index => "index",
             Self::Tokens => "tokens",
+            Self::Audit => "audit",
         }
     }
 }
@@ -115,6 +118,14 @@ impl Installation {
     /// Every generation, the oldest first.
     pub fn generations(&self, purpose: Purpose) -> &[Secret] {
         &self.secrets[purpose as usize]
+    }
+
+    /// A keyed hash (HMAC-SHA-256) of a text under one generation of a secret, if there is such a one.
+    pub fn mac(&self, purpose: Purpose, generation: u32, text: &[u8]) -> Option<[u8; 32]> {
+        let secrets = self.generations(purpose).iter();
+        let secret = secrets.rev().find(|secret| secret.generation == generation)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret.key);
+        hmac::sign(&key, text).as_ref().try_into().ok()
     }
 
     /// A name of the installation, the same for ever, that tells nothing of its secrets.

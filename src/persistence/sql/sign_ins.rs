@@ -107,6 +107,11 @@ impl<D: Tables> SignInStore for SignIns<D> {
         Ok(self.write(PASSWORD, values).await? == 1)
     }
 
+    async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError> {
+        let values = vec![Value::Bytes(user.as_bytes())];
+        self.write("DELETE FROM credentials WHERE user = ?", values).await.map(drop)
+    }
+
     async fn begin_session(&self, session: &Session) -> Result<(), JournalError> {
         let values = vec![
             Value::Bytes(session.id.as_bytes()),

@@ -1,6 +1,7 @@
-//! The calendars: by name, newest first. A row each, with how the calendar was made, which
+//! The calendars: by name, newest first, of an owner. A row each, with how the calendar was made, which
 //! never changes; its hours and what is booked the calendar itself knows.
 
+use super::owners;
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
@@ -25,9 +26,11 @@ const NAME_BYTES_MAX: u16 = TITLE_BYTES_MAX * 3;
 
 static SHAPE: Shape = Shape {
     name: "calendars",
-    schema: 2,
+    schema: 3,
     parts: false,
     columns: &[
+        Column::new("owner", Kind::Id),
+        Column::new("owner_kind", Kind::Int),
         // In lower case: by this it is found and ordered.
         Column::new("name", Kind::Text(NAME_BYTES_MAX)),
         Column::new("title", Kind::Text(TITLE_BYTES_MAX)),
@@ -40,6 +43,8 @@ static SHAPE: Shape = Shape {
     indexes: &[
         Index { name: "name", columns: &["name"] },
         Index { name: "created", columns: &["created_us"] },
+        Index { name: "owner_name", columns: &["owner", "name"] },
+        Index { name: "owner_created", columns: &["owner", "created_us"] },
     ],
     tally: None,
 };
@@ -64,9 +69,12 @@ fn availability((which, bookings): (i64, i64)) -> Option<Availability> {
 
 impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
-        let Details { name, zone, availability, within_opening_hours } = &self.details;
+        let Details { name, zone, availability, within_opening_hours, owner } = &self.details;
         let (availability, capacity) = kept(*availability);
+        let [owner, kind] = owners::kept(*owner);
         vec![
+            owner,
+            kind,
             Value::Text(name.to_lowercase()),
             name.as_str().into(),
             zone.name().into(),
@@ -79,12 +87,14 @@ impl table::Row for Row {
 
     fn read(values: &[Value]) -> Option<Self> {
         let mut values = Values::of(values);
+        let owner = owners::read_maybe(&mut values)?;
         let _lower = values.text()?;
         let details = Details {
             name: values.text()?.to_owned(),
             zone: values.text()?.parse().ok()?,
             availability: availability((values.int()?, values.int()?))?,
             within_opening_hours: values.int()? != 0,
+            owner,
         };
         Some(Self { details, created_us: values.int()? })
     }

@@ -3,11 +3,13 @@
 //! exactly its occurrences take place, the calendar itself says.
 
 use jiff::civil::DateTime;
+use uuid::Uuid;
 
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
 use crate::{Fact, Place};
+use domain::access::owner::Owner;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use domain::scheduling::agenda::{EventId, Timing};
@@ -22,6 +24,8 @@ pub struct Events;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub calendar: AggregateId,
+    /// What names the owner of the calendar; nil, where the house keeps it.
+    pub owner: Uuid,
     pub title: String,
     pub zone: Zone,
     pub is_series: bool,
@@ -42,10 +46,11 @@ const TITLE_BYTES_MAX: u16 = TITLE_CHARACTERS_MAX as u16 * 4;
 
 static SHAPE: Shape = Shape {
     name: "events",
-    schema: 1,
+    schema: 2,
     parts: true,
     columns: &[
         Column::new("calendar", Kind::Id),
+        Column::new("owner", Kind::Id),
         Column::new("title", Kind::Text(TITLE_BYTES_MAX)),
         Column::new("zone", Kind::Text(64)),
         Column::new("is_series", Kind::Int),
@@ -60,6 +65,8 @@ static SHAPE: Shape = Shape {
         Index { name: "ends", columns: &["is_cancelled", "ends_us"] },
         Index { name: "calendar_starts", columns: &["calendar", "is_cancelled", "starts_us"] },
         Index { name: "calendar_ends", columns: &["calendar", "is_cancelled", "ends_us"] },
+        Index { name: "owner_starts", columns: &["owner", "is_cancelled", "starts_us"] },
+        Index { name: "owner_ends", columns: &["owner", "is_cancelled", "ends_us"] },
     ],
     tally: None,
 };
@@ -68,6 +75,7 @@ impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
             self.calendar.into(),
+            self.owner.into(),
             self.title.as_str().into(),
             self.zone.name().into(),
             i64::from(self.is_series).into(),
@@ -83,6 +91,7 @@ impl table::Row for Row {
         let mut values = Values::of(values);
         Some(Self {
             calendar: AggregateId(values.id()?),
+            owner: values.id()?,
             title: values.text()?.to_owned(),
             zone: values.text()?.parse().ok()?,
             is_series: values.int()? != 0,
@@ -167,9 +176,10 @@ impl Table for Events {
         let Fact::Calendar(event) = fact else { return };
         let Some(id) = event_of(event) else { return };
         let (key, now) = (Key::part(place.aggregate_id, id.0), place.recorded_us);
-        if let Event::EventScheduled { title, zone, timing, .. } = event {
+        if let Event::EventScheduled { title, zone, owner, timing, .. } = event {
             let mut row = Row {
                 calendar: place.aggregate_id,
+                owner: owner.map_or(Uuid::nil(), Owner::id),
                 title: title.clone(),
                 zone: zone.clone(),
                 is_series: false,
@@ -205,7 +215,6 @@ mod tests {
     use super::*;
     use crate::testing::id;
     use domain::scheduling::agenda::{Replacement, SeriesTiming};
-    use uuid::Uuid;
 
     const EVENT: EventId = EventId(Uuid::from_u128(9));
 
@@ -233,7 +242,8 @@ mod tests {
 
     fn scheduled(timing: Timing) -> Event {
         let zone = "Europe/Berlin".parse().expect("a zone");
-        Event::EventScheduled { event_id: EVENT, title: "Fitting".to_owned(), zone, timing }
+        let (title, owner) = ("Fitting".to_owned(), None);
+        Event::EventScheduled { event_id: EVENT, title, zone, owner, timing }
     }
 
     fn row(events: Vec<Event>) -> Row {

@@ -1,5 +1,6 @@
 //! The tables that lists are answered from: one file each.
 
+mod owners;
 pub mod orders;
 pub mod users;
 pub mod products;
@@ -10,3 +11,4 @@ pub mod holds;
 pub mod sagas;
 pub mod calendars;
 pub mod events;
+pub mod audit;

@@ -1,11 +1,13 @@
-//! The orders: newest first, of a status, of a buyer; by when they were placed; by what they come to. A
+//! The orders: newest first, of a status, of an owner; by when they were placed; by what they come to. A
 //! row each, which is what a list shows; the lines the order itself has.
 
+use super::owners;
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
 use crate::tally::{Counted, Tally};
 use crate::{Fact, Place};
+use domain::access::owner::Owner;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::{Buyer, Event, Order, Status};
 use domain::id::CustomerId;
@@ -19,6 +21,8 @@ pub struct Orders;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub buyer: CustomerId,
+    /// Whose it is.
+    pub owner: Owner,
     /// Who did not register.
     pub is_guest: bool,
     pub currency: Currency,
@@ -35,10 +39,12 @@ pub struct Row {
 
 static SHAPE: Shape = Shape {
     name: "orders",
-    schema: 3,
+    schema: 4,
     parts: false,
     columns: &[
         Column::new("buyer", Kind::Id),
+        Column::new("owner", Kind::Id),
+        Column::new("owner_kind", Kind::Int),
         Column::new("is_guest", Kind::Int),
         Column::new("currency", Kind::Text(3)),
         Column::new("status", Kind::Int),
@@ -52,8 +58,8 @@ static SHAPE: Shape = Shape {
     indexes: &[
         Index { name: "drafted", columns: &["drafted_us"] },
         Index { name: "status", columns: &["status", "drafted_us"] },
-        Index { name: "buyer", columns: &["buyer", "drafted_us"] },
-        Index { name: "buyer_status", columns: &["buyer", "status", "drafted_us"] },
+        Index { name: "owner", columns: &["owner", "drafted_us"] },
+        Index { name: "owner_status", columns: &["owner", "status", "drafted_us"] },
         Index { name: "placed", columns: &["placed_us"] },
         Index { name: "total", columns: &["currency", "total"] },
     ],
@@ -103,6 +109,8 @@ impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
             self.buyer.0.into(),
+            self.owner.id().into(),
+            owners::kind(self.owner),
             i64::from(self.is_guest).into(),
             self.currency.code().into(),
             status_value(self.status),
@@ -117,7 +125,8 @@ impl table::Row for Row {
 
     fn read(values: &[Value]) -> Option<Self> {
         let mut values = Values::of(values);
-        let (buyer, is_guest) = (CustomerId(values.id()?), values.int()? != 0);
+        let buyer = CustomerId(values.id()?);
+        let (owner, is_guest) = (owners::read(&mut values)?, values.int()? != 0);
         let currency = Currency::from_code(values.text()?).ok()?;
         let (status, lines) = (values.one_of(&STATUSES)?, values.number()?);
         let (gross, tax) = (values.int()?, values.int()?);
@@ -129,6 +138,7 @@ impl table::Row for Row {
         });
         Some(Self {
             buyer,
+            owner,
             is_guest,
             currency,
             status,
@@ -197,10 +207,11 @@ impl Table for Orders {
             });
         };
         match event {
-            Event::OrderDrafted { buyer, currency, at, .. } => rows.put(
+            Event::OrderDrafted { buyer, owner, currency, at, .. } => rows.put(
                 key,
                 Row {
                     buyer: buyer.customer_id(),
+                    owner: *owner,
                     is_guest: matches!(buyer, Buyer::Guest { .. }),
                     currency: *currency,
                     status: Status::Draft,

@@ -43,7 +43,7 @@ use domain::money::Money;
 use domain::products::stock_item::stock_item_id;
 use domain::text::InvalidText;
 
-pub use questions::Questions;
+pub use questions::{OfOrder, Questions};
 pub use state::{Payment, Phase, Reason, State};
 pub use steps::Step;
 

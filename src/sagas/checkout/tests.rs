@@ -160,9 +160,10 @@ fn world(script: Script, shelf: i64) -> World {
     };
     let email = sealed_email("ann@example.org");
     let buyer = Buyer::Guest { email };
+    let owner = buyer.owner();
     let (currency, price_list) = (euro(0).currency, default_list(euro(0).currency));
     let order = given::<Order>(order_id(), [])
-        .when(order::Command::Draft { buyer, currency, price_list, lines: Vec::new() })
+        .when(order::Command::Draft { buyer, owner, currency, price_list, lines: Vec::new() })
         .accepted()
         .when(add(2, 3))
         .accepted()

@@ -57,7 +57,7 @@ fn answers() -> wire::Answers<Checkout> {
     let (variant, location) = (VariantId(uuid(3)), LocationId(uuid(4)));
     let lines = vec![Line { line: 1, variant, location, quantity: 2 }];
     let started = Event::CheckoutStarted { order, customer, amount, lines };
-    wire::Answers::after(&[started]).to(Version).to(Whole)
+    wire::Answers::after(&[started]).to(Version).to(Whole).to(OfOrder)
 }
 
 #[test]

@@ -33,7 +33,7 @@ use domain::id::{AggregateId, LocationId, TransferId, VariantId};
 use domain::products::stock_item;
 use domain::text::InvalidText;
 
-pub use questions::{IsOver, Questions};
+pub use questions::{IsOver, Questions, Whence};
 pub use state::{Phase, State};
 pub use steps::Step;
 pub use why::Why;

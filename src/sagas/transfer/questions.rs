@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{State, Transfer};
+use domain::id::LocationId;
 use domain::question::{Bounded, Question, Whole};
 
-domain::questions!(Transfer { Whole, IsOver });
+domain::questions!(Transfer { Whole, IsOver, Whence });
 
 impl Bounded for Transfer {}
 
@@ -19,5 +20,17 @@ impl Question<Transfer> for IsOver {
 
     fn answer(&self, state: State, _: DateTime<Utc>) -> bool {
         state.phase.is_over()
+    }
+}
+
+/// Whence it takes goods.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whence;
+
+impl Question<Transfer> for Whence {
+    type Answer = Option<LocationId>;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> Option<LocationId> {
+        state.goods.map(|goods| goods.from)
     }
 }

@@ -59,7 +59,7 @@ fn answers() -> wire::Answers<Transfer> {
         quantity: 5,
     };
     let started = Event::StockTransferStarted { goods };
-    wire::Answers::after(&[started]).to(Version).to(Whole).to(IsOver)
+    wire::Answers::after(&[started]).to(Version).to(Whole).to(IsOver).to(Whence)
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn wanted(quantity: i64) -> Draft {
 fn wanted_by(guest: &str, quantity: i64) -> Draft {
     let buyer = WantedBuyer::Guest(address(guest));
     let list = WantedList { list: None, currency: Some(euro()) };
-    Draft { buyer, list, lines: vec![line(quantity)] }
+    Draft { buyer, owner: None, list, lines: vec![line(quantity)] }
 }
 
 async fn shop(node: &TestNode) -> Application {

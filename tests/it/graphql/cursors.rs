@@ -128,6 +128,7 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.holds", ordered("holds", "where: {phase: {eq: HELD}}")),
         ("Query.locations", plain("locations")),
         ("Query.calendars", plain("calendars")),
+        ("Query.audit", plain("audit")),
         ("Query.events", plain("events")),
         ("Query.searchProducts", plain("searchProducts")),
         ("Query.history", ordered("history", &format!("id: {}", orders[0]))),

@@ -419,6 +419,7 @@ impl World {
             ("suspendUser", json!({"userId": user, "reason": "a complaint"})),
             ("reinstateUser", json!({"userId": user})),
             ("closeUser", json!({"userId": user, "reason": "wanted"})),
+            ("erasePerson", json!({"person": {"userId": user}, "reason": "wanted"})),
             ("retireRole", json!({"roleId": made_role})),
             ("dissolveGroup", json!({"groupId": group})),
             ("closeAccount", json!({"accountId": account, "reason": "wanted"})),

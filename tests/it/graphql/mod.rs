@@ -1,6 +1,7 @@
 //! The API over HTTP, a file per context, and the schema as it is committed.
 
 mod access;
+mod audit;
 mod bad_input;
 mod commerce;
 mod cursors;
@@ -13,6 +14,7 @@ mod numbers;
 mod operations;
 mod outcomes;
 mod permissions;
+mod persons;
 mod prices;
 pub mod products;
 mod promises;

@@ -15,6 +15,9 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+mod edges;
+mod owners;
+
 use super::products::{SHELF, teapot};
 use crate::support::app::TestApp;
 
@@ -67,6 +70,7 @@ fn the_committed_matrix_is_the_one_that_is_enforced() {
     for (field, cells) in matrix() {
         writeln!(text, "| `{field}` | {} |", cells.join(" | ")).expect("a string");
     }
+    edges::written(&mut text);
     if std::env::var_os("EMPORIUM_BLESS").is_some() {
         std::fs::write(MATRIX, &text).expect("the page can be written");
     }
@@ -143,13 +147,13 @@ fn documents() -> Vec<(String, String)> {
 /// The API as one principal meets it. Whoever asks sees what was done before: every follower has it.
 impl TestApp {
     /// A user, with what he may do at this moment.
-    fn user(&self, id: &Value) -> Principal {
+    pub fn user(&self, id: &Value) -> Principal {
         let id = id.as_str().and_then(|id| id.strip_prefix("user_")).expect("a user's id");
         let identity = Identity::new(PrincipalKind::User, id);
         self.program.schema().access().principal(Arc::new(identity))
     }
 
-    async fn call_as(
+    pub async fn call_as(
         &self,
         principal: &Principal,
         query: &str,
@@ -192,7 +196,7 @@ impl TestApp {
     }
 
     /// The data of what must not fail.
-    async fn data_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
+    pub async fn data_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
         let (_, mut reply) = self.call_as(principal, query, variables).await;
         assert!(reply.get("errors").is_none(), "{query}: {reply}");
         reply["data"].take()
@@ -220,25 +224,25 @@ async fn what_the_matrix_says_is_what_happens() {
     app.stop().await;
 }
 
-struct Shop {
-    app: TestApp,
-    product: String,
-    variant: String,
-    ada: Value,
-    bob: Value,
+pub struct Shop {
+    pub app: TestApp,
+    pub product: String,
+    pub variant: String,
+    pub ada: Value,
+    pub bob: Value,
     /// An order of each.
-    of_ada: Value,
-    of_bob: Value,
+    pub of_ada: Value,
+    pub of_bob: Value,
 }
 
-async fn registered(app: &TestApp, name: &str) -> Value {
+pub async fn registered(app: &TestApp, name: &str) -> Value {
     let email = format!("{name}@example.org");
     let input = json!({"email": email, "displayName": name, "idempotencyKey": name});
     app.done("registerUser", input, "id").await["id"].take()
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let app = TestApp::start().await;
         // Before that nobody has more than what is public.
         app.program.followers.caught_up().await;
@@ -258,13 +262,13 @@ impl Shop {
     }
 
     /// Waits until what a mutation did is known to whoever decides.
-    async fn known(&self, payload: &Value) {
+    pub async fn known(&self, payload: &Value) {
         let position = self.app.position(payload["position"].as_str().expect("a position"));
         let registry = self.app.program.followers.registry();
         registry.views.assignments.reached(&position).await;
     }
 
-    async fn assign(&self, user: &Value, role: &str, scope: &str) {
+    pub async fn assign(&self, user: &Value, role: &str, scope: &str) {
         let input = json!({"userId": user, "role": role, "scope": scope});
         let done = self.app.done("assignRole", input, "position").await;
         self.known(&done).await;

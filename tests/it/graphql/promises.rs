@@ -62,6 +62,7 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("changeUserEmail", Kept),
     ("updateUserProfile", Kept),
     ("closeUser", Kept),
+    ("erasePerson", Breaks("nothing: orders stay as they are")),
     ("receiveStock", NOTHING),
     ("shipHold", Breaks("nothing: it carries the promise through")),
     ("openStock", NOTHING),

@@ -42,7 +42,8 @@ pub async fn draft(engine: &Engine, variants: &[u128], minor: i64) -> AggregateI
     let buyer = guest(engine, &format!("{id}@example.org")).await;
     let currency = euro(0).currency;
     let (price_list, lines) = (default_list(currency), Vec::new());
-    let draft = order::Command::Draft { buyer, currency, price_list, lines };
+    let owner = buyer.owner();
+    let draft = order::Command::Draft { buyer, owner, currency, price_list, lines };
     done::<Order>(engine, id, draft).await;
     for (place, number) in variants.iter().enumerate() {
         let amount = euro(if place == 0 { minor } else { 0 });

@@ -56,7 +56,8 @@ fn euro(minor: i64) -> Money {
 fn draft_of(buyer: Buyer) -> order::Command {
     let currency = euro(0).currency;
     let (price_list, lines) = (default_list(currency), Vec::new());
-    order::Command::Draft { buyer, currency, price_list, lines }
+    let owner = buyer.owner();
+    order::Command::Draft { buyer, owner, currency, price_list, lines }
 }
 
 /// A product, its stock, a user, a calendar and orders in several states, numbered `round`.
@@ -98,6 +99,7 @@ async fn trade(life: &Life, round: u32) {
         zone: "Europe/Berlin".to_owned(),
         availability: Availability::Exclusive {},
         within_opening_hours: false,
+        owner: None,
     };
     let bay = life.engine.new_id();
     life.done::<Calendar>(bay, create).await;

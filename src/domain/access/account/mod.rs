@@ -21,7 +21,7 @@ use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::AggregateId;
 use crate::text::InvalidText;
 
-pub use questions::Questions;
+pub use questions::{Questions, Standing};
 pub use state::{State, Status};
 
 /// The marker of this kind of aggregate.

@@ -28,5 +28,5 @@ fn what_crosses_keeps_its_form() {
         Event::AccountOpened { name: "Acme".to_owned() },
         Event::MemberAdmitted { user },
     ]);
-    wire::golden::<Account>(&commands, &refusals, answers.to(Version).to(Whole));
+    wire::golden::<Account>(&commands, &refusals, answers.to(Version).to(Whole).to(Standing));
 }

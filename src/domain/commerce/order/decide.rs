@@ -8,6 +8,7 @@ use super::{
     NAME_CHARACTERS_MAX, PAYMENT_REFERENCE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, Refusal, State,
     Status, UNIT_PRICE_MINOR_MAX,
 };
+use crate::access::owner::Owner;
 use crate::id::PriceListId;
 use crate::money::{Currency, Money, MoneyError};
 use crate::tax::Sums;
@@ -25,10 +26,10 @@ pub(super) fn decide(
     command: &Command,
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
-    if let Command::Draft { buyer, currency, price_list, lines } = command {
+    if let Command::Draft { buyer, owner, currency, price_list, lines } = command {
         return draft(
             state,
-            &Beginning { buyer, currency: *currency, price_list: *price_list },
+            &Beginning { buyer, owner: *owner, currency: *currency, price_list: *price_list },
             lines,
             now,
         );
@@ -142,6 +143,7 @@ impl State {
 /// Who begins an order, and at which prices.
 struct Beginning<'a> {
     buyer: &'a Buyer,
+    owner: Owner,
     currency: Currency,
     price_list: PriceListId,
 }
@@ -150,6 +152,7 @@ impl Beginning<'_> {
     fn is_of(&self, state: &State) -> bool {
         state.drafted.as_ref().is_some_and(|drafted| {
             drafted.buyer == *self.buyer
+                && drafted.owner == self.owner
                 && drafted.currency == self.currency
                 && drafted.price_list == self.price_list
         })
@@ -169,11 +172,13 @@ fn draft(
             false => Err(Refusal::AlreadyExists),
         };
     }
-    let Beginning { buyer, currency, price_list } = *beginning;
+    let Beginning { buyer, owner, currency, price_list } = *beginning;
     let lifetime = TimeDelta::days(DRAFT_DAYS);
     let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
     let buyer = buyer.clone();
-    let mut events = vec![Event::OrderDrafted { buyer, currency, price_list, expires_at, at: now }];
+    let at = now;
+    let mut events =
+        vec![Event::OrderDrafted { buyer, owner, currency, price_list, expires_at, at }];
     let mut drafted = state.clone();
     drafted.apply(&events[0]);
     for (line, place) in lines.iter().zip(0..) {

@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::owner::Owner;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::id::PriceListId;
 use crate::money::{Currency, MoneyError};
@@ -32,7 +33,7 @@ use crate::tax::{RateTotals, Totals, UnitPrice};
 use crate::text::InvalidText;
 
 pub use number::{NUMBER_CHARACTERS, OrderNumber};
-pub use questions::{HasLeftCheckout, Questions};
+pub use questions::{HasLeftCheckout, Questions, Whose};
 pub use state::{Buyer, Drafted, Line, LinePrice, State, Status, guest_person};
 
 /// The marker of this kind of aggregate.
@@ -59,6 +60,7 @@ pub enum Command {
     /// that of the price list.
     Draft {
         buyer: Buyer,
+        owner: Owner,
         currency: Currency,
         price_list: PriceListId,
         lines: Vec<Line>,
@@ -102,6 +104,8 @@ pub enum Command {
 pub enum Event {
     OrderDrafted {
         buyer: Buyer,
+        /// Whose it is from now on, whoever buys.
+        owner: Owner,
         currency: Currency,
         at: DateTime<Utc>,
         price_list: PriceListId,
@@ -152,7 +156,7 @@ impl DomainEvent for Event {}
 pub enum Refusal {
     #[error("no such order")]
     NotFound,
-    #[error("the order exists, of another buyer, currency or price list")]
+    #[error("the order exists, of another buyer, owner, currency or price list")]
     AlreadyExists,
     #[error("an order that is {status} cannot {command}")]
     IllegalTransition { status: Status, command: Cow<'static, str> },
@@ -205,7 +209,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
-    const STATE_SCHEMA: u32 = 2;
+    const STATE_SCHEMA: u32 = 3;
 
     type State = State;
     type Command = Command;

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Order, State};
+use crate::access::owner::Owner;
 use crate::question::{Bounded, Question, Whole};
 
-crate::questions!(Order { Whole, HasLeftCheckout });
+crate::questions!(Order { Whole, HasLeftCheckout, Whose });
 
 /// Its lines are what grows: at most [`LINES_MAX`](super::LINES_MAX).
 impl Bounded for Order {}
@@ -20,5 +21,17 @@ impl Question<Order> for HasLeftCheckout {
 
     fn answer(&self, state: State, _: DateTime<Utc>) -> bool {
         !state.status.awaits_checkout()
+    }
+}
+
+/// Whose it is; nobody's before it was drafted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whose;
+
+impl Question<Order> for Whose {
+    type Answer = Option<Owner>;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> Option<Owner> {
+        state.drafted.map(|drafted| drafted.owner)
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
+use crate::access::owner::Owner;
 use crate::email::SealedEmail;
 use crate::id::{AggregateId, CustomerId, LocationId, PriceListId, VariantId};
 use crate::money::{Currency, MoneyError};
@@ -47,7 +48,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Whose order it is.
+/// Who buys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Buyer {
     Customer {
@@ -66,6 +67,14 @@ impl Buyer {
         match self {
             Self::Customer { id } => *id,
             Self::Guest { email } => guest_id(&email.index),
+        }
+    }
+
+    /// Whose an order is that nobody else claims: his own.
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Customer { id } => Owner::User { id: AggregateId(id.0) },
+            Self::Guest { .. } => Owner::Guest { id: self.customer_id().0 },
         }
     }
 }
@@ -119,6 +128,7 @@ pub(super) fn sums<'a>(
 #[serde(rename_all = "camelCase")]
 pub struct Drafted {
     pub buyer: Buyer,
+    pub owner: Owner,
     pub currency: Currency,
     /// Where the prices of its lines are taken from.
     pub price_list: PriceListId,
@@ -175,10 +185,10 @@ impl State {
 
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::OrderDrafted { buyer, currency, price_list, expires_at, at } => {
-                let (buyer, currency) = (buyer.clone(), *currency);
+            Event::OrderDrafted { buyer, owner, currency, price_list, expires_at, at } => {
+                let (buyer, owner, currency) = (buyer.clone(), *owner, *currency);
                 let (price_list, expires_at) = (*price_list, *expires_at);
-                self.drafted = Some(Drafted { buyer, currency, price_list, expires_at });
+                self.drafted = Some(Drafted { buyer, owner, currency, price_list, expires_at });
                 self.created_at = Some(*at);
             }
             Event::OrderLineAdded { number, line } => {

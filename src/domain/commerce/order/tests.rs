@@ -32,15 +32,16 @@ fn prices_of(code: &str) -> PriceListId {
 }
 
 fn drafted() -> Event {
-    let (buyer, currency, price_list) = (buyer(), euro(), prices_of("EUR"));
+    let (buyer, owner) = (buyer(), buyer().owner());
+    let (currency, price_list) = (euro(), prices_of("EUR"));
     let expires_at = noon() + TimeDelta::days(DRAFT_DAYS);
-    Event::OrderDrafted { buyer, currency, price_list, expires_at, at: noon() }
+    Event::OrderDrafted { buyer, owner, currency, price_list, expires_at, at: noon() }
 }
 
 /// The command that drafts an order in a currency at the prices of its default list.
 fn draft(code: &str, lines: Vec<Line>) -> Command {
     let (currency, price_list) = (money(0, code).currency, prices_of(code));
-    Command::Draft { buyer: buyer(), currency, price_list, lines }
+    Command::Draft { buyer: buyer(), owner: buyer().owner(), currency, price_list, lines }
 }
 
 fn order(events: impl IntoIterator<Item = Event>) -> Given<Order> {
@@ -125,10 +126,15 @@ const STATUSES: [Status; 7] = [
 fn an_order_is_drafted_once() {
     let at_other_prices = Command::Draft {
         buyer: buyer(),
+        owner: buyer().owner(),
         currency: euro(),
         price_list: PriceListId(uuid(7)),
         lines: Vec::new(),
     };
+    let owner = Owner::Account { id: AggregateId(uuid(8)) };
+    let (currency, price_list) = (euro(), prices_of("EUR"));
+    let lines = Vec::new();
+    let for_an_account = Command::Draft { buyer: buyer(), owner, currency, price_list, lines };
     order([])
         .when(Command::Place)
         .refused("ORDER_NOT_FOUND")
@@ -139,6 +145,8 @@ fn an_order_is_drafted_once() {
         .when(draft("USD", Vec::new()))
         .refused("ORDER_EXISTS")
         .when(at_other_prices)
+        .refused("ORDER_EXISTS")
+        .when(for_an_account)
         .refused("ORDER_EXISTS");
 }
 
@@ -166,8 +174,8 @@ fn an_order_is_drafted_with_all_its_lines_or_not_at_all() {
 fn a_guest_has_an_address_and_is_one_customer_however_it_is_written() {
     let guest = |email: &str| Buyer::Guest { email: sealed_email(email) };
     let (buyer, currency) = (guest("ann@example.org"), euro());
-    let command =
-        Command::Draft { buyer, currency, price_list: prices_of("EUR"), lines: Vec::new() };
+    let (owner, price_list) = (buyer.owner(), prices_of("EUR"));
+    let command = Command::Draft { buyer, owner, currency, price_list, lines: Vec::new() };
     order([]).when(command).accepted();
     assert_eq!(guest("Ann@Example.org").customer_id(), guest("ann@example.org").customer_id());
     assert_ne!(guest("bob@example.org").customer_id(), guest("ann@example.org").customer_id());
@@ -425,6 +433,7 @@ fn samples() -> Vec<Event> {
     vec![
         Event::OrderDrafted {
             buyer: Buyer::Guest { email: sealed_email("ann@example.org") },
+            owner: Owner::Guest { id: uuid(0xB) },
             currency: euro(),
             price_list: prices_of("EUR"),
             expires_at: noon() + TimeDelta::days(DRAFT_DAYS),

@@ -29,12 +29,14 @@ fn commands() -> Vec<Command> {
     vec![
         Command::Draft {
             buyer: Buyer::Customer { id: CustomerId(uuid(3)) },
+            owner: Owner::Account { id: AggregateId(uuid(4)) },
             currency,
             price_list,
             lines: vec![line()],
         },
         Command::Draft {
             buyer: Buyer::Guest { email: sealed_email("ada@example.com") },
+            owner: Owner::Guest { id: uuid(5) },
             currency,
             price_list,
             lines: Vec::new(),
@@ -80,14 +82,16 @@ fn refusals() -> Vec<Refusal> {
 
 fn answers() -> wire::Answers<Order> {
     let buyer = Buyer::Guest { email: sealed_email("ada@example.com") };
+    let owner = Owner::User { id: AggregateId(uuid(3)) };
     let (currency, price_list, expires_at) = (euro(), PriceListId(uuid(7)), noon_plus(60));
     wire::Answers::after(&[
-        Event::OrderDrafted { buyer, currency, price_list, expires_at, at: noon() },
+        Event::OrderDrafted { buyer, owner, currency, price_list, expires_at, at: noon() },
         Event::OrderLineAdded { number: 1, line: line() },
     ])
     .to(Version)
     .to(Whole)
     .to(HasLeftCheckout)
+    .to(Whose)
 }
 
 #[test]

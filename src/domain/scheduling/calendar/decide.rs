@@ -18,7 +18,9 @@ const NAME: TextRule = TextRule::line("name", TITLE_CHARACTERS_MAX);
 const TITLE: TextRule = TextRule::line("title", TITLE_CHARACTERS_MAX);
 
 pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
-    if let Command::CreateCalendar { name, zone, availability, within_opening_hours } = command {
+    if let Command::CreateCalendar { name, zone, availability, within_opening_hours, owner } =
+        command
+    {
         if state.details.is_some() {
             return Err(Refusal::AlreadyExists);
         }
@@ -32,6 +34,7 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             zone: zone.parse().map_err(|_| Refusal::InvalidTimeZone)?,
             availability: *availability,
             within_opening_hours: *within_opening_hours,
+            owner: *owner,
         };
         return Ok(vec![Event::CalendarCreated { details }]);
     }
@@ -79,7 +82,8 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
             require_room_for_series(state, timing, false)?;
             let timing = read_timing(zone, timing)?;
             require_bookable(state, details, *event_id, &timing)?;
-            Event::EventScheduled { event_id: *event_id, title, zone: zone.clone(), timing }
+            let (zone, owner) = (zone.clone(), details.owner);
+            Event::EventScheduled { event_id: *event_id, title, zone, owner, timing }
         }
         Command::RescheduleEvent { event_id, timing } => {
             let entry = state.agenda.get(*event_id).ok_or(Refusal::EventNotFound)?;

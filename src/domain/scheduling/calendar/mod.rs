@@ -22,11 +22,12 @@ use super::agenda::{EventId, Replacement, Timing};
 use super::opening_hours::{DayHours, EXCEPTIONS_MAX, HoursProblem, Span};
 use super::recurrence::RecurrenceRefusal;
 use super::zone::Zone;
+use crate::access::owner::Owner;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::text::InvalidText;
 
 pub use questions::{
-    Booked, FreeBusy, Listed, Overview, Questions, Summary, WhatTakesPlace, WhenFree,
+    Booked, FreeBusy, Listed, Overview, Questions, Summary, WhatTakesPlace, WhenFree, Whose,
 };
 pub use state::{Availability, Details, ListedOccurrence, Page, Place, State};
 pub use timing::{EndRequest, RecurrenceRequest, TimingRequest};
@@ -65,6 +66,8 @@ pub enum Command {
         zone: String,
         availability: Availability,
         within_opening_hours: bool,
+        /// Whose it is; nobody's, where the house keeps it. That is never changed.
+        owner: Option<Owner>,
     },
     /// Replaces the hours of the whole week; weekdays that are not named are closed. What is
     /// booked already stays.
@@ -115,16 +118,48 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    CalendarCreated { details: Details },
-    OpeningHoursSet { weekly: Vec<DayHours> },
-    OpeningExceptionSet { date: Date, spans: Vec<Span> },
-    OpeningExceptionCleared { date: Date },
-    EventScheduled { event_id: EventId, title: String, zone: Zone, timing: Timing },
-    EventRescheduled { event_id: EventId, zone: Zone, timing: Timing },
-    EventRetitled { event_id: EventId, title: String },
-    EventCancelled { event_id: EventId },
-    OccurrenceCancelled { event_id: EventId, recurrence_id: DateTime },
-    OccurrenceReplaced { event_id: EventId, recurrence_id: DateTime, replacement: Replacement },
+    CalendarCreated {
+        details: Details,
+    },
+    OpeningHoursSet {
+        weekly: Vec<DayHours>,
+    },
+    OpeningExceptionSet {
+        date: Date,
+        spans: Vec<Span>,
+    },
+    OpeningExceptionCleared {
+        date: Date,
+    },
+    /// Zone and owner are the calendar's: what lists events has no other word of it.
+    EventScheduled {
+        event_id: EventId,
+        title: String,
+        zone: Zone,
+        owner: Option<Owner>,
+        timing: Timing,
+    },
+    EventRescheduled {
+        event_id: EventId,
+        zone: Zone,
+        timing: Timing,
+    },
+    EventRetitled {
+        event_id: EventId,
+        title: String,
+    },
+    EventCancelled {
+        event_id: EventId,
+    },
+    OccurrenceCancelled {
+        event_id: EventId,
+        recurrence_id: DateTime,
+    },
+    OccurrenceReplaced {
+        event_id: EventId,
+        recurrence_id: DateTime,
+        replacement: Replacement,
+    },
 }
 
 impl DomainEvent for Event {}
@@ -245,7 +280,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for Calendar {
     const TYPE: &'static str = "calendar";
-    const STATE_SCHEMA: u32 = 2;
+    const STATE_SCHEMA: u32 = 3;
 
     type State = State;
     type Command = Command;

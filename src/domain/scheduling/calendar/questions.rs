@@ -8,6 +8,7 @@ use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Calendar, Details, ListedOccurrence, Page, Place, Refusal, State};
+use crate::access::owner::Owner;
 use crate::question::Question;
 use crate::scheduling::agenda::{Entry, EventId};
 use crate::scheduling::free_busy::Interval;
@@ -15,7 +16,7 @@ use crate::scheduling::local_time::Length;
 use crate::scheduling::opening_hours::OpeningHours;
 use crate::scheduling::zone::Zone;
 
-crate::questions!(Calendar { Overview, WhatTakesPlace, WhenFree });
+crate::questions!(Calendar { Overview, WhatTakesPlace, WhenFree, Whose });
 
 /// How it is kept; and of its events those that are named.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -149,4 +150,16 @@ impl Question<Calendar> for WhenFree {
 
 fn zone_of(state: &State) -> Result<Zone, Refusal> {
     state.details.as_ref().map(|details| details.zone.clone()).ok_or(Refusal::NotFound)
+}
+
+/// Whose it is, where it is anybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whose;
+
+impl Question<Calendar> for Whose {
+    type Answer = Option<Owner>;
+
+    fn answer(&self, state: State, _: DateTime<Utc>) -> Option<Owner> {
+        state.details?.owner
+    }
 }

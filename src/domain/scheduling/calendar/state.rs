@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{BUSY_MAX, Event, LISTED_MAX, RANGE_DAYS_MAX, Refusal};
+use crate::access::owner::Owner;
 use crate::scheduling::agenda::{Agenda, Entry, EventId, Occurrence};
 use crate::scheduling::free_busy::{AtOnce, Interval, merge};
 use crate::scheduling::local_time;
@@ -28,6 +29,8 @@ pub struct Details {
     pub availability: Availability,
     /// Bookings outside the opening hours are refused. Until hours are set, all are outside.
     pub within_opening_hours: bool,
+    /// Whose it is; nobody's, where the house keeps it.
+    pub owner: Option<Owner>,
 }
 
 /// How many bookings may hold at once.

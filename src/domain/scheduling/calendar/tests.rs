@@ -39,7 +39,8 @@ fn utc(text: &str) -> Timestamp {
 }
 
 fn details(availability: Availability) -> Details {
-    Details { name: "Room 1".into(), zone: berlin(), availability, within_opening_hours: false }
+    let (name, zone) = ("Room 1".into(), berlin());
+    Details { name, zone, availability, within_opening_hours: false, owner: None }
 }
 
 fn exclusive() -> Event {
@@ -74,7 +75,8 @@ fn timing(start: &str, minutes: u32) -> Timing {
 }
 
 fn scheduled(number: u128, timing: Timing) -> Event {
-    Event::EventScheduled { event_id: id(number), title: "Haircut".into(), zone: berlin(), timing }
+    let (event_id, title, zone) = (id(number), "Haircut".into(), berlin());
+    Event::EventScheduled { event_id, title, zone, owner: None, timing }
 }
 
 fn series(start: &str, minutes: u32, rule: &str, until: &str) -> Timing {
@@ -95,6 +97,7 @@ fn a_calendar_is_created_once_with_a_zone() {
         zone: zone.into(),
         availability,
         within_opening_hours: false,
+        owner: None,
     };
     given::<Calendar>(vec![])
         .when(create("Europe/Berlin", Availability::Exclusive {}))

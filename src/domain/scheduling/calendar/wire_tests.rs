@@ -1,6 +1,7 @@
 //! What a calendar sends and is answered with, as other nodes and versions read it.
 
 use super::*;
+use crate::id::AggregateId;
 use crate::question::Version;
 use crate::scheduling::local_time::{Length, NonexistentTime};
 use crate::scheduling::opening_hours::Weekday;
@@ -37,6 +38,7 @@ fn commands() -> Vec<Command> {
             zone: "Europe/Berlin".to_owned(),
             availability: Availability::Capacity { bookings: 2 },
             within_opening_hours: true,
+            owner: Some(Owner::Account { id: AggregateId(uuid(7)) }),
         },
         Command::SetOpeningHours {
             weekly: vec![DayHours { weekday: Weekday::Mon, spans: spans.clone() }],
@@ -102,18 +104,20 @@ fn answers() -> wire::Answers<Calendar> {
         nonexistent: NonexistentTime::Shift,
         series: None,
     };
+    let owner = Some(Owner::User { id: AggregateId(uuid(8)) });
     let details = Details {
         name: "Room 1".to_owned(),
         zone: zone.clone(),
         availability: Availability::Exclusive {},
         within_opening_hours: true,
+        owner,
     };
     let at = |text: &str| text.parse().expect("an instant");
     let (start, end) = (at("2026-03-01T12:00:00Z"), at("2026-03-03T12:00:00Z"));
     wire::Answers::after(&[
         Event::CalendarCreated { details },
         Event::OpeningHoursSet { weekly: vec![DayHours { weekday: Weekday::Mon, spans }] },
-        Event::EventScheduled { event_id, title: "Cut".to_owned(), zone, timing },
+        Event::EventScheduled { event_id, title: "Cut".to_owned(), zone, owner, timing },
     ])
     .to(Version)
     .to(Overview { events: vec![event_id, EventId(uuid(2))] })
@@ -128,6 +132,7 @@ fn answers() -> wire::Answers<Calendar> {
     .to(WhenFree { start, end, limit: 10 })
     .to(WhenFree { start, end, limit: 0 })
     .to(WhenFree { start: end, end: start, limit: 10 })
+    .to(Whose)
 }
 
 #[test]

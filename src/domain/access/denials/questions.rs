@@ -1,0 +1,5 @@
+//! Nobody asks them anything but how far they are.
+
+use super::Denials;
+
+crate::questions!(Denials {});

@@ -1,0 +1,145 @@
+//! Who was erased is nowhere: not in what the API shows, now or as of any time before, and not in a file; what he
+//! bought is still counted.
+
+use std::path::Path;
+
+use emporium::domain::email::EmailAddress;
+use emporium::domain::sealed::PersonId;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::permissions::Shop;
+use super::products::SHELF;
+use crate::support::app::TestApp;
+
+const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) {
+    position userErrors { code path } } }";
+
+/// The files below a directory that hold a text.
+fn files_with(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_with(&path, text));
+        } else {
+            let bytes = std::fs::read(&path).expect("a file");
+            if bytes.windows(text.len()).any(|part| part == text.as_bytes()) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found
+}
+
+async fn erased(app: &TestApp, person: Value, key: &str) -> Value {
+    let input = json!({"person": person, "reason": "asked for it", "idempotencyKey": key});
+    app.data(ERASE, json!({"input": input})).await["erasePerson"].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
+    let shop = Shop::open().await;
+    let app = &shop.app;
+    let (name, mark) = ("Canary Zwitscher", Uuid::now_v7().simple().to_string());
+    let (mine, guests) = (format!("{mark}@example.org"), format!("g{mark}@example.org"));
+    let input = json!({"email": mine, "displayName": name, "idempotencyKey": "canary"});
+    let user = app.done("registerUser", input, "id").await["id"].take();
+    let input = json!({"userId": user, "displayName": format!("{name} the second")});
+    app.done("updateUserProfile", input, "").await;
+    let mut orders = Vec::new();
+    let buyers = [json!({"userId": user}), json!({"guestEmail": guests})];
+    for (number, buyer) in buyers.into_iter().enumerate() {
+        let line = json!({"productId": shop.product, "variantId": shop.variant,
+                          "locationId": SHELF, "quantity": 1});
+        let input = json!({"buyer": buyer, "currency": "EUR", "lines": [line],
+                           "idempotencyKey": format!("draft {number}")});
+        orders.push(app.done("draftOrder", input, "id").await["id"].take());
+        let place = json!({"orderId": orders.last(), "waitMs": 10_000,
+                           "idempotencyKey": format!("place {number}")});
+        app.done("placeOrder", place, "id").await;
+    }
+    let seen = "query($user: ID!, $one: ID!, $other: ID!, $email: String!) {
+        user(id: $user) { email displayName erased }
+        before: user(id: $user, asOf: {version: 1}) { email displayName }
+        userByEmail(email: $email) { id }
+        one: order(id: $one) { status totals { gross { minor } } }
+        other: order(id: $other) { guestEmail guestErased totals { gross { minor } } }
+        orders { totalCount } users { totalCount } }";
+    let variables = json!({"user": user, "one": orders[0], "other": orders[1], "email": mine});
+    app.heads().await;
+    let told = app.data(seen, variables.clone()).await;
+    assert_eq!(told["before"]["displayName"], name);
+    assert_eq!(told["other"]["guestEmail"], guests);
+    assert_eq!(told["user"]["erased"], false);
+
+    // Somebody else is told that there is no such user.
+    let bob = app.user(&shop.bob);
+    let input = json!({"input": {"person": {"userId": user}, "reason": "why not"}});
+    let refused = app.data_as(&bob, ERASE, input).await;
+    let errors = &refused["erasePerson"]["userErrors"];
+    assert_eq!(errors[0]["code"], "USER_NOT_FOUND", "{refused}");
+    for (person, key) in [(json!({"userId": user}), "one"), (json!({"guestEmail": guests}), "two")]
+    {
+        for again in [false, true] {
+            let done = erased(app, person.clone(), key).await;
+            assert_eq!(done["userErrors"], json!([]), "again: {again}");
+        }
+    }
+    app.heads().await;
+    let after = app.data(seen, variables).await;
+    let nothing = json!({"email": null, "displayName": null, "erased": true});
+    assert_eq!(after["user"], nothing);
+    assert_eq!(after["before"], json!({"email": null, "displayName": null}));
+    assert_eq!(after["userByEmail"], Value::Null);
+    assert_eq!(
+        (&after["other"]["guestEmail"], &after["other"]["guestErased"]),
+        (&Value::Null, &json!(true))
+    );
+    for field in ["one", "orders", "users"] {
+        assert_eq!(after[field], told[field], "{field}");
+    }
+    assert_eq!(after["other"]["totals"], told["other"]["totals"]);
+    let engine = &app.program.node.engine;
+    let address = EmailAddress::parse(&guests).expect("an address");
+    let uuid = user.as_str().and_then(|id| id.strip_prefix("user_")).expect("an id");
+    let whoever = [
+        PersonId(uuid.parse().expect("a UUID")),
+        emporium::domain::commerce::order::guest_person(&engine.index_of(&address)),
+    ];
+    for person in whoever {
+        let key = engine.services.vault.persons.find(person).await.expect("keys are read");
+        assert!(key.is_none(), "the key of {person:?} is there");
+    }
+    // No file ever held a text of him; one that holds something else says that files are looked into.
+    assert!(!files_with(app.directory(), "Teapot").is_empty());
+    for text in [name, &mark] {
+        assert_eq!(files_with(app.directory(), text), Vec::<String>::new(), "{text}");
+    }
+    shop.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_erase_himself_but_the_last_administrator() {
+    let shop = Shop::open().await;
+    let app = &shop.app;
+    let ada = app.user(&shop.ada);
+    let input = json!({"input": {"person": {"userId": shop.ada}, "reason": "no more"}});
+    let told = app.data_as(&ada, ERASE, input).await;
+    assert_eq!(told["erasePerson"]["userErrors"], json!([]));
+    let guest = json!({"input": {"person": {"guestEmail": "x@example.org"}, "reason": "why not"}});
+    let bob = app.user(&shop.bob);
+    let told = app.data_as(&bob, ERASE, guest).await;
+    assert_eq!(told["erasePerson"]["userErrors"][0]["code"], "PERMISSION_REQUIRED");
+    shop.assign(&shop.bob, "administrator", "all").await;
+    let administrators = app.data("{ administrators { id } }", json!({})).await;
+    let all = administrators["administrators"].as_array().expect("a list").clone();
+    // Whoever else is one leaves first.
+    let mut codes = Vec::new();
+    for user in &all {
+        let done = erased(app, json!({"userId": user["id"]}), &user["id"].to_string()).await;
+        codes.push(done["userErrors"][0]["code"].clone());
+    }
+    assert_eq!(codes.last(), Some(&json!("ADMINISTRATOR_REQUIRED")), "{codes:?}");
+    shop.app.stop().await;
+}
