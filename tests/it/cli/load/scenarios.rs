@@ -106,7 +106,7 @@ fn what_is_recorded_is_proved_and_drawn() {
 #[test]
 fn twice_what_it_can_do_is_turned_away_at_once() {
     // So few places that some are turned away however slow the machine is.
-    let few = "[limits]\nmailbox_max = 16\n";
+    let few = "[limits]\nmailbox_max = 2\n";
     for (of, limits, told) in [("hot-stock", few, 1), ("checkout", "", 0)] {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("cluster.toml");
