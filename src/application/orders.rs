@@ -96,6 +96,8 @@ pub enum Refusal {
     Buyer(Option<user::Status>),
     /// No such account, or one that is suspended or closed.
     Account(Option<account::Status>),
+    /// What held when the order was drafted, and does not now.
+    NotAnyMore(Box<Self>),
     /// The product has another price now than the line, by its number: see [`reprice`].
     Repriced {
         line: u32,
@@ -152,6 +154,7 @@ impl fmt::Display for Refusal {
             Self::Order(refusal) => refusal.fmt(formatter),
             Self::List(refusal) => refusal.fmt(formatter),
             Self::Unpriced { reason, .. } => reason.fmt(formatter),
+            Self::NotAnyMore(refusal) => refusal.fmt(formatter),
             Self::Buyer(None) => formatter.write_str("no such user"),
             Self::Account(None) => formatter.write_str("no such account"),
             Self::Account(Some(_)) => {
@@ -184,6 +187,7 @@ impl aggregate::Refusal for Refusal {
             Self::Order(refusal) => refusal.code(),
             Self::List(refusal) => refusal.code(),
             Self::Unpriced { reason, .. } | Self::Gone { reason, .. } => reason.code(),
+            Self::NotAnyMore(refusal) => refusal.code(),
             Self::Buyer(None) => user::Refusal::NotFound.code(),
             Self::Buyer(Some(_)) => "BUYER_NOT_ALLOWED",
             Self::Account(None) => account::Refusal::NotFound.code(),
@@ -383,10 +387,10 @@ async fn reviewed(
     if let Buyer::Customer { id } = drafted.buyer
         && let Some(refusal) = may_not_buy(request, id).await?
     {
-        return Ok((Some(refusal), Vec::new()));
+        return Ok((Some(Refusal::NotAnyMore(Box::new(refusal))), Vec::new()));
     }
     if let Some(refusal) = may_not_be_for(request, Some(drafted.owner)).await? {
-        return Ok((Some(refusal), Vec::new()));
+        return Ok((Some(Refusal::NotAnyMore(Box::new(refusal))), Vec::new()));
     }
     let (mut gone, mut repriced, mut changed) = (None, None, Vec::new());
     for (number, line) in order.lines.iter() {

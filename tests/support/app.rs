@@ -1,7 +1,7 @@
 //! A whole server for one test: random port, its own SQLite database, everything in this process.
 
 use std::net::TcpListener;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
@@ -9,6 +9,7 @@ use emporium::actors::shard::Limits;
 use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
+use emporium::graphql::GraphqlSchema;
 use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
 use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
@@ -36,6 +37,8 @@ pub struct TestApp {
     pub payments: Arc<Gate>,
     /// What the server asks of its log.
     pub asked: Arc<Faults>,
+    /// The API without an entrance, for those who ask for it.
+    schema: OnceLock<GraphqlSchema>,
     journal: Arc<dyn Journal>,
     server: actix_web::dev::ServerHandle,
     _directory: tempfile::TempDir,
@@ -136,6 +139,7 @@ impl TestApp {
             payments,
             journal,
             asked,
+            schema: OnceLock::new(),
             server: handle,
             _directory: directory,
         }
@@ -149,6 +153,11 @@ impl TestApp {
     pub async fn stop(self) {
         self.server.stop(true).await;
         self.program.stop(Duration::from_secs(10)).await;
+    }
+
+    /// The API as the node itself asks it.
+    pub fn schema(&self) -> &GraphqlSchema {
+        self.schema.get_or_init(|| self.program.schema())
     }
 
     pub fn post(&self) -> RequestBuilder {

@@ -50,7 +50,8 @@ impl From<orders::Refusal> for UserError {
             orders::Refusal::Buyer(_) => {
                 Self::plain(refusal.code(), &refusal, &["buyer", "userId"])
             }
-            orders::Refusal::Repriced { .. }
+            orders::Refusal::NotAnyMore(_)
+            | orders::Refusal::Repriced { .. }
             | orders::Refusal::Gone { .. }
             | orders::Refusal::ClosedSince { .. }
             | orders::Refusal::NotShipped { .. } => {

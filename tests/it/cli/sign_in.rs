@@ -325,3 +325,49 @@ async fn a_guest_sees_what_is_public_and_his_own_and_brings_it_along_when_he_sig
     assert_eq!(browser.asks(text(&renewed, "access_token")).await, 200);
     assert_eq!(browser.asks(&own).await, 200, "what is in flight is asked again by the guest");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_has_orders_of_his_own_and_keeps_them_when_he_signs_in() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("cluster.toml"), SETTINGS).expect("it can be written");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let mut browser = Browser::at(&server);
+    let (one, other) = (guest(&mut browser).await, guest(&mut browser).await);
+    let [own, others] = [&one, &other].map(|reply| text(reply, "access_token").to_owned());
+    let draft = "mutation { draftOrder(input: {buyer: {guestEmail: \"ann@example.org\"}, currency: \
+                 \"EUR\", idempotencyKey: \"cart\"}) { id userErrors { code } } }";
+    let drafted = answered(&server, &own, draft).await;
+    let order = text(&drafted["data"]["draftOrder"], "id").to_owned();
+    let again = answered(&server, &own, draft).await;
+    assert_eq!(text(&again["data"]["draftOrder"], "id"), order, "his key is his");
+    let elsewhere = answered(&server, &others, draft).await;
+    assert_ne!(text(&elsewhere["data"]["draftOrder"], "id"), order, "and nobody else's");
+    let query = format!("{{ order(id: \"{order}\") {{ id }} }}");
+    let sees =
+        async |token: &str| !answered(&server, token, &query).await["data"]["order"].is_null();
+    assert!(sees(&own).await && !sees(&others).await);
+    for closed in ["{ stock(first: 1) { totalCount } }", "{ users(first: 1) { totalCount } }"] {
+        let told = answered(&server, &own, closed).await;
+        assert!(told["errors"][0]["extensions"]["code"].is_string(), "{told}");
+    }
+
+    // He signs in amid his cart; somebody else does so without one.
+    let made = told(directory.path(), &["create", "ann@example.com"]);
+    let password = text(&made, "password");
+    let code = browser.sign_in("ann@example.com", password).await.expect("it is right");
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", BACK),
+        ("code_verifier", VERIFIER),
+        ("guest", text(&one, "refresh_token")),
+    ];
+    let (status, reply) = browser.token(&fields).await;
+    assert_eq!(status, 200, "{reply}");
+    assert!(sees(text(&reply, "access_token")).await, "the cart is still there");
+    assert!(sees(&own).await, "what was in flight is answered in the guest's name");
+    let mut without = Browser::at(&server);
+    let code = without.sign_in("ann@example.com", password).await.expect("it is right");
+    let reply = without.redeem(&code).await;
+    assert!(!sees(text(&reply, "access_token")).await, "a guest is one browser's");
+}

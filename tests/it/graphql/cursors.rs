@@ -18,6 +18,10 @@ async fn fields_with_cursors(app: &TestApp) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().expect("a name").to_owned();
     let mut all = BTreeSet::new();
     for of in told["__schema"]["types"].as_array().expect("types") {
+        // What these go on behind is a position or a version.
+        if of["name"] == "Subscription" {
+            continue;
+        }
         for field in of["fields"].as_array().into_iter().flatten() {
             for argument in field["args"].as_array().expect("arguments") {
                 let argument = text(&argument["name"]);

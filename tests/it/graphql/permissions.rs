@@ -150,7 +150,7 @@ impl TestApp {
     pub fn user(&self, id: &Value) -> Principal {
         let id = id.as_str().and_then(|id| id.strip_prefix("user_")).expect("a user's id");
         let identity = Identity::new(PrincipalKind::User, id);
-        self.program.schema().access().principal(Arc::new(identity))
+        self.schema().access().principal(Arc::new(identity))
     }
 
     pub async fn call_as(
@@ -171,7 +171,7 @@ impl TestApp {
             read_only: false,
             scope: None,
         };
-        let reply = self.program.schema().execute(call).await;
+        let reply = self.schema().execute(call).await;
         (reply.outcome, serde_json::to_value(&reply.response).expect("a reply is JSON"))
     }
 
@@ -188,7 +188,7 @@ impl TestApp {
             read_only: false,
             scope: None,
         };
-        let first = match self.program.schema().subscribe(call) {
+        let first = match self.schema().subscribe(call) {
             Ok(mut answers) => answers.next().await.expect("it says something"),
             Err(refused) => refused.response,
         };

@@ -276,7 +276,9 @@ impl Things {
                        "toLocationId": DEPOT,
                        "quantity": 1, "idempotencyKey": "t"}),
             ),
-            ("OrderPayload", _) => payload("repriceOrder", json!({"orderId": of_ada})),
+            ("OrderPayload", _) => {
+                payload("repriceOrder", json!({"orderId": of_ada, "idempotencyKey": "r"}))
+            }
             ("CalendarPayload", _) => payload(
                 "createCalendar",
                 json!({"name": "Bay", "timeZone": "Europe/Berlin", "idempotencyKey": "bay",
