@@ -26,7 +26,7 @@ const LISTS: [(&str, &str); 10] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 44] = [
+const SHORT_TEXTS: [(&str, usize); 45] = [
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),
@@ -38,6 +38,7 @@ const SHORT_TEXTS: [(&str, usize); 44] = [
     ("displayName", 480),
     ("email", 254),
     ("fromNode", 64),
+    ("languages", 8),
     ("node", 64),
     ("owner", 64),
     ("peerAddress", 255),
@@ -74,7 +75,7 @@ const SHORT_TEXTS: [(&str, usize); 44] = [
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 15] = [
+const COUNTED_TEXTS: [&str; 16] = [
     "Account.reason",
     "Role.purpose",
     "ShippedRole.purpose",
@@ -90,6 +91,7 @@ const COUNTED_TEXTS: [&str; 15] = [
     "HistoryPrincipal.onBehalfOf",
     "HistoryPrincipal.session",
     "Change.path",
+    "SearchPiece.text",
 ];
 
 fn fields(mut each: impl FnMut(&str, &MetaField)) {

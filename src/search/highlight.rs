@@ -65,8 +65,9 @@ impl Highlighter {
         let to = (from + bytes_max).max(first.end).min(text.len());
         // At the edges of words, where there are some.
         let from = text.floor_char_boundary(from);
-        let from = match text[from..first.start].find(char::is_whitespace) {
-            Some(space) if from > 0 => from + space + 1,
+        let mut before = text[from..first.start].char_indices();
+        let from = match before.find(|(_, letter)| letter.is_whitespace()) {
+            Some((space, letter)) if from > 0 => from + space + letter.len_utf8(),
             _ => from,
         };
         let to = text.ceil_char_boundary(to);
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn parts_in_a_row_are_the_text_whatever_it_is() {
         let mut chance = fastrand::Rng::with_seed(7);
-        let letters: Vec<char> = "aä tTe\u{301}ß-ヴ, pot".chars().collect();
+        let letters: Vec<char> = "aä tTe\u{301}ß-ヴ,\u{a0}\u{3000} pot".chars().collect();
         for _ in 0..2_000 {
             let mut any = |most: usize| -> String {
                 (0..chance.usize(0..most))

@@ -256,6 +256,7 @@ impl ProductSearchConnection {
     }
 
     /// The languages whose forms of words were looked for: the one that was named, or all that there are.
+    #[graphql(complexity = 6)]
     async fn languages(&self) -> Vec<&'static str> {
         self.languages.iter().map(|language| language.tag()).collect()
     }
@@ -344,6 +345,7 @@ pub enum SearchedField {
 pub struct SearchHighlight {
     field: SearchedField,
     /// In a row they are the text, or the part of it that is told.
+    #[graphql(complexity = "10 * child_complexity")]
     pieces: Vec<SearchPiece>,
 }
 
