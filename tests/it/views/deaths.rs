@@ -10,6 +10,7 @@ use emporium::persistence::journal::JournalError;
 use emporium::persistence::read_store::Filling;
 use emporium::projections::plan::Slice;
 use emporium::projections::position::Position;
+use emporium::projections::table::Listed;
 use emporium::projections::tables::orders::Orders;
 use futures::future::{Either, select};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -227,9 +228,9 @@ fn rows_of_any_age_come_to_what_the_log_says() {
     planting.expect("a runtime").block_on(async {
         copied(copies.last().expect("one"), &old).await;
         let mut file = opened(&old).await;
-        let forgets =
-            "DELETE FROM read_orders_3_1 WHERE id IN (SELECT id FROM read_orders_3_1 LIMIT 3)";
-        file.execute(forgets).await.expect("rows are forgotten");
+        let rows = format!("read_orders_{}_1", Orders::SHAPE.schema);
+        let forgets = format!("DELETE FROM {rows} WHERE id IN (SELECT id FROM {rows} LIMIT 3)");
+        file.execute(AssertSqlSafe(forgets)).await.expect("rows are forgotten");
     });
     world.read_file = Some(old);
     let life = world.begin();
