@@ -26,7 +26,12 @@ const LISTS: [(&str, &str); 10] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 45] = [
+const SHORT_TEXTS: [(&str, usize); 50] = [
+    ("action", 100),
+    ("actor", 100),
+    ("onBehalfOf", 100),
+    ("session", 100),
+    ("thingType", 100),
     ("aggregateId", 36),
     ("aggregateType", 32),
     ("amount", 32),

@@ -160,8 +160,10 @@ async fn strangers_are_refused_and_counted() {
     make(foreign.path(), &names(&["node-1"])).expect("certificates");
     let other = other(home.path(), "node-2");
     let address = other.address.to_string();
-    // Its own authority in the place of ours, and ours in the place of its own.
-    std::fs::copy(home.path().join("ca.pem"), foreign.path().join("ca.pem")).expect("a copy");
+    // They know our authority beside their own, and ours does not know them.
+    let [ours, theirs] = [&home, &foreign]
+        .map(|place| std::fs::read_to_string(place.path().join("ca.pem")).expect("an authority"));
+    std::fs::write(foreign.path().join("ca.pem"), theirs + &ours).expect("both of them");
     for (because, own) in [
         ("handshake", own(foreign.path(), "node-1", "one")),
         ("identity", own(home.path(), "node-1", "another")),

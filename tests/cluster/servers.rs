@@ -121,7 +121,9 @@ impl Maria {
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .stdin(Stdio::null())
             .status();
-        assert!(installed.expect("MariaDB is installed").success(), "see {}", home.display());
+        let installed = installed.expect("MariaDB is installed");
+        let said = fs::read_to_string(home.join("install.log")).unwrap_or_default();
+        assert!(installed.success(), "{installed}: {said}");
         let (port, socket) = (free_port(), home.join("socket"));
         let (own, log) = (home.to_owned(), home.join("log"));
         let program = Program::new(move || {

@@ -146,6 +146,8 @@ fn what_is_valid_for_the_schema_of_the_shop_is_what_graphql_js_takes() {
             (Ok(()), None) | (Err(_), Some(_)) => continue,
             (Ok(()), Some(why)) if is_one_string_in_two_forms(query, why) => continue,
             (Ok(()), Some(why)) => format!("they refuse ({why}), we take it"),
+            // A subscription has one field at its root here, said once and without conditions.
+            (Err(error), None) if error.message.contains("root field") => continue,
             (Err(error), None) => format!("we refuse ({}), they take it", error.message),
         };
         differences.push((seed, request, difference));

@@ -80,10 +80,16 @@ impl<'a> Generator<'a> {
     pub fn request(mut self) -> Value {
         let kind = match self.dice.below(12) {
             0..8 => "query",
-            11 if self.mistakes > 0 => "subscription",
+            11 if self.mistakes > 0 || self.schema.types.contains_key("Subscription") => {
+                "subscription"
+            }
             _ => "mutation",
         };
-        let root = if kind == "mutation" { "Mutation" } else { "Query" };
+        let root = match kind {
+            "mutation" => "Mutation",
+            "subscription" => "Subscription",
+            _ => "Query",
+        };
         let root = if self.schema.types.contains_key(root) { root } else { "Query" };
         let body = self.selections(root, 0);
         let name = (*self.dice.pick(&["", "", "A", "Ask"])).to_owned();
