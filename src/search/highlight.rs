@@ -1,5 +1,5 @@
 //! What of a text meets the words of a query, for people to see why something was found. A word is met here
-//! as it is in the index (see [`plan`](crate::plan)): by itself, by its stem, by its beginning if it is the
+//! as it is in the index (see `plan.rs`): by itself, by its stem, by its beginning if it is the
 //! last one, and by one that is nearly it where no other meets it.
 
 use std::ops::Range;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::patience;
@@ -114,6 +115,9 @@ impl Maria {
         let data = home.join("data");
         fs::create_dir_all(home).expect("a directory");
         let user = whoami();
+        // One at a time: of two at once one was seen to fail.
+        static INSTALLING: Mutex<()> = Mutex::new(());
+        let installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
         let installed = logged(Command::new("mariadb-install-db"), &home.join("install.log"))
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
@@ -124,6 +128,7 @@ impl Maria {
         let installed = installed.expect("MariaDB is installed");
         let said = fs::read_to_string(home.join("install.log")).unwrap_or_default();
         assert!(installed.success(), "{installed}: {said}");
+        drop(installing);
         let (port, socket) = (free_port(), home.join("socket"));
         let (own, log) = (home.to_owned(), home.join("log"));
         let program = Program::new(move || {

@@ -1,4 +1,4 @@
-//! `/graphql` by WebSocket: a connection of [`protocol`](super::protocol), with its frames, its
+//! `/graphql` by WebSocket: a connection of [`protocol`], with its frames, its
 //! subscriptions, and the time that everything may take.
 
 use std::pin::Pin;
