@@ -17,8 +17,13 @@ pub const VARIANT: &str = "variant_0192f3c1-0000-7000-8000-000000000001";
 
 /// A location of a server; the id.
 pub async fn location(server: &Server) -> String {
+    location_of(server, "shelf").await
+}
+
+/// Another one for each key.
+async fn location_of(server: &Server, key: &str) -> String {
     let query = "mutation($input: CreateLocationInput!) { createLocation(input: $input) { id } }";
-    let input = json!({ "name": "Shelf", "timeZone": "UTC", "idempotencyKey": "shelf" });
+    let input = json!({ "name": "Shelf", "timeZone": "UTC", "idempotencyKey": key });
     let mut data = server.data(query, json!({ "input": input })).await;
     serde_json::from_value(data["createLocation"]["id"].take()).expect("an id")
 }
@@ -31,7 +36,12 @@ pub struct Shelf {
 
 impl Shelf {
     pub async fn open(server: &Server) -> Self {
-        let shelf = Self { location: location(server).await };
+        Self::open_at(server, "shelf").await
+    }
+
+    /// Another one for each key.
+    pub async fn open_at(server: &Server, key: &str) -> Self {
+        let shelf = Self { location: location_of(server, key).await };
         let open = "mutation($input: OpenStockInput!) { openStock(input: $input) { userErrors { code } } }";
         let data = server.data(open, shelf.input("open")).await;
         assert_eq!(data["openStock"]["userErrors"], json!([]), "{data}");
