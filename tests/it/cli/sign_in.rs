@@ -287,6 +287,21 @@ async fn guest(browser: &mut Browser<'_>) -> Value {
     reply
 }
 
+/// The same guest as Ann from now on; her tokens.
+async fn signs_in(browser: &mut Browser<'_>, guest: &Value, password: &str) -> Value {
+    let code = browser.sign_in("ann@example.com", password).await.expect("it is right");
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", BACK),
+        ("code_verifier", VERIFIER),
+        ("guest", text(guest, "refresh_token")),
+    ];
+    let (status, reply) = browser.token(&fields).await;
+    assert_eq!(status, 200, "{reply}");
+    reply
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_sees_what_is_public_and_his_own_and_brings_it_along_when_he_signs_in() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -310,16 +325,7 @@ async fn a_guest_sees_what_is_public_and_his_own_and_brings_it_along_when_he_sig
 
     let made = self::told(directory.path(), &["create", "ann@example.com"]);
     let password = text(&made, "password");
-    let code = browser.sign_in("ann@example.com", password).await.expect("it is right");
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", &*code),
-        ("redirect_uri", BACK),
-        ("code_verifier", VERIFIER),
-        ("guest", text(&reply, "refresh_token")),
-    ];
-    let (status, signed_in) = browser.token(&fields).await;
-    assert_eq!(status, 200, "{signed_in}");
+    let signed_in = signs_in(&mut browser, &reply, password).await;
     let (status, renewed) = browser.renew(text(&signed_in, "refresh_token")).await;
     assert_eq!(status, 200, "{renewed}");
     assert_eq!(browser.asks(text(&renewed, "access_token")).await, 200);
@@ -354,16 +360,7 @@ async fn a_guest_has_orders_of_his_own_and_keeps_them_when_he_signs_in() {
     // He signs in amid his cart; somebody else does so without one.
     let made = told(directory.path(), &["create", "ann@example.com"]);
     let password = text(&made, "password");
-    let code = browser.sign_in("ann@example.com", password).await.expect("it is right");
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", &*code),
-        ("redirect_uri", BACK),
-        ("code_verifier", VERIFIER),
-        ("guest", text(&one, "refresh_token")),
-    ];
-    let (status, reply) = browser.token(&fields).await;
-    assert_eq!(status, 200, "{reply}");
+    let reply = signs_in(&mut browser, &one, password).await;
     assert!(sees(text(&reply, "access_token")).await, "the cart is still there");
     assert!(sees(&own).await, "what was in flight is answered in the guest's name");
     let mut without = Browser::at(&server);

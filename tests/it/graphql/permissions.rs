@@ -144,6 +144,19 @@ fn documents() -> Vec<(String, String)> {
     all
 }
 
+fn call(principal: &Principal, query: &str, variables: Value) -> Call {
+    Call {
+        query: query.to_owned(),
+        operation_name: None,
+        variables: serde_json::from_value(variables).expect("variables"),
+        principal: Some(principal.clone()),
+        correlation_id: Uuid::now_v7(),
+        trace: None,
+        read_only: false,
+        scope: None,
+    }
+}
+
 /// The API as one principal meets it. Whoever asks sees what was done before: every follower has it.
 impl TestApp {
     /// A user, with what he may do at this moment.
@@ -160,34 +173,14 @@ impl TestApp {
         variables: Value,
     ) -> (Outcome, Value) {
         self.heads().await;
-        let variables = serde_json::from_value(variables).expect("variables");
-        let call = Call {
-            query: query.to_owned(),
-            operation_name: None,
-            variables,
-            principal: Some(principal.clone()),
-            correlation_id: Uuid::now_v7(),
-            trace: None,
-            read_only: false,
-            scope: None,
-        };
+        let call = call(principal, query, variables);
         let reply = self.schema().execute(call).await;
         (reply.outcome, serde_json::to_value(&reply.response).expect("a reply is JSON"))
     }
 
     /// What a subscription tells first.
     async fn told_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
-        let variables = serde_json::from_value(variables).expect("variables");
-        let call = Call {
-            query: query.to_owned(),
-            operation_name: None,
-            variables,
-            principal: Some(principal.clone()),
-            correlation_id: Uuid::now_v7(),
-            trace: None,
-            read_only: false,
-            scope: None,
-        };
+        let call = call(principal, query, variables);
         let first = match self.schema().subscribe(call) {
             Ok(mut answers) => answers.next().await.expect("it says something"),
             Err(refused) => refused.response,
