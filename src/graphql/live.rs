@@ -46,10 +46,7 @@ impl LiveSubscription {
         after: Option<GivenPosition>,
     ) -> Result<impl Stream<Item = Result<Node>> + 'a> {
         let after = after.map(|position| position.read(context)).transpose()?;
-        let watch = watch(context, &id)?;
-        // A wrong id, and one that is not open, are told at once.
-        shown(context, &id).await?;
-        Ok(looks(Changes { context, id, after, watch }))
+        followed(context, id, after).await
     }
 
     /// The same of several aggregates, 100 at most: the rows that somebody looks at. Each is told first as it
@@ -68,9 +65,7 @@ impl LiveSubscription {
         let after = after.map(|position| position.read(context)).transpose()?;
         let mut all = Vec::with_capacity(ids.len());
         for id in ids {
-            let watch = watch(context, &id)?;
-            shown(context, &id).await?;
-            all.push(looks(Changes { context, id, after: after.clone(), watch }).boxed());
+            all.push(followed(context, id, after.clone()).await?.boxed());
         }
         Ok(stream::select_all(all))
     }
@@ -102,6 +97,17 @@ impl LiveSubscription {
             stream::iter(all.into_iter().map(Ok).chain(failed))
         }))
     }
+}
+
+/// What comes of one aggregate. A wrong id, and one that is not open, are told at once.
+async fn followed<'a>(
+    context: &'a Context<'_>,
+    id: ID,
+    after: Option<Position>,
+) -> Result<impl Stream<Item = Result<Node>> + Send + 'a> {
+    let watch = watch(context, &id)?;
+    shown(context, &id).await?;
+    Ok(looks(Changes { context, id, after, watch }))
 }
 
 fn not_there() -> async_graphql::Error {
