@@ -1,4 +1,4 @@
-//! Who did what to what, when, in which session, and with what outcome: a row for each thing that somebody did,
+//! Who did what to what, when, in which session, and with what outcome: a row for each command that did something,
 //! and for each attempt that was refused. What follows by itself from something done has its cause in the log
 //! and no row here.
 //!
@@ -37,7 +37,7 @@ pub struct Row {
     /// In whose place.
     pub on_behalf_of: Option<String>,
     pub session: Option<String>,
-    /// The event that came of it, or what was asked for.
+    /// The events that came of it, each name once; or what was asked for.
     pub action: String,
     /// What it was done to: kind and id. Nil where nothing was named.
     pub thing_kind: String,

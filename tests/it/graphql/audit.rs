@@ -84,13 +84,14 @@ async fn what_was_done_and_what_was_refused_is_in_the_audit() {
     let thing = json!({"thing": {"eq": shop.of_bob}});
     let done = audited(app, json!({"and": [thing, {"outcome": {"eq": "DONE"}}]})).await;
     let actions: Vec<_> = done.iter().map(|entry| entry["action"].clone()).collect();
-    assert!(actions.contains(&json!("OrderDrafted")), "{done:?}");
+    assert_eq!(actions, ["OrderDrafted, OrderLineAdded"], "one command is one row");
     let place = json!({"orderId": shop.of_bob, "waitMs": 10_000, "idempotencyKey": "p"});
     app.done("placeOrder", place, "id").await;
     let done = audited(app, json!({"thing": {"eq": shop.of_bob}})).await;
     let actions: Vec<_> = done.iter().map(|entry| entry["action"].clone()).collect();
     assert!(actions.contains(&json!("OrderSubmitted")), "{actions:?}");
-    assert!(!actions.contains(&json!("OrderConfirmed")), "a saga did that: {actions:?}");
+    let is_confirmed = |action: &Value| action.to_string().contains("OrderConfirmed");
+    assert!(!actions.iter().any(is_confirmed), "a saga did that: {actions:?}");
     // Nobody but who may reads it.
     let outcome = call(&schema, &ada, AUDIT, json!({})).await;
     assert_eq!(outcome, Outcome::Forbidden);
