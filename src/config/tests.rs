@@ -74,7 +74,13 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ("[log]\nformat = 'xml'", "log.format", "human"),
         ("[log]\nfilter = 'a=b=c'", "log.filter", "info,sqlx=warn"),
         ("[telemetry]\nsample_ratio = 2.0", "telemetry.sample_ratio", "from 0 to 1"),
-        ("[telemetry]\notlp_endpoint = 'https://c'", "telemetry.otlp_endpoint", "http://"),
+        ("[telemetry]\notlp_endpoint = 'https://'", "telemetry.otlp_endpoint", "http://"),
+        ("[telemetry]\notlp_endpoint = 'c:4317'", "telemetry.otlp_endpoint", "http://"),
+        (
+            "[telemetry]\notlp_endpoint = 'http://c'\notlp_authorities = 'ca.pem'",
+            "telemetry.otlp_authorities",
+            "https://",
+        ),
         ("[node]\nname = ''", "node.name", "1 to 64"),
         ("[cluster]\naddress = '127.0.0.1:1'", "cluster.address", "database"),
         ("[cluster]\nadvertise = 'here:1'", "cluster.advertise", "cluster.address"),
@@ -154,6 +160,7 @@ fn the_sample_file_shows_every_key_at_its_default() {
                 "url",
                 "metrics_listen",
                 "otlp_endpoint",
+                "otlp_authorities",
             ]
             .iter()
             .any(|key| line.starts_with(key))

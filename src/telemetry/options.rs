@@ -1,6 +1,7 @@
 //! The section `[telemetry]` of the configuration.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct TelemetryOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
     pub otlp_protocol: OtlpProtocol,
+    /// Certificates of authorities, in PEM, that the collector is believed by, besides those that browsers know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_authorities: Option<PathBuf>,
     /// The part of requests that is traced where the client does not say: 0 none, 1 all.
     pub sample_ratio: f64,
 }
@@ -35,6 +39,7 @@ impl Default for TelemetryOptions {
             metrics_listen: None,
             otlp_endpoint: None,
             otlp_protocol: OtlpProtocol::default(),
+            otlp_authorities: None,
             sample_ratio: 0.01,
         }
     }
@@ -47,12 +52,18 @@ impl TelemetryOptions {
             let right = format!("{} is not from 0 to 1", self.sample_ratio);
             return Some(("telemetry.sample_ratio", right));
         }
-        let plain = |endpoint: &String| {
-            endpoint.strip_prefix("http://").is_some_and(|rest| !rest.trim_matches('/').is_empty())
-        };
-        if self.otlp_endpoint.as_ref().is_some_and(|endpoint| !plain(endpoint)) {
-            let right = "expected http://host:port; for TLS, put a collector beside the node";
+        let (endpoint, authorities) = (self.otlp_endpoint.as_deref(), &self.otlp_authorities);
+        let is_host = |rest: &str| !rest.trim_matches('/').is_empty();
+        let is_secured =
+            endpoint.is_some_and(|it| it.strip_prefix("https://").is_some_and(is_host));
+        let is_plain = endpoint.is_some_and(|it| it.strip_prefix("http://").is_some_and(is_host));
+        if endpoint.is_some() && !is_secured && !is_plain {
+            let right = "expected http://host:port, or https://host:port";
             return Some(("telemetry.otlp_endpoint", right.to_owned()));
+        }
+        if authorities.is_some() && !is_secured {
+            let right = "it is of no use without an otlp_endpoint that begins with https://";
+            return Some(("telemetry.otlp_authorities", right.to_owned()));
         }
         None
     }

@@ -15,6 +15,8 @@ mod rode;
 mod span;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "otlp")]
+mod secured;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -69,7 +71,7 @@ fn collector(
     options: &TelemetryOptions,
     node: &str,
 ) -> Result<Arc<dyn Sink>, String> {
-    Ok(Arc::new(otlp::Collector::new(endpoint, options.otlp_protocol, node)?))
+    Ok(Arc::new(otlp::Collector::new(endpoint, options, node)?))
 }
 
 #[cfg(not(feature = "otlp"))]

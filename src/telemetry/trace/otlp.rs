@@ -8,7 +8,9 @@ use opentelemetry::trace::{
     Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{
+    SpanExporter, WithExportConfig, WithHttpConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
@@ -17,7 +19,8 @@ use opentelemetry_sdk::trace::{
 
 use super::{Context, Kind, Sink, Span};
 use crate::metrics_of_traces::{EXPORTED_SPANS, SPANS};
-use crate::options::OtlpProtocol;
+use crate::options::{OtlpProtocol, TelemetryOptions};
+use crate::trace::secured::Authorities;
 
 /// How long one batch may take to be sent.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,8 +36,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    pub fn new(endpoint: &str, protocol: OtlpProtocol, node: &str) -> Result<Self, String> {
-        let exporter = exporter(endpoint, protocol).map_err(|error| error.to_string())?;
+    pub fn new(endpoint: &str, options: &TelemetryOptions, node: &str) -> Result<Self, String> {
+        let exporter = exporter(endpoint, options)?;
         let mut processor = BatchSpanProcessor::builder(Watched(exporter)).build();
         let resource = Resource::builder_empty()
             .with_service_name("emporium")
@@ -48,22 +51,25 @@ impl Collector {
     }
 }
 
-fn exporter(
-    endpoint: &str,
-    protocol: OtlpProtocol,
-) -> Result<SpanExporter, opentelemetry_otlp::ExporterBuildError> {
-    match protocol {
-        OtlpProtocol::Grpc => SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(EXPORT_TIMEOUT)
-            .build(),
+/// To a collector over TLS, where its address says so.
+fn exporter(endpoint: &str, options: &TelemetryOptions) -> Result<SpanExporter, String> {
+    let authorities = Authorities::read(options.otlp_authorities.as_deref())?;
+    let built = match options.otlp_protocol {
+        OtlpProtocol::Grpc => {
+            let mut builder = SpanExporter::builder().with_tonic();
+            if endpoint.starts_with("https://") {
+                builder = builder.with_tls_config(authorities.of_grpc());
+            }
+            builder.with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()
+        }
         OtlpProtocol::Http => SpanExporter::builder()
             .with_http()
+            .with_http_client(authorities.of_http(EXPORT_TIMEOUT)?)
             .with_endpoint(http_endpoint(endpoint))
             .with_timeout(EXPORT_TIMEOUT)
             .build(),
-    }
+    };
+    built.map_err(|error| error.to_string())
 }
 
 /// The path is the one of the specification, unless another is named.

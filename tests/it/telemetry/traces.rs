@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use emporium::peers::certificates::make;
 use emporium::telemetry::trace;
 use emporium::telemetry::{OtlpProtocol, TelemetryOptions};
 use opentelemetry_proto::tonic::common::v1::any_value;
@@ -19,13 +20,9 @@ const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
 const CLIENT_SPAN: u64 = 0x00f0_67aa_0ba9_02b7;
 
 /// Sells one teapot within a trace, and gives what the collector was sent by the end.
-async fn sell(collector: Collector, otlp_protocol: OtlpProtocol, trace_id: u128) -> Vec<Span> {
-    let options = TelemetryOptions {
-        otlp_endpoint: Some(collector.endpoint.clone()),
-        otlp_protocol,
-        sample_ratio: 0.0,
-        ..TelemetryOptions::default()
-    };
+async fn sell(collector: Collector, options: TelemetryOptions, trace_id: u128) -> Vec<Span> {
+    let otlp_endpoint = Some(collector.endpoint.clone());
+    let options = TelemetryOptions { otlp_endpoint, sample_ratio: 0.0, ..options };
     trace::start(&options, "test").expect("an exporter");
     let app = TestApp::start().await;
     // Given an order that was drafted by a request that nobody wants to trace
@@ -129,8 +126,35 @@ fn check(all: &[Span], trace_id: u128) {
 /// One after the other: where spans go is a matter of the whole process.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_spans_of_one_order_are_whole() {
-    let spans = sell(Collector::over_http(), OtlpProtocol::Http, TRACE).await;
-    check(&spans, TRACE);
-    let spans = sell(Collector::over_grpc(), OtlpProtocol::Grpc, TRACE + 1).await;
-    check(&spans, TRACE + 1);
+    let directory = tempfile::tempdir().expect("a directory");
+    make(directory.path(), &["localhost".to_owned()]).expect("certificates");
+    let authority = directory.path().join("ca.pem");
+    let over = |otlp_protocol, otlp_authorities| TelemetryOptions {
+        otlp_protocol,
+        otlp_authorities,
+        ..TelemetryOptions::default()
+    };
+    let collectors = [
+        (Collector::over_http(), over(OtlpProtocol::Http, None)),
+        (Collector::over_grpc(), over(OtlpProtocol::Grpc, None)),
+        (
+            Collector::over_http().secured(directory.path(), b"http/1.1"),
+            over(OtlpProtocol::Http, Some(authority.clone())),
+        ),
+        (
+            Collector::over_grpc().secured(directory.path(), b"h2"),
+            over(OtlpProtocol::Grpc, Some(authority)),
+        ),
+    ];
+    for (trace_id, (collector, options)) in (TRACE..).zip(collectors) {
+        let spans = sell(collector, options, trace_id).await;
+        check(&spans, trace_id);
+    }
+    // A collector that no authority vouches for is told nothing.
+    for (collector, protocol) in [
+        (Collector::over_http().secured(directory.path(), b"http/1.1"), OtlpProtocol::Http),
+        (Collector::over_grpc().secured(directory.path(), b"h2"), OtlpProtocol::Grpc),
+    ] {
+        assert_eq!(sell(collector, over(protocol, None), TRACE + 9).await, []);
+    }
 }
