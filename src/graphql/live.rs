@@ -3,6 +3,7 @@
 //! is missed or told twice, whichever node serves the aggregate and however often the client comes back.
 
 use async_graphql::{Context, ID, Result, Subscription};
+use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt as _};
 use tokio::time::{Duration, sleep};
 
@@ -122,11 +123,14 @@ fn watch(context: &Context<'_>, id: &ID) -> Result<Watch> {
     Ok(application(context).views.registry().watched.watch(aggregate))
 }
 
-/// The aggregate, with how far in the log that was read.
-async fn shown(context: &Context<'_>, id: &ID) -> Result<(Node, Position)> {
-    let found = find_shown(context, id.as_str()).await?.ok_or_else(not_there)?;
-    let position = found.position(context).await?.0;
-    Ok((found, position))
+/// The aggregate, with how far in the log that was read. Boxed: thousands wait, each with room for a look, and few
+/// look at one time.
+fn shown<'a>(context: &'a Context<'_>, id: &'a ID) -> BoxFuture<'a, Result<(Node, Position)>> {
+    Box::pin(async {
+        let found = find_shown(context, id.as_str()).await?.ok_or_else(not_there)?;
+        let position = found.position(context).await?.0;
+        Ok((found, position))
+    })
 }
 
 /// What is looked at again and again.
@@ -209,7 +213,7 @@ impl Looked for Events<'_, '_> {
     async fn look(&mut self) -> Result<Option<Self::Item>> {
         let (kind, id) = named(&self.id)?;
         let (from, to) = (self.after.saturating_add(1), self.after.saturating_add(PAGE));
-        let page = engine(self.context).history(kind, id, from..=to).await;
+        let page = Box::pin(engine(self.context).history(kind, id, from..=to)).await;
         let page = page.map_err(|error| fault(&error))?;
         let Some(last) = page.last() else { return Ok(None) };
         self.after = last.version;
