@@ -42,8 +42,8 @@ pub use rebuild::{Kept, KeptTable};
 
 /// What passes between two turns, unless somebody waits for one: what changes a row in the meantime is
 /// one write, and a row that comes and goes within it is none. The rows of an order change four times
-/// in its first tenth of a second.
-const PAUSE: Duration = Duration::from_millis(100);
+/// in its first tenth of a second, and its saga as often.
+const PAUSE: Duration = Duration::from_millis(250);
 /// When to come back who met a database that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long reading a page may take.
