@@ -474,7 +474,7 @@ impl<A: Aggregate> AnyActivation for Activation<A> {
         let life = self.life.read();
         let strikes = life.trouble.as_ref().map_or(0, |trouble| trouble.strikes.len());
         ActivationStatus {
-            aggregate_type: A::TYPE,
+            aggregate_type: A::TYPE.into(),
             aggregate_id: self.id,
             shard: self.shard.id,
             version: self.inner.lock().core.read().version,

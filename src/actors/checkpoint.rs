@@ -17,7 +17,7 @@ use persistence::cause::chain;
 use persistence::journal::JournalError;
 use persistence::snapshots::packing::Packing;
 use persistence::snapshots::thinning::Thinning;
-use persistence::snapshots::{Reach, SnapshotHead};
+use persistence::snapshots::{CHECKPOINTS, Reach, SnapshotHead};
 
 /// What names a follower's checkpoints.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,7 @@ pub async fn store<C>(services: &NodeServices, name: Name, moment: Arc<Moment<C>
 where
     C: Serialize + Send + Sync + 'static,
 {
+    debug_assert!(CHECKPOINTS.contains(&name.kind), "{}", name.kind);
     let head = SnapshotHead {
         aggregate_type: name.kind.to_owned(),
         aggregate_id: name.id().0,

@@ -37,6 +37,8 @@ pub enum Wish {
     Question,
     /// A [`Tail`](super::tail::Tail), answered by [`Told`](super::tail::Told).
     Tail,
+    /// An [`Errand`](super::errand::Errand), answered by what came of it.
+    Errand,
 }
 
 /// What came of sending it.
@@ -112,6 +114,11 @@ impl<A: Aggregate> AggregateRef<A> {
         self.engine.is_elsewhere(self.id)
     }
 
+    /// Whether it is to be read there.
+    pub(super) fn reads_elsewhere(&self) -> bool {
+        self.engine.reads_elsewhere(self.id)
+    }
+
     /// Has the node decide it that serves its shard; nothing, if that is this one by now.
     pub(super) async fn send(
         &self,
@@ -121,7 +128,9 @@ impl<A: Aggregate> AggregateRef<A> {
     ) -> Result<Option<Option<Committed>>, AskError<A::Refusal>> {
         let (kind, id) = (Cow::Borrowed(A::TYPE), self.id);
         let sending = Sending { kind, id, command, meta: meta.clone(), input_hash };
-        let Some(answer) = self.ask_elsewhere(Wish::Command, &written(&sending)).await? else {
+        let Some(answer) =
+            self.engine.ask_elsewhere(self.id, Wish::Command, &written(&sending)).await?
+        else {
             return Ok(None);
         };
         let outcome: Outcome<A::Refusal> =
@@ -144,51 +153,19 @@ impl<A: Aggregate> AggregateRef<A> {
             patience.map(|patience| u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
         let (kind, id, question) = (Cow::Borrowed(A::TYPE), self.id, question.clone().into());
         let asked: Asked<A::Questions> = Asked { kind, id, moment, question, patience_ms };
-        let Some(answer) = self.ask_elsewhere(Wish::Question, &written(&asked)).await? else {
+        let Some(answer) =
+            self.engine.ask_elsewhere(self.id, Wish::Question, &written(&asked)).await?
+        else {
             return Ok(None);
         };
         let answer: Result<Result<Reading<Q::Answer>, Fault>, _> = serde_json::from_slice(&answer);
         answer.map_err(|_| unavailable(NOT_READ))?.map(Some)
     }
-
-    /// Sends it until somebody has answered who serves the shard, or the time is over. What may have been
-    /// done is not sent again; a question changes nothing.
-    async fn ask_elsewhere(&self, wish: Wish, payload: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let services = &self.engine.services;
-        let Some(peers) = services.peers.get() else { return Ok(None) };
-        let shard = self.engine.shard_of(self.id).id;
-        let until = until(services.deadline()).ok_or_else(out_of_time)?;
-        let mut changes = peers.changes();
-        let mut pause = PAUSE;
-        while self.is_elsewhere() {
-            changes.mark_unchanged();
-            match peers.send(shard, wish, payload.to_vec(), until).await {
-                Sent::Answered(answer) => return Ok(Some(answer)),
-                Sent::Busy => return Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY }),
-                Sent::Unreadable => return Err(unavailable(NOT_READ)),
-                Sent::Lost if wish == Wish::Command => return Err(Fault::OutcomeUnknown),
-                Sent::Lost | Sent::NotThere => {}
-            }
-            let again = Instant::now() + pause;
-            if again >= until {
-                return Err(unavailable("no node serves its shard at present"));
-            }
-            if peers.is_blind() {
-                return Err(unavailable("no node serves its shard, and the database is away"));
-            }
-            tokio::select! {
-                _ = changes.changed() => {}
-                () = sleep_until(again) => {}
-            }
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
-        Ok(None)
-    }
 }
 
-const NOT_READ: &str = "the node that has it is of another version";
+pub(super) const NOT_READ: &str = "the node that has it is of another version";
 
-fn written(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("what crosses has string keys and finite numbers")
 }
 
@@ -241,11 +218,50 @@ macro_rules! answers_of_any_kind {
 
 sagas::kinds!(answers_of_any_kind);
 
-fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_slice(payload).ok()
 }
 
 impl Engine {
+    /// Sends it until somebody has answered who serves the shard, or the time is over. What may have been
+    /// done is not sent again; a question changes nothing.
+    pub(super) async fn ask_elsewhere(
+        &self,
+        id: AggregateId,
+        wish: Wish,
+        payload: &[u8],
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let services = &self.services;
+        let Some(peers) = services.peers.get() else { return Ok(None) };
+        let shard = self.shard_of(id).id;
+        let until = until(services.deadline()).ok_or_else(out_of_time)?;
+        let mut changes = peers.changes();
+        let mut pause = PAUSE;
+        while self.is_elsewhere(id) {
+            changes.mark_unchanged();
+            match peers.send(shard, wish, payload.to_vec(), until).await {
+                Sent::Answered(answer) => return Ok(Some(answer)),
+                Sent::Busy => return Err(Fault::Overloaded { retry_after: OVERLOAD_RETRY }),
+                Sent::Unreadable => return Err(unavailable(NOT_READ)),
+                Sent::Lost if wish == Wish::Command => return Err(Fault::OutcomeUnknown),
+                Sent::Lost | Sent::NotThere => {}
+            }
+            let again = Instant::now() + pause;
+            if again >= until {
+                return Err(unavailable("no node serves its shard at present"));
+            }
+            if peers.is_blind() {
+                return Err(unavailable("no node serves its shard, and the database is away"));
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = sleep_until(again) => {}
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        Ok(None)
+    }
+
     /// Answers what came from another node, within the time that is left for it.
     pub async fn answer_for_another(&self, wish: Wish, payload: &[u8], left: Duration) -> Answer {
         if wish == Wish::Tail {
@@ -280,6 +296,7 @@ impl Engine {
         match wish {
             Wish::Command => self.decide_for_another(payload).await,
             Wish::Question => self.tell_another(payload).await,
+            Wish::Errand => self.run_for_another(payload).await,
             Wish::Tail => Answer::Unreadable,
         }
     }
@@ -288,7 +305,7 @@ impl Engine {
         let Some(asked) = read::<Asked<Value>>(payload) else { return Answer::Unreadable };
         let id = asked.id;
         let not_here = || Answer::NotHere(self.shard_of(id).id);
-        if self.is_elsewhere(id) {
+        if self.reads_elsewhere(id) {
             return not_here();
         }
         match self.answer(asked).await {
@@ -298,11 +315,18 @@ impl Engine {
     }
 
     /// Whether another node serves the shard of this id, or is about to.
-    fn is_elsewhere(&self, id: AggregateId) -> bool {
+    pub(super) fn is_elsewhere(&self, id: AggregateId) -> bool {
         let shard = self.shard_of(id);
-        let reads_on = Planted::default().is(Shortcut::ReadAfterHandOver);
-        (!shard.is_serving() || shard.leaving.load(Ordering::SeqCst) && !reads_on)
+        (!shard.is_serving() || shard.leaving.load(Ordering::SeqCst))
             && self.services.peers.get().is_some()
             && !shard.regressed.load(Ordering::Acquire)
+    }
+
+    /// The same for what changes nothing. A shard that is handed over is read where it goes, though what
+    /// is in memory here could still be told.
+    fn reads_elsewhere(&self, id: AggregateId) -> bool {
+        let reads_on =
+            Planted::default().is(Shortcut::ReadAfterHandOver) && self.shard_of(id).is_serving();
+        self.is_elsewhere(id) && !reads_on
     }
 }

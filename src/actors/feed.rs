@@ -94,11 +94,19 @@ impl Feed {
         fed.is_some_and(|fed| fed.fed.load(Ordering::Acquire))
     }
 
-    /// Its log went backwards, or an operator has accepted that.
-    pub fn stop(&self, shard: ShardId, stopped: bool) {
+    /// Its log went backwards, and ends there now. What is left of it is what everybody knew of it: a node that
+    /// has not read that yet, because it was started since, reads it.
+    pub fn stop(&self, shard: ShardId, found: Seq) {
         // Entries that memory holds may be of those that are lost.
         self.of(shard).window.lock().clear();
-        self.of(shard).stopped.store(stopped, Ordering::Release);
+        self.of(shard).stopped.store(true, Ordering::Release);
+        self.heard(shard, found);
+    }
+
+    /// An operator has accepted that.
+    pub fn resume(&self, shard: ShardId) {
+        self.of(shard).window.lock().clear();
+        self.of(shard).stopped.store(false, Ordering::Release);
     }
 
     /// Whether this node does what there is to do once for the entries of a shard: where it is served

@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -48,7 +49,8 @@ pub struct By {
 }
 
 /// A state as data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Shown {
     State {
         version: u64,
@@ -183,8 +185,9 @@ macro_rules! history_of_any_kind {
                 Ok(Vec::new())
             }
 
-            /// The state of an aggregate at a moment, as it is kept; nothing where there was none.
-            pub async fn shown(
+            /// The state at a moment of an aggregate that is served here, as it is kept; nothing where
+            /// there was none.
+            pub(super) async fn shown(
                 &self,
                 kind: &str,
                 id: AggregateId,

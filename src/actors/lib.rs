@@ -22,6 +22,7 @@ pub mod reading;
 mod together;
 pub mod past;
 pub mod history;
+pub mod errand;
 pub mod feed;
 pub mod tail;
 pub mod follower;

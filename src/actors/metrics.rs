@@ -76,6 +76,8 @@ telemetry::metrics! { "actors":
     gauge PARKED_AGGREGATES = "parked_aggregates" by "follower";
     /// Entries that a view or reaction could not take and set aside.
     counter PARKED = "parked_entries" by "follower";
+    /// Commands that a reaction of this node sent.
+    counter REACTED = "reaction_commands" by "follower";
     /// Rows that a view holds in memory.
     gauge VIEW_ROWS = "view_rows" by "view";
     /// Rows that a view had no room for: its lists lack them.

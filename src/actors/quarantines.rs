@@ -106,11 +106,11 @@ impl Quarantines {
             let Some(kind) = kind_named(&kept.aggregate_type) else { continue };
             let id = AggregateId(kept.aggregate_id);
             let is_it = |status: &ActivationStatus| {
-                (status.aggregate_type, status.aggregate_id) == (kind.name, id)
+                status.aggregate_type == kind.name && status.aggregate_id == id
             };
             if !all.iter().any(is_it) {
                 all.push(ActivationStatus {
-                    aggregate_type: kind.name,
+                    aggregate_type: kind.name.into(),
                     aggregate_id: id,
                     shard: engine.shard_of(id).id,
                     version: 0,

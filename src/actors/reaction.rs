@@ -1,7 +1,8 @@
 //! The follower under every [`Reaction`]: what happened to one kind of aggregate becomes commands
 //! to another, each sent at least once. Decides nothing.
 //!
-//! The position moves only behind what was sent. A command that comes again means "already so",
+//! It runs where a shard is served, and its place is kept shard by shard: what one node has reacted to, no other
+//! one does. The position moves only behind what was sent. A command that comes again means "already so",
 //! and a refusal is final: the rules of the reaction say what it means. One that cannot be sent at
 //! all parks the aggregate that caused it.
 
@@ -13,13 +14,20 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkpoint;
 use super::core::CommandMeta;
-use super::follower::{At, FollowError, Follower, Turn};
+use super::follower::{
+    At, Elsewhere, FollowError, Follower, Moment, ParkedSet, Steps, Stored, Turn,
+};
+use super::metrics::REACTED;
+use super::shard::NodeServices;
 use super::{retry, spans};
 use domain::aggregate::Aggregate;
 use domain::event_name::EventName;
 use domain::id::AggregateId;
 use domain::principal::Principal;
-use persistence::journal::Entry;
+use persistence::cause::chain;
+use persistence::journal::{Entry, ShardId};
+use persistence::read_store::{self, Written};
+use projections::position::Position;
 use projections::{Fact, Place};
 use sagas::reaction::Reaction;
 
@@ -33,6 +41,7 @@ pub struct Reactor<R: Reaction> {
     /// What is to be sent in this turn, by the aggregate that caused it. In the order of each one's
     /// own log; those of others do not depend on it.
     noted: HashMap<AggregateId, Vec<Noted<R>>>,
+    stored: Stored,
 }
 
 /// A command, and the event that caused it.
@@ -47,7 +56,43 @@ struct Noted<R: Reaction> {
 
 impl<R: Reaction> Reactor<R> {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, principal: Principal::system(R::NAME), noted: HashMap::new() }
+        Self {
+            engine,
+            principal: Principal::system(R::NAME),
+            noted: HashMap::new(),
+            stored: Stored::default(),
+        }
+    }
+
+    /// What its place is called.
+    fn name() -> String {
+        format!("{}_{}", R::NAME, R::SCHEMA)
+    }
+
+    /// Moves its place, if that is where it was.
+    async fn advance(
+        &mut self,
+        read: impl Iterator<Item = ShardId>,
+        to: &Position,
+        parked: &Arc<ParkedSet>,
+    ) -> Result<(), FollowError> {
+        let Steps { moved, aside, taken_up } = self.stored.steps(read, to, parked);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let turn = read_store::Turn {
+            moved: &moved,
+            parked: &aside,
+            taken_up: &taken_up,
+            ..Default::default()
+        };
+        match self.engine.services.acting.advance(&Self::name(), turn).await? {
+            Written::Done => {
+                self.stored = Stored { position: to.clone(), parked: Arc::clone(parked) };
+                Ok(())
+            }
+            Written::Elsewhere => Err(FollowError::Elsewhere),
+        }
     }
 
     /// Sends what one aggregate caused; stops at what cannot be sent.
@@ -75,6 +120,7 @@ impl<R: Reaction> Reactor<R> {
             trace,
             expected_version: None,
         };
+        REACTED.with([R::NAME]).inc();
         match retry::ask(&self.engine.aggregate::<R::Target>(target), &command, &meta).await {
             Ok(_) => Ok(None),
             Err(AskError::Refused(refusal)) => {
@@ -91,7 +137,37 @@ impl<R: Reaction> Follower for Reactor<R> {
     const NAME: checkpoint::Name =
         checkpoint::Name { kind: "follower", name: R::NAME, schema: R::SCHEMA };
 
+    const STANDS_WHERE_STORED: bool = true;
+    const PARTITIONED: bool = true;
+
     type Content = ();
+
+    async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
+        self.forget();
+        self.stored = Stored::of(services.acting.stands(&Self::name(), services.shards).await?);
+        let Stored { position, parked } = self.stored.clone();
+        Ok(Some(Moment { content: (), position, parked }))
+    }
+
+    fn shows_the_same(&self) -> bool {
+        true
+    }
+
+    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
+        let found = services.acting.stands(&Self::name(), services.shards).await?;
+        Ok(self.stored.look(found, services))
+    }
+
+    async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {
+        let Moment { position, parked, .. } = &*moment;
+        let stored = self.advance(std::iter::empty(), position, parked).await;
+        if let Err(error) = &stored
+            && !matches!(error, FollowError::Elsewhere)
+        {
+            tracing::warn!(error = %chain(error), reaction = R::NAME, "its place is not stored");
+        }
+        stored.is_ok()
+    }
 
     fn wants(aggregate_type: &str, _: u64) -> bool {
         aggregate_type == R::Cause::TYPE
@@ -111,12 +187,20 @@ impl<R: Reaction> Follower for Reactor<R> {
         self.noted.clear();
     }
 
-    async fn settle(&mut self, _: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
+    async fn settle(&mut self, turn: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
+        if self.noted.is_empty() && self.stored.parked == *turn.parked {
+            // Where it stands is stored with the next that it reacts to, or with the next checkpoint.
+            return Ok(Vec::new());
+        }
         let noted = std::mem::take(&mut self.noted);
+        let read: Vec<_> = noted.values().flatten().map(|noted| noted.at.shard).collect();
         let this = &*self;
         let sending: Vec<_> = noted.into_values().map(|noted| this.send_all(noted)).collect();
         let failed = stream::iter(sending).buffer_unordered(CAUSES_AT_ONCE);
         let failed: Vec<Option<(At, String)>> = failed.try_collect().await?;
-        Ok(failed.into_iter().flatten().collect())
+        let failed: Vec<_> = failed.into_iter().flatten().collect();
+        let parked = turn.parked_with(&failed)?;
+        self.advance(read.into_iter(), turn.to, &parked).await?;
+        Ok(failed)
     }
 }

@@ -72,7 +72,7 @@ impl<A: Aggregate> AggregateRef<A> {
     /// The answer of the confirmed state; version 0 for what never was. Never waits for a commit.
     pub async fn read<Q: Question<A>>(&self, question: &Q) -> Result<Reading<Q::Answer>, Fault> {
         loop {
-            if !self.is_elsewhere() {
+            if !self.reads_elsewhere() {
                 let answer = |state, at| question.answer(state, at);
                 match self.confirmed().await {
                     Ok(confirmed) => {

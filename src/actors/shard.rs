@@ -1,6 +1,7 @@
 //! What the actors of a node share: its services and bounds ([`NodeServices`]), and one shared
 //! record a shard ([`Shard`]) with the aggregates that live on it now.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::past::PastReads;
 use crate::quarantines::Quarantines;
 use crate::recoveries::Recoveries;
 use domain::id::AggregateId;
+use persistence::acting_store::ActingStore;
 use persistence::clock::Clock;
 use persistence::journal::{Epoch, JournalError, LogReader, Regression, Seq, ShardId};
 use persistence::last_versions::LastVersions;
@@ -106,6 +108,8 @@ pub struct NodeServices {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// The tables that lists are answered from.
     pub read: Arc<dyn ReadStore>,
+    /// How far those have come that act on what happened.
+    pub acting: Arc<dyn ActingStore>,
     pub limits: Limits,
     pub feed: Arc<Feed>,
     /// The runtime that actors live on, whatever thread asks for one.
@@ -146,6 +150,7 @@ pub struct NodeParts {
     pub journal: Arc<dyn LogReader>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub read: Arc<dyn ReadStore>,
+    pub acting: Arc<dyn ActingStore>,
     pub limits: Limits,
     /// The number of shards of the whole system.
     pub shards: u16,
@@ -166,6 +171,7 @@ impl NodeServices {
             journal,
             snapshots,
             read,
+            acting,
             limits,
             shards,
             slots,
@@ -181,6 +187,7 @@ impl NodeServices {
             journal,
             snapshots,
             read,
+            acting,
             feed: Arc::new(Feed::new(shards, limits.feed_bytes_max)),
             recoveries: Recoveries::new(limits.recoveries_max),
             quarantines: Quarantines::new(quarantines),
@@ -257,7 +264,7 @@ impl NodeServices {
     /// The same of some of them.
     pub async fn look_at_heads_of(&self, shards: &[ShardId]) -> Result<(), JournalError> {
         if !shards.is_empty() {
-            for (shard, head) in self.journal.heads(shards).await? {
+            for (shard, head) in self.journal.heads_told(shards).await? {
                 self.feed.heard(shard, head);
             }
         }
@@ -308,10 +315,10 @@ pub trait AnyActivation: Send + Sync + 'static {
 }
 
 /// What operators see of a live aggregate.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivationStatus {
-    pub aggregate_type: &'static str,
+    pub aggregate_type: Cow<'static, str>,
     pub aggregate_id: AggregateId,
     pub shard: ShardId,
     pub version: u64,

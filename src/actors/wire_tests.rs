@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::aggregate_ref::{AskError, Fault};
 use crate::core::{CommandMeta, Committed};
 use crate::elsewhere::Sending;
+use crate::errand::{Done, Errand, Errands};
+use crate::history::Shown;
 use crate::reading::{Asked, Moment, Reading};
+use crate::shard::ActivationStatus;
 use domain::event_name::EventName;
 use domain::id::AggregateId;
 use domain::principal::{Principal, PrincipalKind};
@@ -101,6 +104,35 @@ fn asked() -> Asked<String> {
     Asked { kind: "order".into(), id, moment, question, patience_ms: Some(2_000) }
 }
 
+/// What operators want of an aggregate, and what comes of it.
+fn errands() -> Vec<Errand> {
+    vec![
+        Errand::Show(Moment::Version(7)),
+        Errand::Inspect,
+        Errand::Quarantine { reason: "it looks odd".to_owned(), by: "user_1".to_owned() },
+        Errand::Release,
+    ]
+}
+
+fn done() -> Vec<Done> {
+    let actor = ActivationStatus {
+        aggregate_type: "order".into(),
+        aggregate_id: AggregateId(uuid(1)),
+        shard: 3,
+        version: 7,
+        pending: 1,
+        strikes: 2,
+        quarantined: Some("it looks odd".to_owned()),
+        quarantined_by: Some(("user_1".to_owned(), 1_772_366_400_000_000)),
+    };
+    let state = serde_json::json!({ "lines": [] });
+    vec![
+        Done::Shown(Some(Shown::State { version: 7, state })),
+        Done::Actor(Some(actor.clone())),
+        Done::Released { was_quarantined: true, actor: Some(actor) },
+    ]
+}
+
 fn reading() -> Reading<String> {
     let answer = "an answer to the question".to_owned();
     Reading { answer, version: 7, shard: 3, seq: 9, at: noon() }
@@ -113,6 +145,11 @@ fn what_crosses_keeps_its_form() {
     assert_crosses(&reading());
     assert_crosses(&sending());
     assert_crosses(&Sending { command: None, ..sending() });
+    let (id, errand) = (AggregateId(uuid(1)), Errand::Inspect);
+    assert_crosses(&Errands { kind: "order".into(), id, errand });
+    errands().iter().for_each(assert_crosses);
+    done().iter().for_each(assert_crosses);
+    assert_crosses(&Done::Shown(Some(Shown::TooLarge)));
     let refused = AskError::Refused(product::Refusal::TooMany { max: 250 });
     metas().iter().for_each(assert_crosses);
     PrincipalKind::ALL.iter().for_each(assert_crosses);
@@ -127,6 +164,8 @@ fn what_crosses_keeps_its_form() {
         .of("principal kinds", &PrincipalKind::ALL)
         .of("moments", &moments())
         .with("command", serde_json::to_value(sending()).expect("it is written"))
+        .of("errands", &errands())
+        .of("done", &done())
         .with("question", serde_json::to_value(asked()).expect("it is written"))
         .with("reading", serde_json::to_value(reading()).expect("it is written"))
         .hold("answers");

@@ -4,11 +4,10 @@
 use std::fmt;
 
 use crate::Application;
-use actors::aggregate_ref::{AskError, Fault};
+use actors::aggregate_ref::AskError;
+use actors::errand::{Done, Errand};
 use actors::shard::{ActivationKey, ActivationStatus};
-use domain::aggregate::{self, Aggregate};
-use domain::id::AggregateId;
-use domain::question::Version;
+use domain::aggregate;
 use domain::text::{InvalidText, TextRule};
 
 const REASON: TextRule = TextRule::line("reason", 200);
@@ -41,43 +40,34 @@ impl aggregate::Refusal for Refusal {
     }
 }
 
-/// Takes one aggregate out of service; what is asked of it is answered with
-/// [`Fault::Quarantined`] until it is released. Tells how it stands then.
-pub async fn quarantine<A: Aggregate>(
+/// Takes one aggregate out of service, wherever it lives; what is asked of it is answered with
+/// [`Quarantined`](actors::aggregate_ref::Fault::Quarantined) until it is released. Tells how it stands then.
+pub async fn quarantine(
     application: &Application,
-    id: AggregateId,
+    (kind, id): &ActivationKey,
     reason: &str,
     by: &str,
 ) -> Result<ActivationStatus, AskError<Refusal>> {
     let refused = |error| AskError::Refused(Refusal::InvalidReason(error));
-    let reason = REASON.read(reason).map_err(refused)?;
-    let key: ActivationKey = (A::TYPE, id);
-    let shard = application.engine.shard_of(id);
-    if shard.find(&key).is_none() {
-        let reading: Result<_, Fault> = application.engine.aggregate::<A>(id).read(&Version).await;
-        if reading?.version == 0 {
-            // Looking for it made it live.
-            shard.forget(&key);
-        }
+    let (reason, by) = (REASON.read(reason).map_err(refused)?, by.to_owned());
+    match application.engine.errand(kind, *id, Errand::Quarantine { reason, by }).await? {
+        Done::Actor(Some(status)) => Ok(status),
+        _ => Err(AskError::Refused(Refusal::AggregateNotFound)),
     }
-    let activation = shard.find(&key).ok_or(AskError::Refused(Refusal::AggregateNotFound))?;
-    application.engine.services.quarantines.put(shard, key, reason, by).await?;
-    Ok(activation.status())
 }
 
 /// Puts a quarantined aggregate back into service, whoever or whatever took it out of it; it is
-/// recovered from the log when it is next used. Tells how it stood, if it is live here.
+/// recovered from the log when it is next used. Tells how it stood, if it was live.
 pub async fn release(
     application: &Application,
-    key: &ActivationKey,
+    (kind, id): &ActivationKey,
 ) -> Result<Option<ActivationStatus>, AskError<Refusal>> {
-    let (services, shard) = (&application.engine.services, application.engine.shard_of(key.1));
-    let status = shard.find(key).map(|activation| activation.status());
-    let status = status.filter(|status| status.quarantined.is_some());
-    let ended = services.quarantines.end(key).await?;
-    if !ended && status.is_none() {
-        return Err(AskError::Refused(Refusal::NotQuarantined));
+    match application.engine.errand(kind, *id, Errand::Release).await? {
+        Done::Released { was_quarantined: true, actor } => {
+            let released =
+                |status| ActivationStatus { quarantined: None, quarantined_by: None, ..status };
+            Ok(actor.map(released))
+        }
+        _ => Err(AskError::Refused(Refusal::NotQuarantined)),
     }
-    shard.forget(key);
-    Ok(status.map(|status| ActivationStatus { quarantined: None, quarantined_by: None, ..status }))
 }

@@ -16,6 +16,7 @@ mod readiness;
 pub mod server;
 pub mod signals;
 mod sign_ins;
+mod databases;
 mod storage;
 mod users;
 
@@ -123,8 +124,14 @@ async fn perform(command: Command) -> Result<(), Failure> {
                 // Before the loss is accepted: rows that rest on it must not outlive that.
                 let read = storage::open_read(&settings).await?;
                 read.begin_anew().await.map_err(unread)?;
+                stores.acting.begin_anew().await.map_err(unread)?;
             }
-            shard::accept_loss(&*stores.journal, &acceptance, json).await
+            let accepted = shard::accept_loss(&*stores.journal, &acceptance, json).await;
+            if stores.spread.is_some() {
+                // They stand in another database than what was lost, and may rest on it.
+                stores.snapshots.forget_checkpoints().await.map_err(unread)?;
+            }
+            accepted
         }
         Command::Projection(command) => look_at_followers(command).await,
         Command::Audit(command) => look_at_the_audit(command).await,

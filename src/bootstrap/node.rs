@@ -34,6 +34,7 @@ use persistence::patience::patiently;
 use persistence::secrets::Vault;
 use persistence::sign_ins::SignInStore;
 use persistence::slots::Slots;
+use persistence::spread::Part;
 use persistence::stores::Stores;
 use search::Home;
 use supervisors::node::{HEADS_LOOKED_EVERY, Node, NodeOptions};
@@ -159,6 +160,7 @@ impl NodeBuilder {
             journal: self.stores.journal.clone(),
             snapshots: Arc::clone(&self.stores.snapshots),
             read: Arc::clone(&self.stores.read),
+            acting: Arc::clone(&self.stores.acting),
             quarantines: Arc::clone(&self.stores.quarantines),
             limits: settings.limits.clone(),
             shards,
@@ -176,7 +178,7 @@ impl NodeBuilder {
             heads_looked_every: self.heads_looked_every,
             remembered: self.remembered.clone().unwrap_or_default(),
         };
-        Node::start(services, Arc::clone(&self.stores.journal), options)
+        Node::start(services, self.logs(shards), options)
             .await
             .map_err(|error| Failure::failed("starting the node", chain(&error)))
     }
@@ -188,6 +190,17 @@ impl NodeBuilder {
             joined.follow(node);
         }
         Ok(joined)
+    }
+
+    /// The databases that have the logs of so many shards.
+    fn logs(&self, shards: u16) -> Vec<Part> {
+        match &self.stores.spread {
+            Some(spread) => spread.parts(shards),
+            None => {
+                let journal = Arc::clone(&self.stores.journal);
+                vec![Part { journal, shards: (0..shards).collect() }]
+            }
+        }
     }
 
     /// Makes the shards and the map of their slots in a new database; in another it finds both.

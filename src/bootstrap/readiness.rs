@@ -49,7 +49,7 @@ impl Running {
         let Some(program) = self.program.get() else { return Some("this node is starting") };
         if self.stopping.load(Ordering::Acquire) {
             Some("this node is stopping")
-        } else if !program.node.serves_all() {
+        } else if !program.node.serves_some() {
             Some("not every shard is served")
         } else if !self.caught_up.load(Ordering::Acquire) {
             Some("the views are catching up")

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::databases;
 use cli::Failure;
 use config::Settings;
 use config::secret::DatabaseUrl;
@@ -35,7 +36,7 @@ pub async fn open(settings: &Settings) -> Result<Stores, Failure> {
             let database = patiently("connecting", || connect(url)).await.map_err(failed)?;
             let migrated = patiently("bringing its tables up to date", || database.migrate());
             tell(migrated.await.map_err(failed)?);
-            Ok(stores(database))
+            databases::open(settings, database).await
         }
         None => {
             let file = settings.general.data.join(SQLITE_FILE);
@@ -167,7 +168,7 @@ pub async fn open_to_read(settings: &Settings) -> Result<Stores, Failure> {
         Some(url) => {
             let database = connect(url).await.map_err(failed)?;
             database.admit().await.map_err(failed)?;
-            Ok(stores(database))
+            databases::open_to_read(settings, database).await
         }
         None => {
             let file = settings.general.data.join(SQLITE_FILE);
@@ -186,7 +187,13 @@ pub async fn open_to_read(settings: &Settings) -> Result<Stores, Failure> {
 pub async fn raise(settings: &Settings) -> Result<(), Failure> {
     let failed = |error: JournalError| failed(settings, &error);
     match &settings.general.database {
-        Some(url) => connect(url).await.map_err(failed)?.raise().await,
+        Some(url) => {
+            for other in &settings.general.databases {
+                let raised = async { connect(&other.url).await?.raise().await };
+                raised.await.map_err(|error| databases::failed(&other.url, &error))?;
+            }
+            connect(url).await.map_err(failed)?.raise().await
+        }
         None => {
             let file = settings.general.data.join(SQLITE_FILE);
             open_file(&file).await.map_err(failed)?.raise().await
@@ -197,7 +204,7 @@ pub async fn raise(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Says where this program and what may be written are not of one form.
-fn tell(version: ClusterVersion) {
+pub(super) fn tell(version: ClusterVersion) {
     let ClusterVersion { tables, written } = version;
     if tables > FORM {
         tracing::info!(
@@ -220,7 +227,7 @@ async fn connect_read(url: &DatabaseUrl) -> Result<mysql::Database, JournalError
     mysql::Database::connect(url.0.reveal(), options).await
 }
 
-async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {
+pub(super) async fn connect(url: &DatabaseUrl) -> Result<mysql::Database, JournalError> {
     mysql::Database::connect(url.0.reveal(), mysql::Options::default()).await
 }
 

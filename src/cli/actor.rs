@@ -36,7 +36,7 @@ pub async fn inspect(
     );
     let data = ask(server, &query, json!({ "kind": kind(name), "id": name.id })).await?;
     match data.pointer("/operations/actor") {
-        Some(Value::Null) => Err(Failure::Failed(format!("{name} is not live on this node"))),
+        Some(Value::Null) => Err(Failure::Failed(format!("{name} is not live on any node"))),
         Some(actor) => print(std::slice::from_ref(actor), json),
         None => Err(unexpected(&data)),
     }

@@ -32,11 +32,13 @@ pub trait ShardHost: Send + Sync + 'static {
     fn reads_until(&self, shard: ShardId, until_us: u64);
     /// The database did not answer: a connection to it was lost.
     fn connection_lost(&self);
-    /// The shard's log went backwards: it is closed and stays so, or an operator has accepted that.
-    fn regressed(&self, shard: ShardId, regressed: bool);
-    /// What was acknowledged last in each shard that is served here.
-    fn acknowledged(&self) -> Vec<(ShardId, Seq)>;
-    /// The database has been told of these; for whoever remembers them elsewhere.
+    /// The shard's log went backwards: it is closed and stays so. What is left of it can be read.
+    fn stopped(&self, regression: &Regression);
+    /// An operator has accepted that.
+    fn resumed(&self, shard: ShardId);
+    /// What was acknowledged last in each of these shards that is served here.
+    fn acknowledged(&self, of: &[ShardId]) -> Vec<(ShardId, Seq)>;
+    /// The database has been told of these; for whoever remembers them elsewhere, beside those of others.
     fn remember(&self, acknowledged: &BTreeMap<ShardId, Seq>);
     /// Admits nothing more to these shards, and waits until all is answered that was admitted, though
     /// not for long.
@@ -59,11 +61,19 @@ enum News {
     Abandon,
 }
 
-/// Speaks to a running lease manager.
+/// Speaks to running lease managers, one for each database that has logs.
 #[derive(Clone)]
 pub struct LeaseHandle {
+    managers: Arc<[Manager]>,
+}
+
+/// One of them.
+#[derive(Clone)]
+struct Manager {
     news: mpsc::UnboundedSender<News>,
     served: watch::Receiver<Served>,
+    /// What it looks after; nothing is said: every shard.
+    shards: Option<Arc<BTreeSet<ShardId>>>,
 }
 
 /// How things stand with the shards.
@@ -76,54 +86,93 @@ pub struct Served {
 }
 
 impl LeaseHandle {
+    /// Speaks to all of these, each of which looks after these shards.
+    pub fn joined(parts: impl IntoIterator<Item = (Self, BTreeSet<ShardId>)>) -> Self {
+        let one = |(handle, shards): (Self, BTreeSet<ShardId>)| Manager {
+            shards: Some(Arc::new(shards)),
+            ..handle.managers[0].clone()
+        };
+        Self { managers: parts.into_iter().map(one).collect() }
+    }
+
+    fn tell(&self, shard: ShardId, news: News) {
+        let is_its = |manager: &&Manager| {
+            manager.shards.as_ref().is_none_or(|shards| shards.contains(&shard))
+        };
+        if let Some(manager) = self.managers.iter().find(is_its) {
+            let _ = manager.news.send(news);
+        }
+    }
+
+    fn tell_all(&self, news: impl Fn() -> News) {
+        for manager in &*self.managers {
+            let _ = manager.news.send(news());
+        }
+    }
+
     pub fn fenced(&self, shard: ShardId) {
-        let _ = self.news.send(News::Fenced(shard));
+        self.tell(shard, News::Fenced(shard));
     }
 
     pub fn regressed(&self, regression: Regression) {
-        let _ = self.news.send(News::Regressed(regression));
+        self.tell(regression.shard, News::Regressed(regression));
     }
 
     /// The shards that this node is to have from now on; it hands over the others.
     pub fn want(&self, shards: BTreeSet<ShardId>) {
-        let _ = self.news.send(News::Want(shards));
+        self.tell_all(|| News::Want(shards.clone()));
     }
 
     /// There is something to see in the rows of others.
     pub fn look_soon(&self) {
-        let _ = self.news.send(News::LookSoon);
+        self.tell_all(|| News::LookSoon);
     }
 
     /// Every wanted shard is served, or stopped for an operator, and every other one is another's.
     pub fn serves_all(&self) -> bool {
-        self.served.borrow().in_good_hands
+        self.managers.iter().all(|manager| manager.served.borrow().in_good_hands)
+    }
+
+    /// The same of the shards of one database at least.
+    pub fn serves_some(&self) -> bool {
+        self.managers.iter().any(|manager| manager.served.borrow().in_good_hands)
     }
 
     /// Waits until [`serves_all`](Self::serves_all) or the time is over.
     pub async fn all_served(&self, within: Duration) -> bool {
-        self.stands(within, |served| served.in_good_hands).await
+        self.stand(within, |served| served.in_good_hands).await
     }
 
     /// Waits until no shard is held here, or the time is over.
     pub async fn none_held(&self, within: Duration) -> bool {
-        self.stands(within, |served| !served.any).await
+        self.stand(within, |served| !served.any).await
     }
 
-    async fn stands(&self, within: Duration, so: impl FnMut(&Served) -> bool) -> bool {
-        let mut served = self.served.clone();
-        let waiting = served.wait_for(so);
-        matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(_)))
+    async fn stand(&self, within: Duration, so: impl Fn(&Served) -> bool) -> bool {
+        let standing = async {
+            while !self.managers.iter().all(|manager| so(&manager.served.borrow())) {
+                for manager in &*self.managers {
+                    manager.served.clone().wait_for(&so).await.ok()?;
+                }
+            }
+            Some(())
+        };
+        matches!(tokio::time::timeout(within, standing).await, Ok(Some(())))
     }
 
     /// Stops it without a word to the database, as a crash would.
     pub fn abandon(&self) {
-        let _ = self.news.send(News::Abandon);
+        self.tell_all(|| News::Abandon);
     }
 
     /// Closes every shard and gives it up. The caller has stopped accepting and flushed before.
     pub async fn drain(&self) {
-        let (done, answer) = oneshot::channel();
-        if self.news.send(News::Drain(done)).is_ok() {
+        let drain = |manager: &Manager| {
+            let (done, answer) = oneshot::channel();
+            manager.news.send(News::Drain(done)).is_ok().then_some(answer)
+        };
+        let draining: Vec<_> = self.managers.iter().filter_map(drain).collect();
+        for answer in draining {
             let _ = answer.await;
         }
     }
@@ -150,7 +199,8 @@ impl LeaseManager {
         let (news, receiver) = mpsc::unbounded_channel();
         let (served, watch) = watch::channel(Served::default());
         let own = news.downgrade();
-        (LeaseHandle { news, served: watch }, Self { news: receiver, served, own })
+        let manager = Manager { news, served: watch, shards: None };
+        (LeaseHandle { managers: [manager].into() }, Self { news: receiver, served, own })
     }
 
     /// Starts it, on the current runtime. Its end before a drain is the end of the node.
@@ -161,7 +211,9 @@ impl LeaseManager {
         host: Arc<dyn ShardHost>,
     ) -> JoinHandle<()> {
         let LeaseOptions { standing, terms, shards, wanted } = options;
-        let (owner, told) = (standing.owner.clone(), standing.acknowledged.clone());
+        let mut told = standing.acknowledged.clone();
+        told.retain(|shard, _| shards.contains(shard));
+        let owner = standing.owner.clone();
         let mut ownership = Ownership::new(terms, standing, shards.iter().copied());
         if let Some(wanted) = wanted {
             ownership.want(wanted);
@@ -285,7 +337,8 @@ impl Running {
                     self.note_loss(shard, loss);
                     self.host.close(shard);
                 }
-                Step::Stopped(Regression { shard, acknowledged, found }) => {
+                Step::Stopped(regression) => {
+                    let Regression { shard, acknowledged, found } = regression;
                     tracing::error!(
                         shard,
                         acknowledged,
@@ -293,11 +346,11 @@ impl Running {
                         "JOURNAL_REGRESSED: the log lost entries that were acknowledged; the shard \
                          is stopped until an operator accepts the loss (emporium shard list)"
                     );
-                    self.host.regressed(shard, true);
+                    self.host.stopped(&regression);
                 }
                 Step::Resumed(shard) => {
                     tracing::warn!(shard, "an operator has accepted the loss of entries");
-                    self.host.regressed(shard, false);
+                    self.host.resumed(shard);
                 }
                 Step::Twin(twin) => self.host.twin(&twin),
             }
@@ -407,7 +460,7 @@ impl Running {
     }
 
     fn renew(&mut self) {
-        let mut news = self.host.acknowledged();
+        let mut news = self.host.acknowledged(&self.shards);
         news.retain(|(shard, seq)| self.told.get(shard) != Some(seq));
         let (leases, sent_at) = (Arc::clone(&self.leases), self.host.monotonic_us());
         let (owner, timeout) = (self.owner.clone(), self.renewal_timeout);

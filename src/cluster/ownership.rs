@@ -513,7 +513,8 @@ impl Ownership {
         };
         self.renew_at = sent_at + self.third();
         let ours: BTreeSet<_> = ours.into_iter().collect();
-        self.extend(|shard| ours.contains(&shard), reads_until);
+        let goes_on = self.planted.is(Shortcut::NoEpochCheck);
+        self.extend(|shard| goes_on || ours.contains(&shard), reads_until);
         let mut steps = Vec::new();
         // A giving up that was not answered did not happen, or the answer to a taking was lost: what is
         // renewed and served by nobody would be nobody's for ever.
@@ -528,10 +529,11 @@ impl Ownership {
         }
         for (shard, state) in &mut self.shards {
             // What was taken after the renewal was sent need not be in its answer.
-            if let ShardState::Serving { since, .. } = state
+            if let ShardState::Serving { since, reads_until, leaving } = state
                 && *since < sent_at
                 && !ours.contains(shard)
-                && !self.planted.is(Shortcut::NoEpochCheck)
+                && !goes_on
+                && !(self.planted.is(Shortcut::ReadAfterHandOver) && *leaving && now < *reads_until)
             {
                 *state = ShardState::Vacant(Watch::default());
                 self.look_at = self.look_at.min(now);

@@ -13,6 +13,7 @@ use cluster::ownership::LeaseTerms;
 use cluster::placement::WEIGHT_MAX;
 use http::clients::Network;
 use http::{HttpLimits, HttpPolicy};
+use persistence::homes::{Homes, HomesError};
 
 /// The longest name of a node, in bytes: the column that keeps it.
 const NODE_NAME_BYTES_MAX: usize = 64;
@@ -41,6 +42,9 @@ pub struct General {
     /// A MySQL or MariaDB database in place of the embedded one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUrl>,
+    /// Further ones, each of which has the logs of some shards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<LogDatabase>,
     /// The Redis server by which nodes hear sooner of each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisUrl>,
@@ -54,10 +58,20 @@ impl Default for General {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             data: PathBuf::from("data"),
             database: None,
+            databases: Vec::new(),
             redis: None,
             demo: false,
         }
     }
+}
+
+/// `[[databases]]`: a database that has the logs of some shards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogDatabase {
+    pub url: DatabaseUrl,
+    /// Numbers and runs of them: `8, 16-31`.
+    pub shards: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -311,6 +325,44 @@ impl Settings {
         })
     }
 
+    /// Which database has which shard; none of the further ones says nothing that can be used, which was
+    /// checked.
+    pub fn homes(&self) -> Homes {
+        self.read_homes().unwrap_or_default()
+    }
+
+    fn read_homes(&self) -> Result<Homes, HomesError> {
+        Homes::read(self.general.databases.iter().map(|database| database.shards.as_str()))
+    }
+
+    fn problem_of_databases(&self) -> Option<String> {
+        let (first, others) = (&self.general.database, &self.general.databases);
+        let Some(first) = first else {
+            let alone = "the logs of other shards stand in database: set that, or leave this out";
+            return (!others.is_empty()).then(|| alone.to_owned());
+        };
+        let urls: Vec<_> =
+            std::iter::once(first).chain(others.iter().map(|one| &one.url)).collect();
+        let is_twice = |(place, url): (usize, &&DatabaseUrl)| urls[..place].contains(url);
+        if urls.iter().enumerate().any(is_twice) {
+            return Some("two of these are one database: each has logs of its own".to_owned());
+        }
+        let homes = match self.read_homes() {
+            Ok(homes) => homes,
+            Err(error) => return Some(error.to_string()),
+        };
+        let (shards, highest) = (self.node.shards, homes.highest()?);
+        let Some(shards) = shards else {
+            return Some("say how many shards there are, too: node.shards".to_owned());
+        };
+        (highest >= shards).then(|| {
+            format!(
+                "shard {highest} is named, and there are {shards}, 0 to {} (node.shards)",
+                shards.saturating_sub(1)
+            )
+        })
+    }
+
     /// The first key whose value is of the right type and of no use, with what would be right.
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let is_name = |name: &String| {
@@ -323,6 +375,9 @@ impl Settings {
         }
         if self.general.data.as_os_str().is_empty() {
             return Some(("data", "expected a directory".to_owned()));
+        }
+        if let Some(problem) = self.problem_of_databases() {
+            return Some(("databases", problem));
         }
         if let Some(problem) = self.payments.problem().or_else(|| self.http.problem()) {
             return Some(problem);

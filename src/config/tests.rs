@@ -89,6 +89,27 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
             "node.name",
             "such as node-1",
         ),
+        ("[[databases]]\nurl = 'mysql://h/b'\nshards = '8-15'", "databases", "database"),
+        (
+            "database = 'mysql://h/a'\n[[databases]]\nurl = 'mysql://h/a'\nshards = '8'\n[node]\nshards = 16",
+            "databases",
+            "one database",
+        ),
+        (
+            "database = 'mysql://h/a'\n[[databases]]\nurl = 'mysql://h/b'\nshards = 'x'\n[node]\nshards = 16",
+            "databases",
+            "no list of shards",
+        ),
+        (
+            "database = 'mysql://h/a'\n[[databases]]\nurl = 'mysql://h/b'\nshards = '8-16'\n[node]\nshards = 16",
+            "databases",
+            "0 to 15",
+        ),
+        (
+            "database = 'mysql://h/a'\n[[databases]]\nurl = 'mysql://h/b'\nshards = '8-15'",
+            "databases",
+            "node.shards",
+        ),
         ("[cluster]\nweight = 0", "cluster.weight", "from 1 to 64"),
         ("[auth]\naudience = ''", "auth.audience", "1 to 255"),
         ("[auth]\nurl = 'https://shop.example/'", "auth.url", "without a slash"),

@@ -16,6 +16,7 @@ use super::ids;
 use super::rows::{Window, rows};
 use super::scalars::{Instant, Long};
 use super::texts::{Data, Text};
+use actors::errand::{Done, Errand};
 use actors::history::{By, Happened, Shown};
 use application::diff;
 use domain::access::permission::Permission::HistoryRead;
@@ -76,13 +77,16 @@ impl HistoryQuery {
         to: Option<AsOf>,
     ) -> Result<Option<Diff>> {
         let (kind, id) = named(&id)?;
-        let state = async |as_of| match engine(context).shown(kind, id, moment(as_of)?).await {
-            Ok(None) => Ok((0, serde_json::Value::Null)),
-            Ok(Some(Shown::State { version, state })) => Ok((version, state)),
-            Ok(Some(Shown::TooLarge)) => {
-                Err(coded("STATE_TOO_LARGE", "its state is too large to be compared"))
+        let state = async |as_of| {
+            let errand = Errand::Show(moment(as_of)?);
+            match engine(context).errand(kind, id, errand).await {
+                Ok(Done::Shown(Some(Shown::State { version, state }))) => Ok((version, state)),
+                Ok(Done::Shown(Some(Shown::TooLarge))) => {
+                    Err(coded("STATE_TOO_LARGE", "its state is too large to be compared"))
+                }
+                Ok(_) => Ok((0, serde_json::Value::Null)),
+                Err(error) => Err(fault(&error)),
             }
-            Err(error) => Err(fault(&error)),
         };
         let ((from, before), (to, after)) = (state(Some(from)).await?, state(to).await?);
         if from == 0 && to == 0 {

@@ -54,6 +54,8 @@ pub enum Wish {
     Question = 2,
     /// What was committed behind these places of logs that the other serves, as soon as there is some.
     Tail = 3,
+    /// What an operator wants of one aggregate.
+    Errand = 4,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -74,6 +74,23 @@ impl<H: Hooks, J: LogReader + ?Sized> LogReader for Intercepted<H, J> {
         self.journal.heads(shards).await
     }
 
+    async fn heads_told(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        self.hooks.before(Call::Heads { shards }).await?;
+        self.journal.heads_told(shards).await
+    }
+
+    fn is_away(&self, shard: ShardId) -> bool {
+        self.journal.is_away(shard)
+    }
+
+    fn databases(&self) -> usize {
+        self.journal.databases()
+    }
+
+    fn database_with(&self, aggregate_type: &str, aggregate_id: Uuid) -> usize {
+        self.journal.database_with(aggregate_type, aggregate_id)
+    }
+
     async fn read_shard(
         &self,
         shard: ShardId,

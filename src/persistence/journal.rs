@@ -256,6 +256,30 @@ pub trait LogReader: Send + Sync + 'static {
     /// The highest sequence number of each shard (0 for an empty log), on a fresh connection.
     async fn heads(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError>;
 
+    /// The same of those whose database answers; an error where none does.
+    async fn heads_told(&self, shards: &[ShardId]) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        self.heads(shards).await
+    }
+
+    /// The database of a shard did not answer lately, and whoever asks it would be told so at once. Of one
+    /// alone nobody says so.
+    fn is_away(&self, shard: ShardId) -> bool {
+        let _ = shard;
+        false
+    }
+
+    /// How many databases have the logs …
+    fn databases(&self) -> usize {
+        1
+    }
+
+    /// … and the number of the one that has the log of an aggregate. Questions to two of them are not asked
+    /// together.
+    fn database_with(&self, aggregate_type: &str, aggregate_id: Uuid) -> usize {
+        let _ = (aggregate_type, aggregate_id);
+        0
+    }
+
     /// Entries of a shard after `after`, in order, up to and including `through`.
     async fn read_shard(
         &self,

@@ -23,8 +23,8 @@ const SIZES: [usize; 7] = [LOGS_PER_QUESTION_MAX, 32, 16, 8, 4, 2, 1];
 /// See the module.
 pub struct LastVersions {
     log: Arc<dyn LogReader>,
-    /// Bounded by those who wait: each waits for one answer.
-    waiting: Mutex<Waiting>,
+    /// Who waits for each database. Bounded by those who wait: each waits for one answer.
+    waiting: Box<[Mutex<Waiting>]>,
 }
 
 /// One who asks, and for which log.
@@ -39,28 +39,30 @@ struct Waiting {
 
 impl LastVersions {
     pub fn new(log: Arc<dyn LogReader>) -> Arc<Self> {
-        Arc::new(Self { log, waiting: Mutex::default() })
+        let waiting = (0..log.databases()).map(|_| Mutex::default()).collect();
+        Arc::new(Self { log, waiting })
     }
 
     /// The version that an aggregate has come to; 0 if it has no entry.
     pub async fn of(self: &Arc<Self>, name: LogName<'static>) -> Result<u64, JournalError> {
         let (sender, answer) = oneshot::channel();
+        let database = self.log.database_with(name.0, name.1);
         let asks = {
-            let mut waiting = self.waiting.lock();
+            let mut waiting = self.waiting[database].lock();
             waiting.asked.push((name, sender));
             !std::mem::replace(&mut waiting.asking, true)
         };
         if asks {
             // Not on the caller's task: who stops waiting must not stop the others.
-            tokio::spawn(Arc::clone(self).ask());
+            tokio::spawn(Arc::clone(self).ask(database));
         }
         answer.await.unwrap_or_else(|_| {
             Err(JournalError::Unreachable(Cause::from("the question was given up")))
         })
     }
 
-    async fn ask(self: Arc<Self>) {
-        while let Some(group) = self.next_group() {
+    async fn ask(self: Arc<Self>, database: usize) {
+        while let Some(group) = self.next_group(database) {
             let (names, callers): (Vec<LogName<'static>>, Vec<_>) = group.into_iter().unzip();
             match self.log.last_versions(&names).await {
                 Ok(versions) => {
@@ -78,8 +80,8 @@ impl LastVersions {
         }
     }
 
-    fn next_group(&self) -> Option<Vec<Asked>> {
-        let mut waiting = self.waiting.lock();
+    fn next_group(&self, database: usize) -> Option<Vec<Asked>> {
+        let mut waiting = self.waiting[database].lock();
         let Some(size) = SIZES.iter().find(|size| **size <= waiting.asked.len()) else {
             waiting.asking = false;
             return None;
@@ -160,11 +162,11 @@ mod tests {
         };
         let mut asked = vec![ask(0)];
         // The first question is under way before the others are asked.
-        while !last.waiting.lock().asked.is_empty() || !last.waiting.lock().asking {
+        while !last.waiting[0].lock().asked.is_empty() || !last.waiting[0].lock().asking {
             tokio::task::yield_now().await;
         }
         asked.extend((1..=100).map(ask));
-        while last.waiting.lock().asked.len() < 100 {
+        while last.waiting[0].lock().asked.len() < 100 {
             tokio::task::yield_now().await;
         }
         // One of those who wait gives up.

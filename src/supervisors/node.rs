@@ -26,10 +26,9 @@ use cluster::members::Members;
 use cluster::metrics::SHARDS_SERVED;
 use cluster::ownership::{LeaseTerms, Standing};
 use persistence::cause::{Cause, chain};
-use persistence::journal::{
-    Entry, Epoch, Holding, Journal, JournalError, Owner, Regression, Seq, ShardId,
-};
+use persistence::journal::{Entry, Epoch, Holding, JournalError, Owner, Regression, Seq, ShardId};
 use persistence::patience::patiently;
+use persistence::spread::Part;
 use persistence::writer::shell::{LaneHandle, LaneObserver};
 
 /// How long is waited until all is answered that was admitted to a shard that another is to have.
@@ -61,6 +60,8 @@ pub struct Node {
     pub leases: LeaseHandle,
     /// Those that it belongs to, once it is one of several.
     pub members: Arc<OnceLock<Members>>,
+    /// The shards of each database that has logs.
+    databases: Vec<Vec<ShardId>>,
     lanes: Vec<LaneHandle>,
     root: ActorRef<()>,
     vitals: Vitals,
@@ -71,28 +72,32 @@ impl Node {
     /// [`all_served`](Self::all_served).
     pub async fn start(
         services: Arc<NodeServices>,
-        journal: Arc<dyn Journal>,
+        logs: Vec<Part>,
         options: NodeOptions,
     ) -> Result<Self, JournalError> {
         let vitals = Vitals::default();
-        let (leases, manager) = LeaseManager::new();
+        let (leases, managers) = lease_managers(&logs);
         let observer =
             Arc::new(Observer { services: Arc::clone(&services), leases: leases.clone() });
         let mut lanes = Vec::new();
-        for _ in 0..options.lanes.clamp(1, services.shards) {
-            let appender = patiently("a writer connection", || journal.appender()).await?;
-            let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
-            let (log, clock) = (Arc::clone(&services.journal), services.clock.clone());
-            let (lane, running) = LaneHandle::start(log, appender, observer, clock);
-            vitals.watch("a writer lane", running);
-            lanes.push(lane);
+        let mut shards = Vec::new();
+        for part in &logs {
+            let own = lanes.len();
+            for _ in 0..options.lanes.clamp(1, services.shards) {
+                let appender = patiently("a writer connection", || part.journal.appender()).await?;
+                let observer = Arc::clone(&observer) as Arc<dyn LaneObserver>;
+                let (log, clock) = (Arc::clone(&services.journal), services.clock.clone());
+                let (lane, running) = LaneHandle::start(log, appender, observer, clock);
+                vitals.watch("a writer lane", running);
+                lanes.push(lane);
+            }
+            let own = &lanes[own..];
+            shards.extend(part.shards.iter().map(|id| {
+                let lane = own[usize::from(*id) % own.len()].clone();
+                Arc::new(Shard::new(*id, Arc::clone(&services), lane))
+            }));
         }
-        let shards: Vec<_> = (0..services.shards)
-            .map(|id| {
-                let lane = lanes[usize::from(id) % lanes.len()].clone();
-                Arc::new(Shard::new(id, Arc::clone(&services), lane))
-            })
-            .collect();
+        shards.sort_by_key(|shard| shard.id);
         let arguments = (shards.clone(), vitals.clone());
         let (root, running) =
             Actor::spawn(None, NodeSupervisor, arguments).await.map_err(|error| {
@@ -113,19 +118,24 @@ impl Node {
             remembered: options.remembered,
         });
         SHARDS_SERVED.observe(&host, NodeShards::served);
-        let shard_ids = (0..services.shards).collect();
         let NodeOptions { standing, terms, is_member, heads_looked_every, .. } = options;
-        let wanted = is_member.then(BTreeSet::new);
-        let lease_options = LeaseOptions { standing, terms, shards: shard_ids, wanted };
-        if is_member {
+        // Of several databases one may be away: whoever follows its logs is rung for when it is back.
+        if is_member || logs.len() > 1 {
             tokio::spawn(look_at_heads(Arc::clone(&services), heads_looked_every));
         }
         let told = leases.clone();
         host.services.tell_regressions(move |regression| told.regressed(regression));
-        let running = manager.start(lease_options, journal, host);
-        vitals.watch("the lease manager", running);
+        for (manager, part) in managers.into_iter().zip(&logs) {
+            let (standing, shards) = (standing.clone(), part.shards.clone());
+            let wanted = is_member.then(BTreeSet::new);
+            let lease_options = LeaseOptions { standing, terms, shards, wanted };
+            let (journal, host) = (Arc::clone(&part.journal), Arc::clone(&host));
+            let running = manager.start(lease_options, journal, host);
+            vitals.watch("the lease manager", running);
+        }
         let members = Arc::default();
-        Ok(Self { engine, whereabouts, leases, members, lanes, root, vitals })
+        let databases = logs.into_iter().map(|part| part.shards).collect();
+        Ok(Self { engine, whereabouts, leases, members, databases, lanes, root, vitals })
     }
 
     /// Waits until something has ended without which the node must not go on, and says what.
@@ -175,22 +185,33 @@ impl Node {
         }
     }
 
-    pub fn serves_all(&self) -> bool {
-        self.leases.serves_all()
+    /// True while the shards of one database at least are served: what another does not have is told to whoever
+    /// asks for that.
+    pub fn serves_some(&self) -> bool {
+        self.leases.serves_some()
     }
 
-    /// Why clients would be answered with faults, if they would: leases that could not be renewed, or
-    /// commits that fail. What failed long ago and was not tried again since is forgotten: a node that
-    /// gets no requests for it would never be asked again.
+    /// Why clients would be answered with faults, if they would, of every database: leases that could not
+    /// be renewed, or commits that fail. What failed long ago and was not tried again since is forgotten: a
+    /// node that gets no requests for it would never be asked again.
     pub fn trouble(&self) -> Option<&'static str> {
         let shards = self.engine.shards();
-        if shards.iter().any(|shard| shard.is_serving() && !shard.may_read()) {
+        let of = |shard: &ShardId| &shards[usize::from(*shard)];
+        let troubles = self.databases.iter().map(|its| self.trouble_of(its.iter().map(of)));
+        troubles.min_by_key(Option::is_some).flatten()
+    }
+
+    fn trouble_of<'a>(
+        &self,
+        mut shards: impl Iterator<Item = &'a Arc<Shard>> + Clone,
+    ) -> Option<&'static str> {
+        if shards.clone().any(|shard| shard.is_serving() && !shard.may_read()) {
             return Some("a lease could not be renewed: the database does not answer");
         }
         let now_us = self.engine.services.monotonic_us();
         let is_lately = |failed_us: u64| now_us.saturating_sub(failed_us) < FAILED_FOR_US;
         let fails = |shard: &Arc<Shard>| shard.lane.failed_us().is_some_and(is_lately);
-        shards.iter().any(fails).then_some("what was to be written was not: the log says why")
+        shards.any(fails).then_some("what was to be written was not: the log says why")
     }
 
     /// Stops accepting, finishes what is in flight, writes snapshots of what ran far ahead of its
@@ -216,6 +237,16 @@ impl Node {
         }
         self.root.stop(None);
     }
+}
+
+/// One for each database, and a handle to all.
+fn lease_managers(logs: &[Part]) -> (LeaseHandle, Vec<LeaseManager>) {
+    let made = logs.iter().map(|part| {
+        let (handle, manager) = LeaseManager::new();
+        ((handle, part.shards.iter().copied().collect()), manager)
+    });
+    let (handles, managers): (Vec<_>, Vec<_>) = made.unzip();
+    (LeaseHandle::joined(handles), managers)
 }
 
 fn has_twin(node: &str, incarnation: Uuid) -> String {
@@ -325,23 +356,27 @@ impl ShardHost for NodeShards {
         }
     }
 
-    fn regressed(&self, shard: ShardId, regressed: bool) {
-        self.shard(shard).regressed.store(regressed, Ordering::Release);
-        self.services.feed.stop(shard, regressed);
+    fn stopped(&self, regression: &Regression) {
+        self.shard(regression.shard).regressed.store(true, Ordering::Release);
+        self.services.feed.stop(regression.shard, regression.found);
     }
 
-    fn acknowledged(&self) -> Vec<(ShardId, Seq)> {
-        let served = self.shards.iter().filter(|shard| shard.is_serving());
+    fn resumed(&self, shard: ShardId) {
+        self.shard(shard).regressed.store(false, Ordering::Release);
+        self.services.feed.resume(shard);
+    }
+
+    fn acknowledged(&self, of: &[ShardId]) -> Vec<(ShardId, Seq)> {
+        let served = of.iter().map(|shard| self.shard(*shard)).filter(|shard| shard.is_serving());
         served.map(|shard| (shard.id, shard.head.load(Ordering::Acquire))).collect()
     }
 
     fn remember(&self, acknowledged: &BTreeMap<ShardId, Seq>) {
         self.remembered.send_if_modified(|remembered| {
-            let is_news = remembered != acknowledged;
-            if is_news {
-                remembered.clone_from(acknowledged);
-            }
-            is_news
+            let is_news = |(shard, seq): (&ShardId, &Seq)| remembered.get(shard) != Some(seq);
+            let are_news = acknowledged.iter().any(is_news);
+            remembered.extend(acknowledged);
+            are_news
         });
     }
 

@@ -15,8 +15,10 @@ use super::eventually;
 pub struct Server {
     process: Child,
     pub port: u16,
+    /// By which it is started, again too.
+    words: Vec<String>,
     /// Its files go with it.
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Server {
@@ -26,28 +28,28 @@ impl Server {
         install(home.path());
         loop {
             let port = free_port();
-            let process = command("mariadbd", home.path())
-                .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--log-bin"])
-                .args(["--binlog-format=ROW", "--innodb-buffer-pool-size=64M"])
-                .arg(format!("--server-id={number}"))
-                .arg(format!("--port={port}"))
-                .arg(format!("--socket={}", home.path().join("socket").display()))
-                .arg(format!("--pid-file={}", home.path().join("pid").display()))
-                .args(options)
-                .spawn()
-                .expect("mariadbd starts");
-            let process = Mutex::new(process);
-            let answers = eventually("the server answers or ends", async || {
-                if connect(port).await.is_some() {
-                    return Some(true);
-                }
-                process.lock().try_wait().expect("it can be asked").map(|_| false)
-            });
-            if answers.await {
-                return Self { process: process.into_inner(), port, _home: home };
+            let fixed = ["--bind-address=127.0.0.1", "--skip-name-resolve", "--log-bin"];
+            let fixed =
+                fixed.into_iter().chain(["--binlog-format=ROW", "--innodb-buffer-pool-size=64M"]);
+            let fixed = fixed.chain(options.iter().copied()).map(str::to_owned);
+            let own = [
+                format!("--server-id={number}"),
+                format!("--port={port}"),
+                format!("--socket={}", home.path().join("socket").display()),
+                format!("--pid-file={}", home.path().join("pid").display()),
+            ];
+            let words: Vec<String> = fixed.chain(own).collect();
+            if let Some(process) = answering(home.path(), &words, port).await {
+                return Self { process, port, words, home };
             }
             // Somebody has taken the port.
         }
+    }
+
+    /// Where it was, after it was ended.
+    pub async fn start_again(&mut self) {
+        let process = answering(self.home.path(), &self.words, self.port).await;
+        self.process = process.expect("its port is free still");
     }
 
     pub fn url(&self) -> String {
@@ -83,6 +85,19 @@ impl Drop for Server {
         // A server without its files writes for ever to what is gone: only then.
         self.kill();
     }
+}
+
+/// Starts one, and waits until it answers; nothing, if it ends.
+async fn answering(home: &Path, words: &[String], port: u16) -> Option<Child> {
+    let process = command("mariadbd", home).args(words).spawn().expect("mariadbd starts");
+    let process = Mutex::new(process);
+    let answers = eventually("the server answers or ends", async || {
+        if connect(port).await.is_some() {
+            return Some(true);
+        }
+        process.lock().try_wait().expect("it can be asked").map(|_| false)
+    });
+    answers.await.then(|| process.into_inner())
 }
 
 async fn connect(port: u16) -> Option<MySqlConnection> {

@@ -13,7 +13,7 @@ use super::published::FollowerRef;
 use crate::feed::Behind;
 use crate::metrics::FOLLOWER_READ;
 use crate::shard::NodeServices;
-use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, ShardId};
+use persistence::journal::{Entry, JournalError, PageLimit, SHARD_RECORD, Seq, ShardId};
 use projections::position::Position;
 
 /// Entries of one shard that are taken before the next shard has its turn.
@@ -50,8 +50,8 @@ impl Cursor {
     ) -> Result<bool, FollowError> {
         let services = Arc::clone(&self.services);
         let (feed, slots) = (&services.feed, &services.slots);
-        let mut ahead: Vec<_> = feed
-            .ahead_of(|shard| self.position.seq(shard))
+        let mut ahead: Vec<_> = self
+            .ahead()
             .filter(|(shard, _)| !self.is_partitioned || feed.is_read_here(*shard))
             .collect();
         let begun = ahead.partition_point(|(shard, _)| *shard < self.first);
@@ -85,8 +85,12 @@ impl Cursor {
                 Behind::Journal { through } => {
                     let through = through.min(through_max);
                     let journal = &self.services.journal;
-                    let page =
-                        journal.read_shard(*shard, after, through, PageLimit::default()).await?;
+                    let page = journal.read_shard(*shard, after, through, PageLimit::default());
+                    let page = match page.await {
+                        // The logs of other databases go on.
+                        Err(_) if journal.is_away(*shard) => continue,
+                        page => page?,
+                    };
                     if page.is_empty() {
                         let gap = format!(
                             "shard {shard} has nothing behind {after}, but its head is {through}"
@@ -117,8 +121,15 @@ impl Cursor {
         if self.is_cut {
             return Next::AtOnce;
         }
-        let mut ahead = self.services.feed.ahead_of(|shard| self.position.seq(shard));
-        if ahead.next().is_some() { Next::AfterPause } else { Next::WhenRung }
+        if self.ahead().next().is_some() { Next::AfterPause } else { Next::WhenRung }
+    }
+
+    /// The logs that go further, with their heads. What the database of a log does not tell now is there when
+    /// it answers again, and a ring says so.
+    fn ahead(&self) -> impl Iterator<Item = (ShardId, Seq)> {
+        let Self { services, position, .. } = self;
+        let ahead = services.feed.ahead_of(|shard| position.seq(shard));
+        ahead.filter(|(shard, _)| !services.journal.is_away(*shard))
     }
 
     fn take(

@@ -13,6 +13,7 @@ mod actor;
 mod cursor;
 pub mod parked;
 pub mod published;
+pub mod stored;
 
 use std::future::Future;
 
@@ -25,6 +26,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::actor::{FollowerActor, FollowerMessage, Successor};
 pub use self::parked::{At, Parked, ParkedSet};
 pub use self::published::{AnyFollower, FollowerRef, Moment};
+pub use self::stored::{Steps, Stored};
 
 use super::aggregate_ref::Fault;
 use super::checkpoint;

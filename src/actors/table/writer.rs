@@ -1,18 +1,17 @@
 //! Where a table's rows stand, and how a turn is written.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Open, RETRY, TableRef};
-use crate::follower::{At, Elsewhere, FollowError, Moment, Parked, ParkedSet};
+use crate::follower::{Elsewhere, FollowError, Moment, ParkedSet, Steps, Stored};
 use crate::shard::NodeServices;
 use persistence::cause::chain;
 use persistence::journal::{JournalError, Regression, ShardId};
-use persistence::read_store::{Filling, Moved, ReadStore, Turn, Written};
+use persistence::read_store::{Filling, ReadStore, Turn, Written};
 use projections::position::Position;
-use projections::table::{Key, Listed, Stored};
+use projections::table::{self, Key, Listed};
 use projections::tally::{Counted, PARTS};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,7 +23,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(20);
 /// What a turn changes: rows to put, keys of those that are gone, sums.
 #[derive(Debug, Default)]
 pub struct Changes {
-    pub put: Vec<Stored>,
+    pub put: Vec<table::Stored>,
     pub gone: Vec<Key>,
     pub counted: Vec<Counted>,
 }
@@ -39,7 +38,7 @@ pub struct Writer<T> {
     /// Nothing is waited for any more.
     stops: Arc<AtomicBool>,
     /// Where the rows stand, and what is kept as set aside.
-    stored: (Position, Arc<ParkedSet>),
+    stored: Stored,
     /// The filling is the one that answered before.
     pub shows_the_same: bool,
     /// Which part of the sums is this node's, more or less: two that have the same are right too, and
@@ -78,30 +77,18 @@ impl<T: Listed> Writer<T> {
         self.stops = Arc::clone(&services.followers_stop);
         let bookmark = store.bookmark(self.filling).await?;
         self.compare(&bookmark.position, services).await?;
-        let parked: Arc<ParkedSet> = Arc::new(bookmark.parked.into_iter().collect());
-        self.stored = (bookmark.position.clone(), Arc::clone(&parked));
+        self.stored = Stored::of(bookmark);
         let open = Arc::new(Open { store, filling: self.filling });
         let before = self.table.open.swap(Some(open));
         self.shows_the_same = before.is_some_and(|before| before.filling == self.filling);
-        Ok(Moment { content: (), position: bookmark.position, parked })
+        let Stored { position, parked } = self.stored.clone();
+        Ok(Moment { content: (), position, parked })
     }
 
     /// How far others have brought the rows of shards that they serve.
     pub async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
-        let bookmark = self.store.bookmark(self.filling).await?;
-        let moved = bookmark.position.shards().filter(|(shard, seq)| {
-            !services.feed.is_read_here(*shard) && self.stored.0.seq(*shard) < *seq
-        });
-        let moved: Vec<_> = moved.collect();
-        for (shard, seq) in &moved {
-            self.stored.0.set(*shard, *seq);
-        }
-        let parked: ParkedSet = bookmark.parked.into_iter().collect();
-        let parked = (*self.stored.1 != parked).then(|| Arc::new(parked));
-        if let Some(parked) = &parked {
-            self.stored.1 = Arc::clone(parked);
-        }
-        Ok(Elsewhere { moved, parked })
+        let found = self.store.bookmark(self.filling).await?;
+        Ok(self.stored.look(found, services))
     }
 
     /// Rows that are ahead of a log know of entries that were acknowledged and are gone: an operator
@@ -154,7 +141,7 @@ impl<T: Listed> Writer<T> {
 
     /// Whether this is what is kept as set aside.
     pub fn keeps(&self, parked: &Arc<ParkedSet>) -> bool {
-        self.stored.1 == *parked
+        self.stored.parked == *parked
     }
 
     /// Writes rows together with the position, if that is where it is taken to be. `read`: the shards
@@ -166,16 +153,7 @@ impl<T: Listed> Writer<T> {
         to: &Position,
         parked: &Arc<ParkedSet>,
     ) -> Result<(), FollowError> {
-        let aside: Vec<Parked> = parked.beyond(&self.stored.1).cloned().collect();
-        let taken_up: Vec<At> = self.stored.1.gone_from(parked).cloned().collect();
-        let mut shards: BTreeSet<ShardId> = read.collect();
-        let moved = to.shards().filter(|(shard, seq)| self.stored.0.seq(*shard) != *seq);
-        shards.extend(moved.map(|(shard, _)| shard));
-        // What is set aside is written if its own shard stands where it is taken to stand.
-        shards.extend(aside.iter().map(|parked| parked.at.shard));
-        shards.extend(taken_up.iter().map(|at| at.shard));
-        let moved = |shard| Moved { shard, from: self.stored.0.seq(shard), to: to.seq(shard) };
-        let moved: Vec<Moved> = shards.into_iter().map(moved).collect();
+        let Steps { moved, aside, taken_up } = self.stored.steps(read, to, parked);
         if moved.is_empty() {
             return Ok(());
         }
@@ -191,7 +169,7 @@ impl<T: Listed> Writer<T> {
         };
         match self.patient(|| self.store.write(self.filling, turn)).await? {
             Written::Done => {
-                self.stored = (to.clone(), Arc::clone(parked));
+                self.stored = Stored { position: to.clone(), parked: Arc::clone(parked) };
                 Ok(())
             }
             Written::Elsewhere => Err(FollowError::Elsewhere),

@@ -128,6 +128,7 @@ impl Peers for Links {
                 Wish::Command => wire::Wish::Command,
                 Wish::Question => wire::Wish::Question,
                 Wish::Tail => wire::Wish::Tail,
+                Wish::Errand => wire::Wish::Errand,
             };
             match link.call(wish, payload, until).await {
                 link::Sent::Answered(answer) => Sent::Answered(answer),

@@ -232,6 +232,7 @@ impl Answerer for Host {
             Wish::Command => elsewhere::Wish::Command,
             Wish::Question => elsewhere::Wish::Question,
             Wish::Tail => elsewhere::Wish::Tail,
+            Wish::Errand => elsewhere::Wish::Errand,
             Wish::Unspecified => return Answer::Unreadable,
         };
         match self.engine.answer_for_another(wish, &payload, left).await {

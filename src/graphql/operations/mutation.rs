@@ -8,11 +8,9 @@ use super::query::ActorStatus;
 use crate::context::application;
 use crate::errors::UserError;
 use crate::mutation::change;
-use actors::aggregate_ref::AskError;
-use actors::shard::ActivationStatus;
 use application::caller::Caller;
+use application::operators;
 use application::sagas::Wish;
-use application::{Application, operators};
 use domain::aggregate::{Aggregate, Refusal};
 use domain::id::AggregateId;
 
@@ -34,25 +32,9 @@ macro_rules! actor_kinds {
                     $(Self::$kind => <$aggregate as Aggregate>::TYPE,)+
                 }
             }
-
-            async fn quarantine(
-                self,
-                application: &Application,
-                id: AggregateId,
-                reason: &str,
-                by: &str,
-            ) -> Quarantined {
-                match self {
-                    $(Self::$kind => {
-                        operators::quarantine::<$aggregate>(application, id, reason, by).await
-                    })+
-                }
-            }
         }
     };
 }
-
-type Quarantined = std::result::Result<ActivationStatus, AskError<operators::Refusal>>;
 
 sagas::kinds!(actor_kinds);
 
@@ -125,9 +107,10 @@ impl ActorsMutation {
         context: &Context<'_>,
         input: QuarantineActorInput,
     ) -> Result<Option<ActorPayload>> {
-        let id = AggregateId(input.aggregate_id);
+        let key = (input.kind.aggregate_type(), AggregateId(input.aggregate_id));
         let by = context.data_unchecked::<Caller>().principal.identity.to_string();
-        let quarantined = input.kind.quarantine(application(context), id, &input.reason, &by).await;
+        let quarantined =
+            operators::quarantine(application(context), &key, &input.reason, &by).await;
         Ok(Some(ActorPayload(change(quarantined)?.map(|status| Some(ActorStatus(status))))))
     }
 

@@ -8,8 +8,10 @@ use super::mutation::ActorKind;
 use super::nodes::{self, Cluster};
 use super::processes::{self, Follower, OpenSaga};
 use crate::context::engine;
+use crate::errors::fault;
 use crate::scalars::{Instant, Long};
 use crate::texts::Text;
+use actors::errand::{Done, Errand};
 use actors::shard::ActivationStatus;
 use domain::id::AggregateId;
 
@@ -58,16 +60,19 @@ impl Operations {
         Ok(quarantined.take(usize::try_from(first).unwrap_or(0)).map(ActorStatus).collect())
     }
 
-    /// One aggregate; null if it is not live on this node. Asking does not start it.
+    /// One aggregate, on whatever node it lives; null if it is not live. Asking does not start it.
     async fn actor(
         &self,
         context: &Context<'_>,
         kind: ActorKind,
         aggregate_id: Uuid,
-    ) -> Option<ActorStatus> {
-        let id = AggregateId(aggregate_id);
-        let activation = engine(context).shard_of(id).find(&(kind.aggregate_type(), id));
-        activation.map(|activation| ActorStatus(activation.status()))
+    ) -> Result<Option<ActorStatus>> {
+        let (kind, id) = (kind.aggregate_type(), AggregateId(aggregate_id));
+        match engine(context).errand(kind, id, Errand::Inspect).await {
+            Ok(Done::Actor(actor)) => Ok(actor.map(ActorStatus)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(fault(&error)),
+        }
     }
 
     /// What follows the logs on this node, with what it could not take.
@@ -116,12 +121,12 @@ impl Operations {
 
 pub struct ActorStatus(pub ActivationStatus);
 
-/// An actor that is live on this node.
+/// An actor that is live on some node.
 #[Object]
 impl ActorStatus {
     /// The kind of aggregate: `order`, `stock_item`, …
     async fn aggregate_type(&self) -> &str {
-        self.0.aggregate_type
+        &self.0.aggregate_type
     }
 
     /// The id of the aggregate within its kind, a UUID.

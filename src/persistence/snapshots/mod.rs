@@ -19,6 +19,9 @@ use self::packing::{Packed, Packing};
 use self::thinning::Thinning;
 use crate::journal::{JournalError, Seq, ShardId};
 
+/// The kinds under which followers keep their checkpoints: they are of all logs, and of no aggregate.
+pub const CHECKPOINTS: [&str; 4] = ["view", "search", "watcher", "follower"];
+
 /// What names a stored state, and where in the log it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnapshotHead {
@@ -140,6 +143,9 @@ pub trait SnapshotStore: SnapshotReader {
         aggregate_id: Uuid,
         before_us: i64,
     ) -> Result<(), JournalError>;
+
+    /// Removes the checkpoints of followers: what they rest on was lost.
+    async fn forget_checkpoints(&self) -> Result<(), JournalError>;
 }
 
 /// How new a snapshot may be.

@@ -5,6 +5,7 @@ pub mod sqlite;
 
 mod connections;
 mod entry_checksum;
+pub mod homes;
 mod members;
 mod migrations;
 mod page;

@@ -9,7 +9,7 @@ use persistence::journal::JournalError;
 
 /// The files of one database's folder.
 macro_rules! migrations {
-    ($folder:literal) => {
+    ($folder:literal $($more:expr)*) => {
         [
             (2, "shards", include_str!(concat!(migrations!(@), $folder, "/0002_shards.sql"))),
             (3, "journal", include_str!(concat!(migrations!(@), $folder, "/0003_journal.sql"))),
@@ -33,6 +33,7 @@ macro_rules! migrations {
                 "sign-ins",
                 include_str!(concat!(migrations!(@), $folder, "/0016_sign_ins.sql")),
             ),
+            $($more,)*
         ]
     };
     (read $folder:literal) => {
@@ -47,7 +48,11 @@ macro_rules! migrations {
 
 pub(super) type File = (i64, &'static str, &'static str);
 
-pub(super) const MYSQL: [File; 10] = migrations!("mysql");
+/// Logs stand in several databases on servers alone.
+const LOG_HOMES: File =
+    (20, "log homes", include_str!("../../../migrations/mysql/0020_log_homes.sql"));
+
+pub(super) const MYSQL: [File; 11] = migrations!("mysql" LOG_HOMES);
 pub(super) const SQLITE: [File; 10] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.

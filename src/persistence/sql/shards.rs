@@ -243,17 +243,21 @@ pub(super) fn resume_shard(shard: ShardId) -> String {
     format!("UPDATE shards SET epoch = epoch + 1, regressed_to = NULL WHERE shard = {shard}")
 }
 
+/// The checkpoints of followers, which stand at no entry of a shard …
+pub(super) const FORGET_CHECKPOINTS: &str = "DELETE FROM snapshots WHERE seq = 0";
+/// … and what is left of snapshots that are gone.
+pub(super) const FORGET_CHUNKS: &str = "DELETE FROM snapshot_chunks WHERE NOT EXISTS (SELECT 1 FROM snapshots AS s \
+     WHERE s.aggregate_type = snapshot_chunks.aggregate_type \
+     AND s.aggregate_id = snapshot_chunks.aggregate_id \
+     AND s.state_schema = snapshot_chunks.state_schema \
+     AND s.version = snapshot_chunks.version)";
+
 /// Throws away what was derived from lost entries: the checkpoints of followers, which stand at no
 /// entry of a shard, and snapshots and keys of what the log does not hold.
 pub(super) fn forget_derived(shard: ShardId, through: Seq) -> [String; 3] {
     [
-        format!("DELETE FROM snapshots WHERE seq = 0 OR (shard = {shard} AND seq > {through})"),
-        "DELETE FROM snapshot_chunks WHERE NOT EXISTS (SELECT 1 FROM snapshots AS s \
-         WHERE s.aggregate_type = snapshot_chunks.aggregate_type \
-         AND s.aggregate_id = snapshot_chunks.aggregate_id \
-         AND s.state_schema = snapshot_chunks.state_schema \
-         AND s.version = snapshot_chunks.version)"
-            .to_owned(),
+        format!("{FORGET_CHECKPOINTS} OR (shard = {shard} AND seq > {through})"),
+        FORGET_CHUNKS.to_owned(),
         "DELETE FROM key_segments WHERE last_version > COALESCE((SELECT MAX(j.version + j.`count` - 1) \
          FROM journal AS j WHERE j.aggregate_type = key_segments.aggregate_type \
          AND j.aggregate_id = key_segments.aggregate_id), 0)"

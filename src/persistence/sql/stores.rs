@@ -9,6 +9,7 @@ use crate::secrets::{SecretTables, Secrets};
 use crate::sign_ins::SignIns;
 use crate::slots::{Map, SlotTables};
 use crate::snapshots::Snapshots;
+use persistence::acting_store::ActingStore;
 use persistence::journal::Journal;
 use persistence::stores::Stores;
 
@@ -18,6 +19,7 @@ where
     D: Journal + SlotTables + QuarantineTable + MemberTables + SecretTables + ReadTables,
 {
     let database = Arc::new(database);
+    let read = Arc::new(ReadTablesOf::of(Arc::clone(&database)));
     Stores {
         slots: Arc::new(Map(Arc::clone(&database))),
         quarantines: Arc::new(Quarantines(Arc::clone(&database))),
@@ -25,7 +27,9 @@ where
         snapshots: Arc::new(Snapshots(Arc::clone(&database))),
         secrets: Arc::new(Secrets(Arc::clone(&database))),
         sign_ins: Arc::new(SignIns(Arc::clone(&database))),
-        read: Arc::new(ReadTablesOf::of(Arc::clone(&database))),
+        acting: Arc::clone(&read) as Arc<dyn ActingStore>,
+        read,
         journal: database,
+        spread: None,
     }
 }

@@ -540,6 +540,115 @@ async fn three_nodes_are_seen_and_moved_by_the_api_and_rebalanced_from_beside() 
     .await;
 }
 
+/// Commands that a node's reactions have sent.
+async fn reacted(server: &Server) -> u64 {
+    let page = reqwest::get(server.url.replace("/graphql", "/metrics")).await.expect("a page");
+    let page = page.text().await.expect("text");
+    let name = "emporium_actors_reaction_commands_total{follower=\"registration\"} ";
+    let line = page.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|number| number.parse::<f64>().ok()).map_or(0, |number| number as u64)
+}
+
+/// Each of two nodes reacts to what happens on its shards, and to nothing that the other reacts to.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_reacted_to_once_by_whoever_serves_its_shard() {
+    const USERS: u64 = 24;
+    on_mysql(|database| async move {
+        let site = Site::of(&database, &["node-1", "node-2"]);
+        let (one, two) = (site.start("node-1"), site.start("node-2"));
+        site.spread_over(2).await;
+        let mut operator = database.location.operator().await;
+        let mut settled = async || {
+            let behind = "SELECT 'x' FROM (SELECT shard, MAX(seq) AS head FROM journal GROUP BY shard) AS heads \
+                          LEFT JOIN follower_positions AS place ON place.shard = heads.shard \
+                          AND place.follower = 'registration_1' \
+                          WHERE COALESCE(place.seq, 0) < heads.head LIMIT 1";
+            let until = Instant::now() + PATIENCE;
+            while !operator.texts(behind).await.is_empty() {
+                assert!(Instant::now() < until, "not everything is reacted to");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        settled().await;
+        let before = (reacted(&one).await, reacted(&two).await);
+        let register = "mutation($input: RegisterUserInput!) { registerUser(input: $input) { \
+                        userErrors { code } } }";
+        for number in 0..USERS {
+            let server = if number % 2 == 0 { &one } else { &two };
+            let email = format!("somebody-{number}@example.com");
+            let input = json!({ "input": { "email": email, "displayName": "Somebody" } });
+            let told = server.data(register, input).await;
+            assert_eq!(told["registerUser"]["userErrors"], json!([]), "{told}");
+        }
+        settled().await;
+        let sent = (reacted(&one).await - before.0, reacted(&two).await - before.1);
+        assert_eq!(sent.0 + sent.1, USERS, "{sent:?}");
+        assert!(sent.0 > 0 && sent.1 > 0, "{sent:?}");
+    })
+    .await;
+}
+
+/// An operator asks whichever node he likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_is_inspected_compared_and_taken_out_of_service_at_any_node() {
+    on_mysql(|database| async move {
+        let site = Site::of(&database, &["node-1", "node-2"]);
+        let (one, two) = (site.start("node-1"), site.start("node-2"));
+        site.spread_over(2).await;
+        let shelf = location(&one).await;
+        one.data(OPEN, json!({ "input": input(&shelf, 1, "open") })).await;
+        let variables = json!({ "v": variant(1), "l": shelf });
+        let id = "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { id } }";
+        let id = one.data(id, variables).await["stockItem"]["id"].take();
+        let inspect = "query($id: UUID!) { operations { actor(kind: STOCK_ITEM, aggregateId: $id) { \
+                       aggregateId shard version quarantined } } }";
+        let diff = "query($id: ID!) { diff(id: $id, from: { version: 0 }) { from to changes { path } } }";
+        let (_, uuid) = id.as_str().and_then(|id| id.rsplit_once('_')).expect("a prefix");
+        let mut seen = Vec::new();
+        for server in [&one, &two] {
+            let told =
+                server.data(inspect, json!({ "id": uuid })).await["operations"]["actor"].take();
+            assert_eq!((&told["aggregateId"], &told["quarantined"]), (&json!(uuid), &Value::Null));
+            let compared = server.data(diff, json!({ "id": id })).await["diff"].take();
+            assert_eq!(compared["from"], json!(0), "{compared}");
+            assert!(
+                compared["changes"].as_array().is_some_and(|all| !all.is_empty()),
+                "{compared}"
+            );
+            seen.push((told, compared));
+        }
+        assert_eq!(seen[0], seen[1]);
+
+        let done = async |server: &Server, mutation: &str, mut input: Value| {
+            input["kind"] = json!("STOCK_ITEM");
+            input["aggregateId"] = json!(uuid);
+            let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
+            let query = format!(
+                "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ actor {{ quarantined }} \
+                 userErrors {{ code }} }} }}"
+            );
+            server.data(&query, json!({ "input": input })).await[mutation].take()
+        };
+        let receive = async |server: &Server| {
+            let mut input = input(&shelf, 1, &format!("key-{}", fastrand::u64(..)));
+            input["quantity"] = json!("1");
+            let reply = server.ask(RECEIVE, json!({ "input": input })).await.expect("an answer");
+            reply["errors"][0]["extensions"]["code"].clone()
+        };
+        for (one, other) in [(&one, &two), (&two, &one)] {
+            let told = done(one, "quarantineActor", json!({ "reason": "looks odd" })).await;
+            assert_eq!(told["actor"]["quarantined"], "looks odd", "{told}");
+            assert_eq!((receive(one).await, receive(other).await), (json!("QUARANTINED"), json!("QUARANTINED")));
+            let told = done(other, "releaseActor", json!({})).await;
+            assert_eq!(told["userErrors"], json!([]), "{told}");
+            let told = done(one, "releaseActor", json!({})).await;
+            assert_eq!(told["userErrors"][0]["code"], "AGGREGATE_NOT_QUARANTINED", "{told}");
+            assert_eq!((receive(one).await, receive(other).await), (Value::Null, Value::Null));
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_right_of_a_node_is_told_by_its_key_and_ends_with_status_2() {
     on_mysql(|database| async move {

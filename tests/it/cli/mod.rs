@@ -3,6 +3,7 @@
 mod attacks;
 mod cluster;
 mod configuration;
+mod databases;
 mod door;
 mod faults;
 mod journal;

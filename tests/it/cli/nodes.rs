@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 
 use super::process::{Server, run};
 use super::serving::{ON_HAND, RECEIVE, Shelf};
-use crate::support::database::{SHARDS, TestDatabase, on_mysql};
+use crate::support::database::{Operator, SHARDS, TestDatabase, on_mysql};
 use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
 
@@ -44,6 +44,11 @@ impl Home {
 
     pub(super) fn of(database: &TestDatabase, lease_seconds: u64, more: &str) -> Self {
         Self::new(database.location.mysql_url(None), lease_seconds, more)
+    }
+
+    /// In a database that is no other test's.
+    pub(super) fn at(url: String, more: &str) -> Self {
+        Self::new(url, 2, more)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -210,6 +215,58 @@ async fn a_node_whose_database_is_away_stops_within_its_bound() {
     .await;
 }
 
+/// Ends a server that has acknowledged this entry, and has a replica promoted: without the entry, and with what
+/// its tables said before.
+async fn lose(home: &Home, server: Server, operator: &mut Operator, (shard, seq): (u16, u64)) {
+    let file = home.path().join("data/heads.json");
+    eventually("a renewal", || async {
+        let text = std::fs::read(&file).ok()?;
+        let kept: Value = serde_json::from_slice(&text).ok()?;
+        let known = kept["acknowledged"][shard.to_string()].as_u64()?;
+        (known >= seq).then_some(())
+    })
+    .await;
+    server.kill();
+    let lost = format!("DELETE FROM journal WHERE shard = {shard} AND seq >= {seq}");
+    operator.execute(&lost).await;
+    operator.execute("UPDATE shards SET acknowledged = 0").await;
+}
+
+/// What an administrator may do stands in a log that has lost its end, not in what was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_stopped_log_is_read_after_a_restart() {
+    on_mysql(|database| async move {
+        let home = Home::of(&database, 1, "");
+        let server = home.start();
+        let me = server.data("{ me { id } }", json!({})).await["me"]["id"].take();
+        let id = me.as_str().expect("an id").to_owned();
+        let renamed = "mutation($input: UpdateUserProfileInput!) { updateUserProfile(input: $input) { \
+                       userErrors { code } } }";
+        let input = json!({ "input": { "userId": id, "displayName": "Nobody" } });
+        let told = server.data(renamed, input).await;
+        assert_eq!(told["updateUserProfile"]["userErrors"], json!([]), "{told}");
+        let uuid = id.trim_start_matches("user_").replace('-', "");
+        let mut operator = database.location.operator().await;
+        let last = format!(
+            "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_id = UNHEX('{uuid}') \
+             ORDER BY seq DESC LIMIT 1"
+        );
+        let place = operator.texts(&last).await.remove(0);
+        let (shard, seq) = place.split_once(' ').expect("two numbers");
+        let lost = (shard.parse().expect("one"), seq.parse().expect("one"));
+        lose(&home, server, &mut operator, lost).await;
+
+        let server = home.start();
+        let reply = server.ask("{ operations { shards(first: 100) { id regressed } } }", json!({}));
+        let reply = reply.await.expect("an answer");
+        let shards = reply["data"]["operations"]["shards"].as_array();
+        let stopped = |one: &&Value| one["regressed"] == json!(true);
+        let stopped = shards.unwrap_or_else(|| panic!("{reply}")).iter().filter(stopped);
+        assert_eq!(stopped.map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(lost.0)]);
+    })
+    .await;
+}
+
 /// A replica without the tail is promoted, and the writer starts again: only its data directory
 /// knows what was acknowledged.
 #[tokio::test(flavor = "multi_thread")]
@@ -226,20 +283,7 @@ async fn a_lost_tail_stops_its_shard_until_an_operator_accepts_the_loss() {
         let place = operator.texts(last).await.remove(0);
         let (shard, seq) = place.split_once(' ').expect("two numbers");
         let (shard, seq): (u16, u64) = (shard.parse().expect("one"), seq.parse().expect("one"));
-        let file = home.path().join("data/heads.json");
-        eventually("a renewal", || async {
-            let text = std::fs::read(&file).ok()?;
-            let kept: Value = serde_json::from_slice(&text).ok()?;
-            let known = kept["acknowledged"][shard.to_string()].as_u64()?;
-            (known >= seq).then_some(())
-        })
-        .await;
-        server.kill();
-        // The replica: without the last entry, and with what its tables said before.
-        operator
-            .execute(&format!("DELETE FROM journal WHERE shard = {shard} AND seq >= {seq}"))
-            .await;
-        operator.execute("UPDATE shards SET acknowledged = 0").await;
+        lose(&home, server, &mut operator, (shard, seq)).await;
 
         // It is noticed, told, and stays so after another start.
         for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! What every journal and every snapshot store must do: the same tests on each database, and
 //! beside them the tests of what only one of them can meet.
 
+mod acting;
 pub mod entries;
 mod journal;
 mod mysql_faults;

@@ -1,6 +1,7 @@
 //! Read tables, in whatever database: what a turn writes and in which order, what a page asks. The
 //! words in which the databases differ are theirs: [`ReadTables`].
 
+mod acting;
 mod board;
 pub(super) mod statements;
 
@@ -91,11 +92,9 @@ const PARKED: &str = "SELECT aggregate_type, aggregate_id, version, shard, seq, 
 const TAKE_UP: &str = "DELETE FROM follower_parked \
      WHERE follower = ? AND aggregate_type = ? AND aggregate_id = ?";
 /// One number for both columns, whichever of them a database sets first.
-const BEGIN_ANEW: [&str; 3] = [
-    "UPDATE read_tables SET generation = filling + 1, filling = filling + 1",
-    "DELETE FROM follower_positions",
-    "DELETE FROM follower_parked",
-];
+const BEGIN_ANEW: &str = "UPDATE read_tables SET generation = filling + 1, filling = filling + 1";
+const FORGET_POSITIONS_AND_PARKED: [&str; 2] =
+    ["DELETE FROM follower_positions", "DELETE FROM follower_parked"];
 
 impl<D: ReadTables> ReadTablesOf<D> {
     pub fn of(database: Arc<D>) -> Self {
@@ -127,6 +126,16 @@ impl<D: ReadTables> ReadTablesOf<D> {
         let Some(row) = rows.first() else { return Ok(None) };
         let generation = row.number(0).map_err(D::error)?;
         Ok(Some(u32::try_from(generation).unwrap_or(u32::MAX)))
+    }
+
+    /// Has it stand at the beginning of each shard where nothing is noted.
+    async fn note_positions(&self, follower: &str, shards: u16) -> Result<(), JournalError> {
+        let note = |shard: u16| Statement {
+            sql: D::NOTE_POSITION.into(),
+            values: vec![Given::Text(follower), Given::Number(shard.into())],
+        };
+        let notes: Vec<_> = (0..shards).map(note).collect();
+        self.database.write(&notes).await.map(drop)
     }
 
     async fn positions(&self, filling: &str) -> Result<Vec<D::Row>, JournalError> {
@@ -187,13 +196,7 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
         for text in statements::create(&filling, &D::DIALECT) {
             self.run(text).await?;
         }
-        let name = filling.name();
-        let note = |shard: u16| Statement {
-            sql: D::NOTE_POSITION.into(),
-            values: vec![Given::Text(&name), Given::Number(shard.into())],
-        };
-        let notes: Vec<_> = (0..shards).map(note).collect();
-        self.database.write(&notes).await.map(drop)
+        self.note_positions(&filling.name(), shards).await
     }
 
     async fn adopt(&self, filling: Filling) -> Result<bool, JournalError> {
@@ -204,7 +207,8 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
 
     async fn begin_anew(&self) -> Result<(), JournalError> {
         let statement = |sql: &'static str| Statement { sql: sql.into(), values: Vec::new() };
-        self.database.write(&BEGIN_ANEW.map(statement)).await.map(drop)
+        let [positions, parked] = FORGET_POSITIONS_AND_PARKED;
+        self.database.write(&[BEGIN_ANEW, positions, parked].map(statement)).await.map(drop)
     }
 
     async fn bookmark(&self, filling: Filling) -> Result<Bookmark, JournalError> {
@@ -230,10 +234,7 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     async fn write(&self, filling: Filling, turn: Turn<'_>) -> Result<Written, JournalError> {
         let name = filling.name();
         let advance = |part: &[Moved]| {
-            let number = |number: u64| Given::Number(number);
-            let to = part.iter().flat_map(|each| [number(each.shard.into()), number(each.to)]);
-            let from = part.iter().flat_map(|each| [number(each.shard.into()), number(each.from)]);
-            let values = to.chain([Given::Text(&name)]).chain(from).collect();
+            let values = acting::advance_given(&name, part);
             Statement { sql: self.text(filling, Work::Advance, part.len()), values }
         };
         let guards = parts(turn.moved, SHARDS_PER_STATEMENT_MAX).map(advance).collect();

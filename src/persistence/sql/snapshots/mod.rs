@@ -24,6 +24,7 @@ use self::statements::{
     AT, NEWEST, PLACES, PRUNE_SEGMENTS, READ_SEGMENTS, REMOVE_CHUNKS_OF_SCHEMAS, REMOVE_DAMAGED,
     REMOVE_HEADLESS, REMOVE_SCHEMAS, ROW,
 };
+use crate::shards::{FORGET_CHECKPOINTS, FORGET_CHUNKS};
 use crate::statements::id;
 use persistence::cause::{Cause, chain};
 use persistence::journal::JournalError;
@@ -277,6 +278,12 @@ impl<D: Tables> SnapshotStore for Snapshots<D> {
             Value::Time(before_us),
         ];
         self.0.write(&[Statement { sql: PRUNE_SEGMENTS.into(), values }]).await.map(drop)
+    }
+
+    async fn forget_checkpoints(&self) -> Result<(), JournalError> {
+        let statement = |sql: &'static str| Statement { sql: sql.into(), values: Vec::new() };
+        let statements = [FORGET_CHECKPOINTS, FORGET_CHUNKS].map(statement);
+        self.0.write(&statements).await.map(drop)
     }
 }
 
