@@ -89,9 +89,9 @@ async fn shards_that_are_moved_cost_no_client_an_error() {
 async fn what_is_planted_is_found() {
     let (mut missed, only) =
         (Vec::new(), std::env::var("EMPORIUM_CHAOS_PLANT").unwrap_or_default());
-    for plant in planted::plants().into_iter().filter(|plant| plant.name.contains(&only)) {
+    for plant in planted::plants().into_iter().filter(|plant| plant.bug.name.contains(&only)) {
         if !planted::is_found(&plant).await {
-            missed.push(plant.name);
+            missed.push(plant.bug.name);
         }
     }
     assert!(missed.is_empty(), "nobody saw {missed:?}");

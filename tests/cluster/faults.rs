@@ -28,8 +28,8 @@ pub enum Fault {
     Drain(usize),
     /// A shard is pinned to a node.
     Move(u16, usize),
-    DatabaseKilled,
-    DatabasePaused,
+    DatabaseKilled(usize),
+    DatabasePaused(usize),
     RedisKilled,
     RedisPaused,
     RedisFlushed,
@@ -54,8 +54,9 @@ impl fmt::Display for Planned {
 }
 
 /// The two rows of a round that lasts so long.
-pub fn plan(seed: u64, length: Duration) -> [Vec<Planned>; 2] {
+pub fn plan(seed: u64, length: Duration, databases: usize) -> [Vec<Planned>; 2] {
     let mut rng = Rng::with_seed(seed);
+    let of_surroundings = |rng: &mut Rng| of_surroundings(rng, databases);
     [row(&mut rng, length, of_nodes), row(&mut rng, length, of_surroundings)]
 }
 
@@ -87,11 +88,12 @@ fn of_nodes(rng: &mut Rng) -> (Fault, u64) {
     }
 }
 
-fn of_surroundings(rng: &mut Rng) -> (Fault, u64) {
+fn of_surroundings(rng: &mut Rng, databases: usize) -> (Fault, u64) {
     let lease = LEASE.as_millis() as u64;
+    let database = if databases > 1 { rng.usize(..databases) } else { 0 };
     match rng.u8(..12) {
-        0 => (Fault::DatabaseKilled, rng.u64(100..lease)),
-        1 => (Fault::DatabasePaused, rng.u64(100..2 * lease)),
+        0 => (Fault::DatabaseKilled(database), rng.u64(100..lease)),
+        1 => (Fault::DatabasePaused(database), rng.u64(100..2 * lease)),
         2 => (Fault::RedisKilled, rng.u64(100..2 * lease)),
         3 => (Fault::RedisPaused, rng.u64(100..2 * lease)),
         4 => (Fault::RedisFlushed, 10),
@@ -99,7 +101,7 @@ fn of_surroundings(rng: &mut Rng) -> (Fault, u64) {
         number => {
             let from = rng.usize(..NODES);
             let to = match number {
-                6 | 7 => End::Database,
+                6 | 7 => End::Database(database),
                 8 => End::Redis,
                 _ => End::Node((from + rng.usize(1..NODES)) % NODES),
             };
@@ -139,9 +141,9 @@ fn begin(site: &Site, fault: &Fault) {
         Fault::Move(shard, node) => {
             drop(site.operate(&["cluster", "move", &shard.to_string(), name(node)]));
         }
-        Fault::DatabaseKilled => site.maria.lock().expect("nobody panics with it").program.kill(),
-        Fault::DatabasePaused => {
-            site.maria.lock().expect("nobody panics with it").program.signal("STOP");
+        Fault::DatabaseKilled(number) => site.kill_database(*number),
+        Fault::DatabasePaused(number) => {
+            site.marias[*number].lock().expect("nobody panics with it").program.signal("STOP");
         }
         Fault::RedisKilled => site.redis.lock().expect("nobody panics with it").program.kill(),
         Fault::RedisPaused => {
@@ -163,11 +165,11 @@ async fn end(site: &Site, fault: &Fault) {
             drop(site.operate(&["cluster", "undrain", &site.nodes[*node].name]));
         }
         Fault::Move(shard, _) => drop(site.operate(&["cluster", "move", &shard.to_string()])),
-        Fault::DatabaseKilled => tokio::task::block_in_place(|| {
-            site.maria.lock().expect("nobody panics with it").begin();
+        Fault::DatabaseKilled(number) => tokio::task::block_in_place(|| {
+            site.marias[*number].lock().expect("nobody panics with it").begin();
         }),
-        Fault::DatabasePaused => {
-            site.maria.lock().expect("nobody panics with it").program.signal("CONT");
+        Fault::DatabasePaused(number) => {
+            site.marias[*number].lock().expect("nobody panics with it").program.signal("CONT");
         }
         Fault::RedisKilled => tokio::task::block_in_place(|| {
             site.redis.lock().expect("nobody panics with it").begin();

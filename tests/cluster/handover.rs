@@ -98,7 +98,7 @@ pub async fn nobody_serves(site: &Site, shop: &Shop) {
         site.operate(&["cluster", "move", &shard.to_string(), &site.nodes[2].name]);
     }
     all_at(site, &site.nodes[2].name).await;
-    site.maria.lock().expect("nobody panics with it").program.kill();
+    site.kill_database(0);
     site.nodes[2].kill();
     let until = Instant::now() + crate::patience();
     // Whoever asks while it is not seen yet waits until it is.

@@ -16,6 +16,9 @@ use crate::handover;
 use crate::history::History;
 use crate::site::Site;
 
+/// One round in so many has its logs in two databases.
+const WITH_TWO: u64 = 4;
+
 /// What a round is made of.
 pub struct Round {
     /// Of its clients.
@@ -24,16 +27,35 @@ pub struct Round {
     pub rows: Vec<Vec<Planned>>,
     /// Clients that only read, beside those that do everything.
     pub readers: usize,
-    /// The bug that its nodes have.
-    pub planted: Option<&'static str>,
+    /// Servers that have the logs, one or two.
+    pub databases: usize,
+    /// What its nodes have.
+    pub planted: Option<Bug>,
+}
+
+/// A bug that all nodes of a round have.
+#[derive(Clone, Copy)]
+pub struct Bug {
+    /// As `persistence::shortcut` calls it.
+    pub name: &'static str,
+    /// What is found says this: anything else that is wrong in such a round proves nothing of the driver.
+    pub sign: &'static str,
+}
+
+impl Bug {
+    /// The finding that it shows by.
+    pub fn shown<'a>(&self, findings: &'a [String]) -> Option<&'a String> {
+        findings.iter().find(|finding| finding.contains(self.sign))
+    }
 }
 
 /// Plays the round of a seed; what was found.
 pub async fn play(seed: u64, length: Duration) -> Vec<String> {
     println!("round of seed {seed}, {} s of faults", length.as_secs());
     let begun = Instant::now();
-    let findings =
-        run(Round { seed, rows: plan(seed, length).into(), readers: 0, planted: None }).await;
+    let databases = if seed % WITH_TWO == 2 { 2 } else { 1 };
+    let rows = plan(seed, length, databases).into();
+    let findings = run(Round { seed, rows, readers: 0, databases, planted: None }).await;
     let verdict = if findings.is_empty() { "all holds" } else { "BROKEN" };
     println!("seed {seed}: {verdict}, after {:.1} s", begun.elapsed().as_secs_f64());
     findings
@@ -41,11 +63,12 @@ pub async fn play(seed: u64, length: Duration) -> Vec<String> {
 
 /// Plays a round; what was found.
 pub async fn run(round: Round) -> Vec<String> {
-    let Round { seed, rows, readers, planted } = round;
+    let Round { seed, rows, readers, databases, planted } = round;
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
     let begun = Instant::now();
     let path = home.path().join("history.jsonl");
-    let (site, shop) = match open(home.path(), &path, planted).await {
+    let (site, shop) = match open(home.path(), &path, databases, planted.map(|bug| bug.name)).await
+    {
         Ok(opened) => opened,
         // Nothing has failed yet: this is no finding of a plant.
         Err(findings) if planted.is_some() => panic!("the site does not stand: {findings:?}"),
@@ -70,10 +93,11 @@ pub async fn run(round: Round) -> Vec<String> {
     }
     accounts::is_linearizable(&shop, &path);
     // What is broken on purpose need not be looked at any longer once that was seen.
-    if planted.is_none() || !site.has_found() {
+    let found = || site.findings.lock().expect("nobody panics with it").clone();
+    if planted.is_none_or(|bug| bug.shown(&found()).is_none()) {
         accounts::settle(&shop).await;
     }
-    let findings = site.findings.lock().expect("nobody panics with it").clone();
+    let findings = found();
     tell(&shop);
     if !findings.is_empty() && planted.is_none() {
         println!("  kept: {}", home.keep().display());
@@ -84,7 +108,7 @@ pub async fn run(round: Round) -> Vec<String> {
 /// Moves shards under load, and nothing fails beside it.
 pub async fn hand_over() -> Vec<String> {
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
-    match open(home.path(), &home.path().join("history.jsonl"), None).await {
+    match open(home.path(), &home.path().join("history.jsonl"), 1, None).await {
         Ok((site, shop)) => {
             handover::moves(&site, &shop).await;
             handover::nobody_serves(&site, &shop).await;
@@ -99,9 +123,10 @@ pub async fn hand_over() -> Vec<String> {
 async fn open(
     home: &Path,
     history: &Path,
+    databases: usize,
     planted: Option<&'static str>,
 ) -> Result<(Arc<Site>, Arc<Shop>), Vec<String>> {
-    let site = Site::build(home.to_owned(), planted).await;
+    let site = Site::build(home.to_owned(), databases, planted).await;
     site.nodes.iter().for_each(|node| node.start());
     site.ready().await;
     match Shop::open(Arc::clone(&site), history).await {

@@ -33,11 +33,10 @@ pub fn clocks_can_jump() -> bool {
 pub struct Site {
     pub home: PathBuf,
     pub nodes: Vec<Node>,
-    pub maria: Mutex<Maria>,
+    /// The first, and where the logs stand in two, the other.
+    pub marias: Vec<Mutex<Maria>>,
     pub redis: Mutex<Redis>,
     wires: Wires,
-    /// Where the database is, past all proxies.
-    pub database: String,
     /// What was seen that no fault explains.
     pub findings: Mutex<Vec<String>>,
 }
@@ -57,7 +56,8 @@ pub struct Node {
 /// The proxies: each node's ways to the database and to Redis, and the ways into its door, which whoever
 /// comes has one each of.
 struct Wires {
-    database: Vec<Proxy>,
+    /// By node, of each database.
+    databases: Vec<Vec<Proxy>>,
     redis: Vec<Proxy>,
     _doors: Vec<Proxy>,
     between: Arc<BTreeMap<(usize, usize), watch::Sender<Mode>>>,
@@ -66,15 +66,29 @@ struct Wires {
 /// One end of a wire, as a fault names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    Database,
+    Database(usize),
     Redis,
     Node(usize),
 }
 
+/// Where a node, or an operator past all proxies, finds the databases: the second half of the shards is the other's.
+fn databases(addresses: &[String]) -> (String, String) {
+    let url = |address: &String| format!("mysql://root@{address}/emporium");
+    let others = addresses[1..].iter().map(|address| {
+        let (first, last) = (SHARDS / 2, SHARDS - 1);
+        format!("[[databases]]\nurl = \"{}\"\nshards = \"{first}-{last}\"\n", url(address))
+    });
+    (format!("database = \"{}\"\n", url(&addresses[0])), others.collect())
+}
+
+/// The configuration of commands.
+const OPERATOR: &str = "operator.toml";
+
 impl Site {
-    /// Its nodes have the bug that is planted, where one is.
-    pub async fn build(home: PathBuf, planted: Option<&'static str>) -> Arc<Self> {
-        let maria = Maria::start(&home.join("mariadb"));
+    /// Its nodes have the bug that is planted, where one is, and their logs in so many databases, two at most.
+    pub async fn build(home: PathBuf, count: usize, planted: Option<&'static str>) -> Arc<Self> {
+        let start = |number| Maria::start(&home.join(format!("mariadb-{number}")));
+        let marias: Vec<Maria> = (1..=count).map(start).collect();
         let redis = Redis::start(&home.join("redis"));
         let key = home.join("key");
         fs::write(&key, "07".repeat(32)).expect("the key is written");
@@ -94,7 +108,7 @@ impl Site {
         );
         let ids: Arc<Vec<AtomicU64>> = Arc::new((0..NODES).map(|_| AtomicU64::new(0)).collect());
         let mut wires =
-            Wires { database: Vec::new(), redis: Vec::new(), _doors: Vec::new(), between };
+            Wires { databases: Vec::new(), redis: Vec::new(), _doors: Vec::new(), between };
         for (number, name) in names.iter().enumerate() {
             let door = free_port();
             let (known, pairs) = (Arc::clone(&ids), Arc::clone(&wires.between));
@@ -103,17 +117,21 @@ impl Site {
                 asker.map_or(own, |asker| pairs[&(asker, number)].subscribe())
             };
             let door_proxy = Proxy::by_client(format!("127.0.0.1:{door}"), by).await;
-            let database = Proxy::to(maria.address()).await;
+            let mut ways = Vec::new();
+            for maria in &marias {
+                ways.push(Proxy::to(maria.address()).await);
+            }
+            let addresses: Vec<String> = ways.iter().map(|way| way.address().to_string()).collect();
+            let (first, others) = databases(&addresses);
             let bell = Proxy::to(redis.address()).await;
             let http = free_port();
             let text = format!(
                 "listen = \"127.0.0.1:{http}\"\ndata = \"{name}\"\ndemo = true\n\
-                 database = \"mysql://root@{}/emporium\"\nredis = \"redis://{}\"\n\
+                 {first}redis = \"redis://{}\"\n\
                  [node]\nname = \"{name}\"\nshards = {SHARDS}\n\
                  [cluster]\naddress = \"127.0.0.1:{door}\"\nadvertise = \"{}\"\n\
                  [lease]\nseconds = {}\n[http]\ndrain_seconds = 10\ndeadline_ms = {}\n\
-                 [security]\nkey_file = \"{}\"\n[log]\nfilter = \"info\"\n",
-                database.address(),
+                 [security]\nkey_file = \"{}\"\n[log]\nfilter = \"info\"\n{others}",
                 bell.address(),
                 door_proxy.address(),
                 LEASE.as_secs(),
@@ -122,20 +140,22 @@ impl Site {
             );
             let config = home.join(format!("{name}.toml"));
             fs::write(&config, text).expect("the configuration is written");
-            wires.database.push(database);
+            wires.databases.push(ways);
             wires.redis.push(bell);
             wires._doors.push(door_proxy);
             let url = format!("http://127.0.0.1:{http}/graphql");
             processes.push(Node::new(&home, name, url, planted));
         }
-        let database = format!("mysql://root@{}/emporium", maria.address());
+        let addresses: Vec<String> = marias.iter().map(Maria::address).collect();
+        let (first, others) = databases(&addresses);
+        let text = format!("{first}[node]\nshards = {SHARDS}\n{others}");
+        fs::write(home.join(OPERATOR), text).expect("the configuration is written");
         let site = Arc::new(Self {
             home,
             nodes: processes,
-            maria: Mutex::new(maria),
+            marias: marias.into_iter().map(Mutex::new).collect(),
             redis: Mutex::new(redis),
             wires,
-            database,
             findings: Mutex::default(),
         });
         let watched = Arc::downgrade(&site);
@@ -173,13 +193,9 @@ impl Site {
         self.findings.lock().expect("nobody panics with it").push(finding);
     }
 
-    pub fn has_found(&self) -> bool {
-        !self.findings.lock().expect("nobody panics with it").is_empty()
-    }
-
     pub fn set_wire(&self, from: usize, to: End, mode: Mode) {
         match to {
-            End::Database => self.wires.database[from].set(mode),
+            End::Database(number) => self.wires.databases[from][number].set(mode),
             End::Redis => self.wires.redis[from].set(mode),
             End::Node(to) => drop(self.wires.between[&(from, to)].send_replace(mode)),
         }
@@ -188,15 +204,18 @@ impl Site {
     /// Everything passes, everybody runs, and nobody wishes anything.
     pub async fn heal(&self) {
         for from in 0..NODES {
-            for to in [End::Database, End::Redis].into_iter().chain((0..NODES).map(End::Node)) {
+            let databases = (0..self.marias.len()).map(End::Database);
+            for to in databases.chain([End::Redis]).chain((0..NODES).map(End::Node)) {
                 self.set_wire(from, to, Mode::Pass);
             }
         }
         tokio::task::block_in_place(|| {
-            let mut maria = self.maria.lock().expect("nobody panics with it");
-            maria.program.signal("CONT");
-            if maria.program.id().is_none() {
-                maria.begin();
+            for maria in &self.marias {
+                let mut maria = maria.lock().expect("nobody panics with it");
+                maria.program.signal("CONT");
+                if maria.program.id().is_none() {
+                    maria.begin();
+                }
             }
             let mut redis = self.redis.lock().expect("nobody panics with it");
             redis.program.signal("CONT");
@@ -253,11 +272,18 @@ impl Site {
 
     /// Runs a command of an operator, past all proxies. Whether it is done, and what it said.
     pub fn operate(&self, words: &[&str]) -> (bool, String) {
-        let words = [words, &["--database", &self.database]].concat();
-        self.check(&words)
+        if words.contains(&"--config") {
+            return self.check(words);
+        }
+        self.check(&[words, &["--config", OPERATOR]].concat())
     }
 
-    /// Runs a command that needs no database.
+    /// Ends a server of databases as a power cut would.
+    pub fn kill_database(&self, number: usize) {
+        self.marias[number].lock().expect("nobody panics with it").program.kill();
+    }
+
+    /// Runs a command that needs no database, or is told which.
     pub fn check(&self, words: &[&str]) -> (bool, String) {
         tokio::task::block_in_place(|| run(&self.home, words))
     }
