@@ -1,4 +1,4 @@
-//! Figures: what one node does, against the limits of the same machine in the same run.
+//! Figures: what one node does, and several, against the limits of the same machine in the same run.
 //!
 //! Measures on SQLite and on the MariaDB or MySQL server that `EMPORIUM_TEST_MYSQL_URL` names, and
 //! writes `docs/figures.json` and `docs/figures.md`. A goal that is missed is printed as missed; a
@@ -38,6 +38,8 @@ mod lists;
 mod machine;
 #[path = "figures/memory.rs"]
 mod memory;
+#[path = "figures/nodes.rs"]
+mod nodes;
 #[path = "figures/past.rs"]
 mod past;
 #[path = "figures/place.rs"]
@@ -141,6 +143,9 @@ async fn run(settings: &Settings) -> bool {
     }
     if settings.wants(Part::Side) && places.kinds().contains(&Kind::Mariadb) {
         side::measure(settings, &places, Kind::Mariadb, &mut samples).await;
+    }
+    if settings.wants(Part::Nodes) && places.kinds().contains(&Kind::Mariadb) {
+        nodes::measure(settings, &places, Kind::Mariadb, &mut samples).await;
     }
     if settings.wants(Part::Search) {
         search::measure(settings, &places, &mut samples);

@@ -60,14 +60,15 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     place.remove().await;
 }
 
-struct Run {
+/// What the load tool tells of a run.
+pub struct Run {
     succeeded: f64,
-    per_second: f64,
+    pub per_second: f64,
     p50_ms: f64,
 }
 
 /// One run of the load tool, all of whose checks must hold.
-async fn checkouts(server: &Server, clients: u32, spread: u32, seconds: u32) -> Run {
+pub async fn checkouts(server: &Server, clients: u32, spread: u32, seconds: u32) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
     command.args(["load", "checkout", "--json", "-"]);
     command.args(["--url", &format!("http://{}/graphql", server.site.address)]);

@@ -118,7 +118,12 @@ pub async fn alone(settings: &Settings, places: &Places, kind: Kind, samples: &m
 
 /// A new stock item with goods on its shelf.
 pub async fn stocked(engine: &Engine) -> AggregateRef<StockItem> {
-    let (item, open) = unopened(engine);
+    stocked_at(engine, (Uuid::now_v7(), Uuid::now_v7())).await
+}
+
+/// The same of this variant at this location.
+pub async fn stocked_at(engine: &Engine, goods: (Uuid, Uuid)) -> AggregateRef<StockItem> {
+    let (item, open) = unopened_at(engine, goods);
     item.ask(open, meta()).await.expect("a new item opens");
     item.ask(Command::Receive { quantity: PLENTY }, meta()).await.expect("goods are received");
     item
@@ -126,8 +131,14 @@ pub async fn stocked(engine: &Engine) -> AggregateRef<StockItem> {
 
 /// A new stock item and the command that opens it.
 pub fn unopened(engine: &Engine) -> (AggregateRef<StockItem>, Command) {
-    let variant = VariantId(Uuid::now_v7());
-    let location = LocationId(Uuid::now_v7());
+    unopened_at(engine, (Uuid::now_v7(), Uuid::now_v7()))
+}
+
+fn unopened_at(
+    engine: &Engine,
+    (variant, location): (Uuid, Uuid),
+) -> (AggregateRef<StockItem>, Command) {
+    let (variant, location) = (VariantId(variant), LocationId(location));
     let item = engine.aggregate::<StockItem>(stock_item_id(variant, location));
     (item, Command::Open { variant, location })
 }

@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::lists;
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
+use crate::nodes;
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::place::Kind;
 use crate::rows;
@@ -201,6 +202,55 @@ const FIGURES: &[Figure] = &[
 /// What is measured on a server of databases only: its statements, and the program beside a shop
 /// on tables.
 const ON_A_SERVER: &[Figure] = &[
+    plain(nodes::HOT[0], Of(nodes::HOT[0]), "requests/s"),
+    held(nodes::HOT[1], Of(nodes::HOT[1]), "requests/s", Some(Of(nodes::HOT[0])), Goal::None),
+    held(nodes::HOT[2], Of(nodes::HOT[2]), "requests/s", Some(Of(nodes::HOT[0])), Goal::None),
+    plain(nodes::SPREAD[0], Of(nodes::SPREAD[0]), "requests/s"),
+    held(
+        nodes::SPREAD[1],
+        Of(nodes::SPREAD[1]),
+        "requests/s",
+        Some(Of(nodes::SPREAD[0])),
+        Goal::None,
+    ),
+    held(
+        nodes::SPREAD[2],
+        Of(nodes::SPREAD[2]),
+        "requests/s",
+        Some(Of(nodes::SPREAD[0])),
+        Goal::None,
+    ),
+    plain(nodes::CHECKOUTS[0], Of(nodes::CHECKOUTS[0]), "orders/s"),
+    held(
+        nodes::CHECKOUTS[1],
+        Of(nodes::CHECKOUTS[1]),
+        "orders/s",
+        Some(Of(nodes::CHECKOUTS[0])),
+        Goal::None,
+    ),
+    held(
+        nodes::CHECKOUTS[2],
+        Of(nodes::CHECKOUTS[2]),
+        "orders/s",
+        Some(Of(nodes::CHECKOUTS[0])),
+        Goal::None,
+    ),
+    plain(nodes::BARE, Of(nodes::BARE), "ms"),
+    held(nodes::HOP, Of(nodes::HOP), "ms", Some(Of(nodes::BARE)), RatioAtMost(2.0)),
+    plain(nodes::IDLE[0], Of(nodes::IDLE[0]), "ms"),
+    held(nodes::IDLE[1], Of(nodes::IDLE[1]), "ms", None, AtMost(200.0)),
+    plain(nodes::IDLE[2], Of(nodes::IDLE[2]), "ms"),
+    plain(nodes::BUSY[0], Of(nodes::BUSY[0]), "ms"),
+    held(nodes::BUSY[1], Of(nodes::BUSY[1]), "ms", None, AtMost(200.0)),
+    plain(nodes::BUSY[2], Of(nodes::BUSY[2]), "ms"),
+    plain(nodes::LARGE[0], Of(nodes::LARGE[0]), "ms"),
+    held(nodes::LARGE[1], Of(nodes::LARGE[1]), "ms", None, AtMost(200.0)),
+    plain(nodes::LARGE[2], Of(nodes::LARGE[2]), "ms"),
+    // The lease is five seconds, and one more is promised.
+    held(nodes::FAILOVER, Of(nodes::FAILOVER), "s", None, AtMost(6.0)),
+    plain(nodes::FOURTH, Of(nodes::FOURTH), "s"),
+    plain(nodes::OF_PEER, Of(nodes::OF_PEER), "bytes"),
+    plain(nodes::OF_SHARD, Of(nodes::OF_SHARD), "bytes"),
     held(SELECTS, Of(SELECTS), "statements", None, AtMost(0.2)),
     plain(INSERTS, Of(INSERTS), "statements"),
     held(

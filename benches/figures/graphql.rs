@@ -43,7 +43,31 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
 }
 
 /// The two fields that name a stock item, as JSON.
+#[derive(Clone)]
 pub struct Item(String);
+
+impl Item {
+    pub fn of(variant: Uuid, location: Uuid) -> Self {
+        Self(format!("\"variantId\":\"variant_{variant}\",\"locationId\":\"location_{location}\""))
+    }
+}
+
+/// The body of a question for what is on hand.
+pub fn stock(Item(item): &Item) -> String {
+    asked_of(item, "onHand")
+}
+
+/// The same for its id.
+pub fn stock_id(Item(item): &Item) -> String {
+    asked_of(item, "id")
+}
+
+fn asked_of(item: &str, field: &str) -> String {
+    format!(
+        "{{\"query\":\"query Stock($variantId: ID!, $locationId: ID!) {{ stockItem(variantId: \
+         $variantId, locationId: $locationId) {{ {field} }} }}\",\"variables\":{{{item}}}}}"
+    )
+}
 
 /// A location with an id that the server gave.
 async fn location(connection: &mut Connection) -> String {
@@ -92,7 +116,7 @@ pub fn sell(Item(item): &Item, key: &str) -> String {
 /// A stock item is opened and filled; then what is measured.
 async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
     let sold = prepare(server, 1).await.remove(0);
-    let item = sold.0.clone();
+    let question = stock(&sold);
     let mutation = |body: Box<dyn Fn(usize, u64) -> String + Send + Sync>| {
         Arc::new(Ask { body, expected: b"\"userErrors\":[]" })
     };
@@ -105,10 +129,6 @@ async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
             Uuid::now_v7()
         )
     }));
-    let question = format!(
-        "{{\"query\":\"query Stock($variantId: ID!, $locationId: ID!) {{ stockItem(variantId: \
-         $variantId, locationId: $locationId) {{ onHand }} }}\",\"variables\":{{{item}}}}}"
-    );
     let read = Ask { body: Box::new(move |_, _| question.clone()), expected: b"\"onHand\":" };
     let constant = Ask {
         body: Box::new(|_, _| "{\"query\":\"query Constant { serverInfo { name } }\"}".to_owned()),
@@ -179,7 +199,8 @@ impl Server {
         assert!(waiting.await.expect("waiting does not fail"), "it stops in good order");
     }
 
-    async fn start(command: &mut Command) -> Self {
+    /// Whatever serves and says where; nobody asks yet.
+    pub async fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the server is built beside this program");
         let output = process.stdout.take().expect("its output is piped");

@@ -16,7 +16,13 @@ pub fn describe() -> String {
 
 /// What this process holds in memory, bytes.
 pub fn resident_bytes() -> u64 {
-    let text = field("/proc/self/status", "VmRSS").expect("Linux tells what a process holds");
+    resident_bytes_of(Path::new("/proc/self/status"))
+}
+
+/// The same of the process whose status this is.
+pub fn resident_bytes_of(status: &Path) -> u64 {
+    let status = status.to_str().expect("text");
+    let text = field(status, "VmRSS").expect("Linux tells what a process holds");
     let kib: u64 = text.trim_end_matches(" kB").parse().expect("a number of kB");
     kib << 10
 }

@@ -113,7 +113,10 @@ A checkout is two requests of the load tool, `draftOrder` with one line and `pla
 waits for the confirmation; what it costs the database is counted at 128 clients on one hot item. \
 A start is that of the program, until it says that it listens.
 
-A hand-over between nodes and the loss of a node need several nodes and are not measured here.
+Nodes are processes on this machine, which share its processors with the database and the load: more of them need \
+not be faster here. Callers ask all nodes in turns. The pause of a hand-over is the longest answer of anybody who \
+sells at any node while an operator moves the shard; every sale must succeed. What crossing costs is how much longer a \
+question takes at a node that does not have the item.
 
 {tables}
 ## Where the time goes

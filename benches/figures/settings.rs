@@ -27,9 +27,10 @@ pub enum Part {
     Search,
     Rows,
     Lists,
+    Nodes,
 }
 
-/// Measures what one node does against the limits of the machine.
+/// Measures what nodes do against the limits of the machine.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "figures")]
 pub struct Settings {
@@ -115,6 +116,11 @@ impl Settings {
     /// Keyed commands that one aggregate took within a day.
     pub fn keyed_commands(&self) -> u64 {
         if self.quick { 500_000 } else { 10_000_000 }
+    }
+
+    /// Keyed commands of an item that changes hands.
+    pub fn keyed_of_hand_over(&self) -> u64 {
+        if self.quick { 50_000 } else { 1_000_000 }
     }
 
     /// Variants of the shop that is searched.
