@@ -235,10 +235,12 @@ impl Ownership {
     }
 
     /// Every wanted shard is served or stopped, and every other one has an owner that was heard of within
-    /// a lease. Once that was so, a shard that goes from one node to another may take that long.
+    /// two leases: one that died is followed after the first, and nobody is to be sent away for that, for all
+    /// nodes see it at one time. Once that was so, a shard that goes from one node to another may take that long.
     pub fn in_good_hands(&mut self, now: u64) -> bool {
         let moves = |watch: &Watch| {
-            watch.since().is_none_or(|since| now < since.saturating_add(micros(self.terms.lease)))
+            let long = 2 * micros(self.terms.lease);
+            watch.since().is_none_or(|since| now < since.saturating_add(long))
         };
         let is_good = self.shards.iter().all(|(shard, state)| match state {
             ShardState::Vacant(watch) if self.was_good => moves(watch),

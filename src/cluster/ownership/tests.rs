@@ -297,8 +297,8 @@ fn shards_are_in_good_hands_while_they_move_and_not_when_nobody_takes_them() {
     assert!(ownership.in_good_hands(10));
     // The other gives its shard up, and nobody takes it.
     ownership.looked(20, 20, Some(vec![row(2, 2, None)]));
-    assert!(ownership.in_good_hands(19 + LEASE_US));
-    assert!(!ownership.in_good_hands(20 + LEASE_US));
+    assert!(ownership.in_good_hands(19 + 2 * LEASE_US), "one that died is followed meanwhile");
+    assert!(!ownership.in_good_hands(20 + 2 * LEASE_US));
     // One that is alone is not content with that.
     let mut alone = serving();
     assert!(!alone.in_good_hands(10));
