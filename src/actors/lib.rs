@@ -19,6 +19,7 @@ pub mod quarantines;
 pub mod snapshot;
 pub mod elsewhere;
 pub mod reading;
+pub mod timer;
 mod together;
 pub mod past;
 pub mod history;

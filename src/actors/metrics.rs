@@ -100,6 +100,10 @@ telemetry::metrics! { "actors":
     counter STALLED_SAGAS = "stalled_sagas" by "saga";
     /// How often a driver could not drive a saga on; it tries again after a pause.
     counter SAGA_FAILURES = "saga_failures" by "saga";
+    /// Commands that timers sent, and what came of them: `done`, `refused`, `failed`.
+    counter TIMERS = "timers" by "timer", "outcome";
+    /// How long after it was due something was sent that was done.
+    histogram TIMER_LATE_SECONDS = "timer_late_seconds" by "timer" with SECONDS;
     /// Snapshots that were written.
     counter SNAPSHOTS = "snapshots" by "outcome";
 }

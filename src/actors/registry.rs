@@ -21,6 +21,7 @@ use super::standing::Standings;
 use super::table::{
     AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
 };
+use super::timer::{TimerActor, TimerSetup};
 use super::view::{View, ViewRef};
 use super::watching::{Watched, Watcher};
 use domain::aggregate::Aggregate;
@@ -44,6 +45,7 @@ use projections::tables::sagas::Sagas;
 use projections::tables::stock::Stock;
 use projections::tables::users::Users;
 use projections::tables::variants::Variants;
+use projections::timers::{DraftExpiry, HoldExpiry, Timer};
 use sagas::checkout::Checkout;
 use sagas::registration::Registration;
 use sagas::saga::Saga;
@@ -79,6 +81,7 @@ macro_rules! registry {
         audits { $($audited:ident: $audit:ty,)+ }
         views { $($view:ident: $projection:ty,)+ }
         reactions { $($reaction:ident: $rules:ty,)+ }
+        timers { $($timed:ident: $timer:ty,)+ }
         sagas { $($open:ident: $saga:ty, at once $drivers_max:expr;)+ }
     ) => {
         /// What queries read. The default is empty for ever.
@@ -110,6 +113,7 @@ macro_rules! registry {
                     $(follower(parts, &self.reactions.$reaction, |parts| {
                         Reactor::<$rules>::new(parts.engine.clone())
                     }),)+
+                    $(timer::<$timer>(parts, &self.views.$timed),)+
                     $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
                     index(parts, &self.searches),
                     watcher(parts, &self.watched),
@@ -207,6 +211,11 @@ registry! {
     }
     reactions {
         registration: Registration,
+    }
+    // Each by the table that knows what is due.
+    timers {
+        holds: HoldExpiry,
+        orders: DraftExpiry,
     }
     sagas {
         open_checkouts: Checkout, at once |parts| parts.checkout.drivers_max;
@@ -349,6 +358,14 @@ fn watcher(parts: &Parts, watched: &Watched) -> Service {
     metrics::observe_watched(&parts.engine.services, watched);
     let watchers = watched.clone();
     follower(parts, watched.follower(), move |_| Watcher::new(watchers.clone()))
+}
+
+fn timer<T: Timer>(parts: &Parts, table: &TableRef<T::Table>) -> Service {
+    let (engine, table) = (parts.engine.clone(), table.clone());
+    Service::new::<TimerActor<T>>(T::NAME, move || TimerSetup {
+        engine: engine.clone(),
+        table: table.clone(),
+    })
 }
 
 fn driver<S: Saga>(

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod table;
 pub mod tally;
 pub mod tables;
+pub mod timers;
 
 #[cfg(test)]
 pub mod testing;

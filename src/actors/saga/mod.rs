@@ -12,7 +12,7 @@
 mod drive;
 pub mod parties;
 mod progress;
-mod tenure;
+pub(crate) mod tenure;
 pub mod wish;
 
 use std::collections::{HashMap, VecDeque};

@@ -10,6 +10,7 @@ mod replicas;
 mod search;
 mod split;
 mod tables;
+mod timers;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -9,7 +9,7 @@
 //! Draft, PendingPayment -> Expired
 //! ```
 //!
-//! A draft is good for [`DRAFT_DAYS`]. No timer ends it: whoever asks it later finds it expired.
+//! A draft is good for [`DRAFT_DAYS`]. Whoever asks it later finds it expired, whether or not the timer has come.
 
 mod decide;
 mod number;

@@ -1,0 +1,118 @@
+//! What is due at a time that a row names: which rows those are by now, and what is then sent to whom they are
+//! of. A timer is a question to a table that there is anyway: it costs nothing before it is due, no crash loses
+//! it, and it ends with the row.
+
+use std::ops::Bound;
+
+use crate::plan::Branch;
+use crate::table::{Index, Listed, Value};
+use crate::tables::holds::{self, Holds, phase_value};
+use crate::tables::orders::{self, Orders, status_value};
+use domain::aggregate::Aggregate;
+use domain::commerce::order::{self, DRAFT_DAYS, Order, Status};
+use domain::products::stock_item::{self, Phase, StockItem};
+
+/// See the module. What is sent means "already so" when it comes again.
+pub trait Timer: Send + Sync + 'static {
+    /// For operators: ASCII, at most 32 bytes.
+    const NAME: &'static str;
+    /// The index of the table, whose last column is the time from which is counted.
+    const INDEX: &'static str;
+    /// How long after that time it is due, in microseconds.
+    const AFTER_US: i64;
+
+    type Table: Listed;
+    type Target: Aggregate;
+
+    /// What the columns before the time are.
+    fn waiting() -> Vec<Value>;
+
+    /// The time from which is counted, in microseconds since 1970 UTC.
+    fn from_us(row: &<Self::Table as Listed>::Row) -> i64;
+
+    fn command() -> <Self::Target as Aggregate>::Command;
+}
+
+/// The rows of what is due by then, the longest first.
+pub fn due<T: Timer>(by_us: i64) -> Branch {
+    let by_us = Value::Int(by_us.saturating_sub(T::AFTER_US));
+    let range = (Bound::Unbounded, Bound::Included(by_us));
+    Branch { index: index::<T>(), equal: T::waiting(), range }
+}
+
+fn index<T: Timer>() -> &'static Index {
+    let mut indexes = T::Table::SHAPE.indexes.iter();
+    indexes.find(|index| index.name == T::INDEX).expect("a timer names an index of its table")
+}
+
+/// A claim that nobody made good: what it held is for others again.
+pub struct HoldExpiry;
+
+impl Timer for HoldExpiry {
+    const NAME: &'static str = "hold_expiry";
+    const INDEX: &'static str = "phase";
+    const AFTER_US: i64 = 0;
+
+    type Table = Holds;
+    type Target = StockItem;
+
+    fn waiting() -> Vec<Value> {
+        vec![phase_value(Phase::Held)]
+    }
+
+    fn from_us(row: &holds::Row) -> i64 {
+        row.expires_us
+    }
+
+    fn command() -> stock_item::Command {
+        stock_item::Command::ExpireHolds
+    }
+}
+
+/// A draft that nobody came back to.
+pub struct DraftExpiry;
+
+impl Timer for DraftExpiry {
+    const NAME: &'static str = "draft_expiry";
+    const INDEX: &'static str = "status";
+    const AFTER_US: i64 = DRAFT_DAYS * 86_400 * 1_000_000;
+
+    type Table = Orders;
+    type Target = Order;
+
+    fn waiting() -> Vec<Value> {
+        vec![status_value(Status::Draft)]
+    }
+
+    fn from_us(row: &orders::Row) -> i64 {
+        row.drafted_us
+    }
+
+    fn command() -> order::Command {
+        order::Command::Expire
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_served<T: Timer>() {
+        let branch = due::<T>(1_000_000);
+        let columns = branch.index.columns.len();
+        assert_eq!(branch.equal.len() + 1, columns, "{}: the last column is the time", T::NAME);
+    }
+
+    #[test]
+    fn an_index_begins_with_what_waits_and_ends_with_the_time() {
+        is_served::<HoldExpiry>();
+        is_served::<DraftExpiry>();
+    }
+
+    #[test]
+    fn what_is_due_is_as_old_as_it_may_become() {
+        let by_us = DraftExpiry::AFTER_US + 7;
+        assert_eq!(due::<DraftExpiry>(by_us).range.1, Bound::Included(Value::Int(7)));
+        assert_eq!(due::<HoldExpiry>(7).range.1, Bound::Included(Value::Int(7)));
+    }
+}
