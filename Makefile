@@ -16,7 +16,7 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
-.PHONY: help run cluster release test test-mysql test-group chaos chaos-planted lint bench simulate notices sbom
+.PHONY: help run cluster release test test-mysql test-group test-keycloak chaos chaos-planted lint bench simulate notices sbom
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into targ
 test-group: ## kill the primary of a replication group of three MySQL servers under load, and see what is left
 	$(CARGO) build --locked --no-default-features --features load
 	scripts/mysql-group target/debug/emporium
+
+test-keycloak: ## what rests on a real Keycloak 26, fetched by Maven into target/keycloak; needs Java 17
+	scripts/keycloak run -- $(CARGO) test --locked $(WHOLE) --test it -- keycloak::
 
 lint: ## formatting, clippy, who may see whom, documentation and its links, dependencies
 	$(CARGO) fmt --check

@@ -44,6 +44,8 @@ mod nodes;
 mod past;
 #[path = "figures/place.rs"]
 mod place;
+#[path = "figures/proof.rs"]
+mod proof;
 #[path = "figures/raw.rs"]
 mod raw;
 #[path = "figures/report.rs"]
@@ -134,6 +136,12 @@ async fn run(settings: &Settings) -> bool {
     if settings.wants(Part::Graphql) {
         for kind in places.kinds() {
             graphql::measure(settings, &places, kind, &mut samples).await;
+        }
+    }
+    if settings.wants(Part::Proof) {
+        proof::verification(&places, &mut samples).await;
+        for kind in places.kinds() {
+            proof::sign_ins(settings, &places, kind, &mut samples).await;
         }
     }
     if settings.wants(Part::Checkout) {

@@ -13,7 +13,8 @@
 //! callers hold. [`cluster`] decides which node owns which shard, [`peers`] carries what one node has to
 //! ask another, and [`supervisors`] puts a node together and starts again what fails.
 //!
-//! Then the ways in. [`auth`] says who asks and [`tokens`] how that is proved, [`issuer`] signs people in, [`application`] has the use cases, which every entrance
+//! Then the ways in. [`auth`] says who asks and [`tokens`] how that is proved, [`issuer`] signs people in and [`mail`]
+//! takes letters to them, [`application`] has the use cases, which every entrance
 //! asks alike, [`documents`] says what a GraphQL document means, [`graphql`] turns requests into use
 //! cases and commands, and [`http`] turns bytes into requests.
 //!
@@ -43,6 +44,7 @@ pub use documents;
 pub use graphql;
 pub use http;
 pub use issuer;
+pub use mail;
 pub use tokens;
 
 pub use bootstrap;

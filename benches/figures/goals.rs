@@ -25,6 +25,7 @@ use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_
 use crate::nodes;
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::place::Kind;
+use crate::proof;
 use crate::rows;
 use crate::samples::Samples;
 use crate::search;
@@ -190,6 +191,11 @@ const FIGURES: &[Figure] = &[
     held(lists::GROWTH, Of(lists::GROWTH), "bytes", None, AtMost(16.0)),
     plain(lists::BYTES, Of(lists::BYTES), "bytes"),
     plain(lists::REBUILT, Of(lists::REBUILT), "rows/s"),
+    plain(proof::RSA, Of(proof::RSA), "tokens/s"),
+    plain(proof::EDDSA, Of(proof::EDDSA), "tokens/s"),
+    plain(proof::SIGN_INS, Of(proof::SIGN_INS), "sign-ins/s"),
+    plain(proof::QUIET, Of(proof::QUIET), "ms"),
+    held(proof::MEANWHILE, Of(proof::MEANWHILE), "ms", Some(Of(proof::QUIET)), Goal::None),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),

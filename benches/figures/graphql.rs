@@ -1,6 +1,7 @@
 //! The same through the door: the real server as a process of its own, GraphQL over HTTP on kept
 //! connections. What is compared was sent to the same server within the same minute.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -130,11 +131,15 @@ async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
         )
     }));
     let read = Ask { body: Box::new(move |_, _| question.clone()), expected: b"\"onHand\":" };
-    let constant = Ask {
+    vec![(NO_OP, no_op), (SELL, sell), (CONSTANT, constant()), (READ, Arc::new(read))]
+}
+
+/// A question whose answer is always the same.
+pub fn constant() -> Arc<Ask> {
+    Arc::new(Ask {
         body: Box::new(|_, _| "{\"query\":\"query Constant { serverInfo { name } }\"}".to_owned()),
         expected: b"\"name\":\"emporium\"",
-    };
-    vec![(NO_OP, no_op), (SELL, sell), (CONSTANT, Arc::new(constant)), (READ, Arc::new(read))]
+    })
 }
 
 /// A running server; ended when dropped.
@@ -143,6 +148,8 @@ pub struct Server {
     pub site: Site,
     /// Goes with it.
     home: Option<TempDir>,
+    /// Where its data are, as commands are told.
+    storage: Vec<OsString>,
 }
 
 impl Server {
@@ -159,7 +166,7 @@ impl Server {
         let (key, owner) = (data.join("master.key"), Permissions::from_mode(0o600));
         std::fs::write(&key, digits).expect("the directory can be written");
         std::fs::set_permissions(&key, owner).expect("the file is ours");
-        let mut storage = vec!["--data".into(), data.into_os_string()];
+        let mut storage: Vec<OsString> = vec!["--data".into(), data.into_os_string()];
         if let Some(url) = place.url() {
             storage.extend(["--database".into(), url.into()]);
         }
@@ -171,7 +178,17 @@ impl Server {
         let token = String::from_utf8(told.stdout).expect("a token is text");
         server.site.token = token.trim_end().to_owned();
         server.home = Some(home);
+        server.storage = storage;
         server
+    }
+
+    /// Lets somebody sign in; his password.
+    pub fn somebody(&self, login: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
+        command.args(["user", "create", login, "--json"]).args(&self.storage);
+        let told = command.output().expect("the program is built").stdout;
+        let told: serde_json::Value = serde_json::from_slice(&told).expect("one JSON object");
+        told["password"].as_str().expect("a password").to_owned()
     }
 
     /// A child of this program that serves.
@@ -217,7 +234,8 @@ impl Server {
             let _ = process.kill();
             panic!("the server ended without saying where it listens");
         };
-        Self { process, site: Site { address, token: String::new() }, home: None }
+        let site = Site { address, token: String::new() };
+        Self { process, site, home: None, storage: Vec::new() }
     }
 }
 

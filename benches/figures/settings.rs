@@ -23,6 +23,7 @@ pub enum Part {
     Checkout,
     Memory,
     Graphql,
+    Proof,
     Side,
     Search,
     Rows,

@@ -2,6 +2,7 @@
 //! no aggregate, and asks nothing: what a principal may do was gathered when it was made.
 
 mod grants;
+pub mod sessions;
 pub mod sign_in;
 pub mod tokens;
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use domain::principal::Principal as Identity;
-use domain::principal::PrincipalKind;
+pub use domain::principal::PrincipalKind;
 
 pub use grants::{Grants, Reach};
 
@@ -66,6 +67,11 @@ impl Principal {
 
     /// He has not said who he is.
     pub fn is_anonymous(&self) -> bool {
-        self.identity.kind == PrincipalKind::Guest && &*self.identity.subject == ANONYMOUS
+        is_nobody(&self.identity)
     }
+}
+
+/// Whether that is who has not said who he is.
+pub fn is_nobody(identity: &Identity) -> bool {
+    identity.kind == PrincipalKind::Guest && &*identity.subject == ANONYMOUS
 }

@@ -21,6 +21,14 @@ pub enum ClientError {
     Answer(String),
 }
 
+impl ClientError {
+    /// Whether that is what the refusal is called.
+    pub fn has_code(&self, code: &str) -> bool {
+        let quoted = format!("\"{code}\"");
+        matches!(self, Self::Refused { reason, .. } if reason.contains(&quoted))
+    }
+}
+
 /// See the module.
 pub struct Client<'a> {
     schema: &'a GraphqlSchema,

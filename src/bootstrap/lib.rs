@@ -13,11 +13,12 @@ pub mod node;
 mod private;
 pub mod proof;
 mod readiness;
+mod registrar;
 pub mod server;
 pub mod signals;
-mod sign_ins;
 mod databases;
 mod storage;
+mod subjects;
 mod users;
 
 use std::process::ExitCode;

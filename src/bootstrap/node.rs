@@ -13,12 +13,12 @@ use tokio::sync::watch;
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
 use super::proof::{self, Proof};
-use super::sign_ins::SignIns;
+use super::registrar::Registered;
 use ::cluster::desk::Desk;
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
 use actors::shard::{NodeParts, NodeServices};
-use auth::Forgets;
+use auth::sessions::Sessions;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use cli::Failure;
@@ -237,18 +237,21 @@ impl NodeBuilder {
             .await
             .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
-        let store = Arc::clone(&self.stores.sign_ins);
-        let proof = proof::open(settings, &self.vault, store, &self.address()).await?;
         let desk = Desk::of_node(
             self.stores.journal.clone(),
             Arc::clone(&self.stores.members),
             node.engine.services.shards,
             Arc::clone(&node.members),
         );
+        let views = Views::new(followers.registry(), checkout.clone());
+        let (engine, its_desk) = (node.engine.clone(), desk.clone());
+        let people = Arc::new(Registered::by(move || {
+            let (engine, desk) = (engine.clone(), its_desk.clone());
+            GraphqlSchema::new(engine, views.clone(), desk, documents, None)
+        }));
         let store = Arc::clone(&self.stores.sign_ins);
-        let sign_ins: Arc<dyn Forgets> =
-            Arc::new(SignIns { store, clock: self.clock.clone().unwrap_or_else(Clock::system) });
-        Ok(Program { node, followers, checkout, documents, proof, desk, sign_ins })
+        let proof = proof::open(settings, &self.vault, store, people, &self.address()).await?;
+        Ok(Program { node, followers, checkout, documents, proof, desk })
     }
 }
 
@@ -260,7 +263,6 @@ pub struct Program {
     documents: DocumentLimits,
     proof: Proof,
     desk: Desk,
-    sign_ins: Arc<dyn Forgets>,
 }
 
 impl Program {
@@ -278,7 +280,7 @@ impl Program {
     /// The API, for one who asks it. Each remembers the documents that it was sent.
     pub fn schema(&self) -> GraphqlSchema {
         let views = Views::new(self.followers.registry(), self.checkout.clone());
-        let sign_ins = Arc::clone(&self.sign_ins);
+        let sign_ins = Arc::clone(&self.proof.sign_in) as Arc<dyn Sessions>;
         let (engine, desk) = (self.node.engine.clone(), self.desk.clone());
         GraphqlSchema::new(engine, views, desk, self.documents, Some(sign_ins))
     }

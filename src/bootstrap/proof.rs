@@ -7,17 +7,21 @@ use ring::hmac;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::registrar::Registered;
+use super::subjects::{self, Linked};
 use auth::Identity;
+use auth::sign_in::{Registrar, Witness};
 use auth::tokens::Tokens;
 use cli::Failure;
 use config::Settings;
 use domain::access::permission::Permission;
-use domain::id::{AggregateId, IdSecret};
 use issuer::apps::Apps;
 use issuer::ended::Ended;
 use issuer::passwords::Passwords;
 use issuer::proofs::Proofs;
+use issuer::sealing::Sealer;
 use issuer::{BuiltIn, IssuerParts};
+use mail::{Carrier, Outgoing, Printed, Smtp};
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::patience::patiently;
@@ -26,7 +30,7 @@ use persistence::sign_ins::SignInStore;
 use tokens::fetch::Fetcher;
 use tokens::issuer::Issuer;
 use tokens::signing::{ACCESS_TOKEN, SigningKey, set_of};
-use tokens::{Names, Sessions, TokenOptions, Trusted, Verifier, wall_seconds};
+use tokens::{Names, Sessions, Subjects, TokenOptions, Trusted, Verifier, wall_seconds};
 
 /// Reads what issuers elsewhere are known by.
 pub fn fetcher(settings: &Settings) -> Result<Fetcher, Failure> {
@@ -89,6 +93,7 @@ pub async fn open(
     settings: &Settings,
     vault: &Vault,
     store: Arc<dyn SignInStore>,
+    people: Arc<Registered>,
     address: &str,
 ) -> Result<Proof, Failure> {
     let (auth, installation) = (&settings.auth, &vault.installation);
@@ -106,14 +111,17 @@ pub async fn open(
         Trusted { issuer, names: Names::Own { ended: Arc::clone(&ended) as Arc<dyn Sessions> } }
     };
     let mut trusted = vec![own(&own_name(installation)), own(address)];
-    let secret = subjects(installation);
+    let linked: Arc<dyn Subjects> = Arc::new(Linked {
+        secret: subjects::secret(installation),
+        store: Arc::clone(&store),
+        people: Arc::clone(&people),
+        by_email: auth.linked_by_email.clone(),
+        clock: clock.clone(),
+    });
     for name in &auth.issuers {
         let issuer = Arc::new(Issuer::elsewhere(name, fetcher.clone()));
-        let user = move |issuer: &str, subject: &str| {
-            let parts = [b"subject".as_slice(), issuer.as_bytes(), subject.as_bytes()];
-            AggregateId::keyed(&secret, &parts).to_string()
-        };
-        trusted.push(Trusted { issuer, names: Names::Foreign { user: Box::new(user) } });
+        let names = Names::Foreign { subjects: Arc::clone(&linked) };
+        trusted.push(Trusted { issuer, names });
     }
     let options = TokenOptions {
         audience: auth.audience.clone(),
@@ -121,16 +129,22 @@ pub async fn open(
         remembered_bytes_max: auth.remembered_bytes_max,
     };
     let tokens = Arc::new(Verifier::new(options, trusted));
-    let apps = Apps::read(&auth.apps)
+    let apps = Apps::read(&apps_of(settings, address))
         .map_err(|problem| Failure::Usage(format!("auth.apps: {problem}")))?;
     let secrets = installation.generations(Purpose::Tokens).iter();
     let secrets: Vec<_> = secrets.map(|secret| derived(&secret.key, b"sessions")).collect();
+    let sealing = installation.generations(Purpose::Tokens).iter();
+    let sealing: Vec<_> = sealing.map(|secret| derived(&secret.key, b"letters")).collect();
     let sign_in = Arc::new(BuiltIn::new(IssuerParts {
         address: address.to_owned(),
         audience: auth.audience.clone(),
         apps,
         keys,
         proofs: Proofs::new(&secrets),
+        sealer: Arc::new(Sealer::new(&sealing)),
+        outgoing: Outgoing::by(carrier(settings)?),
+        witness: Arc::clone(&people) as Arc<dyn Witness>,
+        registrar: auth.registration.then_some(people as Arc<dyn Registrar>),
         store,
         ended,
         tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
@@ -141,11 +155,21 @@ pub async fn open(
     Ok(Proof { tokens, sign_in })
 }
 
-/// Makes the users that issuers elsewhere speak of. Of the first secret of all: who was a user once is the
-/// same one for ever.
-fn subjects(installation: &Installation) -> IdSecret {
-    let first = derived(&installation.generations(Purpose::Ids)[0].key, b"subjects");
-    IdSecret(*first.first_chunk().expect("it has 32 bytes"))
+/// The apps that are named, and the explorer where it is shown.
+fn apps_of(settings: &Settings, address: &str) -> Vec<String> {
+    let is_shown = settings.general.demo || settings.http.explorer;
+    let is_reached = tokens::fetch::allowed(address).is_some();
+    let explorer = (is_shown && is_reached).then(|| format!("explorer {address}/graphiql"));
+    settings.auth.apps.iter().cloned().chain(explorer).collect()
+}
+
+/// By whom letters leave.
+fn carrier(settings: &Settings) -> Result<Arc<dyn Carrier>, Failure> {
+    let Some(smtp) = &settings.mail.smtp else {
+        return Ok(Arc::new(Printed));
+    };
+    let smtp = Smtp::new(smtp.0.reveal(), &settings.mail.from);
+    Ok(Arc::new(smtp.map_err(|problem| Failure::Usage(format!("mail: {problem}")))?))
 }
 
 /// What the password of somebody in the demo follows from, always the same in one installation.
@@ -154,7 +178,7 @@ pub fn of_demo(installation: &Installation, login: &str) -> [u8; KEY_BYTES] {
     derived(first, format!("demo {login}").as_bytes())
 }
 
-fn derived(secret: &[u8; KEY_BYTES], what: &[u8]) -> [u8; KEY_BYTES] {
+pub(super) fn derived(secret: &[u8; KEY_BYTES], what: &[u8]) -> [u8; KEY_BYTES] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), what);
     *tag.as_ref().first_chunk().expect("a hash has 32 bytes")
 }

@@ -23,7 +23,7 @@ use persistence::sign_ins::{Credential, Login, SignInStore};
 
 use super::client::{Client, ClientError};
 use super::node::NodeBuilder;
-use super::{keys, proof, settings, written};
+use super::{keys, proof, settings, subjects, written};
 
 /// Who a new installation is signed in to by.
 const FIRST: &str = "administrator";
@@ -51,15 +51,36 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
             }
             print(&Made { login: login.to_owned(), user, password }, json)
         }
-        UserCommand::Reset { storage, login, client, json } => {
+        UserCommand::Reset { storage, login, client, second_factor, json } => {
             let (_, store, vault) = open(&storage).await?;
             let known = known(&*store, found_by(&vault, &login, client)?, &login).await?;
             let password = drawn();
             let hashed = hashed(&password).await?;
             let now = Clock::system().wall_us();
             store.set_password(known.user, &hashed, now).await.map_err(unwritten)?;
+            if second_factor {
+                store.remove_second_factor(known.user).await.map_err(unwritten)?;
+            }
             store.end_sessions_of(known.user, now).await.map_err(unwritten)?;
             print(&Made { login, user: known.user, password }, json)
+        }
+        UserCommand::Link { storage, user, issuer, subject } => {
+            let (_, store, vault) = open(&storage).await?;
+            let name = subjects::named(&subjects::secret(&vault.installation), &issuer, &subject);
+            let user = Uuid::try_parse(&user.0.subject).map_err(|_| {
+                Failure::Usage("a subject is linked with a user, by his id".to_owned())
+            })?;
+            store.unlink(name).await.map_err(unwritten)?;
+            store.link(name, user, Clock::system().wall_us()).await.map_err(unwritten)?;
+            say(&format!("{subject} of {issuer} is user {user} from his next token on"))
+        }
+        UserCommand::Unlink { storage, issuer, subject } => {
+            let (_, store, vault) = open(&storage).await?;
+            let name = subjects::named(&subjects::secret(&vault.installation), &issuer, &subject);
+            if !store.unlink(name).await.map_err(unwritten)? {
+                return Err(Failure::Failed("this subject is linked with nobody".to_owned()));
+            }
+            say(&format!("{subject} of {issuer} is a user of his own from his next token on"))
         }
         UserCommand::Grant { server, role, until, json } => {
             user::grant(&server, &role, until.as_deref(), json).await
@@ -177,6 +198,12 @@ fn print(made: &Made, json: bool) -> Result<(), Failure> {
         output
             .line(&format!("{login} (user {user}) signs in with {password}; this is shown once"))?;
     }
+    output.flush()
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut output = Output::default();
+    output.line(line)?;
     output.flush()
 }
 

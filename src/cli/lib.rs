@@ -405,9 +405,35 @@ pub enum UserCommand {
         /// LOGIN is the client_id of a program.
         #[arg(long)]
         client: bool,
+        /// Do without a second factor, too: the device is lost.
+        #[arg(long)]
+        second_factor: bool,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Say that a subject of another issuer is a user who is there already; he is a user of his own otherwise.
+    Link {
+        #[command(flatten)]
+        storage: StorageArguments,
+        /// The user's id.
+        #[arg(value_name = "USER")]
+        user: Subject,
+        /// The issuer, letter by letter as its tokens have it (iss).
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// What the issuer calls him (sub).
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+    },
+    /// Say that a subject of another issuer is a user of his own again.
+    Unlink {
+        #[command(flatten)]
+        storage: StorageArguments,
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
     },
     /// Give a user a role, at a running server, by the token of somebody who may.
     Grant {

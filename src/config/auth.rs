@@ -23,10 +23,14 @@ pub struct AuthSection {
     pub url: Option<String>,
     /// Apps that people sign in for here: a name, a space, and an address to come back to.
     pub apps: Vec<String>,
+    /// Whether people register by themselves; else they are let in by an operator.
+    pub registration: bool,
     /// What tokens must name as the one they are for (`aud`).
     pub audience: String,
     /// Issuers elsewhere that are believed, by their addresses as their tokens have them (`iss`).
     pub issuers: Vec<String>,
+    /// Those of them that are believed about the e-mail addresses that they say are verified.
+    pub linked_by_email: Vec<String>,
     /// Certificates of authorities, in PEM, that issuers are believed by, besides those that browsers know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<PathBuf>,
@@ -41,8 +45,10 @@ impl Default for AuthSection {
         Self {
             url: None,
             apps: Vec::new(),
+            registration: true,
             audience: "emporium".to_owned(),
             issuers: Vec::new(),
+            linked_by_email: Vec::new(),
             authorities: None,
             leeway_seconds: 60,
             remembered_bytes_max: 16 << 20,
@@ -84,6 +90,10 @@ impl AuthSection {
         let twice = |(at, issuer): (usize, &String)| self.issuers[..at].contains(issuer);
         if self.issuers.iter().enumerate().any(twice) {
             return Some(("auth.issuers", "an issuer is named twice".to_owned()));
+        }
+        if self.linked_by_email.iter().any(|issuer| !self.issuers.contains(issuer)) {
+            let right = "expected issuers that auth.issuers names, too";
+            return Some(("auth.linked_by_email", right.to_owned()));
         }
         None
     }

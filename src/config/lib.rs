@@ -5,6 +5,7 @@
 //! no database and starts nothing.
 
 mod auth;
+mod mail;
 pub mod sections;
 pub mod secret;
 mod sources;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+pub use self::mail::MailSection;
 pub use auth::AuthSection;
 
 use actors::checkout::CheckoutOptions;
@@ -39,6 +41,7 @@ pub struct Settings {
     pub read: ReadSection,
     pub security: SecuritySection,
     pub auth: AuthSection,
+    pub mail: MailSection,
     pub http: HttpSection,
     pub graphql: DocumentLimits,
     pub checkout: CheckoutOptions,
@@ -70,13 +73,14 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "",
     "node",
     "cluster",
     "read",
     "security",
     "auth",
+    "mail",
     "http",
     "graphql",
     "checkout",
@@ -144,6 +148,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "read" => alone::<ReadSection>(table),
         "security" => alone::<SecuritySection>(table),
         "auth" => alone::<AuthSection>(table),
+        "mail" => alone::<MailSection>(table),
         "http" => alone::<HttpSection>(table),
         "graphql" => alone::<DocumentLimits>(table),
         "checkout" => alone::<CheckoutOptions>(table),
@@ -168,6 +173,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         read: section(take("read")),
         security: section(take("security")),
         auth: section(take("auth")),
+        mail: section(take("mail")),
         http: section(take("http")),
         graphql: section(take("graphql")),
         checkout: section(take("checkout")),

@@ -77,6 +77,8 @@ urls! {
     DatabaseUrl of ["mysql", "mariadb"],
     /// A Redis server.
     RedisUrl of ["redis", "rediss"],
+    /// A server that takes letters.
+    SmtpUrl of ["smtp", "smtps"],
 }
 
 #[cfg(test)]

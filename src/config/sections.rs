@@ -232,6 +232,9 @@ http_section! {
     waits_per_client_max: usize,
     subscriptions_max: usize,
     subscriptions_per_client_max: usize,
+    cost_per_second_max: u64,
+    cost_per_second_per_client_max: u64,
+    cost_per_second_anonymous_max: u64,
     deadline_ms: u64,
     head_timeout_ms: u64,
     body_timeout_ms: u64,
@@ -382,7 +385,7 @@ impl Settings {
         if let Some(problem) = self.payments.problem().or_else(|| self.http.problem()) {
             return Some(problem);
         }
-        if let Some(problem) = self.auth.problem() {
+        if let Some(problem) = self.auth.problem().or_else(|| self.mail.problem()) {
             return Some(problem);
         }
         if let Some(problem) = self.problem_among_nodes() {
@@ -434,6 +437,17 @@ impl Settings {
                 "http.subscriptions_per_client_max",
                 http.subscriptions_per_client_max as u64,
                 (0, 1_000_000),
+            ),
+            ("http.cost_per_second_max", http.cost_per_second_max, (0, 1_000_000_000)),
+            (
+                "http.cost_per_second_per_client_max",
+                http.cost_per_second_per_client_max,
+                (0, 1_000_000_000),
+            ),
+            (
+                "http.cost_per_second_anonymous_max",
+                http.cost_per_second_anonymous_max,
+                (0, 1_000_000_000),
             ),
             ("http.deadline_ms", http.deadline_ms, (100, 600_000)),
             ("http.head_timeout_ms", http.head_timeout_ms, (100, 600_000)),

@@ -30,10 +30,65 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the operation costs: 1 for each field of what may be answered, as many times as a page has rows; a
+    /// look into the past as much as a page of [`PAST`].
+    pub fn cost(&self, variables: &Variables) -> u64 {
+        let DocumentOperations::Single(operation) = &self.document.operations else { return 0 };
+        cost_of(&operation.node.selection_set.node, variables)
+    }
+
     /// Brings what came of the operation into the shape that was asked for.
     pub fn complete(&self, response: &mut Response) {
         shape::complete(&self.shape, &mut response.data, &mut response.errors);
     }
+}
+
+/// Rows of a list that is asked for without saying how many.
+const PAGE: u64 = 20;
+/// What a look into the past costs.
+const PAST: u64 = 100;
+
+fn cost_of(set: &RunSet, variables: &Variables) -> u64 {
+    let costs = set.items.iter().map(|item| match &item.node {
+        Run::Field(field) => {
+            let field = &field.node;
+            let below = cost_of(&field.selection_set.node, variables);
+            let past = if given(field, "asOf").is_some() { PAST } else { 0 };
+            below.saturating_mul(rows_of(field, variables)).saturating_add(1 + past)
+        }
+        Run::InlineFragment(fragment) => cost_of(&fragment.node.selection_set.node, variables),
+        // A plan has none.
+        Run::FragmentSpread(_) => 0,
+    });
+    costs.fold(0, u64::saturating_add)
+}
+
+fn given<'a>(field: &'a Field, name: &str) -> Option<&'a async_graphql_value::Value> {
+    let mut arguments = field.arguments.iter();
+    let found = arguments.find(|(known, _)| known.node == name)?;
+    Some(&found.1.node)
+}
+
+/// How often what is below a field may be answered.
+fn rows_of(field: &Field, variables: &Variables) -> u64 {
+    let number = |value: &async_graphql_value::Value| match value {
+        async_graphql_value::Value::Number(number) => number.as_u64(),
+        async_graphql_value::Value::Variable(name) => match variables.get(name) {
+            Some(async_graphql::Value::Number(number)) => number.as_u64(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let said = ["first", "last"].iter().find_map(|name| number(given(field, name)?));
+    let is_list = || {
+        let below = &field.selection_set.node.items;
+        let name = |item: &Positioned<Run>| match &item.node {
+            Run::Field(field) => Some(field.node.name.node.clone()),
+            _ => None,
+        };
+        below.iter().filter_map(name).any(|name| name == "edges" || name == "nodes")
+    };
+    said.unwrap_or_else(|| if is_list() { PAGE } else { 1 })
 }
 
 /// What of a request's variables changes what is run.

@@ -18,6 +18,7 @@ use actors::aggregate_ref::Engine;
 use actors::reading::{Moment, Reading};
 use actors::request;
 use application::Application;
+use auth::sessions::Sessions;
 use auth::{Forgets, Grants};
 use domain::access::account::Account;
 use domain::access::group::Group;
@@ -48,11 +49,16 @@ pub fn engine<'a>(context: &Context<'a>) -> &'a Engine {
 }
 
 /// By what people sign in, where that is kept here.
-pub struct SignIns(pub Option<Arc<dyn Forgets>>);
+pub struct SignIns(pub Option<Arc<dyn Sessions>>);
+
+/// Whoever keeps by what people sign in, and where they are signed in.
+pub fn sign_ins<'a>(context: &Context<'a>) -> Option<&'a Arc<dyn Sessions>> {
+    context.data_unchecked::<SignIns>().0.as_ref()
+}
 
 /// Whoever forgets by what somebody signs in.
-pub fn forgets<'a>(context: &Context<'a>) -> Option<&'a Arc<dyn Forgets>> {
-    context.data_unchecked::<SignIns>().0.as_ref()
+pub fn forgets(context: &Context<'_>) -> Option<Arc<dyn Forgets>> {
+    sign_ins(context).map(|sign_ins| Arc::clone(sign_ins) as Arc<dyn Forgets>)
 }
 
 /// What a sealed text says, or that its person was erased.

@@ -62,7 +62,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     ),
     // Of decisions and roles.
     (Part, &["AssignedRole", "Capable", "CapablePage", "Decision", "DecisionReason"]),
-    (Part, &["EffectivePermission", "Permission", "Preference", "ShippedRole"]),
+    (Part, &["EffectivePermission", "Permission", "Preference", "Session", "ShippedRole"]),
     // Of what happened, and of the program itself.
     (Part, &["AuditEntry", "Change", "Diff", "HistoryCause", "HistoryEvent", "HistoryPrincipal"]),
     (Part, &["Cluster", "ClusterNode", "ClusterShard", "ShardMove"]),

@@ -23,6 +23,8 @@ pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 /// A mutation has its outcome, and a part of its payload cannot be read now.
 pub const PAYLOAD_UNREADABLE: &str = "PAYLOAD_UNREADABLE";
 const READ_AGAIN: &str = "this part of it cannot be read now: read it by its id";
+/// The caller asks for more than he may in a time.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
 pub const FORBIDDEN: &str = "FORBIDDEN";
 
 /// An entry of `errors` with its code.
@@ -40,6 +42,15 @@ pub fn unauthenticated() -> ServerError {
 /// The refusal of a whole request where too many are being answered.
 pub fn overloaded() -> ServerError {
     whole_request(&Fault::Overloaded { retry_after: Duration::from_millis(250) })
+}
+
+/// The refusal of a request whose caller asked for more than a second has.
+pub fn rate_limited(wait: Duration) -> ServerError {
+    let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+    let message = format!("you ask for more than you may: come back in {milliseconds} ms");
+    let mut error = refused_request(RATE_LIMITED, message);
+    error.extensions.get_or_insert_default().set("retryAfter", Value::from(milliseconds));
+    error
 }
 
 /// What is told as long as nobody knows here what the caller may do.

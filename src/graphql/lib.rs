@@ -33,7 +33,7 @@ mod parts;
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
@@ -52,7 +52,8 @@ use application::caller::Caller;
 use application::denials::{Attempt, Denials};
 use application::nodes::Desk;
 pub use application::views::Views;
-use auth::{Access, Forgets, Principal};
+use auth::sessions::Sessions;
+use auth::{Access, Identity, Principal};
 use context::SignIns;
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
@@ -130,6 +131,8 @@ pub enum Outcome {
     Forbidden,
     /// Nobody knows yet whether it is forbidden: the node has begun, and reads who may do what.
     Pending,
+    /// Its caller asks for too much: he may come back after this time.
+    Limited(Duration),
     /// A mutation that must not come by this way.
     ReadOnly,
 }
@@ -141,6 +144,8 @@ pub struct Reply {
     /// What it is called in metrics and traces.
     pub operation: Counted,
     pub outcome: Outcome,
+    /// What it costs, where that is known.
+    pub cost: Option<u64>,
     pub response: Response,
 }
 
@@ -151,7 +156,7 @@ impl GraphqlSchema {
         views: Views,
         desk: Desk,
         limits: DocumentLimits,
-        sign_ins: Option<Arc<dyn Forgets>>,
+        sign_ins: Option<Arc<dyn Sessions>>,
     ) -> Self {
         let access = Known::new(&engine, &views);
         let denials = Denials::new(&engine);
@@ -168,6 +173,11 @@ impl GraphqlSchema {
     /// Who may do what here.
     pub fn access(&self) -> Arc<dyn Access> {
         Arc::new(self.access.clone())
+    }
+
+    /// Notes what was refused by another way than a field of the API.
+    pub fn note_refused(&self, by: &Identity, action: &str, code: &str) {
+        self.denials.note(by, Attempt { action, thing: None, code });
     }
 
     /// What was not permitted here.
@@ -195,11 +205,11 @@ impl GraphqlSchema {
     }
 
     async fn check_and_run(&self, call: Call) -> Reply {
-        let Ready { kind, operation, request, plan, correlation_id } = match self.check(call, false)
-        {
-            Ok(ready) => ready,
-            Err(refused) => return *refused,
-        };
+        let Ready { kind, operation, request, plan, cost, correlation_id } =
+            match self.check(call, false) {
+                Ok(ready) => ready,
+                Err(refused) => return *refused,
+            };
         let variables = request.variables.clone();
         let mut response = self.schema.execute(request).await;
         let executed = finish(&mut response, &plan, &variables);
@@ -208,7 +218,8 @@ impl GraphqlSchema {
         }
         errors::log_faults(&response.errors, correlation_id);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
-        Reply { is_mutation: kind == OperationType::Mutation, operation, outcome, response }
+        let is_mutation = kind == OperationType::Mutation;
+        Reply { is_mutation, operation, outcome, cost: Some(cost), response }
     }
 
     /// Checks a request as [`execute`](Self::execute) does and, where it is a subscription, answers as
@@ -229,7 +240,8 @@ impl GraphqlSchema {
     fn check(&self, call: Call, is_live: bool) -> Result<Ready, Box<Reply>> {
         let refused = |outcome, error| {
             let response = Response::from_errors(vec![error]);
-            Box::new(Reply { is_mutation: false, operation: Counted::Other, outcome, response })
+            let operation = Counted::Other;
+            Box::new(Reply { is_mutation: false, operation, outcome, cost: None, response })
         };
         let Some(principal) = call.principal else {
             return Err(refused(Outcome::Unauthenticated, errors::unauthenticated()));
@@ -259,12 +271,21 @@ impl GraphqlSchema {
             return Err(refused(outcome, error));
         }
         let (variables, plan) = self.bind(operation, call.variables).map_err(refuse)?;
+        let cost = plan.cost(&variables);
+        if let Some(scope) = &call.scope
+            && let Err(wait) = scope.place.charge(&principal.identity, cost)
+        {
+            let mut reply = refused(Outcome::Limited(wait), errors::rate_limited(wait));
+            reply.cost = Some(cost);
+            return Err(reply);
+        }
         let caller = Caller { principal, correlation_id: call.correlation_id, trace: call.trace };
         let request = Request::new(call.query).variables(variables);
         let mut request = request.data(caller).data(Gatherings::default());
         request.set_parsed_query(plan.document.clone());
         let (kind, operation) = (operation.kind, Counted::of(operation));
-        Ok(Ready { kind, operation, request, plan, correlation_id: call.correlation_id })
+        let correlation_id = call.correlation_id;
+        Ok(Ready { kind, operation, request, plan, cost, correlation_id })
     }
 
     /// The values of an operation's variables, and what is run with them.
@@ -285,6 +306,7 @@ struct Ready {
     operation: Counted,
     request: Request,
     plan: Arc<Plan>,
+    cost: u64,
     correlation_id: uuid::Uuid,
 }
 

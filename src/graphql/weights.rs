@@ -26,7 +26,7 @@ const LISTS: [(&str, &str); 10] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 50] = [
+const SHORT_TEXTS: [(&str, usize); 53] = [
     ("action", 100),
     ("actor", 100),
     ("onBehalfOf", 100),
@@ -37,9 +37,11 @@ const SHORT_TEXTS: [(&str, usize); 50] = [
     ("amount", 32),
     ("at", 32),
     ("cancelledBecause", 800),
+    ("client", 64),
     ("code", 64),
     ("currency", 3),
     ("cursor", 1_000),
+    ("device", 64),
     ("displayName", 480),
     ("email", 254),
     ("fromNode", 64),
@@ -74,6 +76,7 @@ const SHORT_TEXTS: [(&str, usize); 50] = [
     ("step", 32),
     ("timeZoneData", 8),
     ("title", 800),
+    ("token", 1_600),
     ("trace", 55),
     ("value", 800),
     ("version", 32),

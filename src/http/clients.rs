@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::rates::Rate;
+
 /// Clients without anything taken are forgotten at the latest when so many are known.
 const KNOWN_MAX: usize = 16_384;
 
@@ -25,6 +27,9 @@ pub struct Client {
     pub body_bytes: AtomicUsize,
     /// Subscriptions that are open.
     pub subscriptions: AtomicUsize,
+    /// What is asked for from there, by whomever, and by those who do not say who they are.
+    pub rate: Rate,
+    pub anonymous_rate: Rate,
 }
 
 /// Takes `more` of what has a bound; false, and nothing taken, where that would be too much.

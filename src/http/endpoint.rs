@@ -239,7 +239,7 @@ impl<'a> Asked<'a> {
         if self.is_live {
             return self.tell(schema, call);
         }
-        let Reply { is_mutation, operation, outcome, response } = schema.execute(call).await;
+        let Reply { is_mutation, operation, outcome, cost, response } = schema.execute(call).await;
         if let Some(record) = &mut self.record {
             operation.name().clone_into(&mut record.operation);
             record.code = response.errors.first().and_then(code_of).map(str::to_owned);
@@ -250,7 +250,7 @@ impl<'a> Asked<'a> {
         }
         let status = status_of(outcome, media_type);
         let mut reply = head.reply_to(outcome, media_type);
-        let written = write(outcome, &response);
+        let written = write(outcome, &response, cost);
         let (one_max, all_max) = (shared.limits.reply_bytes_max, shared.limits.replies_bytes_max);
         if written.len() > one_max && !is_mutation {
             let message = format!("a reply has at most {one_max} bytes; ask for less");
@@ -273,7 +273,7 @@ impl<'a> Asked<'a> {
         let principal = call.principal.clone().expect("whoever is let in is somebody");
         let asking = Asking::of(shared, token, principal);
         let refused = |outcome, response: &Response| {
-            head.reply_to(outcome, MediaType::GraphqlResponse).body(write(outcome, response))
+            head.reply_to(outcome, MediaType::GraphqlResponse).body(write(outcome, response, None))
         };
         match schema.subscribe(call) {
             Err(reply) => refused(reply.outcome, &reply.response),
@@ -327,6 +327,7 @@ fn status_of(outcome: Outcome, media_type: MediaType) -> StatusCode {
         (Outcome::Executed, _) => StatusCode::OK,
         (Outcome::Unauthenticated, _) => StatusCode::UNAUTHORIZED,
         (Outcome::Forbidden, _) => StatusCode::FORBIDDEN,
+        (Outcome::Limited(_), _) => StatusCode::TOO_MANY_REQUESTS,
         (Outcome::Pending, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Outcome::ReadOnly, _) => StatusCode::METHOD_NOT_ALLOWED,
         // A well-formed request that was refused: under the older media type that is a 200.
@@ -342,11 +343,20 @@ struct Written<'a> {
     errors: &'a [ServerError],
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Extensions>,
 }
 
-fn write(outcome: Outcome, response: &Response) -> Vec<u8> {
+/// What is said of a request beside its reply.
+#[derive(Serialize)]
+struct Extensions {
+    cost: u64,
+}
+
+fn write(outcome: Outcome, response: &Response, cost: Option<u64>) -> Vec<u8> {
     let data = (outcome == Outcome::Executed).then_some(&response.data);
-    to_json(&Written { errors: &response.errors, data })
+    let extensions = cost.map(|cost| Extensions { cost });
+    to_json(&Written { errors: &response.errors, data, extensions })
 }
 
 fn to_json(reply: &impl Serialize) -> Vec<u8> {
@@ -381,6 +391,10 @@ impl Head {
         let mut reply = self.reply(status_of(outcome, media_type), media_type);
         match outcome {
             Outcome::ReadOnly => _ = reply.insert_header((header::ALLOW, "POST")),
+            Outcome::Limited(wait) => {
+                let seconds = wait.as_millis().div_ceil(1_000).max(1);
+                _ = reply.insert_header((header::RETRY_AFTER, seconds.to_string()))
+            }
             Outcome::Pending => _ = reply.insert_header((header::RETRY_AFTER, "1")),
             Outcome::Unauthenticated => {
                 _ = reply.insert_header((header::WWW_AUTHENTICATE, "Bearer"))
@@ -425,7 +439,8 @@ struct Refused(String);
 
 fn refusal(mut reply: HttpResponseBuilder, error: ServerError) -> HttpResponse {
     let code = code_of(&error).unwrap_or_default().to_owned();
-    let mut reply = reply.body(to_json(&Written { errors: &[error], data: None }));
+    let mut reply =
+        reply.body(to_json(&Written { errors: &[error], data: None, extensions: None }));
     reply.extensions_mut().insert(Refused(code));
     reply
 }

@@ -16,6 +16,7 @@ mod live;
 mod opening;
 pub mod metrics;
 mod places;
+mod rates;
 mod refusals;
 mod reply;
 mod scraped;

@@ -41,6 +41,13 @@ pub struct HttpLimits {
     pub subscriptions_max: usize,
     /// The same of one client.
     pub subscriptions_per_client_max: usize,
+    /// What one principal may ask for in a second, by what its operations cost, ten seconds of it at once; 0: as
+    /// much as it likes.
+    pub cost_per_second_max: u64,
+    /// The same of all who ask from one address.
+    pub cost_per_second_per_client_max: u64,
+    /// The same of those there who do not say who they are.
+    pub cost_per_second_anonymous_max: u64,
     /// The longest time that a request may take, whatever it asks for.
     pub deadline_ms: u64,
     /// How long a client may take to send the head of a request.
@@ -72,6 +79,9 @@ impl Default for HttpLimits {
             waits_per_client_max: 1_024,
             subscriptions_max: 20_000,
             subscriptions_per_client_max: 2_000,
+            cost_per_second_max: 10_000_000,
+            cost_per_second_per_client_max: 20_000_000,
+            cost_per_second_anonymous_max: 200_000,
             deadline_ms: 15_000,
             head_timeout_ms: 5_000,
             body_timeout_ms: 10_000,

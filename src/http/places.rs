@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use auth::Identity;
 use graphql::Place;
 use parking_lot::Mutex;
 
 use super::HttpLimits;
 use super::clients::{Client, give_back, take};
+use super::rates::{Allowed, Rates};
 
 /// What all requests of the server have taken.
 #[derive(Debug, Default)]
@@ -19,6 +22,7 @@ pub struct Places {
     pub body_bytes: AtomicUsize,
     pub reply_bytes: AtomicUsize,
     pub subscriptions: AtomicUsize,
+    pub rates: Rates,
 }
 
 /// A request that came in, from its head to its reply.
@@ -129,6 +133,19 @@ impl Place for Visit {
         fits
     }
 
+    fn charge(&self, caller: &Identity, cost: u64) -> Result<(), Duration> {
+        let Self { places, client, limits, .. } = self;
+        let now = places.rates.now();
+        let (all, own) = (limits.cost_per_second_per_client_max, limits.cost_per_second_max);
+        if auth::is_nobody(caller) {
+            let allowed = Allowed(limits.cost_per_second_anonymous_max);
+            client.anonymous_rate.take(cost, allowed, now)?;
+        } else if own > 0 {
+            places.rates.of(caller, now).take(cost, Allowed(own), now)?;
+        }
+        client.rate.take(cost, Allowed(all), now)
+    }
+
     fn end_wait(&self) {
         let mut work = self.work.lock();
         work.waiting -= 1;
@@ -188,6 +205,34 @@ mod tests {
         assert!(first.begin_wait());
         drop((first, second));
         assert_eq!(taken(&places, &client), [0; 6]);
+    }
+
+    #[test]
+    fn somebody_has_his_rate_an_address_has_its_own_and_nobody_has_little() {
+        let limits = HttpLimits {
+            cost_per_second_max: 10,
+            cost_per_second_per_client_max: 20,
+            cost_per_second_anonymous_max: 1,
+            ..limits()
+        };
+        let (places, client) = (Arc::<Places>::default(), Arc::<Client>::default());
+        let (other, third) = (Arc::<Client>::default(), Arc::<Client>::default());
+        let visit = |client: &Arc<Client>| {
+            Visit::enter(&places, Arc::clone(client), limits).expect("a place")
+        };
+        let user = |name: &str| Identity::new(auth::PrincipalKind::User, name);
+        let nobody = auth::Principal::anonymous().identity;
+        // Ten seconds of it at once, and an hour is to be waited for all the rest.
+        let at = visit(&client);
+        assert_eq!(at.charge(&user("ada"), 100), Ok(()));
+        assert!(at.charge(&user("ada"), 50).is_err());
+        assert!(visit(&other).charge(&user("ada"), 50).is_err(), "wherever she asks from");
+        assert_eq!(at.charge(&user("eve"), 100), Ok(()));
+        assert!(at.charge(&user("bob"), 50).is_err(), "all from there have a bound together");
+        assert_eq!(visit(&third).charge(&user("bob"), 50), Ok(()), "it is not his");
+        assert_eq!(visit(&third).charge(&nobody, 10), Ok(()));
+        assert!(visit(&third).charge(&nobody, 5).is_err());
+        assert_eq!(visit(&third).charge(&user("bob"), 5), Ok(()));
     }
 
     #[test]

@@ -114,6 +114,7 @@ impl Refusal {
         let mut reply = HttpResponseBuilder::new(self.status);
         reply.insert_header((header::CONTENT_TYPE, JSON));
         reply.insert_header((header::CACHE_CONTROL, "no-store"));
+        reply.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
         if self == Self::METHOD_NOT_ALLOWED {
             // What has a route beside /graphql, which answers for itself, is there to be read.
             reply.insert_header((header::ALLOW, "GET, HEAD"));

@@ -43,5 +43,6 @@ async fn show(request: HttpRequest, shown: web::Data<Shown>) -> HttpResponse {
     }
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let (media_type, text) = shown.page.write(accept);
-    HttpResponse::Ok().content_type(media_type).body(text)
+    let no_store = (header::CACHE_CONTROL, "no-store");
+    HttpResponse::Ok().insert_header(no_store).content_type(media_type).body(text)
 }

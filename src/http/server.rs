@@ -15,7 +15,7 @@ use actix_service::{
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::http::{Method, header};
-use actix_web::middleware::Condition;
+use actix_web::middleware::{Condition, DefaultHeaders};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 
@@ -52,6 +52,7 @@ pub fn serve(
         App::new()
             .app_data(shared.clone())
             .app_data(stops.clone())
+            .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
             .wrap(Condition::new(!policy.cors_origins.is_empty(), cors(&policy.cors_origins)))
             .route("/graphql", web::post().to(endpoint::post))
             .route("/graphql", web::get().to(endpoint::get))

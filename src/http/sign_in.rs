@@ -96,6 +96,7 @@ fn asked(request: &HttpRequest, shared: &Shared, form: String) -> Asked {
         form,
         cookies: named(&header::COOKIE),
         authorization: named(&header::AUTHORIZATION),
+        agent: named(&header::USER_AGENT),
         origin: text(request, &header::ORIGIN).map(str::to_owned),
         address: address(request, shared).map(|it| it.to_string()).unwrap_or_default(),
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use hyper::Uri;
 
+use persistence::sign_ins::{API_TOKEN, BROWSER};
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Apps(BTreeMap<String, Vec<String>>);
@@ -21,7 +23,9 @@ impl Apps {
                 )
             };
             let (name, address) = line.split_once(' ').ok_or_else(wrong)?;
-            let is_name = (1..=64).contains(&name.len())
+            let is_ours = [API_TOKEN, BROWSER].contains(&name);
+            let is_name = !is_ours
+                && (1..=64).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             let is_address = tokens::fetch::allowed(address).is_some() && !address.contains('#');
             if !is_name || !is_address {
@@ -99,8 +103,15 @@ mod tests {
         }
         assert!(apps.may_return_after("https://c.example/"));
         assert!(!apps.may_return_after("https://thief.example/"));
-        for wrong in ["m", "m x", "m http://m.example/", "m https://m.example/#a", "a b https://x/"]
-        {
+        for wrong in [
+            "api-token https://x/",
+            "browser https://x/",
+            "m",
+            "m x",
+            "m http://m.example/",
+            "m https://m.example/#a",
+            "a b https://x/",
+        ] {
             assert!(Apps::read(&[wrong.to_owned()]).is_err(), "{wrong}");
         }
     }

@@ -20,6 +20,11 @@ const NAME_MAX: u32 = 50;
 const NAME_PAUSE: Duration = Duration::from_secs(5);
 /// Guests that begin at one address.
 const GUESTS_MAX: u32 = 200;
+/// Letters that are asked for from one address.
+const LETTERS_MAX: u32 = 20;
+/// Letters to one mailbox from wherever. Beyond it none goes there and nobody is told: those that were sent are good
+/// for longer than they are counted, so whoever has this done to him goes on by one of them.
+const MAILBOX_MAX: u32 = 3;
 /// What is counted at most; what failed longest ago is forgotten first.
 const COUNTED_MAX: usize = 50_000;
 
@@ -37,6 +42,8 @@ struct Counted {
     addresses: HashMap<Address, Failures>,
     names: HashMap<Name, Failures>,
     guests: HashMap<Address, Failures>,
+    letters: HashMap<Address, Failures>,
+    mailboxes: HashMap<Name, Failures>,
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +89,20 @@ impl Attempts {
         }
         count(&mut counted.guests, address, now);
         Ok(())
+    }
+
+    /// Counts a letter that somebody asks for; whether one may go to that mailbox.
+    pub fn letter(&self, mailbox: Name, address: &str, now: Instant) -> Result<bool, Wait> {
+        let (mut counted, address) = (self.0.lock(), address.to_owned());
+        if let Some(time) = left(&counted.letters, &address, LETTERS_MAX, now) {
+            return Err(Wait(time));
+        }
+        count(&mut counted.letters, address, now);
+        if left(&counted.mailboxes, &mailbox, MAILBOX_MAX, now).is_some() {
+            return Ok(false);
+        }
+        count(&mut counted.mailboxes, mailbox, now);
+        Ok(true)
     }
 
     /// It was the right password: what was counted of this name from there is forgotten.
@@ -175,6 +196,23 @@ mod tests {
         // Slowed down, whoever it is, and never shut out.
         assert_eq!(attempts.begin(ADA, "home", began), Err(Wait(NAME_PAUSE)));
         assert_eq!(attempts.begin(ADA, "home", began + NAME_PAUSE), Ok(()));
+    }
+
+    #[test]
+    fn letters_flood_no_mailbox_and_one_that_was_sent_is_good_while_none_goes() {
+        assert!(WINDOW.as_micros() < u128::try_from(crate::letters::LINK_US).expect("it is long"));
+        let (attempts, began) = (Attempts::default(), Instant::now());
+        for number in 0..100 {
+            let told = attempts.letter(ADA, &format!("bot {number}"), began);
+            assert_eq!(told, Ok(number < MAILBOX_MAX));
+        }
+        assert_eq!(attempts.letter([2; 16], "bot 1", began), Ok(true), "others get theirs");
+        assert_eq!(attempts.letter(ADA, "home", began + WINDOW), Ok(true), "it passes");
+        for number in 0..LETTERS_MAX {
+            let name: Name = u128::from(number).to_be_bytes();
+            assert_eq!(attempts.letter(name, "flooder", began), Ok(true));
+        }
+        assert_eq!(attempts.letter([9; 16], "flooder", began), Err(Wait(WINDOW)));
     }
 
     #[test]

@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use super::apps::origin;
 use super::attempts::Wait;
+use super::devices::device;
 use super::fields::{Fields, with_fields};
+use super::pages::Remark;
 use super::proofs::{Kind, Proof};
 use super::{BROWSER_US, BuiltIn, CODE_US, Fault, LOGIN_BYTES_MAX, SECOND_US, login_of, pages};
-use auth::sign_in::{Asked, Told};
-use persistence::sign_ins::Session;
+use auth::sign_in::{Asked, NotLetIn, Told};
+use persistence::sign_ins::{BROWSER, Session};
 
 /// The longest of what an app sends along, in bytes.
 const FIELD_BYTES_MAX: usize = 512;
@@ -58,11 +60,12 @@ impl BuiltIn {
             }
             return Ok(self.form(asked, 200, request, None));
         };
-        self.give_code(&fields, app, &browser).await
+        self.give_code(asked, &fields, app, &browser).await
     }
 
     async fn give_code(
         &self,
+        asked: &Asked,
         fields: &Fields,
         app: &str,
         browser: &Session,
@@ -81,6 +84,7 @@ impl BuiltIn {
             user: browser.user,
             parent: Some(browser.id),
             client: app.to_owned(),
+            device: device(&asked.agent),
             asked: serde_json::to_string(&request).expect("texts and a number are JSON"),
             generation: 0,
             began_us: now,
@@ -100,7 +104,7 @@ impl BuiltIn {
         Told { status: 303, headers: vec![("location", address)], body: String::new() }
     }
 
-    /// The page to sign in by.
+    /// The page to sign in by; `wrong` is what to say of the last try.
     pub(super) fn form(
         &self,
         asked: &Asked,
@@ -108,9 +112,31 @@ impl BuiltIn {
         request: &str,
         wrong: Option<&str>,
     ) -> Told {
+        self.form_with(asked, status, request, wrong.map(Remark::Wrong))
+    }
+
+    /// The same after something was done.
+    pub(super) fn form_after(&self, asked: &Asked, request: &str, done: &str) -> Told {
+        self.form_with(asked, 200, request, Some(Remark::Done(done)))
+    }
+
+    fn form_with(
+        &self,
+        asked: &Asked,
+        status: u16,
+        request: &str,
+        remark: Option<Remark<'_>>,
+    ) -> Told {
         let leads_to = origin(Fields::read(request).get("redirect_uri"));
         let (form, cookie) = self.form_of(asked);
-        let mut page = pages::sign_in(status, request, &form, wrong, leads_to.as_deref());
+        let page = pages::SignIn {
+            request,
+            form: &form,
+            remark,
+            may_register: self.may_register(),
+            may_lead_to: leads_to.as_deref(),
+        };
+        let mut page = pages::sign_in(status, &page);
         page.headers.extend(cookie);
         page
     }
@@ -135,6 +161,7 @@ impl BuiltIn {
         }
         let login = login_of(&*self.parts.index, typed);
         if let Err(Wait(time)) = self.attempts.begin(login, &asked.address, now) {
+            self.parts.witness.refused(None, NotLetIn::TooManyTries);
             let minutes = time.as_secs().div_ceil(60);
             let wait = format!("Too many tries. Please wait {minutes} minutes.");
             let mut page = self.form(asked, 429, request, Some(&wait));
@@ -150,16 +177,33 @@ impl BuiltIn {
             page.headers.push(("retry-after", "2".to_owned()));
             return Ok(page);
         };
+        let user = known.as_ref().map(|known| known.user);
         let Some(known) = known.filter(|_| is_right) else {
+            self.parts.witness.refused(user, NotLetIn::WrongPassword);
             return Ok(self.form(asked, 400, request, Some(wrong)));
         };
         self.attempts.succeeded(login, &asked.address);
+        let factor = self.parts.store.second_factor(known.user).await?;
+        if factor.is_some_and(|factor| factor.confirmed_us > 0) {
+            return Ok(self.ask_for_code(asked, known.user, request, None));
+        }
+        self.let_in(asked, known.user, request).await
+    }
+
+    /// Somebody has shown all that he is to show.
+    pub(super) async fn let_in(
+        &self,
+        asked: &Asked,
+        user: Uuid,
+        request: &str,
+    ) -> Result<Told, Fault> {
         let began = self.now_us();
         let session = Session {
             id: Uuid::new_v4(),
-            user: known.user,
+            user,
             parent: None,
-            client: "browser".to_owned(),
+            client: BROWSER.to_owned(),
+            device: device(&asked.agent),
             asked: "{}".to_owned(),
             generation: 0,
             began_us: began,

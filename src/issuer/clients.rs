@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::attempts::Wait;
+use super::devices::device;
 use super::documents::said;
 use super::exchange::refused;
 use super::fields::Fields;
 use super::{ACCESS_SECONDS, BuiltIn, Fault, LOGIN_BYTES_MAX, SECOND_US};
-use auth::sign_in::{Asked, Told};
+use auth::sign_in::{Asked, NotLetIn, Told};
 use domain::access::permission::Permission;
 use domain::principal::{Principal, PrincipalKind};
 use domain::sealed::IndexKey;
@@ -46,6 +47,7 @@ impl BuiltIn {
             user: known.user,
             parent: None,
             client: name,
+            device: device(&asked.agent),
             asked: "{}".to_owned(),
             generation: 0,
             began_us: now,
@@ -119,7 +121,11 @@ impl BuiltIn {
             self.attempts.succeeded(login, &asked.address);
             return Ok(Err(later(2)));
         };
-        let Some(known) = known.filter(|_| is_right) else { return Ok(Err(unknown())) };
+        let user = known.as_ref().map(|known| known.user);
+        let Some(known) = known.filter(|_| is_right) else {
+            self.parts.witness.refused(user, NotLetIn::WrongSecret);
+            return Ok(Err(unknown()));
+        };
         self.attempts.succeeded(login, &asked.address);
         Ok(Ok((name, known)))
     }

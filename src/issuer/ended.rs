@@ -11,23 +11,26 @@ use uuid::Uuid;
 
 use persistence::cause::chain;
 use persistence::journal::JournalError;
-use persistence::sign_ins::{ENDS_READ_MAX, SignInStore};
+use persistence::sign_ins::{END_KEPT_US, ENDS_READ_MAX, End, SignInStore};
 use tokens::Sessions;
 
 const LOOKED_EVERY: Duration = Duration::from_millis(250);
 /// Sweeping is done once in so many looks.
 const LOOKS_BETWEEN_SWEEPS: u32 = 2_400;
-/// An end is kept as long as a token could hold, and longer by far, whatever the clocks say.
-const KEPT_US: i64 = 24 * 3_600 * 1_000_000;
-/// The same in memory.
+/// For how long at least an end stays in memory; that of an API token as long as this could hold.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// See the module.
 pub struct Ended {
     store: Arc<dyn SignInStore>,
-    /// With when this node heard of it.
-    known: RwLock<HashMap<Uuid, Instant>>,
+    known: RwLock<HashMap<Uuid, Heard>>,
     seen: AtomicU64,
+}
+
+/// When this node heard of an end, and until when it matters as the table has it.
+struct Heard {
+    at: Instant,
+    until_us: i64,
 }
 
 impl Ended {
@@ -52,9 +55,13 @@ impl Ended {
                 }
                 looks += 1;
                 if looks.is_multiple_of(LOOKS_BETWEEN_SWEEPS) {
-                    ended.known.write().retain(|_, heard| heard.elapsed() < REMEMBERED);
                     let now = now_us();
-                    if let Err(error) = ended.store.sweep(now, now - KEPT_US).await {
+                    // The table keeps an end for a day longer than memory needs it.
+                    let over = now.saturating_add(END_KEPT_US);
+                    ended.known.write().retain(|_, heard| {
+                        heard.at.elapsed() < REMEMBERED || heard.until_us > over
+                    });
+                    if let Err(error) = ended.store.sweep(now).await {
                         tracing::warn!(error = %chain(&error), "sessions that are over stay for now");
                     }
                 }
@@ -64,18 +71,18 @@ impl Ended {
 
     /// At once on this node; the others see it when they look.
     pub fn add(&self, session: Uuid) {
-        self.known.write().insert(session, Instant::now());
+        self.known.write().insert(session, Heard { at: Instant::now(), until_us: 0 });
     }
 
     async fn look(&self) -> Result<(), JournalError> {
         loop {
             let seen = self.seen.load(Ordering::Acquire);
             let ended = self.store.ended_after(seen).await?;
-            let Some((last, _)) = ended.last() else { return Ok(()) };
-            let (last, count) = (*last, ended.len());
-            self.known
-                .write()
-                .extend(ended.into_iter().map(|(_, session)| (session, Instant::now())));
+            let Some(&End { number: last, .. }) = ended.last() else { return Ok(()) };
+            let count = ended.len();
+            let heard =
+                |end: End| (end.session, Heard { at: Instant::now(), until_us: end.until_us });
+            self.known.write().extend(ended.into_iter().map(heard));
             self.seen.store(last, Ordering::Release);
             if count < ENDS_READ_MAX {
                 return Ok(());

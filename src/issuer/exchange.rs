@@ -12,11 +12,12 @@ use uuid::Uuid;
 use super::attempts::Wait;
 use super::authorize::Request;
 use super::clients::later;
+use super::devices::device;
 use super::documents::said;
 use super::fields::Fields;
 use super::proofs::{Kind, Proof};
 use super::{ACCESS_SECONDS, BuiltIn, CODE_US, Fault, IDLE_US, SECOND_US};
-use auth::sign_in::{Asked, Told};
+use auth::sign_in::{Asked, NotLetIn, Told};
 use auth::tokens::Unverified;
 use domain::principal::{Principal, PrincipalKind};
 use persistence::sign_ins::Session;
@@ -55,6 +56,7 @@ impl BuiltIn {
             user: Uuid::new_v4(),
             parent: None,
             client: app.to_owned(),
+            device: device(&asked.agent),
             asked: serde_json::to_string(&request).expect("texts and numbers are JSON"),
             generation: 0,
             began_us: now,
@@ -131,6 +133,7 @@ impl BuiltIn {
 
     async fn stolen(&self, session: &Session, what: &str) -> Result<Told, Fault> {
         tracing::warn!(session = %session.id, app = session.client, "{what}: the session was ended");
+        self.parts.witness.refused(Some(session.user), NotLetIn::UsedTwice);
         self.end_it(session.id).await?;
         Ok(refused("invalid_grant"))
     }

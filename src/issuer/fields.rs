@@ -27,8 +27,12 @@ impl Fields {
 pub fn with_fields(address: &str, fields: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
+    let query = query.finish();
+    if query.is_empty() {
+        return address.to_owned();
+    }
     let joined = if address.contains('?') { "&" } else { "?" };
-    format!("{address}{joined}{}", query.finish())
+    format!("{address}{joined}{query}")
 }
 
 /// The value of a cookie.
@@ -47,6 +51,7 @@ mod tests {
         assert_eq!((fields.get("a"), fields.get("b"), fields.get("c")), ("", "x y", ""));
         let address = with_fields("https://x/?y=1", &[("state", "a&b"), ("nonce", "")]);
         assert_eq!(address, "https://x/?y=1&state=a%26b");
+        assert_eq!(with_fields("https://x/", &[("nonce", "")]), "https://x/");
         assert_eq!(cookie("a=1; session=x; b=2", "session"), Some("x"));
         assert_eq!(cookie("xsession=x", "session"), None);
     }

@@ -6,17 +6,29 @@
 //! aggregate, and keeps nothing in memory that a crash may not take.
 
 pub mod apps;
-mod attempts;
 mod authorize;
+mod second;
+mod factors;
+mod accounts;
+mod letters;
+mod common;
+mod sessions;
+mod devices;
+pub mod desk;
+mod exchange;
 pub mod clients;
 mod documents;
-pub mod ended;
-mod exchange;
-mod fields;
 mod pages;
+mod fields;
+mod attempts;
+pub mod ended;
 pub mod passwords;
 pub mod proofs;
-mod sessions;
+pub mod sealing;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,19 +37,22 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+use accounts::Wants;
 use apps::Apps;
 use attempts::Attempts;
-use auth::sign_in::{Asked, SignIn, Told};
+use auth::sign_in::{Asked, Registrar, SignIn, Told, Witness};
 use auth::tokens::Tokens;
 use domain::sealed::IndexKey;
 use ended::Ended;
 use fields::Fields;
+use mail::Outgoing;
 use passwords::Passwords;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::journal::JournalError;
 use persistence::sign_ins::{Login, SignInStore};
 use proofs::Proofs;
+use sealing::Sealer;
 use tokens::signing::SigningKey;
 
 /// How long an access token holds, in seconds.
@@ -61,6 +76,12 @@ pub struct IssuerParts {
     /// The newest last.
     pub keys: Vec<SigningKey>,
     pub proofs: Proofs,
+    pub sealer: Arc<Sealer>,
+    /// By whom letters leave.
+    pub outgoing: Outgoing,
+    /// Whoever makes users of people who register; nobody, where they are let in by an operator.
+    pub registrar: Option<Arc<dyn Registrar>>,
+    pub witness: Arc<dyn Witness>,
     pub store: Arc<dyn SignInStore>,
     pub ended: Arc<Ended>,
     pub tokens: Arc<dyn Tokens>,
@@ -108,6 +129,17 @@ impl BuiltIn {
             // OpenID Connect has clients ask by a form, too.
             (true, "/auth/authorize") => self.authorize(asked, &asked.form).await?,
             (true, "/auth/sign-in") => self.sign_in(asked, &form, Instant::now()).await?,
+            (true, "/auth/second") => self.show_code(asked, &form, Instant::now()).await?,
+            (false, "/auth/register") => self.ask_for_letter(asked, Wants::Register),
+            (false, "/auth/reset") => self.ask_for_letter(asked, Wants::Reset),
+            (true, "/auth/register") => {
+                self.send_letter(asked, &form, Wants::Register, Instant::now())
+            }
+            (true, "/auth/reset") => self.send_letter(asked, &form, Wants::Reset, Instant::now()),
+            (false, "/auth/finish") => self.open_link(asked),
+            (true, "/auth/finish") => self.finish(asked, &form).await?,
+            (false, "/auth/factor") => self.factor(asked).await?,
+            (true, "/auth/factor") => self.change_factor(asked, &form, Instant::now()).await?,
             (false, "/auth/") => self.sessions(asked).await?,
             (true, "/auth/end-session") => self.end_one(asked, &form).await?,
             (_, "/auth/end") => self.end(asked).await?,
@@ -139,7 +171,9 @@ impl SignIn for BuiltIn {
         };
         for (name, value) in [
             ("cache-control", "no-store"),
-            ("referrer-policy", "no-referrer"),
+            // Not `no-referrer`: browsers then send the forms of these very pages with `Origin: null` (Fetch, "append a
+            // request Origin header").
+            ("referrer-policy", "same-origin"),
             ("x-content-type-options", "nosniff"),
         ] {
             if told.headers.iter().all(|(known, _)| *known != name) {

@@ -71,6 +71,7 @@ impl BuiltIn {
                 id: session.id.to_string(),
                 is_this: session.id == browser.id,
                 client: session.client,
+                device: session.device,
                 since: utc(session.began_us),
             })
             .collect();
@@ -111,7 +112,6 @@ impl BuiltIn {
                 ));
             }
         };
-        let back = back.trim_end_matches('?').to_owned();
         if self.browser(asked).await?.is_none() {
             return Ok(if back.is_empty() { signed_out() } else { to(back) });
         }
@@ -130,10 +130,7 @@ impl BuiltIn {
             if form.get("everywhere").is_empty() {
                 self.end_it(browser.id).await?;
             } else {
-                for session in self.parts.store.sessions_of(browser.user).await? {
-                    self.parts.ended.add(session.id);
-                }
-                self.parts.store.end_sessions_of(browser.user, self.now_us()).await?;
+                self.end_all_of(browser.user).await?;
             }
         }
         let back = form.get("back");
@@ -142,6 +139,16 @@ impl BuiltIn {
         let mut told = if may { to(back.to_owned()) } else { signed_out() };
         told.headers.push(("set-cookie", self.cookie_of(BROWSER, "", 0)));
         Ok(told)
+    }
+
+    /// Ends all sessions of somebody: here at once, elsewhere within a second.
+    pub(super) async fn end_all_of(&self, user: Uuid) -> Result<(), Fault> {
+        let known = self.parts.store.sessions_of(user).await?;
+        self.parts.store.end_sessions_of(user, self.now_us()).await?;
+        for session in known {
+            self.parts.ended.add(session.id);
+        }
+        Ok(())
     }
 
     /// Ends a session with those that were begun by it: here at once, elsewhere within a second.
@@ -158,7 +165,7 @@ impl BuiltIn {
     }
 }
 
-fn to(address: String) -> Told {
+pub(super) fn to(address: String) -> Told {
     Told { status: 303, headers: vec![("location", address)], body: String::new() }
 }
 
@@ -166,7 +173,7 @@ fn signed_out() -> Told {
     pages::said(200, "You are signed out", "You can close this page.")
 }
 
-fn not_ours() -> Told {
+pub(super) fn not_ours() -> Told {
     pages::said(403, "Please try again", "This form was not sent by this browser, or is too old.")
 }
 

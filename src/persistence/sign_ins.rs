@@ -16,6 +16,15 @@ pub type Login = [u8; 16];
 pub const SESSIONS_LISTED_MAX: usize = 100;
 /// The most ends that are read at once.
 pub const ENDS_READ_MAX: usize = 1_000;
+/// The longest of what an owner knows a session by, in bytes.
+pub const DEVICE_BYTES_MAX: usize = 64;
+/// How long the end of a session is remembered beyond its last token, in microseconds: longer by far than
+/// clocks lie apart.
+pub const END_KEPT_US: i64 = 24 * 3_600 * 1_000_000;
+/// What the session of an API token is called: there is one token, which holds as long as it.
+pub const API_TOKEN: &str = "api-token";
+/// What the session of a browser is called, by which those of apps are begun.
+pub const BROWSER: &str = "browser";
 
 /// By what a user signs in.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +45,8 @@ pub struct Session {
     /// The session of the browser by which it was begun, with which it ends.
     pub parent: Option<Uuid>,
     pub client: String,
+    /// What its owner knows it by; [`DEVICE_BYTES_MAX`] at most.
+    pub device: String,
     /// What was asked for when it was begun, in JSON; 4,000 bytes at most.
     pub asked: String,
     /// 0: its code was not redeemed yet; then how often it was renewed.
@@ -46,10 +57,44 @@ pub struct Session {
     pub ends_us: i64,
 }
 
+impl Session {
+    /// Until when its end is remembered, if it is ended at this time: other sessions have tokens that hold minutes.
+    pub fn end_kept_until(&self, ended_us: i64) -> i64 {
+        let last = if self.client == API_TOKEN { self.ends_us.max(ended_us) } else { ended_us };
+        last.saturating_add(END_KEPT_US)
+    }
+}
+
+/// A session that was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    pub number: u64,
+    pub session: Uuid,
+    /// Until when it is remembered; microseconds since 1970 UTC.
+    pub until_us: i64,
+}
+
+/// Codes that somebody shows besides his password.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecondFactor {
+    pub user: Uuid,
+    /// Sealed.
+    pub secret: Vec<u8>,
+    /// 0: by no code yet. Microseconds since 1970 UTC.
+    pub confirmed_us: i64,
+    /// The last step of time whose code was taken.
+    pub step: i64,
+    /// What is kept of codes for when the device is lost.
+    pub spare: Vec<u8>,
+}
+
 /// See the module.
 #[async_trait]
 pub trait SignInStore: Send + Sync + 'static {
     async fn credential(&self, login: Login) -> Result<Option<Credential>, JournalError>;
+
+    /// The hash of a user's password, if he has one here.
+    async fn password_of(&self, user: Uuid) -> Result<Option<String>, JournalError>;
 
     /// Whether anybody can sign in.
     async fn has_credentials(&self) -> Result<bool, JournalError>;
@@ -64,6 +109,49 @@ pub trait SignInStore: Send + Sync + 'static {
         password: &str,
         changed_us: i64,
     ) -> Result<bool, JournalError>;
+
+    /// Gives a user another password, if his was changed last at exactly this time; so of two who do so at once one
+    /// succeeds, and what allowed one does not allow another.
+    async fn change_password(
+        &self,
+        user: Uuid,
+        from_us: i64,
+        password: &str,
+        changed_us: i64,
+    ) -> Result<bool, JournalError>;
+
+    /// Whether a user signs in here by a password, or elsewhere.
+    async fn can_sign_in(&self, user: Uuid) -> Result<bool, JournalError>;
+
+    async fn second_factor(&self, user: Uuid) -> Result<Option<SecondFactor>, JournalError>;
+
+    /// Keeps a second factor that is to be confirmed, in place of another that was not.
+    async fn begin_second_factor(&self, factor: &SecondFactor) -> Result<bool, JournalError>;
+
+    /// Moves a second factor on from exactly what it was, so that no code is taken twice.
+    async fn move_second_factor(
+        &self,
+        from: &SecondFactor,
+        to: &SecondFactor,
+    ) -> Result<bool, JournalError>;
+
+    async fn remove_second_factor(&self, user: Uuid) -> Result<(), JournalError>;
+
+    /// The user that a subject of an issuer elsewhere was linked with.
+    async fn linked(&self, subject: Uuid) -> Result<Option<Uuid>, JournalError>;
+
+    /// Links a subject that is not linked yet. Says whether it was.
+    async fn link(&self, subject: Uuid, user: Uuid, linked_us: i64) -> Result<bool, JournalError>;
+
+    /// The same, if the user signs in by nothing else.
+    async fn link_unless_known(
+        &self,
+        subject: Uuid,
+        user: Uuid,
+        linked_us: i64,
+    ) -> Result<bool, JournalError>;
+
+    async fn unlink(&self, subject: Uuid) -> Result<bool, JournalError>;
 
     /// Forgets by what a user signs in. His sessions are ended apart.
     async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError>;
@@ -93,8 +181,8 @@ pub trait SignInStore: Send + Sync + 'static {
     async fn end_sessions_of(&self, user: Uuid, ended_us: i64) -> Result<(), JournalError>;
 
     /// Which sessions were ended after this number, in order; [`ENDS_READ_MAX`] at most.
-    async fn ended_after(&self, number: u64) -> Result<Vec<(u64, Uuid)>, JournalError>;
+    async fn ended_after(&self, number: u64) -> Result<Vec<End>, JournalError>;
 
-    /// Removes sessions that are over, and ends whose tokens are.
-    async fn sweep(&self, now_us: i64, ended_before_us: i64) -> Result<(), JournalError>;
+    /// Removes sessions that are over, and ends that need not be remembered.
+    async fn sweep(&self, now_us: i64) -> Result<(), JournalError>;
 }

@@ -60,6 +60,9 @@ pub struct Claims {
     pub sid: Option<String>,
     /// What it is good for; everything, where it names nothing that is known here.
     pub scope: Option<String>,
+    email: Option<String>,
+    /// Of an issuer elsewhere: whether it has seen that the address is the subject's.
+    email_verified: Option<serde_json::Value>,
     /// The guest that the subject was until he signed in, by this program's own issuer.
     #[serde(rename = "emporium_guest")]
     pub guest: Option<Uuid>,
@@ -74,6 +77,13 @@ enum Audience {
 }
 
 impl Claims {
+    /// The subject's e-mail address, where the issuer says that it is his (OpenID Connect Core, 5.1): `true`, and no
+    /// word for it.
+    pub fn verified_email(&self) -> Option<&str> {
+        let is_verified = self.email_verified == Some(serde_json::Value::Bool(true));
+        self.email.as_deref().filter(|_| is_verified)
+    }
+
     /// Whether the token holds now, for whoever is called `audience`. Times are in seconds since 1970;
     /// clocks may lie `leeway` apart.
     pub fn check(&self, audience: &str, now: i64, leeway: i64) -> Result<(), Reason> {

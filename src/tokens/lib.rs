@@ -60,12 +60,26 @@ pub struct Trusted {
 pub enum Names {
     /// As they are displayed: it is this program's own.
     Own { ended: Arc<dyn Sessions> },
-    /// A user whose id follows from issuer and subject, so that no issuer can speak of another's.
-    Foreign { user: Naming },
+    /// A user whose id follows from issuer and subject, so that no issuer can speak of another's; or the one
+    /// that this subject was linked with.
+    Foreign { subjects: Arc<dyn Subjects> },
 }
 
-/// What a user is called here, by issuer and subject.
-pub type Naming = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+/// A subject of an issuer elsewhere, by a token that was verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub issuer: &'a str,
+    pub subject: &'a str,
+    /// The e-mail address that the issuer says it has verified.
+    pub email: Option<&'a str>,
+}
+
+/// Whoever knows which users the subjects of issuers elsewhere are.
+#[async_trait]
+pub trait Subjects: Send + Sync + 'static {
+    /// The id of the user; nothing, while it cannot be told.
+    async fn user(&self, subject: Subject<'_>) -> Option<String>;
+}
 
 /// How tokens are verified.
 pub struct TokenOptions {
@@ -176,7 +190,7 @@ impl Verifier {
             return Err(Reason::Issuer.into());
         }
         claims.check(&self.options.audience, (self.now)(), self.options.leeway_seconds)?;
-        let identity = Arc::new(names.identity(&claims)?);
+        let identity = Arc::new(names.identity(&claims).await?);
         if names.are_ended(&identity) {
             return Err(Reason::Revoked.into());
         }
@@ -217,10 +231,10 @@ impl Tokens for Verifier {
 }
 
 impl Names {
-    fn identity(&self, claims: &Claims) -> Result<Identity, Reason> {
+    async fn identity(&self, claims: &Claims) -> Result<Identity, Failure> {
         let session = claims.sid.as_deref();
         if session.is_some_and(|session| session.is_empty() || session.len() > SESSION_BYTES_MAX) {
-            return Err(Reason::Claims);
+            return Err(Reason::Claims.into());
         }
         let identity = match self {
             Self::Own { .. } => {
@@ -229,8 +243,11 @@ impl Names {
                 let bears = known.kind != PrincipalKind::System && !known.subject.is_empty();
                 bears.then_some(known).ok_or(Reason::Subject)?
             }
-            Self::Foreign { user } => {
-                Identity::new(PrincipalKind::User, user(&claims.iss, &claims.sub))
+            Self::Foreign { subjects } => {
+                let Claims { iss, sub, .. } = claims;
+                let subject = Subject { issuer: iss, subject: sub, email: claims.verified_email() };
+                let user = subjects.user(subject).await.ok_or(Failure::Unavailable)?;
+                Identity::new(PrincipalKind::User, user)
             }
         };
         Ok(Identity { session: session.map(Arc::from), ..identity })

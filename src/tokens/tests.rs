@@ -1,7 +1,7 @@
 //! Each way to forge a token, by its name, and an issuer that is down, slow, lies or says too much.
 //! Whatever is wrong, the answer is one and the same.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use ring::rand::SystemRandom;
@@ -101,6 +101,18 @@ impl Sessions for Ended {
     }
 }
 
+/// Users by what is said of them.
+struct Described;
+
+#[async_trait::async_trait]
+impl Subjects for Described {
+    async fn user(&self, subject: Subject<'_>) -> Option<String> {
+        let Subject { issuer, subject, email } = subject;
+        let known = format!("{issuer}/{subject}{}", email.unwrap_or_default());
+        (subject != "nobody knows").then_some(known)
+    }
+}
+
 /// A verifier at a time that the test says.
 struct House {
     key: SigningKey,
@@ -118,8 +130,8 @@ impl House {
         let names = Names::Own { ended: Arc::clone(&ended) as Arc<dyn Sessions> };
         let mut trusted = vec![Trusted { issuer: Arc::clone(&own), names }];
         for issuer in others {
-            let user = Box::new(|issuer: &str, subject: &str| format!("{issuer}/{subject}"));
-            trusted.push(Trusted { issuer, names: Names::Foreign { user } });
+            let names = Names::Foreign { subjects: Arc::new(Described) };
+            trusted.push(Trusted { issuer, names });
         }
         let options = TokenOptions {
             audience: "emporium".to_owned(),
@@ -398,6 +410,8 @@ struct Documents {
     asked: AtomicUsize,
     /// Bytes of nothing that are sent first.
     padding: AtomicU64,
+    /// It takes what is asked, and never answers.
+    is_silent: AtomicBool,
 }
 
 impl Site {
@@ -418,6 +432,9 @@ impl Site {
                     let document = if is_keys { &served.keys } else { &served.discovery };
                     if !is_keys {
                         served.asked.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if served.is_silent.load(Ordering::Relaxed) {
+                        std::future::pending::<()>().await;
                     }
                     let body = document.lock().clone();
                     let Some(body) = body else {
@@ -529,6 +546,48 @@ async fn an_issuer_that_is_down_is_no_reason_to_call_a_token_wrong() {
         assert_eq!(told, Err(Unverified::Unavailable));
     }
     assert_eq!(site.asked(), 1);
+}
+
+/// Whoever waits for it is answered when its time is over, and those behind him at once.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_slow_holds_up_nobody_for_longer_than_its_time() {
+    let (rsa, site) = (Elsewhere::rsa(), Site::open().await);
+    site.documents.is_silent.store(true, Ordering::Relaxed);
+    let house = House::new(vec![site.issuer()]);
+    let token = rsa.token(&site.address, "r");
+    let began = tokio::time::Instant::now();
+    assert_eq!(house.verifier.verify(&token).await, Err(Unverified::Unavailable));
+    assert_eq!(house.verifier.verify(&token).await, Err(Unverified::Unavailable));
+    assert!(began.elapsed() < std::time::Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(house.verifier.verify(&house.token(|_| ())).await.is_ok(), "others go on");
+}
+
+/// An address is believed where the issuer says `true`, and of nobody else.
+#[tokio::test]
+async fn an_address_is_told_where_its_issuer_calls_it_verified() {
+    let rsa = Elsewhere::rsa();
+    let issuer = Arc::new(Issuer::own("https://login.example"));
+    let set = json!({"keys": [rsa.described("r")]}).to_string();
+    issuer.give(keys::KeySet::read(set.as_bytes()).expect("a key"));
+    let house = House::new(vec![issuer]);
+    let head = json!({"typ": "at+jwt", "alg": "RS256", "kid": "r"});
+    let user = async |verified: Value| {
+        let mut claims = claims("https://login.example");
+        claims["email"] = json!("+ada@example.com");
+        claims["email_verified"] = verified;
+        let borne = house.verifier.verify(&rsa.sign(&head, &claims)).await;
+        borne.map(|borne| borne.identity.subject.to_string())
+    };
+    let plain = Ok("https://login.example/client:till".to_owned());
+    for verified in [json!(null), json!(false), json!("true"), json!(1), json!("yes")] {
+        assert_eq!(user(verified.clone()).await, plain, "{verified}");
+    }
+    let told = Ok("https://login.example/client:till+ada@example.com".to_owned());
+    assert_eq!(user(json!(true)).await, told);
+    let mut claims = claims("https://login.example");
+    claims["sub"] = json!("nobody knows");
+    let told = house.verifier.verify(&rsa.sign(&head, &claims)).await;
+    assert_eq!(told, Err(Unverified::Unavailable), "and it is not remembered");
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 50] = [
+const STATES: [&str; 51] = [
     "ABORTED",
     "ARRIVED",
     "CLOSED",
@@ -135,6 +135,7 @@ const STATES: [&str; 50] = [
     "INSUFFICIENT",
     "IN_USE",
     "LAPSED",
+    "LIMITED",
     "MISMATCH",
     "NONEXISTENT",
     "NOT_ACCEPTABLE",

@@ -12,6 +12,7 @@ mod query;
 mod refusals;
 mod roles;
 mod scopes;
+mod sessions;
 mod types;
 
 pub use accounts::AccountNode;
@@ -43,6 +44,7 @@ pub struct AccessQuery(
     accounts::AccountQuery,
     preferences::PreferenceQuery,
     decisions::DecisionQuery,
+    sessions::SessionQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -56,12 +58,14 @@ pub struct AccessMutation(
     AccountUseCases,
     PreferenceUseCases,
     persons::PersonMutations,
+    sessions::SessionMutations,
 );
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(UsersRead), &["user", "users"]),
     (Of(PersonsWrite), &["erase_person"]),
+    (Of(UsersWrite), &["sessions", "endSession", "endSessions", "createApiToken"]),
     (All(UsersRead), &["userByEmail"]),
     (All(UsersWrite), &["registerUser", "suspendUser", "reinstateUser", "closeUser"]),
     (Of(UsersWrite), &["updateUserProfile", "changeUserEmail"]),

@@ -91,7 +91,7 @@ impl PersonMutations {
             },
         };
         let request = request(context, input.idempotency_key, None)?;
-        let erased = erasure::erase(&request, forgets(context), whom, input.reason).await;
+        let erased = erasure::erase(&request, forgets(context).as_ref(), whom, input.reason).await;
         Ok(Some(ErasePersonPayload { change: change(erased)? }))
     }
 }

@@ -6,7 +6,7 @@ const [query, variables, operation, token, result, status, schema, search] =
   ['query', 'variables', 'operation', 'token', 'result', 'status', 'schema', 'search'].map(element);
 
 const EXAMPLE = `# Ctrl+Enter runs this. With a token the schema stands on the right, and much more is answered:
-# "emporium user token administrator" prints one.
+# sign in, or paste one that "emporium user token administrator" prints.
 {
   products(first: 3) { edges { node { id name } } }
 }
@@ -25,7 +25,74 @@ const INTROSPECTION = `{
 }
 fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`;
 
+// Signing in: the authorization code with PKCE (RFC 7636), as an app of this server's own.
+const APP = 'explorer';
+const HERE = `${location.origin}/graphiql`;
+const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+  .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+const drawn = () => base64(crypto.getRandomValues(new Uint8Array(32)));
+
+async function signIn() {
+  const [verifier, state] = [drawn(), drawn()];
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
+  sessionStorage.setItem('signing-in', JSON.stringify({ verifier, state }));
+  const asked = new URLSearchParams({
+    response_type: 'code', client_id: APP, redirect_uri: HERE, scope: 'openid', state,
+    code_challenge: base64(hash), code_challenge_method: 'S256',
+  });
+  location.assign(`/auth/authorize?${asked}`);
+}
+
+async function take(fields) {
+  const body = new URLSearchParams({ client_id: APP, ...fields });
+  const reply = await fetch('/auth/token', { method: 'POST', body });
+  const said = await reply.json();
+  if (!reply.ok) throw new Error(`signing in: ${said.error}`);
+  sessionStorage.setItem('refresh', said.refresh_token);
+  sessionStorage.setItem('token', said.access_token);
+  token.value = said.access_token;
+}
+
+// Back from the page to sign in, with a code.
+async function cameBack() {
+  const told = new URLSearchParams(location.search);
+  const begun = JSON.parse(sessionStorage.getItem('signing-in') || 'null');
+  if (!told.has('state') || !begun) return;
+  sessionStorage.removeItem('signing-in');
+  history.replaceState(null, '', '/graphiql');
+  if (told.get('state') !== begun.state || !told.has('code')) {
+    status.textContent = `signing in: ${told.get('error') || 'not begun here'}`;
+    return;
+  }
+  try {
+    await take({
+      grant_type: 'authorization_code', code: told.get('code'), redirect_uri: HERE,
+      code_verifier: begun.verifier,
+    });
+  } catch (error) {
+    status.textContent = error.message;
+  }
+}
+
+// A token holds for minutes: another one, where the one that there is was got by signing in.
+async function renewed() {
+  const refresh = sessionStorage.getItem('refresh');
+  sessionStorage.removeItem('refresh');
+  if (!refresh) return false;
+  try {
+    await take({ grant_type: 'refresh_token', refresh_token: refresh });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function ask(body) {
+  const told = await askOnce(body);
+  return told.response.status === 401 && await renewed() ? askOnce(body) : told;
+}
+
+async function askOnce(body) {
   const headers = {
     'content-type': 'application/json',
     accept: 'application/graphql-response+json, application/json;q=0.9',
@@ -128,14 +195,16 @@ try {
 // Kept until the page is closed, and no longer.
 token.value = sessionStorage.getItem('token') || '';
 token.addEventListener('change', () => {
+  sessionStorage.removeItem('refresh');
   sessionStorage.setItem('token', token.value.trim());
   loadSchema();
 });
 element('run').addEventListener('click', run);
+element('sign-in').addEventListener('click', signIn);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     run();
   }
 });
-loadSchema();
+cameBack().then(loadSchema);

@@ -9,35 +9,59 @@ use uuid::Uuid;
 use crate::snapshots::{Columns, Statement, Tables, Value};
 use crate::statements::id;
 use persistence::journal::JournalError;
-use persistence::sign_ins::{Credential, Login, Session, SignInStore};
+use persistence::sign_ins::{Credential, End, Login, SecondFactor, Session, SignInStore};
 
 const CREDENTIAL: &str =
     "SELECT user, login, password, changed_us FROM credentials WHERE login = ?";
+const HASHED: &str = "SELECT password FROM credentials WHERE user = ?";
 const ANY: &str = "SELECT changed_us FROM credentials LIMIT 1";
 /// Of two at once the second meets the key; of two one after another it finds the first.
 const ADD: &str = "INSERT INTO credentials (user, login, password, changed_us) \
                    SELECT ?, ?, ?, ? FROM ended_sessions_number \
                    WHERE NOT EXISTS (SELECT 1 FROM credentials WHERE login = ? OR user = ?)";
 const PASSWORD: &str = "UPDATE credentials SET password = ?, changed_us = ? WHERE user = ?";
-const BEGIN: &str = "INSERT INTO sessions (session, user, parent, client, asked, generation, began_us, \
-                     used_us, ends_us) VALUES (?,?,?,?,?,?,?,?,?)";
+const CHANGE: &str =
+    "UPDATE credentials SET password = ?, changed_us = ? WHERE user = ? AND changed_us = ?";
+const KNOWN: &str = "SELECT 1 FROM ended_sessions_number WHERE \
+                     EXISTS (SELECT 1 FROM credentials WHERE user = ?) OR \
+                     EXISTS (SELECT 1 FROM linked_subjects WHERE user = ?)";
+const FACTOR: &str =
+    "SELECT user, secret, confirmed_us, step, spare FROM second_factors WHERE user = ?";
+const FORGET_UNCONFIRMED: &str = "DELETE FROM second_factors WHERE user = ? AND confirmed_us = 0";
+const ADD_FACTOR: &str = "INSERT INTO second_factors (user, secret, confirmed_us, step, spare) \
+                          SELECT ?, ?, ?, ?, ? FROM ended_sessions_number \
+                          WHERE NOT EXISTS (SELECT 1 FROM second_factors WHERE user = ?)";
+const MOVE_FACTOR: &str = "UPDATE second_factors SET confirmed_us = ?, step = ?, spare = ? \
+                           WHERE user = ? AND confirmed_us = ? AND step = ? AND spare = ?";
+const LINKED: &str = "SELECT user FROM linked_subjects WHERE subject = ?";
+const LINK: &str = "INSERT INTO linked_subjects (subject, user, linked_us) \
+                    SELECT ?, ?, ? FROM ended_sessions_number \
+                    WHERE NOT EXISTS (SELECT 1 FROM linked_subjects WHERE subject = ?)";
+const LINK_UNKNOWN: &str = "INSERT INTO linked_subjects (subject, user, linked_us) \
+                            SELECT ?, ?, ? FROM ended_sessions_number \
+                            WHERE NOT EXISTS (SELECT 1 FROM linked_subjects WHERE subject = ? OR user = ?) \
+                            AND NOT EXISTS (SELECT 1 FROM credentials WHERE user = ?)";
+const BEGIN: &str = "INSERT INTO sessions (session, user, parent, client, device, asked, generation, \
+                     began_us, used_us, ends_us) VALUES (?,?,?,?,?,?,?,?,?,?)";
 const SESSION: &str = "SELECT session, user, parent, client, asked, generation, began_us, used_us, \
-                    ends_us FROM sessions WHERE session = ?";
+                    ends_us, device FROM sessions WHERE session = ?";
 const SESSIONS: &str = "SELECT session, user, parent, client, asked, generation, began_us, used_us, \
-                     ends_us FROM sessions WHERE user = ? ORDER BY used_us DESC LIMIT 100";
+                     ends_us, device FROM sessions WHERE user = ? ORDER BY used_us DESC LIMIT 100";
 const RENEW: &str = "UPDATE sessions SET generation = generation + 1, asked = ?, used_us = ?, ends_us = ? \
                      WHERE session = ? AND generation = ?";
 /// Whoever ends a session holds this row until that is committed: numbers come in the order of commits.
 const NEXT: &str = "UPDATE ended_sessions_number SET number = number + 1 WHERE id = 1";
-const END: &str = "INSERT INTO ended_sessions (number, session, ended_us) \
+const END: &str = "INSERT INTO ended_sessions (number, session, until_us) \
                    SELECT number, ?, ? FROM ended_sessions_number WHERE id = 1";
 const REMOVE: &str = "DELETE FROM sessions WHERE session = ?";
-const BELOW: &str = "SELECT session FROM sessions WHERE user = ? AND (session = ? OR parent = ?)";
-const OF_USER: &str = "SELECT session FROM sessions WHERE user = ?";
-const ENDED: &str =
-    "SELECT number, session FROM ended_sessions WHERE number > ? ORDER BY number LIMIT 1000";
+const BELOW: &str = "SELECT session, user, parent, client, asked, generation, began_us, used_us, \
+                     ends_us, device FROM sessions WHERE user = ? AND (session = ? OR parent = ?)";
+const OF_USER: &str = "SELECT session, user, parent, client, asked, generation, began_us, used_us, \
+                       ends_us, device FROM sessions WHERE user = ?";
+const ENDED: &str = "SELECT number, session, until_us FROM ended_sessions WHERE number > ? \
+                     ORDER BY number LIMIT 1000";
 const SWEEP: &str = "DELETE FROM sessions WHERE ends_us < ?";
-const SWEEP_ENDED: &str = "DELETE FROM ended_sessions WHERE ended_us < ?";
+const SWEEP_ENDED: &str = "DELETE FROM ended_sessions WHERE until_us < ?";
 
 /// Those of a database.
 pub struct SignIns<D>(pub Arc<D>);
@@ -55,16 +79,16 @@ impl<D: Tables> SignIns<D> {
         self.0.rows(Statement { sql: sql.into(), values }).await
     }
 
-    async fn end_all(&self, sessions: &[D::Row], ended_us: i64) -> Result<(), JournalError> {
-        let ids: Result<Vec<Vec<u8>>, _> = sessions.iter().map(|row| row.bytes(0)).collect();
-        for session in ids.map_err(D::error)? {
-            let one = || vec![Value::Bytes(&session)];
-            let end = vec![Value::Bytes(&session), Value::Time(ended_us)];
+    async fn end_all(&self, rows: &[D::Row], ended_us: i64) -> Result<(), JournalError> {
+        for row in rows {
+            let ended = session(row).map_err(D::error)?;
+            let id = || Value::Bytes(ended.id.as_bytes());
+            let end = vec![id(), Value::Time(ended.end_kept_until(ended_us))];
             self.0
                 .write(&[
                     Statement { sql: NEXT.into(), values: Vec::new() },
                     Statement { sql: END.into(), values: end },
-                    Statement { sql: REMOVE.into(), values: one() },
+                    Statement { sql: REMOVE.into(), values: vec![id()] },
                 ])
                 .await?;
         }
@@ -77,6 +101,11 @@ impl<D: Tables> SignInStore for SignIns<D> {
     async fn credential(&self, login: Login) -> Result<Option<Credential>, JournalError> {
         let rows = self.rows(CREDENTIAL, vec![Value::Bytes(&login)]).await?;
         rows.first().map(|row| credential(row).map_err(D::error)).transpose()
+    }
+
+    async fn password_of(&self, user: Uuid) -> Result<Option<String>, JournalError> {
+        let rows = self.rows(HASHED, vec![Value::Bytes(user.as_bytes())]).await?;
+        rows.first().map(|row| row.text(0).map_err(D::error)).transpose()
     }
 
     async fn has_credentials(&self) -> Result<bool, JournalError> {
@@ -107,9 +136,120 @@ impl<D: Tables> SignInStore for SignIns<D> {
         Ok(self.write(PASSWORD, values).await? == 1)
     }
 
-    async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError> {
+    async fn change_password(
+        &self,
+        user: Uuid,
+        from_us: i64,
+        password: &str,
+        changed_us: i64,
+    ) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Text(password),
+            Value::Time(changed_us),
+            Value::Bytes(user.as_bytes()),
+            Value::Time(from_us),
+        ];
+        Ok(self.write(CHANGE, values).await? == 1)
+    }
+
+    async fn can_sign_in(&self, user: Uuid) -> Result<bool, JournalError> {
+        let values = vec![Value::Bytes(user.as_bytes()), Value::Bytes(user.as_bytes())];
+        Ok(!self.rows(KNOWN, values).await?.is_empty())
+    }
+
+    async fn second_factor(&self, user: Uuid) -> Result<Option<SecondFactor>, JournalError> {
+        let rows = self.rows(FACTOR, vec![Value::Bytes(user.as_bytes())]).await?;
+        rows.first().map(|row| factor(row).map_err(D::error)).transpose()
+    }
+
+    async fn begin_second_factor(&self, factor: &SecondFactor) -> Result<bool, JournalError> {
+        let user = || Value::Bytes(factor.user.as_bytes());
+        let values = vec![
+            user(),
+            Value::Bytes(&factor.secret),
+            Value::Time(factor.confirmed_us),
+            Value::Time(factor.step),
+            Value::Bytes(&factor.spare),
+            user(),
+        ];
+        self.write(FORGET_UNCONFIRMED, vec![user()]).await?;
+        Ok(self.write(ADD_FACTOR, values).await? == 1)
+    }
+
+    async fn move_second_factor(
+        &self,
+        from: &SecondFactor,
+        to: &SecondFactor,
+    ) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Time(to.confirmed_us),
+            Value::Time(to.step),
+            Value::Bytes(&to.spare),
+            Value::Bytes(from.user.as_bytes()),
+            Value::Time(from.confirmed_us),
+            Value::Time(from.step),
+            Value::Bytes(&from.spare),
+        ];
+        Ok(self.write(MOVE_FACTOR, values).await? == 1)
+    }
+
+    async fn remove_second_factor(&self, user: Uuid) -> Result<(), JournalError> {
         let values = vec![Value::Bytes(user.as_bytes())];
-        self.write("DELETE FROM credentials WHERE user = ?", values).await.map(drop)
+        self.write("DELETE FROM second_factors WHERE user = ?", values).await.map(drop)
+    }
+
+    async fn linked(&self, subject: Uuid) -> Result<Option<Uuid>, JournalError> {
+        let rows = self.rows(LINKED, vec![Value::Bytes(subject.as_bytes())]).await?;
+        let user = |row: &D::Row| id(&row.bytes(0)?);
+        rows.first().map(|row| user(row).map_err(D::error)).transpose()
+    }
+
+    async fn link(&self, subject: Uuid, user: Uuid, linked_us: i64) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Bytes(subject.as_bytes()),
+            Value::Bytes(user.as_bytes()),
+            Value::Time(linked_us),
+            Value::Bytes(subject.as_bytes()),
+        ];
+        Ok(self.write(LINK, values).await? == 1)
+    }
+
+    async fn link_unless_known(
+        &self,
+        subject: Uuid,
+        user: Uuid,
+        linked_us: i64,
+    ) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Bytes(subject.as_bytes()),
+            Value::Bytes(user.as_bytes()),
+            Value::Time(linked_us),
+            Value::Bytes(subject.as_bytes()),
+            Value::Bytes(user.as_bytes()),
+            Value::Bytes(user.as_bytes()),
+        ];
+        // Two at once come one after the other: they want the row of the number.
+        let statements = [
+            Statement { sql: NEXT.into(), values: Vec::new() },
+            Statement { sql: LINK_UNKNOWN.into(), values },
+        ];
+        Ok(self.0.write(&statements).await? == 2)
+    }
+
+    async fn unlink(&self, subject: Uuid) -> Result<bool, JournalError> {
+        let values = vec![Value::Bytes(subject.as_bytes())];
+        Ok(self.write("DELETE FROM linked_subjects WHERE subject = ?", values).await? == 1)
+    }
+
+    async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError> {
+        for table in [
+            "DELETE FROM credentials WHERE user = ?",
+            "DELETE FROM second_factors WHERE user = ?",
+            "DELETE FROM linked_subjects WHERE user = ?",
+        ] {
+            self.write(table, vec![Value::Bytes(user.as_bytes())]).await?;
+        }
+        Ok(())
     }
 
     async fn begin_session(&self, session: &Session) -> Result<(), JournalError> {
@@ -118,6 +258,7 @@ impl<D: Tables> SignInStore for SignIns<D> {
             Value::Bytes(session.user.as_bytes()),
             session.parent.as_ref().map_or(Value::Null, |parent| Value::Bytes(parent.as_bytes())),
             Value::Text(&session.client),
+            Value::Text(&session.device),
             Value::Text(&session.asked),
             Value::Number(session.generation.into()),
             Value::Time(session.began_us),
@@ -171,15 +312,18 @@ impl<D: Tables> SignInStore for SignIns<D> {
         self.end_all(&sessions, ended_us).await
     }
 
-    async fn ended_after(&self, number: u64) -> Result<Vec<(u64, Uuid)>, JournalError> {
+    async fn ended_after(&self, number: u64) -> Result<Vec<End>, JournalError> {
         let rows = self.rows(ENDED, vec![Value::Number(number)]).await?;
-        let ended = |row: &D::Row| Ok((row.number(0)?, id(&row.bytes(1)?)?));
+        let ended = |row: &D::Row| {
+            let (session, until_us) = (id(&row.bytes(1)?)?, row.time(2)?);
+            Ok(End { number: row.number(0)?, session, until_us })
+        };
         rows.iter().map(|row| ended(row).map_err(D::error)).collect()
     }
 
-    async fn sweep(&self, now_us: i64, ended_before_us: i64) -> Result<(), JournalError> {
+    async fn sweep(&self, now_us: i64) -> Result<(), JournalError> {
         self.write(SWEEP, vec![Value::Time(now_us)]).await?;
-        self.write(SWEEP_ENDED, vec![Value::Time(ended_before_us)]).await.map(drop)
+        self.write(SWEEP_ENDED, vec![Value::Time(now_us)]).await.map(drop)
     }
 }
 
@@ -201,6 +345,17 @@ fn session(row: &impl Columns) -> Result<Session, sqlx::Error> {
         began_us: row.time(6)?,
         used_us: row.time(7)?,
         ends_us: row.time(8)?,
+        device: row.text(9)?,
+    })
+}
+
+fn factor(row: &impl Columns) -> Result<SecondFactor, sqlx::Error> {
+    Ok(SecondFactor {
+        user: id(&row.bytes(0)?)?,
+        secret: row.bytes(1)?,
+        confirmed_us: row.time(2)?,
+        step: row.time(3)?,
+        spare: row.bytes(4)?,
     })
 }
 

@@ -198,3 +198,89 @@ async fn every_route_minds_by_which_name_and_for_which_site_it_is_asked() {
         }
     }
 }
+
+/// What browsers are told of each reply, whatever it is: to take it for nothing else, to keep what is not public
+/// nowhere, and to show no page within another.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reply_says_what_browsers_are_to_mind() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let client = Client::builder().no_proxy().build().expect("a client");
+    for (route, status) in [
+        ("/graphql?query=%7B__typename%7D", 200),
+        ("/graphql", 400),
+        ("/graphiql", 200),
+        ("/graphiql/script.js", 200),
+        ("/metrics", 200),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/.well-known/openid-configuration", 200),
+        ("/auth/", 200),
+        ("/auth/style.css", 200),
+        ("/auth/keys", 200),
+        ("/auth/register", 200),
+        ("/auth/reset", 200),
+        ("/auth/factor", 200),
+        ("/auth/finish?link=x", 400),
+        ("/auth/authorize?client_id=x", 400),
+        ("/auth/userinfo", 401),
+        ("/auth/nothing", 404),
+        ("/nothing", 404),
+        ("/..%2f..%2fetc/passwd", 404),
+    ] {
+        let asked = client.get(format!("http://{}{route}", server.address())).send().await;
+        let reply = asked.expect("a reply");
+        assert_eq!(reply.status().as_u16(), status, "{route}");
+        let header = |name: &str| {
+            let value = reply.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        assert_eq!(header("x-content-type-options"), "nosniff", "{route}");
+        assert_ne!(header("cache-control"), "", "{route}");
+        assert_ne!(header("content-type"), "", "{route}");
+        for told in ["server", "x-powered-by"] {
+            assert_eq!(header(told), "", "{route}");
+        }
+        if header("content-type").starts_with("text/html") {
+            let policy = header("content-security-policy");
+            for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+                assert!(policy.contains(part), "{route}: {policy}");
+            }
+        }
+    }
+}
+
+/// Beyond what may be asked for in a second is 429, with when to come back; what an operation costs is said with every
+/// reply.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_too_much_is_told_when_to_come_back() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // Ten seconds of it at once: so much that no time of a test makes a difference.
+    configured(
+        directory.path(),
+        "[http]\ncost_per_second_max = 1\ncost_per_second_anonymous_max = 1\n",
+    );
+    let server = Server::start(directory.path(), &[]);
+    let ask = async |client: &Client, query: &str| {
+        let request = client.post(&server.url).json(&json!({ "query": query }));
+        let reply = request.send().await.expect("a reply");
+        let after = reply.headers().get("retry-after").and_then(|it| it.to_str().ok());
+        let after = after.and_then(|seconds| seconds.parse::<u64>().ok());
+        let status = reply.status().as_u16();
+        (status, after, reply.json::<Value>().await.expect("JSON"))
+    };
+    let nobody = Client::builder().no_proxy().build().expect("a client");
+    for client in [&server.client(), &nobody] {
+        let page = "{ products(first: 100) { edges { node { id name } } } }";
+        let (status, _, told) = ask(client, page).await;
+        assert_eq!((status, &told["extensions"]["cost"]), (200, &json!(401)), "{told}");
+        let (status, after, told) = ask(client, "{ __typename }").await;
+        assert_eq!(status, 429, "{told}");
+        assert!(after.is_some_and(|seconds| (1..=400).contains(&seconds)), "{after:?}");
+        let error = &told["errors"][0]["extensions"];
+        assert_eq!(error["code"], "RATE_LIMITED");
+        assert!(error["retryAfter"].as_u64().is_some_and(|it| it > 1_000), "{told}");
+        assert_eq!(told["extensions"]["cost"], 1);
+        assert!(told.get("data").is_none(), "nothing ran: {told}");
+    }
+}

@@ -7,6 +7,8 @@ mod databases;
 mod door;
 mod faults;
 mod journal;
+mod keycloak;
+mod letters;
 mod live;
 mod load;
 mod nodes;

@@ -13,24 +13,24 @@ use super::process::{PATIENCE, Server, run};
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const SETTINGS: &str =
+pub const SETTINGS: &str =
     "[auth]\nurl = 'https://shop.example'\napps = ['till http://127.0.0.1/in']\n";
 const BACK: &str = "http://127.0.0.1:50123/in";
 
 /// A browser at a server that has a name of its own to the outside.
-struct Browser<'a> {
+pub struct Browser<'a> {
     client: Client,
     server: &'a Server,
     cookies: BTreeMap<String, String>,
 }
 
 impl<'a> Browser<'a> {
-    fn at(server: &'a Server) -> Self {
+    pub fn at(server: &'a Server) -> Self {
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build();
         Self { client: client.expect("a client"), server, cookies: BTreeMap::new() }
     }
 
-    async fn send(&mut self, path: &str, form: Option<&[(&str, &str)]>) -> Response {
+    pub async fn send(&mut self, path: &str, form: Option<&[(&str, &str)]>) -> Response {
         let url = format!("http://{}{path}", self.server.address());
         let request = match form {
             None => self.client.get(url),
@@ -53,7 +53,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Signs in by the page that an app leads to; the code.
-    async fn sign_in(&mut self, login: &str, password: &str) -> Option<String> {
+    pub async fn sign_in(&mut self, login: &str, password: &str) -> Option<String> {
         let request = encoded(&[
             ("response_type", "code"),
             ("client_id", "till"),
@@ -65,8 +65,7 @@ impl<'a> Browser<'a> {
         let page = self.send(&format!("/auth/authorize?{request}"), None).await;
         assert_eq!(page.status(), 200);
         let page = page.text().await.expect("a page");
-        let (_, rest) = page.split_once("name=\"form\" value=\"").expect("a form");
-        let form = rest.split_once('"').expect("it ends").0.to_owned();
+        let form = hidden(&page, "form");
         let fields =
             [("request", &*request), ("form", &form), ("login", login), ("password", password)];
         let told = self.send("/auth/sign-in", Some(&fields)).await;
@@ -86,7 +85,7 @@ impl<'a> Browser<'a> {
         (told.status().as_u16(), told.json().await.expect("JSON"))
     }
 
-    async fn redeem(&mut self, code: &str) -> Value {
+    pub async fn redeem(&mut self, code: &str) -> Value {
         let (status, reply) = self
             .token(&[
                 ("grant_type", "authorization_code"),
@@ -103,14 +102,14 @@ impl<'a> Browser<'a> {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await
     }
 
-    async fn asks(&self, token: &str) -> u16 {
+    pub async fn asks(&self, token: &str) -> u16 {
         let body = json!({ "query": "{ __typename }" });
         let request = self.client.post(&self.server.url).json(&body).bearer_auth(token);
         request.send().await.expect("the server answers").status().as_u16()
     }
 }
 
-fn encoded(fields: &[(&str, &str)]) -> String {
+pub fn encoded(fields: &[(&str, &str)]) -> String {
     let url = reqwest::Url::parse_with_params("http://x/", fields).expect("fields");
     url.query().unwrap_or_default().to_owned()
 }
@@ -120,7 +119,14 @@ fn location(told: &Response) -> String {
     found.to_str().expect("it is text").to_owned()
 }
 
-fn text<'a>(reply: &'a Value, name: &str) -> &'a str {
+/// What a field of a page holds that nobody sees.
+pub fn hidden(page: &str, name: &str) -> String {
+    let before = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&before).unwrap_or_else(|| panic!("no {name} in {page}"));
+    rest.split_once('"').expect("it ends").0.replace("&amp;", "&")
+}
+
+pub fn text<'a>(reply: &'a Value, name: &str) -> &'a str {
     reply[name].as_str().unwrap_or_else(|| panic!("no {name} in {reply}"))
 }
 
@@ -196,7 +202,7 @@ async fn operators_let_somebody_sign_in_beside_a_running_server_and_give_another
 }
 
 /// What somebody is answered, by the token that a command prints.
-async fn answered(server: &Server, token: &str, query: &str) -> Value {
+pub async fn answered(server: &Server, token: &str, query: &str) -> Value {
     let client = Client::builder().no_proxy().build().expect("a client");
     let request = client.post(&server.url).bearer_auth(token).json(&json!({ "query": query }));
     request.send().await.expect("the server answers").json().await.expect("JSON")
@@ -267,7 +273,7 @@ async fn the_issuer_says_what_it_is_and_pages_keep_their_rules() {
         ("content-security-policy", "default-src 'none'"),
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
     ] {
         let value = page.headers().get(name).and_then(|value| value.to_str().ok());
         assert!(value.is_some_and(|value| value.contains(part)), "{name}: {value:?}");

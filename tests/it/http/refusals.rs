@@ -150,7 +150,8 @@ async fn what_comes_before_a_refusal_is_answered_first() {
     let both = format!("{sound}NONSENSE\r\n\r\n");
     stream.write_all(both.as_bytes()).await.expect("it reads");
     let (status, _, body) = reply(&mut stream).await;
-    assert_eq!((status, body.as_str()), (200, "{\"data\":{\"__typename\":\"Query\"}}"));
+    let said = "{\"data\":{\"__typename\":\"Query\"},\"extensions\":{\"cost\":1}}";
+    assert_eq!((status, body.as_str()), (200, said));
     let (status, head, body) = reply(&mut stream).await;
     assert_eq!((status, code(&head, &body).as_str()), (400, "INVALID_HTTP"));
     assert!(head.contains("connection: close"), "{head}");

@@ -1,7 +1,7 @@
 //! What the tables of sign-ins keep: a login is one user's, a session is renewed once from each generation,
 //! and its end is told in order.
 
-use emporium::persistence::sign_ins::{Credential, Session};
+use emporium::persistence::sign_ins::{API_TOKEN, Credential, END_KEPT_US, SecondFactor, Session};
 use uuid::Uuid;
 
 use super::conformance;
@@ -12,6 +12,10 @@ conformance!(
     a_session_is_renewed_once_from_each_generation,
     what_ends_with_a_session_ends_and_is_told_in_order,
     what_is_over_is_swept_and_nothing_else,
+    a_password_is_changed_once_from_each_time,
+    a_second_factor_moves_on_once_from_each_code,
+    a_subject_is_linked_once_and_with_nobody_who_signs_in_otherwise,
+    what_a_user_signs_in_by_is_forgotten_whole,
 );
 
 fn credential(user: u128, login: u8) -> Credential {
@@ -25,6 +29,7 @@ fn session(id: u128, user: u128, parent: Option<u128>) -> Session {
         user: Uuid::from_u128(user),
         parent: parent.map(Uuid::from_u128),
         client: "manager".to_owned(),
+        device: format!("Firefox{}", "é".repeat(28)),
         asked: format!("{{\"nonce\":\"{}\"}}", "é".repeat(1_000)),
         generation: 0,
         began_us: 1_700_000_000_000_000,
@@ -91,10 +96,10 @@ async fn what_ends_with_a_session_ends_and_is_told_in_order(database: TestDataba
     store.end_session(Uuid::from_u128(1), 9).await.expect("the database answers");
     store.end_session(Uuid::from_u128(1), 9).await.expect("it has ended already");
     let told = store.ended_after(0).await.expect("the database answers");
-    let mut ended: Vec<u128> = told.iter().map(|(_, session)| session.as_u128()).collect();
+    let mut ended: Vec<u128> = told.iter().map(|end| end.session.as_u128()).collect();
     ended.sort_unstable();
     assert_eq!(ended, [1, 2]);
-    let last = told.last().expect("there are two").0;
+    let last = told.last().expect("there are two").number;
     let at_once = (0..2).map(|number| {
         let store = store.clone();
         let user = Uuid::from_u128(1 + number);
@@ -104,7 +109,7 @@ async fn what_ends_with_a_session_ends_and_is_told_in_order(database: TestDataba
         told.await.expect("nothing panics").expect("the database answers");
     }
     let after = store.ended_after(last).await.expect("the database answers");
-    let numbers: Vec<u64> = after.iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<u64> = after.iter().map(|end| end.number).collect();
     assert_eq!(numbers, [last + 1, last + 2]);
     for begun in &sessions {
         assert_eq!(store.session(begun.id).await.expect("the database answers"), None);
@@ -117,12 +122,123 @@ async fn what_is_over_is_swept_and_nothing_else(database: TestDatabase) {
         let begun = Session { ends_us, ..session(id, 1, None) };
         store.begin_session(&begun).await.expect("the database answers");
     }
-    store.begin_session(&session(3, 1, None)).await.expect("the database answers");
-    store.end_session(Uuid::from_u128(3), 5).await.expect("the database answers");
-    store.sweep(15, 5).await.expect("the database answers");
+    let (ordinary, script) = (session(3, 1, None), session(4, 1, None));
+    let script = Session { client: API_TOKEN.to_owned(), ends_us: 50, ..script };
+    for begun in [&ordinary, &script] {
+        store.begin_session(begun).await.expect("the database answers");
+        store.end_session(begun.id, 5).await.expect("the database answers");
+    }
+    store.sweep(15).await.expect("the database answers");
     let found = async |id| store.session(Uuid::from_u128(id)).await.expect("the database answers");
     assert_eq!((found(1).await.is_none(), found(2).await.is_some()), (true, true));
-    assert_eq!(store.ended_after(0).await.expect("the database answers").len(), 1);
-    store.sweep(15, 6).await.expect("the database answers");
-    assert!(store.ended_after(0).await.expect("the database answers").is_empty());
+    let left = async |now: i64| {
+        store.sweep(now).await.expect("the database answers");
+        let ended = store.ended_after(0).await.expect("the database answers");
+        ended.iter().map(|end| (end.session.as_u128(), end.until_us)).collect::<Vec<_>>()
+    };
+    let (day, all) = (END_KEPT_US, vec![(3, 5 + END_KEPT_US), (4, 50 + END_KEPT_US)]);
+    assert_eq!(left(5 + day).await, all);
+    assert_eq!(left(6 + day).await, all[1..], "an API token could hold still");
+    assert_eq!(left(51 + day).await, []);
+}
+
+async fn a_password_is_changed_once_from_each_time(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let user = Uuid::from_u128(1);
+    store.add_credential(&credential(1, 1)).await.expect("the database answers");
+    let at_once = (0..8).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store.change_password(user, 1, &format!("by {number}"), 2 + number).await
+        })
+    });
+    let mut changed = 0;
+    for told in at_once.collect::<Vec<_>>() {
+        changed += u32::from(told.await.expect("nothing panics").expect("the database answers"));
+    }
+    assert_eq!(changed, 1);
+    let password = store.password_of(user).await.expect("the database answers");
+    assert!(password.is_some_and(|password| password.starts_with("by ")));
+    let nobody = store.password_of(Uuid::from_u128(2)).await.expect("the database answers");
+    assert_eq!(nobody, None);
+}
+
+fn factor(user: u128, step: i64) -> SecondFactor {
+    let (secret, spare) = (vec![7; 128], vec![9; 512]);
+    SecondFactor { user: Uuid::from_u128(user), secret, confirmed_us: 0, step, spare }
+}
+
+async fn a_second_factor_moves_on_once_from_each_code(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let begun = factor(1, 0);
+    let user = begun.user;
+    assert!(store.begin_second_factor(&factor(1, 5)).await.expect("the database answers"));
+    assert!(
+        store.begin_second_factor(&begun).await.expect("one that was not confirmed is replaced")
+    );
+    let found = async || store.second_factor(user).await.expect("the database answers");
+    assert_eq!(found().await.as_ref(), Some(&begun));
+    let holds = SecondFactor { confirmed_us: 3, step: 1, spare: vec![1], ..begun.clone() };
+    let at_once = (0..8).map(|_| {
+        let (store, begun, holds) = (store.clone(), begun.clone(), holds.clone());
+        tokio::spawn(async move { store.move_second_factor(&begun, &holds).await })
+    });
+    let mut moved = 0;
+    for told in at_once.collect::<Vec<_>>() {
+        moved += u32::from(told.await.expect("nothing panics").expect("the database answers"));
+    }
+    assert_eq!(moved, 1);
+    assert_eq!(found().await.as_ref(), Some(&holds));
+    assert!(!store.begin_second_factor(&begun).await.expect("the database answers"), "it holds");
+    assert_eq!(found().await, Some(holds));
+    store.remove_second_factor(user).await.expect("the database answers");
+    assert_eq!(found().await, None);
+}
+
+async fn a_subject_is_linked_once_and_with_nobody_who_signs_in_otherwise(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let id = Uuid::from_u128;
+    store.add_credential(&credential(1, 1)).await.expect("the database answers");
+    let unless_known = async |subject, user| {
+        let linked = store.link_unless_known(id(subject), id(user), 7).await;
+        linked.expect("the database answers")
+    };
+    let linked = async |subject| store.linked(id(subject)).await.expect("the database answers");
+    assert!(!unless_known(11, 1).await, "he has a password here");
+    assert_eq!(linked(11).await, None);
+    let at_once = (0..8).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.link_unless_known(id(20 + number), id(2), 7).await })
+    });
+    let mut won = 0;
+    for told in at_once.collect::<Vec<_>>() {
+        won += u32::from(told.await.expect("nothing panics").expect("the database answers"));
+    }
+    assert_eq!(won, 1, "of several subjects one is he");
+    let can = async |user| store.can_sign_in(id(user)).await.expect("the database answers");
+    assert_eq!((can(1).await, can(2).await, can(3).await), (true, true, false));
+    // An operator links whom he likes, and once.
+    let link = async |subject, user| {
+        store.link(id(subject), id(user), 7).await.expect("the database answers")
+    };
+    assert!(link(30, 1).await && !link(30, 3).await);
+    assert_eq!(linked(30).await, Some(id(1)));
+    assert!(store.unlink(id(30)).await.expect("the database answers"));
+    assert!(!store.unlink(id(30)).await.expect("the database answers"));
+    assert_eq!(linked(30).await, None);
+}
+
+async fn what_a_user_signs_in_by_is_forgotten_whole(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let (user, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for (number, id) in [(1, user), (2, other)] {
+        store.add_credential(&credential(number, number as u8)).await.expect("it answers");
+        store.begin_second_factor(&factor(number, 0)).await.expect("it answers");
+        store.link(Uuid::from_u128(10 + number), id, 7).await.expect("it answers");
+    }
+    store.remove_credential(user).await.expect("the database answers");
+    assert!(!store.can_sign_in(user).await.expect("the database answers"));
+    assert_eq!(store.second_factor(user).await.expect("the database answers"), None);
+    assert!(store.can_sign_in(other).await.expect("the database answers"));
+    assert!(store.second_factor(other).await.expect("the database answers").is_some());
 }
