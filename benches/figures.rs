@@ -36,6 +36,8 @@ mod limits;
 mod lists;
 #[path = "figures/machine.rs"]
 mod machine;
+#[path = "figures/peer_lists.rs"]
+mod peer_lists;
 #[path = "figures/memory.rs"]
 mod memory;
 #[path = "figures/nodes.rs"]

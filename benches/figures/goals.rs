@@ -24,6 +24,7 @@ use crate::lists;
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
 use crate::nodes;
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
+use crate::peer_lists;
 use crate::place::Kind;
 use crate::proof;
 use crate::rows;
@@ -186,6 +187,8 @@ const FIGURES: &[Figure] = &[
     plain(rows::FIRST, Of(rows::FIRST), "ms"),
     held(rows::FAR, Of(rows::FAR), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
     held(rows::FILTERED, Of(rows::FILTERED), "ms", Some(Of(rows::FIRST)), RatioAtMost(1.5)),
+    held(peer_lists::FIRST, Of(peer_lists::FIRST), "ms", Some(Of(rows::FIRST)), Goal::None),
+    held(peer_lists::FAR, Of(peer_lists::FAR), "ms", Some(Of(rows::FAR)), Goal::None),
     held(rows::SCREEN, Of(rows::SCREEN), "ms", None, AtMost(20.0)),
     plain(lists::MADE, Of(lists::MADE), "orders/s"),
     held(lists::GROWTH, Of(lists::GROWTH), "bytes", None, AtMost(16.0)),

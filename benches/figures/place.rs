@@ -202,6 +202,11 @@ impl Place {
         self.directory().map(|directory| directory.join("emporium.db"))
     }
 
+    /// The file of the lists, where they have one.
+    pub fn read_file(&self) -> Option<PathBuf> {
+        self.directory().map(|directory| directory.join(READ_FILE))
+    }
+
     pub fn url(&self) -> Option<String> {
         match self {
             Self::Sqlite { .. } => None,

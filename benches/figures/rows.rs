@@ -18,6 +18,7 @@ use emporium::projections::tally::Tallied;
 use uuid::Uuid;
 
 use crate::engine::PATIENCE;
+use crate::peer_lists;
 use crate::place::{Kind, Places};
 use crate::samples::{Samples, Tally, Window};
 use crate::settings::Settings;
@@ -89,6 +90,8 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
         };
         samples.push(kind, name, looks(&*store, filling, &slice).await);
     }
+    let table = format!("read_{}", filling.name());
+    peer_lists::measure(&place, &table, PAGE, count - far, samples).await;
     samples.push(kind, SCREEN, first_screen(&*store, kind, filling).await);
     place.remove().await;
 }

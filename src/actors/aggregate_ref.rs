@@ -63,20 +63,19 @@ impl Engine {
         &self.shards[usize::from(self.services.slots.shard_of(id))]
     }
 
-    /// How many entries of a position the logs of this node do not have, if there are such: they were
-    /// never written, or are lost. Of shards that are not served here nothing is known.
-    pub fn lacks(&self, position: &Position) -> Option<u64> {
+    /// What to tell of a position that has entries which the logs of this node do not have, if there are
+    /// such: they were never written, or are lost. Of shards that are not served here nothing is known.
+    pub fn lacks(&self, position: &Position) -> Option<Fault> {
         let feed = &self.services.feed;
         if feed.reaches(position) {
             return None;
         }
         let heads = feed.heads();
-        let beyond = |(shard, seq): (ShardId, u64)| {
-            self.shards.get(usize::from(shard)).filter(|shard| shard.is_serving())?;
-            Some(seq.saturating_sub(heads.seq(shard)))
+        let is_served = |(shard, _): &(ShardId, u64)| {
+            self.shards.get(usize::from(*shard)).is_some_and(|shard| shard.is_serving())
         };
-        let behind = position.shards().filter_map(beyond).fold(0, u64::saturating_add);
-        (behind > 0).then_some(behind)
+        let served: Position = position.shards().filter(is_served).collect();
+        (!heads.reaches(&served)).then(|| Fault::stale(&heads, &served))
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {

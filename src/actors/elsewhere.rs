@@ -35,6 +35,8 @@ pub enum Wish {
     Command,
     /// An [`Asked`], answered by a [`Reading`].
     Question,
+    /// Many of them, answered by a [`ToldOne`](super::questions::ToldOne) each.
+    Questions,
     /// A [`Tail`](super::tail::Tail), answered by [`Told`](super::tail::Told).
     Tail,
     /// An [`Errand`](super::errand::Errand), answered by what came of it.
@@ -66,6 +68,9 @@ pub trait Peers: Send + Sync + 'static {
         payload: Vec<u8>,
         until: Instant,
     ) -> BoxFuture<'_, Sent>;
+
+    /// The node that it would be sent to; nothing where that is nobody else.
+    fn taken_to_serve(&self, shard: ShardId) -> Option<Arc<str>>;
 
     /// Rings when another node, or this one, may be taken to serve a shard.
     fn changes(&self) -> watch::Receiver<()>;
@@ -153,17 +158,27 @@ impl<A: Aggregate> AggregateRef<A> {
             patience.map(|patience| u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
         let (kind, id, question) = (Cow::Borrowed(A::TYPE), self.id, question.clone().into());
         let asked: Asked<A::Questions> = Asked { kind, id, moment, question, patience_ms };
+        if patience.is_none()
+            && let Some(answer) = self.ask_together(&asked).await
+        {
+            return told(answer.get().as_bytes()).map(Some);
+        }
         let Some(answer) =
             self.engine.ask_elsewhere(self.id, Wish::Question, &written(&asked)).await?
         else {
             return Ok(None);
         };
-        let answer: Result<Result<Reading<Q::Answer>, Fault>, _> = serde_json::from_slice(&answer);
-        answer.map_err(|_| unavailable(NOT_READ))?.map(Some)
+        told(&answer).map(Some)
     }
 }
 
 pub(super) const NOT_READ: &str = "the node that has it is of another version";
+
+/// An answer that came from another node.
+fn told<T: DeserializeOwned>(answer: &[u8]) -> Result<Reading<T>, Fault> {
+    let answer: Result<Result<Reading<T>, Fault>, _> = serde_json::from_slice(answer);
+    answer.map_err(|_| unavailable(NOT_READ))?
+}
 
 pub(super) fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("what crosses has string keys and finite numbers")
@@ -297,6 +312,7 @@ impl Engine {
             Wish::Command => self.decide_for_another(payload).await,
             Wish::Question => self.tell_another(payload).await,
             Wish::Errand => self.run_for_another(payload).await,
+            Wish::Questions => self.tell_another_together(payload).await,
             Wish::Tail => Answer::Unreadable,
         }
     }
@@ -324,7 +340,7 @@ impl Engine {
 
     /// The same for what changes nothing. A shard that is handed over is read where it goes, though what
     /// is in memory here could still be told.
-    fn reads_elsewhere(&self, id: AggregateId) -> bool {
+    pub(super) fn reads_elsewhere(&self, id: AggregateId) -> bool {
         let reads_on =
             Planted::default().is(Shortcut::ReadAfterHandOver) && self.shard_of(id).is_serving();
         self.is_elsewhere(id) && !reads_on

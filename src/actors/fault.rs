@@ -12,6 +12,7 @@ use serde_json::Value;
 use domain::aggregate::Refusal;
 use persistence::cause::{Cause, chain};
 use persistence::codec::KEY_BYTES_MAX;
+use projections::position::Position;
 
 /// Why there is no outcome, or none that is known. Not a refusal of the domain.
 ///
@@ -51,9 +52,9 @@ pub enum Fault {
     InvalidId,
     #[error("the log of this aggregate cannot be read")]
     Unreadable { source: Cause },
-    /// `behind`: so many entries are missing.
+    /// `behind`: so many entries are missing. `reached`: how far it has come in those logs.
     #[error("the view has not come that far yet; {behind} entries are missing")]
-    Stale { behind: u64 },
+    Stale { behind: u64, reached: Box<Position> },
     /// What a node of a newer program answered, and this one has no name for: it is passed on as it
     /// came. `is_refusal`: that program's rules say no, and nothing was done.
     #[error("{message}")]
@@ -82,6 +83,12 @@ impl Fault {
     /// Not by this try, for a reason that lies here.
     pub fn unavailable(reason: &'static str, retry_after: Duration) -> Self {
         Self::Unavailable { reason: reason.into(), retry_after, source: None }
+    }
+
+    /// Whoever stands here was asked for what is wanted.
+    pub fn stale(stands: &Position, wanted: &Position) -> Self {
+        let reached = wanted.shards().map(|(shard, _)| (shard, stands.seq(shard))).collect();
+        Self::Stale { behind: stands.behind(wanted), reached: Box::new(reached) }
     }
 
     /// All that is known of it, on one line: what clients are told, and what lies behind that in the

@@ -10,6 +10,7 @@ use crate::follower::AnyFollower;
 use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
 use crate::standing::Standings;
+use crate::stocked::Stocked;
 use crate::view::ViewRef;
 use crate::watching::Watched;
 use domain::aggregate::Refusal;
@@ -80,10 +81,10 @@ telemetry::metrics! { "actors":
     counter REACTED = "reaction_commands" by "follower";
     /// Rows that a view holds in memory.
     gauge VIEW_ROWS = "view_rows" by "view";
-    /// Rows that a view had no room for: its lists lack them.
-    gauge VIEW_ROWS_LEFT_OUT = "view_rows_left_out" by "view";
     /// Aggregates of which somebody waits for what comes of them.
     gauge WATCHED = "watched_aggregates";
+    /// Variants that can be had at some place, as searches by stock know.
+    gauge STOCKED_VARIANTS = "stocked_variants";
     /// Products in the search index of this node.
     gauge SEARCHED_PRODUCTS = "searched_products";
     /// How long a search took, its turn included.
@@ -154,14 +155,18 @@ pub(crate) fn observe_standings(
 pub(crate) fn observe_view<P: Projection>(services: &Arc<NodeServices>, view: &ViewRef<P>) {
     let of = view.clone();
     VIEW_ROWS.observe_as(P::NAME, services, move |_| of.rows().rows() as f64);
-    let of = view.clone();
-    VIEW_ROWS_LEFT_OUT.observe_as(P::NAME, services, move |_| of.rows().left_out() as f64);
 }
 
 /// Tells how much the search index of a node holds.
 pub(crate) fn observe_search(services: &Arc<NodeServices>, searches: &Searches) {
     let of = searches.clone();
     SEARCHED_PRODUCTS.observe(services, move |_| of.products() as f64);
+}
+
+/// Tells how many variants can be had, as a node knows.
+pub(crate) fn observe_stocked(services: &Arc<NodeServices>, stocked: &Stocked) {
+    let of = stocked.clone();
+    STOCKED_VARIANTS.observe(services, move |_| of.look(search::Stock::variants) as f64);
 }
 
 /// Tells for how many aggregates somebody waits on a node.

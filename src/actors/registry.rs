@@ -18,6 +18,7 @@ use super::saga::{SagaActor, SagaSetup};
 use super::search::{Indexer, Searches};
 use super::service::Service;
 use super::standing::Standings;
+use super::stocked::{Stocked, Stocktaker};
 use super::table::{
     AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
 };
@@ -33,7 +34,7 @@ use projections::assignments::Assignments;
 use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
-use projections::table::{Picture, Table};
+use projections::table::{Listed as _, Picture, Shape, Table};
 use projections::tables::audit::Audit;
 use projections::tables::calendars::Calendars;
 use projections::tables::events::Events;
@@ -116,6 +117,7 @@ macro_rules! registry {
                     $(timer::<$timer>(parts, &self.views.$timed),)+
                     $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
                     index(parts, &self.searches),
+                    stocktaker(parts, self),
                     watcher(parts, &self.watched),
                     keeper(parts, self),
                 ]
@@ -168,6 +170,15 @@ macro_rules! registry {
                     return Ok(Some(<$saga>::at(&read.answer)));
                 })+
                 Ok(None)
+            }
+
+            /// What all tables look like.
+            pub fn shapes() -> Vec<&'static Shape> {
+                vec![
+                    $(<$table>::SHAPE,)+
+                    $(<$picture>::SHAPE,)+
+                    $(<$audit>::SHAPE,)+
+                ]
             }
 
             /// The stored names of all kinds of sagas.
@@ -230,6 +241,8 @@ pub struct Registry {
     pub reactions: Reactions,
     /// The search index: no start waits for it.
     pub searches: Searches,
+    /// What can be had: no start waits for it either.
+    pub stocked: Stocked,
     /// Who waits for something to come of an aggregate.
     pub watched: Watched,
 }
@@ -241,6 +254,7 @@ impl Registry {
             follower.begin_below(heads.clone());
         }
         self.searches.begin_below(heads);
+        AnyFollower::begin_below(self.stocked.follower(), heads.clone());
     }
 
     /// Waits until every follower has read as far as this.
@@ -250,11 +264,12 @@ impl Registry {
         }
     }
 
-    /// Each with its name, the search index and whoever rings among them.
+    /// Each with its name, the search index, what can be had and whoever rings among them.
     pub fn followers(&self) -> Vec<(Name, &dyn AnyFollower)> {
         let index: (_, &dyn AnyFollower) = (Indexer::NAME, self.searches.follower());
+        let stocktaker: (_, &dyn AnyFollower) = (Stocktaker::NAME, self.stocked.follower());
         let watcher: (_, &dyn AnyFollower) = (Watcher::NAME, self.watched.follower());
-        self.in_order().into_iter().chain([index, watcher]).collect()
+        self.in_order().into_iter().chain([index, stocktaker, watcher]).collect()
     }
 
     /// What operators are shown of each follower.
@@ -351,6 +366,14 @@ fn index(parts: &Parts, searches: &Searches) -> Service {
     let index = searches.clone();
     follower(parts, searches.follower(), move |parts| {
         Indexer::new(index.clone(), parts.search.clone())
+    })
+}
+
+fn stocktaker(parts: &Parts, registry: &Registry) -> Service {
+    let (stocked, stock) = (registry.stocked.clone(), registry.views.stock.clone());
+    metrics::observe_stocked(&parts.engine.services, &stocked);
+    follower(parts, registry.stocked.follower(), move |parts| {
+        Stocktaker::new(&parts.engine, stocked.clone(), stock.clone())
     })
 }
 

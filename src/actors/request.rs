@@ -3,14 +3,19 @@
 //! request have one deadline and not twenty. What the node does by itself has none of this: the
 //! bounds of each step hold alone.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::principal::Principal;
 use tokio::time::Instant;
 
+use super::questions::Gathering;
+
 tokio::task_local! {
     static CURRENT: RequestScope;
+    /// Made by whoever first asks something of another node.
+    static GATHERING: OnceCell<Gathering>;
 }
 
 /// The place of a request among those that are at work. While it waits for something to happen it
@@ -38,7 +43,7 @@ pub struct RequestScope {
 
 /// Runs what belongs to a request.
 pub async fn within<F: Future>(scope: RequestScope, request: F) -> F::Output {
-    CURRENT.scope(scope, request).await
+    CURRENT.scope(scope, GATHERING.scope(OnceCell::new(), request)).await
 }
 
 /// When something must end that may take `at_most`: with its request at the latest. Nothing, if the
@@ -48,6 +53,23 @@ pub(crate) fn until(at_most: Duration) -> Option<Instant> {
     let own = now + at_most;
     let of_request = CURRENT.try_with(|scope| scope.deadline).unwrap_or(own);
     (of_request > now).then(|| own.min(of_request))
+}
+
+/// Until when it may be waited for something, so that there is time left to say that it did not come: as long as
+/// the request has, but for a tenth of that; `own` without one. Nothing, if the request has no time left.
+pub(crate) fn patience(own: Duration) -> Option<Instant> {
+    let now = Instant::now();
+    let ends = CURRENT.try_with(|scope| {
+        let left = scope.deadline.saturating_duration_since(now);
+        now + left - left / 10
+    });
+    let ends = ends.unwrap_or(now + own);
+    (ends > now).then_some(ends)
+}
+
+/// What the request is about to ask of other nodes, where there is a request.
+pub(crate) fn gathering() -> Option<Gathering> {
+    GATHERING.try_with(|made| made.get_or_init(Gathering::default).clone()).ok()
 }
 
 /// Counts so many more values of the reply of the request, where there is one; false where that is
@@ -122,6 +144,8 @@ mod tests {
         within(scope(now + hour), async {
             assert_eq!(until(2 * hour), Some(now + hour));
             assert!(until(hour / 2) < Some(now + hour));
+            let (patient, least) = (patience(hour / 1_000), now + hour / 100 * 89);
+            assert!(Some(least) < patient && patient < Some(now + hour / 100 * 91));
             let waiting = Waiting::begin().expect("a place");
             assert!(Waiting::begin().is_none(), "one may wait");
             drop(waiting);
@@ -130,6 +154,6 @@ mod tests {
             assert!(take_bytes(99) && !take_bytes(100));
         })
         .await;
-        within(scope(now), async { assert_eq!(until(hour), None) }).await;
+        within(scope(now), async { assert_eq!((until(hour), patience(hour)), (None, None)) }).await;
     }
 }

@@ -24,6 +24,7 @@ use super::follower::{At, FollowError, Follower, FollowerRef, Moment, Parked, Pa
 use super::metrics::{SEARCH_SECONDS, SEARCHES_TURNED_AWAY};
 use super::request::until;
 use super::shard::{Limits, NodeServices};
+use super::stocked::Stocked;
 use domain::aggregate::Aggregate as _;
 use domain::id::AggregateId;
 use domain::products::product::Product;
@@ -135,9 +136,14 @@ impl Searches {
         &self,
         runtime: &Handle,
         at_least: Option<&Position>,
+        stocked: &Stocked,
         query: Query,
     ) -> Result<Searched, Fault> {
         let ((), position) = self.0.follower.read(at_least, |()| ()).await?;
+        let stocked = query.looks_at_stock().then(|| stocked.clone());
+        if let Some(stocked) = &stocked {
+            stocked.follower().read(at_least, |()| ()).await?;
+        }
         let is_catching_up = self.0.floor.get().is_some_and(|floor| !position.reaches(floor));
         let began = Instant::now();
         let overloaded = || {
@@ -151,7 +157,10 @@ impl Searches {
         drop(waiting);
         // What is read after the position can only have come further.
         let catalogue = self.0.shown.load().catalogue.clone();
-        let searching = runtime.spawn_blocking(move || catalogue.search(&query));
+        let searching = runtime.spawn_blocking(move || match stocked {
+            Some(stocked) => stocked.look(|stock| catalogue.search_in(&query, stock)),
+            None => catalogue.search(&query),
+        });
         let found = match searching.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return Err(unreadable(error)),

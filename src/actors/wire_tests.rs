@@ -8,6 +8,7 @@ use crate::core::{CommandMeta, Committed};
 use crate::elsewhere::Sending;
 use crate::errand::{Done, Errand, Errands};
 use crate::history::Shown;
+use crate::questions::ToldOne;
 use crate::reading::{Asked, Moment, Reading};
 use crate::shard::ActivationStatus;
 use domain::event_name::EventName;
@@ -17,6 +18,7 @@ use domain::products::product::{self, Product};
 use domain::testing::wire::{Samples, assert_crosses};
 use domain::testing::{noon, uuid};
 use persistence::writer::lane::Dropped;
+use projections::position::Position;
 
 fn faults() -> Vec<Fault> {
     let retry_after = Duration::from_millis(250);
@@ -36,7 +38,7 @@ fn faults() -> Vec<Fault> {
         Fault::InvalidKey,
         Fault::InvalidId,
         Fault::Unreadable { source: "a checksum".into() },
-        Fault::Stale { behind: 5 },
+        Fault::Stale { behind: 5, reached: Box::new(Position::from_iter([(1, 7), (3, 9)])) },
         Fault::Foreign {
             code: "PRODUCT_RECALLED".to_owned(),
             message: "it was recalled".to_owned(),
@@ -138,6 +140,13 @@ fn reading() -> Reading<String> {
     Reading { answer, version: 7, shard: 3, seq: 9, at: noon() }
 }
 
+/// What becomes of questions that came together.
+fn told_together() -> Vec<ToldOne> {
+    let answer: Result<_, Fault> = Ok(reading());
+    let answer = serde_json::value::to_raw_value(&answer).expect("it is written");
+    vec![ToldOne::Answered(answer), ToldOne::NotHere, ToldOne::NotYet]
+}
+
 #[test]
 fn what_crosses_keeps_its_form() {
     assert_crosses(&asked());
@@ -168,5 +177,6 @@ fn what_crosses_keeps_its_form() {
         .of("done", &done())
         .with("question", serde_json::to_value(asked()).expect("it is written"))
         .with("reading", serde_json::to_value(reading()).expect("it is written"))
+        .with("told together", serde_json::to_value(told_together()).expect("it is written"))
         .hold("answers");
 }

@@ -10,6 +10,7 @@ pub mod money;
 pub mod tax;
 pub mod principal;
 pub mod text;
+pub mod language;
 pub mod sealed;
 
 pub mod access;

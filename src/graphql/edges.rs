@@ -39,6 +39,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
             "RateTotals",
             "Price",
             "Variant",
+            "ProductTranslation",
             "Hold",
             "Shortage",
             "OutgoingTransfer",

@@ -15,6 +15,7 @@ use super::ids::{PublicEventId, PublicOrderId};
 use super::scalars::{LocalDateTime, Long};
 use actors::aggregate_ref::Fault;
 use domain::text::{InvalidText, TextProblem};
+use projections::position::Position;
 
 pub const INVALID_ID: &str = "INVALID_ID";
 pub const INVALID_POSITION: &str = "INVALID_POSITION";
@@ -103,6 +104,17 @@ pub fn tell_reads_from_mutations(errors: &mut [ServerError]) {
         let extensions = error.extensions.get_or_insert_default();
         extensions.set("code", PAYLOAD_UNREADABLE);
         extensions.set("cause", code);
+    }
+}
+
+/// Tells a client who asked for more than there is how far it has come: `reached`, a position like any other.
+pub fn tell_how_far(errors: &mut [ServerError], written: impl Fn(&Position) -> String) {
+    for error in errors {
+        let reached = match error.source::<Fault>() {
+            Some(Fault::Stale { reached, .. }) => written(reached),
+            _ => continue,
+        };
+        error.extensions.get_or_insert_default().set("reached", reached);
     }
 }
 

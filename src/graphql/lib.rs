@@ -46,6 +46,7 @@ use futures::stream::BoxStream;
 
 use actors::aggregate_ref::Engine;
 pub use actors::request::{self, Place, RequestScope};
+use actors::shard::NodeServices;
 use application::Application;
 use application::access::Known;
 use application::caller::Caller;
@@ -62,6 +63,7 @@ use gathering::Gatherings;
 use live::LiveSubscription;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
+use projections::position_token;
 use telemetry::trace::sampled_trace_id;
 
 #[derive(MergedObject, Default)]
@@ -93,6 +95,7 @@ pub struct GraphqlSchema {
     limits: DocumentLimits,
     access: Known,
     denials: Denials,
+    services: Arc<NodeServices>,
 }
 
 /// One request, whatever it came by.
@@ -160,14 +163,14 @@ impl GraphqlSchema {
     ) -> Self {
         let access = Known::new(&engine, &views);
         let denials = Denials::new(&engine);
-        let sign_ins = SignIns(sign_ins);
+        let (sign_ins, services) = (SignIns(sign_ins), Arc::clone(&engine.services));
         let schema = builder(&limits)
             .data(Application { engine, views })
             .data(desk)
             .data(denials.clone())
             .data(sign_ins)
             .finish();
-        Self { schema, documents: Documents::default(), limits, access, denials }
+        Self { schema, documents: Documents::default(), limits, access, denials, services }
     }
 
     /// Who may do what here.
@@ -216,7 +219,7 @@ impl GraphqlSchema {
         if kind == OperationType::Mutation {
             errors::tell_reads_from_mutations(&mut response.errors);
         }
-        errors::log_faults(&response.errors, correlation_id);
+        tell_faults(&mut response, &self.services, correlation_id);
         let outcome = if executed { Outcome::Executed } else { Outcome::Refused };
         let is_mutation = kind == OperationType::Mutation;
         Reply { is_mutation, operation, outcome, cost: Some(cost), response }
@@ -228,9 +231,10 @@ impl GraphqlSchema {
     pub fn subscribe(&self, call: Call) -> Result<BoxStream<'static, Response>, Box<Reply>> {
         let Ready { request, plan, correlation_id, .. } = self.check(call, true)?;
         let variables = request.variables.clone();
+        let services = Arc::clone(&self.services);
         let answers = self.schema.execute_stream(request).map(move |mut response| {
             finish(&mut response, &plan, &variables);
-            errors::log_faults(&response.errors, correlation_id);
+            tell_faults(&mut response, &services, correlation_id);
             response
         });
         Ok(answers.boxed())
@@ -308,6 +312,13 @@ struct Ready {
     plan: Arc<Plan>,
     cost: u64,
     correlation_id: uuid::Uuid,
+}
+
+/// Tells the client how far a list has come that lacks what was asked for, and operators what went wrong.
+fn tell_faults(response: &mut Response, services: &NodeServices, correlation_id: uuid::Uuid) {
+    let written = |position: &_| position_token::write(position, services.keyed.tokens());
+    errors::tell_how_far(&mut response.errors, written);
+    errors::log_faults(&response.errors, correlation_id);
 }
 
 /// Brings an answer into the form that the request asked for, each error with its code and place. Whether

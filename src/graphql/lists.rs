@@ -2,7 +2,6 @@
 //! which order. What is in them, an aggregate says that is in memory; of one that is not, its row does
 //! where that holds all that is asked, and the rest of a page is read from the logs together.
 
-use actors::aggregate_ref::Fault;
 use domain::id::AggregateId;
 use projections::position::Position;
 use projections::table::{self, Origin, Stored};
@@ -165,7 +164,7 @@ pub async fn node<N: Listed>(
 /// What no log has, no list will have: there is nothing to wait for.
 pub fn lacks(context: &Context<'_>, at_least: Option<&Position>) -> Result<()> {
     match at_least.and_then(|wanted| engine(context).lacks(wanted)) {
-        Some(behind) => Err(fault(&Fault::Stale { behind })),
+        Some(stale) => Err(fault(&stale)),
         None => Ok(()),
     }
 }

@@ -100,7 +100,7 @@ impl Link {
             Sent::NotSent => "not_sent",
             Sent::Lost => "lost",
         };
-        CALLS_SENT.with([outcome]).inc();
+        CALLS_SENT.with([wish.name(), outcome]).inc();
         CALL_TIME.observe(began.elapsed().as_secs_f64());
         sent
     }

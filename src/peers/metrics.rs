@@ -1,11 +1,12 @@
 //! What is told of the talk between nodes.
 
 telemetry::metrics! { "peers":
-    /// Calls that this node sent to others: `answered`, `not_here` (the shard is elsewhere by now),
+    /// Calls that this node sent to others, by what they want (`command`, `question`, `questions`: many in one,
+    /// `tail`): `answered`, `not_here` (the shard is elsewhere by now),
     /// `busy`, `not_sent` (no link to it), `lost` (the link broke before the answer came).
-    counter CALLS_SENT = "calls_sent" by "outcome";
-    /// Calls of other nodes that were answered here: `answered`, `not_here`, `busy`, `unreadable`.
-    counter CALLS_ANSWERED = "calls_answered" by "outcome";
+    counter CALLS_SENT = "calls_sent" by "wish", "outcome";
+    /// Calls of other nodes that were answered here, by the same: `answered`, `not_here`, `busy`, `unreadable`.
+    counter CALLS_ANSWERED = "calls_answered" by "wish", "outcome";
     /// How long a call took from here and back, in seconds.
     histogram CALL_TIME = "call_seconds" with telemetry::metrics::SECONDS;
     /// What was refused of others: `handshake` (no certificate of this installation's authority, or none

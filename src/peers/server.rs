@@ -278,6 +278,7 @@ async fn answer_all(
             Some(Asking::Call(call)) => {
                 let (host, replies) = (Arc::clone(&host), replies.clone());
                 let place = Arc::clone(&places).try_acquire_owned();
+                let wish = call.wish();
                 tokio::spawn(async move {
                     let reply = match place {
                         Ok(_) => host.answer(call).await,
@@ -285,7 +286,7 @@ async fn answer_all(
                             Reply { id: call.id, outcome: Outcome::Busy.into(), ..Reply::default() }
                         }
                     };
-                    CALLS_ANSWERED.with([name(reply.outcome())]).inc();
+                    CALLS_ANSWERED.with([wish.name(), name(reply.outcome())]).inc();
                     let reply = wire::Response { what: Some(Answering::Reply(reply)) };
                     let _ = replies.send(reply).await;
                     drop(place);

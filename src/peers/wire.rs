@@ -56,6 +56,22 @@ pub enum Wish {
     Tail = 3,
     /// What an operator wants of one aggregate.
     Errand = 4,
+    /// Many questions, each to one aggregate.
+    Questions = 5,
+}
+
+impl Wish {
+    /// What metrics call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Command => "command",
+            Self::Question => "question",
+            Self::Tail => "tail",
+            Self::Errand => "errand",
+            Self::Questions => "questions",
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]

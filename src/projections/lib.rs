@@ -49,11 +49,6 @@ pub trait Projection:
 
     /// How many rows there are.
     fn rows(&self) -> usize;
-
-    /// How many more there would be, were there room for them.
-    fn left_out(&self) -> u64 {
-        0
-    }
 }
 
 macro_rules! facts {

@@ -46,6 +46,16 @@ impl Column {
     }
 }
 
+/// The key of a row, the part of it where an aggregate has many …
+pub const ID: Column = Column::new("id", Kind::Id);
+pub const PART: Column = Column::new("part", Kind::Id);
+/// … and the place that it was last written from: every table has these beside its own columns.
+pub const ORIGIN: [Column; 3] = [
+    Column::new("version", Kind::Int),
+    Column::new("shard", Kind::Int),
+    Column::new("seq", Kind::Int),
+];
+
 /// Rows in the order of these columns, and of their key behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Index {
@@ -70,6 +80,37 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// What no database would make a table of, if anything: a column that is called like one that every table
+    /// has, or like another; an index over what is no column. A table that has it does not compile.
+    pub const fn unfit(&self) -> Option<&'static str> {
+        let columns = self.columns;
+        let mut place = 0;
+        while place < columns.len() {
+            let name = columns[place].name;
+            if same(name, ID.name)
+                || same(name, PART.name)
+                || has(&ORIGIN, ORIGIN.len(), name)
+                || has(columns, place, name)
+            {
+                return Some(name);
+            }
+            place += 1;
+        }
+        let mut index = 0;
+        while index < self.indexes.len() {
+            let over = self.indexes[index].columns;
+            let mut place = 0;
+            while place < over.len() {
+                if !has(columns, columns.len(), over[place]) {
+                    return Some(over[place]);
+                }
+                place += 1;
+            }
+            index += 1;
+        }
+        None
+    }
+
     /// Where a column stands in [`columns`](Self::columns).
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
@@ -91,6 +132,23 @@ impl Shape {
         };
         self.columns.iter().zip(values).find_map(misfit)
     }
+}
+
+/// Whether one of the first columns is called so.
+const fn has(columns: &[Column], first: usize, name: &str) -> bool {
+    let mut place = 0;
+    while place < first {
+        if same(columns[place].name, name) {
+            return true;
+        }
+        place += 1;
+    }
+    false
+}
+
+/// Databases tell names of columns apart whatever their case.
+const fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// One value of a row.
@@ -430,4 +488,26 @@ impl<R: Row> Rows<R> {
 pub struct Saved<R> {
     id: AggregateId,
     rows: Vec<(Key, Touched<R>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn shape(columns: &'static [Column], indexes: &'static [Index]) -> Shape {
+        Shape { name: "tea", schema: 1, parts: false, columns, indexes, tally: None }
+    }
+
+    const A: Column = Column::new("a", Kind::Int);
+
+    #[test]
+    fn a_table_takes_no_name_that_every_table_has() {
+        assert_eq!(shape(&[A], &[Index { name: "by", columns: &["a"] }]).unfit(), None);
+        for name in ["id", "part", "version", "shard", "seq", "Seq"] {
+            let columns: &[Column] = vec![A, Column::new(name, Kind::Int)].leak();
+            assert_eq!(shape(columns, &[]).unfit(), Some(name));
+        }
+        assert_eq!(shape(&[A, A], &[]).unfit(), Some("a"));
+        assert_eq!(shape(&[A], &[Index { name: "by", columns: &["b"] }]).unfit(), Some("b"));
+    }
 }

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::query::Query;
 use crate::row::Row;
 use crate::schema::Fields;
+use crate::stock::Stock;
 use domain::id::AggregateId;
 
 /// See the module. The default knows nothing and finds nothing.
@@ -52,6 +53,8 @@ pub struct Found {
     pub total: u64,
     pub matched: Matched,
     pub facets: Vec<Facet>,
+    /// How many can be had, counted as if the filter by stock were not there; 0 where that was not asked.
+    pub in_stock: u64,
 }
 
 impl Catalogue {
@@ -85,18 +88,24 @@ impl Catalogue {
 
     /// Looks for what a query wants. Blocks for as long as it computes: some milliseconds.
     pub fn search(&self, query: &Query) -> Result<Found, SearchError> {
+        self.search_in(query, &Stock::default())
+    }
+
+    /// The same, where it matters what can be had.
+    pub fn search_in(&self, query: &Query, stock: &Stock) -> Result<Found, SearchError> {
         let nothing = || Found {
             hits: Vec::new(),
             further: false,
             total: 0,
             matched: Matched::All,
             facets: Facets::new(query).read(query.facet_values),
+            in_stock: 0,
         };
         let Some(shelf) = &self.0 else { return Ok(nothing()) };
         let plan = Plan::new(query, &shelf.fields, &shelf.searcher)?;
-        let found = shelf.pass(query, &plan, Matched::All)?;
+        let found = shelf.pass(query, &plan, Matched::All, stock)?;
         if found.total == 0 && plan.words.len() > 1 {
-            return shelf.pass(query, &plan, Matched::Some);
+            return shelf.pass(query, &plan, Matched::Some, stock);
         }
         Ok(found)
     }
@@ -108,13 +117,19 @@ impl Shelf {
         Ok(self.fields.row_of(&document)?)
     }
 
-    fn pass(&self, query: &Query, plan: &Plan, mode: Matched) -> Result<Found, SearchError> {
+    fn pass(
+        &self,
+        query: &Query,
+        plan: &Plan,
+        mode: Matched,
+        stock: &Stock,
+    ) -> Result<Found, SearchError> {
         let mut best = Best::new(query);
         let mut facets = Facets::new(query);
         let mut accumulator = Accumulator::default();
-        let mut total = 0;
+        let (mut total, mut in_stock) = (0, 0);
         for (ordinal, segment) in (0..).zip(self.searcher.segment_readers()) {
-            let columns = Columns::open(segment, query)?;
+            let columns = Columns::open(segment, query, stock)?;
             let Some(columns) = columns else { continue };
             let mut counting = facets.begin(&columns);
             let mut each = |document: DocId, score: u16| {
@@ -123,6 +138,7 @@ impl Shelf {
                 }
                 let failed = columns.failed(document);
                 counting.count(document, failed);
+                in_stock += u64::from(failed.can_be_had());
                 if failed.is_none() {
                     total += 1;
                     best.offer(&columns, DocAddress::new(ordinal, document), score);
@@ -139,6 +155,7 @@ impl Shelf {
             total,
             matched: mode,
             facets: facets.read(query.facet_values),
+            in_stock,
         })
     }
 }

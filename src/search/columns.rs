@@ -8,6 +8,7 @@ use crate::SearchError;
 use crate::facets::FacetField;
 use crate::query::{PriceRange, Query};
 use crate::schema::{column, status_number};
+use crate::stock::Stock;
 
 /// See the module.
 pub struct Columns<'a> {
@@ -19,6 +20,8 @@ pub struct Columns<'a> {
     status: Column<u64>,
     statuses: Vec<u64>,
     prices: Option<Column<i64>>,
+    /// What can be had, and the variants of each product; none where nobody asks.
+    stock: Option<(&'a Stock, Column<u64>)>,
     family: Values,
     variant: Values,
 }
@@ -37,9 +40,17 @@ impl Failed {
     const FAMILY: u8 = 1;
     const VARIANT: u8 = 2;
     const OTHER: u8 = 4;
+    const STOCK: u8 = 8;
+    /// It can be had. Nothing is kept out by that.
+    const HAD: u8 = 16;
 
     pub fn is_none(self) -> bool {
-        self.0 == 0
+        self.0 & !Self::HAD == 0
+    }
+
+    /// Whether it can be had, and passes all filters but perhaps that by stock.
+    pub fn can_be_had(self) -> bool {
+        self.0 & !Self::STOCK == Self::HAD
     }
 
     /// Whether it passes all filters but perhaps the one of this field.
@@ -48,13 +59,17 @@ impl Failed {
             FacetField::Family => Self::FAMILY,
             FacetField::Variant => Self::VARIANT,
         };
-        self.0 & !own == 0
+        self.0 & !own & !Self::HAD == 0
     }
 }
 
 impl<'a> Columns<'a> {
     /// None for a segment in which nothing can be found.
-    pub fn open(segment: &SegmentReader, query: &'a Query) -> Result<Option<Self>, SearchError> {
+    pub fn open(
+        segment: &SegmentReader,
+        query: &'a Query,
+        stock: &'a Stock,
+    ) -> Result<Option<Self>, SearchError> {
         let columns = segment.fast_fields();
         let prices = match &query.wanted.price {
             None => None,
@@ -73,6 +88,10 @@ impl<'a> Columns<'a> {
             status: columns.u64(column::STATUS)?,
             statuses: query.wanted.statuses.iter().map(|status| status_number(*status)).collect(),
             prices,
+            stock: match query.looks_at_stock() {
+                true => Some((stock, columns.u64(column::VARIANT_KEYS)?)),
+                false => None,
+            },
             family: Values::open(segment, column::FAMILY, &query.wanted.families)?,
             variant: Values::open(segment, column::VARIANT, &query.wanted.variants)?,
         }))
@@ -92,6 +111,17 @@ impl<'a> Columns<'a> {
         }
         if !self.query.wanted.variants.is_empty() && !self.variant.is_wanted(document) {
             failed |= Failed::VARIANT;
+        }
+        // Last, and only where nothing else keeps it out of every count: this one costs a look for each variant.
+        if failed & Failed::OTHER == 0
+            && let Some((stock, variants)) = &self.stock
+        {
+            let is_had = variants.values_for_doc(document).any(|variant| stock.has(variant));
+            failed |= if is_had { Failed::HAD } else { 0 };
+            failed |= match self.query.wanted.in_stock {
+                Some(wanted) if wanted != is_had => Failed::STOCK,
+                _ => 0,
+            };
         }
         Failed(failed)
     }

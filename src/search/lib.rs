@@ -10,6 +10,7 @@ pub mod language;
 mod words;
 pub mod row;
 mod schema;
+pub mod stock;
 pub mod index;
 pub mod catalogue;
 pub mod query;
@@ -37,6 +38,7 @@ pub use language::Language;
 pub use query::{InvalidQuery, Order, Query, Wanted};
 pub use row::Row;
 pub use schema::FORM;
+pub use stock::Stock;
 
 /// Why the index could not be read or written: said to operators, never to a client.
 #[derive(Debug, thiserror::Error)]

@@ -46,6 +46,8 @@ pub struct Wanted {
     pub price: Option<PriceRange>,
     /// In one of these states; empty: none is found.
     pub statuses: Vec<Status>,
+    /// With a variant that can be had, or with none; none: either.
+    pub in_stock: Option<bool>,
 }
 
 /// See the module.
@@ -64,6 +66,8 @@ pub struct Query {
     pub facets: Vec<FacetField>,
     /// How many values of each.
     pub facet_values: usize,
+    /// Says how many of the hits can be had.
+    pub counts_stock: bool,
 }
 
 /// What is no query. The field is named as clients write it.
@@ -115,7 +119,13 @@ impl Query {
             after: None,
             facets: Vec::new(),
             facet_values: FACET_VALUES_MAX,
+            counts_stock: false,
         })
+    }
+
+    /// Whether it matters what can be had.
+    pub fn looks_at_stock(&self) -> bool {
+        self.counts_stock || self.wanted.in_stock.is_some()
     }
 
     /// What tells the list of this query from all others: a cursor of one is none of another.

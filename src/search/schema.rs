@@ -16,13 +16,14 @@ use tantivy::tokenizer::{PreTokenizedString, Token};
 
 use crate::language::Language;
 use crate::row::Row;
+use crate::stock::variant_key;
 use crate::words::{beginnings, words};
 use domain::id::AggregateId;
-use domain::products::product::Status;
+use domain::products::product::{Status, Translation};
 
 /// The form of the index. One of another form is begun anew: raise it with whatever changes what is
 /// stored, the rules for words included.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 
 /// A name on which a test sees a document fail.
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub struct Fields {
     created: Field,
     family: Field,
     variant: Field,
+    variant_keys: Field,
     prices: Field,
 }
 
@@ -74,6 +76,7 @@ pub mod column {
     pub const CREATED: &str = "created";
     pub const FAMILY: &str = "family";
     pub const VARIANT: &str = "variant";
+    pub const VARIANT_KEYS: &str = "variant_keys";
     pub const PRICES: &str = "prices";
 
     /// The name of a price list within the column of prices.
@@ -118,6 +121,7 @@ impl Fields {
             created: builder.add_i64_field(column::CREATED, FAST),
             family: builder.add_text_field(column::FAMILY, text()),
             variant: builder.add_text_field(column::VARIANT, text()),
+            variant_keys: builder.add_u64_field(column::VARIANT_KEYS, FAST),
             prices: builder
                 .add_json_field(column::PRICES, JsonObjectOptions::default().set_fast(RAW)),
             schema: builder.build(),
@@ -148,6 +152,9 @@ impl Fields {
             label.extend(words(&variant.sku));
         }
         let body = words(&product.description);
+        // Words in other languages are found as they are written, and by the stems of their own language;
+        // of one that is not known here, by those of any.
+        let others: Vec<Described> = product.translations.iter().map(Described::of).collect();
         let label = distinct(label);
 
         let mut document = TantivyDocument::default();
@@ -163,25 +170,53 @@ impl Fields {
         for name in distinct(product.variants.values().map(|variant| variant.name.clone())) {
             document.add_text(self.variant, name);
         }
+        for variant in product.variants.keys() {
+            document.add_u64(self.variant_keys, variant_key(*variant));
+        }
         if let Some(prices) = lowest_prices(row) {
             document.add_object(self.prices, prices);
         }
 
         let skus = product.variants.values().map(|variant| variant.sku.to_lowercase());
         add_words(&mut document, self.sku, skus);
-        let named = title.iter().chain(&label);
+        let named = title.iter().chain(&label).chain(others.iter().flat_map(|other| &other.title));
         let starts = named.flat_map(|word| beginnings(word)).map(str::to_owned);
         add_words(&mut document, self.starts, distinct(starts));
         for stems in &self.stems {
             let stem = |word: &String| stems.language.stem(word);
             let says = |word: &&String| !stems.language.is_filler(word);
-            add_words(&mut document, stems.title, title.iter().map(stem));
+            let known = |language: Language| self.stems.iter().any(|all| all.language == language);
+            let fits = |described: &&Described| match described.language.filter(|one| known(*one)) {
+                Some(language) => language == stems.language,
+                None => true,
+            };
+            let of_names = others.iter().filter(fits).flat_map(|other| &other.title);
+            let of_bodies = others.iter().filter(fits).flat_map(|other| &other.body);
+            let titles = title.iter().chain(of_names).map(stem);
+            add_words(&mut document, stems.title, distinct(titles));
             add_words(&mut document, stems.label, distinct(label.iter().map(stem)));
-            add_words(&mut document, stems.body, distinct(body.iter().filter(says).map(stem)));
+            let bodies = body.iter().chain(of_bodies).filter(says).map(stem);
+            add_words(&mut document, stems.body, distinct(bodies));
         }
         add_words(&mut document, self.label, label);
-        add_words(&mut document, self.title, title);
+        let titles = title.into_iter().chain(others.into_iter().flat_map(|other| other.title));
+        add_words(&mut document, self.title, distinct(titles));
         Ok(document)
+    }
+}
+
+/// How a product is described in one more language.
+struct Described {
+    /// None where its stems are not known.
+    language: Option<Language>,
+    title: Vec<String>,
+    body: Vec<String>,
+}
+
+impl Described {
+    fn of((tag, text): (&String, &Translation)) -> Self {
+        let (title, body) = (words(&text.name), words(&text.description));
+        Self { language: Language::of_tag(tag), title, body }
     }
 }
 

@@ -86,8 +86,12 @@ pub fn home(data: Option<&Path>) -> Home {
 
 /// An index in memory with these goods, numbered from 1.
 pub fn shop(goods: &[Goods]) -> Catalogue {
+    shelf((1..).zip(goods).map(|(number, goods)| row(number, *goods)).collect())
+}
+
+/// An index in memory with these rows.
+pub fn shelf(rows: Vec<Row>) -> Catalogue {
     let index = home(None).begin().expect("an index");
-    let rows: Vec<_> = (1..).zip(goods).map(|(number, goods)| row(number, *goods)).collect();
     index.apply(&rows).expect("it is written");
     index.commit(&()).expect("it is committed")
 }

@@ -14,10 +14,10 @@ use tokio::sync::{Notify, watch};
 use super::actor::FollowerMessage;
 use super::parked::{Parked, ParkedSet};
 use crate::aggregate_ref::Fault;
-use crate::request::{Waiting, until};
+use crate::request::{Waiting, patience};
 use projections::position::Position;
 
-/// How long a query waits for a follower to reach the position it asks for.
+/// How long it is waited for a follower to reach a position, where no request says how long it has.
 const AT_LEAST_WAIT: Duration = Duration::from_secs(2);
 
 /// When to come back who found too many waiting.
@@ -115,12 +115,12 @@ impl<C> FollowerRef<C> {
         let Some(_waiting) = Waiting::begin() else {
             return Err(Fault::Overloaded { retry_after: WAITS_RETRY });
         };
-        if let Some(until) = until(AT_LEAST_WAIT)
+        if let Some(until) = patience(AT_LEAST_WAIT)
             && tokio::time::timeout_at(until, self.reached(at_least)).await.is_ok()
         {
             return Ok(());
         }
-        Err(Fault::Stale { behind: self.position().behind(at_least) })
+        Err(Fault::stale(&self.position(), at_least))
     }
 
     /// The rows of a view as they are published now.

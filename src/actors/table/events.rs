@@ -1,42 +1,50 @@
-//! The follower under every [`Table`]: folds events into rows.
+//! What fills every [`Table`]: folds events into rows.
 
 use std::collections::{BTreeSet, HashSet};
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::TableRef;
+use super::follower::{Fills, TableFollower, Turned};
 use super::writer::{Changes, Writer};
-use super::{PAUSE, TableRef};
-use crate::checkpoint;
-use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
-use crate::shard::{Limits, NodeServices};
+use crate::follower::{At, FollowError};
 use domain::id::AggregateId;
 use persistence::journal::{Entry, JournalError};
 use persistence::read_store::ReadStore;
 use projections::table::{Key, Origin, Row, Rows, Stored, Table, Touch};
 use projections::{Fact, Place};
 
-/// See the module.
-pub struct EventFollower<T: Table> {
-    writer: Writer<T>,
-    /// What this turn read: the entries, and their facts by the place of their entry.
+/// Fills a table event by event.
+pub type EventFollower<T> = TableFollower<Folds<T>>;
+
+/// What a turn read: the entries, and their facts by the place of their entry.
+pub struct Folds<T> {
     entries: Vec<At>,
     facts: Vec<(usize, Place, Fact)>,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for Folds<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), facts: Vec::new(), table: PhantomData }
+    }
 }
 
 impl<T: Table> EventFollower<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
-        Self { writer: Writer::new(store, table), entries: Vec::new(), facts: Vec::new() }
+        Self { writer: Writer::new(store, table), fills: Folds::default() }
     }
 
     /// Fills another filling than the one that answers.
     pub fn beside(store: Arc<dyn ReadStore>, generation: u32) -> Self {
-        let writer = Writer::beside(store, generation);
-        Self { writer, entries: Vec::new(), facts: Vec::new() }
+        Self { writer: Writer::beside(store, generation), fills: Folds::default() }
     }
+}
 
+impl<T: Table> Folds<T> {
     /// The rows that this turn's events touch, as they are kept.
-    async fn load(&self) -> Result<Rows<T::Row>, JournalError> {
+    async fn load(&self, writer: &Writer<T>) -> Result<Rows<T::Row>, JournalError> {
         let (mut keys, mut new, mut whole) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for (_, place, fact) in &self.facts {
             T::touches(*place, fact, &mut |touch| match touch {
@@ -49,18 +57,18 @@ impl<T: Table> EventFollower<T> {
         let mut load = |stored: Stored| {
             let Some(row) = T::Row::read(&stored.values) else {
                 let reason =
-                    format!("a row of {} is none: {:?}", self.writer.filling.name(), stored.key);
+                    format!("a row of {} is none: {:?}", writer.filling.name(), stored.key);
                 return Err(JournalError::Corrupt(reason.into()));
             };
             rows.load(stored.key, stored.origin, row);
             Ok(())
         };
         let keys: Vec<Key> = keys.difference(&new).copied().collect();
-        for stored in self.writer.store.rows(self.writer.filling, &keys).await? {
+        for stored in writer.store.rows(writer.filling, &keys).await? {
             load(stored)?;
         }
         for id in whole {
-            for stored in self.writer.store.rows_of(self.writer.filling, Key::of(id)).await? {
+            for stored in writer.store.rows_of(writer.filling, Key::of(id)).await? {
                 load(stored)?;
             }
         }
@@ -126,37 +134,10 @@ fn apply<T: Table>(rows: &mut Rows<T::Row>, at: &At, place: Place, fact: &Fact) 
     T::apply(place, fact, rows);
 }
 
-impl<T: Table> Follower for EventFollower<T> {
-    const NAME: checkpoint::Name =
-        checkpoint::Name { kind: "table", name: T::SHAPE.name, schema: T::SHAPE.schema };
-    const STANDS_WHERE_STORED: bool = true;
-    const PARTITIONED: bool = true;
-    const PAUSE: Duration = PAUSE;
+impl<T: Table> Fills for Folds<T> {
+    type Table = T;
 
-    type Content = ();
-
-    fn turn_bytes(limits: &Limits) -> usize {
-        limits.table_turn_bytes
-    }
-
-    async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
-        self.forget();
-        self.writer.begin(services).await.map(Some)
-    }
-
-    fn shows_the_same(&self) -> bool {
-        self.writer.shows_the_same
-    }
-
-    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
-        self.writer.look(services).await
-    }
-
-    async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {
-        self.writer.note(&moment).await
-    }
-
-    fn wants(aggregate_type: &str, _: u64) -> bool {
+    fn wants(aggregate_type: &str) -> bool {
         T::wants(aggregate_type)
     }
 
@@ -164,7 +145,7 @@ impl<T: Table> Follower for EventFollower<T> {
         !T::may_matter(&entry.events)
     }
 
-    fn take(&mut self, (): &mut (), entry: &Entry, place: Place, fact: Fact) {
+    fn take(&mut self, entry: &Entry, place: Place, fact: Fact) {
         let is_last = |at: &At| (at.shard, at.seq) == (entry.shard, entry.seq);
         if !self.entries.last().is_some_and(is_last) {
             self.entries.push(At::of(entry));
@@ -172,22 +153,18 @@ impl<T: Table> Follower for EventFollower<T> {
         self.facts.push((self.entries.len() - 1, place, fact));
     }
 
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
     fn forget(&mut self) {
         self.entries.clear();
         self.facts.clear();
     }
 
-    async fn settle(&mut self, turn: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
-        if self.facts.is_empty() && self.writer.keeps(turn.parked) {
-            // Where it stands is written with the next rows, or with the next checkpoint.
-            return Ok(Vec::new());
-        }
-        let mut rows = self.writer.patient(|| self.load()).await?;
+    async fn turned(&self, writer: &Writer<T>) -> Result<Turned, FollowError> {
+        let mut rows = writer.patient(|| self.load(writer)).await?;
         let (changes, failed) = self.fold(&mut rows);
-        let parked = turn.parked_with(&failed)?;
-        let read = self.entries.iter().map(|at| at.shard);
-        self.writer.write(&changes, read, turn.to, &parked).await?;
-        self.forget();
-        Ok(failed)
+        Ok(Turned { changes, read: self.entries.iter().map(|at| at.shard).collect(), failed })
     }
 }

@@ -5,12 +5,13 @@
 //! A filling can be made anew beside the one that answers (`rebuild`), and takes its place when it has
 //! come as far; one keeper a node (`keeper`) sees to that, and to what operators ask.
 //!
-//! Three followers: one folds events into rows (`events`); one notes which aggregates something happened to,
-//! and asks each for its row once a turn (`pictures`); one keeps who asked for what (`audit`). All write through
-//! one `writer`.
+//! One `follower` is under all of them, and writes through one `writer`. Three ways to fill a table: fold events
+//! into rows (`events`); note which aggregates something happened to, and ask each for its row once a turn
+//! (`pictures`); keep who asked for what (`audit`).
 
 pub mod audit;
 mod events;
+mod follower;
 mod keeper;
 mod pictures;
 mod rebuild;
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 
 use super::aggregate_ref::Fault;
 use super::follower::FollowerRef;
-use super::request::{Waiting, until};
+use super::request::{Waiting, patience};
 use persistence::cause::Cause;
 use persistence::journal::JournalError;
 use persistence::read_store::{Filling, ReadStore};
@@ -48,7 +49,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long reading a page may take.
 const PAGE_WITHIN: Duration = Duration::from_secs(5);
-/// How long is waited for a copy to come to a position, and how often is looked.
+/// How long is waited for a copy to come to a position, where no request says how long it has, and how often is
+/// looked.
 const COPY_WAIT: Duration = Duration::from_secs(2);
 const COPY_LOOK: Duration = Duration::from_millis(20);
 /// Rows that are counted, at most.
@@ -105,7 +107,7 @@ impl<T> TableRef<T> {
     ) -> Result<Page, Fault> {
         // What is read after the position can only have come further.
         let ((), position) = self.follower.read(at_least, |()| ()).await?;
-        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let Some(open) = self.open.load_full() else { return Err(unopened()) };
         if let Some(page) = self.page_of_copy(&open, at_least, counted, slice).await? {
             return Ok(page);
         }
@@ -117,7 +119,7 @@ impl<T> TableRef<T> {
     /// Reads these rows, as far as they are there, of what has come at least to `at_least`.
     pub async fn rows(&self, at_least: Option<&Position>, keys: &[Key]) -> Result<Page, Fault> {
         let ((), position) = self.follower.read(at_least, |()| ()).await?;
-        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let Some(open) = self.open.load_full() else { return Err(unopened()) };
         let rows = open.store.rows(open.filling, keys);
         let rows = in_time(rows).await.map_err(unanswered)?;
         Ok(Page { rows, position, total: None })
@@ -134,16 +136,16 @@ impl<T> TableRef<T> {
     ) -> Result<Option<Page>, Fault> {
         let Some(copy) = open.store.copy() else { return Ok(None) };
         let wanted = [at_least, self.follower.floor()];
-        let (ends, mut waiting) = (until(COPY_WAIT), None);
+        let (ends, mut waiting) = (patience(COPY_WAIT), None);
         loop {
             // Its position first: its rows can only have come further.
             let Ok(Some(position)) = in_time(copy.stands_at(open.filling)).await else {
                 return Ok(None);
             };
-            let missing = wanted.iter().flatten().map(|wanted| position.behind(wanted)).max();
-            if let Some(behind) = missing.filter(|missing| *missing > 0) {
+            let missing = wanted.iter().flatten().max_by_key(|wanted| position.behind(wanted));
+            if let Some(missing) = missing.filter(|missing| !position.reaches(missing)) {
                 let Some(ends) = ends.filter(|ends| Instant::now() < *ends) else {
-                    return Err(Fault::Stale { behind });
+                    return Err(Fault::stale(&position, missing));
                 };
                 if waiting.is_none() {
                     let place = Waiting::begin();
@@ -182,7 +184,8 @@ async fn in_time<T>(
     read: impl Future<Output = Result<T, JournalError>>,
 ) -> Result<T, JournalError> {
     let late = || JournalError::Unreachable("it did not answer in time".into());
-    let Some(ends) = until(PAGE_WITHIN) else { return Err(late()) };
+    let own = Instant::now() + PAGE_WITHIN;
+    let Some(ends) = patience(PAGE_WITHIN).map(|ends| ends.min(own)) else { return Err(late()) };
     tokio::time::timeout_at(ends, read).await.unwrap_or_else(|_| Err(late()))
 }
 
@@ -202,10 +205,15 @@ impl<T> TableRef<T> {
         groups_max: u32,
     ) -> Result<Sums, Fault> {
         let ((), position) = self.follower.read(at_least, |()| ()).await?;
-        let Some(open) = self.open.load_full() else { return Err(Fault::Stale { behind: 0 }) };
+        let Some(open) = self.open.load_full() else { return Err(unopened()) };
         let groups = open.store.sums(open.filling, from, to, groups_max).await;
         Ok(Sums { groups: groups.map_err(unanswered)?, position })
     }
+}
+
+/// No filling answers yet.
+fn unopened() -> Fault {
+    Fault::Stale { behind: 0, reached: Box::default() }
 }
 
 fn unanswered(error: JournalError) -> Fault {

@@ -1,35 +1,36 @@
-//! The follower under every [`Picture`]: asks those that something happened to for their rows.
+//! What fills every [`Picture`]: asks those that something happened to for their rows.
 //!
 //! A row is what its aggregate says at the end of a turn, and may be newer than what the turn read. It
 //! is asked for again when the rest is read, and says the same: rows never go back.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::TableRef;
+use super::follower::{Fills, TableFollower, Turned};
 use super::writer::{Changes, Writer};
-use super::{PAUSE, TableRef};
 use crate::aggregate_ref::{Engine, Fault};
-use crate::checkpoint;
-use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
-use crate::shard::{Limits, NodeServices};
+use crate::follower::{At, FollowError};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use persistence::journal::Entry;
 use projections::table::{Key, Origin, Picture, Row, Stored};
-use projections::{Fact, Place};
 
 /// Aggregates that are asked at one time.
 const ASKED_AT_ONCE: usize = 32;
 
+/// Fills a table by asking.
+pub type PictureFollower<P> = TableFollower<Pictures<P>>;
+
 /// See the module.
-pub struct PictureFollower<P: Picture> {
-    writer: Writer<P>,
+pub struct Pictures<P> {
     engine: Engine,
     /// The last entry of each aggregate that this turn read, and when it was recorded.
     noted: BTreeMap<AggregateId, (At, i64)>,
+    table: PhantomData<fn() -> P>,
 }
 
 /// The row of an aggregate, or why it has none.
@@ -38,13 +39,19 @@ type Asked = Result<Option<Stored>, (At, String)>;
 impl<P: Picture> PictureFollower<P> {
     pub fn new(engine: &Engine, table: TableRef<P>) -> Self {
         let writer = Writer::new(Arc::clone(&engine.services.read), table);
-        Self { writer, engine: engine.clone(), noted: BTreeMap::new() }
+        Self { writer, fills: Pictures::of(engine) }
     }
 
     /// Fills another filling than the one that answers.
     pub fn beside(engine: &Engine, generation: u32) -> Self {
         let writer = Writer::beside(Arc::clone(&engine.services.read), generation);
-        Self { writer, engine: engine.clone(), noted: BTreeMap::new() }
+        Self { writer, fills: Pictures::of(engine) }
+    }
+}
+
+impl<P: Picture> Pictures<P> {
+    fn of(engine: &Engine) -> Self {
+        Self { engine: engine.clone(), noted: BTreeMap::new(), table: PhantomData }
     }
 
     async fn ask(&self, id: AggregateId, at: &At, changed_us: i64) -> Result<Asked, Fault> {
@@ -64,37 +71,10 @@ impl<P: Picture> PictureFollower<P> {
     }
 }
 
-impl<P: Picture> Follower for PictureFollower<P> {
-    const NAME: checkpoint::Name =
-        checkpoint::Name { kind: "table", name: P::SHAPE.name, schema: P::SHAPE.schema };
-    const STANDS_WHERE_STORED: bool = true;
-    const PARTITIONED: bool = true;
-    const PAUSE: Duration = PAUSE;
+impl<P: Picture> Fills for Pictures<P> {
+    type Table = P;
 
-    type Content = ();
-
-    fn turn_bytes(limits: &Limits) -> usize {
-        limits.table_turn_bytes
-    }
-
-    async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
-        self.forget();
-        self.writer.begin(services).await.map(Some)
-    }
-
-    fn shows_the_same(&self) -> bool {
-        self.writer.shows_the_same
-    }
-
-    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
-        self.writer.look(services).await
-    }
-
-    async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {
-        self.writer.note(&moment).await
-    }
-
-    fn wants(aggregate_type: &str, _: u64) -> bool {
+    fn wants(aggregate_type: &str) -> bool {
         aggregate_type == P::Of::TYPE
     }
 
@@ -104,24 +84,20 @@ impl<P: Picture> Follower for PictureFollower<P> {
         true
     }
 
-    fn take(&mut self, (): &mut (), _: &Entry, _: Place, _: Fact) {}
+    fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
 
     fn forget(&mut self) {
         self.noted.clear();
     }
 
-    async fn settle(&mut self, turn: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
-        if self.noted.is_empty() && self.writer.keeps(turn.parked) {
-            return Ok(Vec::new());
-        }
+    async fn turned(&self, _: &Writer<P>) -> Result<Turned, FollowError> {
         let ids: Vec<_> = self.noted.keys().copied().collect();
         self.engine.load_together::<P::Of>(&ids).await;
-        let this = &*self;
-        let asks: Vec<_> = this
-            .noted
-            .iter()
-            .map(|(id, (at, changed_us))| this.ask(*id, at, *changed_us))
-            .collect();
+        let noted = self.noted.iter();
+        let asks: Vec<_> =
+            noted.map(|(id, (at, changed_us))| self.ask(*id, at, *changed_us)).collect();
         let asked = stream::iter(asks).buffer_unordered(ASKED_AT_ONCE);
         let asked: Vec<Asked> = asked.try_collect().await?;
         let (mut put, mut failed) = (Vec::new(), Vec::new());
@@ -132,11 +108,7 @@ impl<P: Picture> Follower for PictureFollower<P> {
             }
         }
         put.sort_by_key(|row| row.key);
-        let parked = turn.parked_with(&failed)?;
-        let read: Vec<_> = self.noted.values().map(|(at, _)| at.shard).collect();
-        let changes = Changes { put, ..Changes::default() };
-        self.writer.write(&changes, read.into_iter(), turn.to, &parked).await?;
-        self.forget();
-        Ok(failed)
+        let read = self.noted.values().map(|(at, _)| at.shard).collect();
+        Ok(Turned { changes: Changes { put, ..Changes::default() }, read, failed })
     }
 }

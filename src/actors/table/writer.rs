@@ -48,6 +48,12 @@ pub struct Writer<T> {
 
 impl<T: Listed> Writer<T> {
     pub fn new(store: Arc<dyn ReadStore>, table: TableRef<T>) -> Self {
+        const {
+            assert!(
+                T::SHAPE.unfit().is_none(),
+                "a column of the table, or of its index, has a name that it cannot have"
+            )
+        };
         let filling = Filling { shape: T::SHAPE, generation: 1 };
         let (stops, stored) = <_>::default();
         let shows_the_same = false;

@@ -65,13 +65,19 @@ impl Links {
     /// The link to whoever is taken to serve a shard; to whoever is to have it, where nobody is known to, or
     /// cannot be reached.
     fn to_owner(&self, shard: ShardId) -> Option<Arc<Link>> {
-        let owner = self.whereabouts.owner(shard).and_then(|owner| self.to(&owner));
-        if let Some(link) = owner.as_ref().filter(|link| link.is_up()) {
-            return Some(Arc::clone(link));
+        self.owner_of(shard).map(|(_, link)| link)
+    }
+
+    /// The same, with the name of that node.
+    fn owner_of(&self, shard: ShardId) -> Option<(Arc<str>, Arc<Link>)> {
+        let linked = |node: Arc<str>| self.to(&node).map(|link| (node, link));
+        let owner = self.whereabouts.owner(shard).and_then(linked);
+        if let Some(up) = owner.as_ref().filter(|(_, link)| link.is_up()) {
+            return Some(up.clone());
         }
         let roll = self.members.roll();
-        let placed = roll.placed.get(usize::from(shard)).and_then(Option::as_deref);
-        placed.and_then(|node| self.to(node)).or(owner)
+        let placed = roll.placed.get(usize::from(shard)).cloned().flatten();
+        placed.and_then(linked).or(owner)
     }
 
     /// Tells every other node that there is something to look at.
@@ -127,6 +133,7 @@ impl Peers for Links {
             let wish = match wish {
                 Wish::Command => wire::Wish::Command,
                 Wish::Question => wire::Wish::Question,
+                Wish::Questions => wire::Wish::Questions,
                 Wish::Tail => wire::Wish::Tail,
                 Wish::Errand => wire::Wish::Errand,
             };
@@ -143,6 +150,10 @@ impl Peers for Links {
             }
         }
         .boxed()
+    }
+
+    fn taken_to_serve(&self, shard: ShardId) -> Option<Arc<str>> {
+        self.owner_of(shard).map(|(node, _)| node)
     }
 
     fn changes(&self) -> watch::Receiver<()> {

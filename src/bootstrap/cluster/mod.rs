@@ -231,6 +231,7 @@ impl Answerer for Host {
         let wish = match wish {
             Wish::Command => elsewhere::Wish::Command,
             Wish::Question => elsewhere::Wish::Question,
+            Wish::Questions => elsewhere::Wish::Questions,
             Wish::Tail => elsewhere::Wish::Tail,
             Wish::Errand => elsewhere::Wish::Errand,
             Wish::Unspecified => return Answer::Unreadable,

@@ -48,6 +48,16 @@ inputs! {
     { expected_version: Option<Long>, idempotency_key: Option<String> };
 
     ProductInput {}
+    TranslateProductInput {
+        /// A language tag (`de-AT`).
+        language: String,
+        name: String,
+        #[graphql(default)]
+        description: String
+    }
+    ProductTranslationInput {
+        language: String
+    }
     AddVariantInput {
         /// 1 to 64 visible ASCII characters, unique within the product.
         sku: String,
@@ -72,6 +82,18 @@ mutations! { ProductCommands {
         family: input.family,
         description: input.description,
     };
+
+    /// Says how a product is described in one more language, or says it anew; at most 20 beside the first.
+    /// It is found by those words too.
+    fn translate_product(input: TranslateProductInput) -> ProductPayload = Command::Translate {
+        language: input.language,
+        name: input.name,
+        description: input.description,
+    };
+
+    /// Takes away how a product is described in a language.
+    fn remove_product_translation(input: ProductTranslationInput) -> ProductPayload =
+        Command::RemoveTranslation { language: input.language };
 
     /// Sets the share of the net price that is tax, for all variants: it comes on top of a net price
     /// and is inside of a gross one.

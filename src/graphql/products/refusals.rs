@@ -16,6 +16,7 @@ impl From<product::Refusal> for UserError {
         let path: &[&str] = match &refusal {
             Refusal::InvalidText(text) => return Self::text(text),
             Refusal::NotFound => &["productId"],
+            Refusal::InvalidLanguage { .. } => &["language"],
             Refusal::InvalidSku { .. } | Refusal::SkuTaken { .. } => &["sku"],
             Refusal::VariantNotFound | Refusal::VariantConflict => &["variantId"],
             Refusal::InvalidPrice { .. } => &["price"],

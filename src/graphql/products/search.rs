@@ -13,11 +13,10 @@ use crate::context::{Loaded, application, engine, take_values};
 use crate::cursors::Cursors;
 use crate::errors::{FORBIDDEN, INVALID_VALUE, coded, fault};
 use crate::ids::PublicPriceListId;
-use crate::lists::Listed as _;
+use crate::lists::{Listed as _, lacks};
 use crate::positions::PositionToken;
 use crate::scalars::{GivenPosition, Long};
 use crate::texts::Text;
-use actors::aggregate_ref::Fault;
 use actors::reading::Reading;
 use actors::search::Searched;
 use application::caller::Caller;
@@ -48,6 +47,8 @@ pub struct ProductSearchFilter {
     pub price: Option<PriceRangeInput>,
     /// In one of these states; only who may change products may ask for other than `PUBLISHED`.
     pub statuses: Option<Vec<ProductStatus>>,
+    /// With a variant that can be had at some place, or with none. Of the stock of about a second ago.
+    pub in_stock: Option<bool>,
 }
 
 /// What the cheapest variant costs in a price list, as it stands there; both ends are within.
@@ -126,6 +127,7 @@ impl SearchQuery {
             asked.facets = vec![FacetField::Family, FacetField::Variant];
             asked.facet_values = FACET_VALUES_MAX;
         }
+        asked.counts_stock = selected("inStockCount");
         let list = List::of(&asked, context);
         asked.after = after.map(|after| list.key(&after)).transpose()?;
         let at_least = at_least.map(|position| position.read(context)).transpose()?;
@@ -139,17 +141,15 @@ impl SearchQuery {
 }
 
 async fn find(context: &Context<'_>, at_least: Option<Position>, query: Query) -> Result<Searched> {
-    if let Some(behind) = at_least.as_ref().and_then(|wanted| engine(context).lacks(wanted)) {
-        // What no log has, no index will have: there is nothing to wait for.
-        return Err(fault(&Fault::Stale { behind }));
-    }
-    let searches = &application(context).views.registry().searches;
+    lacks(context, at_least.as_ref())?;
+    let registry = application(context).views.registry();
     let runtime = &engine(context).services.runtime;
-    searches.find(runtime, at_least.as_ref(), query).await.map_err(|error| fault(&error))
+    let found = registry.searches.find(runtime, at_least.as_ref(), &registry.stocked, query);
+    found.await.map_err(|error| fault(&error))
 }
 
 fn wanted(context: &Context<'_>, filter: ProductSearchFilter) -> Result<Wanted> {
-    let ProductSearchFilter { families, variants, price, statuses } = filter;
+    let ProductSearchFilter { families, variants, price, statuses, in_stock } = filter;
     let statuses: Vec<Status> = match statuses {
         None => vec![Status::Published],
         Some(statuses) => statuses.into_iter().map(Status::from).collect(),
@@ -163,7 +163,7 @@ fn wanted(context: &Context<'_>, filter: ProductSearchFilter) -> Result<Wanted> 
         .map(range)
         .transpose()
         .map_err(|error| coded(error.code(), format!("where.price: {error}")))?;
-    Ok(Wanted { families, variants, price, statuses })
+    Ok(Wanted { families, variants, price, statuses, in_stock })
 }
 
 fn range(price: PriceRangeInput) -> Result<PriceRange, MoneyError> {
@@ -239,6 +239,13 @@ impl ProductSearchConnection {
         self.searched.found.total.into()
     }
 
+    /// How many of all can be had, counted as if `where.inStock` were not there. Of the stock of about a
+    /// second ago.
+    #[graphql(complexity = 20)]
+    async fn in_stock_count(&self) -> Long {
+        self.searched.found.in_stock.into()
+    }
+
     async fn matched(&self) -> SearchMatch {
         match self.searched.found.matched {
             Matched::All => SearchMatch::AllWords,
@@ -281,6 +288,8 @@ pub struct ProductSearchEdge<'a> {
 const FRAGMENT_BYTES: usize = 200;
 /// Names of variants, and stock keeping units, in which something was met.
 const VARIANTS_TOLD_MAX: usize = 5;
+/// Texts in other languages in which something was met.
+const TRANSLATIONS_TOLD_MAX: usize = 5;
 
 /// One product that was found.
 #[Object]
@@ -290,7 +299,7 @@ impl ProductSearchEdge<'_> {
     }
 
     /// Where in its texts the words were met, or words that are nearly those: name, family, at most 5 names
-    /// of variants and 5 SKUs, and a part of the description.
+    /// of variants and 5 SKUs, a part of the description, and 5 texts in other languages.
     #[graphql(complexity = "10 * child_complexity + 10")]
     async fn highlights(&self, context: &Context<'_>) -> Result<Vec<SearchHighlight>> {
         use SearchedField::{Description, Family, Name, Sku, Variant};
@@ -298,6 +307,7 @@ impl ProductSearchEdge<'_> {
         let told = |field| {
             move |pieces: Vec<Piece>| SearchHighlight {
                 field,
+                language: None,
                 pieces: pieces.into_iter().map(SearchPiece::from).collect(),
             }
         };
@@ -311,6 +321,15 @@ impl ProductSearchEdge<'_> {
         let skus = skus.collect::<BTreeSet<_>>().into_iter().filter_map(|sku| by.pieces(sku));
         all.extend(skus.take(VARIANTS_TOLD_MAX).map(told(Sku)));
         all.extend(by.fragment(&product.description, FRAGMENT_BYTES).map(told(Description)));
+        let mut translated = Vec::new();
+        for (language, text) in &*product.translations {
+            let description = by.fragment(&text.description, FRAGMENT_BYTES);
+            let described = description.map(told(Description));
+            for one in by.pieces(&text.name).map(told(Name)).into_iter().chain(described) {
+                translated.push(SearchHighlight { language: Some(language.clone()), ..one });
+            }
+        }
+        all.extend(translated.into_iter().take(TRANSLATIONS_TOLD_MAX));
         take_values(context, all.iter().map(|one| one.pieces.len()).sum())?;
         Ok(all)
     }
@@ -344,6 +363,8 @@ pub enum SearchedField {
 #[derive(SimpleObject)]
 pub struct SearchHighlight {
     field: SearchedField,
+    /// That of the text, where it is a translation.
+    language: Option<String>,
     /// In a row they are the text, or the part of it that is told.
     #[graphql(complexity = "10 * child_complexity")]
     pieces: Vec<SearchPiece>,

@@ -86,6 +86,14 @@ impl ProductNode {
         self.0.loaded().state().description.as_str().into()
     }
 
+    /// How it is described in other languages, by their tags; at most 20.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn translations(&self, context: &Context<'_>) -> Result<Vec<TranslationNode<'_>>> {
+        let all = &self.0.loaded().state().translations;
+        take_values(context, all.len())?;
+        Ok(all.iter().map(|(language, text)| TranslationNode { language, text }).collect())
+    }
+
     /// The share of a net price that is tax, in millionths: 190000 is 19 %.
     async fn tax_rate_millionths(&self) -> u32 {
         self.0.loaded().state().tax_rate.millionths()
@@ -110,6 +118,28 @@ impl ProductNode {
         let variant = self.0.loaded().state().variants.get(&id)?;
         let (product, tax_rate) = (self.0.id(), self.0.loaded().state().tax_rate);
         Some(VariantNode { id, product, tax_rate, variant })
+    }
+}
+
+pub struct TranslationNode<'a> {
+    language: &'a str,
+    text: &'a product::Translation,
+}
+
+/// How a product is described in one language.
+#[Object(name = "ProductTranslation")]
+impl TranslationNode<'_> {
+    /// A language tag (`de-AT`).
+    async fn language(&self) -> &str {
+        self.language
+    }
+
+    async fn name(&self) -> &str {
+        &self.text.name
+    }
+
+    async fn description(&self) -> Text<'_> {
+        self.text.description.as_str().into()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Language::{English, German};
 use crate::testing::{Goods, finds, finds_in, goods, query, shop};
 use crate::{Catalogue, Matched};
+use domain::products::product::Event;
 
 fn tea() -> Catalogue {
     shop(&[
@@ -116,4 +117,36 @@ fn each_language_has_forms_of_its_own_and_without_one_all_are_looked_for() {
     finds_in(German, &catalogue, "Kiste", &["Kisten"]);
     finds(&catalogue, "kistes", &["Kisten"]);
     finds(&catalogue, "shelve", &["Shelves"]);
+}
+
+/// Each text by the stems of its own language, of several at once; one in a language that is not known by
+/// those of any.
+#[test]
+fn a_product_is_found_in_each_language_that_it_is_described_in() {
+    let translated = |language: &str, name: &str, description: &str| Event::ProductTranslated {
+        language: language.to_owned(),
+        name: name.to_owned(),
+        description: description.to_owned(),
+    };
+    let teapot = crate::testing::happens(
+        Some(crate::testing::row(1, goods("Teapot", "S-1"))),
+        1,
+        [
+            translated("de-AT", "Teekannen aus Häusern", "Für Gäste"),
+            translated("sv", "Tekannor", "Till kaffehuset"),
+            translated("de", "Vergangenes", ""),
+            Event::TranslationRemoved { language: "de".to_owned() },
+        ],
+    );
+    let catalogue =
+        crate::testing::shelf(vec![teapot, crate::testing::row(2, goods("Kettle", "S-2"))]);
+    for text in
+        ["teapots", "teekanne", "haus", "tekannor", "kaffehuset", "gast", "teekanen", "tekan"]
+    {
+        finds(&catalogue, text, &["Teapot"]);
+    }
+    finds_in(German, &catalogue, "haeuser", &["Teapot"]);
+    // Its stems are those of its language alone.
+    finds_in(English, &catalogue, "haeuser", &[]);
+    finds(&catalogue, "vergangenes", &[]);
 }

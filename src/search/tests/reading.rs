@@ -1,12 +1,15 @@
 //! Filters, orders, pages and facets, against counting everything.
 
+use domain::id::VariantId;
 use domain::products::product::{Event, Status};
 
 use crate::query::{
     FACET_VALUES_MAX, InvalidQuery, PriceRange, TEXT_CHARACTERS_MAX, VALUES_MAX, WORDS_MAX,
 };
-use crate::testing::{Goods, goods, happens, home, in_euros, names, published, query, row, shop};
-use crate::{Catalogue, Facet, FacetField, Found, Order, Query, Wanted};
+use crate::testing::{
+    Goods, goods, happens, home, id, in_euros, names, published, query, row, shop,
+};
+use crate::{Catalogue, Facet, FacetField, Found, Order, Query, Stock, Wanted};
 
 const FAMILIES: [&str; 3] = ["Cups", "Jugs", "Plates"];
 const COLOURS: [&str; 4] = ["blue", "green", "red", "white"];
@@ -64,6 +67,41 @@ fn filters_facets_and_totals_are_those_of_counting_everything() {
     query.facet_values = 1;
     let found = search(&catalogue, &query);
     assert_eq!((found.facets[0].values.len(), found.facets[0].further), (1, true));
+}
+
+/// Every third one can be had, some of them at two places.
+#[test]
+fn what_can_be_had_is_a_filter_and_is_counted_beside_the_others() {
+    let all = all_goods();
+    let catalogue = shop(&all);
+    let mut stock = Stock::default();
+    for number in 1..=all.len() as u128 {
+        let variant = VariantId(uuid::Uuid::from_u128(number + 1_000_000));
+        stock.set(id(number * 2), variant, number.is_multiple_of(3));
+        stock.set(id(number * 2 + 1), variant, number.is_multiple_of(6));
+    }
+    let is_had = |place: &usize| (place + 1).is_multiple_of(3);
+    let of_cups = |place: &usize| all[*place].family == "Cups";
+    let count = |fits: &dyn Fn(&usize) -> bool| (0..all.len()).filter(fits).count() as u64;
+    for (families, fits) in [
+        (vec![], &(|_: &usize| true) as &dyn Fn(&usize) -> bool),
+        (vec!["Cups".to_owned()], &of_cups),
+    ] {
+        for in_stock in [None, Some(true), Some(false)] {
+            let wanted = Wanted { families: families.clone(), in_stock, ..published() };
+            let mut query = Query::new("", wanted, Order::Relevance).expect("a query");
+            (query.counts_stock, query.facets) = (true, vec![FacetField::Family]);
+            let found = catalogue.search_in(&query, &stock).expect("a search");
+            let passes = |place: &usize| in_stock.is_none_or(|wanted| wanted == is_had(place));
+            assert_eq!(found.total, count(&|place| fits(place) && passes(place)), "{in_stock:?}");
+            assert_eq!(found.in_stock, count(&|place| fits(place) && is_had(place)));
+            let of_family: u64 = counts(&found.facets[0]).iter().map(|(_, count)| count).sum();
+            assert_eq!(of_family, count(&passes), "facets see what the filter keeps out");
+        }
+    }
+    let wanted = Wanted { in_stock: Some(true), ..published() };
+    let query = Query::new("", wanted, Order::Relevance).expect("a query");
+    assert_eq!(search(&catalogue, &query).total, 0, "nothing is known to be there");
 }
 
 #[test]

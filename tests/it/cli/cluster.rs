@@ -465,6 +465,48 @@ async fn a_role_goes_with_all_that_it_allowed(site: &Site, servers: &[&Server]) 
     }
 }
 
+/// So many calls of these kinds one node has sent to others.
+async fn calls(server: &Server) -> BTreeMap<&'static str, u64> {
+    let url = format!("http://{}/metrics", server.address());
+    let page = reqwest::get(url).await.expect("an answer").text().await.expect("text");
+    let count = |wish: &'static str| {
+        let of = format!("emporium_peers_calls_sent_total{{wish=\"{wish}\",");
+        let lines = page.lines().filter(|line| line.starts_with(&of));
+        let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        (wish, counts.sum())
+    };
+    ["question", "questions"].map(count).into()
+}
+
+/// What rows do not hold of a page of products that live everywhere is asked of each other node once.
+async fn a_page_asks_each_other_node_once(one: &Server) {
+    const PRODUCTS: usize = 30;
+    let create = "mutation($input: CreateProductInput!) { createProduct(input: $input) { \
+                  product { id } userErrors { code } } }";
+    let mut made = Vec::new();
+    for number in 0..PRODUCTS {
+        let input = json!({ "name": format!("Page {number}"), "family": "pages",
+                            "description": "of many nodes", "idempotencyKey": format!("p{number}") });
+        let mut done = one.data(create, json!({ "input": input })).await;
+        made.push(done["createProduct"]["product"]["id"].take());
+    }
+    let listed = "{ products(first: 100) { edges { node { id description } } } }";
+    eventually("a page that asks each other node once", async || {
+        let before = calls(one).await;
+        let page = one.data(listed, json!({})).await;
+        let after = calls(one).await;
+        let edges = page["products"]["edges"].as_array().expect("a list");
+        let described = edges.iter().filter(|edge| {
+            edge["node"]["description"] == "of many nodes" && made.contains(&edge["node"]["id"])
+        });
+        let more = |wish: &str| after[wish] - before[wish];
+        let is_whole = described.count() == PRODUCTS;
+        // Others may ask something meanwhile, but not each time.
+        (is_whole && (more("question"), more("questions")) == (0, 2)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_are_seen_and_moved_by_the_api_and_rebalanced_from_beside() {
     on_mysql(|database| async move {
@@ -473,6 +515,7 @@ async fn three_nodes_are_seen_and_moved_by_the_api_and_rebalanced_from_beside() 
         let three = site.start("node-3");
         site.spread_over(3).await;
         let all = u64::from(SHARDS);
+        a_page_asks_each_other_node_once(&one).await;
 
         let seen = cluster(&one).await;
         assert_eq!((&seen["node"], &seen["shardCount"]), (&json!("node-1"), &json!(all)), "{seen}");

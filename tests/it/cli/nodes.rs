@@ -33,9 +33,11 @@ impl Home {
         std::fs::write(&key, "07".repeat(32)).expect("the key is written");
         std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).expect("it is private");
         let config = directory.path().join("cluster.toml");
+        // What is more may end with the settings of this section.
+        let http = if more.contains("[http]") { "" } else { "[http]\n" };
         let text = format!(
-            "[node]\nshards = {SHARDS}\n{more}\n[lease]\nseconds = {lease_seconds}\n\
-             [http]\ndrain_seconds = 3\n[security]\nkey_file = \"{}\"\n",
+            "[node]\nshards = {SHARDS}\n{more}\n{http}drain_seconds = 3\n\
+             [lease]\nseconds = {lease_seconds}\n[security]\nkey_file = \"{}\"\n",
             key.display()
         );
         std::fs::write(&config, text).expect("the configuration is written");

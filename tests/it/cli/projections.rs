@@ -145,11 +145,13 @@ async fn lists_alone_suffer_while_their_database_is_away() {
     on_mysql(|database| async move {
         let proxy = Proxy::to(database.location.upstream()).await;
         let (url, name) = read_database(&database.location, &proxy).await;
-        let home = Home::of(&database, 5, &format!("[read]\ndatabase = \"{url}\""));
+        let more = format!("[read]\ndatabase = \"{url}\"\n[http]\ndeadline_ms = 4000");
+        let home = Home::of(&database, 5, &more);
         let server = block_in_place(|| home.start());
         let shelf = Shelf::open(&server).await;
         let mut received = 0;
-        for away in [Mode::CutBeforeForward, Mode::CutAfterAnswer] {
+        let slow = Mode::Slow(Duration::from_secs(6));
+        for away in [Mode::CutBeforeForward, Mode::CutAfterAnswer, slow] {
             proxy.set(away);
             received += 1;
             let receipt = shelf.receipt(&format!("while {away:?}"));

@@ -311,6 +311,12 @@ impl World {
                                      "description": "", "expectedVersion": 1}),
             ),
             (
+                "translateProduct",
+                json!({"productId": product, "language": "de", "name": "Kanne",
+                       "description": "rund"}),
+            ),
+            ("removeProductTranslation", json!({"productId": product, "language": "sv"})),
+            (
                 "setPrice",
                 json!({"productId": product, "variantId": variant,
                                 "price": {"amount": "1.00", "currency": "EUR"}}),

@@ -22,3 +22,4 @@ mod scheduling;
 mod schema;
 mod search;
 mod specification;
+mod wheres;

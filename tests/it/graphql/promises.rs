@@ -54,6 +54,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("setPrice", Kept),
     ("setTaxRate", Kept),
     ("reviseProduct", Kept),
+    ("translateProduct", Kept),
+    ("removeProductTranslation", Kept),
     ("unpublishProduct", Kept),
     ("removePrice", Kept),
     ("archiveProduct", Kept),
@@ -172,6 +174,8 @@ impl Promised {
                 json!({"productId": product, "name": "Pot", "family": "pots", "description": "",
                        "expectedVersion": told["product"]["version"]})
             }
+            "translateProduct" => json!({"productId": product, "language": "de", "name": "Kanne"}),
+            "removeProductTranslation" => json!({"productId": product, "language": "de"}),
             "unpublishProduct" | "archiveProduct" => json!({"productId": product}),
             "suspendUser" | "closeUser" => json!({"userId": user, "reason": "why not"}),
             "reinstateUser" => json!({"userId": user}),

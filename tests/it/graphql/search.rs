@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::products::{SHELF, teapot};
 use crate::support::app::TestApp;
 use crate::support::eventually;
 
@@ -103,6 +104,30 @@ async fn products_are_found_by_words_filters_and_pages() {
     let family = json!({"field": "FAMILY", "pieces": [met("Travel")]});
     let expected = json!([{"field": "NAME", "pieces": pieces}, family]);
     assert_eq!(found["edges"][0]["highlights"], expected);
+    let query = "{ searchProducts(query: \"teapot tall\") { edges { node { id } } } }";
+    let tall = app.data(query, json!({})).await["searchProducts"]["edges"][0]["node"]["id"].take();
+    let translated = "position product { translations { language name description } }";
+    let input = json!({"productId": tall, "language": "DE-at", "name": "Hohe Kannen",
+                       "description": "Für Gäste", "idempotencyKey": "de"});
+    let told = app.done("translateProduct", input, translated).await;
+    let text = json!({"language": "de-AT", "name": "Hohe Kannen", "description": "Für Gäste"});
+    assert_eq!(told["product"]["translations"], json!([text]));
+    let at = told["position"].clone();
+    let told = format!(
+        "{{ searchProducts(query: \"kanne\", atLeast: {at}) {{ edges {{
+         node {{ name }} highlights {{ field language pieces {{ text isMatch }} }} }} }} }}"
+    );
+    let found = eventually("a search at a position", async || {
+        let reply = app.reply(&told, json!({})).await;
+        (reply["errors"] == Value::Null).then(|| reply["data"]["searchProducts"].clone())
+    })
+    .await;
+    let pieces = json!([{"text": "Hohe ", "isMatch": false}, met("Kannen")]);
+    let highlights = json!([{"field": "NAME", "language": "de-AT", "pieces": pieces}]);
+    assert_eq!(
+        found["edges"],
+        json!([{"node": {"name": "Teapot tall"}, "highlights": highlights}])
+    );
     let found = search(&app, "query: \"teepot tall wooden\"").await;
     assert_eq!((names(&found)[0], &found["matched"]), ("Teapot tall", &json!("SOME_WORDS")));
     let found = search(&app, "query: \"teapot\", where: {statuses: [DRAFT]}").await;
@@ -127,5 +152,46 @@ async fn products_are_found_by_words_filters_and_pages() {
         let reply = app.reply(&query, json!({})).await;
         assert_eq!(reply["errors"][0]["extensions"]["code"], code, "{arguments}: {reply}");
     }
+    app.stop().await;
+}
+
+/// A product is found by whether it can be had, as soon as a mutation's position is asked for, on the way down
+/// and up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn products_are_found_by_what_can_be_had() {
+    let app = TestApp::start().await;
+    let (_, variant) = teapot(&app, 1).await;
+    let none = json!({"name": "Teapot to come", "family": "kitchen", "idempotencyKey": "none"});
+    app.done("createProduct", none, "").await;
+    let counted = async |position: &Value, had: u64| {
+        let query = format!(
+            "{{ all: searchProducts(atLeast: {position}) {{ inStockCount totalCount }}
+             had: searchProducts(where: {{inStock: true}}, atLeast: {position}) {{ totalCount }}
+             gone: searchProducts(where: {{inStock: false}}, atLeast: {position}) {{ inStockCount totalCount }} }}"
+        );
+        let found = eventually("a search at a position", async || {
+            let reply = app.reply(&query, json!({})).await;
+            (reply["errors"] == Value::Null).then(|| reply["data"].clone())
+        })
+        .await;
+        let expected = json!({
+            "all": {"inStockCount": had, "totalCount": 1},
+            "had": {"totalCount": had},
+            "gone": {"inStockCount": had, "totalCount": 1 - had},
+        });
+        assert_eq!(found, expected);
+    };
+    let place = json!({"variantId": variant, "locationId": SHELF});
+    let with = |key: &str, field: &str, value: Value| {
+        let mut input = place.clone();
+        (input["idempotencyKey"], input[field]) = (json!(key), value);
+        input
+    };
+    let more = app.done("receiveStock", with("a", "quantity", json!(1)), "position").await;
+    counted(&more["position"], 1).await;
+    let sold = app.done("sellStock", with("b", "quantity", json!(2)), "position").await;
+    counted(&sold["position"], 0).await;
+    let more = app.done("receiveStock", with("c", "quantity", json!(1)), "position").await;
+    counted(&more["position"], 1).await;
     app.stop().await;
 }

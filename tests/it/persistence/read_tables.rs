@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use chrono::DateTime;
+use emporium::actors::registry::Registry;
 use emporium::domain::id::AggregateId;
 use emporium::persistence::follower_board::{Report, Standing};
 use emporium::persistence::parked::{At, Parked};
@@ -16,33 +17,14 @@ use emporium::projections::plan::{Branch, Filter, Ordering, Slice, plan};
 use emporium::projections::table::{
     Column, Index, Key, Kind, Listed, Origin, Shape, Stored, Value,
 };
-use emporium::projections::tables::calendars::Calendars;
-use emporium::projections::tables::events::Events;
 use emporium::projections::tables::holds::Holds;
-use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
-use emporium::projections::tables::sagas::Sagas;
-use emporium::projections::tables::stock::Stock;
 use emporium::projections::tables::users::Users;
-use emporium::projections::tables::variants::Variants;
 use emporium::projections::tally::Counted;
 use uuid::Uuid;
 
 use crate::support::database::{SHARDS, TestDatabase};
-
-const SHAPES: [&Shape; 10] = [
-    Orders::SHAPE,
-    Users::SHAPE,
-    Products::SHAPE,
-    Variants::SHAPE,
-    Stock::SHAPE,
-    Holds::SHAPE,
-    Locations::SHAPE,
-    Sagas::SHAPE,
-    Calendars::SHAPE,
-    Events::SHAPE,
-];
 
 /// Few values of each kind, so that many rows are equal in what they are ordered by.
 fn value(column: &Column, chance: &mut fastrand::Rng) -> Value {
@@ -131,7 +113,7 @@ pub async fn pages_are_what_a_sort_of_all_rows_gives(database: TestDatabase) {
     println!("seed {seed}");
     let mut chance = fastrand::Rng::with_seed(seed);
     let store = &*database.stores.read;
-    for shape in SHAPES {
+    for shape in Registry::shapes() {
         let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
         let rows: Vec<Stored> = (0..120).map(|number| row(shape, number, &mut chance)).collect();
         written(store, filling, &rows).await;
@@ -162,7 +144,7 @@ pub async fn pages_are_what_a_sort_of_all_rows_gives(database: TestDatabase) {
 pub async fn rows_come_back_as_they_were_written_and_go(database: TestDatabase) {
     let mut chance = fastrand::Rng::with_seed(7);
     let store = &*database.stores.read;
-    for shape in SHAPES {
+    for shape in Registry::shapes() {
         let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
         let mut rows: Vec<Stored> =
             (0..300).map(|number| row(shape, number, &mut chance)).collect();
@@ -404,7 +386,7 @@ pub async fn sums_are_what_the_turns_that_were_written_come_to(database: TestDat
 pub async fn no_page_sorts_or_reads_what_it_does_not_show(database: TestDatabase) {
     let mut chance = fastrand::Rng::with_seed(7);
     let store = &*database.stores.read;
-    for shape in SHAPES {
+    for shape in Registry::shapes() {
         let filling = store.prepare(shape, SHARDS).await.expect("a table is made");
         let rows: Vec<Stored> = (0..500).map(|number| row(shape, number, &mut chance)).collect();
         written(store, filling, &rows).await;

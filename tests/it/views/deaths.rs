@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use emporium::persistence::journal::JournalError;
-use emporium::persistence::read_store::Filling;
+use emporium::persistence::read_store::{Filling, ReadStore, Turn, Written};
 use emporium::projections::plan::Slice;
 use emporium::projections::position::Position;
 use emporium::projections::table::Listed;
@@ -282,6 +282,44 @@ fn a_swap_before_both_stand_alike_is_seen() {
         assert!(!after.reaches(&before), "the test under load would not notice");
         held.0.send_replace(true);
         are_what_the_log_says(&life, "in the end").await;
+    });
+    life.drain();
+}
+
+/// Writes each turn but for one row of one turn, and moves the position as if that were all.
+struct Forgetful(AtomicBool);
+
+#[async_trait]
+impl ReadHooks for Forgetful {
+    async fn write(
+        &self,
+        store: &dyn ReadStore,
+        filling: Filling,
+        turn: Turn<'_>,
+    ) -> Result<Written, JournalError> {
+        let is_of_orders = std::ptr::eq(filling.shape, Orders::SHAPE);
+        let put = match turn.put.split_last() {
+            Some((_, rest)) if is_of_orders && !self.0.swap(true, Ordering::SeqCst) => rest,
+            _ => turn.put,
+        };
+        store.write(filling, Turn { put, ..turn }).await
+    }
+}
+
+/// Planted: a turn that loses a row. The look that every proof here ends with sees it.
+#[test]
+fn a_row_that_a_turn_loses_is_seen() {
+    let mut world = world();
+    let forgetful = Arc::new(Forgetful(AtomicBool::new(false)));
+    let hooks = Arc::clone(&forgetful);
+    world.read = Arc::new(move |inner| Arc::new(Hooked::new(inner, Arc::clone(&hooks))));
+    let life = world.begin();
+    life.run("trade", async {
+        // In the first turn that has rows of orders they are new: what comes later changes none that is missing.
+        trade(&life, 1).await;
+        within("the end", quiet(&life)).await;
+        assert!(forgetful.0.load(Ordering::SeqCst), "it was planted");
+        assert_ne!(tables::kept(&life).await, tables::folded(&life).await, "it is not noticed");
     });
     life.drain();
 }

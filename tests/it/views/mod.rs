@@ -9,6 +9,7 @@ mod replays;
 mod replicas;
 mod search;
 mod split;
+mod stocked;
 mod tables;
 mod timers;
 
@@ -180,12 +181,10 @@ fn a_position_that_does_not_come_is_answered_with_how_far_the_view_is() {
         let far = Position::of(0, u64::MAX);
         let open = &life.followers.views().open_checkouts;
         let answer = open.read(Some(&far), |_| ()).await;
-        let behind = open.position().behind(&far);
-        assert_eq!(answer, Err(Fault::Stale { behind }));
+        assert_eq!(answer, Err(Fault::stale(&open.position(), &far)));
         let orders = &life.followers.views().orders;
         let answer = orders.page(Some(&far), false, &tables::newest::<Orders>()).await;
-        let behind = orders.follower.position().behind(&far);
-        assert_eq!(answer.err(), Some(Fault::Stale { behind }));
+        assert_eq!(answer.err(), Some(Fault::stale(&orders.follower.position(), &far)));
     });
     life.drain();
 }

@@ -78,7 +78,7 @@ fn a_list_is_read_from_the_copy_as_of_where_that_stands() {
         assert!(!page.position.reaches(&heads), "and it says so");
         assert_eq!(count(Some(&page.position)).await.expect("it has come so far"), (1, Some(1)));
         let stale = table.page(Some(&heads), false, &slice).await;
-        assert!(matches!(stale, Err(Fault::Stale { behind }) if behind > 0), "{stale:?}");
+        assert!(matches!(stale, Err(Fault::Stale { behind, .. }) if behind > 0), "{stale:?}");
         // One that goes on is waited for.
         let waiting = table.page(Some(&heads), true, &slice);
         let (page, (of_copy, copying)) = tokio::join!(waiting, fill(&life, &copy));
@@ -181,7 +181,7 @@ fn a_replica_of_a_server_lags_is_read_only_and_goes_away() {
         assert!(!at.reaches(&heads));
         assert_eq!(listed(table, Some(&at)).await.expect("it has come so far").0, 1);
         let stale = listed(table, Some(&heads)).await;
-        assert!(matches!(stale, Err(Fault::Stale { behind }) if behind > 0), "{stale:?}");
+        assert!(matches!(stale, Err(Fault::Stale { behind, .. }) if behind > 0), "{stale:?}");
 
         // And comes again.
         replica.execute("START SLAVE SQL_THREAD").await;

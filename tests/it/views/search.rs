@@ -17,7 +17,8 @@ use crate::support::life::{Life, World, position};
 
 /// All products, drafts and archived ones too, as the index has them.
 async fn everything(life: &Life, at_least: &Position) -> (Vec<Row>, Vec<Facet>, Vec<Hit>) {
-    let searches = &life.followers.registry().searches;
+    let registry = life.followers.registry();
+    let (searches, stocked) = (&registry.searches, &registry.stocked);
     searches.follower().reached(at_least).await;
     let runtime = &life.engine.services.runtime;
     let statuses = vec![Status::Draft, Status::Published, Status::Archived];
@@ -25,7 +26,7 @@ async fn everything(life: &Life, at_least: &Position) -> (Vec<Row>, Vec<Facet>, 
         let wanted = Wanted { statuses: statuses.clone(), ..Wanted::default() };
         let mut query = Query::new(text, wanted, Order::Relevance).expect("a query");
         (query.first, query.facets) = (1_000, vec![FacetField::Family, FacetField::Variant]);
-        searches.find(runtime, Some(at_least), query).await.expect("an answer")
+        searches.find(runtime, Some(at_least), stocked, query).await.expect("an answer")
     };
     let all = ask("").await;
     assert!(all.position.reaches(at_least));

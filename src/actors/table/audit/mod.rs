@@ -1,4 +1,4 @@
-//! The follower that keeps the audit: what an entry says of who asked becomes rows, chained shard by shard. It
+//! What fills the audit: what an entry says of who asked becomes rows, chained shard by shard. It
 //! decodes no event but those that note what was refused.
 
 pub mod chain;
@@ -6,24 +6,23 @@ pub mod deeds;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::chain::Chain;
+use super::TableRef;
+use super::follower::{Fills, TableFollower, Turned};
 use super::writer::{Changes, Writer};
-use super::{PAUSE, TableRef};
-use crate::checkpoint;
-use crate::follower::{At, Elsewhere, FollowError, Follower, Moment, Turn};
-use crate::shard::{Limits, NodeServices};
+use crate::follower::FollowError;
 use persistence::journal::{Entry, JournalError, SHARD_RECORD, ShardId};
 use persistence::read_store::ReadStore;
 use persistence::secrets::Installation;
-use projections::table::{Key, Listed, Origin, Row as _, Stored};
+use projections::table::{Key, Origin, Row as _, Stored};
 use projections::tables::audit::{Audit, Row, head_of};
-use projections::{Fact, Place};
+
+/// Fills the audit.
+pub type AuditFollower = TableFollower<Deeds>;
 
 /// See the module.
-pub struct AuditFollower {
-    writer: Writer<Audit>,
+pub struct Deeds {
     installation: Installation,
     /// The rows that this turn read, in the order of each log, and where their entries stand.
     noted: BTreeMap<ShardId, Vec<(Key, Origin, Row)>>,
@@ -35,20 +34,25 @@ impl AuditFollower {
         table: TableRef<Audit>,
         installation: Installation,
     ) -> Self {
-        Self { writer: Writer::new(store, table), installation, noted: BTreeMap::new() }
+        Self { writer: Writer::new(store, table), fills: Deeds::of(installation) }
     }
 
     /// Fills another filling than the one that answers.
     pub fn beside(store: Arc<dyn ReadStore>, generation: u32, installation: Installation) -> Self {
-        let writer = Writer::beside(store, generation);
-        Self { writer, installation, noted: BTreeMap::new() }
+        Self { writer: Writer::beside(store, generation), fills: Deeds::of(installation) }
+    }
+}
+
+impl Deeds {
+    fn of(installation: Installation) -> Self {
+        Self { installation, noted: BTreeMap::new() }
     }
 
     /// How the chains of these shards end, as they are kept.
-    async fn ends(&self) -> Result<BTreeMap<ShardId, Chain>, JournalError> {
+    async fn ends(&self, writer: &Writer<Audit>) -> Result<BTreeMap<ShardId, Chain>, JournalError> {
         let keys: Vec<Key> = self.noted.keys().map(|shard| head_of(*shard)).collect();
         let mut ends = BTreeMap::new();
-        for stored in self.writer.store.rows(self.writer.filling, &keys).await? {
+        for stored in writer.store.rows(writer.filling, &keys).await? {
             let Some(head) = Row::read(&stored.values) else {
                 return Err(JournalError::Corrupt("the head of an audit chain is none".into()));
             };
@@ -76,37 +80,10 @@ impl AuditFollower {
     }
 }
 
-impl Follower for AuditFollower {
-    const NAME: checkpoint::Name =
-        checkpoint::Name { kind: "table", name: Audit::SHAPE.name, schema: Audit::SHAPE.schema };
-    const STANDS_WHERE_STORED: bool = true;
-    const PARTITIONED: bool = true;
-    const PAUSE: Duration = PAUSE;
+impl Fills for Deeds {
+    type Table = Audit;
 
-    type Content = ();
-
-    fn turn_bytes(limits: &Limits) -> usize {
-        limits.table_turn_bytes
-    }
-
-    async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
-        self.forget();
-        self.writer.begin(services).await.map(Some)
-    }
-
-    fn shows_the_same(&self) -> bool {
-        self.writer.shows_the_same
-    }
-
-    async fn look(&mut self, services: &NodeServices) -> Result<Elsewhere, FollowError> {
-        self.writer.look(services).await
-    }
-
-    async fn store(&mut self, _: &NodeServices, moment: Arc<Moment<()>>) -> bool {
-        self.writer.note(&moment).await
-    }
-
-    fn wants(aggregate_type: &str, _: u64) -> bool {
+    fn wants(aggregate_type: &str) -> bool {
         aggregate_type != SHARD_RECORD
     }
 
@@ -121,21 +98,17 @@ impl Follower for AuditFollower {
         true
     }
 
-    fn take(&mut self, (): &mut (), _: &Entry, _: Place, _: Fact) {}
+    fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
 
     fn forget(&mut self) {
         self.noted.clear();
     }
 
-    async fn settle(&mut self, turn: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
-        if self.noted.is_empty() && self.writer.keeps(turn.parked) {
-            return Ok(Vec::new());
-        }
-        let ends = self.writer.patient(|| self.ends()).await?;
+    async fn turned(&self, writer: &Writer<Audit>) -> Result<Turned, FollowError> {
+        let ends = writer.patient(|| self.ends(writer)).await?;
         let changes = Changes { put: self.chained(ends), ..Changes::default() };
-        let read: Vec<ShardId> = self.noted.keys().copied().collect();
-        self.writer.write(&changes, read.into_iter(), turn.to, turn.parked).await?;
-        self.forget();
-        Ok(Vec::new())
+        Ok(Turned { changes, read: self.noted.keys().copied().collect(), failed: Vec::new() })
     }
 }

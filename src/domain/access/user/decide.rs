@@ -3,11 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::state::holds_at;
-use super::{
-    Command, Event, LOCALE_BYTES_MAX, Profile, REASON_CHARACTERS_MAX, ROLES_MAX, Refusal, State,
-    Status,
-};
+use super::{Command, Event, Profile, REASON_CHARACTERS_MAX, ROLES_MAX, Refusal, State, Status};
 use crate::aggregate::Context;
+use crate::language;
 use crate::text::TextRule;
 
 const REASON: TextRule = TextRule::line("reason", REASON_CHARACTERS_MAX);
@@ -134,13 +132,7 @@ fn require_unfenced(state: &State, reservation: DateTime<Utc>) -> Result<(), Ref
 }
 
 fn read_locale(text: &str) -> Result<String, Refusal> {
-    let subtags_are_sane = text.split('-').enumerate().all(|(index, subtag)| {
-        (1..=8).contains(&subtag.len())
-            && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && (index > 0
-                || (subtag.len() >= 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic())))
-    });
-    if text.len() > LOCALE_BYTES_MAX || !subtags_are_sane {
+    if !language::is_tag(text) {
         return Err(Refusal::InvalidLocale);
     }
     Ok(text.to_owned())

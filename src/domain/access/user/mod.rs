@@ -38,7 +38,7 @@ pub struct User;
 /// The longest reason, in characters.
 pub const REASON_CHARACTERS_MAX: usize = 500;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
-pub const LOCALE_BYTES_MAX: usize = 35;
+pub const LOCALE_BYTES_MAX: usize = crate::language::TAG_BYTES_MAX;
 /// How many roles one user may have, expired ones included until they are revoked.
 pub const ROLES_MAX: usize = 100;
 

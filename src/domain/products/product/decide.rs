@@ -3,9 +3,10 @@
 use super::{
     Command, DESCRIPTION_CHARACTERS_MAX, Event, FAMILY_CHARACTERS_MAX, ListPrice,
     NAME_CHARACTERS_MAX, PRICE_MINOR_MAX, PRICES_MAX, Refusal, SKU_CHARACTERS_MAX, State, Status,
-    VARIANTS_MAX,
+    TRANSLATIONS_MAX, Translation, VARIANTS_MAX,
 };
 use crate::id::{PriceListId, VariantId};
+use crate::language::{TAG_BYTES_MAX, canonical};
 use crate::text::{InvalidText, TextRule, is_token};
 
 const NAME: TextRule = TextRule::line("name", NAME_CHARACTERS_MAX);
@@ -30,6 +31,16 @@ pub(super) fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Ref
         Command::Revise { name, family, description } => {
             revise(state, Description::read(name, family, description)?)
         }
+        Command::Translate { language, name, description } => {
+            translate(state, language, name, description)
+        }
+        Command::RemoveTranslation { language } => {
+            let language = read_language(language)?;
+            match state.translations.contains_key(&language) {
+                true => Ok(vec![Event::TranslationRemoved { language }]),
+                false => Ok(Vec::new()),
+            }
+        }
         Command::AddVariant { variant, sku, name } => add_variant(state, *variant, sku, name),
         Command::SetPrice { variant, list, price } => set_price(state, *variant, *list, *price),
         Command::RemovePrice { variant, list } => remove_price(state, *variant, *list),
@@ -51,6 +62,7 @@ impl Command {
         match self {
             Self::Create { .. } => "create",
             Self::Revise { .. } => "revise",
+            Self::Translate { .. } | Self::RemoveTranslation { .. } => "change its translations",
             Self::AddVariant { .. } => "add variants",
             Self::SetPrice { .. } => "set prices",
             Self::RemovePrice { .. } => "remove prices",
@@ -102,6 +114,30 @@ fn revise(state: &State, described: Description) -> Result<Vec<Event>, Refusal> 
     }
     let Description { name, family, description } = described;
     Ok(vec![Event::ProductRevised { name, family, description }])
+}
+
+fn read_language(text: &str) -> Result<String, Refusal> {
+    canonical(text).ok_or(Refusal::InvalidLanguage { max: TAG_BYTES_MAX })
+}
+
+fn translate(
+    state: &State,
+    language: &str,
+    name: &str,
+    description: &str,
+) -> Result<Vec<Event>, Refusal> {
+    let language = read_language(language)?;
+    let (name, description) = (NAME.read(name)?, DESCRIPTION.read(description)?);
+    let translation = Translation { name, description };
+    let before = state.translations.get(&language);
+    if before == Some(&translation) {
+        return Ok(Vec::new());
+    }
+    if before.is_none() && state.translations.len() >= TRANSLATIONS_MAX {
+        return Err(Refusal::TooMany { max: TRANSLATIONS_MAX });
+    }
+    let Translation { name, description } = translation;
+    Ok(vec![Event::ProductTranslated { language, name, description }])
 }
 
 fn add_variant(state: &State, id: VariantId, sku: &str, name: &str) -> Result<Vec<Event>, Refusal> {

@@ -26,7 +26,7 @@ use crate::money::Rate;
 use crate::text::InvalidText;
 
 pub use questions::{NoOffer, Offer, Questions, WhatItCosts};
-pub use state::{ListPrice, State, Status, Variant};
+pub use state::{ListPrice, State, Status, Translation, Variant};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
 pub const NAME_CHARACTERS_MAX: usize = 200;
 pub const FAMILY_CHARACTERS_MAX: usize = 64;
 pub const DESCRIPTION_CHARACTERS_MAX: usize = 10_000;
+/// The most languages that one is described in beside the first.
+pub const TRANSLATIONS_MAX: usize = 20;
 /// A stock keeping unit's name: this many visible ASCII characters at most.
 pub const SKU_CHARACTERS_MAX: usize = 64;
 
@@ -58,6 +60,15 @@ pub enum Command {
         name: String,
         family: String,
         description: String,
+    },
+    /// Says how it is described in one more language, or says it anew.
+    Translate {
+        language: String,
+        name: String,
+        description: String,
+    },
+    RemoveTranslation {
+        language: String,
     },
     /// Success too when the variant is there already, exactly so.
     AddVariant {
@@ -91,6 +102,8 @@ pub enum Command {
 pub enum Event {
     ProductCreated { name: String, family: String, description: String },
     ProductRevised { name: String, family: String, description: String },
+    ProductTranslated { language: String, name: String, description: String },
+    TranslationRemoved { language: String },
     VariantAdded { variant: VariantId, sku: String, name: String },
     PriceChanged { variant: VariantId, list: PriceListId, from: Option<ListPrice>, to: ListPrice },
     PriceRemoved { variant: VariantId, list: PriceListId, from: ListPrice },
@@ -114,6 +127,8 @@ pub enum Refusal {
     IllegalTransition { status: Status, command: Cow<'static, str> },
     #[error(transparent)]
     InvalidText(#[from] InvalidText),
+    #[error("a language is a language tag of at most {max} bytes, such as de-AT")]
+    InvalidLanguage { max: usize },
     #[error("a sku is 1 to {max} visible ASCII characters without spaces")]
     InvalidSku { max: usize },
     #[error("the sku {sku} is taken by another variant")]
@@ -128,7 +143,7 @@ pub enum Refusal {
     NothingToSell,
     #[error("a published product keeps at least one price")]
     LastPrice,
-    #[error("too many variants or prices: at most {max}")]
+    #[error("too many variants, prices or languages: at most {max}")]
     TooMany { max: usize },
 }
 
@@ -139,6 +154,7 @@ impl aggregate::Refusal for Refusal {
             Self::AlreadyExists => "PRODUCT_EXISTS",
             Self::IllegalTransition { .. } => "INVALID_TRANSITION",
             Self::InvalidText(_) => "INVALID_TEXT",
+            Self::InvalidLanguage { .. } => "INVALID_LANGUAGE",
             Self::InvalidSku { .. } => "INVALID_SKU",
             Self::SkuTaken { .. } => "SKU_TAKEN",
             Self::VariantConflict => "VARIANT_CONFLICT",
@@ -153,7 +169,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for Product {
     const TYPE: &'static str = "product";
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
 
     type State = State;
     type Command = Command;

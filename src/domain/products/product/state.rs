@@ -54,6 +54,13 @@ impl ListPrice {
     }
 }
 
+/// How a product is described in one more language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    pub name: String,
+    pub description: String,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     pub created: bool,
@@ -61,9 +68,17 @@ pub struct State {
     pub name: String,
     pub family: String,
     pub description: String,
+    /// By language tag; at most [`TRANSLATIONS_MAX`](super::TRANSLATIONS_MAX). Shared and copied as a whole:
+    /// there are few, and most have none.
+    #[serde(default, skip_serializing_if = "no_translations")]
+    pub translations: Arc<BTreeMap<String, Translation>>,
     pub tax_rate: Rate,
     /// At most [`VARIANTS_MAX`](super::VARIANTS_MAX).
     pub variants: OrdMap<VariantId, Variant>,
+}
+
+fn no_translations(all: &Arc<BTreeMap<String, Translation>>) -> bool {
+    all.is_empty()
 }
 
 impl State {
@@ -84,6 +99,13 @@ impl State {
                 self.name.clone_from(name);
                 self.family.clone_from(family);
                 self.description.clone_from(description);
+            }
+            Event::ProductTranslated { language, name, description } => {
+                let text = Translation { name: name.clone(), description: description.clone() };
+                Arc::make_mut(&mut self.translations).insert(language.clone(), text);
+            }
+            Event::TranslationRemoved { language } => {
+                Arc::make_mut(&mut self.translations).remove(language);
             }
             Event::VariantAdded { variant, sku, name } => {
                 let added =

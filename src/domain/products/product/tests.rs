@@ -102,6 +102,46 @@ fn a_revision_that_changes_nothing_is_not_recorded() {
         .then([Event::ProductRevised { name, family, description }]);
 }
 
+fn translate(language: &str, name: &str) -> Command {
+    let (language, name, _) = described(language, name, "");
+    Command::Translate { language, name, description: "Hält Tee.".to_owned() }
+}
+
+fn translated(language: &str, name: &str) -> Event {
+    let (language, name, _) = described(language, name, "");
+    Event::ProductTranslated { language, name, description: "Hält Tee.".to_owned() }
+}
+
+#[test]
+fn it_is_described_in_several_languages_once_each() {
+    let remove = |language: &str| Command::RemoveTranslation { language: language.to_owned() };
+    product([created()])
+        .when(translate("DE-at", "Teekanne"))
+        .then([translated("de-AT", "Teekanne")])
+        .when(translate("de-AT", " Teekanne "))
+        .then([])
+        .when(translate("de-at", "Kanne"))
+        .then([translated("de-AT", "Kanne")])
+        .when(translate("deutsch!", "Kanne"))
+        .refused("INVALID_LANGUAGE")
+        .when(translate("de", ""))
+        .refused("INVALID_TEXT")
+        .when(remove("de"))
+        .then([])
+        .when(remove("DE-AT"))
+        .then([Event::TranslationRemoved { language: "de-AT".to_owned() }]);
+    let tag = |number: usize| format!("x{}", char::from(b'a' + number as u8));
+    let full = (0..TRANSLATIONS_MAX).map(|number| translated(&tag(number), "Teekanne"));
+    product(std::iter::once(created()).chain(full))
+        .when(translate("de", "Teekanne"))
+        .refused("LIMIT_REACHED")
+        .when(translate(&tag(0), "Kanne"))
+        .then([translated(&tag(0), "Kanne")]);
+    product([created(), Event::ProductArchived {}])
+        .when(translate("de", "Teekanne"))
+        .refused("INVALID_TRANSITION");
+}
+
 #[test]
 fn variants_have_one_sku_each() {
     product([created()])
@@ -228,6 +268,8 @@ fn samples() -> Vec<Event> {
     vec![
         created(),
         Event::ProductRevised { name, family, description },
+        translated("de", "Teekanne"),
+        Event::TranslationRemoved { language: "de".to_owned() },
         variant(),
         Event::PriceChanged {
             variant: small(),

@@ -20,6 +20,8 @@ fn commands() -> Vec<Command> {
     vec![
         Command::Create { name: name(), family: family(), description: description.clone() },
         Command::Revise { name: name(), family: family(), description },
+        Command::Translate { language: "de-AT".to_owned(), name: name(), description: family() },
+        Command::RemoveTranslation { language: "de-AT".to_owned() },
         Command::AddVariant { variant, sku: "TEA-S".to_owned(), name: "small".to_owned() },
         Command::SetPrice { variant, list, price },
         Command::RemovePrice { variant, list },
@@ -36,6 +38,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::AlreadyExists,
         Refusal::IllegalTransition { status: Status::Archived, command: "publish".into() },
         InvalidText { field: "name".to_owned(), problem: TextProblem::TooLong }.into(),
+        Refusal::InvalidLanguage { max: 35 },
         Refusal::InvalidSku { max: 64 },
         Refusal::SkuTaken { sku: "TEA-S".to_owned() },
         Refusal::VariantConflict,

@@ -7,24 +7,15 @@ use super::Dialect;
 use crate::snapshots::Value as Given;
 use persistence::read_store::Filling;
 use projections::plan::{Branch, Slice};
-use projections::table::{Column, Index, Key, Kind, Shape, Value};
+use projections::table::{self, Column, ID, Index, Key, Kind, ORIGIN, Shape, Value};
 use projections::tally::Tally;
 
 /// Rows of one statement, at most; fewer go in powers of two, so that there are few texts.
 pub(super) const ROWS_PER_STATEMENT_MAX: usize = 256;
 
-/// The columns that every table has beside its shape's, behind the key.
-const ORIGIN: [Column; 3] = [
-    Column::new("version", Kind::Int),
-    Column::new("shard", Kind::Int),
-    Column::new("seq", Kind::Int),
-];
-
 /// The columns of the key.
 pub(super) fn key_of(shape: &Shape) -> &'static [Column] {
-    const WHOLE: &[Column] = &[Column::new("id", Kind::Id)];
-    const PARTS: &[Column] = &[Column::new("id", Kind::Id), Column::new("part", Kind::Id)];
-    if shape.parts { PARTS } else { WHOLE }
+    if shape.parts { &[ID, table::PART] } else { &[ID] }
 }
 
 /// All columns in the order in which rows are written and read.
