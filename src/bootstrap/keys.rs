@@ -13,18 +13,70 @@ use config::Settings;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::patience::patiently;
-use persistence::secrets::{KEY_BYTES, MasterKey, SecretStore, SecretsError, Vault, master};
+use persistence::secrets::rotation::{self, Rotated, RotationError};
+use persistence::secrets::{
+    KEY_BYTES, MasterKey, MasterKeys, SecretStore, SecretsError, Vault, master,
+};
 
 use super::private::make_private;
 
 /// The master key within the data directory.
 const KEY_FILE: &str = "master.key";
 
-/// The master key of this node, which must be there.
-pub fn known(settings: &Settings) -> Result<MasterKey, Failure> {
+/// The most that stand in a file: while they are changed, the new one above the old one.
+const KEYS_MAX: usize = 2;
+
+/// The master keys of this node, which must be there.
+pub fn known(settings: &Settings) -> Result<MasterKeys, Failure> {
     let (path, _) = file(settings);
     let missing = || Failure::Usage(format!("there is no master key in {}", path.display()));
-    read(&path)?.ok_or_else(missing)
+    read(&path)?.map(|_| ()).ok_or_else(missing)?;
+    reread(&path).ok_or_else(missing)
+}
+
+/// The keys of a file as it stands now, and later when it is looked at again.
+fn reread(path: &Path) -> Option<MasterKeys> {
+    let path = path.to_owned();
+    MasterKeys::read_by(move || read(&path).unwrap_or_default())
+}
+
+/// Changes the master key of a database, beside whoever serves it.
+pub async fn rotate(settings: &Settings, store: &dyn SecretStore) -> Result<Rotated, Failure> {
+    let (path, is_named) = file(settings);
+    let shown = path.display();
+    let keys = known(settings)?.all();
+    let [new, old] = match &*keys {
+        [new, old] => [new.clone(), old.clone()],
+        [_] if is_named || settings.general.database.is_some() => {
+            return Err(Failure::Usage(format!(
+                "{shown} holds one key: write a new one (openssl rand -hex {KEY_BYTES}) on a line above \
+                 it, on every node of this database, and ask again; take the line below away afterwards"
+            )));
+        }
+        [old] => {
+            let new = master::draw();
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            replace(&path, &format!("{}\n{}\n", digits(&new), text.trim()))
+                .map_err(|error| Failure::failed(&format!("writing {shown}"), error))?;
+            [MasterKey::new(&new), old.clone()]
+        }
+        _ => return Err(Failure::Usage(format!("{shown} holds more than {KEYS_MAX} keys"))),
+    };
+    let progress = |rotated: Rotated| {
+        tracing::info!(persons = rotated.persons, "wrapped by the new master key");
+    };
+    let rotated = rotation::rotate(store, &old, &new, progress).await;
+    let rotated = rotated.map_err(|error| match error {
+        RotationError::WrongMasterKey => Failure::Usage(format!("{error}: look into {shown}")),
+        error => Failure::failed("changing the master key", chain(&error)),
+    })?;
+    if !is_named && settings.general.database.is_none() {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let first = text.trim().lines().next().unwrap_or_default();
+        replace(&path, &format!("{first}\n"))
+            .map_err(|error| Failure::failed(&format!("writing {shown}"), error))?;
+    }
+    Ok(rotated)
 }
 
 /// Opens the secrets of a database that was served from, beside whoever serves it.
@@ -47,10 +99,12 @@ fn file(settings: &Settings) -> (PathBuf, bool) {
 /// Opens the secrets of a database with the master key of this node.
 pub async fn open(settings: &Settings, store: Arc<dyn SecretStore>) -> Result<Vault, Failure> {
     let (path, is_named) = file(settings);
-    let (master, is_new) = match read(&path)? {
-        Some(master) => (master, false),
-        None => (first(&path, is_named, &*store).await?, true),
-    };
+    let is_new = read(&path)?.is_none();
+    if is_new {
+        first(&path, is_named, &*store).await?;
+    }
+    let unread = || Failure::Failed(format!("{} cannot be read any more", path.display()));
+    let master = reread(&path).ok_or_else(unread)?;
     let opened = patiently("opening the secrets", || async {
         match Vault::open(Arc::clone(&store), master.clone(), Clock::system()).await {
             Err(SecretsError::Store(error)) => Err(error),
@@ -74,8 +128,8 @@ pub async fn open(settings: &Settings, store: Arc<dyn SecretStore>) -> Result<Va
     })
 }
 
-/// The key in a file; nothing, if there is no file.
-fn read(path: &Path) -> Result<Option<MasterKey>, Failure> {
+/// The keys in a file, the one that wraps first; nothing, if there is no file.
+fn read(path: &Path) -> Result<Option<Vec<MasterKey>>, Failure> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -89,8 +143,10 @@ fn read(path: &Path) -> Result<Option<MasterKey>, Failure> {
     if open_to_others {
         tracing::warn!(file = %path.display(), "others can read the master key; chmod 600 it");
     }
-    match parse(text.trim()) {
-        Some(key) => Ok(Some(MasterKey::new(&key))),
+    let keys: Option<Vec<MasterKey>> =
+        text.trim().lines().map(|line| Some(MasterKey::new(&parse(line.trim())?))).collect();
+    match keys.filter(|keys| (1..=KEYS_MAX).contains(&keys.len())) {
+        Some(keys) => Ok(Some(keys)),
         None => Err(Failure::Usage(format!(
             "{} does not hold a master key: expected {} hexadecimal digits on one line",
             path.display(),
@@ -100,7 +156,7 @@ fn read(path: &Path) -> Result<Option<MasterKey>, Failure> {
 }
 
 /// Makes the key of a database that has no secrets yet.
-async fn first(path: &Path, is_named: bool, store: &dyn SecretStore) -> Result<MasterKey, Failure> {
+async fn first(path: &Path, is_named: bool, store: &dyn SecretStore) -> Result<(), Failure> {
     let has_secrets = patiently("looking for secrets", || store.has_secrets())
         .await
         .map_err(|error| Failure::failed("reading the secrets", chain(&error)))?;
@@ -126,15 +182,29 @@ async fn first(path: &Path, is_named: bool, store: &dyn SecretStore) -> Result<M
         file = %shown,
         "made the master key of this database: keep a copy of it, for without it what is sealed is lost"
     );
-    Ok(MasterKey::new(&key))
+    Ok(())
 }
 
 /// The file stands whole, or the start fails: secrets are wrapped by it at once.
 fn write(path: &Path, key: &[u8; KEY_BYTES]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(file, "{digits}")?;
+    writeln!(file, "{}", digits(key))?;
     file.sync_all()?;
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+fn digits(key: &[u8; KEY_BYTES]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What stood in a file stands there, or what is to stand there: at no time less.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 

@@ -28,9 +28,9 @@ use std::time::Duration;
 use ::cluster::desk::{Desk, Wish};
 use cli::{
     ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
-    ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand, StorageArguments,
-    actor, audit, check, journal_read, journal_verify, output::Output, projection,
-    projection::Sight, saga, secret, shard,
+    KeysCommand, ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand,
+    StorageArguments, actor, audit, check, journal_read, journal_verify, output::Output,
+    projection, projection::Sight, saga, secret, shard,
 };
 use config::Settings;
 use graphql::Part;
@@ -145,6 +145,11 @@ async fn perform(command: Command) -> Result<(), Failure> {
                 secret::require_nobody(&*stores.journal, shards).await?;
             }
             secret::rotate(&*stores.secrets, &keys::known(&settings)?, purpose, json).await
+        }
+        Command::Keys(KeysCommand::Rotate { storage, json }) => {
+            let settings = settings(&storage)?;
+            let (stores, _) = written(&settings).await?;
+            secret::print_rotated(keys::rotate(&settings, &*stores.secrets).await?, json)
         }
         Command::User(command) => users::perform(command).await,
         Command::Actor(command) => look_after(command).await,

@@ -76,6 +76,9 @@ pub enum Command {
     /// Make new secrets of the installation.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Change the master key, by which all other keys are wrapped.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Who signs in here; tokens by which somebody proves who he is.
     #[command(subcommand)]
     User(UserCommand),
@@ -371,6 +374,19 @@ pub enum SecretCommand {
         /// Although shards are still held: whoever held them has died.
         #[arg(long)]
         holders_died: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Wrap all keys by a new master key and take the old one away; beside nodes that run. What was begun and
+    /// ended in between is taken up.
+    Rotate {
+        #[command(flatten)]
+        storage: StorageArguments,
         /// Print JSON.
         #[arg(long)]
         json: bool,

@@ -1,4 +1,4 @@
-//! `emporium secret rotate`: a new generation of a secret of the installation. What was made under an
+//! `emporium keys rotate` and `emporium secret rotate`: what was wrapped by a new master key; a new generation of a secret of the installation. What was made under an
 //! older one is still told by every node; what is made from then on is made under the new one.
 
 use serde_json::json;
@@ -8,7 +8,8 @@ use super::output::Output;
 use persistence::cause::chain;
 use persistence::clock::Clock;
 use persistence::journal::{ShardId, ShardLeases};
-use persistence::secrets::{Installation, MasterKey, Purpose, SecretStore};
+use persistence::secrets::rotation::Rotated;
+use persistence::secrets::{Installation, MasterKeys, Purpose, SecretStore};
 
 /// The purpose of a name, if its secret can be rotated at all.
 pub fn purpose(name: &str) -> Result<Purpose, Failure> {
@@ -43,7 +44,7 @@ pub async fn require_nobody(leases: &dyn ShardLeases, shards: u16) -> Result<(),
 /// Makes the new generation and says which.
 pub async fn rotate(
     store: &dyn SecretStore,
-    master: &MasterKey,
+    master: &MasterKeys,
     purpose: Purpose,
     json: bool,
 ) -> Result<(), Failure> {
@@ -56,6 +57,21 @@ pub async fn rotate(
         output.line(&format!(
             "{}: generation {generation} is used from the next start on",
             purpose.name()
+        ))?;
+    }
+    output.flush()
+}
+
+/// Says what was wrapped by the new master key.
+pub fn print_rotated(rotated: Rotated, json: bool) -> Result<(), Failure> {
+    let Rotated { secrets, persons } = rotated;
+    let mut output = Output::default();
+    if json {
+        output.json(&json!({ "secrets": secrets, "persons": persons }))?;
+    } else {
+        output.line(&format!(
+            "{secrets} secrets and the keys of {persons} persons are wrapped by the new master key; the old one \
+             opens nothing more"
         ))?;
     }
     output.flush()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ring::hmac;
 
-use super::{KEY_BYTES, MasterKey, SecretStore, StoredSecret, master};
+use super::{KEY_BYTES, MasterKey, MasterKeys, SecretStore, StoredSecret, master};
 use crate::clock::Clock;
 use crate::journal::JournalError;
 
@@ -76,14 +76,15 @@ impl Installation {
     /// them get the same.
     pub async fn open(
         store: &dyn SecretStore,
-        master: &MasterKey,
+        master: &MasterKeys,
         clock: &Clock,
     ) -> Result<Self, SecretsError> {
+        admitted(store, master).await?;
         let mut secrets = Vec::new();
         for purpose in Purpose::ALL {
             let mut stored = store.secrets(purpose.name()).await?;
             if stored.is_empty() {
-                let first = made(purpose, 1, master, clock);
+                let first = made(purpose, 1, &master.wrapping(), clock);
                 // Another node may have been quicker: what is stored is what holds.
                 store.add_secret(purpose.name(), &first).await?;
                 stored = store.secrets(purpose.name()).await?;
@@ -98,13 +99,15 @@ impl Installation {
     pub async fn rotate(
         purpose: Purpose,
         store: &dyn SecretStore,
-        master: &MasterKey,
+        master: &MasterKeys,
         clock: &Clock,
     ) -> Result<u32, SecretsError> {
+        admitted(store, master).await?;
         loop {
             let known = opened(purpose, &store.secrets(purpose.name()).await?, master)?;
             let generation = known.last().map_or(1, |newest| newest.generation + 1);
-            if store.add_secret(purpose.name(), &made(purpose, generation, master, clock)).await? {
+            let made = made(purpose, generation, &master.wrapping(), clock);
+            if store.add_secret(purpose.name(), &made).await? {
                 return Ok(generation);
             }
         }
@@ -145,25 +148,48 @@ impl Installation {
 
 fn made(purpose: Purpose, generation: u32, master: &MasterKey, clock: &Clock) -> StoredSecret {
     let wrapped = master.wrap(&context(purpose, &generation.to_be_bytes()), &master::draw());
-    StoredSecret { generation, wrapped, made_us: clock.wall_us() }
+    StoredSecret { generation, master: master.fingerprint(), wrapped, made_us: clock.wall_us() }
+}
+
+/// The key that wraps is one by which this database lets something be wrapped; the first one is, where there is
+/// none yet.
+async fn admitted(store: &dyn SecretStore, master: &MasterKeys) -> Result<(), SecretsError> {
+    let wrapping = master.wrapping().fingerprint();
+    let mut known = store.master_keys().await?;
+    if known.is_empty() {
+        // Another node may have been quicker.
+        store.add_master_key(&wrapping, true).await?;
+        known = store.master_keys().await?;
+    }
+    if !known.contains(&wrapping)
+        && master.all().iter().any(|key| known.contains(&key.fingerprint()))
+    {
+        // A change of keys was prepared on this node and not begun yet.
+        store.add_master_key(&wrapping, false).await?;
+        known = store.master_keys().await?;
+    }
+    if known.contains(&wrapping) {
+        return Ok(());
+    }
+    Err(SecretsError::WrongMasterKey { purpose: Purpose::Ids.name() })
 }
 
 fn opened(
     purpose: Purpose,
     stored: &[StoredSecret],
-    master: &MasterKey,
+    master: &MasterKeys,
 ) -> Result<Vec<Secret>, SecretsError> {
     let open = |stored: &StoredSecret| {
         let generation = stored.generation;
         master
-            .unwrap(&context(purpose, &generation.to_be_bytes()), &stored.wrapped)
+            .unwrap(&stored.master, &context(purpose, &generation.to_be_bytes()), &stored.wrapped)
             .map(|key| Secret { generation, key })
             .ok_or(SecretsError::WrongMasterKey { purpose: purpose.name() })
     };
     stored.iter().map(open).collect()
 }
 
-fn context(purpose: Purpose, generation: &[u8; 4]) -> [&[u8]; 4] {
+pub(super) fn context(purpose: Purpose, generation: &[u8; 4]) -> [&[u8]; 4] {
     // The names have different lengths and no zero.
     [b"secret\0", purpose.name().as_bytes(), b"\0", generation]
 }
@@ -173,8 +199,8 @@ mod tests {
     use super::*;
     use crate::secrets::memory::MemorySecrets;
 
-    fn master(byte: u8) -> MasterKey {
-        MasterKey::new(&[byte; KEY_BYTES])
+    fn master(byte: u8) -> MasterKeys {
+        MasterKey::new(&[byte; KEY_BYTES]).into()
     }
 
     #[tokio::test]
@@ -200,7 +226,7 @@ mod tests {
         let store = MemorySecrets::default();
         // Whoever is second finds nothing, and then that its own came too late.
         let quicker = Installation::open(&store, &master(1), &Clock::system()).await;
-        let late = made(Purpose::Ids, 1, &master(1), &Clock::system());
+        let late = made(Purpose::Ids, 1, &master(1).wrapping(), &Clock::system());
         assert!(!store.add_secret("ids", &late).await.expect("memory answers"));
         let opened = Installation::open(&store, &master(1), &Clock::system()).await;
         let ids = |opened: Result<Installation, SecretsError>| {

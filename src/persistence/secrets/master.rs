@@ -17,6 +17,9 @@ pub const KEY_BYTES: usize = 32;
 
 /// Says how the rest of a wrapped key is to be read.
 const FORM: u8 = 1;
+/// What tells one master key from another, and says nothing of it.
+pub const FINGERPRINT_BYTES: usize = 8;
+pub type Fingerprint = [u8; FINGERPRINT_BYTES];
 /// Tells these derivations from those of other programs that might be given the same key.
 const SALT: &[u8] = b"emporium master key 1";
 
@@ -24,6 +27,7 @@ const SALT: &[u8] = b"emporium master key 1";
 #[derive(Clone)]
 pub struct MasterKey {
     derive: Prk,
+    fingerprint: Fingerprint,
 }
 
 impl fmt::Debug for MasterKey {
@@ -34,7 +38,18 @@ impl fmt::Debug for MasterKey {
 
 impl MasterKey {
     pub fn new(key: &[u8; KEY_BYTES]) -> Self {
-        Self { derive: Salt::new(HKDF_SHA256, SALT).extract(key) }
+        let derive = Salt::new(HKDF_SHA256, SALT).extract(key);
+        let mut fingerprint = [0; KEY_BYTES];
+        let expanded = derive.expand(&[b"fingerprint\0"], HKDF_SHA256);
+        let filled = expanded.and_then(|expanded| expanded.fill(&mut fingerprint));
+        filled.expect("one block is derived");
+        let (fingerprint, _) = fingerprint.split_first_chunk().expect("it is shorter");
+        Self { derive, fingerprint: *fingerprint }
+    }
+
+    /// By which it is told from others.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// `secret`, so that only this key opens it, and only as the secret of `context`.

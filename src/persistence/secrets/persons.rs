@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::cache::Cache;
 use super::sealing::PersonKey;
-use super::{MasterKey, SecretStore, StoredPersonKey, master};
+use super::{MasterKeys, SecretStore, StoredPersonKey, master};
 use crate::clock::Clock;
 use crate::journal::JournalError;
 use crate::metrics::{PERSON_KEY_BATCH, PERSON_KEYS_MADE};
@@ -51,7 +51,7 @@ pub struct PersonKeys {
 
 struct Shared {
     store: Arc<dyn SecretStore>,
-    master: MasterKey,
+    master: MasterKeys,
     clock: Clock,
     opened: Cache,
 }
@@ -66,7 +66,12 @@ type Found = Result<Vec<PersonKey>, NoKey>;
 
 impl PersonKeys {
     /// Its tasks run on the current runtime.
-    pub(crate) fn start(store: Arc<dyn SecretStore>, master: MasterKey, clock: Clock) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn SecretStore>,
+        master: impl Into<MasterKeys>,
+        clock: Clock,
+    ) -> Self {
+        let master = master.into();
         let shared =
             Arc::new(Shared { store, master, clock, opened: Cache::new(OPENED_MAX, OPENED_FOR) });
         let (reads, to_read) = mpsc::channel(QUEUE_MAX);
@@ -153,8 +158,8 @@ impl Shared {
         let now_us = self.clock.monotonic_us();
         let stored = self.store.person_keys(persons).await.map_err(NoKey::Unavailable)?;
         let mut keys = Vec::with_capacity(stored.len());
-        for StoredPersonKey { person, wrapped, .. } in stored {
-            let Some(secret) = self.master.unwrap(&context(&person), &wrapped) else {
+        for StoredPersonKey { person, master, wrapped, .. } in stored {
+            let Some(secret) = self.master.unwrap(&master, &context(&person), &wrapped) else {
                 tracing::error!(person = %person.0, "the key of a person is damaged");
                 return Err(NoKey::Damaged);
             };
@@ -166,27 +171,56 @@ impl Shared {
     }
 
     async fn read_or_make(&self, persons: &[PersonId]) -> Found {
-        let (made_us, now_us) = (self.clock.wall_us(), self.clock.monotonic_us());
+        let now_us = self.clock.monotonic_us();
+        let wrapping = self.master.wrapping().fingerprint();
+        let (keys, added) = match self.add(persons).await {
+            Ok(done) => done,
+            // The master key may have been changed: then nothing is wrapped by the one of before.
+            Err(error) => {
+                self.master.look_again();
+                if self.master.wrapping().fingerprint() == wrapping {
+                    return Err(error);
+                }
+                self.add(persons).await?
+            }
+        };
+        if added == keys.len() as u64 {
+            keys.iter().for_each(|key| self.opened.put(*key, now_us));
+            return Ok(keys);
+        }
+        // Some have keys already, and one statement does not say who: theirs are what holds.
+        let found = self.read(persons).await?;
+        if found.len() == persons.len() {
+            return Ok(found);
+        }
+        // Nor does it say whether it was the master key that was refused.
+        self.master.look_again();
+        if self.master.wrapping().fingerprint() == wrapping {
+            return Ok(found);
+        }
+        self.add(persons).await?;
+        self.read(persons).await
+    }
+
+    /// Makes a key for each of those who have none; says how many that were.
+    async fn add(&self, persons: &[PersonId]) -> Result<(Vec<PersonKey>, u64), NoKey> {
+        let (wrapping, made_us) = (self.master.wrapping(), self.clock.wall_us());
         let (mut keys, mut rows) = (Vec::new(), Vec::new());
         for person in persons {
             let secret = master::draw();
-            let wrapped = self.master.wrap(&context(person), &secret);
-            rows.push(StoredPersonKey { person: *person, wrapped, made_us });
+            let wrapped = wrapping.wrap(&context(person), &secret);
+            let master = wrapping.fingerprint();
+            rows.push(StoredPersonKey { person: *person, master, wrapped, made_us });
             keys.push(PersonKey::new(*person, &secret));
         }
         let added = self.store.add_person_keys(&rows).await.map_err(NoKey::Unavailable)?;
         PERSON_KEYS_MADE.add(added);
         PERSON_KEY_BATCH.observe(rows.len() as f64);
-        if added < rows.len() as u64 {
-            // Some have keys already, and one statement does not say who: theirs are what holds.
-            return self.read(persons).await;
-        }
-        keys.iter().for_each(|key| self.opened.put(*key, now_us));
-        Ok(keys)
+        Ok((keys, added))
     }
 }
 
-fn context(person: &PersonId) -> [&[u8]; 2] {
+pub(super) fn context(person: &PersonId) -> [&[u8]; 2] {
     [b"person\0", person.0.as_bytes()]
 }
 

@@ -8,15 +8,24 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Time;
-use crate::secrets::KEY_BYTES;
 use crate::secrets::memory::MemorySecrets;
+use crate::secrets::{KEY_BYTES, MasterKey};
 
 fn person(number: u128) -> PersonId {
     PersonId(Uuid::from_u128(number))
 }
 
 fn node(store: &Arc<MemorySecrets>) -> PersonKeys {
-    PersonKeys::start(Arc::clone(store) as _, MasterKey::new(&[1; KEY_BYTES]), Clock::system())
+    let master = admitted(store);
+    PersonKeys::start(Arc::clone(store) as _, master, Clock::system())
+}
+
+/// A master key by which something may be wrapped.
+fn admitted(store: &Arc<MemorySecrets>) -> MasterKey {
+    let master = MasterKey::new(&[1; KEY_BYTES]);
+    futures::executor::block_on(store.add_master_key(&master.fingerprint(), true))
+        .expect("it is kept");
+    master
 }
 
 #[tokio::test]
@@ -82,7 +91,7 @@ async fn a_key_destroyed_on_one_node_is_soon_known_on_none() {
     let store = Arc::new(MemorySecrets::default());
     let shown = Arc::new(Shown::default());
     let clock = Clock::Given(Arc::clone(&shown) as Arc<dyn Time>);
-    let master = MasterKey::new(&[1; KEY_BYTES]);
+    let master = admitted(&store);
     let other = PersonKeys::start(Arc::clone(&store) as _, master, clock);
     let old = other.of(person(1)).await.expect("it is made");
     node(&store).destroy(person(1)).await.expect("it is destroyed");

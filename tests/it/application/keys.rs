@@ -59,7 +59,8 @@ async fn a_key_is_known_after_the_secrets_were_changed() {
         node.crash();
         for purpose in [Purpose::Ids, Purpose::Inputs] {
             let store = &*database.secrets;
-            let rotated = Installation::rotate(purpose, store, &master(), &Clock::system()).await;
+            let rotated =
+                Installation::rotate(purpose, store, &master().into(), &Clock::system()).await;
             assert_eq!(rotated.expect("it is kept"), 2);
         }
         let node = TestNode::start(&database, limits()).await;
