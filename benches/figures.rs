@@ -8,6 +8,8 @@
 //! scripts/services run -- cargo bench --bench figures [-- --quick --only NAME --database KIND]
 //! ```
 
+#[path = "figures/access.rs"]
+mod access;
 #[path = "figures/activation.rs"]
 mod activation;
 #[path = "figures/baseline.rs"]
@@ -159,6 +161,9 @@ async fn run(settings: &Settings) -> bool {
     }
     if settings.wants(Part::Search) {
         search::measure(settings, &places, &mut samples);
+    }
+    if settings.wants(Part::Access) {
+        access::measure(settings, &places, &mut samples);
     }
     report::finish(settings, &places, &samples)
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::access;
 use crate::activation::{
     COLD_CRASHED, COLD_FEW, COLD_SNAPSHOT, EVENTS_READ, EVENTS_READ_CRASHED, REPLAY_COLD,
     REPLAY_HOT,
@@ -175,6 +176,9 @@ const FIGURES: &[Figure] = &[
     held(search::P99, Of(search::P99), "ms", None, AtMost(20.0)),
     held(search::FRESH, Of(search::FRESH), "ms", None, AtMost(1_000.0)),
     plain(search::INDEXED, Of(search::INDEXED), "products/s"),
+    held(access::DECIDED, Of(access::DECIDED), "us", None, AtMost(5.0)),
+    held(access::CHECKED, Of(access::CHECKED), "ms", None, AtMost(1.0)),
+    plain(access::KEPT, Of(access::KEPT), "bytes"),
     held(
         rows::WRITTEN,
         Of(rows::WRITTEN),

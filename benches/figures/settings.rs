@@ -26,6 +26,7 @@ pub enum Part {
     Proof,
     Side,
     Search,
+    Access,
     Rows,
     Lists,
     Nodes,
@@ -126,6 +127,11 @@ impl Settings {
 
     /// Variants of the shop that is searched.
     pub fn searched_variants(&self) -> u64 {
+        if self.quick { 50_000 } else { 1_000_000 }
+    }
+
+    /// Users who were given a role.
+    pub fn assigned_users(&self) -> u64 {
         if self.quick { 50_000 } else { 1_000_000 }
     }
 

@@ -19,6 +19,14 @@ impl Engine {
         self.in_time(self.services.vault.persons.of(person)).await
     }
 
+    /// The key by which what is sealed of a person is opened; nothing, if it was destroyed or never was.
+    pub async fn known_person_key(
+        &self,
+        person: PersonId,
+    ) -> Result<Option<impl PersonKey + use<>>, Fault> {
+        self.in_time(self.services.vault.persons.find(person)).await
+    }
+
     /// Destroys a person's key: what is sealed under it is never read again. Another node that has it opened
     /// forgets it within a minute.
     pub async fn destroy_person_key(&self, person: PersonId) -> Result<(), Fault> {

@@ -7,10 +7,13 @@ use auth::{Access, Grants, Principal};
 use domain::access::permission::Permissions;
 use domain::access::scope::Scope;
 use domain::access::shipped::{CUSTOMER, GUEST, shipped};
+use domain::id::AggregateId;
 use domain::principal::{Principal as Identity, PrincipalKind};
 use projections::assignments::Assignments;
 use uuid::Uuid;
 
+use crate::Application;
+use crate::request::Request;
 use crate::views::Views;
 use actors::aggregate_ref::Engine;
 
@@ -69,7 +72,7 @@ pub(crate) fn of_customer() -> Permissions {
 }
 
 /// What a user may do at a time, by what was given to him.
-pub(crate) fn grants(known: &Assignments, user: Uuid, now_us: i64) -> Grants {
+pub fn grants(known: &Assignments, user: Uuid, now_us: i64) -> Grants {
     let has = known.of_user(user);
     if has.is_some_and(|has| has.is_barred) {
         return Grants::public();
@@ -96,4 +99,30 @@ pub(crate) fn grants(known: &Assignments, user: Uuid, now_us: i64) -> Grants {
 /// Whether somebody may do all that a role permits, about everything: nobody gives more than he has.
 pub(crate) fn covers(grants: &Grants, permissions: Permissions) -> bool {
     grants.everywhere().covers(permissions)
+}
+
+/// Whether a user was given nothing, about whatever, that is not permitted to another about everything. What every
+/// user may with what is his own is not given.
+pub(crate) fn holds_no_more(
+    known: &Assignments,
+    user: Uuid,
+    everywhere: Permissions,
+    now_us: i64,
+) -> bool {
+    let assigned = known.of_user(user).into_iter().flat_map(|has| has.assigned.iter());
+    let mut held = assigned.filter(|assignment| assignment.holds_at(now_us));
+    held.all(|held| everywhere.covers(known.permissions(held.role)))
+}
+
+/// Whether whoever asks may do something to a user by which that one may lose or lend what he has: to himself, or
+/// to somebody who may no more than he. Else he could come to what he may not, by the other's address, say.
+pub(crate) fn may_touch(request: &Request<'_>, user: AggregateId) -> bool {
+    let grants = &request.principal().grants;
+    if grants.subject() == Some(user.0) || grants.everywhere() == Permissions::all() {
+        return true;
+    }
+    let Application { engine, views } = request.application;
+    let known = Known::new(engine, views);
+    let now_us = known.now_us();
+    known.look(|known| holds_no_more(known, user.0, grants.everywhere(), now_us)).unwrap_or(false)
 }

@@ -29,7 +29,73 @@ pub struct Effective {
     pub reason: Reason,
 }
 
+/// Somebody who has a role.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    pub user: Uuid,
+    pub scope: Scope,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Somebody who asks in the place of somebody else.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    pub by: Uuid,
+    pub user: Uuid,
+    pub until: Option<DateTime<Utc>>,
+}
+
 impl Known {
+    /// Who has a role now, in whatever scope or in one, in the order of ids behind `after`: so many users, and
+    /// whether there are more.
+    pub fn holders(
+        &self,
+        role: &RoleName,
+        scope: Option<Scope>,
+        (first, after): (usize, Option<Uuid>),
+    ) -> (Vec<Holder>, bool) {
+        let (Some(role), now_us) = (RoleKey::of(role), self.now_us()) else {
+            return Default::default();
+        };
+        let found = self.look(|known| {
+            let behind = |user: &Uuid| after.is_none_or(|after| *user > after);
+            let mut users: Vec<(Uuid, Vec<Holder>)> = known
+                .users()
+                .filter(|(user, has)| behind(user) && !has.is_barred)
+                .filter_map(|(user, has)| {
+                    let held = has.assigned.iter().filter(|held| {
+                        let is_meant = scope.is_none_or(|scope| held.scope == scope);
+                        held.role == role && is_meant && held.holds_at(now_us)
+                    });
+                    let held: Vec<Holder> = held.map(|held| holder(user, held)).collect();
+                    (!held.is_empty()).then_some((user, held))
+                })
+                .collect();
+            users.sort_unstable_by_key(|(user, _)| *user);
+            let has_more = users.len() > first;
+            users.truncate(first);
+            (users.into_iter().flat_map(|(_, held)| held).collect(), has_more)
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Who asks in whose place now, in the order of those in whose place it is; the first ones.
+    pub fn standing(&self, first: usize) -> Vec<Standing> {
+        let now_us = self.now_us();
+        let found = self.look(|known| {
+            let mut all: Vec<Standing> = known
+                .impersonations()
+                .filter(|(_, _, until_us)| now_us < *until_us)
+                .map(|(user, by, until_us)| Standing { by, user, until: time(until_us) })
+                .collect();
+            all.sort_unstable_by_key(|standing| (standing.user, standing.by));
+            all.truncate(first);
+            all
+        });
+        found.unwrap_or_default()
+    }
+
     /// Why a user may do something, about this thing or about any at all; empty if he may not.
     pub fn reasons(
         &self,
@@ -83,7 +149,17 @@ impl Known {
     }
 }
 
-fn reasons(
+fn time(us: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(us)
+}
+
+fn holder(user: Uuid, held: &Assignment) -> Holder {
+    let (since, until) = (time(held.since_us), held.until_us.and_then(time));
+    Holder { user, scope: held.scope, since, until }
+}
+
+/// Why a user may do something, about this thing or about any at all, by what is known.
+pub fn reasons(
     known: &Assignments,
     user: Uuid,
     permission: Permission,

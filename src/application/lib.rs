@@ -10,6 +10,7 @@ pub mod access;
 
 pub mod personal;
 pub mod erasure;
+pub mod portability;
 pub mod admission;
 pub mod pricing;
 pub mod price_lists;
@@ -17,6 +18,7 @@ pub mod orders;
 pub mod users;
 pub mod roles;
 pub mod groups;
+pub mod impersonation;
 pub mod decisions;
 pub mod denials;
 pub mod operators;

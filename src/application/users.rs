@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::access::may_touch;
 use crate::personal::{email_of, name_of};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Engine, Fault};
@@ -35,6 +36,8 @@ pub struct Registration {
 pub enum Refusal {
     Address(email_reservation::Refusal),
     User(user::Refusal),
+    /// He may do what whoever asks may not.
+    Beyond,
 }
 
 impl From<user::Refusal> for Refusal {
@@ -66,6 +69,9 @@ pub async fn change_email(
     email: EmailAddress,
 ) -> Outcome<Refusal> {
     require_registered(request, user).await.map_err(refused_as)?;
+    if !may_touch(request, user) {
+        return Err(AskError::Refused(Refusal::Beyond));
+    }
     let content = ("changeUserEmail", email.as_str());
     let sealed = email_of(&request.application.engine, user, &email).await?;
     let way = Acquisition::change(user, sealed, reserved_until(request));

@@ -90,6 +90,12 @@ impl Grants {
         self
     }
 
+    /// Takes away what is named, about whatever.
+    #[must_use]
+    pub fn without(self, permissions: Permissions) -> Self {
+        self.limited_to(Permissions::all().less(permissions))
+    }
+
     /// What is not permitted here may be, as soon as it is known what he was given.
     pub fn is_pending(&self) -> bool {
         self.is_pending
@@ -217,5 +223,7 @@ mod tests {
         assert!(grants.may_everywhere(OrdersRead) && !grants.may_everywhere(CatalogueRead));
         grants = Grants::public().limited_to(orders());
         assert!(!grants.may_somewhere(OrdersRead) && !grants.may_somewhere(CatalogueRead));
+        let grants = Grants::everything().without(orders());
+        assert!(!grants.may_somewhere(OrdersWrite) && grants.may_everywhere(CatalogueRead));
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use domain::access::permission::Permissions;
 pub use domain::principal::Principal as Identity;
 pub use domain::principal::PrincipalKind;
 
@@ -63,6 +64,13 @@ impl Principal {
     pub fn anonymous() -> Self {
         let nobody = Identity::new(PrincipalKind::Guest, ANONYMOUS);
         Self { identity: Arc::new(nobody), grants: Arc::new(Grants::public()) }
+    }
+
+    /// The same with no more than what is named.
+    #[must_use]
+    pub fn limited_to(self, permissions: Permissions) -> Self {
+        let grants = Arc::unwrap_or_clone(self.grants).limited_to(permissions);
+        Self { grants: Arc::new(grants), ..self }
     }
 
     /// He has not said who he is.

@@ -23,8 +23,7 @@ use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
 use cli::Failure;
 use config::Settings;
-use graphql::DocumentLimits;
-use graphql::{GraphqlSchema, Views};
+use graphql::{Denials, DocumentLimits, GraphqlSchema, Views};
 use http::Behind;
 use payments::PaymentProvider;
 use persistence::cause::chain;
@@ -245,13 +244,15 @@ impl NodeBuilder {
         );
         let views = Views::new(followers.registry(), checkout.clone());
         let (engine, its_desk) = (node.engine.clone(), desk.clone());
+        let denials = Denials::new(&node.engine);
+        let noted = denials.clone();
         let people = Arc::new(Registered::by(move || {
             let (engine, desk) = (engine.clone(), its_desk.clone());
-            GraphqlSchema::new(engine, views.clone(), desk, documents, None)
+            GraphqlSchema::new(engine, views.clone(), desk, documents, noted.clone(), None)
         }));
         let store = Arc::clone(&self.stores.sign_ins);
         let proof = proof::open(settings, &self.vault, store, people, &self.address()).await?;
-        Ok(Program { node, followers, checkout, documents, proof, desk })
+        Ok(Program { node, followers, checkout, documents, proof, desk, denials })
     }
 }
 
@@ -263,6 +264,8 @@ pub struct Program {
     documents: DocumentLimits,
     proof: Proof,
     desk: Desk,
+    /// What is refused here, by whichever entrance.
+    denials: Denials,
 }
 
 impl Program {
@@ -282,7 +285,8 @@ impl Program {
         let views = Views::new(self.followers.registry(), self.checkout.clone());
         let sign_ins = Arc::clone(&self.proof.sign_in) as Arc<dyn Sessions>;
         let (engine, desk) = (self.node.engine.clone(), self.desk.clone());
-        GraphqlSchema::new(engine, views, desk, self.documents, Some(sign_ins))
+        let denials = self.denials.clone();
+        GraphqlSchema::new(engine, views, desk, self.documents, denials, Some(sign_ins))
     }
 
     /// Stops it in good order; what takes longer than `within` is left to the next start.

@@ -109,6 +109,23 @@ impl<T: Personal> Sealed<T> {
     }
 }
 
+/// What is sealed, of a kind that whoever meets it does not know.
+#[derive(Debug)]
+pub enum Whatever {}
+
+impl Sealed<Whatever> {
+    /// A sealed text as it is written; nothing for any other text.
+    pub fn written(text: &str) -> Option<Self> {
+        read(&URL_SAFE_NO_PAD.decode(text).ok()?)
+    }
+
+    /// What it says as the first of these kinds that it is.
+    pub fn open_as(&self, kinds: &[&str], key: &impl PersonKey) -> Option<String> {
+        let is_its = key.number() == self.key && key.person() == self.person;
+        kinds.iter().filter(|_| is_its).find_map(|kind| key.open(kind, &self.ciphertext))
+    }
+}
+
 impl<T> Sealed<T> {
     pub fn person(&self) -> PersonId {
         self.person

@@ -62,7 +62,20 @@ pub const TYPES: &[(Shown, &[&str])] = &[
         ],
     ),
     // Of decisions and roles.
-    (Part, &["AssignedRole", "Capable", "CapablePage", "Decision", "DecisionReason"]),
+    (
+        Part,
+        &[
+            "AssignedRole",
+            "Impersonation",
+            "ActiveImpersonation",
+            "Caller",
+            "Capable",
+            "CapablePage",
+            "Decision",
+            "DecisionReason",
+        ],
+    ),
+    (Part, &["Person", "PersonData", "PersonThing", "RoleHolder", "RoleHolders"]),
     (Part, &["EffectivePermission", "Permission", "Preference", "Session", "ShippedRole"]),
     // Of what happened, and of the program itself.
     (Part, &["AuditEntry", "Change", "Diff", "HistoryCause", "HistoryEvent", "HistoryPrincipal"]),

@@ -27,6 +27,8 @@ const READ_AGAIN: &str = "this part of it cannot be read now: read it by its id"
 /// The caller asks for more than he may in a time.
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 pub const FORBIDDEN: &str = "FORBIDDEN";
+/// Nobody asks in this user's place.
+pub const NOT_IN_PLACE: &str = "IMPERSONATION_REQUIRED";
 
 /// An entry of `errors` with its code.
 pub fn coded(code: &str, message: impl Into<String>) -> Error {
@@ -67,6 +69,12 @@ pub fn pending() -> ServerError {
 /// The refusal of a whole request where there is nothing yet that could answer it.
 pub fn starting() -> ServerError {
     whole_request(&Fault::unavailable("this node is starting", Duration::from_secs(1)))
+}
+
+/// The refusal of a whole request in the place of somebody in whose place its caller may not ask.
+pub fn not_in_place() -> ServerError {
+    let message = "you do not ask in this user's place (any more): `impersonate` begins it";
+    refused_request(NOT_IN_PLACE, message)
 }
 
 /// The refusal of a whole request where nobody can say now whom its token names.

@@ -50,7 +50,9 @@ use actors::shard::NodeServices;
 use application::Application;
 use application::access::Known;
 use application::caller::Caller;
-use application::denials::{Attempt, Denials};
+use application::denials::Attempt;
+pub use application::denials::Denials;
+pub use application::impersonation::NotInPlace;
 use application::nodes::Desk;
 pub use application::views::Views;
 use auth::sessions::Sessions;
@@ -58,6 +60,8 @@ use auth::{Access, Identity, Principal};
 use context::SignIns;
 pub use documents::DocumentLimits;
 use documents::{Api, Documents, Operation, Plan, Prepared};
+use domain::access::user::User;
+use domain::aggregate::Aggregate as _;
 use domain::id::AggregateId;
 use gathering::Gatherings;
 use live::LiveSubscription;
@@ -153,16 +157,17 @@ pub struct Reply {
 }
 
 impl GraphqlSchema {
-    /// `sign_ins`: by what people sign in, where that is kept here.
+    /// `denials`: those of the node, whichever entrance refuses something. `sign_ins`: by what people sign
+    /// in, where that is kept here.
     pub fn new(
         engine: Engine,
         views: Views,
         desk: Desk,
         limits: DocumentLimits,
+        denials: Denials,
         sign_ins: Option<Arc<dyn Sessions>>,
     ) -> Self {
         let access = Known::new(&engine, &views);
-        let denials = Denials::new(&engine);
         let (sign_ins, services) = (SignIns(sign_ins), Arc::clone(&engine.services));
         let schema = builder(&limits)
             .data(Application { engine, views })
@@ -181,6 +186,19 @@ impl GraphqlSchema {
     /// Notes what was refused by another way than a field of the API.
     pub fn note_refused(&self, by: &Identity, action: &str, code: &str) {
         self.denials.note(by, Attempt { action, thing: None, code });
+    }
+
+    /// Somebody in the place of the user of an id, as it was given out; that he was not let in is noted.
+    pub fn in_place_of(&self, principal: &Principal, user: &str) -> Result<Principal, NotInPlace> {
+        let user = ids::PublicUserId::read(user);
+        let found = user.map(|user| self.access.in_place_of(principal, user.0));
+        let found = found.unwrap_or(Err(NotInPlace::Refused));
+        if matches!(found, Err(NotInPlace::Refused)) {
+            let thing = user.map(|user| (User::TYPE, AggregateId::from(user)));
+            let attempt = Attempt { action: "onBehalfOf", thing, code: errors::NOT_IN_PLACE };
+            self.denials.note(&principal.identity, attempt);
+        }
+        found
     }
 
     /// What was not permitted here.

@@ -8,10 +8,12 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 10] = [
+const LISTS: [(&str, &str); 12] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
     ("CapablePage.nodes", "the field above has the weight of the page"),
+    ("RoleHolders.nodes", "the field above has the weight of the page"),
+    ("PersonData.things", "the field above counts the page"),
     ("Occurrences.occurrences", "the field above has the weight of the page"),
     ("FreeBusy.busy", "the field above counts its days, and the intervals when they are known"),
     ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),

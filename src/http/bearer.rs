@@ -6,6 +6,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use super::opening::Behind;
 use auth::Principal;
 use auth::tokens::Unverified;
+use graphql::NotInPlace;
 
 const SCHEME: &str = "bearer";
 
@@ -36,14 +37,60 @@ pub fn token_of(text: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case(SCHEME) && is_token).then_some(token)
 }
 
-/// Whom a token names, with what he may do now.
-pub async fn principal(behind: &Behind, token: &str) -> Result<Principal, Unverified> {
-    let tokens = behind.tokens.as_ref().ok_or(Unverified::Invalid)?;
+/// Names the user in whose place a request is, by his id as it was given out.
+pub const ON_BEHALF_OF: &str = "on-behalf-of";
+
+/// What is said of the user in whose place a request is; empty where that cannot be read.
+pub fn on_behalf_of(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(ON_BEHALF_OF);
+    let value = values.next()?;
+    Some(if values.next().is_some() { "" } else { value.to_str().unwrap_or_default() })
+}
+
+/// Why it is not known who asks, or he may not ask so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKnown {
+    /// The token names nobody.
+    Invalid,
+    /// Its issuer cannot be asked now.
+    IssuerSilent,
+    /// This node does not know yet who may do what.
+    Pending,
+    /// He does not ask in that user's place.
+    NotInPlace,
+}
+
+impl From<Unverified> for NotKnown {
+    fn from(why: Unverified) -> Self {
+        match why {
+            Unverified::Invalid => Self::Invalid,
+            Unverified::Unavailable => Self::IssuerSilent,
+        }
+    }
+}
+
+/// Whom a token names, with what he may do now; in the place of another where he names one.
+pub async fn principal(
+    behind: &Behind,
+    token: &str,
+    on_behalf_of: Option<&str>,
+) -> Result<Principal, NotKnown> {
+    let tokens = behind.tokens.as_ref().ok_or(NotKnown::Invalid)?;
     let borne = match tokens.remembered(token) {
         Some(borne) => borne,
         None => tokens.verify(token).await?,
     };
-    Ok(borne.principal(&*behind.access))
+    let limit = borne.limit;
+    let principal = borne.principal(&*behind.access);
+    let Some(user) = on_behalf_of else { return Ok(principal) };
+    let there = behind.schema.in_place_of(&principal, user).map_err(|why| match why {
+        NotInPlace::Refused => NotKnown::NotInPlace,
+        NotInPlace::Pending => NotKnown::Pending,
+    })?;
+    Ok(match limit {
+        Some(limit) => there.limited_to(limit),
+        None => there,
+    })
 }
 
 #[cfg(test)]

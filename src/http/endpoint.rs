@@ -13,19 +13,19 @@ use serde::Serialize;
 
 use super::accept::{self, MediaType};
 use super::access_log::Record;
-use super::bearer::{self, Brought};
+use super::bearer::{self, Brought, NotKnown};
 use super::body::{self, Parameters, Unread, Unreadable};
 use super::clients::Client;
-use super::live::{Asking, events, socket};
+use super::live::{Asking, Proof, events, socket};
 use super::metrics::{REQUEST_BYTES, count_reply};
 use super::places::Visit;
 use super::reply::{Counted, compress};
 use super::request_id::RequestId;
 use super::{Behind, Shared, Visitor};
 use auth::Principal;
-use auth::tokens::Unverified;
 use graphql::errors::{
-    code_of, issuer_silent, overloaded, refused_request, starting, unauthenticated,
+    code_of, issuer_silent, not_in_place, overloaded, pending, refused_request, starting,
+    unauthenticated,
 };
 use graphql::{Call, GraphqlSchema, Outcome, Reply, RequestScope};
 use telemetry::trace::Door;
@@ -185,15 +185,21 @@ impl<'a> Asked<'a> {
         else {
             return Err(head.turn_away(media_type));
         };
+        let on_behalf_of = bearer::on_behalf_of(request.headers());
         let principal = match brought {
-            Brought::Token(token) => bearer::principal(behind, token).await,
+            Brought::Token(token) => bearer::principal(behind, token, on_behalf_of).await,
+            Brought::Nothing if on_behalf_of.is_some() => Err(NotKnown::Invalid),
             Brought::Nothing => Ok(behind.access.anonymous()),
-            Brought::Malformed => Err(Unverified::Invalid),
+            Brought::Malformed => Err(NotKnown::Invalid),
         };
         match principal {
             Ok(principal) => Ok(LetIn { media_type, visit, principal }),
-            Err(Unverified::Invalid) => Err(head.unauthenticated(media_type)),
-            Err(Unverified::Unavailable) => Err(head.come_back(media_type, issuer_silent())),
+            Err(NotKnown::Invalid) => Err(head.unauthenticated(media_type)),
+            Err(NotKnown::IssuerSilent) => Err(head.come_back(media_type, issuer_silent())),
+            Err(NotKnown::Pending) => Err(head.come_back(media_type, pending())),
+            Err(NotKnown::NotInPlace) => {
+                Err(refusal(head.reply(StatusCode::FORBIDDEN, media_type), not_in_place()))
+            }
         }
     }
 
@@ -271,7 +277,8 @@ impl<'a> Asked<'a> {
             Brought::Nothing | Brought::Malformed => None,
         };
         let principal = call.principal.clone().expect("whoever is let in is somebody");
-        let asking = Asking::of(shared, token, principal);
+        let on_behalf_of = bearer::on_behalf_of(request.headers()).map(str::to_owned);
+        let asking = Asking::of(shared, Proof { token, on_behalf_of }, principal);
         let refused = |outcome, response: &Response| {
             head.reply_to(outcome, MediaType::GraphqlResponse).body(write(outcome, response, None))
         };

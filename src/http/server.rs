@@ -23,8 +23,8 @@ use super::connection::{Connection, LINGER};
 use super::refusals::worded;
 use super::scraped::Shown;
 use super::{
-    Health, HttpOptions, Opening, Shared, Visitor, endpoint, explorer, health_routes, metrics,
-    scraped, sign_in,
+    Health, HttpOptions, Opening, Shared, Visitor, bearer, endpoint, explorer, health_routes,
+    metrics, scraped, sign_in,
 };
 
 /// How long a page of another site may remember that it may ask, in seconds.
@@ -132,6 +132,7 @@ fn cors(origins: &[String]) -> Cors {
         header::ACCEPT,
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
+        header::HeaderName::from_static(bearer::ON_BEHALF_OF),
         header::HeaderName::from_static("traceparent"),
         header::HeaderName::from_static("x-request-id"),
     ];

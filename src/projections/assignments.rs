@@ -32,6 +32,8 @@ pub struct Assignments {
     accounts: HashMap<Uuid, OfAccount>,
     /// The accounts that a user is a member of.
     memberships: HashMap<Uuid, OrdSet<Uuid>>,
+    /// By the user in whose place somebody asks: who does, and until when (microseconds since 1970 UTC).
+    impersonated: HashMap<Uuid, Arc<[(Uuid, i64)]>>,
 }
 
 /// What one user has, beside what every user has.
@@ -190,6 +192,19 @@ impl Assignments {
         accounts.filter(is_open).map(|account| AggregateId(*account))
     }
 
+    /// Whether one user asks in the place of another, by what was begun and has not ended.
+    pub fn impersonates(&self, by: Uuid, user: Uuid, now_us: i64) -> bool {
+        let known = self.impersonated.get(&user).into_iter().flat_map(|all| all.iter());
+        known.into_iter().any(|(known, until_us)| *known == by && now_us < *until_us)
+    }
+
+    /// Who asks in whose place and until when, what has ended included as long as it is known: the user in whose
+    /// place, whoever asks, the end. In no order.
+    pub fn impersonations(&self) -> impl Iterator<Item = (Uuid, Uuid, i64)> {
+        let all = self.impersonated.iter();
+        all.flat_map(|(user, all)| all.iter().map(|(by, until_us)| (*user, *by, *until_us)))
+    }
+
     /// The members of an open account, in no order.
     pub fn members_of(&self, account: AggregateId) -> impl Iterator<Item = Uuid> {
         let is_open = self.accounts.get(&account.0).is_some_and(|of| of.is_open);
@@ -198,11 +213,18 @@ impl Assignments {
     }
 
     fn user(&mut self, user: Uuid, event: &user::Event, now_us: i64) {
-        use user::Event::{RoleAssigned, RoleRevoked, UserClosed, UserReinstated, UserSuspended};
+        use user::Event::{
+            ImpersonationEnded, RoleAssigned, RoleRevoked, UserClosed, UserImpersonated,
+            UserReinstated, UserSuspended,
+        };
         match event {
             UserSuspended { .. } | UserClosed { .. } => {
                 self.users.entry(user).or_default().is_barred = true;
             }
+            UserImpersonated { by, until, .. } => {
+                self.impersonate(user, by.0, Some(until.timestamp_micros()), now_us);
+            }
+            ImpersonationEnded { by, .. } => self.impersonate(user, by.0, None, now_us),
             UserReinstated {} => self.change(user, |has| has.is_barred = false),
             RoleAssigned { role, scope, valid_until } => {
                 let Some(role) = RoleKey::of(role) else { return };
@@ -217,6 +239,18 @@ impl Assignments {
                 self.change(user, |has| has.assigned = others(has, role, *scope).collect());
             }
             _ => {}
+        }
+    }
+
+    /// From now on somebody asks in a user's place until a time, or no longer. What has ended is forgotten.
+    fn impersonate(&mut self, user: Uuid, by: Uuid, until_us: Option<i64>, now_us: i64) {
+        let known = self.impersonated.get(&user).into_iter().flat_map(|all| all.iter().copied());
+        let others = known.filter(|(other, until_us)| *other != by && now_us < *until_us);
+        let all: Arc<[_]> = others.chain(until_us.map(|until_us| (by, until_us))).collect();
+        if all.is_empty() {
+            self.impersonated.remove(&user);
+        } else {
+            self.impersonated.insert(user, all);
         }
     }
 

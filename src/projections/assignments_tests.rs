@@ -34,6 +34,30 @@ fn who_has_no_more_than_everybody_has_no_row() {
 }
 
 #[test]
+fn who_asks_in_anothers_place_does_so_until_it_ends() {
+    let mut history = History::<Assignments>::default();
+    let begun = |by, until: &str| {
+        let (by, reason) = (id(by), "a call".to_owned());
+        let at = "1970-01-01T00:00:00Z".parse().expect("a time");
+        let until = until.parse().expect("a time");
+        Fact::User(user::Event::UserImpersonated { by, reason, at, until })
+    };
+    // Each fact is a second behind the one before it.
+    history.happens(id(ADA), begun(7, "1970-01-01T00:00:01.500Z"));
+    history.happens(id(ADA), begun(8, "1970-01-01T00:01:00Z"));
+    history.happens(id(ADA), begun(9, "1970-01-01T00:01:00Z"));
+    let by = |view: &Assignments, by, now_us| view.impersonates(id(by).0, id(ADA).0, now_us);
+    for view in [&history.view, &round_trip(&history.view)] {
+        assert!(by(view, 8, 59_999_999) && by(view, 9, 4_000_000));
+        assert!(!by(view, 8, 60_000_000) && !by(view, 7, 0), "what has ended is forgotten");
+        assert!(!view.impersonates(id(ADA).0, id(8).0, 0), "it goes one way");
+    }
+    let at = "1970-01-01T00:00:04Z".parse().expect("a time");
+    history.happens(id(ADA), Fact::User(user::Event::ImpersonationEnded { by: id(8), at }));
+    assert!(!by(&history.view, 8, 5_000_000) && by(&history.view, 9, 5_000_000));
+}
+
+#[test]
 fn a_role_assigned_again_in_its_scope_is_one_and_newer() {
     let mut history = History::<Assignments>::default();
     history.happens(id(ADA), assigned(clerk(), Scope::All));

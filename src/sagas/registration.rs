@@ -53,7 +53,9 @@ pub fn react(
         | user::Event::UserSuspended { .. }
         | user::Event::UserReinstated {}
         | user::Event::RoleAssigned { .. }
-        | user::Event::RoleRevoked { .. } => vec![],
+        | user::Event::RoleRevoked { .. }
+        | user::Event::UserImpersonated { .. }
+        | user::Event::ImpersonationEnded { .. } => vec![],
     }
 }
 

@@ -22,7 +22,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::database::vault;
+use super::database::{TestDatabase, vault};
 use super::faults::Faults;
 use super::gate::Gate;
 use super::signed::{BEARER, client, signed};
@@ -93,6 +93,14 @@ impl TestApp {
         Self::begin(true, HttpLimits::default(), CheckoutOptions::default(), clock).await
     }
 
+    /// A server on somebody's database, which has as many shards as it was made with; its directory is empty.
+    pub async fn start_on(database: &TestDatabase) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (limits, checkout) = (HttpLimits::default(), CheckoutOptions::default());
+        let stores = database.stores.clone();
+        Self::begin_on(directory, stores, None, true, limits, checkout, Clock::system()).await
+    }
+
     async fn begin(
         is_signed_in: bool,
         limits: HttpLimits,
@@ -104,12 +112,23 @@ impl TestApp {
         let opened = sqlite::Database::open(&path, sqlite::Options::default()).await;
         let database = opened.expect("a new database opens");
         database.migrate().await.expect("a new database migrates");
-        let node =
-            NodeSection { name: Some("test".to_owned()), shards: Some(SHARDS), lanes: Some(1) };
+        let stores = stores(database);
+        Self::begin_on(directory, stores, Some(SHARDS), is_signed_in, limits, checkout, clock).await
+    }
+
+    async fn begin_on(
+        directory: tempfile::TempDir,
+        stores: Stores,
+        shards: Option<u16>,
+        is_signed_in: bool,
+        limits: HttpLimits,
+        checkout: CheckoutOptions,
+        clock: Clock,
+    ) -> Self {
+        let node = NodeSection { name: Some("test".to_owned()), shards, lanes: Some(1) };
         // Nothing is written to the log that a test did not ask for.
         let quiet = Limits { denials_after_ms: 3_600_000, ..Limits::default() };
         let settings = Settings { node, checkout, limits: quiet, ..Settings::default() };
-        let stores = stores(database);
         let journal = Arc::clone(&stores.journal);
         let asked = Arc::new(Faults::default());
         let hooked = Arc::new(Intercepted::new(Arc::clone(&journal), Arc::clone(&asked)));

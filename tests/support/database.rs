@@ -165,6 +165,33 @@ impl Operator {
         .unwrap_or_else(|error| panic!("an operator's statement failed: {error}"));
     }
 
+    /// The tables of this database in which a text stands, in whatever column, and how many tables there are.
+    pub async fn tables_with(&mut self, text: &str) -> (Vec<String>, usize) {
+        let Operator::Mysql(connection) = self else { panic!("not on a server") };
+        let tables = "SELECT table_name FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
+        let tables: Vec<String> =
+            sqlx::query_scalar(tables).fetch_all(&mut *connection).await.expect("there are tables");
+        let mut found = Vec::new();
+        for table in &tables {
+            let columns = "SELECT column_name FROM information_schema.columns \
+                 WHERE table_schema = DATABASE() AND table_name = ?";
+            let columns = sqlx::query_scalar(columns).bind(table).fetch_all(&mut *connection);
+            let columns: Vec<String> = columns.await.expect("it has columns");
+            let is_in =
+                |column| format!("INSTR(CAST(`{column}` AS BINARY), CAST(? AS BINARY)) > 0");
+            let is_there: Vec<String> = columns.iter().map(is_in).collect();
+            let sql = format!("SELECT COUNT(*) FROM `{table}` WHERE {}", is_there.join(" OR "));
+            let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
+            for _ in &columns {
+                query = query.bind(text);
+            }
+            let rows: i64 = query.fetch_one(&mut *connection).await.expect("it is looked into");
+            found.extend((rows > 0).then(|| table.clone()));
+        }
+        (found, tables.len())
+    }
+
     /// The one text column of the rows that `sql` selects.
     pub async fn texts(&mut self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql);

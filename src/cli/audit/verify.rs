@@ -76,7 +76,10 @@ pub async fn print(sight: Sight<'_>, json: bool) -> Result<(), Failure> {
 }
 
 /// Reads it all, as far as the audit had come when this began, and tells each finding to `report`.
-pub async fn verify(sight: Sight<'_>, report: &mut dyn FnMut(Finding)) -> Result<Tally, Failure> {
+pub async fn verify(
+    sight: Sight<'_>,
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Tally, Failure> {
     let filling = sight.filling().await?;
     // Before the rows: those that are written meanwhile lie behind it.
     let position = sight.read.bookmark(filling).await.map_err(failed)?.position;
@@ -128,7 +131,7 @@ struct OfShard<'a> {
     chain: Chain,
     through: Seq,
     tally: &'a mut Tally,
-    report: &'a mut dyn FnMut(Finding),
+    report: &'a mut (dyn FnMut(Finding) + Send),
 }
 
 impl OfShard<'_> {

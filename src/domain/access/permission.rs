@@ -140,6 +140,12 @@ impl Permissions {
         Self(self.0 & !(1 << permission as u32))
     }
 
+    /// What the other does not have.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// What both have.
     #[must_use]
     pub const fn within(self, other: Self) -> Self {

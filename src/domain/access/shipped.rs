@@ -13,6 +13,11 @@ pub const KNOWN: Permissions = Permissions::of(&[CatalogueRead, LocationsRead, S
 /// What a guest may do with what is his: he has not said who he is, and is the same one all the same.
 pub const GUEST: Permissions = Permissions::of(&[OrdersRead, OrdersWrite]);
 
+/// What nobody does in the place of another: what is about the person himself, by what he signs in and whether he
+/// is known at all, and asking in the place of a third.
+pub const NOT_IN_PLACE_OF: Permissions =
+    Permissions::of(&[UsersWrite, UsersImpersonate, PersonsRead, PersonsWrite]);
+
 /// What is there to be seen, whoever it belongs to.
 const READS: &[Permission] = &[
     CatalogueRead,
@@ -89,6 +94,17 @@ pub static SHIPPED: &[ShippedRole] = &[
         permissions: Permissions::of(&[CatalogueRead, LocationsRead, StockRead, StockWrite]),
     },
     ShippedRole {
+        name: "merchandiser",
+        purpose: "Says what is sold and for how much.",
+        permissions: Permissions::of(&[
+            CatalogueRead,
+            CatalogueWrite,
+            PricesWrite,
+            LocationsRead,
+            StockRead,
+        ]),
+    },
+    ShippedRole {
         name: "scheduler",
         purpose: "Keeps calendars.",
         permissions: Permissions::of(&[LocationsRead, CalendarsRead, CalendarsWrite]),
@@ -142,7 +158,9 @@ mod tests {
         for role in SHIPPED {
             assert!(administrator.permissions.covers(role.permissions), "{}", role.name);
         }
-        for role in [CUSTOMER, "clerk", "warehouse", "scheduler", "analyst", "auditor"] {
+        for role in
+            [CUSTOMER, "clerk", "warehouse", "merchandiser", "scheduler", "analyst", "auditor"]
+        {
             let role = shipped(role).expect("a role");
             for permission in [RolesAssign, RolesWrite, UsersImpersonate, ClusterOperate] {
                 assert!(!role.permissions.has(permission), "{}: {permission}", role.name);

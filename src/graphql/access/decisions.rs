@@ -13,9 +13,11 @@ use crate::ids::PublicUserId;
 use crate::lists::Listed as _;
 use crate::node::belongs_to;
 use crate::scalars::Instant;
+use crate::texts::Text;
 use application::access::Known;
 use application::caller::Caller;
-use application::decisions::{Effective, Reason};
+use application::decisions::{Effective, Reason, Standing};
+use auth::Identity;
 use domain::access::belongs::Belongs;
 use domain::access::permission::Permission;
 use domain::access::user::User;
@@ -102,11 +104,67 @@ pub struct CapablePage {
     has_more: bool,
 }
 
+/// Whoever asks, as the events say that come of it.
+pub struct CallerNode(std::sync::Arc<Identity>);
+
+#[Object(name = "Caller")]
+impl CallerNode {
+    /// `user`, `guest` or `client`.
+    async fn kind(&self) -> &str {
+        self.0.kind.name()
+    }
+
+    async fn subject(&self) -> Text<'_> {
+        Text::from(&*self.0.subject)
+    }
+
+    /// In whose place he asks; then `me` is that one.
+    async fn on_behalf_of(&self) -> Option<PublicUserId> {
+        let whom = self.0.on_behalf_of.as_deref()?;
+        Uuid::try_parse(whom).ok().map(PublicUserId)
+    }
+
+    async fn session(&self) -> Option<Text<'_>> {
+        self.0.session.as_deref().map(Text::from)
+    }
+}
+
+/// Somebody who asks in the place of a user now.
+pub struct StandingNode(Standing);
+
+#[Object(name = "ActiveImpersonation")]
+impl StandingNode {
+    async fn by_id(&self) -> PublicUserId {
+        PublicUserId(self.0.by)
+    }
+
+    /// In whose place.
+    async fn user_id(&self) -> PublicUserId {
+        PublicUserId(self.0.user)
+    }
+
+    async fn until(&self) -> Option<Instant> {
+        self.0.until.map(Instant)
+    }
+}
+
 #[derive(Default)]
 pub struct DecisionQuery;
 
 #[Object]
 impl DecisionQuery {
+    /// Whoever asks, whether he is a user or not.
+    async fn caller(&self, context: &Context<'_>) -> CallerNode {
+        CallerNode(context.data_unchecked::<Caller>().principal.identity.clone())
+    }
+
+    /// Who asks in whose place now: the first 100.
+    #[graphql(complexity = "100 * child_complexity")]
+    async fn active_impersonations(&self, context: &Context<'_>) -> Vec<StandingNode> {
+        let all = known(context).standing(100);
+        all.into_iter().map(StandingNode).collect()
+    }
+
     /// The user who asks; null for who is none.
     async fn me(&self, context: &Context<'_>) -> Result<Option<UserNode>> {
         let Some(me) = gate::grants(context).subject() else { return Ok(None) };
@@ -190,7 +248,7 @@ impl DecisionQuery {
     }
 }
 
-fn known(context: &Context<'_>) -> Known {
+pub(super) fn known(context: &Context<'_>) -> Known {
     let application = application(context);
     Known::new(&application.engine, &application.views)
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod decisions;
 mod groups;
+mod impersonation;
 mod mutation;
 mod pages;
 mod persons;
@@ -27,9 +28,9 @@ use crate::guard::Need::{All, Nothing, Some as Of};
 use crate::guard::Needs;
 use accounts::{AccountCommands, AccountUseCases};
 use domain::access::permission::Permission::{
-    AccountsRead, AccountsWrite, DecisionsRead, GroupsRead, GroupsWrite, PersonsWrite,
-    PreferencesRead, PreferencesWrite, RolesAssign, RolesRead, RolesWrite, SchemaRead, UsersRead,
-    UsersWrite,
+    AccountsRead, AccountsWrite, AuditRead, DecisionsRead, GroupsRead, GroupsWrite, PersonsRead,
+    PersonsWrite, PreferencesRead, PreferencesWrite, RolesAssign, RolesRead, RolesWrite,
+    SchemaRead, UsersImpersonate, UsersRead, UsersWrite,
 };
 use groups::{GroupCommands, GroupUseCases};
 use mutation::UserUseCases;
@@ -45,6 +46,7 @@ pub struct AccessQuery(
     preferences::PreferenceQuery,
     decisions::DecisionQuery,
     sessions::SessionQuery,
+    persons::PersonQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -59,21 +61,25 @@ pub struct AccessMutation(
     PreferenceUseCases,
     persons::PersonMutations,
     sessions::SessionMutations,
+    impersonation::ImpersonationMutations,
 );
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
     (Of(UsersRead), &["user", "users"]),
+    (Of(PersonsRead), &["person", "personData"]),
     (Of(PersonsWrite), &["erase_person"]),
     (Of(UsersWrite), &["sessions", "endSession", "endSessions", "createApiToken"]),
-    (All(UsersRead), &["userByEmail"]),
+    (All(UsersRead), &["userByEmail", "searchUsers"]),
     (All(UsersWrite), &["registerUser", "suspendUser", "reinstateUser", "closeUser"]),
+    (All(UsersImpersonate), &["impersonate", "endImpersonation"]),
     (Of(UsersWrite), &["updateUserProfile", "changeUserEmail"]),
-    (Nothing, &["me", "checkPermission", "effectivePermissions"]),
+    (Nothing, &["me", "caller", "checkPermission", "effectivePermissions"]),
     (All(DecisionsRead), &["whoCan", "explainDecision"]),
-    (All(RolesRead), &["role", "roles", "administrators"]),
-    (Of(SchemaRead), &["shippedRoles", "permissions"]),
-    (All(RolesWrite), &["defineRole", "grantPermission"]),
+    (All(RolesRead), &["role", "roles", "roleHolders", "administrators"]),
+    (All(AuditRead), &["activeImpersonations"]),
+    (Of(SchemaRead), &["shippedRoles", "shippedRole", "permissions", "permission"]),
+    (All(RolesWrite), &["defineRole", "grantPermission", "revokePermission", "retireRole"]),
     (All(RolesWrite), RoleCommands::FIELDS),
     (All(RolesAssign), &["assignRole", "revokeRole"]),
     (All(GroupsRead), &["group", "groups"]),
@@ -82,6 +88,6 @@ pub const NEEDS: Needs = &[
     (Of(AccountsRead), &["account", "accounts"]),
     (All(AccountsWrite), &["openAccount", "admitToAccount"]),
     (All(AccountsWrite), AccountCommands::FIELDS),
-    (Of(PreferencesRead), &["preferences"]),
+    (Of(PreferencesRead), &["preferences", "preference"]),
     (Of(PreferencesWrite), &["setPreference", "clearPreference"]),
 ];

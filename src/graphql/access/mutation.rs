@@ -129,7 +129,7 @@ impl UserUseCases {
 /// The last administrator keeps his standing.
 async fn stand(context: &Context<'_>, target: Target, command: Command) -> Answer<UserPayload> {
     let id = target.id;
-    let done = roles::stand(&target.request(context)?, id, command).await;
+    let done = roles::interrupt(&target.request(context)?, id, command).await;
     Ok(Some(UserPayload::new(id, change(done)?)))
 }
 

@@ -103,6 +103,18 @@ pub struct PreferenceQuery;
 
 #[Object]
 impl PreferenceQuery {
+    /// What a user prefers in one matter; null where he never said it.
+    async fn preference(
+        &self,
+        context: &Context<'_>,
+        user_id: PublicUserId,
+        name: String,
+    ) -> Result<Option<Text<'static>>> {
+        let found = load::<Preferences>(context, user_id.into(), None).await?;
+        let value = found.and_then(|found| found.state().values.get(&name).cloned());
+        Ok(value.map(Text::from))
+    }
+
     /// What a user prefers; null where he never said anything.
     async fn preferences(
         &self,

@@ -98,6 +98,22 @@ impl UserQuery {
         Ok(UserConnection(page))
     }
 
+    /// Users by what names one: an e-mail address, whole, or an id. Names and parts of addresses are sealed, and
+    /// nobody searches in them.
+    #[graphql(complexity = "2 * child_complexity")]
+    async fn search_users(&self, context: &Context<'_>, text: String) -> Result<Vec<UserNode>> {
+        let text = text.trim();
+        if let Some(id) = PublicUserId::read(text) {
+            let found = registered(context, id.into(), None).await?;
+            return Ok(found.map(UserNode::whole).into_iter().collect());
+        }
+        // What is no address is nobody's.
+        let Ok(email) = EmailAddress::parse(text) else { return Ok(Vec::new()) };
+        let found =
+            users::by_email(engine(context), &email).await.map_err(|error| fault(&error))?;
+        Ok(found.map(|(id, reading)| UserNode::whole(Loaded { id, reading })).into_iter().collect())
+    }
+
     /// The user who has an e-mail address, however it is capitalised.
     async fn user_by_email(
         &self,

@@ -13,8 +13,11 @@ impl From<user::Refusal> for UserError {
             user::Refusal::InvalidLocale => &["locale"],
             user::Refusal::InvalidRole | user::Refusal::RoleNotAssigned => &["role"],
             user::Refusal::RoleExpired => &["validUntil"],
+            user::Refusal::ImpersonationOfSelf => &["userId"],
+            user::Refusal::InvalidMinutes => &["minutes"],
             user::Refusal::ReservationLapsed | user::Refusal::EmailInUse => &["email"],
-            user::Refusal::AlreadyExists
+            user::Refusal::NotReleased
+            | user::Refusal::AlreadyExists
             | user::Refusal::IllegalTransition { .. }
             | user::Refusal::TooManyRoles => &[],
         };
@@ -108,6 +111,7 @@ impl From<users::Refusal> for UserError {
         match refusal {
             users::Refusal::Address(refusal) => refusal.into(),
             users::Refusal::User(refusal) => refusal.into(),
+            users::Refusal::Beyond => roles::Refusal::Beyond.into(),
         }
     }
 }

@@ -2,21 +2,23 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
+use super::decisions::known;
 use super::pages::{id_connection, page_of_ids};
 use super::scopes::{read_permission, read_role, read_scope, role_text};
 use super::types::UserPayload;
 use crate::context::{AsOf, Loaded, load, past};
-use crate::errors::UserError;
+use crate::errors::{UserError, coded};
 use crate::ids::{PublicRoleId, PublicUserId};
 use crate::lists::{Listed as _, views};
 use crate::mutation::{Answer, Payload, change, inputs, made, mutations, payload, request};
 use crate::rows::{Window, rows};
 use crate::scalars::{Instant, Long};
 use crate::texts::Text;
+use application::decisions::Holder;
 use application::roles::{self, Given};
 use domain::access::permission::Permission;
 use domain::access::role::{Command, Role};
-use domain::access::shipped::{SHIPPED, ShippedRole};
+use domain::access::shipped::{SHIPPED, ShippedRole, shipped};
 use domain::access::user::User;
 use domain::id::AggregateId;
 
@@ -127,13 +129,6 @@ mutations! { RoleCommands {
     /// Renames a role, or says anew what it is for.
     fn describe_role(input: DescribeRoleInput) -> RolePayload =
         Command::Describe { name: input.name, purpose: input.purpose };
-
-    /// Whoever has the role may do this no more.
-    fn revoke_permission(input: PermissionInput) -> RolePayload =
-        Command::Revoke { permission: read_permission(&input.permission)? };
-
-    /// The role permits nothing any more, whoever has it, for ever.
-    fn retire_role(input: RoleInput) -> RolePayload = Command::Retire {};
 } }
 
 #[derive(Default)]
@@ -175,6 +170,35 @@ impl RoleUseCases {
         };
         let granted = roles::grant(&target.request(context)?, id, permission).await;
         Ok(Some(RolePayload::new(id, change(granted)?)))
+    }
+
+    /// Whoever has the role may do this no more. Nobody takes away what he may not do himself.
+    async fn revoke_permission(
+        &self,
+        context: &Context<'_>,
+        mut input: PermissionInput,
+    ) -> Answer<RolePayload> {
+        let target = input.target(context).await?;
+        let id = target.id;
+        let permission = match read_permission(&input.permission) {
+            Ok(permission) => permission,
+            Err(error) => return Ok(Some(RolePayload::new(id, Err(error)))),
+        };
+        let revoked = roles::withdraw(&target.request(context)?, id, permission).await;
+        Ok(Some(RolePayload::new(id, change(revoked)?)))
+    }
+
+    /// The role permits nothing any more, whoever has it, for ever. Nobody retires one that permits what he
+    /// may not do himself.
+    async fn retire_role(
+        &self,
+        context: &Context<'_>,
+        mut input: RoleInput,
+    ) -> Answer<RolePayload> {
+        let target = input.target(context).await?;
+        let id = target.id;
+        let retired = roles::retire(&target.request(context)?, id).await;
+        Ok(Some(RolePayload::new(id, change(retired)?)))
     }
 
     /// Gives a role about somebody's things, or changes until when it holds. Nobody gives what he may
@@ -227,6 +251,46 @@ pub struct PermissionNode {
     roles: Vec<&'static str>,
 }
 
+impl PermissionNode {
+    fn of(permission: &Permission) -> Self {
+        let roles = SHIPPED.iter().filter(|role| role.permissions.has(*permission));
+        Self { name: permission.name(), roles: roles.map(|role| role.name).collect() }
+    }
+}
+
+/// Somebody who has a role.
+pub struct RoleHolder(Holder);
+
+#[Object]
+impl RoleHolder {
+    /// Who; users are read by their ids where they are open.
+    async fn user_id(&self) -> PublicUserId {
+        PublicUserId(self.0.user)
+    }
+
+    /// About whose things: `all`, `own`, or the id of an account, a group or a location.
+    async fn scope(&self) -> String {
+        super::scopes::scope_text(self.0.scope)
+    }
+
+    async fn since(&self) -> Option<Instant> {
+        self.0.since.map(Instant)
+    }
+
+    /// Null: without end.
+    async fn until(&self) -> Option<Instant> {
+        self.0.until.map(Instant)
+    }
+}
+
+/// One page of those who have a role; somebody who has it in several scopes is there for each.
+#[derive(SimpleObject)]
+pub struct RoleHolders {
+    nodes: Vec<RoleHolder>,
+    /// Ask for those behind the last one.
+    has_more: bool,
+}
+
 #[derive(Default)]
 pub struct RoleQuery;
 
@@ -268,11 +332,38 @@ impl RoleQuery {
     /// Everything that may be permitted.
     #[graphql(complexity = "40 * child_complexity")]
     async fn permissions(&self) -> Vec<PermissionNode> {
-        let node = |permission: &Permission| {
-            let roles = SHIPPED.iter().filter(|role| role.permissions.has(*permission));
-            PermissionNode { name: permission.name(), roles: roles.map(|role| role.name).collect() }
-        };
-        Permission::ALL.iter().map(node).collect()
+        Permission::ALL.iter().map(PermissionNode::of).collect()
+    }
+
+    /// A role that comes with the program; null where none is called so.
+    async fn shipped_role(&self, name: String) -> Option<ShippedNode> {
+        shipped(&name).map(ShippedNode)
+    }
+
+    /// Something that may be permitted; null where nothing is called so.
+    async fn permission(&self, name: String) -> Option<PermissionNode> {
+        name.parse().ok().map(|permission| PermissionNode::of(&permission))
+    }
+
+    /// Who was given a role, in whatever scope or in this one, and has it now; in the order of their ids, behind
+    /// `afterId`.
+    #[graphql(complexity = "500 + first as usize * child_complexity")]
+    async fn role_holders(
+        &self,
+        context: &Context<'_>,
+        role: String,
+        scope: Option<String>,
+        #[graphql(default = 20, validator(minimum = 0, maximum = 100))] first: i32,
+        after_id: Option<PublicUserId>,
+    ) -> Result<RoleHolders> {
+        let role = read_role(&role).map_err(|_| coded("INVALID_ROLE", "no role is called so"))?;
+        let scope = scope.as_deref().map(read_scope).transpose();
+        let scope = scope.map_err(|_| coded("INVALID_SCOPE", "no scope is written so"))?;
+        let first = usize::try_from(first).unwrap_or(0);
+        let page = (first, after_id.map(|user| user.0));
+        let (found, has_more) = known(context).holders(&role, scope, page);
+        let nodes = found.into_iter().map(RoleHolder).collect();
+        Ok(RoleHolders { nodes, has_more })
     }
 
     /// Those who are administrators for good.

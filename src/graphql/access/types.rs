@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, Object, Result};
 
+use super::impersonation::Impersonation;
 use super::roles::AssignedRoleNode;
 use crate::context::{Loaded, opened, take_values};
 use crate::lists::{Asked, Known, Listed, UP_TO_DATE};
@@ -91,6 +92,14 @@ impl UserNode {
 
     async fn suspension_reason(&self) -> Option<Text<'_>> {
         self.profile()?.suspension_reason.as_deref().map(Text::from)
+    }
+
+    /// Who could ask in this user's place, when and why: the last 100 times, the oldest first.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn impersonations(&self, context: &Context<'_>) -> Result<Vec<Impersonation>> {
+        let all = Impersonation::all(self.0.loaded());
+        take_values(context, all.len())?;
+        Ok(all)
     }
 
     /// The roles that were given and not revoked, those that ended included; at most 100.

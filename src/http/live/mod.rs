@@ -13,10 +13,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use async_graphql::ServerError;
 use auth::Principal;
-use auth::tokens::Unverified;
 use graphql::errors::refused_request;
 
-use super::bearer;
+use super::bearer::{self, NotKnown};
 use super::clients::{Client, give_back, take};
 use super::opening::Opening;
 use super::places::Places;
@@ -56,10 +55,18 @@ impl Drop for Place {
     }
 }
 
+/// By what somebody asks.
+#[derive(Default)]
+pub struct Proof {
+    pub token: Option<String>,
+    /// The id of the user in whose place.
+    pub on_behalf_of: Option<String>,
+}
+
 /// Who asks, for as long as that holds.
 pub struct Asking {
     opening: Opening,
-    token: Option<String>,
+    proof: Proof,
     pub principal: Principal,
 }
 
@@ -75,28 +82,31 @@ pub enum Stands {
 
 impl Asking {
     /// By a token, or by none.
-    pub async fn begin(shared: &Shared, token: Option<String>) -> Result<Self, Unverified> {
-        let behind = shared.opening.behind().ok_or(Unverified::Unavailable)?;
-        let principal = match &token {
-            Some(token) => bearer::principal(behind, token).await?,
+    pub async fn begin(shared: &Shared, proof: Proof) -> Result<Self, NotKnown> {
+        let behind = shared.opening.behind().ok_or(NotKnown::Pending)?;
+        let on_behalf_of = proof.on_behalf_of.as_deref();
+        let principal = match &proof.token {
+            Some(token) => bearer::principal(behind, token, on_behalf_of).await?,
+            None if on_behalf_of.is_some() => return Err(NotKnown::Invalid),
             None => behind.access.anonymous(),
         };
-        Ok(Self { opening: shared.opening.clone(), token, principal })
+        Ok(Self { opening: shared.opening.clone(), proof, principal })
     }
 
     /// One who was let in.
-    pub fn of(shared: &Shared, token: Option<String>, principal: Principal) -> Self {
-        Self { opening: shared.opening.clone(), token, principal }
+    pub fn of(shared: &Shared, proof: Proof, principal: Principal) -> Self {
+        Self { opening: shared.opening.clone(), proof, principal }
     }
 
     /// Looks again. An issuer that cannot be asked now has said nothing new.
     pub async fn stands(&mut self) -> Stands {
-        let (Some(token), Some(behind)) = (&self.token, self.opening.behind()) else {
+        let (Some(token), Some(behind)) = (&self.proof.token, self.opening.behind()) else {
             return Stands::AsBefore;
         };
-        match bearer::principal(behind, token).await {
-            Err(Unverified::Invalid) => Stands::Ended,
-            Err(Unverified::Unavailable) => Stands::AsBefore,
+        let on_behalf_of = self.proof.on_behalf_of.as_deref();
+        match bearer::principal(behind, token, on_behalf_of).await {
+            Err(NotKnown::Invalid | NotKnown::NotInPlace) => Stands::Ended,
+            Err(NotKnown::IssuerSilent | NotKnown::Pending) => Stands::AsBefore,
             Ok(now) if now.grants == self.principal.grants => Stands::AsBefore,
             Ok(now) => {
                 self.principal = now;

@@ -33,6 +33,8 @@ pub const UNAUTHORIZED: Close = Close::of(4401, "Unauthorized");
 /// A token that held and does not any more; the client may come back with another.
 pub const TOKEN_ENDED: Close =
     Close::of(4403, "Forbidden: the token ended; come back with another");
+/// He does not ask in the place of the user whom he names.
+pub const NOT_IN_PLACE: Close = Close::of(4403, "Forbidden: `impersonate` comes first");
 pub const NO_PROTOCOL: Close = Close::of(4406, "Subprotocol not acceptable");
 pub const INIT_TIMED_OUT: Close = Close::of(4408, "Connection initialisation timeout");
 pub const INIT_TWICE: Close = Close::of(4429, "Too many initialisation requests");

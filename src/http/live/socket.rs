@@ -17,6 +17,7 @@ use tokio::time::{Instant, interval, timeout};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 use uuid::Uuid;
 
+use super::super::bearer::NotKnown;
 use super::super::body;
 use super::super::clients::Client;
 use super::super::endpoint::client_of;
@@ -25,10 +26,9 @@ use super::super::{Shared, Visitor, bearer};
 use super::outgoing::{self, Unwritten, Writer};
 use super::protocol::{self, Asked, Close, Open, Said, Told};
 use super::{
-    ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, SIGN_OF_LIFE_EVERY, Stands, is_foreign,
+    ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, Proof, SIGN_OF_LIFE_EVERY, Stands, is_foreign,
     permissions_stale, too_long, too_many,
 };
-use auth::tokens::Unverified;
 use graphql::Call;
 use graphql::errors::refused_request;
 
@@ -86,6 +86,8 @@ pub fn open(
         bearer::Brought::Nothing => Ok(None),
         bearer::Brought::Malformed => Err(protocol::UNAUTHORIZED),
     };
+    let on_behalf_of = bearer::on_behalf_of(request.headers()).map(str::to_owned);
+    let brought = brought.map(|token| Proof { token, on_behalf_of });
     let brought = if is_spoken { brought } else { Err(protocol::NO_PROTOCOL) };
     actix_web::rt::spawn(talk.run(Frames::new(payload), brought, stopping.clone()));
     match handshake.message_body(body) {
@@ -224,7 +226,7 @@ impl Talk {
     async fn run(
         mut self,
         mut frames: Frames,
-        brought: Result<Option<String>, Close>,
+        brought: Result<Proof, Close>,
         stopping: GracefulShutdownSignal,
     ) {
         let end = match brought {
@@ -246,7 +248,7 @@ impl Talk {
         }
     }
 
-    async fn talk(&mut self, frames: &mut Frames, brought: Option<String>) -> End {
+    async fn talk(&mut self, frames: &mut Frames, brought: Proof) -> End {
         match self.begin(frames, brought).await {
             Ok(()) => {}
             Err(end) => return end,
@@ -270,7 +272,7 @@ impl Talk {
     }
 
     /// Until the client has said who he is.
-    async fn begin(&mut self, frames: &mut Frames, brought: Option<String>) -> Result<(), End> {
+    async fn begin(&mut self, frames: &mut Frames, brought: Proof) -> Result<(), End> {
         let said = async {
             loop {
                 match frames.next().await? {
@@ -290,12 +292,19 @@ impl Talk {
         };
         let payload = timeout(self.shared.limits.head_timeout(), said).await;
         let payload = payload.map_err(|_| End::Close(protocol::INIT_TIMED_OUT))??;
-        let token = token_of(&payload)?.or(brought);
-        self.asking = match Asking::begin(&self.shared, token).await {
+        let token = token_of(&payload)?.or(brought.token);
+        // Whatever is no text names nobody.
+        let named = |user: &Value| user.as_str().unwrap_or_default().to_owned();
+        let on_behalf_of = named_in(&payload, "onBehalfOf").map(named).or(brought.on_behalf_of);
+        self.asking = match Asking::begin(&self.shared, Proof { token, on_behalf_of }).await {
             Ok(asking) => Some(asking),
-            Err(Unverified::Invalid) => return Err(protocol::TOKEN_ENDED.into()),
-            Err(Unverified::Unavailable) => {
+            Err(NotKnown::Invalid) => return Err(protocol::TOKEN_ENDED.into()),
+            Err(NotKnown::NotInPlace) => return Err(protocol::NOT_IN_PLACE.into()),
+            Err(NotKnown::IssuerSilent) => {
                 return Err(Close::of(1013, "the issuer of this token is silent; try again").into());
+            }
+            Err(NotKnown::Pending) => {
+                return Err(Close::of(1013, "this node is starting; try again").into());
             }
         };
         self.say(&Told::ConnectionAck).await
@@ -436,10 +445,13 @@ fn framed(message: ws::Message) -> Vec<u8> {
 /// The token in what a client says when it begins: `authorization` as in a header, for browsers cannot
 /// send one with a handshake.
 fn token_of(payload: &Value) -> Result<Option<String>, Close> {
-    let mut named = payload.as_object().into_iter().flatten();
-    let Some((_, said)) = named.find(|(name, _)| name.eq_ignore_ascii_case("authorization")) else {
-        return Ok(None);
-    };
+    let Some(said) = named_in(payload, "authorization") else { return Ok(None) };
     let token = said.as_str().and_then(bearer::token_of).map(str::to_owned);
     token.map(Some).ok_or(protocol::TOKEN_ENDED)
+}
+
+/// What a client says under a name when it begins, however that is capitalised.
+fn named_in<'a>(payload: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut named = payload.as_object().into_iter().flatten();
+    named.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, said)| said)
 }

@@ -117,7 +117,9 @@ impl Table for Users {
                 Event::UserRegistered { .. }
                 | Event::ReservationFenced { .. }
                 | Event::RoleAssigned { .. }
-                | Event::RoleRevoked { .. } => {}
+                | Event::RoleRevoked { .. }
+                | Event::UserImpersonated { .. }
+                | Event::ImpersonationEnded { .. } => {}
             }
         });
     }

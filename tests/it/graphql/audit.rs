@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::permissions::{Shop, registered};
 use crate::support::app::TestApp;
+use crate::support::database::{TestDatabase, on_mysql};
 
 const AUDIT: &str =
     "query($where: AuditWhere) { audit(where: $where, first: 100) { totalCount edges { node {
@@ -45,7 +46,33 @@ async fn audited(app: &TestApp, filter: Value) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_and_what_was_refused_is_in_the_audit() {
+    done_and_refused(Shop::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_and_what_was_refused_is_in_the_audit_on_a_server() {
+    on_mysql(|database: TestDatabase| async move {
+        done_and_refused(Shop::open_in(TestApp::start_on(&database).await).await).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_by_whichever_entrance_is_gathered_once() {
     let shop = Shop::open().await;
+    let app = &shop.app;
+    let ada = app.user(&shop.ada);
+    for schema in [&app.program.schema(), &app.program.schema()] {
+        let outcome = call(schema, &ada, "{ roles { totalCount } }", json!({})).await;
+        assert_eq!(outcome, Outcome::Forbidden);
+    }
+    app.program.schema().denials().write().await;
+    let refused = audited(app, json!({"outcome": {"eq": "REFUSED"}})).await;
+    assert_eq!((refused.len(), &refused[0]["times"]), (1, &json!(2)), "{refused:?}");
+    shop.app.stop().await;
+}
+
+async fn done_and_refused(shop: Shop) {
     let app = &shop.app;
     let schema = app.program.schema();
     let ada = app.user(&shop.ada);
@@ -159,9 +186,20 @@ type Attack = (&'static str, Vec<Stored>, Vec<Key>, &'static [&'static str]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_changes_the_audit_is_found_out() {
+    changed_and_found_out(TestApp::start().await, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_the_audit_is_found_out_on_a_server() {
+    on_mysql(|database: TestDatabase| async move {
+        changed_and_found_out(TestApp::start_on(&database).await, 60).await;
+    })
+    .await;
+}
+
+async fn changed_and_found_out(app: TestApp, users: usize) {
     use emporium::cli::audit::{CHANGED, FOREIGN, MISSING, NO_HEAD, UNBOUND};
-    let app = TestApp::start().await;
-    for number in 0..40 {
+    for number in 0..users {
         registered(&app, &format!("user{number}")).await;
     }
     let tables = Tables::of(&app).await;

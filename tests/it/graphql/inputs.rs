@@ -422,6 +422,8 @@ impl World {
             ("rebalanceCluster", json!({"dryRun": true})),
             ("unpublishProduct", named(&product)),
             ("archiveProduct", named(&product)),
+            ("impersonate", json!({"userId": user, "reason": "a call", "minutes": 30})),
+            ("endImpersonation", json!({"userId": user})),
             ("suspendUser", json!({"userId": user, "reason": "a complaint"})),
             ("reinstateUser", json!({"userId": user})),
             ("closeUser", json!({"userId": user, "reason": "wanted"})),

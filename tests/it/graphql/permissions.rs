@@ -15,7 +15,10 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+mod administrators;
 mod edges;
+mod impersonation;
+mod planted;
 mod owners;
 
 use super::products::{SHELF, teapot};
@@ -236,7 +239,10 @@ pub async fn registered(app: &TestApp, name: &str) -> Value {
 
 impl Shop {
     pub async fn open() -> Self {
-        let app = TestApp::start().await;
+        Self::open_in(TestApp::start().await).await
+    }
+
+    pub async fn open_in(app: TestApp) -> Self {
         // Before that nobody has more than what is public.
         app.program.followers.caught_up().await;
         let (product, variant) = teapot(&app, 50).await;
@@ -462,6 +468,52 @@ async fn nobody_gives_more_than_he_has_and_one_administrator_stays() {
     ] {
         let input = json!({"input": {"userId": shop.ada, "role": role}});
         assert_eq!(app.data_as(&ada, query, input).await["assignRole"]["userErrors"], errors);
+    }
+    // Nor takes he away what he has not, from a role.
+    let keeper = json!({"name": "Keeper of roles", "permissions": ["roles.write"]});
+    let keeper = app.done("defineRole", keeper, "id").await["id"].take();
+    shop.assign(&shop.bob, keeper.as_str().expect("an id"), "all").await;
+    let bob = app.user(&shop.bob);
+    for (mutation, more) in
+        [("revokePermission", json!({"permission": "users.read"})), ("retireRole", json!({}))]
+    {
+        let mut input = json!({"roleId": head});
+        let more = more.as_object().expect("fields").clone();
+        input.as_object_mut().expect("fields").extend(more);
+        let of = emporium_input(mutation);
+        let query = format!(
+            "mutation($input: {of}) {{ {mutation}(input: $input) {{ userErrors {{ code }} }} }}"
+        );
+        let told = app.data_as(&bob, &query, json!({"input": input})).await;
+        let refused = json!([{"code": "PERMISSION_REQUIRED"}]);
+        assert_eq!(told[mutation]["userErrors"], refused, "{mutation}");
+    }
+    // Nor comes he to it by who has it: whom he may not be given, he may not end, and takes no letters of his.
+    let keeper =
+        json!({"name": "Keeper of users", "permissions": ["users.write", "persons.write"]});
+    let keeper = app.done("defineRole", keeper, "id").await["id"].take();
+    shop.assign(&shop.bob, keeper.as_str().expect("an id"), "all").await;
+    let (bob, cy) = (app.user(&shop.bob), registered(app, "cy").await);
+    for (mutation, more) in [
+        ("changeUserEmail", json!({"email": "eve@example.org"})),
+        ("suspendUser", json!({"reason": "a coup"})),
+        ("closeUser", json!({"reason": "a coup"})),
+        ("erasePerson", json!({"reason": "a coup"})),
+    ] {
+        for (user, errors) in
+            [(&shop.ada, json!([{"code": "PERMISSION_REQUIRED"}])), (&cy, json!([]))]
+        {
+            let mut input = more.clone();
+            let whom = if mutation == "erasePerson" { "person" } else { "userId" };
+            let named = if whom == "person" { json!({"userId": user}) } else { user.clone() };
+            input[whom] = named;
+            let of = emporium_input(mutation);
+            let query = format!(
+                "mutation($input: {of}) {{ {mutation}(input: $input) {{ userErrors {{ code }} }} }}"
+            );
+            let told = app.data_as(&bob, &query, json!({"input": input})).await;
+            assert_eq!(told[mutation]["userErrors"], errors, "{mutation}");
+        }
     }
     let revoke = |user: &Value| json!({"userId": user, "role": "administrator"});
     for user in [&shop.ada, &shop.bob] {

@@ -8,9 +8,10 @@ use emporium::domain::sealed::PersonId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::permissions::Shop;
+use super::permissions::{Shop, registered};
 use super::products::SHELF;
 use crate::support::app::TestApp;
+use crate::support::database::{TestDatabase, on_mysql};
 
 const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) {
     position userErrors { code path } } }";
@@ -40,6 +41,33 @@ async fn erased(app: &TestApp, person: Value, key: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
     let shop = Shop::open().await;
+    let texts = erase_somebody(&shop).await;
+    // No file ever held a text of him; one that holds something else says that files are looked into.
+    assert!(!files_with(shop.app.directory(), "Teapot").is_empty());
+    for text in &texts {
+        assert_eq!(files_with(shop.app.directory(), text), Vec::<String>::new(), "{text}");
+    }
+    shop.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_is_in_no_table_of_a_server() {
+    on_mysql(|database: TestDatabase| async move {
+        let shop = Shop::open_in(TestApp::start_on(&database).await).await;
+        let texts = erase_somebody(&shop).await;
+        let mut operator = database.location.operator().await;
+        let (found, tables) = operator.tables_with("Teapot").await;
+        assert!(found.contains(&"journal".to_owned()) && tables > 20, "{found:?} of {tables}");
+        for text in &texts {
+            assert_eq!(operator.tables_with(text).await.0, Vec::<String>::new(), "{text}");
+        }
+        shop.app.stop().await;
+    })
+    .await;
+}
+
+/// Somebody registers, buys, also as a guest, and is erased. The texts that were his.
+async fn erase_somebody(shop: &Shop) -> [String; 2] {
     let app = &shop.app;
     let (name, mark) = ("Canary Zwitscher", Uuid::now_v7().simple().to_string());
     let (mine, guests) = (format!("{mark}@example.org"), format!("g{mark}@example.org"));
@@ -68,6 +96,7 @@ async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
         orders { totalCount } users { totalCount } }";
     let variables = json!({"user": user, "one": orders[0], "other": orders[1], "email": mine});
     app.heads().await;
+    his_data(app, &user, &orders, name, &mine).await;
     let told = app.data(seen, variables.clone()).await;
     assert_eq!(told["before"]["displayName"], name);
     assert_eq!(told["other"]["guestEmail"], guests);
@@ -88,6 +117,11 @@ async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
     }
     app.heads().await;
     let after = app.data(seen, variables).await;
+    // What is told to a person is what was not erased.
+    let person = json!({"userId": user});
+    let told_of = app.data(DATA, json!({"person": person, "first": 100})).await;
+    assert!(!told_of.to_string().contains(name), "{told_of}");
+    assert!(told_of["personData"]["person"]["erasedAt"].is_string(), "{told_of}");
     let nothing = json!({"email": null, "displayName": null, "erased": true});
     assert_eq!(after["user"], nothing);
     assert_eq!(after["before"], json!({"email": null, "displayName": null}));
@@ -111,12 +145,44 @@ async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
         let key = engine.services.vault.persons.find(person).await.expect("keys are read");
         assert!(key.is_none(), "the key of {person:?} is there");
     }
-    // No file ever held a text of him; one that holds something else says that files are looked into.
-    assert!(!files_with(app.directory(), "Teapot").is_empty());
-    for text in [name, &mark] {
-        assert_eq!(files_with(app.directory(), text), Vec::<String>::new(), "{text}");
+    [name.to_owned(), mark]
+}
+
+const DATA: &str = "query($person: PersonInput!, $first: Int, $after: String) {
+    personData(person: $person, first: $first, after: $after) {
+        person { personId erasedAt } things { kind aggregateId events } endCursor hasNextPage } }";
+
+/// All that is kept of somebody is told to himself, whoever else asks is told nothing.
+async fn his_data(app: &TestApp, user: &Value, orders: &[Value], name: &str, address: &str) {
+    let him = app.user(user);
+    let person = json!({"userId": user});
+    let (mut kinds, mut all, mut after) = (Vec::new(), String::new(), Value::Null);
+    loop {
+        let variables = json!({"person": person, "first": 1, "after": after});
+        let mut told = app.data_as(&him, DATA, variables).await["personData"].take();
+        let things = told["things"].as_array().expect("things");
+        kinds.extend(things.iter().map(|thing| thing["kind"].clone()));
+        all.push_str(&told["things"].to_string());
+        if told["hasNextPage"] == false {
+            break;
+        }
+        after = told["endCursor"].take();
     }
-    shop.app.stop().await;
+    assert_eq!(kinds, ["user", "order", "checkout"], "{all}");
+    // The name that he had before too, his address, and what he bought.
+    let order = orders[0].as_str().expect("an id").trim_start_matches("order_");
+    for text in [name, &format!("{name} the second"), address, order, "OrderDrafted"] {
+        assert!(all.contains(text), "{text} is not in {all}");
+    }
+    let other = registered(app, "somebody").await;
+    for who in [&other, user] {
+        let variables = json!({"person": {"userId": who}});
+        let told = app.data_as(&app.user(&other), DATA, variables).await;
+        assert_eq!(told["personData"].is_null(), who == user, "{told}");
+    }
+    let guest = json!({"person": {"guestEmail": address}});
+    let told = app.data_as(&him, DATA, guest).await;
+    assert_eq!(told["personData"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("changeUserEmail", Kept),
     ("updateUserProfile", Kept),
     ("closeUser", Kept),
+    ("impersonate", NOTHING),
+    ("endImpersonation", NOTHING),
     ("erasePerson", Breaks("nothing: orders stay as they are")),
     ("receiveStock", NOTHING),
     ("shipHold", Breaks("nothing: it carries the promise through")),

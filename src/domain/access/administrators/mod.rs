@@ -3,8 +3,10 @@
 //! other.
 //!
 //! The role itself is given by the user it is given to. This counts those who have it without end, about
-//! everything: a user is counted after the role was given, and no longer counted before it is taken away. So
-//! whoever is counted has it, whatever fails in between.
+//! everything, and are active. A user is counted after he has it, as he stood at a version; he is *released*
+//! before he loses it, as he stood at a version, and then loses it only if nothing happened to him since; and is
+//! not counted again for how he stood then or before. So whoever is counted is one, whatever fails or comes
+//! late in between, and of those one stays.
 
 mod decide;
 mod questions;
@@ -26,6 +28,8 @@ pub use state::State;
 #[derive(Debug)]
 pub struct Administrators;
 
+/// So many releases are remembered, the last ones: what counts somebody does not come later than that.
+pub const RELEASES_MAX: usize = 1_000;
 /// How many there may be.
 pub const ADMINISTRATORS_MAX: usize = 100;
 
@@ -37,10 +41,10 @@ pub fn administrators_id() -> AggregateId {
 /// What may be asked of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// The user has the role.
-    Count { user: AggregateId },
-    /// The user is to lose it.
-    Discount { user: AggregateId },
+    /// The user, as he stands at this version of his, is one.
+    Count { user: AggregateId, version: u64 },
+    /// The user, as he stands at this version, may cease to be one.
+    Release { user: AggregateId, version: u64 },
 }
 
 /// What has happened to them.
@@ -48,7 +52,7 @@ pub enum Command {
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
     AdministratorCounted { user: AggregateId },
-    AdministratorDiscounted { user: AggregateId },
+    AdministratorReleased { user: AggregateId, version: u64 },
 }
 
 impl DomainEvent for Event {}

@@ -1,9 +1,12 @@
 //! What a user decides: which command is legal where it stands, and what its texts look like.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::state::holds_at;
-use super::{Command, Event, Profile, REASON_CHARACTERS_MAX, ROLES_MAX, Refusal, State, Status};
+use super::{
+    Command, Event, IMPERSONATION_MINUTES_MAX, Profile, REASON_CHARACTERS_MAX, ROLES_MAX, Refusal,
+    State, Status,
+};
 use crate::aggregate::Context;
 use crate::language;
 use crate::text::TextRule;
@@ -44,9 +47,25 @@ pub(super) fn decide(
         }
         command => {
             let profile = state.profile.as_ref().ok_or(Refusal::NotFound)?;
-            decide_registered(state, profile, command, context)
+            let (command, release) = match command {
+                Command::Released { version, then } => (&**then, Some(*version)),
+                command => (command, None),
+            };
+            let events = decide_registered(state, profile, command, context)?;
+            require_release(state, &events, release == Some(context.version))?;
+            Ok(events)
         }
     }
+}
+
+/// Who is an administrator for good is one no more only once he was released as he stands.
+fn require_release(state: &State, events: &[Event], is_released: bool) -> Result<(), Refusal> {
+    if is_released || events.is_empty() || !state.is_administrator() {
+        return Ok(());
+    }
+    let mut after = state.clone();
+    events.iter().for_each(|event| after.apply(event));
+    if after.is_administrator() { Ok(()) } else { Err(Refusal::NotReleased) }
 }
 
 fn decide_registered(
@@ -120,7 +139,27 @@ fn decide_registered(
             state.role(role, scope).ok_or(Refusal::RoleNotAssigned)?;
             Ok(vec![Event::RoleRevoked { role: role.clone(), scope: *scope }])
         }
-        Command::Register { .. } | Command::FenceReservation { .. } => illegal,
+        Command::Impersonate { by, .. } if *by == context.aggregate_id => {
+            Err(Refusal::ImpersonationOfSelf)
+        }
+        Command::Impersonate { .. } if profile.status != Status::Active => illegal,
+        Command::Impersonate { by, reason, minutes } => {
+            if !(1..=IMPERSONATION_MINUTES_MAX).contains(minutes) {
+                return Err(Refusal::InvalidMinutes);
+            }
+            let (at, reason) = (context.now, REASON.read(reason)?);
+            let until = at + TimeDelta::minutes((*minutes).into());
+            Ok(vec![Event::UserImpersonated { by: *by, reason, at, until }])
+        }
+        Command::EndImpersonation { by } if state.impersonation(*by, context.now).is_none() => {
+            Ok(vec![])
+        }
+        Command::EndImpersonation { by } => {
+            Ok(vec![Event::ImpersonationEnded { by: *by, at: context.now }])
+        }
+        Command::Register { .. } | Command::FenceReservation { .. } | Command::Released { .. } => {
+            illegal
+        }
     }
 }
 

@@ -24,12 +24,13 @@ use super::role_name::RoleName;
 use super::scope::Scope;
 use crate::aggregate::{self, Aggregate, Context, DomainEvent};
 use crate::email::SealedEmail;
+use crate::id::AggregateId;
 use crate::sealed::{BlindIndex, Sealed};
 use crate::text::InvalidText;
 
 pub use display_name::{DISPLAY_NAME_CHARACTERS_MAX, DisplayName};
 pub use questions::{IsRegistered, Questions, Standing};
-pub use state::{Profile, State, Status};
+pub use state::{Impersonation, Profile, State, Status};
 
 /// The marker of this kind of aggregate.
 #[derive(Debug)]
@@ -39,6 +40,10 @@ pub struct User;
 pub const REASON_CHARACTERS_MAX: usize = 500;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
 pub const LOCALE_BYTES_MAX: usize = crate::language::TAG_BYTES_MAX;
+/// How long somebody may ask in the place of a user before he says why again.
+pub const IMPERSONATION_MINUTES_MAX: u32 = 240;
+/// How many impersonations a user is shown, the last ones; the log has all.
+pub const IMPERSONATIONS_SHOWN_MAX: usize = 100;
 /// How many roles one user may have, expired ones included until they are revoked.
 pub const ROLES_MAX: usize = 100;
 
@@ -86,6 +91,21 @@ pub enum Command {
         role: RoleName,
         scope: Scope,
     },
+    /// Lets somebody else ask in the user's place, for so many minutes from now on.
+    Impersonate {
+        by: AggregateId,
+        reason: String,
+        minutes: u32,
+    },
+    EndImpersonation {
+        by: AggregateId,
+    },
+    /// The same, by which an administrator may be one no more: the [`administrators`](super::administrators)
+    /// released him as he stood at this version.
+    Released {
+        version: u64,
+        then: Box<Self>,
+    },
 }
 
 /// What has happened to a user.
@@ -128,6 +148,16 @@ pub enum Event {
         role: RoleName,
         scope: Scope,
     },
+    UserImpersonated {
+        by: AggregateId,
+        reason: String,
+        at: DateTime<Utc>,
+        until: DateTime<Utc>,
+    },
+    ImpersonationEnded {
+        by: AggregateId,
+        at: DateTime<Utc>,
+    },
 }
 
 impl DomainEvent for Event {}
@@ -158,6 +188,12 @@ pub enum Refusal {
     ReservationLapsed,
     #[error("the user has this e-mail address")]
     EmailInUse,
+    #[error("an administrator is released before he is none")]
+    NotReleased,
+    #[error("nobody impersonates himself")]
+    ImpersonationOfSelf,
+    #[error("an impersonation lasts 1 to {IMPERSONATION_MINUTES_MAX} minutes")]
+    InvalidMinutes,
 }
 
 impl aggregate::Refusal for Refusal {
@@ -174,6 +210,9 @@ impl aggregate::Refusal for Refusal {
             Self::RoleNotAssigned => "ROLE_NOT_ASSIGNED",
             Self::ReservationLapsed => "EMAIL_RESERVATION_LAPSED",
             Self::EmailInUse => "EMAIL_IN_USE",
+            Self::NotReleased => "ADMINISTRATOR_NOT_RELEASED",
+            Self::ImpersonationOfSelf => "IMPERSONATION_OF_SELF",
+            Self::InvalidMinutes => "INVALID_MINUTES",
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The state of a user: profile, roles, and how each event moves it. Nothing here decides.
 
 use chrono::{DateTime, Utc};
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
-use super::{DisplayName, Event};
+use super::{DisplayName, Event, IMPERSONATIONS_SHOWN_MAX};
 use crate::access::role_name::RoleName;
 use crate::access::scope::Scope;
+use crate::access::shipped::ADMINISTRATOR;
 use crate::email::SealedEmail;
+use crate::id::AggregateId;
 use crate::sealed::Sealed;
 
 /// Where a user stands. `Closed` is final.
@@ -27,6 +29,17 @@ pub struct State {
     /// The latest expiry of a reservation that was used or fenced. A command that carries a
     /// reservation must carry a later one: see `sagas::registration`.
     pub reservations_through: Option<DateTime<Utc>>,
+    /// Who asked in the user's place, when and why; the last ones, the oldest first.
+    pub impersonations: Vector<Impersonation>,
+}
+
+/// Somebody may ask in the user's place from `since` until `until`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Impersonation {
+    pub by: AggregateId,
+    pub reason: String,
+    pub since: DateTime<Utc>,
+    pub until: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +81,30 @@ impl State {
             .filter(|(_, _, until)| holds_at(**until, time))
             .map(|(role, scope, _)| (role, *scope))
             .collect()
+    }
+
+    /// The one by somebody that has not ended at the time.
+    pub(super) fn impersonation(
+        &self,
+        by: AggregateId,
+        time: DateTime<Utc>,
+    ) -> Option<&Impersonation> {
+        self.impersonations.iter().rev().find(|known| known.by == by && time < known.until)
+    }
+
+    /// What somebody was allowed before ends now.
+    fn end_impersonations(&mut self, by: AggregateId, at: DateTime<Utc>) {
+        for known in self.impersonations.iter_mut().filter(|known| known.by == by) {
+            known.until = known.until.min(at);
+        }
+    }
+
+    /// Whether the user may do everything, for good: one of those of whom one stays.
+    pub fn is_administrator(&self) -> bool {
+        let mut administrator =
+            self.roles.iter().filter(|(role, _)| role.as_str() == ADMINISTRATOR);
+        self.status() == Some(Status::Active)
+            && administrator.any(|(_, scopes)| scopes.get(&Scope::All) == Some(&None))
     }
 
     pub(super) fn role_count(&self) -> usize {
@@ -118,6 +155,19 @@ impl State {
                     profile.locale = locale.clone();
                 }
             }
+            Event::UserImpersonated { by, reason, at, until } => {
+                self.end_impersonations(*by, *at);
+                if self.impersonations.len() >= IMPERSONATIONS_SHOWN_MAX {
+                    self.impersonations.pop_front();
+                }
+                self.impersonations.push_back(Impersonation {
+                    by: *by,
+                    reason: reason.clone(),
+                    since: *at,
+                    until: *until,
+                });
+            }
+            Event::ImpersonationEnded { by, at } => self.end_impersonations(*by, *at),
             Event::UserSuspended { reason } => {
                 if let Some(profile) = &mut self.profile {
                     profile.status = Status::Suspended;

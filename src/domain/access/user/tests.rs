@@ -188,6 +188,92 @@ fn roles_are_bounded() {
         .then(&[assigned(&made(1), Some(hour(20)))]);
 }
 
+fn impersonated(by: u128, from: u32, to: u32) -> Event {
+    let by = AggregateId(uuid::Uuid::from_u128(by));
+    Event::UserImpersonated { by, reason: "a call".into(), at: hour(from), until: hour(to) }
+}
+
+#[test]
+fn who_asks_in_a_users_place_says_why_and_for_how_long() {
+    let by = AggregateId(uuid::Uuid::from_u128(8));
+    let begin = |minutes, reason: &str| Command::Impersonate { by, reason: reason.into(), minutes };
+    let given = |events| given::<User>(events);
+    let state =
+        given(vec![registered()]).when(begin(60, "a call")).then(&[impersonated(8, 9, 10)]).state;
+    assert_eq!(state.impersonations.len(), 1);
+    for minutes in [0, IMPERSONATION_MINUTES_MAX + 1] {
+        given(vec![registered()]).when(begin(minutes, "a call")).refused("INVALID_MINUTES");
+    }
+    given(vec![registered()]).when(begin(60, " ")).refused("INVALID_TEXT");
+    given(vec![registered(), suspended()]).when(begin(60, "x")).refused("INVALID_TRANSITION");
+    given(vec![]).when(begin(60, "x")).refused("USER_NOT_FOUND");
+    let end = || Command::EndImpersonation { by };
+    let ended = Event::ImpersonationEnded { by, at: hour(9) };
+    let begun = || vec![registered(), impersonated(7, 8, 12), impersonated(8, 8, 12)];
+    let state = given(begun()).when(end()).then(&[ended.clone()]).state;
+    let until: Vec<_> = state.impersonations.iter().map(|known| known.until).collect();
+    assert_eq!(until, [hour(12), hour(9)], "the other's goes on");
+    given([begun(), vec![ended]].concat()).when(end()).then(&[]);
+    given(vec![registered(), impersonated(8, 7, 9)]).when(end()).then(&[]);
+    // One that is begun anew takes the place of the one before; so many are kept.
+    let mut many = vec![registered()];
+    many.extend((0..=IMPERSONATIONS_SHOWN_MAX).map(|_| impersonated(8, 8, 12)));
+    let state = given(many).when(Command::EndImpersonation { by: made_id(9) }).then(&[]).state;
+    assert_eq!(state.impersonations.len(), IMPERSONATIONS_SHOWN_MAX);
+    assert_eq!(state.impersonations.iter().filter(|known| known.until > hour(9)).count(), 1);
+}
+
+fn made_id(number: u128) -> AggregateId {
+    AggregateId(uuid::Uuid::from_u128(number))
+}
+
+#[test]
+fn who_is_an_administrator_for_good_is_released_before_he_is_none() {
+    let administrator = |until| Event::RoleAssigned {
+        role: named("administrator"),
+        scope: Scope::All,
+        valid_until: until,
+    };
+    let events = || vec![registered(), administrator(None)];
+    let revoke = || Command::RevokeRole { role: named("administrator"), scope: Scope::All };
+    let until = Some(hour(20));
+    let limit = || Command::AssignRole {
+        role: named("administrator"),
+        scope: Scope::All,
+        valid_until: until,
+    };
+    let suspend = || Command::Suspend { reason: "chargeback".into() };
+    let close = || Command::Close { reason: "asked".into() };
+    let released = |version, then| Command::Released { version, then: Box::new(then) };
+    let revoked = Event::RoleRevoked { role: named("administrator"), scope: Scope::All };
+    for (command, event) in [
+        (revoke(), revoked),
+        (limit(), administrator(until)),
+        (suspend(), suspended()),
+        (close(), closed()),
+    ] {
+        given::<User>(events()).when(command.clone()).refused("ADMINISTRATOR_NOT_RELEASED");
+        // For one that something happened to since, that is no release.
+        for version in [1, 3] {
+            let command = released(version, command.clone());
+            given::<User>(events()).when(command).refused("ADMINISTRATOR_NOT_RELEASED");
+        }
+        given::<User>(events()).when(released(2, command)).then(&[event]);
+    }
+    // Who is one for a time, or suspended, is none that counts.
+    given::<User>(vec![registered(), administrator(until)]).when(suspend()).then(&[suspended()]);
+    given::<User>([events(), vec![suspended()]].concat()).when(close()).then(&[closed()]);
+    let text = Command::Suspend { reason: " ".into() };
+    given::<User>(events()).when(text).refused("INVALID_TEXT");
+}
+
+#[test]
+fn nobody_impersonates_himself() {
+    given::<User>(vec![registered()])
+        .when(Command::Impersonate { by: made_id(0xA6), reason: "x".into(), minutes: 30 })
+        .refused("IMPERSONATION_OF_SELF");
+}
+
 #[test]
 fn stored_events_keep_their_shape() {
     golden(
@@ -207,6 +293,8 @@ fn stored_events_keep_their_shape() {
             closed(),
             assigned("clerk", Some(hour(20))),
             Event::RoleRevoked { role: named("clerk"), scope: SHOP },
+            impersonated(8, 9, 10),
+            Event::ImpersonationEnded { by: made_id(8), at: hour(10) },
         ],
     );
 }

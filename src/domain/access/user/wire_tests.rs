@@ -22,7 +22,14 @@ fn commands() -> Vec<Command> {
         Command::Close { reason: "asked for it".to_owned() },
         Command::AssignRole { role: role.clone(), scope, valid_until: Some(noon()) },
         Command::RevokeRole { role, scope },
+        Command::Impersonate { by: helper(), reason: "a call".to_owned(), minutes: 30 },
+        Command::EndImpersonation { by: helper() },
+        Command::Released { version: 7, then: Box::new(Command::Reinstate {}) },
     ]
+}
+
+fn helper() -> AggregateId {
+    AggregateId(uuid::Uuid::from_u128(8))
 }
 
 fn refusals() -> Vec<Refusal> {
@@ -38,6 +45,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::RoleNotAssigned,
         Refusal::ReservationLapsed,
         Refusal::EmailInUse,
+        Refusal::NotReleased,
+        Refusal::ImpersonationOfSelf,
+        Refusal::InvalidMinutes,
     ]
 }
 
@@ -50,7 +60,10 @@ fn answers() -> wire::Answers<User> {
     };
     let (role, scope) = (RoleName::read("clerk").expect("it ships"), Scope::All);
     let assigned = Event::RoleAssigned { role, scope, valid_until: Some(noon()) };
-    wire::Answers::after(&[registered, assigned])
+    let (by, reason) = (helper(), "a call".to_owned());
+    let until = noon() + chrono::TimeDelta::minutes(30);
+    let impersonated = Event::UserImpersonated { by, reason, at: noon(), until };
+    wire::Answers::after(&[registered, assigned, impersonated])
         .to(Version)
         .to(Whole)
         .to(IsRegistered)
