@@ -13,7 +13,7 @@ mod locations;
 mod numbers;
 mod operations;
 mod outcomes;
-mod permissions;
+pub mod permissions;
 mod persons;
 mod prices;
 pub mod products;

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::graphql::permissions::Shop;
 use crate::graphql::products::{SHELF, teapot};
 use crate::support::PATIENCE;
 use crate::support::app::TestApp;
@@ -447,4 +448,38 @@ async fn the_same_comes_as_events() {
         failed.contains("AGGREGATE_NOT_FOUND") && failed.ends_with("event: complete\ndata:\n\n")
     );
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_in_anothers_place_is_told_what_that_one_is_told_until_it_ends() {
+    let shop = Shop::open().await;
+    let app = &shop.app;
+    shop.assign(&shop.ada, "administrator", "all").await;
+    let uuid = |user: &Value| user.as_str().expect("an id").replace("user_", "");
+    let init = json!({"type": "connection_init", "payload": {
+        "Authorization": format!("Bearer user:{}", uuid(&shop.ada)), "onBehalfOf": shop.bob}});
+    let protocol = "sec-websocket-protocol: graphql-transport-ws\r\n";
+    // Not before it was begun.
+    let (mut socket, _) = Socket::shake(app, protocol).await;
+    socket.say(init.clone()).await;
+    assert_eq!(socket.hear().await, Heard::Closed(4403));
+    let ada = app.user(&shop.ada);
+    let begin = "mutation($input: ImpersonateInput!) { impersonate(input: $input) {
+        userErrors { code } } }";
+    let input = json!({"input": {"userId": shop.bob, "reason": "a call"}});
+    let begun = app.data_as(&ada, begin, input).await;
+    assert_eq!(begun["impersonate"]["userErrors"], json!([]));
+    let (mut socket, _) = Socket::shake(app, protocol).await;
+    socket.say(init).await;
+    assert_eq!(socket.hear().await, Heard::Said(json!({"type": "connection_ack"})));
+    let changed = "subscription($id: ID!) { changed(id: $id) { id } }";
+    socket.subscribe("his", changed, json!({"id": shop.of_bob})).await;
+    assert_eq!(socket.next("his", "changed").await["id"], shop.of_bob);
+    socket.subscribe("hers", changed, json!({"id": shop.of_ada})).await;
+    assert_eq!(socket.failed().await, "AGGREGATE_NOT_FOUND");
+    let end = "mutation($input: EndImpersonationInput!) { endImpersonation(input: $input) {
+        userErrors { code } } }";
+    app.data_as(&ada, end, json!({"input": {"userId": shop.bob}})).await;
+    assert_eq!(socket.hear().await, Heard::Closed(4403));
+    shop.app.stop().await;
 }

@@ -210,7 +210,7 @@ fn who_asks_in_a_users_place_says_why_and_for_how_long() {
     let end = || Command::EndImpersonation { by };
     let ended = Event::ImpersonationEnded { by, at: hour(9) };
     let begun = || vec![registered(), impersonated(7, 8, 12), impersonated(8, 8, 12)];
-    let state = given(begun()).when(end()).then(&[ended.clone()]).state;
+    let state = given(begun()).when(end()).then(std::slice::from_ref(&ended)).state;
     let until: Vec<_> = state.impersonations.iter().map(|known| known.until).collect();
     assert_eq!(until, [hour(12), hour(9)], "the other's goes on");
     given([begun(), vec![ended]].concat()).when(end()).then(&[]);
