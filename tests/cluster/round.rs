@@ -67,13 +67,15 @@ pub async fn run(round: Round) -> Vec<String> {
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
     let begun = Instant::now();
     let path = home.path().join("history.jsonl");
-    let (site, shop) = match open(home.path(), &path, databases, planted.map(|bug| bug.name)).await
-    {
+    let (site, shop) = match open(home.path(), &path, databases).await {
         Ok(opened) => opened,
         // Nothing has failed yet: this is no finding of a plant.
         Err(findings) if planted.is_some() => panic!("the site does not stand: {findings:?}"),
         Err(findings) => return findings,
     };
+    if let Some(bug) = planted {
+        site.plant(bug.name).await;
+    }
     crate::IS_IMPATIENT.store(planted.is_some(), Ordering::Relaxed);
     println!("  ready after {:.1} s", begun.elapsed().as_secs_f64());
     let mut clients = clients::begin(&shop, seed, readers);
@@ -108,7 +110,7 @@ pub async fn run(round: Round) -> Vec<String> {
 /// Moves shards under load, and nothing fails beside it.
 pub async fn hand_over() -> Vec<String> {
     let home = tempfile::Builder::new().prefix("emporium-chaos.").tempdir().expect("a directory");
-    match open(home.path(), &home.path().join("history.jsonl"), 1, None).await {
+    match open(home.path(), &home.path().join("history.jsonl"), 1).await {
         Ok((site, shop)) => {
             handover::moves(&site, &shop).await;
             handover::nobody_serves(&site, &shop).await;
@@ -124,9 +126,8 @@ async fn open(
     home: &Path,
     history: &Path,
     databases: usize,
-    planted: Option<&'static str>,
 ) -> Result<(Arc<Site>, Arc<Shop>), Vec<String>> {
-    let site = Site::build(home.to_owned(), databases, planted).await;
+    let site = Site::build(home.to_owned(), databases).await;
     site.nodes.iter().for_each(|node| node.start());
     site.ready().await;
     match Shop::open(Arc::clone(&site), history).await {

@@ -7,13 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::PATIENCE;
 use crate::proxy::{Mode, Proxy};
 use crate::servers::{Maria, Program, Redis, free_port};
 
@@ -51,6 +50,8 @@ pub struct Node {
     former: AtomicU64,
     /// It is down because a fault has it so.
     pub is_down: AtomicBool,
+    /// The bug that it has from its next start on.
+    planted: Arc<OnceLock<&'static str>>,
 }
 
 /// The proxies: each node's ways to the database and to Redis, and the ways into its door, which whoever
@@ -85,8 +86,8 @@ fn databases(addresses: &[String]) -> (String, String) {
 const OPERATOR: &str = "operator.toml";
 
 impl Site {
-    /// Its nodes have the bug that is planted, where one is, and their logs in so many databases, two at most.
-    pub async fn build(home: PathBuf, count: usize, planted: Option<&'static str>) -> Arc<Self> {
+    /// Its nodes have their logs in so many databases, two at most.
+    pub async fn build(home: PathBuf, count: usize) -> Arc<Self> {
         let start = |number| Maria::start(&home.join(format!("mariadb-{number}")));
         let marias: Vec<Maria> = (1..=count).map(start).collect();
         let redis = Redis::start(&home.join("redis"));
@@ -144,7 +145,7 @@ impl Site {
             wires.redis.push(bell);
             wires._doors.push(door_proxy);
             let url = format!("http://127.0.0.1:{http}/graphql");
-            processes.push(Node::new(&home, name, url, planted));
+            processes.push(Node::new(&home, name, url));
         }
         let addresses: Vec<String> = marias.iter().map(Maria::address).collect();
         let (first, others) = databases(&addresses);
@@ -237,9 +238,19 @@ impl Site {
         self.ready().await;
     }
 
+    /// Has every node start anew with a bug: what the shop is opened by has none.
+    pub async fn plant(&self, bug: &'static str) {
+        for node in &self.nodes {
+            node.planted.set(bug).expect("one bug is planted");
+            node.kill();
+            node.start();
+        }
+        self.ready().await;
+    }
+
     /// Waits until every node says that it is.
     pub async fn ready(&self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + crate::patience();
         let client = reqwest::Client::new();
         for node in &self.nodes {
             let url = node.url.replace("/graphql", "/readyz");
@@ -304,11 +315,13 @@ fn asker(from: SocketAddr, ids: &[AtomicU64]) -> Option<usize> {
 }
 
 impl Node {
-    fn new(home: &Path, name: &str, url: String, planted: Option<&'static str>) -> Self {
+    fn new(home: &Path, name: &str, url: String) -> Self {
         let (clock, log) = (home.join(format!("{name}.clock")), home.join(format!("{name}.log")));
         fs::write(&clock, "+0").expect("the clock is set");
         let (own, config, file) = (home.to_owned(), format!("{name}.toml"), log.clone());
         let watch = clock.clone();
+        let planted: Arc<OnceLock<&'static str>> = Arc::default();
+        let bug = Arc::clone(&planted);
         let program = Program::new(move || {
             let log = fs::File::options().create(true).append(true).open(&file);
             let log = log.expect("the log can be written");
@@ -322,14 +335,14 @@ impl Node {
                     .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
                 command.env("DONT_FAKE_MONOTONIC", "1");
             }
-            if let Some(planted) = planted {
-                command.env("CHAOS_PLANTED", planted);
+            if let Some(bug) = bug.get() {
+                command.env("CHAOS_PLANTED", bug);
             }
             command
         });
         let program = Mutex::new(program);
         let (former, is_down) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { name: name.to_owned(), url, program, clock, log, former, is_down }
+        Self { name: name.to_owned(), url, program, clock, log, former, is_down, planted }
     }
 
     pub fn start(&self) {
