@@ -79,7 +79,7 @@ async fn who_asks_in_anothers_place_sees_what_that_one_sees_and_is_seen() {
     app.heads().await;
     let seen = "query($id: ID!, $thing: String!) {
         history(id: $id, last: 1) { edges { node { name by { subject onBehalfOf } } } }
-        audit(where: {thing: {eq: $thing}}, last: 1) { edges { node { action actor onBehalfOf } } } }";
+        audit(where: {thing: {eq: $thing}}, first: 1) { edges { node { action actor onBehalfOf } } } }";
     let told = app.data(seen, json!({"id": shop.of_bob, "thing": shop.of_bob})).await;
     let uuid = |user: &Value| user.as_str().expect("an id").replace("user_", "");
     let event = &told["history"]["edges"][0]["node"];
