@@ -140,10 +140,15 @@ impl Place for Visit {
         if auth::is_nobody(caller) {
             let allowed = Allowed(limits.cost_per_second_anonymous_max);
             client.anonymous_rate.take(cost, allowed, now)?;
-        } else if own > 0 {
-            places.rates.of(caller, now).take(cost, Allowed(own), now)?;
+            return client.rate.take(cost, Allowed(all), now);
         }
-        client.rate.take(cost, Allowed(all), now)
+        let rate = places.rates.of(caller, now);
+        rate.take(cost, Allowed(own), now)?;
+        // What others from there have left no room for is nothing that he had.
+        client
+            .rate
+            .take(cost, Allowed(all), now)
+            .inspect_err(|_| rate.give_back(cost, Allowed(own)))
     }
 
     fn end_wait(&self) {

@@ -51,6 +51,14 @@ impl Rate {
         }
     }
 
+    /// Undoes [`take`](Self::take).
+    pub fn give_back(&self, cost: u64, allowed: Allowed) {
+        let Some(price) = allowed.price(cost) else { return };
+        let order = (Ordering::Relaxed, Ordering::Relaxed);
+        let owed = |known: u64| Some(known.saturating_sub(price));
+        _ = self.0.fetch_update(order.0, order.1, owed);
+    }
+
     /// Counts what was asked for elsewhere, whether or not there is room.
     pub fn add(&self, cost: u64, allowed: Allowed, now: u64) {
         let Some(price) = allowed.price(cost) else { return };
