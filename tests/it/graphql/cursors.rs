@@ -133,6 +133,11 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.locations", plain("locations")),
         ("Query.calendars", plain("calendars")),
         ("Query.audit", plain("audit")),
+        (
+            "Query.personData",
+            "{ personData(person: {guestEmail: \"ann@example.org\"}, PAGE) { endCursor } }"
+                .to_owned(),
+        ),
         ("Query.events", plain("events")),
         ("Query.searchProducts", plain("searchProducts")),
         ("Query.history", ordered("history", &format!("id: {}", orders[0]))),

@@ -63,6 +63,14 @@ impl Inputs {
         Self { types, mutations, codes }
     }
 
+    /// Another key, where the mutation takes one: what changes no aggregate takes none.
+    fn give_key(&self, ty: &str, input: &mut Value, key: String) {
+        let field = "idempotencyKey".to_owned();
+        if self.has(ty, std::slice::from_ref(&field)) {
+            input[field] = json!(key);
+        }
+    }
+
     /// Whether a path leads to an input of a type, or of a list within it.
     fn has(&self, ty: &str, path: &[String]) -> bool {
         let [name, rest @ ..] = path else { return true };
@@ -424,6 +432,9 @@ impl World {
             ("archiveProduct", named(&product)),
             ("impersonate", json!({"userId": user, "reason": "a call", "minutes": 30})),
             ("endImpersonation", json!({"userId": user})),
+            ("createApiToken", json!({"name": "nightly", "days": 30, "scope": ["orders.read"]})),
+            ("endSession", json!({"sessionId": uuid::Uuid::now_v7(), "userId": user})),
+            ("endSessions", json!({"userId": user})),
             ("suspendUser", json!({"userId": user, "reason": "a complaint"})),
             ("reinstateUser", json!({"userId": user})),
             ("closeUser", json!({"userId": user, "reason": "wanted"})),
@@ -447,7 +458,7 @@ impl World {
             for bad in bad_values(&of) {
                 self.tried += 1;
                 let mut input = base.clone();
-                input["idempotencyKey"] = json!(format!("try-{}", self.tried));
+                self.inputs.give_key(&ty, &mut input, format!("try-{}", self.tried));
                 put(&mut input, &path, bad.clone());
                 self.one(mutation, &ty, &path, &bad, input).await;
             }
@@ -579,7 +590,7 @@ async fn what_is_asked_for_twice_changes_something_once() {
         let (mutation, ty) = (mutation_of(name), &world.inputs.mutations[mutation_of(name)]);
         let send = async |key: &str| {
             let mut input = base.clone();
-            input["idempotencyKey"] = json!(format!("{name}-{key}"));
+            world.inputs.give_key(ty, &mut input, format!("{name}-{key}"));
             let query = format!(
                 "mutation($input: {ty}!) {{ {mutation}(input: $input) {{ userErrors {{ code }} }} }}"
             );

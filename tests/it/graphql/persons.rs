@@ -97,6 +97,7 @@ async fn erase_somebody(shop: &Shop) -> [String; 2] {
     let variables = json!({"user": user, "one": orders[0], "other": orders[1], "email": mine});
     app.heads().await;
     his_data(app, &user, &orders, name, &mine).await;
+    app.heads().await;
     let told = app.data(seen, variables.clone()).await;
     assert_eq!(told["before"]["displayName"], name);
     assert_eq!(told["other"]["guestEmail"], guests);

@@ -210,8 +210,8 @@ impl aggregate::Refusal for Refusal {
             Self::RoleNotAssigned => "ROLE_NOT_ASSIGNED",
             Self::ReservationLapsed => "EMAIL_RESERVATION_LAPSED",
             Self::EmailInUse => "EMAIL_IN_USE",
-            Self::NotReleased => "ADMINISTRATOR_NOT_RELEASED",
-            Self::ImpersonationOfSelf => "IMPERSONATION_OF_SELF",
+            Self::NotReleased => "RELEASE_REQUIRED",
+            Self::ImpersonationOfSelf => "INVALID_IMPERSONATION",
             Self::InvalidMinutes => "INVALID_MINUTES",
         }
     }

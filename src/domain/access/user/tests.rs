@@ -252,11 +252,11 @@ fn who_is_an_administrator_for_good_is_released_before_he_is_none() {
         (suspend(), suspended()),
         (close(), closed()),
     ] {
-        given::<User>(events()).when(command.clone()).refused("ADMINISTRATOR_NOT_RELEASED");
+        given::<User>(events()).when(command.clone()).refused("RELEASE_REQUIRED");
         // For one that something happened to since, that is no release.
         for version in [1, 3] {
             let command = released(version, command.clone());
-            given::<User>(events()).when(command).refused("ADMINISTRATOR_NOT_RELEASED");
+            given::<User>(events()).when(command).refused("RELEASE_REQUIRED");
         }
         given::<User>(events()).when(released(2, command)).then(&[event]);
     }
@@ -271,7 +271,7 @@ fn who_is_an_administrator_for_good_is_released_before_he_is_none() {
 fn nobody_impersonates_himself() {
     given::<User>(vec![registered()])
         .when(Command::Impersonate { by: made_id(0xA6), reason: "x".into(), minutes: 30 })
-        .refused("IMPERSONATION_OF_SELF");
+        .refused("INVALID_IMPERSONATION");
 }
 
 #[test]

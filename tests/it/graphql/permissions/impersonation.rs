@@ -135,7 +135,7 @@ async fn nobody_asks_in_the_place_of_who_may_more_and_it_ends_with_what_permits_
     let beyond = json!([{"code": "PERMISSION_REQUIRED", "path": ["input", "userId"]}]);
     assert_eq!(shop.begin(&shop.ada, &shop.bob).await["userErrors"], beyond);
     let himself = shop.begin(&shop.ada, &shop.ada).await;
-    assert_eq!(himself["userErrors"][0]["code"], "IMPERSONATION_OF_SELF");
+    assert_eq!(himself["userErrors"][0]["code"], "INVALID_IMPERSONATION");
     let never = json!("user_00000000-0000-8000-8000-00000000abcd");
     let nobody = shop.begin(&shop.ada, &never).await;
     assert_eq!(nobody["userErrors"][0]["code"], "USER_NOT_FOUND");
