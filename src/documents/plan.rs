@@ -31,7 +31,7 @@ pub struct Plan {
 
 impl Plan {
     /// What the operation costs: 1 for each field of what may be answered, as many times as a page has rows; a
-    /// look into the past as much as a page of [`PAST`].
+    /// look into the past as much as a page of `PAST`.
     pub fn cost(&self, variables: &Variables) -> u64 {
         let DocumentOperations::Single(operation) = &self.document.operations else { return 0 };
         cost_of(&operation.node.selection_set.node, variables)

@@ -184,7 +184,8 @@ async fn each_id_that_was_given_is_taken_back() {
             let takes = prefix_of(at.as_str().expect("an id")).to_owned();
             for id in &ids {
                 let mut input = base.clone();
-                input["idempotencyKey"] = json!(format!("{name} {path:?} {id}").replace('"', ""));
+                let key = format!("{name} {path:?} {id}").replace('"', "");
+                world.inputs.give_key(ty, &mut input, key);
                 put(&mut input, path, json!(id));
                 let query = format!(
                     "mutation($input: {ty}!) {{ {mutation}(input: $input) {{ __typename }} }}"

@@ -64,7 +64,7 @@ impl Inputs {
     }
 
     /// Another key, where the mutation takes one: what changes no aggregate takes none.
-    fn give_key(&self, ty: &str, input: &mut Value, key: String) {
+    pub fn give_key(&self, ty: &str, input: &mut Value, key: String) {
         let field = "idempotencyKey".to_owned();
         if self.has(ty, std::slice::from_ref(&field)) {
             input[field] = json!(key);
