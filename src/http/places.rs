@@ -137,18 +137,16 @@ impl Place for Visit {
         let Self { places, client, limits, .. } = self;
         let now = places.rates.now();
         let (all, own) = (limits.cost_per_second_per_client_max, limits.cost_per_second_max);
-        if auth::is_nobody(caller) {
-            let allowed = Allowed(limits.cost_per_second_anonymous_max);
-            client.anonymous_rate.take(cost, allowed, now)?;
-            return client.rate.take(cost, Allowed(all), now);
-        }
-        let rate = places.rates.of(caller, now);
-        rate.take(cost, Allowed(own), now)?;
+        let known;
+        let (rate, own) = if auth::is_nobody(caller) {
+            (&client.anonymous_rate, Allowed(limits.cost_per_second_anonymous_max))
+        } else {
+            known = places.rates.of(caller, now);
+            (&*known, Allowed(own))
+        };
+        rate.take(cost, own, now)?;
         // What others from there have left no room for is nothing that he had.
-        client
-            .rate
-            .take(cost, Allowed(all), now)
-            .inspect_err(|_| rate.give_back(cost, Allowed(own)))
+        client.rate.take(cost, Allowed(all), now).inspect_err(|_| rate.give_back(cost, own))
     }
 
     fn end_wait(&self) {

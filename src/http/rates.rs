@@ -59,15 +59,6 @@ impl Rate {
         _ = self.0.fetch_update(order.0, order.1, owed);
     }
 
-    /// Counts what was asked for elsewhere, whether or not there is room.
-    pub fn add(&self, cost: u64, allowed: Allowed, now: u64) {
-        let Some(price) = allowed.price(cost) else { return };
-        // No more than two bursts are owed, however much others let through.
-        let most = now.saturating_add(2 * BURST_SECONDS * 1_000_000_000);
-        let owed = |known: u64| Some(known.max(now).saturating_add(price).min(most.max(known)));
-        _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, owed);
-    }
-
     fn is_paid(&self, now: u64) -> bool {
         self.0.load(Ordering::Relaxed) <= now
     }
@@ -155,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn what_others_let_through_is_owed_here_and_bounded() {
+    fn what_is_given_back_can_be_taken_again() {
         let (rate, allowed) = (Rate::default(), Allowed(100));
-        rate.add(900, allowed, 0);
+        assert_eq!(rate.take(900, allowed, 0), Ok(()));
+        assert_eq!(rate.take(100, allowed, 0), Ok(()));
+        rate.give_back(100, allowed);
         assert_eq!(rate.take(100, allowed, 0), Ok(()));
         assert!(rate.take(1, allowed, 0).is_err());
-        rate.add(1_000_000, allowed, 0);
-        assert!(rate.take(1, allowed, 21 * SECOND).is_ok(), "whatever others say, it passes");
     }
 
     #[test]
