@@ -154,6 +154,7 @@ pub fn meta() -> CommandMeta {
         principal: principal(),
         trace: None,
         expected_version: None,
+        dry_run: false,
     }
 }
 

@@ -160,6 +160,9 @@ impl<A: Aggregate> AggregateRef<A> {
         input_hash: u64,
         bytes: usize,
     ) -> Result<Committed, AskError<A::Refusal>> {
+        if meta.dry_run {
+            return Err(self.rehearsed(command, meta, input_hash).await);
+        }
         let span = spans::of_command::<A>(self.id, &command, &mut meta);
         let asked = self.admit_and_wait(command, meta, input_hash, bytes).await;
         if let Err(error) = &asked {
@@ -189,7 +192,7 @@ impl<A: Aggregate> AggregateRef<A> {
     }
 
     /// Has it decided by whoever serves its shard: mostly here.
-    async fn submit_anywhere(
+    pub(super) async fn submit_anywhere(
         &self,
         mut command: Option<A::Command>,
         mut meta: CommandMeta,

@@ -41,6 +41,8 @@ pub enum Wish {
     Tail,
     /// An [`Errand`](super::errand::Errand), answered by what came of it.
     Errand,
+    /// A [`Sending`], answered by what its command would do: [`Foreseen`](super::rehearsal::Foreseen).
+    Rehearsal,
 }
 
 /// What came of sending it.
@@ -206,9 +208,9 @@ impl Place for Foreign {
 
 /// What has the kind and the id of something, whatever else.
 #[derive(Deserialize)]
-struct Addressed {
-    kind: String,
-    id: AggregateId,
+pub(super) struct Addressed {
+    pub kind: String,
+    pub id: AggregateId,
 }
 
 macro_rules! answers_of_any_kind {
@@ -312,6 +314,7 @@ impl Engine {
             Wish::Command => self.decide_for_another(payload).await,
             Wish::Question => self.tell_another(payload).await,
             Wish::Errand => self.run_for_another(payload).await,
+            Wish::Rehearsal => self.rehearse_for_another(payload).await,
             Wish::Questions => self.tell_another_together(payload).await,
             Wish::Tail => Answer::Unreadable,
         }

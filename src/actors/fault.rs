@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::rehearsal::Rehearsed;
 use domain::aggregate::Refusal;
 use persistence::cause::{Cause, chain};
 use persistence::codec::KEY_BYTES_MAX;
@@ -59,6 +60,11 @@ pub enum Fault {
     /// came. `is_refusal`: that program's rules say no, and nothing was done.
     #[error("{message}")]
     Foreign { code: String, message: String, is_refusal: bool },
+    /// It was a dry run: nothing was done, and this is what would be. Ends what a use case does, and
+    /// never crosses.
+    #[error("nothing was done: it was a dry run")]
+    #[serde(skip)]
+    Rehearsed(Box<Rehearsed>),
 }
 
 impl Fault {
@@ -77,6 +83,7 @@ impl Fault {
             Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
             Self::Stale { .. } => "STALE",
             Self::Foreign { code, .. } => code,
+            Self::Rehearsed(_) => "DRY_RUN",
         }
     }
 
@@ -116,7 +123,8 @@ impl Fault {
             | Self::VersionConflict { .. }
             | Self::InvalidKey
             | Self::InvalidId
-            | Self::Stale { .. } => false,
+            | Self::Stale { .. }
+            | Self::Rehearsed(_) => false,
             Self::Foreign { is_refusal, .. } => !is_refusal,
         }
     }

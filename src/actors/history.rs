@@ -160,7 +160,7 @@ fn said<A: Aggregate>(id: AggregateId, meta: codec::Meta) -> By {
 }
 
 /// An event is `{"type": …, "data": …}`.
-fn parted(event: Value) -> (String, Value) {
+pub(super) fn parted(event: Value) -> (String, Value) {
     let Value::Object(mut event) = event else { return <_>::default() };
     let name = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let data = event.remove("data").unwrap_or_else(|| Value::Object(<_>::default()));

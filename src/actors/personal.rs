@@ -14,9 +14,17 @@ const RETRY: Duration = Duration::from_millis(250);
 
 impl Engine {
     /// The key to seal what is about a person, made if there is none. It is durable when this
-    /// returns, and so before anything that is sealed under it.
-    pub async fn person_key(&self, person: PersonId) -> Result<impl PersonKey + use<>, Fault> {
-        self.in_time(self.services.vault.persons.of(person)).await
+    /// returns, and so before anything that is sealed under it; unless what it is for is not `kept`.
+    pub async fn person_key(
+        &self,
+        person: PersonId,
+        kept: bool,
+    ) -> Result<impl PersonKey + use<>, Fault> {
+        let persons = &self.services.vault.persons;
+        self.in_time(async {
+            if kept { persons.of(person).await } else { persons.of_passing(person).await }
+        })
+        .await
     }
 
     /// The key by which what is sealed of a person is opened; nothing, if it was destroyed or never was.
@@ -34,13 +42,8 @@ impl Engine {
     }
 
     /// Seals a text that is compared among all persons.
-    pub async fn seal_indexed<T: Indexed>(
-        &self,
-        person: PersonId,
-        text: &T,
-    ) -> Result<SealedIndexed<T>, Fault> {
-        let key = self.person_key(person).await?;
-        Ok(SealedIndexed::new(text, &key, &self.services.vault.index))
+    pub fn seal_indexed<T: Indexed>(&self, text: &T, key: &impl PersonKey) -> SealedIndexed<T> {
+        SealedIndexed::new(text, key, &self.services.vault.index)
     }
 
     /// By which a text is found.

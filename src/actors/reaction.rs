@@ -119,6 +119,7 @@ impl<R: Reaction> Reactor<R> {
             principal: Arc::clone(&self.principal),
             trace,
             expected_version: None,
+            dry_run: false,
         };
         REACTED.with([R::NAME]).inc();
         match retry::ask(&self.engine.aggregate::<R::Target>(target), &command, &meta).await {

@@ -197,6 +197,7 @@ impl<T: Timer> TimerState<T> {
             principal: Arc::clone(&self.principal),
             trace: None,
             expected_version: None,
+            dry_run: false,
         };
         let answer = self.setup.engine.aggregate::<T::Target>(id).ask(T::command(), meta).await;
         let outcome = match &answer {

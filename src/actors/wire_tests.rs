@@ -10,6 +10,7 @@ use crate::errand::{Done, Errand, Errands};
 use crate::history::Shown;
 use crate::questions::ToldOne;
 use crate::reading::{Asked, Moment, Reading};
+use crate::rehearsal::{Foreseen, ForeseenEvent};
 use crate::shard::ActivationStatus;
 use domain::event_name::EventName;
 use domain::id::AggregateId;
@@ -75,6 +76,7 @@ fn metas() -> Vec<CommandMeta> {
         principal: user.into(),
         trace: Some("00-00000000000000000000000000000008-0000000000000009-01".into()),
         expected_version: Some(10),
+        dry_run: false,
     };
     let sparse = CommandMeta {
         key: None,
@@ -140,6 +142,12 @@ fn reading() -> Reading<String> {
     Reading { answer, version: 7, shard: 3, seq: 9, at: noon() }
 }
 
+/// What a command would do.
+fn foreseen() -> Foreseen {
+    let (name, data) = ("ProductRevised".to_owned(), serde_json::json!({ "name": "Tea" }));
+    Foreseen { version: 7, shard: 3, seq: 9, events: vec![ForeseenEvent { name, data }] }
+}
+
 /// What becomes of questions that came together.
 fn told_together() -> Vec<ToldOne> {
     let answer: Result<_, Fault> = Ok(reading());
@@ -152,6 +160,7 @@ fn what_crosses_keeps_its_form() {
     assert_crosses(&asked());
     assert_crosses(&Asked { patience_ms: None, ..asked() });
     assert_crosses(&reading());
+    assert_crosses(&foreseen());
     assert_crosses(&sending());
     assert_crosses(&Sending { command: None, ..sending() });
     let (id, errand) = (AggregateId(uuid(1)), Errand::Inspect);
@@ -176,6 +185,7 @@ fn what_crosses_keeps_its_form() {
         .of("errands", &errands())
         .of("done", &done())
         .with("question", serde_json::to_value(asked()).expect("it is written"))
+        .with("foreseen", serde_json::to_value(foreseen()).expect("it is written"))
         .with("reading", serde_json::to_value(reading()).expect("it is written"))
         .with("told together", serde_json::to_value(told_together()).expect("it is written"))
         .hold("answers");

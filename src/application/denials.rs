@@ -119,6 +119,7 @@ fn meta() -> CommandMeta {
         principal: Principal::system(NOTER),
         trace: None,
         expected_version: None,
+        dry_run: false,
     }
 }
 

@@ -254,7 +254,7 @@ pub async fn draft(
     }
     let buyer = match &draft.buyer {
         WantedBuyer::User(id) => Buyer::Customer { id: *id },
-        WantedBuyer::Guest(email) => personal::guest(&application.engine, email).await?,
+        WantedBuyer::Guest(email) => request.sealing().guest(email).await?,
     };
     let owner = draft.owner.unwrap_or_else(|| buyer.owner());
     let command = Command::Draft { buyer, owner, currency, price_list, lines };

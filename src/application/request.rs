@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Application;
 use crate::caller::Caller;
+use crate::personal::Sealing;
 use actors::aggregate_ref::{AggregateRef, AskError, Fault, KEY_BYTES_MAX};
 use actors::core::{CommandMeta, Committed};
+use actors::rehearsal::{Foreseen, Foretold, Rehearsed};
 use auth::Principal;
 use domain::aggregate::Aggregate;
 use domain::id::{AggregateId, IdSecret};
@@ -24,6 +27,8 @@ pub struct Request<'a> {
     caller: &'a Caller,
     key: Option<Arc<str>>,
     expected_version: Option<u64>,
+    /// Of a dry run, the steps that would have been taken so far.
+    steps: Option<Mutex<Vec<Foretold>>>,
 }
 
 impl<'a> Request<'a> {
@@ -37,7 +42,43 @@ impl<'a> Request<'a> {
         if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
             return Err(Fault::InvalidKey);
         }
-        Ok(Self { application, caller, key: key.map(Arc::from), expected_version })
+        let key = key.map(Arc::from);
+        Ok(Self { application, caller, key, expected_version, steps: None })
+    }
+
+    /// The same, and nothing is done if `only` that is wanted: the first command that is not a step on
+    /// the way to another ends the use case with [`Fault::Rehearsed`].
+    pub fn rehearsed(mut self, only: bool) -> Self {
+        self.steps = only.then(Mutex::default);
+        self
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_dry_run(&self) -> bool {
+        self.steps.is_some()
+    }
+
+    /// How what is personal in it is sealed: in a dry run nothing of that is kept.
+    pub fn sealing(&self) -> Sealing<'_> {
+        Sealing::new(&self.application.engine, !self.is_dry_run())
+    }
+
+    /// Ends a dry run, behind the last step of a use case that only waits from here on.
+    pub(crate) fn end_of_dry_run(&self) -> Result<(), Fault> {
+        match &self.steps {
+            Some(steps) => Err(Fault::Rehearsed(Box::new(Rehearsed(steps.lock().split_off(0))))),
+            None => Ok(()),
+        }
+    }
+
+    /// A dry run is told with the steps before it.
+    fn told<X>(&self, mut outcome: Outcome<X>) -> Outcome<X> {
+        if let (Some(steps), Err(AskError::Fault(Fault::Rehearsed(rehearsed)))) =
+            (&self.steps, &mut outcome)
+        {
+            rehearsed.0.splice(..0, steps.lock().drain(..));
+        }
+        outcome
     }
 
     /// Who asks, and what he may do.
@@ -107,7 +148,7 @@ impl<'a> Request<'a> {
         id: AggregateId,
         command: A::Command,
     ) -> Outcome<A::Refusal> {
-        self.aggregate::<A>(id).ask(command, self.meta()).await
+        self.told(self.aggregate::<A>(id).ask(command, self.meta()).await)
     }
 
     /// The same for a command that holds what the server added, a price or a time: the key guards
@@ -118,7 +159,7 @@ impl<'a> Request<'a> {
         command: A::Command,
         content: &(impl Serialize + Sync),
     ) -> Outcome<A::Refusal> {
-        self.aggregate::<A>(id).ask_for(command, content, self.meta()).await
+        self.told(self.aggregate::<A>(id).ask_for(command, content, self.meta()).await)
     }
 
     /// What became of an earlier try of [`send_for`](Self::send_for) with the same key and content;
@@ -134,7 +175,8 @@ impl<'a> Request<'a> {
         self.aggregate::<A>(id).outcome_of(content, self.meta()).await
     }
 
-    /// A step of a use case that takes several: under a key of its own, and whatever the version.
+    /// A step of a use case that takes several: under a key of its own, and whatever the version. In a
+    /// dry run it counts as taken.
     pub async fn step<A: Aggregate>(
         &self,
         id: AggregateId,
@@ -142,7 +184,17 @@ impl<'a> Request<'a> {
         key: Option<Arc<str>>,
     ) -> Outcome<A::Refusal> {
         let meta = CommandMeta { key, expected_version: None, ..self.meta() };
-        self.aggregate::<A>(id).ask(command, meta).await
+        match (self.aggregate::<A>(id).ask(command, meta).await, &self.steps) {
+            (Err(AskError::Fault(Fault::Rehearsed(rehearsed))), Some(steps)) => {
+                let last = rehearsed.0.last().expect("of one command");
+                let Foreseen { version, shard, seq, events } = &last.foreseen;
+                let version = version + events.len() as u64;
+                let committed = Committed { version, shard: *shard, seq: *seq };
+                steps.lock().extend(rehearsed.0);
+                Ok(committed)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     pub(crate) fn aggregate<A: Aggregate>(&self, id: AggregateId) -> AggregateRef<A> {
@@ -158,6 +210,7 @@ impl<'a> Request<'a> {
             principal: Arc::clone(&self.caller.principal.identity),
             trace: self.caller.trace.clone(),
             expected_version: self.expected_version,
+            dry_run: self.is_dry_run(),
         }
     }
 }

@@ -100,6 +100,7 @@ pub async fn transfer(
         may_be_sent(request, &goods).await?;
     }
     start(request, goods).await?;
+    request.end_of_dry_run()?;
     let patience = request.application.engine.services.deadline();
     saga.wait_until(&IsOver, patience).await?;
     let state = saga.read(&Whole).await?.answer;

@@ -5,7 +5,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::access::may_touch;
-use crate::personal::{email_of, name_of};
 use crate::request::{Outcome, Request, refused_as};
 use actors::aggregate_ref::{AskError, Engine, Fault};
 use actors::core::Committed;
@@ -55,9 +54,8 @@ pub async fn register(
     let id = request.new_id::<User>("registerUser").await?;
     let Registration { email, display_name, locale } = registration;
     let content = ("registerUser", email.as_str(), display_name.text(), locale.clone());
-    let engine = &request.application.engine;
-    let sealed = email_of(engine, id, &email).await?;
-    let name = name_of(engine, id, &display_name).await?;
+    let sealed = request.sealing().email_of(id, &email).await?;
+    let name = request.sealing().name_of(id, &display_name).await?;
     let way = Acquisition::register(id, sealed, reserved_until(request), name, locale);
     Ok((id, take_address(request, id, way, &content).await?))
 }
@@ -73,7 +71,7 @@ pub async fn change_email(
         return Err(AskError::Refused(Refusal::Beyond));
     }
     let content = ("changeUserEmail", email.as_str());
-    let sealed = email_of(&request.application.engine, user, &email).await?;
+    let sealed = request.sealing().email_of(user, &email).await?;
     let way = Acquisition::change(user, sealed, reserved_until(request));
     take_address(request, user, way, &content).await
 }
@@ -88,7 +86,7 @@ pub async fn change_profile(
     let name = match &display_name {
         Some(name) => {
             require_registered(request, user).await?;
-            Some(name_of(&request.application.engine, user, name).await?)
+            Some(request.sealing().name_of(user, name).await?)
         }
         None => None,
     };

@@ -81,7 +81,9 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     (Part, &["AuditEntry", "Change", "Diff", "HistoryCause", "HistoryEvent", "HistoryPrincipal"]),
     (Part, &["Cluster", "ClusterNode", "ClusterShard", "ShardMove"]),
     (Part, &["ActorStatus", "Follower", "OpenSaga", "Operations", "ParkedEntry"]),
-    (Part, &["Saga", "SagaStep", "ServerInfo", "ShardStatus"]),
+    (Part, &["Saga", "SagaStep", "ServerInfo", "ShardStatus", "Timer"]),
+    // Of what a mutation would do, told to whoever may have it done.
+    (Part, &["DryRun", "ForetoldEvent"]),
 ];
 
 /// What a type is, if the table has it once.

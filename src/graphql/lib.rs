@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod mutation;
+pub mod dry_run;
 pub mod errors;
 pub mod guard;
 pub mod gate;

@@ -7,11 +7,13 @@
 use async_graphql::{Context, Result};
 
 use super::context::application;
+use super::dry_run::DryRun;
 use super::errors::{INVALID_VALUE, UserError, coded, fault};
 use super::positions::PositionToken;
 use super::scalars::Long;
 use actors::aggregate_ref::{AskError, Fault};
 use actors::core::Committed;
+use actors::rehearsal::Rehearsed;
 use application::caller::Caller;
 use application::request::Request;
 use domain::aggregate::Aggregate;
@@ -21,7 +23,52 @@ use domain::id::AggregateId;
 pub type Answer<P> = Result<Option<P>>;
 
 /// What became of a mutation.
-pub type Change = std::result::Result<Committed, UserError>;
+pub type Change = std::result::Result<Committed, NotDone>;
+
+/// Why nothing was done.
+#[derive(Clone, Debug)]
+pub enum NotDone {
+    Refused(UserError),
+    /// It was a dry run.
+    Rehearsed(Box<Rehearsed>),
+}
+
+impl From<UserError> for NotDone {
+    fn from(error: UserError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl NotDone {
+    /// The same, where a refusal of one input is of another.
+    pub fn at(self, from: &str, to: &str) -> Self {
+        self.map(|error| error.at(from, to))
+    }
+
+    /// The same, whatever is said of a refusal.
+    pub fn map(self, blame: impl FnOnce(UserError) -> UserError) -> Self {
+        match self {
+            Self::Refused(error) => Self::Refused(blame(error)),
+            rehearsed @ Self::Rehearsed(_) => rehearsed,
+        }
+    }
+}
+
+/// What `userErrors` are of a change.
+pub fn refusals<T>(change: &std::result::Result<T, NotDone>) -> Vec<UserError> {
+    match change {
+        Err(NotDone::Refused(error)) => vec![error.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// What `dryRun` is of a change.
+pub fn foretold<T>(change: &std::result::Result<T, NotDone>) -> Option<DryRun> {
+    match change {
+        Err(NotDone::Rehearsed(rehearsed)) => Some(DryRun::from(&**rehearsed)),
+        _ => None,
+    }
+}
 
 /// What a mutation answers, about one kind of aggregate.
 pub trait Payload: Sized {
@@ -30,8 +77,8 @@ pub trait Payload: Sized {
     fn new(id: AggregateId, change: Change) -> Self;
 
     /// Nothing was done, whatever the aggregate.
-    fn refused(error: UserError) -> Self {
-        Self::new(AggregateId(uuid::Uuid::nil()), Err(error))
+    fn refused(error: impl Into<NotDone>) -> Self {
+        Self::new(AggregateId(uuid::Uuid::nil()), Err(error.into()))
     }
 }
 
@@ -40,11 +87,12 @@ pub struct Target {
     pub id: AggregateId,
     pub key: Option<String>,
     pub expected_version: Option<Long>,
+    pub dry_run: bool,
 }
 
 impl Target {
     pub fn request<'a>(self, context: &Context<'a>) -> Result<Request<'a>> {
-        request(context, self.key, self.expected_version)
+        Ok(request(context, self.key, self.expected_version)?.rehearsed(self.dry_run))
     }
 }
 
@@ -76,9 +124,9 @@ where
     let id = target.id;
     let change = match command() {
         Ok(command) => send::<P::Kind>(&target.request(context)?, id, command).await?,
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     };
-    Ok(Some(P::new(id, change.map_err(blame))))
+    Ok(Some(P::new(id, change.map_err(|not_done| not_done.map(blame)))))
 }
 
 /// Sends a command; what the rules refuse is data, a fault is an error.
@@ -97,18 +145,19 @@ where
 /// refusal.
 pub fn change<T, X>(
     outcome: std::result::Result<T, AskError<X>>,
-) -> Result<std::result::Result<T, UserError>>
+) -> Result<std::result::Result<T, NotDone>>
 where
     UserError: From<X>,
 {
     match outcome {
         Ok(done) => Ok(Ok(done)),
-        Err(AskError::Refused(refusal)) => Ok(Err(refusal.into())),
+        Err(AskError::Refused(refusal)) => Ok(Err(UserError::from(refusal).into())),
+        Err(AskError::Fault(Fault::Rehearsed(rehearsed))) => Ok(Err(NotDone::Rehearsed(rehearsed))),
         Err(AskError::Fault(Fault::VersionConflict { expected, actual })) => {
-            Ok(Err(UserError::version_conflict(expected, actual)))
+            Ok(Err(UserError::version_conflict(expected, actual).into()))
         }
         Err(AskError::Fault(Fault::Foreign { code, message, is_refusal: true })) => {
-            Ok(Err(UserError::plain(&code, message, &[])))
+            Ok(Err(UserError::plain(&code, message, &[]).into()))
         }
         Err(AskError::Fault(error)) => Err(fault(&error)),
     }
@@ -199,6 +248,9 @@ macro_rules! input {
             $(#[$version_doc])*
             pub expected_version: $version,
             pub idempotency_key: $key,
+            /// Does nothing, and says what it would do.
+            #[graphql(default)]
+            pub dry_run: bool,
         }
 
         impl $name {
@@ -213,6 +265,7 @@ macro_rules! input {
                     id: $crate::gate::target::<$kind>(context, id).await?,
                     key: std::mem::take(&mut self.idempotency_key).into(),
                     expected_version: self.expected_version.into(),
+                    dry_run: self.dry_run,
                 })
             }
         }
@@ -256,9 +309,14 @@ macro_rules! payload {
                 self.change.is_ok().then(|| self.id.into())
             }
 
-            /// Why nothing was done; empty if it was.
+            /// Why nothing was done; empty if it was, and in a dry run if it would be.
             async fn user_errors(&self) -> Vec<$crate::errors::UserError> {
-                self.change.as_ref().err().cloned().into_iter().collect()
+                $crate::mutation::refusals(&self.change)
+            }
+
+            /// What a dry run says would be done; null if it was none, or would be refused.
+            async fn dry_run(&self) -> Option<$crate::dry_run::DryRun> {
+                $crate::mutation::foretold(&self.change)
             }
 
             /// The version that this mutation led to, also when asked again with the same key.

@@ -2,7 +2,7 @@
 
 telemetry::metrics! { "peers":
     /// Calls that this node sent to others, by what they want (`command`, `question`, `questions`: many in one,
-    /// `tail`): `answered`, `not_here` (the shard is elsewhere by now),
+    /// `rehearsal`: what a command would do, `tail`): `answered`, `not_here` (the shard is elsewhere by now),
     /// `busy`, `not_sent` (no link to it), `lost` (the link broke before the answer came).
     counter CALLS_SENT = "calls_sent" by "wish", "outcome";
     /// Calls of other nodes that were answered here, by the same: `answered`, `not_here`, `busy`, `unreadable`.

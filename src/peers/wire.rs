@@ -58,6 +58,8 @@ pub enum Wish {
     Errand = 4,
     /// Many questions, each to one aggregate.
     Questions = 5,
+    /// What a command to one aggregate would do.
+    Rehearsal = 6,
 }
 
 impl Wish {
@@ -70,6 +72,7 @@ impl Wish {
             Self::Tail => "tail",
             Self::Errand => "errand",
             Self::Questions => "questions",
+            Self::Rehearsal => "rehearsal",
         }
     }
 }

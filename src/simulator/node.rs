@@ -189,6 +189,7 @@ impl Node {
             principal: Principal::client("client"),
             trace: None,
             expected_version: message.expected_version,
+            dry_run: false,
         };
         cell.0.borrow_mut().post(Request {
             command: message.command,

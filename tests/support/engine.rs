@@ -114,5 +114,6 @@ pub fn meta(key: Option<&str>) -> CommandMeta {
         principal: Principal::client("tester"),
         trace: None,
         expected_version: None,
+        dry_run: false,
     }
 }

@@ -46,6 +46,10 @@ pub struct CommandMeta {
     pub trace: Option<Arc<str>>,
     /// Decide only if the aggregate stands at this version.
     pub expected_version: Option<u64>,
+    /// Only what it would do is asked for: it never gets as far as a core, and crosses by a wish of
+    /// its own.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 /// A command on its way through the core; `R` is what the reply goes to.

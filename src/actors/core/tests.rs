@@ -71,6 +71,7 @@ fn request(reply: u32, by: u32, key: &str) -> Request<Counter, u32> {
             principal: domain::principal::Principal::client("p"),
             trace: None,
             expected_version: None,
+            dry_run: false,
         },
         input_hash: u64::from(by),
         reply,

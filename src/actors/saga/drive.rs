@@ -225,6 +225,7 @@ impl<S: Saga> Driver<S> {
             principal: Arc::clone(&self.principal),
             trace: spans::of_this_saga(),
             expected_version: None,
+            dry_run: false,
         }
     }
 }

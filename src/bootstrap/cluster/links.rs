@@ -136,6 +136,7 @@ impl Peers for Links {
                 Wish::Questions => wire::Wish::Questions,
                 Wish::Tail => wire::Wish::Tail,
                 Wish::Errand => wire::Wish::Errand,
+                Wish::Rehearsal => wire::Wish::Rehearsal,
             };
             match link.call(wish, payload, until).await {
                 link::Sent::Answered(answer) => Sent::Answered(answer),

@@ -234,6 +234,7 @@ impl Answerer for Host {
             Wish::Questions => elsewhere::Wish::Questions,
             Wish::Tail => elsewhere::Wish::Tail,
             Wish::Errand => elsewhere::Wish::Errand,
+            Wish::Rehearsal => elsewhere::Wish::Rehearsal,
             Wish::Unspecified => return Answer::Unreadable,
         };
         match self.engine.answer_for_another(wish, &payload, left).await {

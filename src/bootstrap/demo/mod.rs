@@ -282,6 +282,7 @@ async fn expire(engine: &Engine, order: &str, key: String) -> Result<(), ClientE
         principal: Principal::installation().identity,
         trace: None,
         expected_version: None,
+        dry_run: false,
     };
     let asked = engine.aggregate::<Order>(id.into()).ask(order::Command::Expire, meta).await;
     asked.map(|_| ()).map_err(|error| refused(format!("{error:?}")))

@@ -77,6 +77,9 @@ impl AccountNode {
 pub struct OpenAccountInput {
     pub name: String,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -123,7 +126,7 @@ impl AccountUseCases {
         context: &Context<'_>,
         input: OpenAccountInput,
     ) -> Answer<AccountPayload> {
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         made(groups::open(&request, input.name).await)
     }
 

@@ -88,6 +88,9 @@ pub struct CreateGroupInput {
     /// The group that it lies in, for ever.
     pub outer_group_id: Option<PublicGroupId>,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -126,7 +129,7 @@ impl GroupUseCases {
         context: &Context<'_>,
         input: CreateGroupInput,
     ) -> Answer<GroupPayload> {
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let outer = input.outer_group_id.map(Into::into);
         let created = change(groups::create(&request, input.name, outer).await)?;
         Ok(Some(match created {

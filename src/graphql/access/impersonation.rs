@@ -24,12 +24,18 @@ pub struct ImpersonateInput {
     #[graphql(default = 30)]
     pub minutes: i32,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 #[derive(InputObject)]
 pub struct EndImpersonationInput {
     pub user_id: PublicUserId,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 /// Somebody could ask in the place of a user, for a time.
@@ -92,7 +98,7 @@ impl ImpersonationMutations {
         input: ImpersonateInput,
     ) -> Answer<UserPayload> {
         let user = gate::person(context, UsersImpersonate, input.user_id.into());
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let minutes = u32::try_from(input.minutes).unwrap_or(0);
         let begun = impersonation::begin(&request, user, input.reason, minutes).await;
         Ok(Some(UserPayload::new(user, change(begun)?)))
@@ -105,7 +111,7 @@ impl ImpersonationMutations {
         input: EndImpersonationInput,
     ) -> Answer<UserPayload> {
         let user = gate::person(context, UsersImpersonate, input.user_id.into());
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let ended = impersonation::end(&request, user).await;
         Ok(Some(UserPayload::new(user, change(ended)?)))
     }

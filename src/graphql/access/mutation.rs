@@ -20,6 +20,9 @@ pub struct RegisterUserInput {
     #[graphql(default = "en")]
     pub locale: String,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -88,7 +91,7 @@ impl UserUseCases {
             Err(error) => return Ok(Some(UserPayload::refused(UserError::text(&error)))),
         };
         let locale = input.locale;
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         made(users::register(&request, Registration { email, display_name, locale }).await)
     }
 

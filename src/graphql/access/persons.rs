@@ -9,7 +9,7 @@ use crate::errors::{UserError, coded, fault};
 use crate::gate;
 use crate::ids::{PublicAccountId, PublicGroupId, PublicUserId};
 use crate::lists::views;
-use crate::mutation::{Answer, Change, change, position_of, request};
+use crate::mutation::{Answer, Change, change, position_of, refusals, request};
 use crate::positions::PositionToken;
 use crate::rows::{Window, rows};
 use crate::scalars::Instant;
@@ -50,7 +50,7 @@ pub struct ErasePersonPayload {
 impl ErasePersonPayload {
     /// Why nothing was done; empty if it was.
     async fn user_errors(&self) -> Vec<UserError> {
-        self.change.as_ref().err().cloned().into_iter().collect()
+        refusals(&self.change)
     }
 
     /// Where it stands in the log; give it to queries as `atLeast`.
@@ -233,7 +233,7 @@ impl PersonMutations {
                 Ok(email) => Whom::Guest(email),
                 Err(error) => {
                     let error = UserError::plain(error.code(), error, &["person", "guestEmail"]);
-                    return Ok(Some(ErasePersonPayload { change: Err(error) }));
+                    return Ok(Some(ErasePersonPayload { change: Err(error.into()) }));
                 }
             },
         };

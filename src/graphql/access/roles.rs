@@ -87,6 +87,9 @@ pub struct DefineRoleInput {
     #[graphql(default)]
     pub permissions: Vec<String>,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -152,7 +155,7 @@ impl RoleUseCases {
                 }
             }
         }
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         made(roles::define(&request, input.name, input.purpose, permissions).await)
     }
 
@@ -166,7 +169,7 @@ impl RoleUseCases {
         let id = target.id;
         let permission = match read_permission(&input.permission) {
             Ok(permission) => permission,
-            Err(error) => return Ok(Some(RolePayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(RolePayload::new(id, Err(error.into())))),
         };
         let granted = roles::grant(&target.request(context)?, id, permission).await;
         Ok(Some(RolePayload::new(id, change(granted)?)))
@@ -182,7 +185,7 @@ impl RoleUseCases {
         let id = target.id;
         let permission = match read_permission(&input.permission) {
             Ok(permission) => permission,
-            Err(error) => return Ok(Some(RolePayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(RolePayload::new(id, Err(error.into())))),
         };
         let revoked = roles::withdraw(&target.request(context)?, id, permission).await;
         Ok(Some(RolePayload::new(id, change(revoked)?)))
@@ -212,7 +215,7 @@ impl RoleUseCases {
         let id = target.id;
         let given = match given(&input.role, &input.scope) {
             Ok(given) => given,
-            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(UserPayload::new(id, Err(error.into())))),
         };
         let until = input.valid_until.map(|until| until.0);
         let assigned = roles::assign(&target.request(context)?, id, given, until).await;
@@ -229,7 +232,7 @@ impl RoleUseCases {
         let id = target.id;
         let given = match given(&input.role, &input.scope) {
             Ok(given) => given,
-            Err(error) => return Ok(Some(UserPayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(UserPayload::new(id, Err(error.into())))),
         };
         let revoked = roles::revoke(&target.request(context)?, id, given).await;
         Ok(Some(UserPayload::new(id, change(revoked)?)))

@@ -52,6 +52,9 @@ pub struct DraftOrderInput {
     #[graphql(default)]
     pub lines: Vec<OrderLineInput>,
     pub idempotency_key: String,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 #[derive(InputObject)]
@@ -144,7 +147,7 @@ impl OrderUseCases {
         let account = account.map(|account| gate::owner(context, OrdersWrite, account));
         let owner = account.or(owner);
         let lines = input.lines.into_iter().map(OrderLineInput::read).collect();
-        let request = request(context, Some(input.idempotency_key), None)?;
+        let request = request(context, Some(input.idempotency_key), None)?.rehearsed(input.dry_run);
         let drafted = orders::draft(&request, &Draft { buyer, owner, list, lines }).await;
         made(drafted)
     }

@@ -7,7 +7,7 @@ use super::processes::{self, AbortSagaInput, RetrySagaInput, SagaPayload};
 use super::query::ActorStatus;
 use crate::context::application;
 use crate::errors::UserError;
-use crate::mutation::change;
+use crate::mutation::{NotDone, change, refusals};
 use application::caller::Caller;
 use application::operators;
 use application::sagas::Wish;
@@ -77,7 +77,7 @@ impl NoOpPayload {
     }
 }
 
-pub struct ActorPayload(std::result::Result<Option<ActorStatus>, UserError>);
+pub struct ActorPayload(std::result::Result<Option<ActorStatus>, NotDone>);
 
 /// The actor after it was quarantined; null after it was released, for it is not live then.
 #[Object]
@@ -88,7 +88,7 @@ impl ActorPayload {
     }
 
     async fn user_errors(&self) -> Vec<UserError> {
-        self.0.as_ref().err().cloned().into_iter().collect()
+        refusals(&self.0)
     }
 }
 
@@ -132,8 +132,8 @@ impl ActorsMutation {
         context: &Context<'_>,
         input: RetrySagaInput,
     ) -> Result<Option<SagaPayload>> {
-        let RetrySagaInput { kind, aggregate_id, idempotency_key } = input;
-        processes::tell(context, kind, aggregate_id, Wish::Retry, idempotency_key).await
+        let RetrySagaInput { kind, aggregate_id, idempotency_key: key, dry_run } = input;
+        processes::tell(context, kind, aggregate_id, Wish::Retry, key, dry_run).await
     }
 
     /// Ends a saga: what it did is undone.
@@ -142,8 +142,8 @@ impl ActorsMutation {
         context: &Context<'_>,
         input: AbortSagaInput,
     ) -> Result<Option<SagaPayload>> {
-        let AbortSagaInput { kind, aggregate_id, reason, idempotency_key } = input;
-        processes::tell(context, kind, aggregate_id, Wish::Abort { reason }, idempotency_key).await
+        let AbortSagaInput { kind, aggregate_id, reason, idempotency_key: key, dry_run } = input;
+        processes::tell(context, kind, aggregate_id, Wish::Abort { reason }, key, dry_run).await
     }
 }
 

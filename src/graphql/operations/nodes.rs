@@ -4,7 +4,7 @@ use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
 use crate::context::application;
 use crate::errors::{UserError, fault};
-use crate::mutation::change;
+use crate::mutation::{NotDone, change, refusals};
 use crate::scalars::Long;
 use application::nodes::{self, Desk, Member, Plan, Stands, Wish};
 use domain::aggregate::Refusal;
@@ -174,7 +174,7 @@ pub struct ShardMove {
     to_node: String,
 }
 
-pub struct ClusterPayload(std::result::Result<Plan, UserError>);
+pub struct ClusterPayload(std::result::Result<Plan, NotDone>);
 
 /// What a wish leads to. Shards move within seconds of it.
 #[Object]
@@ -203,7 +203,7 @@ impl ClusterPayload {
 
     /// Why nothing was done; empty if it was.
     async fn user_errors(&self) -> Vec<UserError> {
-        self.0.as_ref().err().cloned().into_iter().collect()
+        refusals(&self.0)
     }
 }
 

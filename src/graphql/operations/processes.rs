@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::mutation::ActorKind;
 use crate::context::{application, take_values};
+use crate::dry_run::DryRun;
 use crate::errors::UserError;
-use crate::mutation::{position_of, request};
+use crate::mutation::{Change, foretold, position_of, refusals, request};
 use crate::positions::PositionToken;
 use crate::scalars::{Instant, Long};
 use crate::texts::Text;
-use actors::core::Committed;
 use actors::follower::Parked;
 use actors::registry::FollowerStatus;
 use application::sagas::{self, Wish};
@@ -96,6 +96,9 @@ pub struct RetrySagaInput {
     /// The UUID within the kind: an id without its prefix.
     pub aggregate_id: Uuid,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 #[derive(InputObject)]
@@ -104,9 +107,12 @@ pub struct AbortSagaInput {
     pub aggregate_id: Uuid,
     pub reason: String,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
-pub struct SagaPayload(std::result::Result<Committed, UserError>);
+pub struct SagaPayload(Change);
 
 /// What came of an operator's wish.
 #[Object]
@@ -118,7 +124,12 @@ impl SagaPayload {
 
     /// Why nothing was done; empty if it was.
     async fn user_errors(&self) -> Vec<UserError> {
-        self.0.as_ref().err().cloned().into_iter().collect()
+        refusals(&self.0)
+    }
+
+    /// What a dry run says would be done; null if it was none, or would be refused.
+    async fn dry_run(&self) -> Option<DryRun> {
+        foretold(&self.0)
     }
 }
 
@@ -129,8 +140,9 @@ pub async fn tell(
     id: Uuid,
     wish: Wish,
     key: Option<String>,
+    dry_run: bool,
 ) -> Result<Option<SagaPayload>> {
-    let request = request(context, key, None)?;
+    let request = request(context, key, None)?.rehearsed(dry_run);
     let told = sagas::tell(&request, kind.aggregate_type(), AggregateId(id), wish).await;
     Ok(Some(SagaPayload(crate::mutation::change(told)?)))
 }

@@ -138,6 +138,9 @@ pub struct CreateLocationInput {
     #[graphql(default)]
     pub address: String,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -175,7 +178,7 @@ impl LocationUseCases {
         context: &Context<'_>,
         input: CreateLocationInput,
     ) -> Answer<LocationPayload> {
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let id = request.new_id::<Location>("createLocation").await;
         let id = id.map_err(|error| fault(&error))?;
         let zone = input.time_zone.0.name().to_owned();

@@ -27,6 +27,9 @@ pub struct CreateProductInput {
     #[graphql(default)]
     pub description: String,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -128,7 +131,7 @@ impl ProductCreation {
         context: &Context<'_>,
         input: CreateProductInput,
     ) -> Answer<ProductPayload> {
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let id = request.new_id::<Product>("createProduct").await.map_err(|error| fault(&error))?;
         let (name, family, description) = (input.name, input.family, input.description);
         let command = Command::Create { name, family, description };

@@ -29,6 +29,9 @@ pub struct OpenPriceListInput {
     #[graphql(default)]
     pub is_default: bool,
     pub idempotency_key: String,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -80,7 +83,7 @@ impl PriceUseCases {
             Err(error) => return Ok(Some(PriceListPayload::refused(about("currency")(error)))),
         };
         let terms = Terms { currency, mode: input.price_mode.into() };
-        let request = request(context, Some(input.idempotency_key), None)?;
+        let request = request(context, Some(input.idempotency_key), None)?.rehearsed(input.dry_run);
         made(price_lists::open(&request, input.name, terms, input.is_default).await)
     }
 
@@ -94,12 +97,14 @@ impl PriceUseCases {
         let id = target.id;
         let amount = match input.price.read() {
             Ok(amount) => amount,
-            Err(error) => return Ok(Some(ProductPayload::new(id, Err(about("price")(error))))),
+            Err(error) => {
+                return Ok(Some(ProductPayload::new(id, Err(about("price")(error).into()))));
+            }
         };
         let (variant, list) = (input.variant_id.into(), input.price_list_id.map(Into::into));
         let request = target.request(context)?;
         let set = price_lists::set_price(&request, id, variant, list, amount).await;
-        let set = change(set)?.map_err(|error: UserError| error.at("currency", "price"));
+        let set = change(set)?.map_err(|error| error.at("currency", "price"));
         Ok(Some(ProductPayload::new(id, set)))
     }
 
@@ -113,7 +118,7 @@ impl PriceUseCases {
         let id = target.id;
         let wanted = match wanted_list(input.price_list_id, input.currency.as_deref()) {
             Ok(wanted) => wanted,
-            Err(error) => return Ok(Some(ProductPayload::new(id, Err(error)))),
+            Err(error) => return Ok(Some(ProductPayload::new(id, Err(error.into())))),
         };
         let request = target.request(context)?;
         let removed =

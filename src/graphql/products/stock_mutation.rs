@@ -4,11 +4,13 @@ use async_graphql::{Context, InputObject, Object, Result};
 
 use super::StockItemNode;
 use crate::context::load;
+use crate::dry_run::DryRun;
 use crate::errors::UserError;
 use crate::ids::{PublicHoldId, PublicLocationId, PublicTransferId, PublicUserId, PublicVariantId};
 use crate::lists::Listed as _;
 use crate::mutation::{
-    Answer, Payload, Target, change, inputs, mutations, payload, position_of, request,
+    Answer, NotDone, Payload, Target, change, foretold, inputs, mutations, payload, position_of,
+    refusals, request,
 };
 use crate::scalars::{Duration, Long};
 use actors::core::Committed;
@@ -30,7 +32,7 @@ payload! {
 pub struct TransferStockPayload {
     source: AggregateId,
     destination: AggregateId,
-    outcome: std::result::Result<(TransferId, Committed), UserError>,
+    outcome: std::result::Result<(TransferId, Committed), NotDone>,
 }
 
 /// Both sides of a transfer.
@@ -51,7 +53,12 @@ impl TransferStockPayload {
 
     /// Why nothing was done; empty if it was.
     async fn user_errors(&self) -> Vec<UserError> {
-        self.outcome.as_ref().err().cloned().into_iter().collect()
+        refusals(&self.outcome)
+    }
+
+    /// What a dry run says would be done; null if it was none, or would be refused.
+    async fn dry_run(&self) -> Option<DryRun> {
+        foretold(&self.outcome)
     }
 
     /// Where the arrival stands in the log.
@@ -118,6 +125,9 @@ pub struct TransferStockInput {
     pub to_location_id: PublicLocationId,
     pub quantity: Long,
     pub idempotency_key: String,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 mutations! { StockCommands {
@@ -234,7 +244,7 @@ impl StockUseCases {
                 let (variant, location) = (input.variant_id.into(), input.location_id.into());
                 change(stock::anew(&request, variant, location, command).await)?
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         Ok(Some(HoldStockPayload { made, payload: StockItemPayload::new(id, change) }))
     }
@@ -254,7 +264,7 @@ impl StockUseCases {
         };
         let source = stock_item_id(wanted.variant, wanted.from);
         let destination = stock_item_id(wanted.variant, wanted.to);
-        let request = request(context, Some(input.idempotency_key), None)?;
+        let request = request(context, Some(input.idempotency_key), None)?.rehearsed(input.dry_run);
         let outcome = change(transfers::transfer(&request, wanted).await)?;
         Ok(Some(TransferStockPayload { source, destination, outcome }))
     }

@@ -43,6 +43,9 @@ pub struct CreateCalendarInput {
     /// Whose it is, for good; without one it is the house's.
     pub owner: Option<CalendarOwnerInput>,
     pub idempotency_key: Option<String>,
+    /// Does nothing, and says what it would do.
+    #[graphql(default)]
+    pub dry_run: bool,
 }
 
 inputs! {
@@ -158,7 +161,7 @@ impl CalendarCreation {
         input: CreateCalendarInput,
     ) -> Answer<CalendarPayload> {
         let owner = owner(context, input.owner)?;
-        let request = request(context, input.idempotency_key, None)?;
+        let request = request(context, input.idempotency_key, None)?.rehearsed(input.dry_run);
         let command = Command::CreateCalendar {
             name: input.name,
             zone: input.time_zone.0.name().to_owned(),

@@ -98,6 +98,12 @@ impl PersonKeys {
         ask(&self.makes, person).await?.ok_or_else(gone)
     }
 
+    /// The key to seal with for what is not kept: where there is none, one that is kept nowhere.
+    pub async fn of_passing(&self, person: PersonId) -> Result<PersonKey, NoKey> {
+        let known = self.find(person).await?;
+        Ok(known.unwrap_or_else(|| PersonKey::new(person, &master::draw())))
+    }
+
     /// The key to open with; nothing, if it was destroyed or never was.
     pub async fn find(&self, person: PersonId) -> Result<Option<PersonKey>, NoKey> {
         match self.shared.opened(person) {

@@ -311,6 +311,22 @@ async fn each_node_answers_for_all_and_one_that_stops_or_dies_is_followed() {
             assert_eq!(on_hand(&Asked::at(server), &shelf, 0).await, 1);
         }
 
+        // A dry run is told alike wherever it is sent, and nothing comes of it.
+        let query = "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) {
+            dryRun { events { name version data } } version userErrors { code } } }";
+        for item in 0..3 {
+            let mut dry = input(&shelf, item, "dry");
+            (dry["quantity"], dry["dryRun"]) = (json!("1"), json!(true));
+            let mut told = Vec::new();
+            for server in [&one, &two, &three] {
+                told.push(server.data(query, json!({ "input": dry })).await);
+            }
+            let events = &told[0]["receiveStock"]["dryRun"]["events"];
+            assert_eq!(events[0]["name"], "StockReceived", "{told:?}");
+            assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+            assert_eq!(on_hand(&Asked::at(&one), &shelf, item).await, u64::from(item == 0));
+        }
+
         let following = Following::begin(&one, &shelf).await;
         // One is told to stop, in the middle: no client is told anything but success.
         let load = Load::begin("a", &shelf, &[&one, &two, &three]);

@@ -5,6 +5,7 @@ mod audit;
 mod bad_input;
 mod commerce;
 mod cursors;
+mod dry_runs;
 mod history;
 mod ids;
 mod inputs;
