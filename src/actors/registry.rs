@@ -24,6 +24,7 @@ use super::table::{
 };
 use super::timer::{TimerActor, TimerSetup};
 use super::view::{View, ViewRef};
+use super::waiting::{self, Waiting};
 use super::watching::{Watched, Watcher};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
@@ -34,7 +35,7 @@ use projections::assignments::Assignments;
 use projections::closed_locations::ClosedLocations;
 use projections::open_sagas::{OpenSagas, Row};
 use projections::position::Position;
-use projections::table::{Listed as _, Picture, Shape, Table};
+use projections::table::{Key, Listed as _, Picture, Shape, Table};
 use projections::tables::audit::Audit;
 use projections::tables::calendars::Calendars;
 use projections::tables::events::Events;
@@ -170,6 +171,29 @@ macro_rules! registry {
                     return Ok(Some(<$saga>::at(&read.answer)));
                 })+
                 Ok(None)
+            }
+
+            /// The timers that wait, at most `first` of each kind, the soonest first.
+            pub async fn waiting_timers(&self, first: u32) -> Result<Vec<Waiting>, Fault> {
+                let mut all = Vec::new();
+                $(all.extend(waiting::listed::<$timer>(&self.views.$timed, first).await?);)+
+                all.sort_by_key(|waiting| waiting.due_us);
+                Ok(all)
+            }
+
+            /// Fires or cancels the timer of this name and this row.
+            pub async fn tell_timer(
+                &self,
+                engine: &Engine,
+                name: &str,
+                key: Key,
+                wish: waiting::Wish,
+                meta: CommandMeta,
+            ) -> waiting::Told {
+                $(if name == <$timer>::NAME {
+                    return waiting::tell::<$timer>(engine, &self.views.$timed, key, wish, meta).await;
+                })+
+                Err(AskError::Refused(waiting::Refusal::NotFound))
             }
 
             /// What all tables look like.

@@ -30,7 +30,7 @@ use cli::{
     ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
     KeysCommand, ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand,
     StorageArguments, actor, audit, check, journal_read, journal_verify, output::Output,
-    projection, projection::Sight, saga, secret, shard,
+    projection, projection::Sight, saga, secret, shard, timer,
 };
 use config::Settings;
 use graphql::Part;
@@ -154,6 +154,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
         Command::User(command) => users::perform(command).await,
         Command::Actor(command) => look_after(command).await,
         Command::Saga(command) => look_after_sagas(command).await,
+        Command::Timer(command) => timer::look_after(command).await,
         #[cfg(feature = "load")]
         Command::Load(arguments) => run_load(&arguments).await,
         #[cfg(not(feature = "load"))]

@@ -11,6 +11,7 @@ pub mod output;
 pub mod progress;
 pub mod projection;
 pub mod saga;
+pub mod timer;
 pub mod secret;
 pub mod shard;
 mod subject;
@@ -88,6 +89,9 @@ pub enum Command {
     /// Look after the sagas of a running server: checkouts, transfers of stock.
     #[command(subcommand)]
     Saga(SagaCommand),
+    /// Look after what waits for its time on a running server: holds that run out, drafts that end.
+    #[command(subcommand)]
+    Timer(timer::TimerCommand),
     #[cfg(feature = "load")]
     Load(LoadArguments),
     /// Load a running server and check it (this build has none of it: `make release`).

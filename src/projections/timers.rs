@@ -5,11 +5,12 @@
 use std::ops::Bound;
 
 use crate::plan::Branch;
-use crate::table::{Index, Listed, Value};
+use crate::table::{Index, Key, Listed, Value};
 use crate::tables::holds::{self, Holds, phase_value};
 use crate::tables::orders::{self, Orders, status_value};
 use domain::aggregate::Aggregate;
 use domain::commerce::order::{self, DRAFT_DAYS, Order, Status};
+use domain::id::HoldId;
 use domain::products::stock_item::{self, Phase, StockItem};
 
 /// See the module. What is sent means "already so" when it comes again.
@@ -31,6 +32,18 @@ pub trait Timer: Send + Sync + 'static {
     fn from_us(row: &<Self::Table as Listed>::Row) -> i64;
 
     fn command() -> <Self::Target as Aggregate>::Command;
+
+    /// What an operator has done to whom a row is of, as if its time had come.
+    fn ahead(key: Key) -> <Self::Target as Aggregate>::Command;
+
+    /// What makes the time of a row never come; nothing where it always does.
+    fn never(key: Key) -> Option<<Self::Target as Aggregate>::Command>;
+}
+
+/// The rows of whatever waits, the soonest first.
+pub fn waiting<T: Timer>() -> Branch {
+    let range = (Bound::Unbounded, Bound::Unbounded);
+    Branch { index: index::<T>(), equal: T::waiting(), range }
 }
 
 /// The rows of what is due by then, the longest first.
@@ -38,6 +51,16 @@ pub fn due<T: Timer>(by_us: i64) -> Branch {
     let by_us = Value::Int(by_us.saturating_sub(T::AFTER_US));
     let range = (Bound::Unbounded, Bound::Included(by_us));
     Branch { index: index::<T>(), equal: T::waiting(), range }
+}
+
+/// Whether a row still waits.
+pub fn waits<T: Timer>(values: &[Value]) -> bool {
+    let columns = T::Table::SHAPE.columns;
+    let mut waiting = index::<T>().columns.iter().zip(T::waiting());
+    waiting.all(|(name, wanted)| {
+        let place = columns.iter().position(|column| column.name == *name);
+        place.and_then(|place| values.get(place)) == Some(&wanted)
+    })
 }
 
 fn index<T: Timer>() -> &'static Index {
@@ -67,6 +90,14 @@ impl Timer for HoldExpiry {
     fn command() -> stock_item::Command {
         stock_item::Command::ExpireHolds
     }
+
+    fn ahead(key: Key) -> stock_item::Command {
+        stock_item::Command::Release { hold: HoldId(key.part) }
+    }
+
+    fn never(key: Key) -> Option<stock_item::Command> {
+        Some(stock_item::Command::Commit { hold: HoldId(key.part), order: None })
+    }
 }
 
 /// A draft that nobody came back to.
@@ -90,6 +121,14 @@ impl Timer for DraftExpiry {
 
     fn command() -> order::Command {
         order::Command::Expire
+    }
+
+    fn ahead(_: Key) -> order::Command {
+        order::Command::Cancel { reason: "its time was up".to_owned() }
+    }
+
+    fn never(_: Key) -> Option<order::Command> {
+        None
     }
 }
 

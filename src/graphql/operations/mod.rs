@@ -5,6 +5,7 @@ mod nodes;
 mod processes;
 mod query;
 mod sagas;
+mod timers;
 mod audit;
 
 pub use audit::AuditOutcome;
@@ -20,7 +21,11 @@ use domain::access::permission::Permission::{AuditRead, ClusterOperate, ClusterR
 pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery, audit::AuditQuery);
 
 #[derive(MergedObject, Default)]
-pub struct OperationsMutation(mutation::ActorsMutation, nodes::NodesMutation);
+pub struct OperationsMutation(
+    mutation::ActorsMutation,
+    nodes::NodesMutation,
+    timers::TimersMutation,
+);
 
 /// What the root fields of this context need.
 pub const NEEDS: Needs = &[
@@ -29,5 +34,6 @@ pub const NEEDS: Needs = &[
     (All(AuditRead), &["audit"]),
     (All(ClusterRead), &["operations", "saga", "sagas"]),
     (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
+    (All(ClusterOperate), &["fireTimer", "cancelTimer"]),
     (All(ClusterOperate), &["drainNode", "undrainNode", "moveShard", "rebalanceCluster"]),
 ];

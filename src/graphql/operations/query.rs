@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::mutation::ActorKind;
 use super::nodes::{self, Cluster};
 use super::processes::{self, Follower, OpenSaga};
+use super::timers::{self, Timer};
 use crate::context::engine;
 use crate::errors::fault;
 use crate::scalars::{Instant, Long};
@@ -89,6 +90,16 @@ impl Operations {
         #[graphql(default = 20)] first: i32,
     ) -> Vec<OpenSaga> {
         processes::open_sagas(context, usize::try_from(first).unwrap_or(0))
+    }
+
+    /// What waits for its time, the soonest first, at most `first` of each kind.
+    #[graphql(complexity = "2 * first as usize * child_complexity + 100")]
+    async fn timers(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<Timer>> {
+        timers::listed(context, first).await
     }
 
     /// The nodes that share the database, and who has which shard. Asks the database.

@@ -133,6 +133,39 @@ fn operators_look_after_sagas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operators_look_after_timers() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo"]);
+    let timer = |arguments: &[&str]| {
+        run(directory.path(), &[&["timer"], arguments, &["--url", &server.url]].concat())
+    };
+    let query = "mutation($input: DraftOrderInput!) { draftOrder(input: $input) { id } }";
+    let input = serde_json::json!({ "input": { "buyer": { "guestEmail": "ann@example.org" },
+        "currency": "EUR", "idempotencyKey": "draft" } });
+    let order = server.data(query, input).await["draftOrder"]["id"].take();
+    let name = order.as_str().expect("an id").replace("order_", "draft_expiry/");
+    let listed = || {
+        let (status, out, errors) = timer(&["list"]);
+        assert_eq!(status, 0, "{errors}");
+        out
+    };
+    let is_listed = async || listed().contains(&format!("{name} due ")).then_some(());
+    crate::support::eventually("the draft is listed", is_listed).await;
+    let (status, out, _) = timer(&["list", "--json"]);
+    let one = |line: &str| serde_json::from_str::<Value>(line).expect("a line of JSON");
+    assert!(status == 0 && out.lines().map(one).any(|timer| timer["kind"] == "DRAFT_EXPIRY"));
+    let (status, _, errors) = timer(&["cancel", &name]);
+    assert!(status == 1 && errors.contains("TIMER_FIXED"), "{errors}");
+    let (status, out, errors) = timer(&["fire", &name]);
+    assert_eq!((status, out), (0, format!("{name} was fired\n")), "{errors}");
+    let is_gone = async || (!listed().contains(&name)).then_some(());
+    crate::support::eventually("it waits no more", is_gone).await;
+    let (status, _, errors) = timer(&["fire", &name]);
+    assert!(status == 1 && errors.contains("TIMER_NOT_FOUND"), "{errors}");
+    assert_eq!(timer(&["fire", "draft_expiry"]).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_quarantine_and_release_one_aggregate() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(directory.path(), &["--demo"]);

@@ -288,6 +288,8 @@ impl World {
         named_place["idempotencyKey"] = json!("location");
         let location = text(&app.done("createLocation", named_place, "id").await["id"]);
         let saga = json!({"kind": "CHECKOUT", "aggregateId": uuid::Uuid::from_u128(7)});
+        let timer = json!({"kind": "HOLD_EXPIRY", "aggregateId": uuid::Uuid::from_u128(7),
+                           "partId": uuid::Uuid::from_u128(8)});
         let guest = json!({"buyer": {"guestEmail": "bob@example.org"}, "currency": "EUR"});
         let base = [
             ("draftOrder", draft),
@@ -424,6 +426,8 @@ impl World {
                        "aggregateId": uuid::Uuid::from_u128(7)}),
             ),
             ("releaseActor", saga),
+            ("fireTimer", timer.clone()),
+            ("cancelTimer", timer),
             ("drainNode", json!({"node": "node-7"})),
             ("undrainNode", json!({"node": "node-7"})),
             ("moveShard", json!({"shard": 0, "node": "node-7"})),

@@ -1,8 +1,8 @@
 //! Operators, constants and `node`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::products::{SHELF, teapot};
+use super::products::{BUYER, SHELF, teapot};
 use crate::support::app::TestApp;
 use crate::support::eventually;
 use emporium::projections::position::Position;
@@ -175,6 +175,60 @@ async fn placed(
     let place = json!({"orderId": order, "idempotencyKey": format!("place {key}")});
     app.done("placeOrder", place, "").await;
     order.as_str().expect("an id").to_owned()
+}
+
+/// The timers that are listed once all that happened stands in the tables.
+async fn timers(app: &TestApp) -> Vec<Value> {
+    app.heads().await;
+    let query = "{ operations { timers { kind aggregateType aggregateId partId id dueAt } } }";
+    let data = app.data(query, json!({})).await;
+    data["operations"]["timers"].as_array().expect("a list").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_time_is_listed_fired_before_it_or_kept_from_it() {
+    let app = TestApp::start().await;
+    let (_, variant) = teapot(&app, 5).await;
+    let hold = async |key: &str, duration: &str| {
+        let input = json!({"variantId": variant, "locationId": SHELF, "quantity": 1,
+                           "customerId": BUYER, "duration": duration, "idempotencyKey": key});
+        let held = app.done("holdStock", input, "holdId").await;
+        held["holdId"].as_str().expect("an id").trim_start_matches("hold_").to_owned()
+    };
+    let (later, sooner) = (hold("a", "PT1H").await, hold("b", "PT50M").await);
+    let draft = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                       "idempotencyKey": "draft"});
+    let order = app.done("draftOrder", draft, "id").await["id"].clone();
+    let all = timers(&app).await;
+    let parts: Vec<_> = all.iter().map(|timer| &timer["partId"]).collect();
+    assert_eq!(parts, [&json!(sooner), &json!(later), &Value::Null], "the soonest first");
+    assert_eq!((&all[0]["kind"], &all[2]["kind"]), (&json!("HOLD_EXPIRY"), &json!("DRAFT_EXPIRY")));
+    assert_eq!((&all[0]["aggregateType"], &all[2]["id"]), (&json!("stock_item"), &order));
+
+    let named = |timer: &Value| {
+        json!({"kind": timer["kind"], "aggregateId": timer["aggregateId"],
+               "partId": timer["partId"]})
+    };
+    let mut dry = named(&all[0]);
+    dry["dryRun"] = json!(true);
+    let told = app.done("fireTimer", dry, "position dryRun { events { name } }").await;
+    let events = json!([{"name": "HoldReleased"}]);
+    assert_eq!((&told["position"], &told["dryRun"]["events"]), (&Value::Null, &events));
+    assert_eq!(timers(&app).await, all, "it was a dry run");
+    app.done("fireTimer", named(&all[0]), "position").await;
+    app.done("cancelTimer", named(&all[1]), "").await;
+    assert_eq!(timers(&app).await, all[2..]);
+    let item = "query($v: ID!, $l: ID!) { stockItem(variantId: $v, locationId: $l) { committed available } }";
+    let told = app.data(item, json!({"v": variant, "l": SHELF})).await;
+    assert_eq!(told["stockItem"], json!({"committed": 1, "available": 4}));
+    for gone in &all[..2] {
+        assert_eq!(app.refused("fireTimer", named(gone)).await["code"], "TIMER_NOT_FOUND");
+    }
+    assert_eq!(app.refused("cancelTimer", named(&all[2])).await["code"], "TIMER_FIXED");
+    app.done("fireTimer", named(&all[2]), "").await;
+    let told = app.data("query($id: ID!) { order(id: $id) { status } }", json!({"id": order}));
+    assert_eq!(told.await["order"]["status"], "CANCELLED");
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("retryCheckout", Refused("INVALID_TRANSITION")),
     ("abortSaga", Refused("INVALID_TRANSITION")),
     ("retrySaga", Refused("INVALID_TRANSITION")),
+    ("fireTimer", Breaks("nothing: what was promised waits for no time")),
+    ("cancelTimer", Breaks("nothing: what was promised waits for no time")),
     ("drainNode", NOTHING),
     ("undrainNode", NOTHING),
     ("moveShard", NOTHING),
