@@ -83,7 +83,7 @@ impl Fault {
             Self::Unreadable { .. } => "JOURNAL_UNREADABLE",
             Self::Stale { .. } => "STALE",
             Self::Foreign { code, .. } => code,
-            Self::Rehearsed(_) => "DRY_RUN",
+            Self::Rehearsed(_) => "DRY_RUN_NOT_SUPPORTED",
         }
     }
 

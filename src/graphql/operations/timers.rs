@@ -153,9 +153,11 @@ impl From<waiting::Refusal> for UserError {
             waiting::Refusal::NotFound => {
                 Self::plain("TIMER_NOT_FOUND", "nothing of this waits for a time", &["aggregateId"])
             }
-            waiting::Refusal::Fixed => {
-                Self::plain("TIMER_FIXED", "the time of these always comes", &["kind"])
-            }
+            waiting::Refusal::Fixed => Self::plain(
+                "CANCELLATION_NOT_SUPPORTED",
+                "the time of these always comes",
+                &["kind"],
+            ),
             waiting::Refusal::Refused { code, message } => Self::plain(code, message, &[]),
         }
     }
