@@ -49,6 +49,7 @@ use projections::tables::users::Users;
 use projections::tables::variants::Variants;
 use projections::timers::{DraftExpiry, HoldExpiry, Timer};
 use sagas::checkout::Checkout;
+use sagas::inbox::InboxMessage;
 use sagas::registration::Registration;
 use sagas::saga::Saga;
 use sagas::transfer::Transfer;
@@ -56,6 +57,8 @@ use search::Home;
 
 /// Transfers of stock that are under way at one time; the others wait their turn.
 const TRANSFERS_AT_ONCE: usize = 64;
+/// Messages of the inbox that are applied at one time; the others wait their turn.
+const MESSAGES_AT_ONCE: usize = 64;
 
 /// What followers and sagas are made of, beside their own rules.
 #[derive(Clone)]
@@ -255,6 +258,7 @@ registry! {
     sagas {
         open_checkouts: Checkout, at once |parts| parts.checkout.drivers_max;
         open_transfers: Transfer, at once |_| TRANSFERS_AT_ONCE;
+        open_messages: InboxMessage, at once |_| MESSAGES_AT_ONCE;
     }
 }
 

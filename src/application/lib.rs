@@ -25,6 +25,7 @@ pub mod operators;
 pub mod nodes;
 pub mod locations;
 pub mod stock;
+pub mod inbox;
 pub mod timers;
 pub mod transfers;
 pub mod calendars;

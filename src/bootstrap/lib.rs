@@ -7,6 +7,7 @@ mod demo;
 pub mod entrance;
 mod heads;
 pub mod identity;
+mod inbox;
 mod keys;
 pub mod metrics;
 pub mod node;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
+use super::inbox::Inbox;
 use super::proof::{self, Proof};
 use super::registrar::Registered;
 use ::cluster::desk::Desk;
@@ -252,7 +253,10 @@ impl NodeBuilder {
         }));
         let store = Arc::clone(&self.stores.sign_ins);
         let proof = proof::open(settings, &self.vault, store, people, &self.address()).await?;
-        Ok(Program { node, followers, checkout, documents, proof, desk, denials })
+        let secrets = settings.payments.webhook_secrets.clone();
+        let engine = node.engine.clone();
+        let inbox = (!secrets.is_empty()).then(|| Arc::new(Inbox { engine, secrets }));
+        Ok(Program { node, followers, checkout, documents, proof, desk, denials, inbox })
     }
 }
 
@@ -266,6 +270,7 @@ pub struct Program {
     desk: Desk,
     /// What is refused here, by whichever entrance.
     denials: Denials,
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Program {
@@ -277,6 +282,7 @@ impl Program {
             schema,
             tokens: Some(Arc::clone(&self.proof.tokens) as Arc<dyn Tokens>),
             sign_in: Some(Arc::clone(&self.proof.sign_in) as Arc<dyn SignIn>),
+            inbox: self.inbox.clone().map(|inbox| inbox as Arc<dyn http::webhooks::Inbox>),
         }
     }
 

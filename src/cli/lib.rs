@@ -595,6 +595,8 @@ pub enum SagaCommand {
 pub enum SagaKind {
     Checkout,
     Transfer,
+    #[value(name = "inbox_message")]
+    InboxMessage,
 }
 
 /// How sagas stand.

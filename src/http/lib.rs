@@ -22,6 +22,7 @@ mod reply;
 mod scraped;
 mod server;
 mod sign_in;
+pub mod webhooks;
 mod request_id;
 
 use std::net::TcpListener;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use auth::Access;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
+use super::webhooks::Inbox;
 use graphql::GraphqlSchema;
 
 /// Handed to the entrance empty; filled once. Cheap to clone.
@@ -21,6 +22,8 @@ pub struct Behind {
     pub tokens: Option<Arc<dyn Tokens>>,
     /// Where people sign in, if that is here.
     pub sign_in: Option<Arc<dyn SignIn>>,
+    /// Where messages of payment providers are kept, if any are taken.
+    pub inbox: Option<Arc<dyn Inbox>>,
 }
 
 impl Opening {
@@ -40,7 +43,8 @@ impl Opening {
 
 impl From<GraphqlSchema> for Opening {
     fn from(schema: GraphqlSchema) -> Self {
-        Self::from(Behind { access: schema.access(), schema, tokens: None, sign_in: None })
+        let access = schema.access();
+        Self::from(Behind { access, schema, tokens: None, sign_in: None, inbox: None })
     }
 }
 

@@ -63,6 +63,28 @@ impl Refusal {
         "MEDIA_TYPE_UNSUPPORTED",
         "this is sent as application/x-www-form-urlencoded",
     );
+    pub const WEBHOOK_MALFORMED: Self = refusal(
+        StatusCode::BAD_REQUEST,
+        "INVALID_WEBHOOK",
+        "webhook-id, webhook-timestamp and webhook-signature are not what they are to be",
+    );
+    pub const WEBHOOK_UNVERIFIED: Self = refusal(
+        StatusCode::UNAUTHORIZED,
+        "WEBHOOK_REFUSED",
+        "not signed by a secret that is known here, or not within 5 minutes of now",
+    );
+    pub const MESSAGE_TOO_LARGE: Self =
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "a message has at most 64 KiB");
+    pub const MESSAGE_CONFLICT: Self = refusal(
+        StatusCode::CONFLICT,
+        "MESSAGE_CONFLICT",
+        "a message with this id came before and said something else",
+    );
+    pub const MESSAGE_NOT_KEPT: Self = refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "UNAVAILABLE",
+        "it may not have been kept: send it again",
+    );
     const FAILED: Self = refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
         "REQUEST_FAILED",

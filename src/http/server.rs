@@ -24,7 +24,7 @@ use super::refusals::worded;
 use super::scraped::Shown;
 use super::{
     Health, HttpOptions, Opening, Shared, Visitor, bearer, endpoint, explorer, health_routes,
-    metrics, scraped, sign_in,
+    metrics, scraped, sign_in, webhooks,
 };
 
 /// How long a page of another site may remember that it may ask, in seconds.
@@ -64,6 +64,7 @@ pub fn serve(
             })
             .configure(|routes| shown.iter().for_each(|shown| scraped::routes(routes, shown)))
             .configure(sign_in::routes)
+            .configure(webhooks::routes)
             .configure(health_routes)
     };
     let connections = move || {

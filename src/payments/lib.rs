@@ -3,6 +3,7 @@
 
 pub mod providers;
 mod several;
+pub mod webhooks;
 
 use std::sync::Arc;
 

@@ -46,6 +46,8 @@ macro_rules! kinds {
                 public(PublicCheckoutId "checkout_" CheckoutNode), fact(Checkout);
             Transfer = sagas::transfer::Transfer,
                 public(PublicTransferId "transfer_" TransferNode), fact(Transfer);
+            InboxMessage = sagas::inbox::InboxMessage,
+                public(), fact(InboxMessage);
             Calendar = domain::scheduling::calendar::Calendar,
                 public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
         }

@@ -8,6 +8,7 @@ pub mod reaction;
 pub mod checkout;
 pub mod registration;
 pub mod transfer;
+pub mod inbox;
 
 #[cfg(test)]
 mod testing;

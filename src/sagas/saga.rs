@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::checkout::Checkout;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::commerce::payment::PaymentOutcome;
@@ -138,6 +139,7 @@ pub struct Call<A: Aggregate, C> {
 pub enum Request<C> {
     Stock(Call<StockItem, C>),
     Order(Call<Order, C>),
+    Checkout(Call<Checkout, C>),
     /// Asks the payment provider to reserve an amount.
     Authorize {
         reference: String,

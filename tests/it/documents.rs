@@ -58,12 +58,15 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 49] = [
+const OTHER_WORDS: [&str; 52] = [
     // What the audit calls what has no other name.
     "NOT_OPEN",
     "UNNAMED",
     "UNREADABLE",
     // How sagas stand.
+    "APPLIED",
+    "APPLYING",
+    "DROPPED",
     "AUTHORIZING",
     "CANCELLED",
     "CANCELLING",

@@ -31,6 +31,7 @@ impl Parties {
         match request {
             Request::Stock(call) => self.call(call, meta).await,
             Request::Order(call) => self.call(call, meta).await,
+            Request::Checkout(call) => self.call(call, meta).await,
             Request::Authorize { reference, amount, then } => {
                 let answer = self.payment(self.payments.authorize(&reference, amount));
                 then(spans::of_payment("authorize", &reference, answer).await)

@@ -2,6 +2,7 @@
 //! tried again. Rows say it; at which step one is now, it says itself.
 
 use ::sagas::checkout::Checkout;
+use ::sagas::inbox::InboxMessage;
 use ::sagas::transfer::Transfer;
 use actors::registry::Registry;
 use async_graphql::{Context, Enum, InputObject, Object, Result};
@@ -28,15 +29,18 @@ pub enum SagaKind {
     Checkout,
     /// Stock from one location to another.
     Transfer,
+    /// What a payment provider said of its own accord, until it is applied. One that stalled is parked.
+    InboxMessage,
 }
 
 impl SagaKind {
-    const ALL: [Self; 2] = [Self::Checkout, Self::Transfer];
+    const ALL: [Self; 3] = [Self::Checkout, Self::Transfer, Self::InboxMessage];
 
     fn name(self) -> &'static str {
         match self {
             Self::Checkout => Checkout::TYPE,
             Self::Transfer => Transfer::TYPE,
+            Self::InboxMessage => InboxMessage::TYPE,
         }
     }
 }
@@ -174,6 +178,7 @@ impl SagaNode {
         match self.kind_of()? {
             SagaKind::Checkout => gathered::<Checkout>(context, self.id).await,
             SagaKind::Transfer => gathered::<Transfer>(context, self.id).await,
+            SagaKind::InboxMessage => {}
         }
         let at = Registry::saga_at(engine(context), self.row.kind, self.id).await;
         at.map_err(|error| fault(&error))

@@ -10,6 +10,9 @@
 //! | 06 | the first request never arrived, and whoever waits for its answer waits for ever |
 //! | anything else | approved |
 //!
+//! What it says of its own accord comes as `{"type": "payment.approved", "data": {"reference": …, "amount": 1999,
+//! "currency": "EUR"}}`, in minor units, or as `payment.declined` with a `code`.
+//!
 //! Remembers the last [`REFERENCES_MAX`] references, voided ones included, and none of them when the
 //! process has ended: a checkout that was open then asks anew, and what was not answered the first time
 //! is not answered once more.
@@ -19,10 +22,11 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use serde::Deserialize;
 use tokio::sync::broadcast;
 
 use crate::{Notice, PaymentOutcome, PaymentProvider, Unanswered};
-use domain::money::Money;
+use domain::money::{Currency, Money};
 
 /// How it is named, by configuration and where a payment stands with it.
 pub static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "test".into());
@@ -164,6 +168,28 @@ impl TestProvider {
     }
 }
 
+/// A message that it sends of its own accord.
+#[derive(Deserialize)]
+#[serde(tag = "type", content = "data")]
+enum Message {
+    #[serde(rename = "payment.approved")]
+    Approved { reference: String, amount: i64, currency: String },
+    #[serde(rename = "payment.declined")]
+    Declined { reference: String, code: String },
+}
+
+/// What a message says; nothing, where it cannot be read.
+pub(super) fn read(body: &[u8]) -> Option<Notice> {
+    let (reference, outcome) = match serde_json::from_slice(body).ok()? {
+        Message::Approved { reference, amount, currency } => {
+            let amount = Money::new(amount, Currency::from_code(&currency).ok()?);
+            (reference, PaymentOutcome::Approved { amount, provider: Arc::clone(&NAME) })
+        }
+        Message::Declined { reference, code } => (reference, PaymentOutcome::Declined { code }),
+    };
+    Some(Notice { reference: reference.into(), outcome })
+}
+
 #[async_trait]
 impl PaymentProvider for TestProvider {
     async fn authorize(&self, reference: &str, amount: Money) -> PaymentOutcome {
@@ -192,7 +218,6 @@ impl PaymentProvider for TestProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::money::Currency;
 
     fn euro(minor: i64) -> Money {
         Money::new(minor, Currency::from_code("EUR").expect("a currency"))
@@ -200,6 +225,30 @@ mod tests {
 
     fn declined(code: &str) -> PaymentOutcome {
         PaymentOutcome::Declined { code: code.to_owned() }
+    }
+
+    #[test]
+    fn a_message_says_what_became_of_a_payment_or_nothing() {
+        let text = br#"{"type": "payment.approved", "timestamp": "2026-03-01T12:00:00Z",
+            "data": {"reference": "r", "amount": 1999, "currency": "EUR"}}"#;
+        let approved = Notice {
+            reference: "r".into(),
+            outcome: PaymentOutcome::Approved { amount: euro(1999), provider: Arc::clone(&NAME) },
+        };
+        assert_eq!(read(text), Some(approved));
+        let text =
+            br#"{"type": "payment.declined", "data": {"reference": "r", "code": "CARD_DECLINED"}}"#;
+        let outcome = declined("CARD_DECLINED");
+        assert_eq!(read(text), Some(Notice { reference: "r".into(), outcome }));
+        for bad in [
+            "",
+            "[]",
+            r#"{"type": "payment.lost", "data": {}}"#,
+            r#"{"type": "payment.approved", "data": {"reference": "r", "amount": 1.5, "currency": "EUR"}}"#,
+            r#"{"type": "payment.approved", "data": {"reference": "r", "amount": 1, "currency": "?"}}"#,
+        ] {
+            assert_eq!(read(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use sagas::checkout::Checkout;
 use sagas::saga::{End, News, Saga};
+use sagas::inbox::InboxMessage;
 use sagas::transfer::Transfer;
 
 /// See the module.
@@ -106,7 +107,7 @@ static SHAPE: Shape = Shape {
 };
 
 /// The kinds of sagas.
-pub const KINDS: [&str; 2] = [Checkout::TYPE, Transfer::TYPE];
+pub const KINDS: [&str; 3] = [Checkout::TYPE, Transfer::TYPE, InboxMessage::TYPE];
 
 /// The states in the order of the numbers under which they are kept, which stand for ever.
 pub const STATES: [State; 5] =
@@ -233,6 +234,7 @@ fn news_of(fact: &Fact) -> Option<(&'static str, News<'_>)> {
     match fact {
         Fact::Checkout(event) => Some((Checkout::TYPE, Checkout::news(event))),
         Fact::Transfer(event) => Some((Transfer::TYPE, Transfer::news(event))),
+        Fact::InboxMessage(event) => Some((InboxMessage::TYPE, InboxMessage::news(event))),
         _ => None,
     }
 }

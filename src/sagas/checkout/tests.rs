@@ -114,6 +114,7 @@ impl Parties<Checkout> for Shop {
             // At one time always: an order keeps when it was confirmed, and how long a fault took is
             // no difference that matters here.
             Request::Order(call) => ask(&mut self.order, call, noon()),
+            Request::Checkout(_) => panic!("a checkout asks no other"),
             Request::Authorize { reference, amount, then } => {
                 then(self.provider.authorize(&reference, amount))
             }

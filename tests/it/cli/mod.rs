@@ -6,6 +6,7 @@ mod configuration;
 mod databases;
 mod door;
 mod faults;
+mod inbox;
 mod journal;
 mod keycloak;
 mod letters;
