@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::webhooks::Inbox;
 use auth::Access;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
-use super::webhooks::Inbox;
 use graphql::GraphqlSchema;
 
 /// Handed to the entrance empty; filled once. Cheap to clone.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notice, PaymentProvider};
-use super::webhooks::{SECRETS_MAX, Secret};
 use super::several::Several;
+use super::webhooks::{SECRETS_MAX, Secret};
+use super::{Notice, PaymentProvider};
 use test_provider::TestProvider;
 
 /// A provider that the configuration may name.

@@ -12,8 +12,8 @@ use crate::{Fact, Place};
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use sagas::checkout::Checkout;
-use sagas::saga::{End, News, Saga};
 use sagas::inbox::InboxMessage;
+use sagas::saga::{End, News, Saga};
 use sagas::transfer::Transfer;
 
 /// See the module.

@@ -93,9 +93,7 @@ impl Content {
     /// Whether it speaks of something that may be here.
     fn is_related(&self) -> bool {
         match self {
-            Self::Payment { reference, outcome } => {
-                Checkout::noticed(reference, outcome).is_some()
-            }
+            Self::Payment { reference, outcome } => Checkout::noticed(reference, outcome).is_some(),
             Self::Unreadable {} => false,
         }
     }

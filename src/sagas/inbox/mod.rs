@@ -93,13 +93,25 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all_fields = "camelCase")]
 pub enum Event {
-    MessageReceived { source: String, event: String, content: Content },
+    MessageReceived {
+        source: String,
+        event: String,
+        content: Content,
+    },
     MessageApplied {},
-    MessageFailed { attempt: u32, next_at: DateTime<Utc>, error: String },
+    MessageFailed {
+        attempt: u32,
+        next_at: DateTime<Utc>,
+        error: String,
+    },
     /// It waits for an operator.
-    MessageParked { error: String },
+    MessageParked {
+        error: String,
+    },
     MessageResumed {},
-    MessageDropped { reason: String },
+    MessageDropped {
+        reason: String,
+    },
 }
 
 impl DomainEvent for Event {}

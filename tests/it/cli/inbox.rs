@@ -51,12 +51,8 @@ impl Message {
         let secret = Secret::try_from(SECRET.to_owned()).expect("a secret");
         let timestamp = (chrono::Utc::now().timestamp() - seconds_ago).to_string();
         let Self { id, body } = self;
-        let delivery = Delivery {
-            id: &id,
-            timestamp: &timestamp,
-            signatures: "",
-            body: body.as_bytes(),
-        };
+        let delivery =
+            Delivery { id: &id, timestamp: &timestamp, signatures: "", body: body.as_bytes() };
         let signature = sign(delivery, &secret);
         let request = Client::new().post(url).header("webhook-id", &id);
         let request = request.header("webhook-timestamp", &timestamp);
@@ -103,7 +99,8 @@ async fn ordered(server: &Server) -> Vec<AggregateId> {
     mutate(server, "setTaxRate", "", keyed("tax", tax)).await;
     let query = "mutation($id: ID!) { publishProduct(input: { productId: $id }) { version } }";
     server.data(query, json!({ "id": product })).await;
-    let shelf = json!({ "name": "Shelf", "kind": "SHOP", "timeZone": "Europe/Berlin", "address": "" });
+    let shelf =
+        json!({ "name": "Shelf", "kind": "SHOP", "timeZone": "Europe/Berlin", "address": "" });
     let location = mutate(server, "createLocation", "id", keyed("shelf", shelf)).await["id"].take();
     let place = json!({ "variantId": variant, "locationId": location });
     mutate(server, "openStock", "", keyed("open", place.clone())).await;
@@ -210,7 +207,8 @@ async fn ten_times_shuffled_and_across_a_kill_each_message_changes_something_onc
         assert_eq!(times("PaymentAuthorized"), 1, "seed {seed}: {names:?}");
         assert_eq!(times("CheckoutOrderConfirmed"), 1, "seed {seed}: {names:?}");
     }
-    let data = server.data("{ sagas(where: { kind: { eq: INBOX_MESSAGE } }) { totalCount } }", json!({}));
+    let data =
+        server.data("{ sagas(where: { kind: { eq: INBOX_MESSAGE } }) { totalCount } }", json!({}));
     assert_eq!(data.await["sagas"]["totalCount"], ORDERS, "each once");
     drop(server);
     let (status, out, errors) = run(directory.path(), &["journal", "verify"]);
@@ -259,7 +257,8 @@ async fn only_what_the_provider_signed_lately_is_taken_and_poison_is_parked() {
     }
     let both = async || (messages(&server, "STALLED").await == 2).then_some(());
     eventually("both are parked", both).await;
-    let conflict = Message::approved("evt_3", &unknown).sent(url.clone(), 0).await.expect("a reply");
+    let conflict =
+        Message::approved("evt_3", &unknown).sent(url.clone(), 0).await.expect("a reply");
     assert_eq!(told(conflict).await, (409, "MESSAGE_CONFLICT".to_owned()));
     let saga = |arguments: &[&str]| {
         run(directory.path(), &[&["saga"], arguments, &["--url", &server.url]].concat())
