@@ -15,6 +15,9 @@ telemetry::metrics! { "http":
     counter REQUESTS = "requests" by "status";
     /// How long a request to `/graphql` took, from its head to the end of its reply's making.
     histogram REQUEST_SECONDS = "request_seconds" with SECONDS;
+    /// Messages of payment providers, by what became of each: `kept`, `unknown_provider`, `malformed`, `refused`
+    /// (not signed by who is believed, or not lately), `conflict`, `not_kept`.
+    counter WEBHOOKS = "webhooks" by "outcome";
     /// Requests that are being answered.
     gauge IN_FLIGHT = "requests_in_flight";
     /// Requests that wait for a view or for the end of a checkout.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::body::{self, Unread};
 use super::endpoint::client_of;
+use super::metrics::WEBHOOKS;
 use super::places::Visit;
 use super::refusals::Refusal;
 use super::{Shared, Visitor};
@@ -43,6 +44,20 @@ pub enum Taken {
     Conflict,
     /// It is not kept, as far as is known: have it sent again.
     NotNow,
+}
+
+impl Taken {
+    /// What metrics call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::NoSuchProvider => "unknown_provider",
+            Self::Malformed => "malformed",
+            Self::Unbelieved => "refused",
+            Self::Conflict => "conflict",
+            Self::NotNow => "not_kept",
+        }
+    }
 }
 
 /// Where messages are kept.
@@ -95,7 +110,9 @@ async fn answer(
         body,
         correlation_id: Uuid::now_v7(),
     };
-    match inbox.take(delivered).await {
+    let taken = inbox.take(delivered).await;
+    WEBHOOKS.with([taken.name()]).inc();
+    match taken {
         Taken::Kept => HttpResponse::new(StatusCode::NO_CONTENT),
         Taken::NoSuchProvider => Refusal::NOT_FOUND.reply(),
         Taken::Malformed => Refusal::WEBHOOK_MALFORMED.reply(),

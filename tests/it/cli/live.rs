@@ -90,8 +90,11 @@ async fn who_may_do_something_else_now_begins_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stock_clients_are_told_each_event_once_across_a_crash() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let text = include_str!("live/peers.mjs");
-    if script(directory.path(), "peers.mjs", text).is_none() {
+    let peers = [
+        ("peers.mjs", include_str!("live/peers.mjs")),
+        ("apps.mjs", include_str!("live/apps.mjs")),
+    ];
+    if peers.map(|(name, text)| script(directory.path(), name, text)).iter().any(Option::is_none) {
         return;
     }
     let mut told = Vec::new();
@@ -104,15 +107,21 @@ async fn stock_clients_are_told_each_event_once_across_a_crash() {
     let mut after = begin;
     for _ in 0..2 {
         let bearer = server.token_of("administrator");
-        let mut peers = script(directory.path(), "peers.mjs", text).expect("it was there");
-        let id = product.as_str().expect("an id");
-        peers.args([&server.url, &bearer, id, &after.to_string(), &REVISIONS.to_string()]);
-        let asked = tokio::task::spawn_blocking(move || peers.output());
+        let asked = peers.map(|(name, text)| {
+            let mut peers = script(directory.path(), name, text).expect("it was there");
+            let id = product.as_str().expect("an id");
+            peers.args([&server.url, &bearer, id, &after.to_string(), &REVISIONS.to_string()]);
+            tokio::task::spawn_blocking(move || peers.output())
+        });
         let last = revise(&server, &bearer, &product, after).await;
-        let output = asked.await.expect("no panic").expect("Node is there");
-        let came: Value = serde_json::from_slice(&output.stdout).expect("it got so far");
+        let mut came = Vec::new();
+        for asked in asked {
+            let output = asked.await.expect("no panic").expect("Node is there");
+            came.push(serde_json::from_slice::<Value>(&output.stdout).expect("it got so far"));
+        }
         let right: Vec<i64> = (after + 1..=last).collect();
-        assert_eq!(came, json!({"bySocket": right, "byEvents": right, "refused": 4403}));
+        assert_eq!(came[0], json!({"bySocket": right, "byEvents": right, "refused": 4403}));
+        assert_eq!(came[1], json!({"byApollo": right, "byUrql": right}));
         told.extend(right);
         after = last;
         server.kill();
