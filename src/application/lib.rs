@@ -15,6 +15,7 @@ pub mod admission;
 pub mod pricing;
 pub mod price_lists;
 pub mod orders;
+pub mod quotes;
 pub mod users;
 pub mod roles;
 pub mod groups;

@@ -65,7 +65,7 @@ impl Draft {
 }
 
 /// What a client says of a line: what the idempotency key guards.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct WantedLine {
     pub product: AggregateId,
     pub variant: VariantId,
@@ -75,7 +75,7 @@ pub struct WantedLine {
 }
 
 impl WantedLine {
-    fn item(&self) -> AggregateId {
+    pub(crate) fn item(&self) -> AggregateId {
         stock_item_id(self.variant, self.location)
     }
 
@@ -345,7 +345,7 @@ async fn too_much(request: &Request<'_>, lines: &[WantedLine]) -> Result<Option<
 
 /// Whether one customer cannot hold so much beside what other lines want: said before anything is
 /// placed. The stock item itself has the last word.
-async fn over_limit(
+pub(crate) async fn over_limit(
     request: &Request<'_>,
     item: AggregateId,
     quantity: i64,

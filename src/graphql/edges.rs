@@ -83,7 +83,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     (Part, &["ActorStatus", "Follower", "OpenSaga", "Operations", "ParkedEntry"]),
     (Part, &["Saga", "SagaStep", "ServerInfo", "ShardStatus", "Timer"]),
     // Of what a mutation would do, told to whoever may have it done.
-    (Part, &["DryRun", "ForetoldEvent"]),
+    (Part, &["DryRun", "ForetoldEvent", "Quote", "QuotedLine"]),
 ];
 
 /// What a type is, if the table has it once.

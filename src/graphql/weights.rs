@@ -8,7 +8,7 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 12] = [
+const LISTS: [(&str, &str); 13] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
     ("CapablePage.nodes", "the field above has the weight of the page"),
@@ -20,6 +20,7 @@ const LISTS: [(&str, &str); 12] = [
     ("OrdersByDay.rows", "the field above counts its days"),
     ("ProductFacet.values", "the field above has the weight of their number"),
     ("Follower.parked", "counted when it is known how many there are"),
+    ("Quote.lines", "the field above counts them"),
     ("userErrors", "one, where there is one"),
     ("path", "the names of some inputs within each other"),
 ];

@@ -3,6 +3,7 @@
 mod mutation;
 mod numbers;
 mod query;
+mod quotes;
 mod refusals;
 mod types;
 
@@ -18,7 +19,7 @@ use domain::access::permission::Permission::{
 use mutation::{OrderCommands, OrderUseCases};
 
 #[derive(MergedObject, Default)]
-pub struct CommerceQuery(query::OrderQueries, numbers::NumbersQuery);
+pub struct CommerceQuery(query::OrderQueries, numbers::NumbersQuery, quotes::QuoteQuery);
 
 #[derive(MergedObject, Default)]
 pub struct CommerceMutation(OrderCommands, OrderUseCases);
@@ -42,4 +43,5 @@ pub const NEEDS: Needs = &[
     ),
     (All(ClusterOperate), &["retryCheckout"]),
     (Of(OrdersWrite), OrderCommands::FIELDS),
+    (Of(OrdersWrite), &["quote"]),
 ];

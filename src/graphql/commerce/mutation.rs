@@ -257,7 +257,7 @@ async fn tell_checkout(
 }
 
 impl OrderLineInput {
-    fn read(self) -> WantedLine {
+    pub(super) fn read(self) -> WantedLine {
         WantedLine {
             product: self.product_id.into(),
             variant: self.variant_id.into(),

@@ -23,6 +23,61 @@ fn line(order: &str, (product, variant): &(String, String), quantity: i64, key: 
            "quantity": quantity, "idempotencyKey": key})
 }
 
+const QUOTE: &str = "query($lines: [OrderLineInput!]!, $currency: String) {
+    quote(lines: $lines, currency: $currency) { currency isOrderable totals { gross { amount } }
+        lines { name quantity available code unitPrice { amount } totals { net { amount } } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_says_what_an_order_would_come_to_and_holds_nothing() {
+    let app = TestApp::start().await;
+    let (product, variant) = teapot(&app, 5).await;
+    let line = |variant: &str, quantity: i64| {
+        json!({"productId": product, "variantId": variant, "locationId": SHELF,
+               "quantity": quantity})
+    };
+    let before = app.heads().await;
+    let quoted = async |lines: Value| {
+        let told = app.data(QUOTE, json!({"lines": lines, "currency": "EUR"})).await;
+        told["quote"].clone()
+    };
+    let good = quoted(json!([line(&variant, 2), line(&variant, 3)])).await;
+    assert_eq!((&good["isOrderable"], &good["currency"]), (&json!(true), &json!("EUR")));
+    assert_eq!(good["totals"]["gross"]["amount"], "118.95", "{good}");
+    let first = json!({"name": "Teapot, small", "quantity": 2, "available": 2, "code": null,
+                       "unitPrice": {"amount": "19.99"}, "totals": {"net": {"amount": "39.98"}}});
+    assert_eq!(good["lines"][0], first);
+    // The second line finds what the first leaves, and nothing is told of a line without a price.
+    let nobodys = "variant_00000000-0000-7000-8000-00000000dead";
+    let bad = quoted(json!([
+        line(&variant, 3),
+        line(&variant, 3),
+        line(nobodys, 1),
+        line(&variant, 0),
+        line(&variant, 99)
+    ]));
+    let bad = bad.await;
+    let told = |field: &str| {
+        let lines = bad["lines"].as_array().expect("lines").iter();
+        lines.map(|line| line[field].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("available"), [json!(3), json!(2), json!(0), json!(0), json!(0)]);
+    let codes =
+        ["STOCK_INSUFFICIENT", "VARIANT_NOT_FOUND", "INVALID_QUANTITY", "CUSTOMER_LIMIT_REACHED"];
+    assert_eq!(told("code")[0], Value::Null);
+    assert_eq!(told("code")[1..], codes.map(|code| json!(code)));
+    assert_eq!(bad["isOrderable"], false);
+    assert_eq!(quoted(json!([])).await["isOrderable"], false);
+    let reply = app.reply(QUOTE, json!({"lines": []})).await;
+    assert_eq!(reply["errors"][0]["extensions"]["code"], "PRICE_LIST_REQUIRED", "{reply}");
+    assert_eq!(app.heads().await, before, "nothing happened");
+    // What it said, an order comes to.
+    let draft = json!({"buyer": {"guestEmail": "ann@example.org"}, "currency": "EUR",
+                       "lines": [line(&variant, 2), line(&variant, 3)], "idempotencyKey": "o"});
+    let order = app.done("draftOrder", draft, "order { totals { gross { amount } } }").await;
+    assert_eq!(order["order"]["totals"], good["totals"]);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_drafted_placed_and_confirmed() {
     let app = TestApp::start().await;
