@@ -36,6 +36,8 @@ pub struct Browse {
     product: Template,
     stock: Template,
     list: Template,
+    /// What the names of this run's products begin with.
+    prefix: String,
     wrong: AtomicU64,
     read: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Browse {
             product: Template::new(product, r#"{"id":"$"}"#),
             stock: Template::new(stock, r#"{"variantId":"$","locationId":"$"}"#),
             list: Template::new(list, &format!(r#"{{"prefix":"{prefix}","first":{PAGE}}}"#)),
+            prefix,
             wrong: AtomicU64::new(0),
             read: AtomicU64::new(0),
         })
@@ -123,18 +126,21 @@ impl Browse {
                 .all(|name| self.products.iter().any(|(product, _)| product.name == **name)))
     }
 
-    /// At the end, long after they were made, the list has them all.
+    /// Behind what made them, the list has them all.
     async fn listed(&self, run: &Run) -> Result<Check, LoadError> {
-        let body = self.list.fill(&mut BytesMut::new(), &[]);
-        let read: Data<List> = run.api.need("reading the list", body).await?;
-        let found: Vec<_> = read
-            .payload
-            .edges
-            .iter()
-            .filter_map(|edge| Some(edge.node.as_ref()?.id.as_str()))
-            .collect();
+        let list = "query Products($prefix: String!, $first: Int!, $atLeast: Position!) { payload: \
+                    products(first: $first, atLeast: $atLeast, where: {name: {startsWith: \
+                    $prefix}}) { edges { node { id name } } } }";
+        let variables = format!(r#"{{"prefix":"{}","first":{PAGE},"atLeast":"$"}}"#, self.prefix);
+        let list = Template::new(list, &variables);
+        let mut found = Vec::new();
+        for (product, _) in self.products.iter().take(PAGE) {
+            let body = list.fill(&mut BytesMut::new(), &[&product.position]);
+            let read: Data<List> = run.api.need("reading the list", body).await?;
+            found = read.payload.edges.into_iter().filter_map(|edge| Some(edge.node?.id)).collect();
+        }
         let expected: Vec<_> =
-            self.products.iter().take(PAGE).map(|(product, _)| product.id.as_str()).collect();
+            self.products.iter().take(PAGE).map(|(product, _)| product.id.clone()).collect();
         let detail = format!("{} of the first {PAGE} are in it", found.len());
         Ok(Check::new("the list has what was made, by name", found == expected, detail))
     }

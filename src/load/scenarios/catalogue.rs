@@ -15,6 +15,15 @@ pub struct Product {
     pub id: String,
     pub name: String,
     pub variant: String,
+    /// Where its publication stands in the log.
+    pub position: String,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    position: Option<String>,
+    #[serde(rename = "userErrors")]
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Deserialize)]
@@ -54,18 +63,13 @@ impl Product {
         let price = r#""price":{"amount":"12.50","currency":"EUR"}"#;
         let input =
             format!(r#"{product},"variantId":"{variant}",{price},"idempotencyKey":"{key}-price""#);
-        for (mutation, kind, input) in [
-            ("setPrice", "SetPriceInput", input),
-            (
-                "publishProduct",
-                "ProductInput",
-                format!(r#"{product},"idempotencyKey":"{key}-publish""#),
-            ),
-        ] {
-            let reply: Payload = mutate(run, mutation, kind, "version", &input).await?;
-            not_refused(WHAT, &reply)?;
-        }
-        Ok(Self { id, name, variant })
+        let priced: Payload = mutate(run, "setPrice", "SetPriceInput", "version", &input).await?;
+        not_refused(WHAT, &priced)?;
+        let input = format!(r#"{product},"idempotencyKey":"{key}-publish""#);
+        let published: Published =
+            mutate(run, "publishProduct", "ProductInput", "position", &input).await?;
+        let position = published.position.ok_or_else(|| refused(&published.user_errors))?;
+        Ok(Self { id, name, variant, position })
     }
 }
 
