@@ -289,7 +289,7 @@ impl TestApp {
     }
 
     async fn heads_now(&self) -> Vec<(u16, u64)> {
-        let shards: Vec<u16> = (0..SHARDS).collect();
+        let shards: Vec<u16> = (0..self.program.node.engine.services.shards).collect();
         let mut heads = self.journal.heads(&shards).await.expect("heads");
         heads.sort_unstable();
         heads
