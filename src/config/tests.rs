@@ -186,6 +186,7 @@ fn the_sample_file_shows_every_key_at_its_default() {
                 "metrics_listen",
                 "otlp_endpoint",
                 "otlp_authorities",
+                "webhook_secrets",
             ]
             .iter()
             .any(|key| line.starts_with(key))
