@@ -46,7 +46,7 @@ impl Window {
         table: &TableRef<T>,
         filter: Filter,
         ordering: Ordering,
-        names: &[(&str, &str)],
+        names: &[(&str, &'static str)],
     ) -> Result<Page<Stored>> {
         let open = gate::reached::<T>(context, filter)?;
         self.page_of_open(context, table, open, ordering, names).await
@@ -59,7 +59,7 @@ impl Window {
         table: &TableRef<T>,
         filter: Option<Filter>,
         ordering: Ordering,
-        names: &[(&str, &str)],
+        names: &[(&str, &'static str)],
     ) -> Result<Page<Stored>> {
         let backwards = self.is_backwards()?;
         let count = rows(self.first, self.last);
@@ -74,7 +74,9 @@ impl Window {
             return Ok(Page::empty(position));
         };
         let has_edge = after.is_some();
-        let unserved = |unserved| coded("INVALID_FILTER", in_words(&unserved, names));
+        let unserved = |unserved: Unserved| {
+            coded("INVALID_FILTER", unserved.in_words(|column| in_words(column, names)))
+        };
         let descending = ordering.descending != backwards;
         let page = if let Some(named) = plan::aggregates(&filter).map_err(unserved)? {
             let keys: Vec<Key> = named.into_iter().map(AggregateId).map(Key::of).collect();
@@ -185,13 +187,10 @@ macro_rules! row_connection {
 }
 pub(crate) use row_connection;
 
-/// In the words of the schema.
-fn in_words(unserved: &Unserved, names: &[(&str, &str)]) -> String {
-    let mut words = unserved.to_string();
-    for (column, name) in names {
-        words = words.replace(column, name);
-    }
-    words
+/// What a column is called in a list; nothing, where the list cannot be asked for it.
+fn in_words<'a>(column: &'a str, names: &[(&str, &'a str)]) -> Option<&'a str> {
+    let named = names.iter().find(|(of, _)| *of == column).map(|(_, name)| *name);
+    Some(named.unwrap_or(column)).filter(|name| !name.is_empty())
 }
 
 /// In which direction.

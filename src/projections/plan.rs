@@ -66,8 +66,47 @@ pub const BRANCHES_MAX: usize = 16;
 pub enum Unserved {
     #[error("this comes to more than {BRANCHES_MAX} alternatives; ask for fewer at a time")]
     TooMany,
-    #[error("no index serves {asked}; these are served: {served}")]
-    NoIndex { asked: String, served: String },
+    #[error("{}", no_index(asked, served, Some))]
+    NoIndex { asked: Combination, served: Vec<Combination> },
+}
+
+/// Columns that are compared, and the one that the rows are ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Combination {
+    pub compared: Vec<&'static str>,
+    pub order: &'static str,
+}
+
+impl Unserved {
+    /// The same in the words of whoever asks: what a column is called there, or nothing, where it is not to be
+    /// asked for.
+    pub fn in_words<'a>(&self, word: impl Fn(&'static str) -> Option<&'a str>) -> String {
+        match self {
+            Self::TooMany => self.to_string(),
+            Self::NoIndex { asked, served } => no_index(asked, served, word),
+        }
+    }
+}
+
+fn no_index<'a>(
+    asked: &Combination,
+    served: &[Combination],
+    word: impl Fn(&'static str) -> Option<&'a str>,
+) -> String {
+    let by = |words: &[&str], order: &str| match words {
+        [] => format!("everything by {order}"),
+        words => format!("{} by {order}", words.join(" and ")),
+    };
+    let said = |combination: &Combination| {
+        let words: Option<Vec<_>> =
+            combination.compared.iter().map(|column| word(column)).collect();
+        Some(by(&words?, word(combination.order)?))
+    };
+    let mut known: Vec<_> = asked.compared.iter().filter_map(|column| word(column)).collect();
+    known.dedup();
+    let asked = by(&known, word(asked.order).unwrap_or_default());
+    let served: Vec<_> = served.iter().filter_map(said).collect();
+    format!("no index serves {asked}; these are served: {}", served.join(", "))
 }
 
 /// One conjunction: for each column what it must be.
@@ -246,7 +285,7 @@ fn branch(
     });
     let index = shape.indexes.iter().find(serves).filter(|_| only_order_is_bounded);
     let Some(index) = index else {
-        let columns: Vec<&str> = conjunction.keys().copied().collect();
+        let columns: Vec<&'static str> = conjunction.keys().copied().collect();
         return Err(unserved(shape, &columns, ordering));
     };
     let (_, fixed) = index.columns.split_last().expect("an index has columns");
@@ -260,21 +299,13 @@ fn branch(
     Ok(Branch { index, equal: fixed.iter().map(|column| equal[column].clone()).collect(), range })
 }
 
-/// In the words of columns; whoever speaks to clients has other words for them.
-fn unserved(shape: &Shape, columns: &[&str], ordering: Ordering) -> Unserved {
+fn unserved(shape: &Shape, columns: &[&'static str], ordering: Ordering) -> Unserved {
     let served = shape.indexes.iter().map(|index| {
-        let (ordered, fixed) = index.columns.split_last().expect("an index has columns");
-        match fixed {
-            [] => format!("everything by {ordered}"),
-            fixed => format!("{} by {ordered}", fixed.join(" and ")),
-        }
+        let (order, compared) = index.columns.split_last().expect("an index has columns");
+        Combination { compared: compared.to_vec(), order }
     });
-    let served = served.collect::<Vec<_>>().join(", ");
-    let asked = match columns {
-        [] => format!("everything by {}", ordering.column),
-        columns => format!("{} by {}", columns.join(" and "), ordering.column),
-    };
-    Unserved::NoIndex { asked, served }
+    let asked = Combination { compared: columns.to_vec(), order: ordering.column };
+    Unserved::NoIndex { asked, served: served.collect() }
 }
 
 #[cfg(test)]

@@ -35,7 +35,9 @@ impl Compared for OrderStatus {
 const WORDS: &[(&str, &str)] = &[
     ("drafted_us", "createdAt"),
     ("placed_us", "placedAt"),
-    ("owner", "userId, accountId"),
+    ("owner", "userId or accountId"),
+    // Totals are compared within their currency.
+    ("currency", "total"),
     (AGGREGATE, "number"),
 ];
 

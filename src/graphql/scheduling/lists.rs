@@ -122,13 +122,14 @@ impl EventOrder {
 }
 
 const CALENDAR_WORDS: &[(&str, &str)] =
-    &[("created_us", "createdAt"), ("owner", "userId, accountId")];
+    &[("created_us", "createdAt"), ("owner", "userId or accountId")];
 const EVENT_WORDS: &[(&str, &str)] = &[
     ("calendar", "calendarId"),
     ("is_cancelled", "state"),
     ("starts_us", "startsAt"),
     ("ends_us", "endsAt"),
-    ("owner", "whose they are"),
+    // Whose they are is asked by the gate.
+    ("owner", ""),
 ];
 
 /// An event as a list has it.

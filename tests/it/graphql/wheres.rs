@@ -1,7 +1,7 @@
 //! What is hostile in the conditions of lists, by shape: nested, endless, of the wrong kind. Over every list of
 //! the schema and each of its conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -102,9 +102,20 @@ fn id_of(filter: &str) -> String {
 impl List {
     /// The code of the one error and its text, if there is one.
     async fn asked(&self, app: &TestApp, by: &Value) -> Option<(String, String)> {
+        self.in_order(app, by, None).await
+    }
+
+    /// The same in an order of its own.
+    async fn in_order(
+        &self,
+        app: &TestApp,
+        by: &Value,
+        order: Option<&str>,
+    ) -> Option<(String, String)> {
         let Self { field, of, rest } = self;
+        let order = order.map(|order| format!(", orderBy: {{field: {order}}}")).unwrap_or_default();
         let query = format!(
-            "query($by: {of}) {{ {field}({rest}, where: $by) {{ pageInfo {{ hasNextPage }} }} }}"
+            "query($by: {of}) {{ {field}({rest}{order}, where: $by) {{ pageInfo {{ hasNextPage }} }} }}"
         );
         let began = Instant::now();
         let reply = app.reply(&query, json!({ "by": by })).await;
@@ -179,5 +190,113 @@ async fn conditions_that_are_hostile_by_shape_are_refused_at_once_in_every_list(
             assert!(codes.contains(&code), "{} by {shown}: {met:?}", list.field);
         }
     }
+    app.stop().await;
+}
+
+/// What a refusal says of the indexes there are: `these are served: a by c, a and b by c, everything by c`.
+fn served(message: &str) -> Vec<(Vec<String>, String)> {
+    let (_, served) =
+        message.split_once("these are served: ").unwrap_or_else(|| panic!("{message}"));
+    let sentence = |sentence: &str| {
+        let (fields, order) = sentence.rsplit_once(" by ").unwrap_or_else(|| panic!("{message}"));
+        let fields = fields.split(" and ").filter(|field| *field != "everything");
+        (fields.map(str::to_owned).collect(), order.to_owned())
+    };
+    served.split(", ").map(sentence).collect()
+}
+
+/// `createdAt` of `CREATED_AT`.
+fn in_camels(name: &str) -> String {
+    let mut words = name.split('_').map(str::to_lowercase);
+    let first = words.next().unwrap_or_default();
+    words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
+}
+
+impl Schema {
+    /// What a list may be ordered by; one without a name, where it has one order.
+    fn orders(&self, list: &List) -> Vec<Option<String>> {
+        let fields = self.0["Query"]["fields"].as_array().expect("fields");
+        let field = fields.iter().find(|field| field["name"] == list.field).expect("the list");
+        let arguments = field["args"].as_array().expect("arguments");
+        let Some(by) = arguments.iter().find(|argument| argument["name"] == "orderBy") else {
+            return vec![None];
+        };
+        let fields = self.0[named(&by["type"]).0]["inputFields"].as_array().expect("an input");
+        let field = fields.iter().find(|field| field["name"] == "field").expect("a field");
+        let values = self.0[named(&field["type"]).0]["enumValues"].as_array().expect("values");
+        values.iter().map(|value| Some(text(&value["name"]).to_owned())).collect()
+    }
+}
+
+/// Each condition and each two of them, in each order of each list: it is answered, or refused with what would
+/// be; and what a refusal names is answered, in the schema's words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_index_serves_is_refused_with_what_would_serve_in_every_list() {
+    let app = TestApp::start().await;
+    app.heads().await;
+    let schema = Schema::of(&app).await;
+    let mut refused = 0;
+    for list in &schema.lists() {
+        let conditions = schema.conditions(&list.of);
+        let value = |(name, of): &(String, Value)| (name.clone(), schema.value(of, &list.of));
+        let values: Vec<_> = conditions.iter().map(value).collect();
+        let names: BTreeSet<&str> = conditions.iter().map(|(name, _)| name.as_str()).collect();
+        let mut asked = Vec::new();
+        for (place, (name, one)) in values.iter().enumerate() {
+            asked.push(json!({ name: one }));
+            for (other, two) in &values[place + 1..] {
+                asked.push(json!({ name: one, other: two }));
+            }
+        }
+        for order in schema.orders(list) {
+            let word = order.as_deref().map(in_camels);
+            let mut answered = BTreeSet::new();
+            let mut named = BTreeSet::new();
+            for by in &asked {
+                let fields: BTreeSet<String> =
+                    by.as_object().expect("an object").keys().cloned().collect();
+                let shown = format!("{} by {by}, {order:?}", list.field);
+                match list.in_order(&app, by, order.as_deref()).await {
+                    None => drop(answered.insert(fields)),
+                    Some((code, message)) if message.contains("these are served") => {
+                        assert_eq!(code, "INVALID_FILTER", "{shown}: {message}");
+                        refused += 1;
+                        for (fields, order) in served(&message) {
+                            let either = |field: &String| {
+                                field.split(" or ").map(str::to_owned).collect::<Vec<_>>()
+                            };
+                            let fields: Vec<_> = fields.iter().map(either).collect();
+                            let known = |field: &String| names.contains(&**field);
+                            let known = fields.iter().flatten().all(known);
+                            assert!(known, "{shown} is told other words than it has: {message}");
+                            if word.as_ref().is_none_or(|word| *word == order) {
+                                named.insert(fields);
+                            }
+                        }
+                    }
+                    // A value of this test's making that is none of these.
+                    Some((code, message)) => {
+                        assert!(
+                            ["INVALID_VALUE", "INVALID_ID"].contains(&&*code),
+                            "{shown}: {code} {message}"
+                        );
+                    }
+                }
+            }
+            let is_asked = |fields: &&Vec<Vec<String>>| (1..=2).contains(&fields.len());
+            for fields in named.iter().filter(is_asked) {
+                // Where two names stand for one column, either is served.
+                let of = |at: usize| {
+                    let name = |field: &Vec<String>| field[at.min(field.len() - 1)].clone();
+                    fields.iter().map(name).collect::<BTreeSet<_>>()
+                };
+                for fields in [of(0), of(1)] {
+                    let is_served = answered.contains(&fields);
+                    assert!(is_served, "{} {order:?} is not served {fields:?}", list.field);
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused} were refused");
     app.stop().await;
 }
