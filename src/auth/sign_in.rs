@@ -76,6 +76,7 @@ pub trait Witness: Send + Sync + 'static {
 pub enum NotLetIn {
     WrongPassword,
     WrongCode,
+    WrongPasskey,
     WrongSecret,
     TooManyTries,
     /// What is good once came a second time: a code, or a refresh token.
@@ -87,6 +88,7 @@ impl NotLetIn {
         match self {
             Self::WrongPassword => "WRONG_PASSWORD",
             Self::WrongCode => "WRONG_CODE",
+            Self::WrongPasskey => "WRONG_PASSKEY",
             Self::WrongSecret => "WRONG_SECRET",
             Self::TooManyTries => "TOO_MANY_TRIES",
             Self::UsedTwice => "PROOF_USED_TWICE",

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,10 +52,8 @@ impl BuiltIn {
         if let Err((error, why)) = is_sound(&fields) {
             return Ok(self.back(&fields, &[("error", error), ("error_description", why)]));
         }
-        let browser = match fields.get("prompt") {
-            "login" => None,
-            _ => self.browser(asked).await?,
-        };
+        let known = self.browser(asked).await?;
+        let browser = known.filter(|browser| is_enough(&fields, browser, self.now_us()));
         let Some(browser) = browser else {
             if fields.get("prompt") == "none" {
                 return Ok(self.back(&fields, &[("error", "login_required")]));
@@ -129,12 +129,14 @@ impl BuiltIn {
     ) -> Told {
         let leads_to = origin(Fields::read(request).get("redirect_uri"));
         let (form, cookie) = self.form_of(asked);
+        let passkey = self.ask_for_passkey(&form);
         let page = pages::SignIn {
             request,
             form: &form,
             remark,
             may_register: self.may_register(),
             may_lead_to: leads_to.as_deref(),
+            passkey: passkey.as_ref().map(|(options, sealed)| (options.as_str(), sealed.as_str())),
         };
         let mut page = pages::sign_in(status, &page);
         page.headers.extend(cookie);
@@ -214,7 +216,7 @@ impl BuiltIn {
         // What was asked for with `prompt=login` is done; a second time it would ask for ever.
         let on = match Fields::read(request).get("client_id") {
             "" => "/auth/".to_owned(),
-            _ => format!("/auth/authorize?{}", without_prompt(request)),
+            _ => format!("/auth/authorize?{}", without_wish_to_sign_in(request)),
         };
         let headers = vec![("location", on), self.browser_cookie(session.id)];
         Ok(Told { status: 303, headers, body: String::new() })
@@ -237,8 +239,49 @@ fn is_sound(fields: &Fields) -> Result<(), (&'static str, &'static str)> {
     if ["state", "nonce", "scope"].iter().any(|name| fields.get(name).len() > FIELD_BYTES_MAX) {
         return Err(("invalid_request", "state, nonce and scope have at most 512 bytes each"));
     }
-    let is_prompt = ["", "none", "login"].contains(&fields.get("prompt"));
-    if is_prompt { Ok(()) } else { Err(("invalid_request", "prompt is none or login")) }
+    // What is said within a signed or stored request is not passed over: it is not read here.
+    for (name, error) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ] {
+        if !fields.get(name).is_empty() {
+            return Err((error, "it is said in the address, or not at all"));
+        }
+    }
+    let prompts: Vec<&str> = fields.get("prompt").split_ascii_whitespace().collect();
+    let is_known = |prompt: &&str| ["none", "login", "consent", "select_account"].contains(prompt);
+    if !prompts.iter().all(is_known) || (prompts.contains(&"none") && prompts.len() > 1) {
+        return Err(("invalid_request", "prompt is none alone, or login, consent, select_account"));
+    }
+    let age = fields.get("max_age");
+    if !age.is_empty() && age.parse::<u32>().is_err() {
+        return Err(("invalid_request", "max_age is a number of seconds"));
+    }
+    Ok(())
+}
+
+/// Whether whoever is signed in in a browser is known well enough for a request that is sound.
+fn is_enough(fields: &Fields, browser: &Session, now_us: i64) -> bool {
+    let mut prompts = fields.get("prompt").split_ascii_whitespace();
+    if prompts.any(|prompt| ["login", "select_account"].contains(&prompt)) {
+        return false;
+    }
+    // In whole seconds, as the app is told when that was.
+    let age = now_us / SECOND_US - browser.began_us / SECOND_US;
+    let is_fresh = fields.get("max_age").parse::<u32>().is_ok_and(|max| age <= i64::from(max));
+    if !is_fresh && !fields.get("max_age").is_empty() {
+        return false;
+    }
+    let hint = fields.get("id_token_hint");
+    hint.is_empty() || hinted(hint) == Some(browser.user)
+}
+
+/// Whom an ID token names. It is believed without a proof: somebody else's leads to the page to sign in.
+fn hinted(token: &str) -> Option<Uuid> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    Uuid::try_parse(claims["sub"].as_str()?.strip_prefix("user:")?).ok()
 }
 
 /// Of the scopes that were asked for, those that there are.
@@ -247,7 +290,10 @@ fn granted(scope: &str) -> String {
     known.collect::<Vec<_>>().join(" ")
 }
 
-fn without_prompt(request: &str) -> String {
-    let kept = form_urlencoded::parse(request.as_bytes()).filter(|(name, _)| name != "prompt");
+/// A request whose person has just signed in: that he is to do so would be asked for ever. Of `consent` there is nothing to
+/// ask: apps are the shop's own.
+fn without_wish_to_sign_in(request: &str) -> String {
+    let asked = form_urlencoded::parse(request.as_bytes());
+    let kept = asked.filter(|(name, _)| !["prompt", "max_age", "id_token_hint"].contains(&&**name));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
 }

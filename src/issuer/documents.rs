@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::exchange::GUEST_GRANT;
-use super::{BuiltIn, pages};
+use super::{BuiltIn, pages, passkey_pages};
 use auth::sign_in::Told;
 use tokens::signing::SigningKey;
 
@@ -37,7 +37,7 @@ impl BuiltIn {
             "revocation_endpoint_auth_methods_supported": ["none"],
             "scopes_supported": ["openid", "offline_access"],
             "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid"],
-            "prompt_values_supported": ["none", "login"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
@@ -51,11 +51,19 @@ impl BuiltIn {
 }
 
 pub fn style() -> Told {
+    file("text/css; charset=utf-8", pages::STYLE)
+}
+
+pub fn script() -> Told {
+    file("text/javascript; charset=utf-8", passkey_pages::SCRIPT)
+}
+
+fn file(kind: &str, text: &str) -> Told {
     let headers = vec![
-        ("content-type", "text/css; charset=utf-8".to_owned()),
+        ("content-type", kind.to_owned()),
         ("cache-control", format!("public, max-age={KEPT_SECONDS}")),
     ];
-    Told { status: 200, headers, body: pages::STYLE.to_owned() }
+    Told { status: 200, headers, body: text.to_owned() }
 }
 
 /// A document that may be kept.

@@ -210,9 +210,14 @@ impl BuiltIn {
             .authorization
             .split_once(' ')
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let borne = match token {
-            Some((_, token)) => self.parts.tokens.verify(token.trim()).await,
-            None => Err(Unverified::Invalid),
+        // In the head or in a form (RFC 6750, 2.1 and 2.2), and not in both; in no address.
+        let form = Fields::read(&asked.form);
+        let borne = match (token, form.get("access_token")) {
+            (Some((_, token)), "") => self.parts.tokens.verify(token.trim()).await,
+            (None, token) if !token.is_empty() && asked.authorization.is_empty() => {
+                self.parts.tokens.verify(token).await
+            }
+            _ => Err(Unverified::Invalid),
         };
         match borne {
             Ok(borne) => said(200, &json!({ "sub": borne.identity.to_string() })),

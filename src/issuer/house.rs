@@ -16,7 +16,7 @@ use auth::sign_in::{NotLetIn, Registration, Unregistered, Witness};
 use domain::sealed::INDEX_BYTES;
 use mail::{Carrier, Letter, NotCarried};
 use persistence::clock::Time;
-use persistence::sign_ins::{Credential, End, SecondFactor, Session};
+use persistence::sign_ins::{Credential, End, Passkey, PasskeyId, SecondFactor, Session};
 use tokens::issuer::Issuer;
 use tokens::signing::set_of;
 use tokens::{Names, TokenOptions, Trusted, Verifier};
@@ -32,6 +32,7 @@ pub struct Tables {
     pub credentials: Mutex<Vec<Credential>>,
     pub sessions: Mutex<BTreeMap<Uuid, Session>>,
     pub factors: Mutex<BTreeMap<Uuid, SecondFactor>>,
+    pub passkeys: Mutex<Vec<Passkey>>,
     pub ended: Mutex<Vec<End>>,
 }
 
@@ -108,6 +109,48 @@ impl SignInStore for Tables {
 
     async fn remove_second_factor(&self, user: Uuid) -> Result<(), JournalError> {
         self.factors.lock().remove(&user);
+        Ok(())
+    }
+
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, JournalError> {
+        Ok(self.passkeys.lock().iter().find(|it| it.id == id).cloned())
+    }
+
+    async fn passkeys_of(&self, user: Uuid) -> Result<Vec<Passkey>, JournalError> {
+        Ok(self.passkeys.lock().iter().filter(|it| it.user == user).cloned().collect())
+    }
+
+    async fn add_passkey(&self, passkey: &Passkey, asked_us: i64) -> Result<bool, JournalError> {
+        let mut passkeys = self.passkeys.lock();
+        let since = |it: &Passkey| it.user == passkey.user && it.made_us >= asked_us;
+        let is_new = passkeys.iter().all(|it| it.id != passkey.id && !since(it));
+        if is_new {
+            passkeys.push(passkey.clone());
+        }
+        Ok(is_new)
+    }
+
+    async fn use_passkey(
+        &self,
+        known: &Passkey,
+        counter: u32,
+        used_us: i64,
+    ) -> Result<bool, JournalError> {
+        let mut passkeys = self.passkeys.lock();
+        let found = passkeys.iter_mut().find(|it| *it == known);
+        Ok(found.is_some_and(|it| {
+            (it.counter, it.used_us) = (counter, used_us);
+            true
+        }))
+    }
+
+    async fn remove_passkey(&self, user: Uuid, id: PasskeyId) -> Result<(), JournalError> {
+        self.passkeys.lock().retain(|it| it.user != user || it.id != id);
+        Ok(())
+    }
+
+    async fn remove_passkeys_of(&self, user: Uuid) -> Result<(), JournalError> {
+        self.passkeys.lock().retain(|it| it.user != user);
         Ok(())
     }
 

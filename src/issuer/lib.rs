@@ -9,6 +9,10 @@ pub mod apps;
 mod authorize;
 mod second;
 mod factors;
+mod passkeys;
+mod passkey_pages;
+mod webauthn;
+mod cbor;
 mod accounts;
 mod letters;
 mod common;
@@ -29,6 +33,14 @@ pub mod sealing;
 mod house;
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod authenticator;
+#[cfg(test)]
+mod webauthn_tests;
+#[cfg(test)]
+mod passkey_tests;
+#[cfg(test)]
+mod conformance_tests;
 #[cfg(test)]
 mod tests;
 
@@ -140,6 +152,12 @@ impl BuiltIn {
             (true, "/auth/finish") => self.finish(asked, &form).await?,
             (false, "/auth/factor") => self.factor(asked).await?,
             (true, "/auth/factor") => self.change_factor(asked, &form, Instant::now()).await?,
+            (true, "/auth/passkey") => {
+                self.sign_in_by_passkey(asked, &form, Instant::now()).await?
+            }
+            (false, "/auth/passkey.js") => documents::script(),
+            (false, "/auth/passkeys") => self.passkeys(asked).await?,
+            (true, "/auth/passkeys") => self.change_passkeys(asked, &form, Instant::now()).await?,
             (false, "/auth/") => self.sessions(asked).await?,
             (true, "/auth/end-session") => self.end_one(asked, &form).await?,
             (_, "/auth/end") => self.end(asked).await?,

@@ -1,29 +1,54 @@
-//! The pages: no script, no picture, one sheet of style. They work with a keyboard and are read aloud in
+//! The pages: no picture, one sheet of style, and no script but that of passkeys, which none of them needs. They work with a keyboard and are read aloud in
 //! order. Everything that somebody brought is escaped.
 
 use super::fields::with_fields;
+use super::passkey_pages;
 use auth::sign_in::Told;
 
-/// What every page says to browsers.
+/// A page, but for what stands on it.
+pub(super) struct Page<'a> {
+    pub status: u16,
+    pub title: &'a str,
+    /// Where a form of it may lead, beside this issuer.
+    pub may_lead_to: Option<&'a str>,
+    /// It brings the script of passkeys.
+    pub has_script: bool,
+}
+
+impl Default for Page<'_> {
+    fn default() -> Self {
+        Self { status: 200, title: "", may_lead_to: None, has_script: false }
+    }
+}
+
 fn html(status: u16, title: &str, body: &str, may_lead_to: Option<&str>) -> Told {
-    // A form leads to the app by way of redirects, and browsers hold those to the same rule.
-    let leads_to = may_lead_to.map_or(String::new(), |origin| format!(" {origin}"));
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; \
-         base-uri 'none'"
-    );
-    let body = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    Page { status, title, may_lead_to, has_script: false }.html(body)
+}
+
+impl Page<'_> {
+    /// With what every page says to browsers.
+    pub fn html(&self, body: &str) -> Told {
+        let Page { status, title, may_lead_to, has_script } = *self;
+        // A form leads to the app by way of redirects, and browsers hold those to the same rule.
+        let leads_to = may_lead_to.map_or(String::new(), |origin| format!(" {origin}"));
+        let scripts = if has_script { "script-src 'self'; " } else { "" };
+        let policy = format!(
+            "default-src 'none'; {scripts}style-src 'self'; form-action 'self'{leads_to}; \
+         frame-ancestors 'none'; base-uri 'none'"
+        );
+        let body = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} – Emporium</title>\n<link rel=\"stylesheet\" href=\"/auth/style.css\">\n</head>\n\
          <body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
-    );
-    let headers = vec![
-        ("content-type", "text/html; charset=utf-8".to_owned()),
-        ("content-security-policy", policy),
-        ("x-frame-options", "DENY".to_owned()),
-    ];
-    Told { status, headers, body }
+        );
+        let headers = vec![
+            ("content-type", "text/html; charset=utf-8".to_owned()),
+            ("content-security-policy", policy),
+            ("x-frame-options", "DENY".to_owned()),
+        ];
+        Told { status, headers, body }
+    }
 }
 
 pub const STYLE: &str = "\
@@ -55,6 +80,8 @@ pub struct SignIn<'a> {
     pub remark: Option<Remark<'a>>,
     pub may_register: bool,
     pub may_lead_to: Option<&'a str>,
+    /// What is asked of the browser for a passkey, and the same sealed.
+    pub passkey: Option<(&'a str, &'a str)>,
 }
 
 pub fn sign_in(status: u16, page: &SignIn<'_>) -> Told {
@@ -65,6 +92,9 @@ pub fn sign_in(status: u16, page: &SignIn<'_>) -> Told {
     } else {
         String::new()
     };
+    let passkey = page.passkey.map_or(String::new(), |(options, sealed)| {
+        passkey_pages::sign_in(page.request, page.form, options, sealed)
+    });
     let body = format!(
         "{remark}<form method=\"post\" action=\"/auth/sign-in\">\n{hidden}\
          <label for=\"login\">E-mail address or name</label>\n\
@@ -73,15 +103,16 @@ pub fn sign_in(status: u16, page: &SignIn<'_>) -> Told {
          <label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" \
          autocomplete=\"current-password\" required{described}>\n\
-         <button>Sign in</button>\n</form>\n\
+         <button>Sign in</button>\n</form>\n{passkey}\
          <p><a href=\"{reset}\">Forgotten your password?</a></p>\n{register}",
         hidden = hidden(&[("request", page.request), ("form", page.form)]),
         reset = on("/auth/reset"),
     );
-    html(status, "Sign in", &body, page.may_lead_to)
+    let (may_lead_to, has_script) = (page.may_lead_to, page.passkey.is_some());
+    Page { status, title: "Sign in", may_lead_to, has_script }.html(&body)
 }
 
-fn remarked(remark: Option<Remark<'_>>) -> (String, &'static str) {
+pub(super) fn remarked(remark: Option<Remark<'_>>) -> (String, &'static str) {
     match remark {
         Some(Remark::Wrong(wrong)) => {
             let alert = format!("<p role=\"alert\" id=\"wrong\">{}</p>\n", escaped(wrong));
@@ -270,6 +301,7 @@ pub fn sessions(form: &str, listed: &[Listed]) -> Told {
          <form method=\"post\" action=\"/auth/sign-out\">\n{here}<button>Sign out</button>\n</form>\n\
          <form method=\"post\" action=\"/auth/sign-out\">\n{everywhere}\
          <button>Sign out everywhere</button>\n</form>\n\
+         <p><a href=\"/auth/passkeys\">Passkeys</a></p>\n\
          <p><a href=\"/auth/factor\">Second factor</a></p>\n",
         here = hidden(&[("form", form)]),
         everywhere = hidden(&[("form", form), ("everywhere", "yes")]),
@@ -291,14 +323,14 @@ pub fn said(status: u16, title: &str, text: &str) -> Told {
     html(status, &escaped(title), &format!("<p>{}</p>\n", escaped(text)), None)
 }
 
-fn hidden(fields: &[(&str, &str)]) -> String {
+pub(super) fn hidden(fields: &[(&str, &str)]) -> String {
     let field = |(name, value): &(&str, &str)| {
         format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value))
     };
     fields.iter().map(field).collect()
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -329,7 +361,21 @@ mod tests {
                     remark: Some(Remark::Wrong(attack)),
                     may_register: true,
                     may_lead_to: None,
+                    passkey: Some((attack, attack)),
                 },
+            ),
+            passkey_pages::make(attack, attack, attack),
+            passkey_pages::list(
+                200,
+                attack,
+                &[passkey_pages::Listed {
+                    id: attack.into(),
+                    device: attack.into(),
+                    since: attack.into(),
+                    used: attack.into(),
+                }],
+                true,
+                Some(Remark::Done(attack)),
             ),
             letter(200, true, attack, attack, Some(attack)),
             choose(
@@ -358,7 +404,11 @@ mod tests {
                 }],
             ),
         ] {
-            assert!(!page.body.contains("<script") && !page.body.contains("\"><"), "{}", page.body);
+            assert!(
+                !page.body.contains("<script>") && !page.body.contains("\"><script"),
+                "{}",
+                page.body
+            );
             let policy = page.headers.iter().find(|(name, _)| *name == "content-security-policy");
             assert!(policy.is_some_and(|(_, policy)| policy.starts_with("default-src 'none'")));
         }

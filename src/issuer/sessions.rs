@@ -178,7 +178,7 @@ pub(super) fn not_ours() -> Told {
 }
 
 /// `2026-11-28 17:00`.
-fn utc(microseconds: i64) -> String {
+pub(super) fn utc(microseconds: i64) -> String {
     let time = DateTime::from_timestamp_micros(microseconds).unwrap_or_default();
     time.format("%Y-%m-%d %H:%M").to_string()
 }

@@ -88,6 +88,33 @@ pub struct SecondFactor {
     pub spare: Vec<u8>,
 }
 
+/// What a passkey is found by: SHA-256 of the id that its authenticator drew.
+pub type PasskeyId = [u8; 32];
+
+/// The most passkeys of one user.
+pub const PASSKEYS_MAX: usize = 20;
+
+/// By what somebody signs in without a password: a key that his authenticator signs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkey {
+    pub id: PasskeyId,
+    /// As the authenticator knows it; 1,023 bytes at most.
+    pub credential: Vec<u8>,
+    pub user: Uuid,
+    /// 65 bytes at most.
+    pub key: Vec<u8>,
+    /// How often it signed, by its own word.
+    pub counter: u32,
+    /// Its owner may have it on several devices.
+    pub may_be_copied: bool,
+    /// The kind of browser it was made in; [`DEVICE_BYTES_MAX`] at most.
+    pub device: String,
+    /// Microseconds since 1970 UTC, as the following.
+    pub made_us: i64,
+    /// 0: not yet.
+    pub used_us: i64,
+}
+
 /// See the module.
 #[async_trait]
 pub trait SignInStore: Send + Sync + 'static {
@@ -136,6 +163,28 @@ pub trait SignInStore: Send + Sync + 'static {
     ) -> Result<bool, JournalError>;
 
     async fn remove_second_factor(&self, user: Uuid) -> Result<(), JournalError>;
+
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, JournalError>;
+
+    /// Those of a user, the oldest first.
+    async fn passkeys_of(&self, user: Uuid) -> Result<Vec<Passkey>, JournalError>;
+
+    /// Keeps one, unless it is known, its user has [`PASSKEYS_MAX`], or made one since this one was asked for.
+    /// Says whether it was kept.
+    async fn add_passkey(&self, passkey: &Passkey, asked_us: i64) -> Result<bool, JournalError>;
+
+    /// Counts a use on from exactly what is known of it; of two at once, one succeeds.
+    async fn use_passkey(
+        &self,
+        known: &Passkey,
+        counter: u32,
+        used_us: i64,
+    ) -> Result<bool, JournalError>;
+
+    /// Forgets one of this user's; nobody else's.
+    async fn remove_passkey(&self, user: Uuid, id: PasskeyId) -> Result<(), JournalError>;
+
+    async fn remove_passkeys_of(&self, user: Uuid) -> Result<(), JournalError>;
 
     /// The user that a subject of an issuer elsewhere was linked with.
     async fn linked(&self, subject: Uuid) -> Result<Option<Uuid>, JournalError>;

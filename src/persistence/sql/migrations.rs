@@ -34,6 +34,7 @@ macro_rules! migrations {
                 include_str!(concat!(migrations!(@), $folder, "/0016_sign_ins.sql")),
             ),
             $($more,)*
+            (23, "passkeys", include_str!(concat!(migrations!(@), $folder, "/0023_passkeys.sql"))),
         ]
     };
     (read $folder:literal) => {
@@ -52,8 +53,8 @@ pub(super) type File = (i64, &'static str, &'static str);
 const LOG_HOMES: File =
     (20, "log homes", include_str!("../../../migrations/mysql/0020_log_homes.sql"));
 
-pub(super) const MYSQL: [File; 11] = migrations!("mysql" LOG_HOMES);
-pub(super) const SQLITE: [File; 10] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 12] = migrations!("mysql" LOG_HOMES);
+pub(super) const SQLITE: [File; 11] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
 pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];

@@ -9,7 +9,9 @@ use uuid::Uuid;
 use crate::snapshots::{Columns, Statement, Tables, Value};
 use crate::statements::id;
 use persistence::journal::JournalError;
-use persistence::sign_ins::{Credential, End, Login, SecondFactor, Session, SignInStore};
+use persistence::sign_ins::{
+    Credential, End, Login, Passkey, PasskeyId, SecondFactor, Session, SignInStore,
+};
 
 const CREDENTIAL: &str =
     "SELECT user, login, password, changed_us FROM credentials WHERE login = ?";
@@ -33,6 +35,18 @@ const ADD_FACTOR: &str = "INSERT INTO second_factors (user, secret, confirmed_us
                           WHERE NOT EXISTS (SELECT 1 FROM second_factors WHERE user = ?)";
 const MOVE_FACTOR: &str = "UPDATE second_factors SET confirmed_us = ?, step = ?, spare = ? \
                            WHERE user = ? AND confirmed_us = ? AND step = ? AND spare = ?";
+const PASSKEY: &str = "SELECT passkey, credential, user, public_key, counter, may_be_copied, device, made_us, \
+                       used_us FROM passkeys WHERE passkey = ?";
+const PASSKEYS: &str = "SELECT passkey, credential, user, public_key, counter, may_be_copied, device, made_us, \
+                        used_us FROM passkeys WHERE user = ? ORDER BY made_us, passkey LIMIT 20";
+const ADD_PASSKEY: &str = "INSERT INTO passkeys (passkey, credential, user, public_key, counter, \
+                           may_be_copied, device, made_us, used_us) \
+                           SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? FROM ended_sessions_number \
+                           WHERE NOT EXISTS (SELECT 1 FROM passkeys WHERE passkey = ?) \
+                           AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user = ? AND made_us >= ?) \
+                           AND (SELECT COUNT(*) FROM passkeys WHERE user = ?) < 20";
+const USE_PASSKEY: &str = "UPDATE passkeys SET counter = ?, used_us = ? \
+                           WHERE passkey = ? AND counter = ? AND used_us = ?";
 const LINKED: &str = "SELECT user FROM linked_subjects WHERE subject = ?";
 const LINK: &str = "INSERT INTO linked_subjects (subject, user, linked_us) \
                     SELECT ?, ?, ? FROM ended_sessions_number \
@@ -198,6 +212,66 @@ impl<D: Tables> SignInStore for SignIns<D> {
         self.write("DELETE FROM second_factors WHERE user = ?", values).await.map(drop)
     }
 
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, JournalError> {
+        let rows = self.rows(PASSKEY, vec![Value::Bytes(&id)]).await?;
+        rows.first().map(|row| passkey(row).map_err(D::error)).transpose()
+    }
+
+    async fn passkeys_of(&self, user: Uuid) -> Result<Vec<Passkey>, JournalError> {
+        let rows = self.rows(PASSKEYS, vec![Value::Bytes(user.as_bytes())]).await?;
+        rows.iter().map(|row| passkey(row).map_err(D::error)).collect()
+    }
+
+    async fn add_passkey(&self, passkey: &Passkey, asked_us: i64) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Bytes(&passkey.id),
+            Value::Bytes(&passkey.credential),
+            Value::Bytes(passkey.user.as_bytes()),
+            Value::Bytes(&passkey.key),
+            Value::Number(passkey.counter.into()),
+            Value::Number(passkey.may_be_copied.into()),
+            Value::Text(&passkey.device),
+            Value::Time(passkey.made_us),
+            Value::Time(passkey.used_us),
+            Value::Bytes(&passkey.id),
+            Value::Bytes(passkey.user.as_bytes()),
+            Value::Time(asked_us),
+            Value::Bytes(passkey.user.as_bytes()),
+        ];
+        // Two at once come one after the other: they want the row of the number.
+        let statements = [
+            Statement { sql: NEXT.into(), values: Vec::new() },
+            Statement { sql: ADD_PASSKEY.into(), values },
+        ];
+        Ok(self.0.write(&statements).await? == 2)
+    }
+
+    async fn use_passkey(
+        &self,
+        known: &Passkey,
+        counter: u32,
+        used_us: i64,
+    ) -> Result<bool, JournalError> {
+        let values = vec![
+            Value::Number(counter.into()),
+            Value::Time(used_us),
+            Value::Bytes(&known.id),
+            Value::Number(known.counter.into()),
+            Value::Time(known.used_us),
+        ];
+        Ok(self.write(USE_PASSKEY, values).await? == 1)
+    }
+
+    async fn remove_passkey(&self, user: Uuid, id: PasskeyId) -> Result<(), JournalError> {
+        let values = vec![Value::Bytes(&id), Value::Bytes(user.as_bytes())];
+        self.write("DELETE FROM passkeys WHERE passkey = ? AND user = ?", values).await.map(drop)
+    }
+
+    async fn remove_passkeys_of(&self, user: Uuid) -> Result<(), JournalError> {
+        let values = vec![Value::Bytes(user.as_bytes())];
+        self.write("DELETE FROM passkeys WHERE user = ?", values).await.map(drop)
+    }
+
     async fn linked(&self, subject: Uuid) -> Result<Option<Uuid>, JournalError> {
         let rows = self.rows(LINKED, vec![Value::Bytes(subject.as_bytes())]).await?;
         let user = |row: &D::Row| id(&row.bytes(0)?);
@@ -246,6 +320,7 @@ impl<D: Tables> SignInStore for SignIns<D> {
             "DELETE FROM credentials WHERE user = ?",
             "DELETE FROM second_factors WHERE user = ?",
             "DELETE FROM linked_subjects WHERE user = ?",
+            "DELETE FROM passkeys WHERE user = ?",
         ] {
             self.write(table, vec![Value::Bytes(user.as_bytes())]).await?;
         }
@@ -356,6 +431,20 @@ fn factor(row: &impl Columns) -> Result<SecondFactor, sqlx::Error> {
         confirmed_us: row.time(2)?,
         step: row.time(3)?,
         spare: row.bytes(4)?,
+    })
+}
+
+fn passkey(row: &impl Columns) -> Result<Passkey, sqlx::Error> {
+    Ok(Passkey {
+        id: row.bytes(0)?.try_into().map_err(|_| wrong("the name of a passkey"))?,
+        credential: row.bytes(1)?,
+        user: id(&row.bytes(2)?)?,
+        key: row.bytes(3)?,
+        counter: row.number(4)?.try_into().map_err(|_| wrong("the counter of a passkey"))?,
+        may_be_copied: row.number(5)? != 0,
+        device: row.text(6)?,
+        made_us: row.time(7)?,
+        used_us: row.time(8)?,
     })
 }
 

@@ -1,7 +1,9 @@
 //! What the tables of sign-ins keep: a login is one user's, a session is renewed once from each generation,
 //! and its end is told in order.
 
-use emporium::persistence::sign_ins::{API_TOKEN, Credential, END_KEPT_US, SecondFactor, Session};
+use emporium::persistence::sign_ins::{
+    API_TOKEN, Credential, END_KEPT_US, PASSKEYS_MAX, Passkey, SecondFactor, Session,
+};
 use uuid::Uuid;
 
 use super::conformance;
@@ -14,6 +16,7 @@ conformance!(
     what_is_over_is_swept_and_nothing_else,
     a_password_is_changed_once_from_each_time,
     a_second_factor_moves_on_once_from_each_code,
+    a_passkey_is_one_users_and_is_used_once_from_each_use,
     a_subject_is_linked_once_and_with_nobody_who_signs_in_otherwise,
     what_a_user_signs_in_by_is_forgotten_whole,
 );
@@ -195,6 +198,68 @@ async fn a_second_factor_moves_on_once_from_each_code(database: TestDatabase) {
     assert_eq!(found().await, None);
 }
 
+fn passkey(number: u8, user: u128) -> Passkey {
+    Passkey {
+        id: [number; 32],
+        credential: vec![number; 1_023],
+        user: Uuid::from_u128(user),
+        key: vec![4; 65],
+        counter: u32::MAX - 1,
+        may_be_copied: number % 2 == 1,
+        device: format!("Firefox{}", "é".repeat(28)),
+        made_us: 1_700_000_000_000_000 + i64::from(number),
+        used_us: 0,
+    }
+}
+
+async fn a_passkey_is_one_users_and_is_used_once_from_each_use(database: TestDatabase) {
+    let store = &database.sign_ins;
+    let add =
+        async |passkey: &Passkey| store.add_passkey(passkey, i64::MAX).await.expect("it answers");
+    let first = passkey(1, 1);
+    assert!(add(&first).await);
+    assert!(!add(&Passkey { user: Uuid::from_u128(2), ..first.clone() }).await, "it is another's");
+    assert_eq!(store.passkey(first.id).await.expect("it answers"), Some(first.clone()));
+    let second = passkey(99, 1);
+    for (asked_us, is_kept) in [(first.made_us, false), (first.made_us + 1, true)] {
+        let told = store.add_passkey(&second, asked_us).await.expect("it answers");
+        assert_eq!(told, is_kept, "one was made since it was asked for, or was not");
+    }
+    // As many as there may be, and of many at once no more.
+    let at_once = (2..=30).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.add_passkey(&passkey(number, 1), i64::MAX).await })
+    });
+    let mut added = 2;
+    for told in at_once.collect::<Vec<_>>() {
+        added += usize::from(told.await.expect("nothing panics").expect("the database answers"));
+    }
+    assert_eq!(added, PASSKEYS_MAX);
+    let of =
+        async |user| store.passkeys_of(Uuid::from_u128(user)).await.expect("the database answers");
+    let listed = of(1).await;
+    assert_eq!((listed.len(), &listed[0]), (PASSKEYS_MAX, &first));
+    assert!(listed.is_sorted_by_key(|it| it.made_us));
+    assert!(add(&passkey(40, 2)).await);
+    let at_once = (0..8).map(|_| {
+        let (store, known) = (store.clone(), first.clone());
+        tokio::spawn(async move { store.use_passkey(&known, u32::MAX, 7).await })
+    });
+    let mut used = 0;
+    for told in at_once.collect::<Vec<_>>() {
+        used += u32::from(told.await.expect("nothing panics").expect("the database answers"));
+    }
+    assert_eq!(used, 1);
+    let after = Passkey { counter: u32::MAX, used_us: 7, ..first.clone() };
+    assert_eq!(store.passkey(first.id).await.expect("it answers"), Some(after));
+    store.remove_passkey(Uuid::from_u128(2), first.id).await.expect("it answers");
+    assert_eq!(of(1).await.len(), PASSKEYS_MAX, "he has none of that name");
+    store.remove_passkey(first.user, first.id).await.expect("it answers");
+    assert_eq!(of(1).await.len(), PASSKEYS_MAX - 1);
+    store.remove_passkeys_of(first.user).await.expect("it answers");
+    assert_eq!((of(1).await.len(), of(2).await.len()), (0, 1));
+}
+
 async fn a_subject_is_linked_once_and_with_nobody_who_signs_in_otherwise(database: TestDatabase) {
     let store = &database.sign_ins;
     let id = Uuid::from_u128;
@@ -235,10 +300,13 @@ async fn what_a_user_signs_in_by_is_forgotten_whole(database: TestDatabase) {
         store.add_credential(&credential(number, number as u8)).await.expect("it answers");
         store.begin_second_factor(&factor(number, 0)).await.expect("it answers");
         store.link(Uuid::from_u128(10 + number), id, 7).await.expect("it answers");
+        store.add_passkey(&passkey(number as u8, number), i64::MAX).await.expect("it answers");
     }
     store.remove_credential(user).await.expect("the database answers");
     assert!(!store.can_sign_in(user).await.expect("the database answers"));
     assert_eq!(store.second_factor(user).await.expect("the database answers"), None);
+    assert_eq!(store.passkeys_of(user).await.expect("the database answers"), []);
+    assert_eq!(store.passkeys_of(other).await.expect("the database answers").len(), 1);
     assert!(store.can_sign_in(other).await.expect("the database answers"));
     assert!(store.second_factor(other).await.expect("the database answers").is_some());
 }
