@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::principal::Principal;
 use tokio::time::Instant;
 
 use super::questions::Gathering;
@@ -28,10 +27,6 @@ pub trait Place: Send + Sync + 'static {
     fn take_values(&self, values: usize) -> bool;
     /// Counts so many more bytes of it, before they are there; false where that is too many.
     fn take_bytes(&self, bytes: usize) -> bool;
-    /// Counts what it costs as asked for by its caller; how long to wait, where that is too much.
-    fn charge(&self, _caller: &Principal, _cost: u64) -> Result<(), Duration> {
-        Ok(())
-    }
 }
 
 /// See the module.

@@ -118,6 +118,7 @@ impl<'a> Client<'a> {
                 trace: None,
                 read_only: false,
                 scope: None,
+                payer: None,
             };
             let response = self.schema.execute(call).await.response;
             let Some(error) = response.errors.first() else {

@@ -8,10 +8,11 @@ use tokio::task::JoinHandle;
 
 use super::metrics;
 use super::node::Program;
+use super::rates;
 use super::readiness::Running;
 use cli::Failure;
 use config::Settings;
-use http::{Health, HttpOptions, Opening, ServerHandle};
+use http::{Book, Health, HttpOptions, Opening, ServerHandle};
 
 /// See the module.
 pub struct Entrance {
@@ -19,6 +20,8 @@ pub struct Entrance {
     opening: Opening,
     running: Arc<Running>,
     handle: ServerHandle,
+    /// What is asked for here, where other nodes are told of it.
+    pub book: Option<Arc<Book>>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -27,6 +30,7 @@ impl Entrance {
     pub fn open(settings: &Settings, listener: TcpListener) -> Result<Self, Failure> {
         let address = listener.local_addr();
         let address = address.map_err(|error| Failure::failed("reading the address", error))?;
+        let book = rates::are_shared(settings).then(Arc::<Book>::default);
         let options = HttpOptions {
             listener,
             workers: settings.http.threads(),
@@ -34,13 +38,14 @@ impl Entrance {
             limits: settings.http.limits(),
             policy: settings.http.policy(settings.log.access_ratio),
             metrics: settings.telemetry.metrics_listen.is_none().then(metrics::page),
+            book: book.clone(),
         };
         let (opening, running) = (Opening::default(), Running::observed());
         let health = Arc::clone(&running) as Arc<dyn Health>;
         let server = http::serve(options, opening.clone(), health)
             .map_err(|error| Failure::failed("serving HTTP", error))?;
         let handle = server.handle();
-        Ok(Self { address, opening, running, handle, server: tokio::spawn(server) })
+        Ok(Self { address, opening, running, handle, book, server: tokio::spawn(server) })
     }
 
     /// Lets requests in to what runs now.

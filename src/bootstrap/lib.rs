@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod node;
 mod private;
 pub mod proof;
+pub mod rates;
 mod readiness;
 mod registrar;
 pub mod server;

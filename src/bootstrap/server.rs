@@ -18,6 +18,7 @@ use super::keys;
 use super::metrics;
 use super::node::{NodeBuilder, Program};
 use super::proof;
+use super::rates;
 use super::readiness::Running;
 use super::signals::Signals;
 use super::storage;
@@ -98,6 +99,9 @@ pub async fn serve_with(
             }
             return Ok(());
         }
+    }
+    if let Some(book) = &entrance.book {
+        rates::share(settings, &node, Arc::clone(book))?;
     }
     let program = Arc::new(builder.complete(node).await?);
     run(settings, entrance, (&program, joined), builder, signals).await

@@ -61,6 +61,7 @@ pub async fn perform(command: UserCommand) -> Result<(), Failure> {
             if second_factor {
                 store.remove_second_factor(known.user).await.map_err(unwritten)?;
             }
+            store.remove_passkeys_of(known.user).await.map_err(unwritten)?;
             store.end_sessions_of(known.user, now).await.map_err(unwritten)?;
             print(&Made { login, user: known.user, password }, json)
         }

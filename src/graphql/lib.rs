@@ -117,6 +117,14 @@ pub struct Call {
     pub read_only: bool,
     /// Until when, and from which place; nothing, if the node asks itself.
     pub scope: Option<RequestScope>,
+    /// Who is charged for what it costs; nobody, if the node asks itself.
+    pub payer: Option<Arc<dyn Payer>>,
+}
+
+/// Has somebody pay for what he asks for.
+pub trait Payer: Send + Sync + 'static {
+    /// Counts what an operation costs as asked for by its caller; how long to wait, where that is too much.
+    fn charge(&self, caller: &Identity, cost: u64) -> Result<(), Duration>;
 }
 
 impl Call {
@@ -295,8 +303,8 @@ impl GraphqlSchema {
         }
         let (variables, plan) = self.bind(operation, call.variables).map_err(refuse)?;
         let cost = plan.cost(&variables);
-        if let Some(scope) = &call.scope
-            && let Err(wait) = scope.place.charge(&principal.identity, cost)
+        if let Some(payer) = &call.payer
+            && let Err(wait) = payer.charge(&principal.identity, cost)
         {
             let mut reply = refused(Outcome::Limited(wait), errors::rate_limited(wait));
             reply.cost = Some(cost);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::rates::Rate;
+use super::rates::{Book, Rate};
 
 /// Clients without anything taken are forgotten at the latest when so many are known.
 const KNOWN_MAX: usize = 16_384;
@@ -28,8 +28,8 @@ pub struct Client {
     /// Subscriptions that are open.
     pub subscriptions: AtomicUsize,
     /// What is asked for from there, by whomever, and by those who do not say who they are.
-    pub rate: Rate,
-    pub anonymous_rate: Rate,
+    pub rate: Arc<Rate>,
+    pub anonymous_rate: Arc<Rate>,
 }
 
 /// Takes `more` of what has a bound; false, and nothing taken, where that would be too much.
@@ -51,11 +51,13 @@ pub fn give_back(counter: &AtomicUsize, taken: usize) {
 pub struct Clients {
     known: Mutex<HashMap<IpAddr, Arc<Client>>>,
     proxies: Vec<Network>,
+    /// Where it is noted what they spend, where there are other nodes.
+    book: Option<Arc<Book>>,
 }
 
 impl Clients {
-    pub fn new(proxies: Vec<Network>) -> Self {
-        Self { known: Mutex::default(), proxies }
+    pub fn new(proxies: Vec<Network>, book: Option<Arc<Book>>) -> Self {
+        Self { known: Mutex::default(), proxies, book }
     }
 
     /// The client of an address.
@@ -68,7 +70,9 @@ impl Clients {
         if known.len() >= KNOWN_MAX {
             known.retain(|_, client| Arc::strong_count(client) > 1);
         }
-        let client = Arc::<Client>::default();
+        let rate = |whose| Rate::of(self.book.as_ref(), || format!("{whose} {address}"));
+        let (rate, anonymous_rate) = (rate("address"), rate("nobody"));
+        let client = Arc::new(Client { rate, anonymous_rate, ..Client::default() });
         known.insert(address, Arc::clone(&client));
         client
     }
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn one_subscriber_is_one_client() {
-        let clients = Clients::new(Vec::new());
+        let clients = Clients::new(Vec::new(), None);
         let same = |one, other| Arc::ptr_eq(&clients.of(address(one)), &clients.of(address(other)));
         assert!(same("2001:db8::1", "2001:db8::ffff:1"));
         assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
@@ -171,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_is_believed_in_what_it_wrote_itself() {
-        let clients = Clients::new(networks(&["10.0.0.0/8", "fd00::/8", "192.0.2.7"]));
+        let clients = Clients::new(networks(&["10.0.0.0/8", "fd00::/8", "192.0.2.7"]), None);
         for (proxy, is_one) in [
             ("10.255.0.1", true),
             ("11.0.0.1", false),

@@ -27,7 +27,7 @@ use graphql::errors::{
     code_of, issuer_silent, not_in_place, overloaded, pending, refused_request, starting,
     unauthenticated,
 };
-use graphql::{Call, GraphqlSchema, Outcome, Reply, RequestScope};
+use graphql::{Call, GraphqlSchema, Outcome, Payer, Reply, RequestScope};
 use telemetry::trace::Door;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -240,6 +240,7 @@ impl<'a> Asked<'a> {
             correlation_id: head.request_id.correlation_id,
             trace: door.trace.clone(),
             read_only,
+            payer: Some(Arc::clone(&visit) as Arc<dyn Payer>),
             scope: Some(RequestScope { deadline, place: visit }),
         };
         if self.is_live {

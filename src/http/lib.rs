@@ -16,7 +16,7 @@ mod live;
 mod opening;
 pub mod metrics;
 mod places;
-mod rates;
+pub mod rates;
 mod refusals;
 mod reply;
 mod scraped;
@@ -40,6 +40,7 @@ use hosts::Hosts;
 pub use limits::HttpLimits;
 pub use opening::{Behind, Opening};
 use places::Places;
+pub use rates::{Book, Spent};
 pub use scraped::serve_metrics;
 pub use server::serve;
 use telemetry::metrics::Page;
@@ -56,6 +57,8 @@ pub struct HttpOptions {
     pub policy: HttpPolicy,
     /// What `/metrics` shows here; elsewhere, if nothing: see [`serve_metrics`].
     pub metrics: Option<Page>,
+    /// Where it is noted what is asked for, to be told to other nodes; nothing, where there are none.
+    pub book: Option<Arc<Book>>,
 }
 
 /// Whom the entrance lets in, and what it shows.
@@ -106,14 +109,14 @@ struct Visitor {
 
 impl Shared {
     fn new(options: &HttpOptions, opening: Opening, health: Arc<dyn Health>) -> Self {
-        let HttpOptions { demo, limits, policy, .. } = options;
+        let HttpOptions { demo, limits, policy, book, .. } = options;
         Self {
             opening,
             health,
             limits: *limits,
             hosts: Hosts::new(*demo, &policy.hosts),
-            clients: Arc::new(Clients::new(policy.trusted_proxies.clone())),
-            places: Arc::default(),
+            clients: Arc::new(Clients::new(policy.trusted_proxies.clone(), book.clone())),
+            places: Arc::new(Places::with(book.clone())),
             access_log: AccessLog::new(policy.access_ratio),
             origins: policy.cors_origins.clone(),
         }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth::Identity;
-use graphql::Place;
+use graphql::{Payer, Place};
 use parking_lot::Mutex;
 
 use super::HttpLimits;
 use super::clients::{Client, give_back, take};
-use super::rates::{Allowed, Rates};
+use super::rates::{Allowed, Book, Rates};
 
 /// What all requests of the server have taken.
 #[derive(Debug, Default)]
@@ -23,6 +23,48 @@ pub struct Places {
     pub reply_bytes: AtomicUsize,
     pub subscriptions: AtomicUsize,
     pub rates: Rates,
+}
+
+impl Places {
+    /// What is asked for is noted in a book, where there are other nodes.
+    pub fn with(book: Option<Arc<Book>>) -> Self {
+        Self { rates: Rates::new(book), ..Self::default() }
+    }
+}
+
+/// Whoever asks by a connection that goes on: what he asks for is charged like any other, and takes no place.
+pub struct Account {
+    pub places: Arc<Places>,
+    pub client: Arc<Client>,
+    pub limits: HttpLimits,
+}
+
+impl Payer for Account {
+    fn charge(&self, caller: &Identity, cost: u64) -> Result<(), Duration> {
+        let Self { places, client, limits } = self;
+        charge(places, client, limits, caller, cost)
+    }
+}
+
+fn charge(
+    places: &Places,
+    client: &Client,
+    limits: &HttpLimits,
+    caller: &Identity,
+    cost: u64,
+) -> Result<(), Duration> {
+    let now = places.rates.now();
+    let (all, own) = (limits.cost_per_second_per_client_max, limits.cost_per_second_max);
+    let known;
+    let (rate, own) = if auth::is_nobody(caller) {
+        (&client.anonymous_rate, Allowed(limits.cost_per_second_anonymous_max))
+    } else {
+        known = places.rates.of(caller, now);
+        (&known, Allowed(own))
+    };
+    rate.take(cost, own, now)?;
+    // What others from there have left no room for is nothing that he had.
+    client.rate.take(cost, Allowed(all), now).inspect_err(|_| rate.give_back(cost, own))
 }
 
 /// A request that came in, from its head to its reply.
@@ -99,6 +141,12 @@ impl Drop for Visit {
     }
 }
 
+impl Payer for Visit {
+    fn charge(&self, caller: &Identity, cost: u64) -> Result<(), Duration> {
+        charge(&self.places, &self.client, &self.limits, caller, cost)
+    }
+}
+
 impl Place for Visit {
     fn begin_wait(&self) -> bool {
         let mut work = self.work.lock();
@@ -131,22 +179,6 @@ impl Place for Visit {
             give_back(&self.text_bytes, bytes);
         }
         fits
-    }
-
-    fn charge(&self, caller: &Identity, cost: u64) -> Result<(), Duration> {
-        let Self { places, client, limits, .. } = self;
-        let now = places.rates.now();
-        let (all, own) = (limits.cost_per_second_per_client_max, limits.cost_per_second_max);
-        let known;
-        let (rate, own) = if auth::is_nobody(caller) {
-            (&client.anonymous_rate, Allowed(limits.cost_per_second_anonymous_max))
-        } else {
-            known = places.rates.of(caller, now);
-            (&*known, Allowed(own))
-        };
-        rate.take(cost, own, now)?;
-        // What others from there have left no room for is nothing that he had.
-        client.rate.take(cost, Allowed(all), now).inspect_err(|_| rate.give_back(cost, own))
     }
 
     fn end_wait(&self) {

@@ -39,7 +39,7 @@ pub fn serve(
     health: Arc<dyn Health>,
 ) -> io::Result<Server> {
     let shared = web::Data::new(Shared::new(&options, opening.into(), health));
-    let HttpOptions { listener, workers, demo, limits, policy, metrics } = options;
+    let HttpOptions { listener, workers, demo, limits, policy, metrics, .. } = options;
     metrics::observe(&shared.places);
     let hosts = shared.hosts.clone();
     let shown = metrics.map(|page| web::Data::new(Shown { page, hosts }));

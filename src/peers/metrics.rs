@@ -20,6 +20,9 @@ telemetry::metrics! { "peers":
     /// Messages on the bell in Redis: `heard`, `own`; not listened to: `length`, `malformed`, `version`,
     /// `installation` (of another).
     counter BELL_HEARD = "bell_heard" by "outcome";
+    /// What principals and addresses asked for, as other nodes are told of it through Redis, ten times a second each at
+    /// most: `told`, `failed` (and each node goes by its own count).
+    counter RATES_TOLD = "rates_told" by "outcome";
     /// 1 while this node hears the bell in Redis.
     gauge BELL_CONNECTED = "bell_connected";
 }

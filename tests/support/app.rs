@@ -146,7 +146,9 @@ impl TestApp {
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let metrics = Some(emporium::bootstrap::metrics::page());
         let policy = HttpPolicy::default();
-        let options = HttpOptions { listener, workers: 1, demo: true, limits, policy, metrics };
+        let book = None;
+        let options =
+            HttpOptions { listener, workers: 1, demo: true, limits, policy, metrics, book };
         let server = http::serve(options, signed(program.behind()), Arc::new(AlwaysWell))
             .expect("it listens");
         let handle = server.handle();

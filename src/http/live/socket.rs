@@ -21,6 +21,7 @@ use super::super::bearer::NotKnown;
 use super::super::body;
 use super::super::clients::Client;
 use super::super::endpoint::client_of;
+use super::super::places::Account;
 use super::super::refusals::Refusal;
 use super::super::{Shared, Visitor, bearer};
 use super::outgoing::{self, Unwritten, Writer};
@@ -29,8 +30,8 @@ use super::{
     ANSWER_BYTES_MAX, Asking, LOOK_EVERY, Place, Proof, SIGN_OF_LIFE_EVERY, Stands, is_foreign,
     permissions_stale, too_long, too_many,
 };
-use graphql::Call;
 use graphql::errors::refused_request;
+use graphql::{Call, Payer};
 
 /// The longest message of a client, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
@@ -355,6 +356,11 @@ impl Talk {
         Place::take(&self.client, &self.shared.places, &self.shared.limits)
     }
 
+    fn account(&self) -> Arc<dyn Payer> {
+        let (places, client) = (Arc::clone(&self.shared.places), Arc::clone(&self.client));
+        Arc::new(Account { places, client, limits: self.shared.limits })
+    }
+
     /// What comes of what is asked for, or why nothing does.
     fn begun(
         &self,
@@ -376,6 +382,7 @@ impl Talk {
             trace: None,
             read_only: false,
             scope: None,
+            payer: Some(self.account()),
         };
         behind.schema.subscribe(call).map_err(|refused| refused.response.errors)
     }

@@ -64,7 +64,7 @@ pub struct Ringer {
 /// The URL names no Redis server.
 #[derive(Debug, thiserror::Error)]
 #[error("no Redis server can be reached by this URL")]
-pub struct NotReachable(#[source] RedisError);
+pub struct NotReachable(#[source] pub(crate) RedisError);
 
 /// Rings it.
 #[derive(Clone)]

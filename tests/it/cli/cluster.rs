@@ -63,7 +63,15 @@ impl Site {
     }
 
     fn start(&self, node: &str) -> Server {
+        self.start_with(node, "", "")
+    }
+
+    /// With more in a configuration: on top, and for `[http]`.
+    fn start_with(&self, node: &str, top: &str, http: &str) -> Server {
         let config = self.config(node);
+        let text = std::fs::read_to_string(&config).expect("it was written");
+        let text = text.replace("[http]\n", &format!("[http]\n{http}"));
+        std::fs::write(&config, format!("{top}{text}")).expect("the configuration is written");
         let config = config.to_str().expect("text");
         let arguments = ["--demo", "--config", config, "--database", &self.url];
         Server::start(self.home.path(), &arguments)
@@ -656,6 +664,30 @@ async fn what_happens_is_reacted_to_once_by_whoever_serves_its_shard() {
         let sent = (reacted(&one).await - before.0, reacted(&two).await - before.1);
         assert_eq!(sent.0 + sent.1, USERS, "{sent:?}");
         assert!(sent.0 > 0 && sent.1 > 0, "{sent:?}");
+    })
+    .await;
+}
+
+/// What somebody asked for at one node he has asked for at the other, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_two_nodes_has_one_rate() {
+    on_mysql(|database| async move {
+        let site = Site::of(&database, &["node-1", "node-2"]);
+        let redis = std::env::var("EMPORIUM_TEST_REDIS_URL").expect("a Redis server");
+        // Each node alone would have him wait for some seconds at most.
+        let redis = format!("redis = \"{redis}\"\n");
+        let nodes = ["node-1", "node-2"]
+            .map(|node| site.start_with(node, &redis, "cost_per_second_max = 1\n"));
+        let [one, two] = nodes.each_ref().map(Asked::at);
+        let page = "{ products(first: 100) { edges { node { id name } } } }";
+        let told = ask(&one, page, &json!({})).await.expect("an answer");
+        assert_eq!(told["extensions"]["cost"], 401, "{told}");
+        eventually("what was spent at the one to be owed at the other", async || {
+            let told = ask(&two, "{ __typename }", &json!({})).await.expect("an answer");
+            let wait = told["errors"][0]["extensions"]["retryAfter"].as_u64();
+            wait.is_some_and(|wait| wait > 60_000).then_some(())
+        })
+        .await;
     })
     .await;
 }

@@ -37,7 +37,7 @@ pub(super) enum Hears<'a> {
     Owners,
 }
 
-fn redis() -> String {
+pub(super) fn redis() -> String {
     std::env::var("EMPORIUM_TEST_REDIS_URL")
         .expect("`make test` and `scripts/services run` start a Redis server and name it")
 }

@@ -1,6 +1,7 @@
 //! The engine over real databases: what callers are promised, whatever fails underneath.
 
 mod bell;
+mod rates;
 mod commands;
 mod failures;
 mod fencing;

@@ -33,6 +33,7 @@ async fn call(
         trace: None,
         read_only: false,
         scope: None,
+        payer: None,
     };
     schema.execute(call).await.outcome
 }

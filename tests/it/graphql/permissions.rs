@@ -157,6 +157,7 @@ fn call(principal: &Principal, query: &str, variables: Value) -> Call {
         trace: None,
         read_only: false,
         scope: None,
+        payer: None,
     }
 }
 

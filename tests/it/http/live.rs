@@ -392,6 +392,24 @@ async fn a_client_has_so_many_and_gets_them_back() {
     app.stop().await;
 }
 
+/// What a subscription costs is paid for when it begins, from what its caller has for requests of any kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_subscribes_pays_for_it_as_for_any_other_request() {
+    // More than ten seconds of what is allowed: it is owed for minutes.
+    let limits = HttpLimits { cost_per_second_max: 1, ..HttpLimits::default() };
+    let app = TestApp::start_within(true, limits, CheckoutOptions::default()).await;
+    let query = "subscription($id: ID!) { changed(id: $id) { ... on Account { members(first: 100) { id } } } }";
+    let nothing = json!({"id": "product_0192f3c1-0000-7000-8000-000000000001"});
+    let mut socket = Socket::open(&app).await;
+    for code in ["AGGREGATE_NOT_FOUND", "RATE_LIMITED"] {
+        socket.subscribe("a", query, nothing.clone()).await;
+        assert_eq!(socket.failed().await, code);
+    }
+    let told = app.reply("{ __typename }", json!({})).await;
+    assert_eq!(told["errors"][0]["extensions"]["code"], "RATE_LIMITED", "{told}");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_says_so() {
     let app = TestApp::start().await;
