@@ -15,6 +15,7 @@ pub mod sealed;
 
 pub mod access;
 pub mod commerce;
+pub mod messaging;
 pub mod products;
 pub mod scheduling;
 

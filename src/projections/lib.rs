@@ -8,11 +8,13 @@ pub mod position_token;
 pub mod assignments;
 pub mod closed_locations;
 pub mod open_sagas;
+pub mod outgoing;
 pub mod plan;
 pub mod table;
 pub mod tally;
 pub mod tables;
 pub mod timers;
+pub mod webhook_endpoints;
 
 #[cfg(test)]
 pub mod testing;

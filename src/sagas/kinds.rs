@@ -50,6 +50,8 @@ macro_rules! kinds {
                 public(), fact(InboxMessage);
             Calendar = domain::scheduling::calendar::Calendar,
                 public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
+            WebhookEndpoint = domain::messaging::webhook_endpoint::WebhookEndpoint,
+                public(PublicWebhookEndpointId "webhook_" WebhookEndpointNode), fact(WebhookEndpoint);
         }
     };
 }

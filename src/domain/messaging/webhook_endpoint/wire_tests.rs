@@ -1,0 +1,37 @@
+//! What an endpoint sends and is answered with, as other nodes and versions read it.
+
+use super::*;
+use crate::question::{Version, Whole};
+use crate::testing::{noon, noon_plus, wire};
+
+#[test]
+fn what_crosses_keeps_its_form() {
+    let (url, types) = ("https://hooks.example/shop".to_owned(), vec!["order.placed".to_owned()]);
+    let details = Details { url: url.clone(), types: types.clone() };
+    wire::golden::<WebhookEndpoint>(
+        &[
+            Command::Register { url: url.clone(), types: types.clone() },
+            Command::Revise { url: Some(url), types: Some(types) },
+            Command::Pause {},
+            Command::Resume {},
+            Command::RotateSecret { overlap_seconds: 60 },
+            Command::Replay { since: noon() },
+            Command::Remove {},
+        ],
+        &[
+            Refusal::NotFound,
+            Refusal::AlreadyExists,
+            Refusal::Removed,
+            Refusal::InvalidUrl { max: URL_BYTES_MAX },
+            Refusal::InvalidTypes { max: TYPES_MAX },
+            Refusal::InvalidOverlap { max: OVERLAP_SECONDS_MAX },
+            Refusal::InvalidSince,
+        ],
+        wire::Answers::after(&[
+            Event::EndpointRegistered { details, since: noon() },
+            Event::SecretRotated { number: 2, previous_until: noon_plus(60) },
+        ])
+        .to(Version)
+        .to(Whole),
+    );
+}
