@@ -9,7 +9,7 @@
 //!
 //! Then what keeps and what runs them. [`persistence`] has the journal as traits and the lane, which
 //! commits in groups; [`persistence_sql`] speaks to SQLite, MySQL and MariaDB. [`payments`] is the
-//! port to providers. [`actors`] wraps each aggregate in an actor and hands out the reference that
+//! port to providers, [`messaging`] takes what happened to programs outside. [`actors`] wraps each aggregate in an actor and hands out the reference that
 //! callers hold. [`cluster`] decides which node owns which shard, [`peers`] carries what one node has to
 //! ask another, and [`supervisors`] puts a node together and starts again what fails.
 //!
@@ -32,6 +32,7 @@ pub use search;
 
 pub use actors;
 pub use cluster;
+pub use messaging;
 pub use payments;
 pub use peers;
 pub use persistence;

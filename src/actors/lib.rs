@@ -37,6 +37,7 @@ pub mod table;
 pub mod watching;
 pub mod view;
 pub mod reaction;
+pub mod outbox;
 pub mod search;
 pub mod stocked;
 pub mod checkout;

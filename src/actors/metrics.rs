@@ -7,6 +7,7 @@ use telemetry::metrics::SECONDS;
 
 use crate::aggregate_ref::AskError;
 use crate::follower::AnyFollower;
+use crate::outbox::Outbox;
 use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
 use crate::standing::Standings;
@@ -101,6 +102,14 @@ telemetry::metrics! { "actors":
     counter STALLED_SAGAS = "stalled_sagas" by "saga";
     /// How often a driver could not drive a saga on; it tries again after a pause.
     counter SAGA_FAILURES = "saga_failures" by "saga";
+    /// Tries to tell an endpoint of an event, and what came of them: `delivered`, `failed`.
+    counter WEBHOOKS = "webhooks" by "outcome";
+    /// How long one took.
+    histogram WEBHOOK_SECONDS = "webhook_seconds" with SECONDS;
+    /// Entries that the endpoint that is furthest behind was not told of.
+    gauge OUTBOX_LAG = "outbox_worst_lag_entries";
+    /// Aggregates of which some endpoint was not told something, and later events of them.
+    gauge OUTBOX_PARKED = "outbox_parked_aggregates";
     /// Commands that timers sent, and what came of them: `done`, `refused`, `failed`.
     counter TIMERS = "timers" by "timer", "outcome";
     /// How long after it was due something was sent that was done.
@@ -133,6 +142,19 @@ pub(crate) fn observe_follower(
         ahead.map(|(shard, head)| head - position.seq(shard)).sum::<u64>() as f64
     });
     PARKED_AGGREGATES.observe_as(name, services, move |_| follower.parked().len() as f64);
+}
+
+/// Tells how far endpoints are behind.
+pub(crate) fn observe_outbox(services: &Arc<NodeServices>, outbox: &Outbox) {
+    let of = outbox.clone();
+    OUTBOX_LAG.observe(services, move |node| {
+        let heads = node.feed.heads();
+        of.status().iter().map(|told| told.position.behind(&heads)).max().unwrap_or(0) as f64
+    });
+    let of = outbox.clone();
+    OUTBOX_PARKED.observe(services, move |_| {
+        of.status().iter().map(|told| told.parked.len()).sum::<usize>() as f64
+    });
 }
 
 /// Tells how far followers are behind, and how far tables are that are filled anew.

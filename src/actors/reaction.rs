@@ -14,9 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::aggregate_ref::{AskError, Engine, Fault};
 use super::checkpoint;
 use super::core::CommandMeta;
-use super::follower::{
-    At, Elsewhere, FollowError, Follower, Moment, ParkedSet, Steps, Stored, Turn,
-};
+use super::follower::{At, Elsewhere, FollowError, Follower, Moment, ParkedSet, Stored, Turn};
 use super::metrics::REACTED;
 use super::shard::NodeServices;
 use super::{retry, spans};
@@ -26,7 +24,6 @@ use domain::id::AggregateId;
 use domain::principal::Principal;
 use persistence::cause::chain;
 use persistence::journal::{Entry, ShardId};
-use persistence::read_store::{self, Written};
 use projections::position::Position;
 use projections::{Fact, Place};
 use sagas::reaction::Reaction;
@@ -76,23 +73,8 @@ impl<R: Reaction> Reactor<R> {
         to: &Position,
         parked: &Arc<ParkedSet>,
     ) -> Result<(), FollowError> {
-        let Steps { moved, aside, taken_up } = self.stored.steps(read, to, parked);
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let turn = read_store::Turn {
-            moved: &moved,
-            parked: &aside,
-            taken_up: &taken_up,
-            ..Default::default()
-        };
-        match self.engine.services.acting.advance(&Self::name(), turn).await? {
-            Written::Done => {
-                self.stored = Stored { position: to.clone(), parked: Arc::clone(parked) };
-                Ok(())
-            }
-            Written::Elsewhere => Err(FollowError::Elsewhere),
-        }
+        let store = (&*self.engine.services.acting, &*Self::name());
+        self.stored.advance(store, read, to, parked).await
     }
 
     /// Sends what one aggregate caused; stops at what cannot be sent.

@@ -11,6 +11,8 @@ use super::checkpoint::Name;
 use super::core::CommandMeta;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
 use super::metrics;
+use super::outbox::actor::{OutboxActor, OutboxArguments};
+use super::outbox::{Outbox, OutboxSetup};
 use super::reaction::Reactor;
 use super::saga::parties::Parties;
 use super::saga::wish::{self, Told, Wish};
@@ -48,6 +50,7 @@ use projections::tables::stock::Stock;
 use projections::tables::users::Users;
 use projections::tables::variants::Variants;
 use projections::timers::{DraftExpiry, HoldExpiry, Timer};
+use projections::webhook_endpoints::WebhookEndpoints;
 use sagas::checkout::Checkout;
 use sagas::inbox::InboxMessage;
 use sagas::registration::Registration;
@@ -68,6 +71,8 @@ pub struct Parts {
     pub checkout: CheckoutOptions,
     /// Where the search index lives, and what it is of.
     pub search: Home,
+    /// How whoever is outside is told.
+    pub outbox: OutboxSetup,
 }
 
 /// How far a follower is, for operators.
@@ -123,6 +128,7 @@ macro_rules! registry {
                     index(parts, &self.searches),
                     stocktaker(parts, self),
                     watcher(parts, &self.watched),
+                    outbox(parts, self),
                     keeper(parts, self),
                 ]
             }
@@ -246,6 +252,7 @@ registry! {
     views {
         closed_locations: ClosedLocations,
         assignments: Assignments,
+        webhook_endpoints: WebhookEndpoints,
     }
     reactions {
         registration: Registration,
@@ -273,6 +280,8 @@ pub struct Registry {
     pub stocked: Stocked,
     /// Who waits for something to come of an aggregate.
     pub watched: Watched,
+    /// Whoever is outside is told.
+    pub outbox: Outbox,
 }
 
 impl Registry {
@@ -409,6 +418,17 @@ fn watcher(parts: &Parts, watched: &Watched) -> Service {
     metrics::observe_watched(&parts.engine.services, watched);
     let watchers = watched.clone();
     follower(parts, watched.follower(), move |_| Watcher::new(watchers.clone()))
+}
+
+fn outbox(parts: &Parts, registry: &Registry) -> Service {
+    metrics::observe_outbox(&parts.engine.services, &registry.outbox);
+    let (parts, registry) = (parts.clone(), registry.clone());
+    Service::new::<OutboxActor>("outbox", move || OutboxArguments {
+        services: Arc::clone(&parts.engine.services),
+        endpoints: registry.views.webhook_endpoints.clone(),
+        outbox: registry.outbox.clone(),
+        setup: parts.outbox.clone(),
+    })
 }
 
 fn timer<T: Timer>(parts: &Parts, table: &TableRef<T::Table>) -> Service {

@@ -31,6 +31,7 @@ pub mod timers;
 pub mod transfers;
 pub mod calendars;
 pub mod sagas;
+pub mod webhooks;
 pub mod diff;
 
 use actors::aggregate_ref::Engine;

@@ -233,9 +233,10 @@ impl NodeBuilder {
             installation: self.vault.installation.name(),
             languages: settings.search.languages.clone(),
         };
-        let followers = Followers::start(&node, payments, settings.checkout.clone(), search)
-            .await
-            .map_err(|error| Failure::failed("starting the views", error))?;
+        let followers =
+            Followers::start(&node, payments, settings.checkout.clone(), search, settings.outbox())
+                .await
+                .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
         let desk = Desk::of_node(
             self.stores.journal.clone(),

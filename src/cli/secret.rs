@@ -20,6 +20,11 @@ pub fn purpose(name: &str) -> Result<Purpose, Failure> {
              found any more, and each could be registered a second time"
                 .to_owned(),
         )),
+        Some(Purpose::Webhooks) => Err(Failure::Usage(
+            "the secrets of webhooks are rotated one by one, while both sides know both: \
+             rotateWebhookSecret in the API"
+                .to_owned(),
+        )),
         Some(purpose) => Ok(purpose),
         None => Err(Failure::Usage(format!("{name:?} is no purpose: ids, inputs or tokens"))),
     }

@@ -6,6 +6,7 @@
 
 mod auth;
 mod mail;
+mod outbox;
 pub mod sections;
 pub mod secret;
 mod sources;
@@ -23,6 +24,7 @@ use actors::checkout::CheckoutOptions;
 use actors::search::SearchOptions;
 use actors::shard::Limits;
 use graphql::DocumentLimits;
+use messaging::WebhookOptions;
 use payments::providers::PaymentsOptions;
 use sections::{
     ClusterSection, General, HttpSection, LeaseSection, NodeSection, ReadSection, SecuritySection,
@@ -47,6 +49,7 @@ pub struct Settings {
     pub checkout: CheckoutOptions,
     pub payments: PaymentsOptions,
     pub search: SearchOptions,
+    pub webhooks: WebhookOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
@@ -73,7 +76,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "",
     "node",
     "cluster",
@@ -86,6 +89,7 @@ const SECTIONS: [&str; 16] = [
     "checkout",
     "payments",
     "search",
+    "webhooks",
     "lease",
     "limits",
     "log",
@@ -154,6 +158,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "checkout" => alone::<CheckoutOptions>(table),
         "search" => alone::<SearchOptions>(table),
         "payments" => alone::<PaymentsOptions>(table),
+        "webhooks" => alone::<WebhookOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         "log" => alone::<LogOptions>(table),
@@ -179,6 +184,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         checkout: section(take("checkout")),
         payments: section(take("payments")),
         search: section(take("search")),
+        webhooks: section(take("webhooks")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),

@@ -388,6 +388,9 @@ impl Settings {
         if let Some(problem) = self.auth.problem().or_else(|| self.mail.problem()) {
             return Some(problem);
         }
+        if let Some(problem) = self.problem_of_outbox() {
+            return Some(problem);
+        }
         if let Some(problem) = self.problem_among_nodes() {
             return Some(problem);
         }

@@ -29,6 +29,7 @@ use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::id::AggregateId;
+use domain::messaging::webhook_endpoint::WebhookEndpoint;
 use domain::products::location::Location;
 use domain::products::price_list::PriceList;
 use domain::products::product::{self, Product};
@@ -129,7 +130,7 @@ macro_rules! viewed_whole {
 }
 
 viewed_whole!(User, PriceList, Location, Order, Checkout, Transfer);
-viewed_whole!(Role, Group, Account, Preferences);
+viewed_whole!(Role, Group, Account, Preferences, WebhookEndpoint);
 
 impl Viewed for Product {
     type View = Whole;

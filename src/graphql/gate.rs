@@ -25,6 +25,7 @@ use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::{self, Order};
 use domain::id::{AggregateId, CustomerId, LocationId};
+use domain::messaging::webhook_endpoint::WebhookEndpoint;
 use domain::principal::PrincipalKind;
 use domain::products::location::Location;
 use domain::products::price_list::PriceList;
@@ -101,6 +102,7 @@ guarded! {
     Calendar: CalendarsRead, CalendarsWrite, |engine, id| {
         asked::<Calendar, _>(engine, id, &calendar::Whose).await?.into()
     };
+    WebhookEndpoint: WebhooksRead, WebhooksWrite, |_, _| Belongs::NOBODY;
 }
 
 async fn asked<A: Aggregate, Q: Question<A>>(

@@ -8,7 +8,7 @@ use async_graphql::registry::{MetaField, MetaType, Registry};
 use crate::{Mutation, Query};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
-const LISTS: [(&str, &str); 13] = [
+const LISTS: [(&str, &str); 14] = [
     // As long as the page that was asked for, by which the field above counts them.
     ("edges", "the field above has the weight of the page"),
     ("CapablePage.nodes", "the field above has the weight of the page"),
@@ -19,6 +19,7 @@ const LISTS: [(&str, &str); 13] = [
     ("FreeBusy.open", "the field above counts its days, and the intervals when they are known"),
     ("OrdersByDay.rows", "the field above counts its days"),
     ("ProductFacet.values", "the field above has the weight of their number"),
+    ("OutboxConsumer.parked", "counted when it is known how many there are"),
     ("Follower.parked", "counted when it is known how many there are"),
     ("Quote.lines", "the field above counts them"),
     ("userErrors", "one, where there is one"),
@@ -29,7 +30,7 @@ const LISTS: [(&str, &str); 13] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 55] = [
+const SHORT_TEXTS: [(&str, usize); 60] = [
     ("action", 100),
     ("actor", 100),
     ("onBehalfOf", 100),
@@ -57,6 +58,9 @@ const SHORT_TEXTS: [(&str, usize); 55] = [
     ("placed", 64),
     ("toNode", 64),
     ("endCursor", 1_000),
+    ("eventName", 96),
+    ("eventType", 64),
+    ("eventTypes", 64),
     ("family", 800),
     ("guestEmail", 254),
     ("idempotencyKey", 128),
@@ -75,6 +79,7 @@ const SHORT_TEXTS: [(&str, usize); 55] = [
     ("role", 64),
     ("roles", 64),
     ("scope", 128),
+    ("signingSecret", 64),
     ("sku", 256),
     ("subject", 128),
     ("startCursor", 1_000),
@@ -83,12 +88,13 @@ const SHORT_TEXTS: [(&str, usize); 55] = [
     ("title", 800),
     ("token", 1_600),
     ("trace", 55),
+    ("url", 500),
     ("value", 800),
     ("version", 32),
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 19] = [
+const COUNTED_TEXTS: [&str; 20] = [
     "preference",
     "Account.reason",
     "Impersonation.reason",
@@ -108,6 +114,7 @@ const COUNTED_TEXTS: [&str; 19] = [
     "HistoryPrincipal.session",
     "Change.path",
     "SearchPiece.text",
+    "WebhookDelivery.failure",
 ];
 
 fn fields(mut each: impl FnMut(&str, &MetaField)) {

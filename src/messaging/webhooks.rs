@@ -177,8 +177,7 @@ impl Post {
     /// The address to connect to: looked at here, and nothing else is connected to, whatever the name leads to a
     /// moment later.
     async fn address(&self, host: &str, port: u16, is_plain: bool) -> Result<SocketAddr, Failed> {
-        let found: Vec<_> =
-            lookup_host((host, port)).await.map_err(Failed::Unreachable)?.collect();
+        let found: Vec<_> = lookup_host((host, port)).await.map_err(Failed::Unreachable)?.collect();
         let allowed = found.iter().find(|found| (self.allowed)(found.ip()));
         match (allowed, is_plain) {
             (Some(address), _) => Ok(*address),

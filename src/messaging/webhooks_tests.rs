@@ -114,7 +114,9 @@ async fn private_addresses_are_not_asked_unless_that_is_configured() {
         assert!(is_refused, "{host}: {failed:?}");
     }
     assert!(received.try_recv().is_err(), "nobody was asked");
-    assert!(!closed.may_ask("https://169.254.169.254/latest") && !closed.may_ask("http://8.8.8.8/"));
+    assert!(
+        !closed.may_ask("https://169.254.169.254/latest") && !closed.may_ask("http://8.8.8.8/")
+    );
     assert!(closed.may_ask("https://hooks.example/") && !closed.may_ask("gopher://hooks.example/"));
     deliver(&post(60_000, true), &format!("http://127.0.0.1:{port}/")).await.expect("it is taken");
 }

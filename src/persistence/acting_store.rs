@@ -15,6 +15,9 @@ pub trait ActingStore: Send + Sync + 'static {
     /// Moves it, with what is set aside and what is no more: of a turn that has no rows.
     async fn advance(&self, follower: &str, turn: Turn<'_>) -> Result<Written, JournalError>;
 
+    /// Forgets one that acts no more.
+    async fn forget(&self, follower: &str) -> Result<(), JournalError>;
+
     /// Has all of them begin at the beginning: what they have done may rest on what the logs have lost, and
     /// is harmless when it is done again.
     async fn begin_anew(&self) -> Result<(), JournalError>;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::metrics::RESTARTS;
 use super::node::Node;
 use actors::checkout::CheckoutOptions;
+use actors::outbox::OutboxSetup;
 use actors::registry::{Parts, Registry, Views};
 use actors::service::Service;
 use actors::shard::NodeServices;
@@ -70,10 +71,11 @@ impl Followers {
         payments: Arc<dyn PaymentProvider>,
         checkout: CheckoutOptions,
         search: Home,
+        outbox: OutboxSetup,
     ) -> Result<Self, SpawnErr> {
         let registry = Registry::default();
         registry.begin_below(&node.engine.services.feed.heads());
-        let parts = Parts { engine: node.engine.clone(), payments, checkout, search };
+        let parts = Parts { engine: node.engine.clone(), payments, checkout, search, outbox };
         let services = registry.services(&parts);
         let arguments = (services, RestartPolicy::default());
         let (supervisor, _) =

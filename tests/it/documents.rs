@@ -121,7 +121,7 @@ const WHOLE: [&str; 6] =
     ["FORBIDDEN", "OVERLOADED", "QUARANTINED", "STALE", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// The states that a noun of a code may be in: a new code takes one of these where one fits.
-const STATES: [&str; 51] = [
+const STATES: [&str; 52] = [
     "ABORTED",
     "ARRIVED",
     "CLOSED",
@@ -157,6 +157,7 @@ const STATES: [&str; 51] = [
     "REACHED",
     "REFUSED",
     "REGRESSED",
+    "REMOVED",
     "REQUIRED",
     "RETIRED",
     "REUSED",

@@ -11,6 +11,7 @@ use emporium::config::Settings;
 use emporium::config::sections::NodeSection;
 use emporium::graphql::GraphqlSchema;
 use emporium::http::{self, Health, HttpLimits, HttpOptions, HttpPolicy};
+use emporium::messaging::WebhookOptions;
 use emporium::persistence::clock::Clock;
 use emporium::persistence::intercept::Intercepted;
 use emporium::persistence::journal::{Journal, PageLimit};
@@ -128,7 +129,16 @@ impl TestApp {
         let node = NodeSection { name: Some("test".to_owned()), shards, lanes: Some(1) };
         // Nothing is written to the log that a test did not ask for.
         let quiet = Limits { denials_after_ms: 3_600_000, ..Limits::default() };
-        let settings = Settings { node, checkout, limits: quiet, ..Settings::default() };
+        // Receivers of tests are on this machine, and nobody waits for long.
+        let webhooks = WebhookOptions {
+            allowed_networks: vec!["127.0.0.1".to_owned()],
+            retry_first_ms: 20,
+            retry_max_ms: 40,
+            attempts_max: 3,
+            timeout_ms: 600_000,
+            ..WebhookOptions::default()
+        };
+        let settings = Settings { node, checkout, limits: quiet, webhooks, ..Settings::default() };
         let journal = Arc::clone(&stores.journal);
         let asked = Arc::new(Faults::default());
         let hooked = Arc::new(Intercepted::new(Arc::clone(&journal), Arc::clone(&asked)));

@@ -14,6 +14,7 @@ pub mod signed;
 #[expect(dead_code, reason = "tests/cluster.rs uses the rest")]
 pub mod proxy;
 pub mod reading;
+pub mod receiver;
 pub mod replica;
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::cursor::{Cursor, Next, wake};
 use super::parked::{At, Parked, ParkedSet};
-use super::published::{FollowerRef, Moment};
+use super::published::{AnyFollower as _, FollowerRef, Moment};
 use super::{Elsewhere, FollowError, Follower, Turn};
 use crate::facts::{decode, unknown_kind};
 use crate::metrics::PARKED;
@@ -239,7 +239,11 @@ impl<F: Follower> FollowerState<F> {
     async fn settle(&mut self, now: DateTime<Utc>) -> Result<(), FollowError> {
         let turn = Turn { to: &self.cursor.position, parked: &self.parked, now };
         for (at, reason) in self.follower.settle(turn).await? {
-            park::<F>(&mut self.parked, at, &reason, now)?;
+            if F::TRIES_AGAIN {
+                Arc::make_mut(&mut self.parked).park(at, &reason, now)?;
+            } else {
+                park::<F>(&mut self.parked, at, &reason, now)?;
+            }
         }
         self.publish();
         Ok(())
@@ -266,47 +270,67 @@ impl<F: Follower> FollowerState<F> {
             let of = |(kind, id): &(String, AggregateId)| {
                 (kind, *id) == (&parked.at.aggregate_type, parked.at.aggregate_id)
             };
-            only.is_none_or(of)
+            only.map_or_else(|| self.follower.is_due(parked), of)
         };
         let all: Vec<Parked> = self.parked.iter().filter(is_asked).cloned().collect();
         if all.is_empty() {
             return Ok(());
         }
         self.follower.forget();
+        // What is noted until it is settled is no more than that of a turn.
+        let bytes_max = F::turn_bytes(&self.services.limits) / all.len();
+        let mut rest = Vec::new();
         for parked in &all {
-            self.take_up(parked).await?;
+            rest.extend(self.take_up(parked, bytes_max).await?);
         }
-        self.settle(self.services.now()).await
+        self.settle(self.services.now()).await?;
+        // What could not be dealt with stands before its rest, and waits for its time.
+        if self.parked.iter().any(|parked| rest.contains(&parked.at)) {
+            self.published.tell(FollowerMessage::TryParked);
+        }
+        Ok(())
     }
 
-    /// Takes what was held back of one aggregate, from the parked entry to the position.
-    async fn take_up(&mut self, parked: &Parked) -> Result<(), FollowError> {
-        let Parked { at, since, .. } = parked;
+    /// Takes what was held back of one aggregate, from the parked entry to the position, or so much of it; says
+    /// where the rest begins, which stays parked.
+    async fn take_up(
+        &mut self,
+        parked: &Parked,
+        bytes_max: usize,
+    ) -> Result<Option<At>, FollowError> {
+        let Parked { at, since, reason } = parked;
         let slots = &self.services.slots;
         let home = slots.shard_of(at.aggregate_id);
         let through = self.cursor.position.seq(home);
         if !self.services.feed.is_read_here(home) {
             // It is followed on the node that serves its shard.
-            return Ok(());
+            return Ok(None);
         }
         if slots.seq_at_home(at.aggregate_id, at.shard, at.seq) > through {
             // Its slot has moved, and this has not come to where it goes on.
-            return Ok(());
+            return Ok(None);
         }
         Arc::make_mut(&mut self.parked).release(at);
         let (kind, id) = (at.aggregate_type.as_str(), at.aggregate_id.0);
-        let mut from = at.version;
+        let (mut from, mut bytes) = (at.version, 0);
         loop {
             let journal = &self.services.journal;
             let page = journal.read_aggregate(kind, id, from, u64::MAX, PageLimit::default());
             let page = page.await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { return Ok(None) };
             from = last.last_version() + 1;
             for entry in &page {
                 if entry.seq > through || self.parked.holds_back(entry) {
-                    return Ok(());
+                    return Ok(None);
                 }
                 let Self { follower, content, parked, .. } = self;
+                // One at least.
+                if bytes > 0 && bytes >= bytes_max {
+                    let rest = At::of(entry);
+                    Arc::make_mut(parked).park(rest.clone(), reason, *since)?;
+                    return Ok(Some(rest));
+                }
+                bytes += entry.weight();
                 take(follower, content, parked, entry, Care::EachEntry, *since)?;
             }
         }

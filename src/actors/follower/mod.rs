@@ -105,6 +105,15 @@ pub trait Follower: Send + Sync + 'static {
     /// [`settle`](Self::settle).
     fn take(&mut self, content: &mut Self::Content, entry: &Entry, place: Place, fact: Fact);
 
+    /// Whether it tries again by itself what it could not [settle](Self::settle), and says what there is to say of
+    /// that.
+    const TRIES_AGAIN: bool = false;
+
+    /// Whether what is set aside is tried again by itself at this time.
+    fn is_due(&self, _: &Parked) -> bool {
+        true
+    }
+
     /// Forgets what was noted: the turn begins anew.
     fn forget(&mut self) {}
 

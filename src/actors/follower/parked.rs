@@ -52,14 +52,19 @@ impl ParkedSet {
             && self.0.contains_key(&(entry.aggregate_type.to_string(), entry.aggregate_id))
     }
 
-    /// Sets an aggregate aside from this entry on, unless it is from an earlier one.
+    /// Sets an aggregate aside from this entry on, or from an earlier one from which it is.
     pub fn park(&mut self, at: At, reason: &str, now: DateTime<Utc>) -> Result<(), FollowError> {
         let key = (at.aggregate_type.clone(), at.aggregate_id.0);
         if !self.0.contains_key(&key) && self.0.len() >= PARKED_MAX {
             return Err(FollowError::TooManyParked);
         }
         let reason = reason.chars().take(REASON_CHARACTERS_MAX).collect();
-        self.0.entry(key).or_insert(Parked { at, reason, since: now });
+        let version = at.version;
+        let parked = Parked { at, reason, since: now };
+        let there = self.0.entry(key).or_insert_with(|| parked.clone());
+        if version < there.at.version {
+            *there = parked;
+        }
         Ok(())
     }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{At, Elsewhere, Parked, ParkedSet};
+use super::{At, Elsewhere, FollowError, Parked, ParkedSet};
 use crate::shard::NodeServices;
+use persistence::acting_store::ActingStore;
 use persistence::journal::ShardId;
-use persistence::read_store::{Bookmark, Moved};
+use persistence::read_store::{Bookmark, Moved, Turn, Written};
 use projections::position::Position;
 
 /// See the module.
@@ -47,6 +48,29 @@ impl Stored {
         shards.extend(taken_up.iter().map(|at| at.shard));
         let moved = |shard| Moved { shard, from: self.position.seq(shard), to: to.seq(shard) };
         Steps { moved: shards.into_iter().map(moved).collect(), aside, taken_up }
+    }
+
+    /// Moves it, if it is where it is taken to be. `read`: the shards that were read.
+    pub async fn advance(
+        &mut self,
+        (store, name): (&dyn ActingStore, &str),
+        read: impl Iterator<Item = ShardId>,
+        to: &Position,
+        parked: &Arc<ParkedSet>,
+    ) -> Result<(), FollowError> {
+        let Steps { moved, aside, taken_up } = self.steps(read, to, parked);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let turn =
+            Turn { moved: &moved, parked: &aside, taken_up: &taken_up, ..Default::default() };
+        match store.advance(name, turn).await? {
+            Written::Done => {
+                *self = Self { position: to.clone(), parked: Arc::clone(parked) };
+                Ok(())
+            }
+            Written::Elsewhere => Err(FollowError::Elsewhere),
+        }
     }
 
     /// Takes over how far others have come with the shards that they serve, and says what that changed.

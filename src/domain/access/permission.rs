@@ -75,6 +75,9 @@ permissions! {
     /// Sagas, quarantines, followers.
     ClusterRead = "cluster.read",
     ClusterOperate = "cluster.operate",
+    /// Who outside is told what happened.
+    WebhooksRead = "webhooks.read",
+    WebhooksWrite = "webhooks.write",
 }
 
 impl fmt::Display for Permission {

@@ -37,6 +37,7 @@ const READS: &[Permission] = &[
     AuditRead,
     SchemaRead,
     ClusterRead,
+    WebhooksRead,
 ];
 
 /// A role that comes with the program.
@@ -128,7 +129,13 @@ pub static SHIPPED: &[ShippedRole] = &[
     ShippedRole {
         name: "operator",
         purpose: "Looks after the program itself.",
-        permissions: Permissions::of(&[SchemaRead, ClusterRead, ClusterOperate]),
+        permissions: Permissions::of(&[
+            SchemaRead,
+            ClusterRead,
+            ClusterOperate,
+            WebhooksRead,
+            WebhooksWrite,
+        ]),
     },
     ShippedRole {
         name: ADMINISTRATOR,

@@ -171,6 +171,7 @@ impl AccountQuery {
         before: Option<String>,
     ) -> Result<AccountConnection> {
         let window = Window { first, after, last, before, at_least: None };
+        let position = views(context).assignments.position();
         let all = views(context).assignments.rows();
         let mut ids: Vec<_> = match user_id {
             None => all.accounts().collect(),
@@ -178,6 +179,6 @@ impl AccountQuery {
         };
         let grants = gate::grants(context);
         ids.retain(|account| grants.may(AccountsRead, &Belongs::to_account(*account)));
-        Ok(AccountConnection(page_of_ids(context, window, "accounts", ids)?))
+        Ok(AccountConnection(page_of_ids(context, window, "accounts", ids, position)?))
     }
 }

@@ -178,11 +178,12 @@ impl GroupQuery {
         before: Option<String>,
     ) -> Result<GroupConnection> {
         let window = Window { first, after, last, before, at_least: None };
+        let position = views(context).assignments.position();
         let all = views(context).assignments.rows();
         let ids = match user_id {
             None => all.groups().collect(),
             Some(user) => all.groups_of(user.0).collect(),
         };
-        Ok(GroupConnection(page_of_ids(context, window, "groups", ids)?))
+        Ok(GroupConnection(page_of_ids(context, window, "groups", ids, position)?))
     }
 }

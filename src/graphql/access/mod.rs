@@ -6,7 +6,7 @@ mod decisions;
 mod groups;
 mod impersonation;
 mod mutation;
-mod pages;
+pub(crate) mod pages;
 mod persons;
 mod preferences;
 mod query;

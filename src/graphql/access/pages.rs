@@ -3,9 +3,10 @@
 use async_graphql::{Context, Result};
 
 use crate::cursors::Cursors;
-use crate::lists::{Page, views};
+use crate::lists::Page;
 use crate::rows::{Window, rows};
 use domain::id::AggregateId;
+use projections::position::Position;
 use projections::table::Key;
 
 /// The page of a list of ids that is small and in memory, in their order.
@@ -14,6 +15,7 @@ pub fn page_of_ids(
     window: Window,
     list: &str,
     mut ids: Vec<AggregateId>,
+    position: Position,
 ) -> Result<Page<AggregateId>> {
     let backwards = window.is_backwards()?;
     let count = rows(window.first, window.last);
@@ -37,7 +39,6 @@ pub fn page_of_ids(
     let has_edge = edge.is_some();
     let (has_previous_page, has_next_page) =
         if backwards { (more, has_edge) } else { (has_edge, more) };
-    let position = views(context).assignments.position();
     Ok(Page { edges, has_next_page, has_previous_page, position, total })
 }
 
@@ -91,4 +92,4 @@ macro_rules! id_connection {
         }
     };
 }
-pub(super) use id_connection;
+pub(crate) use id_connection;

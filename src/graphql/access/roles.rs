@@ -321,9 +321,10 @@ impl RoleQuery {
         before: Option<String>,
     ) -> Result<RoleConnection> {
         let window = Window { first, after, last, before, at_least: None };
+        let position = views(context).assignments.position();
         let all = views(context).assignments.rows();
         let ids = all.made_roles().map(|(id, _)| AggregateId(id)).collect();
-        Ok(RoleConnection(page_of_ids(context, window, "roles", ids)?))
+        Ok(RoleConnection(page_of_ids(context, window, "roles", ids, position)?))
     }
 
     /// The roles that come with the program.

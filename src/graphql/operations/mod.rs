@@ -7,24 +7,36 @@ mod query;
 mod sagas;
 mod timers;
 mod audit;
+mod webhooks;
 
 pub use audit::AuditOutcome;
 pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, ordering};
+pub use webhooks::WebhookEndpointNode;
 
 use async_graphql::MergedObject;
 
 use crate::guard::Need::{All, Some as Of};
 use crate::guard::Needs;
-use domain::access::permission::Permission::{AuditRead, ClusterOperate, ClusterRead, SchemaRead};
+use domain::access::permission::Permission::{
+    AuditRead, ClusterOperate, ClusterRead, SchemaRead, WebhooksRead, WebhooksWrite,
+};
+use webhooks::{WebhookCommands, WebhookUseCases};
 
 #[derive(MergedObject, Default)]
-pub struct OperationsQuery(query::ServerQuery, sagas::SagaQuery, audit::AuditQuery);
+pub struct OperationsQuery(
+    query::ServerQuery,
+    sagas::SagaQuery,
+    audit::AuditQuery,
+    webhooks::WebhookQuery,
+);
 
 #[derive(MergedObject, Default)]
 pub struct OperationsMutation(
     mutation::ActorsMutation,
     nodes::NodesMutation,
     timers::TimersMutation,
+    WebhookCommands,
+    WebhookUseCases,
 );
 
 /// What the root fields of this context need.
@@ -35,5 +47,8 @@ pub const NEEDS: Needs = &[
     (All(ClusterRead), &["operations", "saga", "sagas"]),
     (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
     (All(ClusterOperate), &["fireTimer", "cancelTimer"]),
+    (All(WebhooksRead), &["webhookEndpoint", "webhookEndpoints"]),
+    (All(WebhooksWrite), &["registerWebhookEndpoint", "reviseWebhookEndpoint"]),
+    (All(WebhooksWrite), WebhookCommands::FIELDS),
     (All(ClusterOperate), &["drainNode", "undrainNode", "moveShard", "rebalanceCluster"]),
 ];

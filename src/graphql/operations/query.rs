@@ -8,6 +8,7 @@ use super::mutation::ActorKind;
 use super::nodes::{self, Cluster};
 use super::processes::{self, Follower, OpenSaga};
 use super::timers::{self, Timer};
+use super::webhooks::{self, OutboxConsumer};
 use crate::context::engine;
 use crate::errors::fault;
 use crate::scalars::{Instant, Long};
@@ -80,6 +81,12 @@ impl Operations {
     #[graphql(complexity = "20 * child_complexity")]
     async fn followers(&self, context: &Context<'_>) -> Result<Vec<Follower>> {
         processes::followers(context)
+    }
+
+    /// Who outside is told what happened, and how far he was told of what this node serves.
+    #[graphql(complexity = "100 * child_complexity")]
+    async fn outbox(&self, context: &Context<'_>) -> Result<Vec<OutboxConsumer>> {
+        webhooks::outbox(context)
     }
 
     /// What takes several steps and is not over, the longest first, at most `first` of each kind.

@@ -24,10 +24,13 @@ pub enum Purpose {
     Tokens,
     /// The hashes that bind the rows of the audit to each other.
     Audit,
+    /// What the secrets of webhooks follow from.
+    Webhooks,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 5] = [Self::Ids, Self::Inputs, Self::Index, Self::Tokens, Self::Audit];
+    pub const ALL: [Self; 6] =
+        [Self::Ids, Self::Inputs, Self::Index, Self::Tokens, Self::Audit, Self::Webhooks];
 
     /// Its stored name; never changed.
     pub fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Purpose {
             Self::Index => "index",
             Self::Tokens => "tokens",
             Self::Audit => "audit",
+            Self::Webhooks => "webhooks",
         }
     }
 }

@@ -40,7 +40,9 @@ pub enum Form {
 impl Form {
     fn schema(self) -> Value {
         match self {
-            Self::Id(prefix) => json!({"type": "string", "pattern": format!("^{prefix}[0-9a-f-]{{36}}$")}),
+            Self::Id(prefix) => {
+                json!({"type": "string", "pattern": format!("^{prefix}[0-9a-f-]{{36}}$")})
+            }
             Self::Text => json!({"type": "string"}),
             Self::Count => json!({"type": "integer", "minimum": 0}),
             Self::Money => json!({
@@ -125,7 +127,10 @@ pub static CATALOGUE: &[Kind] = &[
     Kind {
         name: "emporium.order.placed.v1",
         says: "The payment of an order was authorised.",
-        fields: &[ORDER, field("paymentReference", Form::Text, "What the payment provider calls it.")],
+        fields: &[
+            ORDER,
+            field("paymentReference", Form::Text, "What the payment provider calls it."),
+        ],
     },
     Kind {
         name: "emporium.order.submitted.v1",
@@ -179,16 +184,8 @@ pub static CATALOGUE: &[Kind] = &[
         says: "A product has another variant.",
         fields: &[PRODUCT, VARIANT, field("sku", Form::Text, "Its stock keeping unit.")],
     },
-    Kind {
-        name: "emporium.user.closed.v1",
-        says: "A user's account was closed.",
-        fields: &[USER],
-    },
-    Kind {
-        name: "emporium.user.registered.v1",
-        says: "There is a new user.",
-        fields: &[USER],
-    },
+    Kind { name: "emporium.user.closed.v1", says: "A user's account was closed.", fields: &[USER] },
+    Kind { name: "emporium.user.registered.v1", says: "There is a new user.", fields: &[USER] },
     Kind {
         name: "emporium.user.reinstated.v1",
         says: "A user who was suspended is active again.",

@@ -153,5 +153,5 @@ fn mode(mode: PriceMode) -> &'static str {
 }
 
 fn money(money: Money) -> Value {
-    json!({"amount": money.decimal(), "minor": money.minor, "currency": money.code()})
+    json!({"amount": money.decimal(), "minor": money.minor, "currency": money.currency.code()})
 }

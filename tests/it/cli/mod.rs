@@ -25,3 +25,4 @@ mod serving;
 mod sign_in;
 mod tokens;
 mod walkthrough;
+mod webhooks;

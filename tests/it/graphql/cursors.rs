@@ -100,6 +100,12 @@ async fn lists(app: &TestApp) -> Vec<List> {
         let position = app.position(done["position"].as_str().expect("a position"));
         app.program.followers.registry().views.assignments.reached(&position).await;
     }
+    for key in ["one", "two"] {
+        let hook = json!({"url": "https://hooks.invalid/", "idempotencyKey": key});
+        let done = app.done("registerWebhookEndpoint", hook, "position").await;
+        let position = app.position(done["position"].as_str().expect("a position"));
+        app.program.followers.registry().views.webhook_endpoints.reached(&position).await;
+    }
     app.heads().await;
     let end = "{ pageInfo { endCursor } }";
     let plain = |name: &str| format!("{{ {name}(PAGE) {end} }}");
@@ -125,6 +131,7 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.roles", plain("roles")),
         ("Query.groups", plain("groups")),
         ("Query.accounts", plain("accounts")),
+        ("Query.webhookEndpoints", plain("webhookEndpoints")),
         ("Query.products", plain("products")),
         ("Query.products", ordered("products", "orderBy: {field: CREATED_AT}")),
         ("Query.variants", plain("variants")),

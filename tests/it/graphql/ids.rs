@@ -58,6 +58,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("transfer", "{ transfer(id: ID) { __typename } }"),
     ("order", "{ checkout(orderId: ID) { __typename } }"),
     ("calendar", "{ calendar(id: ID) { __typename } }"),
+    ("webhook", "{ webhookEndpoint(id: ID) { __typename } }"),
     ("event", "{ calendar(id: CALENDAR) { event(id: ID) { __typename } } }"),
     (
         "calendar",
@@ -131,6 +132,7 @@ async fn each_id_that_was_given_is_taken_back() {
         "transfer",
         "user",
         "variant",
+        "webhook",
     ];
     assert!(kinds.iter().copied().eq(expected), "{kinds:?}");
     let mut wrong = vec![];

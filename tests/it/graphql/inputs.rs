@@ -287,6 +287,17 @@ impl World {
         let mut named_place = place_of.clone();
         named_place["idempotencyKey"] = json!("location");
         let location = text(&app.done("createLocation", named_place, "id").await["id"]);
+        let hook = json!({"url": "https://hooks.invalid/shop",
+                          "eventTypes": ["emporium.order.expired.v1"]});
+        let mut hooked = hook.clone();
+        hooked["idempotencyKey"] = json!("hook");
+        let endpoint = text(&app.done("registerWebhookEndpoint", hooked, "id").await["id"]);
+        let of_endpoint = |fields: Value| {
+            let mut input = json!({"endpointId": endpoint});
+            let fields = fields.as_object().expect("an object").clone();
+            input.as_object_mut().expect("an object").extend(fields);
+            input
+        };
         let saga = json!({"kind": "CHECKOUT", "aggregateId": uuid::Uuid::from_u128(7)});
         let timer = json!({"kind": "HOLD_EXPIRY", "aggregateId": uuid::Uuid::from_u128(7),
                            "partId": uuid::Uuid::from_u128(8)});
@@ -432,6 +443,13 @@ impl World {
             ("undrainNode", json!({"node": "node-7"})),
             ("moveShard", json!({"shard": 0, "node": "node-7"})),
             ("rebalanceCluster", json!({"dryRun": true})),
+            ("registerWebhookEndpoint", hook.clone()),
+            ("reviseWebhookEndpoint", of_endpoint(hook)),
+            ("pauseWebhookEndpoint", of_endpoint(json!({}))),
+            ("resumeWebhookEndpoint", of_endpoint(json!({}))),
+            ("rotateWebhookSecret", of_endpoint(json!({"overlapSeconds": 60}))),
+            ("replayWebhooks", of_endpoint(json!({"since": "2026-01-01T00:00:00Z"}))),
+            ("removeWebhookEndpoint", of_endpoint(json!({}))),
             ("unpublishProduct", named(&product)),
             ("archiveProduct", named(&product)),
             ("impersonate", json!({"userId": user, "reason": "a call", "minutes": 30})),
@@ -564,7 +582,10 @@ async fn every_mutation_is_tried() {
 }
 
 /// They say something more each time.
-const AGAIN: [&str; 16] = [
+const AGAIN: [&str; 19] = [
+    "registerWebhookEndpoint",
+    "rotateWebhookSecret",
+    "replayWebhooks",
     "defineRole",
     "createGroup",
     "openAccount",

@@ -118,6 +118,13 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("replaceOccurrence", Breaks("only the booking that it names")),
     ("quarantineActor", Breaks("nothing: an operator's, and what waits goes on after a release")),
     ("releaseActor", NOTHING),
+    ("registerWebhookEndpoint", NOTHING),
+    ("reviseWebhookEndpoint", NOTHING),
+    ("pauseWebhookEndpoint", NOTHING),
+    ("resumeWebhookEndpoint", NOTHING),
+    ("rotateWebhookSecret", NOTHING),
+    ("replayWebhooks", NOTHING),
+    ("removeWebhookEndpoint", NOTHING),
     ("closeLocation", Kept),
     ("reopenLocation", Kept),
 ];

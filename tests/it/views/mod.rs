@@ -2,6 +2,7 @@
 //! what its log says.
 
 mod deaths;
+mod outgoing;
 mod owners;
 mod parking;
 mod rebuilds;
@@ -12,6 +13,7 @@ mod split;
 mod stocked;
 mod tables;
 mod timers;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

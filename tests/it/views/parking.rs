@@ -2,12 +2,13 @@
 //! wait, everything else goes on, and all of it is taken in order once it can be.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use emporium::actors::checkpoint;
 use emporium::actors::follower::{
-    AnyFollower, Follower, FollowerActor, FollowerMessage, FollowerRef,
+    AnyFollower, At, FollowError, Follower, FollowerActor, FollowerMessage, FollowerRef, Turn,
 };
+use emporium::actors::shard::Limits;
 use emporium::domain::aggregate::Aggregate;
 use emporium::domain::id::AggregateId;
 use emporium::domain::products::product::{Command, Event, Product};
@@ -105,6 +106,80 @@ fn what_a_follower_cannot_take_waits_in_order_and_all_else_goes_on() {
         let taken = || AnyFollower::parked(&seen).is_empty().then(|| of(&seen, bad));
         assert_eq!(eventually("a mended event", async || taken()).await, [1, 2, 3]);
         assert_eq!(of(&seen, good), [1, 2, 3], "nothing is taken twice");
+        actor.stop_and_wait(None, None).await.expect("it stops");
+    });
+    life.drain();
+}
+
+/// Takes nothing of products until it is mended, and notes what it takes until it is settled.
+struct Sparing {
+    mended: Arc<AtomicBool>,
+    noted: usize,
+    /// The most that it had noted at one time.
+    most: Arc<AtomicUsize>,
+}
+
+impl Follower for Sparing {
+    const NAME: checkpoint::Name =
+        checkpoint::Name { kind: "follower", name: "sparing", schema: 1 };
+
+    type Content = Vec<(AggregateId, u64)>;
+
+    /// One entry.
+    fn turn_bytes(_: &Limits) -> usize {
+        1
+    }
+
+    fn wants(aggregate_type: &str, _: u64) -> bool {
+        aggregate_type == Product::TYPE
+    }
+
+    fn take(&mut self, seen: &mut Self::Content, _: &Entry, place: Place, _: Fact) {
+        assert!(self.mended.load(Ordering::SeqCst), "planted");
+        seen.push((place.aggregate_id, place.version));
+        self.noted += 1;
+    }
+
+    fn forget(&mut self) {
+        self.noted = 0;
+    }
+
+    async fn settle(&mut self, _: Turn<'_>) -> Result<Vec<(At, String)>, FollowError> {
+        self.most.fetch_max(self.noted, Ordering::SeqCst);
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn what_waited_is_taken_up_turn_by_turn_and_never_all_at_once() {
+    let life = World::new(Arc::new(TestProvider::default())).begin();
+    life.run("a long wait", async {
+        let product = life.engine.new_id();
+        let text = || "Teapot".to_owned();
+        let create = Command::Create { name: text(), family: text(), description: text() };
+        life.done::<Product>(product, create).await;
+        for number in 2..=20 {
+            let description = number.to_string();
+            life.done::<Product>(
+                product,
+                Command::Revise { name: text(), family: text(), description },
+            )
+            .await;
+        }
+        let (mended, most) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (seen, of_it) = (Seen::default(), Arc::clone(&mended));
+        let sparing = Sparing { mended: of_it, noted: 0, most: Arc::clone(&most) };
+        let arguments = (Arc::clone(&life.engine.services), seen.clone(), sparing);
+        let started = Actor::spawn(None, FollowerActor::<Sparing>::default(), arguments).await;
+        let actor = started.expect("the follower starts").0;
+        seen.reached(&life.engine.services.feed.heads()).await;
+        assert_eq!(AnyFollower::parked(&seen).len(), 1);
+        mended.store(true, Ordering::SeqCst);
+        actor.cast(FollowerMessage::TryParked).expect("it lives");
+        let taken = || AnyFollower::parked(&seen).is_empty().then(|| of(&seen, product));
+        let taken = eventually("all that waited", async || taken()).await;
+        assert_eq!(taken, (1..=20).collect::<Vec<u64>>());
+        assert_eq!(most.load(Ordering::SeqCst), 1);
         actor.stop_and_wait(None, None).await.expect("it stops");
     });
     life.drain();

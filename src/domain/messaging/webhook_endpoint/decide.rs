@@ -42,10 +42,10 @@ pub(super) fn decide(
             Ok(is_new.then_some(Event::EndpointRevised { details }).into_iter().collect())
         }
         (Command::RotateSecret { overlap_seconds }, _) => {
-            if *overlap_seconds > OVERLAP_SECONDS_MAX {
+            if !(0..=OVERLAP_SECONDS_MAX).contains(overlap_seconds) {
                 return Err(Refusal::InvalidOverlap { max: OVERLAP_SECONDS_MAX });
             }
-            let previous_until = now + TimeDelta::seconds((*overlap_seconds).into());
+            let previous_until = now + TimeDelta::seconds(*overlap_seconds);
             let number = state.secret.number + 1;
             Ok(vec![Event::SecretRotated { number, previous_until }])
         }

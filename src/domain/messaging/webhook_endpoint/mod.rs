@@ -37,7 +37,7 @@ pub const TYPES_MAX: usize = 50;
 /// The longest name of a type, in bytes.
 pub const TYPE_BYTES_MAX: usize = 64;
 /// How long the secret of before may sign beside the new one, in seconds.
-pub const OVERLAP_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
+pub const OVERLAP_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
 
 /// What may be asked of an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,14 +50,21 @@ pub enum Command {
         types: Vec<String>,
     },
     /// Changes what is given; `None` leaves it as it is.
-    Revise { url: Option<String>, types: Option<Vec<String>> },
+    Revise {
+        url: Option<String>,
+        types: Option<Vec<String>>,
+    },
     /// It is told nothing until it is resumed; then all that happened meanwhile.
     Pause {},
     Resume {},
     /// Another secret signs; that of before signs beside it for so many seconds.
-    RotateSecret { overlap_seconds: u32 },
+    RotateSecret {
+        overlap_seconds: i64,
+    },
     /// It is told once more what happened since then.
-    Replay { since: DateTime<Utc> },
+    Replay {
+        since: DateTime<Utc>,
+    },
     Remove {},
 }
 
@@ -92,8 +99,8 @@ pub enum Refusal {
     InvalidUrl { max: usize },
     #[error("the types of events are at most {max} names, each once")]
     InvalidTypes { max: usize },
-    #[error("the secret of before signs for at most {max} seconds more")]
-    InvalidOverlap { max: u32 },
+    #[error("the secret of before signs for from 0 to {max} seconds more")]
+    InvalidOverlap { max: i64 },
     #[error("what has not happened yet is told when it happens: name a time that has passed")]
     InvalidSince,
 }

@@ -80,6 +80,8 @@ fn a_secret_signs_beside_the_next_one_for_a_while() {
     let given = endpoint()
         .when(Command::RotateSecret { overlap_seconds: OVERLAP_SECONDS_MAX + 1 })
         .refused("INVALID_OVERLAP")
+        .when(Command::RotateSecret { overlap_seconds: -1 })
+        .refused("INVALID_OVERLAP")
         .when(Command::RotateSecret { overlap_seconds: 60 })
         .then([rotated]);
     let signing = |at| given.state.secret.signing(noon_plus(at)).collect::<Vec<_>>();

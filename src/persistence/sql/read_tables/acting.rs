@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    FORGET_POSITIONS_AND_PARKED, ReadTables, ReadTablesOf, note_parked, parts, statements, take_up,
+    FORGET_POSITIONS_AND_PARKED, ReadTables, ReadTablesOf, board, note_parked, parts, statements,
+    take_up,
 };
 use super::{Moved, SHARDS_PER_STATEMENT_MAX};
 use crate::snapshots::{Guard, Statement, Value as Given};
@@ -30,6 +31,13 @@ impl<D: ReadTables> ActingStore for ReadTablesOf<D> {
         let statements: Vec<_> = taken_up.chain(parked).collect();
         let written = self.database.write_if(&guard, &statements).await?;
         Ok(if written { Written::Done } else { Written::Elsewhere })
+    }
+
+    async fn forget(&self, follower: &str) -> Result<(), JournalError> {
+        let statement =
+            |sql: &'static str| Statement { sql: sql.into(), values: vec![Given::Text(follower)] };
+        let statements = [board::FORGET_POSITIONS, board::FORGET_PARKED].map(statement);
+        self.database.write(&statements).await.map(drop)
     }
 
     async fn begin_anew(&self) -> Result<(), JournalError> {

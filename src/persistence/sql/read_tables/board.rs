@@ -13,8 +13,8 @@ const FURTHEST: &str = "SELECT shard, MAX(seq) FROM follower_positions GROUP BY 
 const STANDINGS: &str = "SELECT name, generation, filling FROM read_tables ORDER BY name";
 const BEGIN_FILLING: &str =
     "UPDATE read_tables SET filling = generation + 1 WHERE name = ? AND filling = generation";
-const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
-const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
+pub(super) const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
+pub(super) const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
 const REPORTS: &str = "SELECT node, follower, report, reported_us, asked, answered, asked_for \
      FROM follower_reports ORDER BY follower, node";
 const REPORTS_OF: &str = "SELECT node, follower, report, reported_us, asked, answered, asked_for \

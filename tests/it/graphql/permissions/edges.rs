@@ -279,6 +279,10 @@ impl Things {
             ("OrderPayload", _) => {
                 payload("repriceOrder", json!({"orderId": of_ada, "idempotencyKey": "r"}))
             }
+            ("WebhookEndpointPayload", _) => payload(
+                "registerWebhookEndpoint",
+                json!({"url": "https://hooks.invalid/", "idempotencyKey": "hook"}),
+            ),
             ("CalendarPayload", _) => payload(
                 "createCalendar",
                 json!({"name": "Bay", "timeZone": "Europe/Berlin", "idempotencyKey": "bay",
