@@ -1,6 +1,7 @@
 //! The program as its users start it: real processes, real signals, real files.
 
 mod attacks;
+mod browser;
 mod cluster;
 mod configuration;
 mod databases;
