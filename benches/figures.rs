@@ -66,6 +66,8 @@ mod settings;
 mod side;
 #[path = "figures/telemetry.rs"]
 mod telemetry;
+#[path = "figures/timers.rs"]
+mod timers;
 
 use std::process::ExitCode;
 
@@ -132,6 +134,9 @@ async fn run(settings: &Settings) -> bool {
         }
         if settings.wants(Part::Lists) {
             lists::measure(settings, &places, kind, &mut samples).await;
+        }
+        if settings.wants(Part::Timers) {
+            timers::measure(settings, &places, kind, &mut samples).await;
         }
         if settings.wants(Part::Memory) {
             memory::measure(settings, &places, kind, &mut samples).await;

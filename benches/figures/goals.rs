@@ -32,6 +32,7 @@ use crate::rows;
 use crate::samples::Samples;
 use crate::search;
 use crate::telemetry::{OFF, UNSAMPLED};
+use crate::timers;
 
 /// What a figure is to reach.
 #[derive(Clone, Copy)]
@@ -198,6 +199,9 @@ const FIGURES: &[Figure] = &[
     held(lists::GROWTH, Of(lists::GROWTH), "bytes", None, AtMost(16.0)),
     plain(lists::BYTES, Of(lists::BYTES), "bytes"),
     plain(lists::REBUILT, Of(lists::REBUILT), "rows/s"),
+    held(timers::ENDED, Of(timers::ENDED), "s", None, AtMost(5.0)),
+    plain(timers::QUIET, Of(timers::QUIET), "ms"),
+    held(timers::MEANWHILE, Of(timers::MEANWHILE), "ms", Some(Of(timers::QUIET)), RatioAtMost(2.0)),
     plain(proof::RSA, Of(proof::RSA), "tokens/s"),
     plain(proof::EDDSA, Of(proof::EDDSA), "tokens/s"),
     plain(proof::SIGN_INS, Of(proof::SIGN_INS), "sign-ins/s"),

@@ -14,6 +14,7 @@ use emporium::domain::id::{AggregateId, CustomerId, LocationId, VariantId};
 use emporium::domain::money::{Currency, Money, Rate};
 use emporium::domain::products::price_list::default_list;
 use emporium::domain::tax::{PriceMode, UnitPrice};
+use emporium::persistence::clock::Clock;
 use emporium::persistence::follower_board::Standing;
 use emporium::persistence::read_store::table_of;
 use emporium::persistence::stores::Stores;
@@ -52,7 +53,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
 
 /// The child that makes orders, and fills their table anew.
 pub async fn orders(place: &Place, settings: &Settings) -> Vec<(&'static str, String)> {
-    let program = Arc::new(begin(place).await);
+    let program = Arc::new(begin(place, Clock::system()).await);
     let count = settings.made_orders();
     // The first half warms what is kept whatever comes.
     let began = Instant::now();
@@ -70,7 +71,7 @@ pub async fn orders(place: &Place, settings: &Settings) -> Vec<(&'static str, St
 }
 
 /// The program as `serve` starts it, but for what listens.
-async fn begin(place: &Place) -> Program {
+pub async fn begin(place: &Place, clock: Clock) -> Program {
     let kind = place.kind();
     let stores = Stores { read: place.open_read().await, ..place.open().await };
     let (shards, lanes) = (Some(kind.shards()), Some(kind.lanes()));
@@ -78,7 +79,7 @@ async fn begin(place: &Place) -> Program {
     let limits = Limits { live_max: LIVE_MAX, ..Limits::default() };
     let configuration = Configuration { node, limits, ..Configuration::default() };
     let vault = vault(&stores).await;
-    let builder = NodeBuilder::new(&configuration, stores, vault).alone();
+    let builder = NodeBuilder::new(&configuration, stores, vault).alone().clock(clock);
     let node = builder.start().await.expect("a node starts");
     assert!(node.all_served(PATIENCE).await, "a node takes its shards");
     builder.complete(node).await.expect("the followers start")
@@ -106,7 +107,8 @@ async fn make(program: &Arc<Program>, count: u64) {
     program.followers.registry().reached(&heads).await;
 }
 
-fn commands() -> [Command; 2] {
+/// An order with a line.
+pub fn commands() -> [Command; 2] {
     let currency = Currency::from_code("EUR").expect("a currency");
     let buyer = Buyer::Customer { id: CustomerId(Uuid::from_u128(7)) };
     let (price_list, lines) = (default_list(currency), Vec::new());

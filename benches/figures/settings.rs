@@ -29,6 +29,7 @@ pub enum Part {
     Access,
     Rows,
     Lists,
+    Timers,
     Nodes,
 }
 
