@@ -18,6 +18,10 @@ const LISTED: &str =
     "query($v: ID!) { stock(where: {variantId: {eq: $v}}) { edges { node { onHand } } } }";
 const LISTED_AT: &str = "query($v: ID!, $p: Position!) { \
      stock(where: {variantId: {eq: $v}}, atLeast: $p) { edges { node { onHand } } } }";
+/// How many rows say that so much can be had. Where an item is in memory a list shows its own numbers, and
+/// which items it shows its rows say.
+const AVAILABLE: &str = "query($l: ID!, $n: Long!, $p: Position) { \
+     stock(where: {locationId: {eq: $l}, available: {eq: $n}}, atLeast: $p) { totalCount } }";
 const RECEIVE_AT: &str = "mutation($input: ReceiveStockInput!) { receiveStock(input: $input) { \
      position userErrors { code } } }";
 
@@ -189,6 +193,76 @@ async fn lists_alone_suffer_while_their_database_is_away() {
         server.signal("TERM");
         assert_eq!(block_in_place(|| server.end()).0, Some(0));
         database.location.operator().await.execute(&format!("DROP DATABASE {name}")).await;
+    })
+    .await;
+}
+
+/// What keeps everybody from writing rows of lists, and what ends it: the server that holds them is the primary
+/// no more, their database is closed to writers, whoever fills them lost the privilege; or somebody holds
+/// their positions for a long while. Reading goes on.
+fn hindrances(name: &str) -> [(String, String); 4] {
+    let refused = |number: u16| {
+        let trigger = format!(
+            "CREATE TRIGGER {name}.only_read BEFORE UPDATE ON {name}.follower_positions FOR EACH ROW \
+             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'planted'"
+        );
+        (trigger, format!("DROP TRIGGER {name}.only_read"))
+    };
+    let lock = format!("SELECT seq FROM {name}.follower_positions FOR UPDATE");
+    let held = (format!("BEGIN; {lock}"), "COMMIT".to_owned());
+    [refused(1290), refused(3989), refused(1142), held]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_as_they_were_while_nobody_can_write_them() {
+    on_mysql(|database| async move {
+        let proxy = Proxy::to(database.location.upstream()).await;
+        let (url, name) = read_database(&database.location, &proxy).await;
+        let more = format!("[read]\ndatabase = \"{url}\"\n[http]\ndeadline_ms = 4000");
+        let home = Home::of(&database, 5, &more);
+        let server = block_in_place(|| home.start());
+        let shelf = Shelf::open(&server).await;
+        let mut operator = database.location.operator().await;
+        let receive = async |number: usize| {
+            let done = server.data(RECEIVE_AT, shelf.receipt(&number.to_string())).await;
+            done["receiveStock"]["position"].clone()
+        };
+        let listed = async |available: usize, at_least: &Value| {
+            let asked = json!({ "l": shelf.location, "n": available, "p": at_least });
+            server.ask(AVAILABLE, asked).await.expect("an answer")
+        };
+        let says = |list: &Value| list["data"]["stock"]["totalCount"].as_u64();
+        // Without a restart: lists are as far as the commands were.
+        let shown = async |received: usize, position: &Value| {
+            eventually("a row to be written", async || {
+                let list = listed(received, position).await;
+                (says(&list) == Some(1)).then_some(())
+            })
+            .await;
+        };
+        let mut position = receive(1).await;
+        let mut received = 1;
+        for (begins, ends) in hindrances(&name) {
+            shown(received, &position).await;
+            operator.execute(&begins).await;
+            received += 1;
+            position = receive(received).await;
+            let list = listed(received, &position).await;
+            assert!(["STALE", "UNAVAILABLE"].contains(&code(&list)), "{begins}: {list}");
+            for (available, rows) in [(received - 1, 1), (received, 0)] {
+                let list = listed(available, &Value::Null).await;
+                assert_eq!(says(&list), Some(rows), "{begins}: {list}");
+            }
+            let read = server.data(ON_HAND, shelf.item()).await;
+            assert_eq!(read["stockItem"]["onHand"], received);
+            let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
+            assert_eq!(ready.expect("an answer").status(), 200);
+            operator.execute(&ends).await;
+        }
+        shown(received, &position).await;
+        server.signal("TERM");
+        assert_eq!(block_in_place(|| server.end()).0, Some(0));
+        operator.execute(&format!("DROP DATABASE {name}")).await;
     })
     .await;
 }
