@@ -228,7 +228,7 @@ fn a_view_is_what_its_log_says_after_a_drain_and_after_a_crash() {
     });
     let before = life.run("a look", tables::kept(&life));
     assert_eq!(before, life.run("a rebuild", tables::folded(&life)));
-    assert_eq!(before[0].len(), 4, "orders");
+    assert_eq!(before["orders"].len(), 4, "orders");
     life.drain();
 
     let life = world.begin();

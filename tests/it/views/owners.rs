@@ -5,18 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use emporium::actors::follower::{FollowerActor, FollowerMessage};
-use emporium::actors::table::{EventFollower, TableRef};
+use emporium::actors::follower::{Follower, FollowerActor, FollowerRef};
+use emporium::actors::registry::Registry;
+use emporium::actors::table::{AuditFollower, EventFollower, PictureFollower, TableRef};
 use emporium::domain::commerce::order::{self, Order};
 use emporium::persistence::cause::Cause;
 use emporium::persistence::journal::JournalError;
 use emporium::persistence::read_store::{Filling, ReadStore, Turn, Written};
 use emporium::projections::table::Table;
+use emporium::projections::tables::audit::Audit;
+use emporium::projections::tables::calendars::Calendars;
+use emporium::projections::tables::events::Events;
 use emporium::projections::tables::holds::Holds;
+use emporium::projections::tables::locations::Locations;
 use emporium::projections::tables::orders::Orders;
 use emporium::projections::tables::products::Products;
+use emporium::projections::tables::sagas::Sagas;
+use emporium::projections::tables::stock::Stock;
+use emporium::projections::tables::users::Users;
+use emporium::projections::tables::variants::Variants;
 use parking_lot::Mutex;
-use ractor::{Actor, ActorRef};
+use ractor::{Actor, ActorCell};
 
 use super::{draft_of, quiet, tables, trade, world};
 use crate::support::eventually;
@@ -104,39 +113,61 @@ impl ReadHooks for Late {
     }
 }
 
-/// One more who fills a table of this node.
-async fn intruder<T: Table>(
+/// One more follower of this node, for a table that answers nobody.
+async fn begun(
     life: &Life,
-    store: &Arc<Hooked<impl ReadHooks>>,
-) -> ActorRef<FollowerMessage> {
-    let table = TableRef::<T>::default();
-    let follower = EventFollower::new(store.clone(), table.clone());
-    let arguments = (Arc::clone(&life.engine.services), table.follower, follower);
+    table: FollowerRef<()>,
+    follower: impl Follower<Content = ()>,
+) -> ActorCell {
+    let arguments = (Arc::clone(&life.engine.services), table, follower);
     let started = Actor::spawn(None, FollowerActor::default(), arguments).await;
-    started.expect("a follower starts").0
+    started.expect("a follower starts").0.get_cell()
 }
 
-/// Trades while two more fill the tables of orders, products and holds, and says what is kept then and
-/// what should be.
+/// One more who fills a table of this node.
+async fn intruder<T: Table>(life: &Life, store: Arc<dyn ReadStore>) -> ActorCell {
+    let table = TableRef::<T>::default();
+    begun(life, table.follower.clone(), EventFollower::new(store, table)).await
+}
+
+/// One more for each table.
+async fn intruders(life: &Life) -> Vec<ActorCell> {
+    let services = &life.engine.services;
+    let store = || Arc::clone(&services.read);
+    let (stock, audit) = (TableRef::<Stock>::default(), TableRef::<Audit>::default());
+    let asking = PictureFollower::new(&life.engine, stock.clone());
+    let chaining = AuditFollower::new(store(), audit.clone(), services.vault.installation.clone());
+    let all = vec![
+        intruder::<Orders>(life, store()).await,
+        intruder::<Users>(life, store()).await,
+        intruder::<Products>(life, store()).await,
+        intruder::<Variants>(life, store()).await,
+        intruder::<Holds>(life, store()).await,
+        intruder::<Locations>(life, store()).await,
+        intruder::<Calendars>(life, store()).await,
+        intruder::<Events>(life, store()).await,
+        intruder::<Sagas>(life, store()).await,
+        begun(life, stock.follower, asking).await,
+        begun(life, audit.follower, chaining).await,
+    ];
+    assert_eq!(all.len(), Registry::shapes().len(), "each table has one");
+    all
+}
+
+/// Trades while two more fill each table, and says what is kept then and what should be.
 fn fought_over(seed: u64) -> [tables::All; 2] {
     let mut world = world();
     // A turn takes no more than a page of one shard: all of them have many, one after the other.
     world.limits.table_turn_bytes = 1;
+    let lossy = Arc::new(Lossy { chance: Mutex::new(fastrand::Rng::with_seed(seed)) });
+    world.read = Arc::new(move |inner| Arc::new(Hooked::new(inner, Arc::clone(&lossy))));
     let life = world.begin();
     let both = life.run("trade", async {
-        let inner = Arc::clone(&life.engine.services.read);
-        let chance = Mutex::new(fastrand::Rng::with_seed(seed));
-        let store = Arc::new(Hooked::new(inner, Arc::new(Lossy { chance })));
-        let mut intruders = Vec::new();
-        for _ in 0..2 {
-            intruders.push(intruder::<Orders>(&life, &store).await);
-            intruders.push(intruder::<Products>(&life, &store).await);
-            intruders.push(intruder::<Holds>(&life, &store).await);
-        }
+        let both = [intruders(&life).await, intruders(&life).await];
         for round in 1..=6 {
             trade(&life, round).await;
         }
-        for intruder in &intruders {
+        for intruder in both.iter().flatten() {
             intruder.kill();
         }
         within("the end", quiet(&life)).await;
@@ -168,7 +199,7 @@ fn written_late(compares: bool) -> [tables::All; 2] {
         });
         let inner = Arc::clone(&life.engine.services.read);
         let store = Arc::new(Hooked::new(inner, Arc::clone(&late)));
-        let intruder = intruder::<Orders>(&life, &store).await;
+        let intruder = intruder::<Orders>(&life, store).await;
         let id = life.engine.new_id();
         let buyer = guest(&life.engine, "ann@example.org").await;
         life.done::<Order>(id, draft_of(buyer)).await;
@@ -213,7 +244,7 @@ fn tables_that_begin_anew_are_filled_under_whoever_reads_them() {
         trade(&life, 2).await;
         within("the end", quiet(&life)).await;
         assert_eq!(tables::kept(&life).await, tables::folded(&life).await);
-        assert_eq!(tables::kept(&life).await[0].len(), 4, "orders");
+        assert_eq!(tables::kept(&life).await["orders"].len(), 4, "orders");
     });
     life.drain();
 }
