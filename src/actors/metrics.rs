@@ -106,6 +106,8 @@ telemetry::metrics! { "actors":
     counter WEBHOOKS = "webhooks" by "outcome";
     /// How long one took.
     histogram WEBHOOK_SECONDS = "webhook_seconds" with SECONDS;
+    /// Events in Redis Streams: `told`, and `repeated`, which Redis refused because it had them.
+    counter STREAMED = "streamed_events" by "outcome";
     /// Entries that the endpoint that is furthest behind was not told of.
     gauge OUTBOX_LAG = "outbox_worst_lag_entries";
     /// Aggregates of which some endpoint was not told something, and later events of them.

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub use self::mail::MailSection;
+pub use self::outbox::StreamsSection;
 pub use auth::AuthSection;
 
 use actors::checkout::CheckoutOptions;
@@ -50,6 +51,7 @@ pub struct Settings {
     pub payments: PaymentsOptions,
     pub search: SearchOptions,
     pub webhooks: WebhookOptions,
+    pub streams: StreamsSection,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
@@ -76,7 +78,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "",
     "node",
     "cluster",
@@ -90,6 +92,7 @@ const SECTIONS: [&str; 17] = [
     "payments",
     "search",
     "webhooks",
+    "streams",
     "lease",
     "limits",
     "log",
@@ -159,6 +162,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "search" => alone::<SearchOptions>(table),
         "payments" => alone::<PaymentsOptions>(table),
         "webhooks" => alone::<WebhookOptions>(table),
+        "streams" => alone::<StreamsSection>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         "log" => alone::<LogOptions>(table),
@@ -185,6 +189,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         payments: section(take("payments")),
         search: section(take("search")),
         webhooks: section(take("webhooks")),
+        streams: section(take("streams")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),

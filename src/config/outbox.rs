@@ -1,10 +1,65 @@
-//! `[webhooks]`: how whoever is outside is told.
+//! `[webhooks]` and `[streams]`: how whoever is outside is told.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Settings;
+use super::secret::RedisUrl;
 use actors::outbox::OutboxSetup;
 use http::clients::Network;
+use messaging::StreamOptions;
+
+/// The longest beginning of the names of streams, in bytes.
+const PREFIX_BYTES_MAX: usize = 64;
+
+/// `[streams]`: the Redis in which programs outside read what happened, if there is one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamsSection {
+    /// It keeps what it was told for as long as programs outside may need to read it: none that evicts keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisUrl>,
+    /// What the names of its keys begin with: `PREFIX:events:SHARD`.
+    pub prefix: String,
+    /// Entries of one stream, about; the oldest make room.
+    pub length_max: u64,
+    /// A Redis that comes back empty is told what was recorded in so many seconds before.
+    pub refill_seconds: u64,
+}
+
+impl Default for StreamsSection {
+    fn default() -> Self {
+        let prefix = "emporium".to_owned();
+        Self { redis: None, prefix, length_max: 100_000, refill_seconds: 86_400 }
+    }
+}
+
+impl StreamsSection {
+    fn options(&self) -> Option<StreamOptions> {
+        let Self { redis, prefix, length_max, refill_seconds } = self;
+        let (url, prefix) = (redis.as_ref()?.0.reveal().to_owned(), prefix.clone());
+        let (length_max, refill_seconds) = (*length_max, *refill_seconds);
+        Some(StreamOptions { url, prefix, length_max, refill_seconds })
+    }
+
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let is_prefix = (1..=PREFIX_BYTES_MAX).contains(&self.prefix.len())
+            && self.prefix.bytes().all(|byte| byte.is_ascii_graphic());
+        (!is_prefix).then(|| {
+            let right = format!("expected 1 to {PREFIX_BYTES_MAX} visible ASCII characters");
+            ("streams.prefix", right)
+        })
+    }
+
+    /// Every number with the range that makes sense for it, both ends included.
+    pub(super) fn ranges(&self) -> [(&'static str, u64, (u64, u64)); 2] {
+        [
+            ("streams.length_max", self.length_max, (1_000, 1_000_000_000)),
+            ("streams.refill_seconds", self.refill_seconds, (0, 315_360_000)),
+        ]
+    }
+}
 
 impl Settings {
     pub fn outbox(&self) -> OutboxSetup {
@@ -16,6 +71,7 @@ impl Settings {
             allowed: Arc::new(move |address| {
                 networks.iter().any(|network| network.contains(address))
             }),
+            streams: self.streams.options(),
         }
     }
 
@@ -25,7 +81,7 @@ impl Settings {
         let unreadable = networks.find_map(|network| network.parse::<Network>().err());
         match unreadable {
             Some(problem) => Some(("webhooks.allowed_networks", problem)),
-            None => self.webhooks.problem(),
+            None => self.webhooks.problem().or_else(|| self.streams.problem()),
         }
     }
 }

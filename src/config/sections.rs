@@ -405,7 +405,8 @@ impl Settings {
             (*value < lowest || *value > highest)
                 .then(|| (*key, format!("{value} is not from {lowest} to {highest}")))
         };
-        self.ranges().iter().chain(&self.auth.ranges()).find_map(out_of_range)
+        let ranges = (self.ranges(), self.auth.ranges(), self.streams.ranges());
+        ranges.0.iter().chain(&ranges.1).chain(&ranges.2).find_map(out_of_range)
     }
 
     /// Every number with the range that makes sense for it, both ends included.

@@ -1,9 +1,11 @@
-//! How messages leave the shop for programs outside: webhooks, signed by Standard Webhooks. Knows no event, no
-//! log and no order of things: whoever has something to tell says what, to whom, and when once more.
+//! How messages leave the shop for programs outside: webhooks, signed by Standard Webhooks, and streams of Redis.
+//! Knows no event and reads no log: whoever has something to tell says what, to whom, and when once more.
 
 pub mod addresses;
 pub mod signature;
+pub mod streams;
 pub mod webhooks;
 
 pub use addresses::Allowed;
+pub use streams::{StreamOptions, Streams};
 pub use webhooks::{Failed, Letter, Post, WebhookOptions};

@@ -1,23 +1,26 @@
 //! Who has endpoints told: starts a relay for each that is active, stops those that are not any more, starts again
 //! what failed. One on each node; each relay tells of the shards that are served there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::relay::{Relay, RelaySetup};
+use super::patient::Patient;
+use super::relay::Relay;
+use super::streams::{self, Filler, Seen};
 use super::webhook::{Particulars, Webhook};
-use super::{Outbox, OutboxSetup};
-use crate::follower::FollowerActor;
+use super::{Carrier, Outbox, OutboxSetup};
+use crate::follower::{FollowerActor, FollowerRef};
 use crate::shard::NodeServices;
 use crate::view::ViewRef;
 use domain::id::AggregateId;
 use domain::messaging::webhook_endpoint::{State, Status, Telling};
-use messaging::Post;
+use messaging::{Post, Streams};
 use persistence::cause::chain;
 use projections::webhook_endpoints::WebhookEndpoints;
 
@@ -49,15 +52,25 @@ pub enum OutboxMessage {
 pub struct OutboxState {
     arguments: OutboxArguments,
     post: Post,
-    running: BTreeMap<AggregateId, Running>,
-    rings: tokio::task::JoinHandle<()>,
+    running: BTreeMap<AggregateId, Told>,
+    /// The streams, where there are some, and whoever fills them.
+    filled: Option<(Streams, Seen, FollowerRef<()>)>,
+    streams: Option<Running>,
+    /// What rings, and what looks after the streams; both end with this.
+    tasks: JoinSet<()>,
 }
 
+/// A relay that was started.
 struct Running {
     actor: ActorCell,
+    stops: watch::Sender<bool>,
+}
+
+/// That of an endpoint.
+struct Told {
+    relay: Running,
     telling: Telling,
     particulars: Arc<ArcSwap<Particulars>>,
-    stops: watch::Sender<bool>,
 }
 
 impl Actor for OutboxActor {
@@ -70,19 +83,28 @@ impl Actor for OutboxActor {
         myself: ActorRef<OutboxMessage>,
         arguments: OutboxArguments,
     ) -> Result<OutboxState, ActorProcessingErr> {
-        let OutboxSetup { webhooks, allowed } = &arguments.setup;
+        let OutboxSetup { webhooks, allowed, .. } = &arguments.setup;
         let post = Post::new(webhooks, Arc::clone(allowed));
         let post = arguments.outbox.0.post.get_or_init(|| post).clone();
         let mut changes = arguments.endpoints.changes();
         changes.mark_changed();
-        let rings = tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             while changes.changed().await.is_ok() {
                 if myself.cast(OutboxMessage::Look).is_err() {
                     return;
                 }
             }
         });
-        Ok(OutboxState { arguments, post, running: BTreeMap::new(), rings })
+        let (running, streams) = (BTreeMap::new(), None);
+        let filled = arguments.setup.streams.clone().map(Streams::new).transpose()?;
+        let filled = filled.map(|streams| {
+            let follower = arguments.outbox.0.streams.get_or_init(FollowerRef::default).clone();
+            let seen = Seen::default();
+            tasks.spawn(streams::look_after(streams.clone(), seen.clone(), follower.clone()));
+            (streams, seen, follower)
+        });
+        Ok(OutboxState { arguments, post, running, filled, streams, tasks })
     }
 
     async fn handle(
@@ -92,7 +114,10 @@ impl Actor for OutboxActor {
         state: &mut OutboxState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            OutboxMessage::Look => state.look(&myself).await,
+            OutboxMessage::Look => {
+                state.look(&myself).await;
+                state.fill(&myself).await;
+            }
             OutboxMessage::Forget(name) => {
                 if let Err(error) = state.arguments.services.acting.forget(&name).await {
                     tracing::warn!(error = %chain(&error), name, "its place is not forgotten");
@@ -116,13 +141,18 @@ impl Actor for OutboxActor {
             _ => return Ok(()),
         };
         let is_it = |running: &Running| running.actor.get_id() == actor.get_id();
-        let endpoint = state.running.iter().find(|(_, running)| is_it(running));
+        let endpoint = state.running.iter().find(|(_, told)| is_it(&told.relay));
         // One that was told to stop is not looked for any more.
         if let Some(id) = endpoint.map(|(id, _)| *id) {
             tracing::warn!(endpoint = %id, reason, "an endpoint's relay ended; it is started again");
             state.running.remove(&id);
-            myself.send_after(AGAIN_AFTER, || OutboxMessage::Look);
+        } else if state.streams.as_ref().is_some_and(is_it) {
+            tracing::warn!(reason, "the relay of the streams ended; it is started again");
+            state.streams = None;
+        } else {
+            return Ok(());
         }
+        myself.send_after(AGAIN_AFTER, || OutboxMessage::Look);
         Ok(())
     }
 
@@ -131,9 +161,10 @@ impl Actor for OutboxActor {
         _: ActorRef<OutboxMessage>,
         state: &mut OutboxState,
     ) -> Result<(), ActorProcessingErr> {
-        state.rings.abort();
-        let all = std::mem::take(&mut state.running);
-        futures::future::join_all(all.into_values().map(Running::stop)).await;
+        state.tasks.abort_all();
+        let all = std::mem::take(&mut state.running).into_values().map(|told| told.relay);
+        let all = all.chain(state.streams.take());
+        futures::future::join_all(all.map(Running::stop)).await;
         Ok(())
     }
 }
@@ -160,8 +191,8 @@ impl OutboxState {
             let goes_on = wanted.is_some_and(|state| {
                 state.status == Status::Active && state.telling.number == telling.number
             });
-            if !goes_on && let Some(running) = self.running.remove(&id) {
-                running.stop().await;
+            if !goes_on && let Some(told) = self.running.remove(&id) {
+                told.relay.stop().await;
             }
             if wanted.is_none_or(|state| state.telling.number != telling.number) {
                 let name = place_of(id, telling);
@@ -192,12 +223,9 @@ impl OutboxState {
         let OutboxArguments { services, outbox, setup, .. } = &self.arguments;
         let consumer = outbox.0.endpoints.lock().entry(endpoint).or_default().clone();
         let particulars = Arc::new(ArcSwap::from_pointee(particulars));
-        let (stops, stopped) = watch::channel(false);
-        let relay = Relay::new(RelaySetup {
-            services: Arc::clone(services),
-            name: place_of(endpoint, state.telling),
-            since_us: state.telling.since.timestamp_micros(),
-            carrier: Webhook {
+        let (telling, name) = (state.telling, place_of(endpoint, state.telling));
+        let carrier = |stops| Patient {
+            messenger: Webhook {
                 endpoint,
                 particulars: Arc::clone(&particulars),
                 post: self.post.clone(),
@@ -206,23 +234,52 @@ impl OutboxState {
                 clock: services.clock.clone(),
                 deliveries: consumer.deliveries,
             },
+            name: name.clone(),
+            since_us: telling.since.timestamp_micros(),
             published: consumer.follower.clone(),
-            stops: stopped,
-        });
-        let arguments = (Arc::clone(services), consumer.follower, relay);
+            stops,
+            aside: HashMap::new(),
+        };
+        if let Some(relay) = self.relay(myself, &name, consumer.follower.clone(), carrier).await {
+            self.running.insert(endpoint, Told { relay, telling, particulars });
+        }
+    }
+
+    /// Starts the relay of the streams, where there are some and it does not run.
+    async fn fill(&mut self, myself: &ActorRef<OutboxMessage>) {
+        let (None, Some((streams, seen, follower))) = (&self.streams, &self.filled) else { return };
+        let (services, streams) = (Arc::clone(&self.arguments.services), streams.clone());
+        let (seen, unbegun, complained) = (seen.clone(), Vec::new(), None);
+        let carrier = |stops| Filler { services, streams, seen, stops, complained, unbegun };
+        self.streams = self.relay(myself, STREAMS, follower.clone(), carrier).await;
+    }
+
+    /// Starts one; where that fails it is tried again soon.
+    async fn relay<C: Carrier>(
+        &self,
+        myself: &ActorRef<OutboxMessage>,
+        name: &str,
+        follower: FollowerRef<()>,
+        carrier: impl FnOnce(watch::Receiver<bool>) -> C,
+    ) -> Option<Running> {
+        let services = &self.arguments.services;
+        let (stops, stopped) = watch::channel(false);
+        let relay = Relay::new(Arc::clone(services), name.to_owned(), carrier(stopped));
+        let arguments = (Arc::clone(services), follower, relay);
         let supervisor = myself.get_cell();
         match Actor::spawn_linked(None, FollowerActor::default(), arguments, supervisor).await {
-            Ok((actor, _)) => {
-                let (actor, telling) = (actor.get_cell(), state.telling);
-                self.running.insert(endpoint, Running { actor, telling, particulars, stops });
-            }
+            Ok((actor, _)) => Some(Running { actor: actor.get_cell(), stops }),
             Err(error) => {
-                tracing::warn!(%endpoint, %error, "an endpoint's relay does not start; it is tried again");
+                tracing::warn!(consumer = name, %error, "a relay does not start; it is tried again");
                 myself.send_after(AGAIN_AFTER, || OutboxMessage::Look);
+                None
             }
         }
     }
 }
+
+/// What the place of the streams is called.
+const STREAMS: &str = "streams";
 
 /// What the place of a telling is called.
 fn place_of(endpoint: AggregateId, telling: Telling) -> String {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use chrono::DateTime;
 
-use super::Carrier;
 use super::deliveries::{Deliveries, Delivery};
+use super::patient::Messenger;
 use crate::metrics::{WEBHOOK_SECONDS, WEBHOOKS};
 use domain::id::AggregateId;
 use domain::messaging::webhook_endpoint::{Details, Secret, State};
@@ -52,7 +52,7 @@ pub(super) struct Webhook {
     pub deliveries: Deliveries,
 }
 
-impl Carrier for Webhook {
+impl Messenger for Webhook {
     fn wants(&self, kind: &Kind) -> bool {
         let types = &self.particulars.load().details.types;
         types.is_empty() || types.iter().any(|name| name == kind.name)

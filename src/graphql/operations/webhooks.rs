@@ -127,7 +127,8 @@ impl DeliveryNode {
 /// How far somebody outside was told, as the node that answers knows.
 #[derive(SimpleObject)]
 pub struct OutboxConsumer {
-    endpoint_id: PublicWebhookEndpointId,
+    /// The endpoint; null: the streams of Redis.
+    endpoint_id: Option<PublicWebhookEndpointId>,
     /// Entries of the logs that he was not told of.
     behind: Long,
     /// What he did not take, one entry for each aggregate. Later events of the same aggregate wait behind it.
@@ -140,7 +141,7 @@ pub fn outbox(context: &Context<'_>) -> Result<Vec<OutboxConsumer>> {
     let status = application(context).views.registry().outbox.status();
     take_values(context, status.iter().map(|told| 1 + told.parked.len()).sum())?;
     let consumer = |told: ConsumerStatus| OutboxConsumer {
-        endpoint_id: told.endpoint.into(),
+        endpoint_id: told.endpoint.map(Into::into),
         behind: told.position.behind(&heads).into(),
         parked: told.parked.into_iter().map(ParkedEntry::from).collect(),
     };

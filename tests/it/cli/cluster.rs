@@ -30,13 +30,13 @@ const CLIENTS: u64 = 8;
 const SLACK: Duration = Duration::from_secs(4);
 
 /// Where the nodes of one installation have what they share.
-struct Site {
-    home: TempDir,
+pub(super) struct Site {
+    pub home: TempDir,
     url: String,
 }
 
 impl Site {
-    fn of(database: &TestDatabase, nodes: &[&str]) -> Self {
+    pub fn of(database: &TestDatabase, nodes: &[&str]) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let key = home.path().join("key");
         std::fs::write(&key, "07".repeat(32)).expect("the key is written");
@@ -67,7 +67,7 @@ impl Site {
     }
 
     /// With more in a configuration: on top, and for `[http]`.
-    fn start_with(&self, node: &str, top: &str, http: &str) -> Server {
+    pub fn start_with(&self, node: &str, top: &str, http: &str) -> Server {
         let config = self.config(node);
         let text = std::fs::read_to_string(&config).expect("it was written");
         let text = text.replace("[http]\n", &format!("[http]\n{http}"));
@@ -82,7 +82,7 @@ impl Site {
     }
 
     /// How many shards each node has, by the program's own word.
-    fn shards(&self) -> BTreeMap<String, usize> {
+    pub fn shards(&self) -> BTreeMap<String, usize> {
         let (status, out, errors) = self.run(&["cluster", "status", "--json"]);
         assert_eq!(status, 0, "{errors}");
         let status: Value = serde_json::from_str(&out).expect("JSON");
@@ -91,7 +91,7 @@ impl Site {
         nodes.map(|node| (node["node"].as_str().expect("text").to_owned(), count(node))).collect()
     }
 
-    async fn spread_over(&self, nodes: usize) {
+    pub async fn spread_over(&self, nodes: usize) {
         eventually("every node to have its shards", || async {
             let shards = self.shards();
             let all = shards.values().sum::<usize>() == usize::from(SHARDS);

@@ -24,6 +24,7 @@ mod searching;
 mod secrets;
 mod serving;
 mod sign_in;
+mod streams;
 mod tokens;
 mod walkthrough;
 mod webhooks;
