@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_graphql::{ServerError, Variables};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -27,6 +28,19 @@ impl ClientError {
         let quoted = format!("\"{code}\"");
         matches!(self, Self::Refused { reason, .. } if reason.contains(&quoted))
     }
+}
+
+/// What a user was given, as he was at a version.
+pub struct Standing {
+    pub version: i64,
+    pub held: Vec<Held>,
+}
+
+/// A role about everything.
+pub struct Held {
+    pub role: String,
+    /// None: without end.
+    pub valid_until: Option<DateTime<Utc>>,
 }
 
 /// See the module.
@@ -82,6 +96,27 @@ impl<'a> Client<'a> {
         let data =
             self.send(document, json!({ "email": email })).await.map_err(ClientError::Answer)?;
         Ok(data.pointer("/userByEmail/id").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// What a user was given about everything; nothing, where there is no such user.
+    pub async fn roles(&self, user: &str) -> Result<Option<Standing>, ClientError> {
+        let document = "query($id: ID!) { user(id: $id) {
+            version roles { role scope validUntil } } }";
+        let mut data = self
+            .send(document.to_owned(), json!({ "id": user }))
+            .await
+            .map_err(ClientError::Answer)?;
+        let user = data["user"].take();
+        if user.is_null() {
+            return Ok(None);
+        }
+        let version = user["version"].as_i64().unwrap_or_default();
+        let held = user["roles"].as_array().into_iter().flatten();
+        let held = held.filter(|held| held["scope"] == "all").map(|held| Held {
+            role: held["role"].as_str().unwrap_or_default().to_owned(),
+            valid_until: held["validUntil"].as_str().and_then(|text| text.parse().ok()),
+        });
+        Ok(Some(Standing { version, held: held.collect() }))
     }
 
     pub async fn order_status(&self, order: &str) -> Result<String, ClientError> {

@@ -29,6 +29,7 @@ use persistence::secrets::{Installation, KEY_BYTES, Purpose, Vault};
 use persistence::sign_ins::SignInStore;
 use tokens::fetch::Fetcher;
 use tokens::issuer::Issuer;
+use tokens::roles::RoleMap;
 use tokens::signing::{ACCESS_TOKEN, SigningKey, set_of};
 use tokens::{Names, Sessions, Subjects, TokenOptions, Trusted, Verifier, wall_seconds};
 
@@ -116,6 +117,8 @@ pub async fn open(
         store: Arc::clone(&store),
         people: Arc::clone(&people),
         by_email: auth.linked_by_email.clone(),
+        roles: RoleMap::read(&auth.roles)
+            .map_err(|problem| Failure::Usage(format!("auth.roles: {problem}")))?,
         clock: clock.clone(),
     });
     for name in &auth.issuers {

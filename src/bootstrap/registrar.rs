@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,6 +15,10 @@ use auth::{Identity, Principal, PrincipalKind};
 use graphql::GraphqlSchema;
 
 const PREFIX: &str = "registration";
+
+/// How long a role of an issuer is held without another token that says so; less than half of it left, it is
+/// given anew.
+const ROLE_HOURS: i64 = 12;
 
 /// See the module.
 pub struct Registered {
@@ -33,6 +38,42 @@ impl Registered {
         let client = Client::new(schema, Principal::installation(), PREFIX);
         let known = client.user(email).await?;
         Ok(known.as_deref().and_then(read_id))
+    }
+
+    /// Sees that a user has those of these roles that an issuer gave him `at` that time, and of the others none that
+    /// would end. Whoever was given one without end keeps it so.
+    pub async fn stand(
+        &self,
+        user: Uuid,
+        roles: &[(&str, bool)],
+        at: DateTime<Utc>,
+    ) -> Result<(), ClientError> {
+        let schema = self.schema.get_or_init(&self.make);
+        let client = Client::new(schema, Principal::installation(), PREFIX);
+        let id = format!("user_{user}");
+        let Some(mut known) = client.roles(&id).await? else {
+            tracing::warn!(%user, "an issuer gives a role to somebody who is no user here: register and link him");
+            return Ok(());
+        };
+        for (role, is_given) in roles {
+            let held = known.held.iter().find(|held| held.role == *role);
+            let ends = held.and_then(|held| held.valid_until);
+            let is_short = ends.is_none_or(|ends| ends < at + TimeDelta::hours(ROLE_HOURS / 2));
+            let is_for_good = held.is_some() && ends.is_none();
+            let mut input = json!({"userId": id, "role": role, "expectedVersion": known.version});
+            let mutation = match (is_given, held) {
+                (true, _) if !is_for_good && is_short => {
+                    input["validUntil"] = json!(at + TimeDelta::hours(ROLE_HOURS));
+                    "assignRole"
+                }
+                (false, Some(_)) if !is_for_good => "revokeRole",
+                _ => continue,
+            };
+            let key = format!("{user}-{role}-{}", known.version);
+            let done = client.mutate(mutation, "version", &key, input).await?;
+            known.version = done["version"].as_i64().unwrap_or(known.version);
+        }
+        Ok(())
     }
 
     async fn user(&self, registration: &Registration) -> Result<Uuid, ClientError> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use issuer::apps::Apps;
 use tokens::fetch::allowed;
+use tokens::roles::RoleMap;
 
 /// The longest name of this installation, and the longest address of an issuer, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -31,6 +32,8 @@ pub struct AuthSection {
     pub issuers: Vec<String>,
     /// Those of them that are believed about the e-mail addresses that they say are verified.
     pub linked_by_email: Vec<String>,
+    /// Which roles here the roles of those issuers are: the issuer, its name for the role, and the role here.
+    pub roles: Vec<String>,
     /// Certificates of authorities, in PEM, that issuers are believed by, besides those that browsers know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Default for AuthSection {
             audience: "emporium".to_owned(),
             issuers: Vec::new(),
             linked_by_email: Vec::new(),
+            roles: Vec::new(),
             authorities: None,
             leeway_seconds: 60,
             remembered_bytes_max: 16 << 20,
@@ -94,6 +98,14 @@ impl AuthSection {
         if self.linked_by_email.iter().any(|issuer| !self.issuers.contains(issuer)) {
             let right = "expected issuers that auth.issuers names, too";
             return Some(("auth.linked_by_email", right.to_owned()));
+        }
+        let roles = match RoleMap::read(&self.roles) {
+            Ok(roles) => roles,
+            Err(problem) => return Some(("auth.roles", problem)),
+        };
+        if roles.issuers().any(|issuer| self.issuers.iter().all(|known| known != issuer)) {
+            let right = "expected issuers that auth.issuers names, too";
+            return Some(("auth.roles", right.to_owned()));
         }
         None
     }

@@ -84,6 +84,8 @@ fn mistakes_name_the_key_the_place_and_what_would_be_right() {
         ("[mail]\nsmtp = 'smtp://mail.example'", "mail.smtp", "tls=required"),
         ("[mail]\nfrom = 'nobody'", "mail.from", "no-reply@shop.example"),
         ("[auth]\nlinked_by_email = ['https://x']", "auth.linked_by_email", "auth.issuers"),
+        ("[auth]\nroles = ['https://x boss operator']", "auth.roles", "auth.issuers"),
+        ("[auth]\nroles = ['https://x boss king']", "auth.roles", "one that ships"),
         ("[node]\nname = ''", "node.name", "1 to 64"),
         ("[cluster]\naddress = '127.0.0.1:1'", "cluster.address", "database"),
         ("[cluster]\nadvertise = 'here:1'", "cluster.advertise", "cluster.address"),

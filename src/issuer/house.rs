@@ -154,6 +154,14 @@ impl SignInStore for Tables {
         Ok(())
     }
 
+    async fn roles_told(&self, _: Uuid) -> Result<i64, JournalError> {
+        unreachable!("issuers elsewhere are nobody's here")
+    }
+
+    async fn note_roles_told(&self, _: Uuid, _: Uuid, _: i64) -> Result<(), JournalError> {
+        unreachable!("issuers elsewhere are nobody's here")
+    }
+
     async fn linked(&self, _: Uuid) -> Result<Option<Uuid>, JournalError> {
         unreachable!("issuers elsewhere are nobody's here")
     }

@@ -202,6 +202,17 @@ pub trait SignInStore: Send + Sync + 'static {
 
     async fn unlink(&self, subject: Uuid) -> Result<bool, JournalError>;
 
+    /// When his issuer said what roles of a subject were taken over last, in seconds since 1970; 0 before that.
+    async fn roles_told(&self, subject: Uuid) -> Result<i64, JournalError>;
+
+    /// Notes it, where it was not said earlier than what is noted.
+    async fn note_roles_told(
+        &self,
+        subject: Uuid,
+        user: Uuid,
+        told_at: i64,
+    ) -> Result<(), JournalError>;
+
     /// Forgets by what a user signs in. His sessions are ended apart.
     async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError>;
 

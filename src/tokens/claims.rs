@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::refused::Reason;
@@ -56,13 +57,17 @@ pub struct Claims {
     aud: Option<Audience>,
     pub exp: Seconds,
     nbf: Option<Seconds>,
-    iat: Seconds,
+    pub iat: Seconds,
     pub sid: Option<String>,
     /// What it is good for; everything, where it names nothing that is known here.
     pub scope: Option<String>,
     email: Option<String>,
     /// Of an issuer elsewhere: whether it has seen that the address is the subject's.
-    email_verified: Option<serde_json::Value>,
+    email_verified: Option<Value>,
+    /// What an issuer elsewhere says beside that is looked at only where it is what it should be.
+    pub name: Option<Value>,
+    roles: Option<Value>,
+    realm_access: Option<Value>,
     /// The guest that the subject was until he signed in, by this program's own issuer.
     #[serde(rename = "emporium_guest")]
     pub guest: Option<Uuid>,
@@ -80,8 +85,17 @@ impl Claims {
     /// The subject's e-mail address, where the issuer says that it is his (OpenID Connect Core, 5.1): `true`, and no
     /// word for it.
     pub fn verified_email(&self) -> Option<&str> {
-        let is_verified = self.email_verified == Some(serde_json::Value::Bool(true));
+        let is_verified = self.email_verified == Some(Value::Bool(true));
         self.email.as_deref().filter(|_| is_verified)
+    }
+
+    /// The roles that the issuer says the subject has (RFC 9068, 2.2.3.1), under the name that Keycloak has for
+    /// those of a realm, too.
+    pub fn roles(&self) -> Vec<String> {
+        let of_realm = self.realm_access.as_ref().and_then(|access| access.get("roles"));
+        let lists =
+            [self.roles.as_ref(), of_realm].into_iter().flatten().filter_map(Value::as_array);
+        lists.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// Whether the token holds now, for whoever is called `audience`. Times are in seconds since 1970;

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod metrics;
 mod refused;
 mod remembered;
+pub mod roles;
 pub mod signing;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Validation, decode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use auth::Identity;
 use auth::tokens::{Borne, Tokens, Unverified};
@@ -72,6 +74,12 @@ pub struct Subject<'a> {
     pub subject: &'a str,
     /// The e-mail address that the issuer says it has verified.
     pub email: Option<&'a str>,
+    /// What the issuer calls him.
+    pub name: Option<&'a str>,
+    /// The roles that he has there.
+    pub roles: &'a [String],
+    /// When that was said, in seconds since 1970.
+    pub issued_at: i64,
 }
 
 /// Whoever knows which users the subjects of issuers elsewhere are.
@@ -244,8 +252,15 @@ impl Names {
                 bears.then_some(known).ok_or(Reason::Subject)?
             }
             Self::Foreign { subjects } => {
-                let Claims { iss, sub, .. } = claims;
-                let subject = Subject { issuer: iss, subject: sub, email: claims.verified_email() };
+                let roles = claims.roles();
+                let subject = Subject {
+                    issuer: &claims.iss,
+                    subject: &claims.sub,
+                    email: claims.verified_email(),
+                    name: claims.name.as_ref().and_then(Value::as_str),
+                    roles: &roles,
+                    issued_at: claims.iat.0,
+                };
                 let user = subjects.user(subject).await.ok_or(Failure::Unavailable)?;
                 Identity::new(PrincipalKind::User, user)
             }

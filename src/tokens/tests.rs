@@ -107,7 +107,7 @@ struct Described;
 #[async_trait::async_trait]
 impl Subjects for Described {
     async fn user(&self, subject: Subject<'_>) -> Option<String> {
-        let Subject { issuer, subject, email } = subject;
+        let Subject { issuer, subject, email, .. } = subject;
         let known = format!("{issuer}/{subject}{}", email.unwrap_or_default());
         (subject != "nobody knows").then_some(known)
     }

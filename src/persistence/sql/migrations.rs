@@ -35,6 +35,7 @@ macro_rules! migrations {
             ),
             $($more,)*
             (23, "passkeys", include_str!(concat!(migrations!(@), $folder, "/0023_passkeys.sql"))),
+            (24, "told_roles", include_str!(concat!(migrations!(@), $folder, "/0024_told_roles.sql"))),
         ]
     };
     (read $folder:literal) => {
@@ -53,8 +54,8 @@ pub(super) type File = (i64, &'static str, &'static str);
 const LOG_HOMES: File =
     (20, "log homes", include_str!("../../../migrations/mysql/0020_log_homes.sql"));
 
-pub(super) const MYSQL: [File; 12] = migrations!("mysql" LOG_HOMES);
-pub(super) const SQLITE: [File; 11] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 13] = migrations!("mysql" LOG_HOMES);
+pub(super) const SQLITE: [File; 12] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
 pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];

@@ -51,6 +51,11 @@ const LINKED: &str = "SELECT user FROM linked_subjects WHERE subject = ?";
 const LINK: &str = "INSERT INTO linked_subjects (subject, user, linked_us) \
                     SELECT ?, ?, ? FROM ended_sessions_number \
                     WHERE NOT EXISTS (SELECT 1 FROM linked_subjects WHERE subject = ?)";
+const ROLES_TOLD: &str = "SELECT told_at FROM told_roles WHERE subject = ?";
+const NOTE_ROLES: &str = "UPDATE told_roles SET told_at = ? WHERE subject = ? AND told_at < ?";
+const FIRST_ROLES: &str = "INSERT INTO told_roles (subject, user, told_at) \
+                           SELECT ?, ?, ? FROM ended_sessions_number \
+                           WHERE NOT EXISTS (SELECT 1 FROM told_roles WHERE subject = ?)";
 const LINK_UNKNOWN: &str = "INSERT INTO linked_subjects (subject, user, linked_us) \
                             SELECT ?, ?, ? FROM ended_sessions_number \
                             WHERE NOT EXISTS (SELECT 1 FROM linked_subjects WHERE subject = ? OR user = ?) \
@@ -315,11 +320,29 @@ impl<D: Tables> SignInStore for SignIns<D> {
         Ok(self.write("DELETE FROM linked_subjects WHERE subject = ?", values).await? == 1)
     }
 
+    async fn roles_told(&self, subject: Uuid) -> Result<i64, JournalError> {
+        let rows = self.rows(ROLES_TOLD, vec![Value::Bytes(subject.as_bytes())]).await?;
+        rows.first().map_or(Ok(0), |row| row.time(0).map_err(D::error))
+    }
+
+    async fn note_roles_told(
+        &self,
+        subject: Uuid,
+        user: Uuid,
+        told_at: i64,
+    ) -> Result<(), JournalError> {
+        let (subject, at) = (Value::Bytes(subject.as_bytes()), Value::Time(told_at));
+        self.write(NOTE_ROLES, vec![at, subject, at]).await?;
+        let first = vec![subject, Value::Bytes(user.as_bytes()), at, subject];
+        self.write(FIRST_ROLES, first).await.map(drop)
+    }
+
     async fn remove_credential(&self, user: Uuid) -> Result<(), JournalError> {
         for table in [
             "DELETE FROM credentials WHERE user = ?",
             "DELETE FROM second_factors WHERE user = ?",
             "DELETE FROM linked_subjects WHERE user = ?",
+            "DELETE FROM told_roles WHERE user = ?",
             "DELETE FROM passkeys WHERE user = ?",
         ] {
             self.write(table, vec![Value::Bytes(user.as_bytes())]).await?;

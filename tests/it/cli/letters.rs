@@ -248,3 +248,80 @@ async fn a_subject_of_another_issuer_takes_nobodys_account() {
     assert_eq!(run(directory.path(), &unlink).0, 1, "linked with nobody");
     assert_eq!(me(&token("eve_last")).await, Value::Null);
 }
+
+/// Roles that an issuer gives are had until it says otherwise, in the order in which it says so; what somebody was
+/// given here without end is his, whatever an issuer says.
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_of_another_issuer_are_given_and_taken_by_what_it_said_last() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let provider = include_str!("openid/people.mjs");
+    let Some(mut peer) = Peer::start(directory.path(), "people.mjs", provider, &[]) else {
+        return;
+    };
+    let told = peer.says();
+    let issuer = text(&told, "issuer").to_owned();
+    let settings = format!(
+        "[auth]\nissuers = ['{issuer}']\nlinked_by_email = ['{issuer}']\n\
+         roles = ['{issuer} floor warehouse', '{issuer} boss operator']\n"
+    );
+    std::fs::write(directory.path().join("cluster.toml"), settings).expect("it can be written");
+    let server = Server::start(directory.path(), &[]);
+    let (_, admin, _) = run(directory.path(), &["user", "token", "administrator"]);
+    let admin = admin.trim_end();
+    let done = async |mutation: &str| {
+        let told = answered(&server, admin, mutation).await;
+        assert!(told["errors"].is_null(), "{told}");
+        told
+    };
+    let who = async |name: &str| {
+        let told = answered(&server, text(&told, name), "{ me { id email displayName } }").await;
+        assert!(told["errors"].is_null(), "{told}");
+        told["data"]["me"].clone()
+    };
+    // Her role, and whether it ends.
+    let roles = async |id: &Value| {
+        let query = format!("{{ user(id: {id}) {{ roles {{ role scope validUntil }} }} }}");
+        let told = done(&query).await;
+        let held = told["data"]["user"]["roles"].as_array().expect("a list").clone();
+        let held = held.iter().map(|held| (held["role"].clone(), held["validUntil"].is_string()));
+        held.collect::<Vec<_>>()
+    };
+
+    let fay = who("fay_floor").await;
+    assert_eq!(
+        (&fay["email"], &fay["displayName"]),
+        (&json!("fay@example.com"), &json!("fay Miller")),
+        "whoever is given a role is registered"
+    );
+    let id = &fay["id"];
+    assert_eq!(roles(id).await, [(json!("warehouse"), true)]);
+    assert_eq!(who("fay_boss").await, fay);
+    assert_eq!(roles(id).await, [(json!("warehouse"), true)], "that was said before");
+    let take = format!(
+        "mutation {{ revokeRole(input: {{userId: {id}, role: \"warehouse\"}}) {{ userErrors {{ code }} }} }}"
+    );
+    let taken = done(&take).await;
+    assert_eq!(taken["data"]["revokeRole"]["userErrors"], json!([]), "{taken}");
+    assert_eq!(who("fay_floor_twice").await, fay);
+    assert_eq!(roles(id).await, [], "what was taken here is not given by what was said before");
+    assert_eq!(who("fay_again").await, fay);
+    assert_eq!(roles(id).await, [(json!("warehouse"), true)]);
+    assert_eq!(who("fay_none").await, fay);
+    assert_eq!(roles(id).await, [(json!("warehouse"), true)], "it was said before, too");
+
+    let register = "mutation { registerUser(input: {email: \"hal@example.com\", displayName: \"Hal\"}) { id } }";
+    let made = done(register).await;
+    let id = &made["data"]["registerUser"]["id"];
+    let give = format!(
+        "mutation {{ assignRole(input: {{userId: {id}, role: \"operator\"}}) {{ userErrors {{ code }} }} }}"
+    );
+    done(&give).await;
+    assert_eq!(who("hal").await["id"], *id);
+    let mut held = roles(id).await;
+    held.sort_by_key(|(role, _)| role.to_string());
+    assert_eq!(held, [(json!("operator"), false), (json!("warehouse"), true)]);
+    assert_eq!(who("hal_none").await["id"], *id);
+    assert_eq!(roles(id).await, [(json!("operator"), false)]);
+
+    assert_eq!(who("ida").await, Value::Null, "her address is not verified: she is nobody here");
+}

@@ -291,6 +291,13 @@ async fn a_subject_is_linked_once_and_with_nobody_who_signs_in_otherwise(databas
     assert!(store.unlink(id(30)).await.expect("the database answers"));
     assert!(!store.unlink(id(30)).await.expect("the database answers"));
     assert_eq!(linked(30).await, None);
+    // What was said of his roles goes forwards.
+    let told = async || store.roles_told(id(30)).await.expect("the database answers");
+    assert_eq!(told().await, 0);
+    for (at, known) in [(5, 5), (3, 5), (9, 9)] {
+        store.note_roles_told(id(30), id(1), at).await.expect("the database answers");
+        assert_eq!(told().await, known);
+    }
 }
 
 async fn what_a_user_signs_in_by_is_forgotten_whole(database: TestDatabase) {
@@ -302,7 +309,15 @@ async fn what_a_user_signs_in_by_is_forgotten_whole(database: TestDatabase) {
         store.link(Uuid::from_u128(10 + number), id, 7).await.expect("it answers");
         store.add_passkey(&passkey(number as u8, number), i64::MAX).await.expect("it answers");
     }
+    for (subject, user) in [(11, user), (12, other)] {
+        let noted = store.note_roles_told(Uuid::from_u128(subject), user, 7).await;
+        noted.expect("the database answers");
+    }
     store.remove_credential(user).await.expect("the database answers");
+    for (subject, told) in [(11, 0), (12, 7)] {
+        let known = store.roles_told(Uuid::from_u128(subject)).await;
+        assert_eq!(known.expect("the database answers"), told);
+    }
     assert!(!store.can_sign_in(user).await.expect("the database answers"));
     assert_eq!(store.second_factor(user).await.expect("the database answers"), None);
     assert_eq!(store.passkeys_of(user).await.expect("the database answers"), []);
