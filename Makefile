@@ -16,6 +16,11 @@ QUICK = --profile quick --no-default-features
 # What is linted and tested: all but the allocator, whose C takes longer than anything else.
 WHOLE = --workspace --no-default-features --features load,otlp
 
+# The tests of all files that name a server: each as the modules that lead to it. What runs on each database alike
+# says so in its name.
+ON_SERVERS = on_mysql $(shell cd tests/it && grep -rlw --exclude=mod.rs on_mysql . \
+	| sed 's,^\./,,; s,\.rs$$,::,; s,/,::,g')
+
 .PHONY: help run cluster release test test-mysql test-group test-keycloak chaos chaos-planted lint bench simulate notices sbom
 
 help: ## list what can be made
@@ -45,7 +50,7 @@ chaos-planted: ## plant bugs (PLANT=… or all) in a cluster of real processes, 
 
 test-mysql: ## run what needs a server on Oracle's MySQL too, unpacked into target/mysql
 	scripts/mysql run -- scripts/services run -- \
-		$(CARGO) test --locked $(WHOLE) --no-fail-fast --test it -- on_mysql
+		$(CARGO) test --locked $(WHOLE) --no-fail-fast --test it -- $(ON_SERVERS)
 
 test-group: ## kill the primary of a replication group of three MySQL servers under load, and see what is left
 	$(CARGO) build --locked --no-default-features --features load
