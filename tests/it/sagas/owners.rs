@@ -9,6 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use emporium::actors::aggregate_ref::Engine;
 use emporium::actors::checkout::CheckoutOptions;
+use emporium::actors::saga::parties::Parties;
+use emporium::actors::saga::{SagaActor, SagaSetup};
 use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::cluster::ownership::LeaseTerms;
 use emporium::config::Settings;
@@ -22,14 +24,20 @@ use emporium::persistence::intercept::Intercepted;
 use emporium::persistence::journal::ShardId;
 use emporium::persistence::stores::Stores;
 use emporium::projections::position::Position;
-use emporium::sagas::checkout::{PaymentOutcome, payment_reference};
+use emporium::sagas::checkout::{
+    Checkout, Command, PaymentOutcome, checkout_id, payment_reference,
+};
 use parking_lot::Mutex;
+use ractor::Actor;
 use tokio::sync::{broadcast, watch};
 
-use super::shop::{HERE, confirmed, counts, draft, end, euro, over, place, stock, variant};
+use super::shop::{
+    HERE, cancelled, confirmed, counts, draft, end, euro, over, place, stock, variant,
+};
 use crate::persistence::entries::{owner, seize};
 use crate::support::database::{SHARDS, TestDatabase, on_mysql, on_sqlite};
 use crate::support::faults::Faults;
+use crate::support::life::done;
 use crate::support::{PATIENCE, eventually};
 
 const SHORT: LeaseTerms = LeaseTerms { lease: Duration::from_millis(900) };
@@ -39,6 +47,8 @@ const SHORT: LeaseTerms = LeaseTerms { lease: Duration::from_millis(900) };
 struct Bank {
     provider: TestProvider,
     asked: Mutex<Vec<&'static str>>,
+    /// Who had a payment undone.
+    undone: Mutex<Vec<&'static str>>,
 }
 
 /// The way of one node there: a test decides when it is open.
@@ -87,6 +97,7 @@ impl PaymentProvider for Counter {
     }
 
     async fn void(&self, reference: &str) -> Result<(), Unanswered> {
+        self.bank.undone.lock().push(self.node);
         self.bank.provider.void(reference).await
     }
 
@@ -178,6 +189,76 @@ async fn a_checkout_goes_on_where_its_shard_is_held(database: TestDatabase) {
     one.stop().await;
 }
 
+async fn end_by_operator(engine: &Engine, order: AggregateId) {
+    let abort = Command::Abort { reason: "shop closed".to_owned() };
+    done::<Checkout>(engine, checkout_id(order), abort).await;
+}
+
+/// An operator ends a checkout that waits for its payment, and its shard is lost before whoever drives it hears
+/// of that: it is undone once, by whoever has the shard then.
+async fn what_an_operator_ended_is_undone_where_its_shard_is_held(database: TestDatabase) {
+    let bank = Arc::new(Bank::default());
+    let [mine, theirs] = ["one", "other"].map(|node| Counter::closed(node, &bank));
+    let one = Member::start("one", &database, mine.clone()).await;
+    stock(&one.engine, 1, 10).await;
+    let order = draft(&one.engine, &[1], 1_000).await;
+    place(&one.engine, order).await;
+    mine.waited_for(1).await;
+    end_by_operator(&one.engine, order).await;
+
+    one.faults.let_renewals_through(false);
+    let other = Member::start("other", &database, theirs).await;
+    over(&other.program.followers, order, &Position::default()).await;
+    one.faults.let_renewals_through(true);
+    one.serves(0).await;
+    mine.waited_for(0).await;
+    mine.open.send_replace(true);
+    other.three_leases().await;
+    assert_eq!(*bank.asked.lock(), ["one"]);
+    assert_eq!(*bank.undone.lock(), ["other"]);
+    assert_eq!(end(&other.engine, order).await, cancelled("aborted: shop closed"));
+    assert_eq!(counts(&other.engine, 1).await, (10, 0, 0));
+    assert_eq!(bank.provider.authorized(&payment_reference(order)), None);
+    one.stop().await;
+    other.stop().await;
+}
+
+/// Planted: one more driver of the same sagas, with another way to the bank: as if a node drove what another
+/// has. What the tests here look at shows both. Nothing is done twice for all that: what they say has the same
+/// keys, and what was undone stays undone.
+async fn two_who_drive_one_saga_are_seen(database: TestDatabase) {
+    let bank = Arc::new(Bank::default());
+    let [mine, theirs] = ["one", "other"].map(|node| Counter::closed(node, &bank));
+    let one = Member::start("one", &database, mine.clone()).await;
+    let parties = Parties {
+        engine: one.engine.clone(),
+        payments: theirs.clone(),
+        payment_timeout: Duration::from_secs(600),
+    };
+    let open = one.program.followers.views().open_checkouts.clone();
+    let setup = SagaSetup::<Checkout> { parties, open, drivers_max: 8 };
+    let (second, _) =
+        Actor::spawn(None, SagaActor::default(), setup).await.expect("a driver starts");
+    stock(&one.engine, 1, 10).await;
+    let order = draft(&one.engine, &[1], 1_000).await;
+    place(&one.engine, order).await;
+    mine.waited_for(1).await;
+    theirs.waited_for(1).await;
+    let asked: BTreeSet<&str> = bank.asked.lock().iter().copied().collect();
+    assert_eq!(asked, BTreeSet::from(["one", "other"]), "the tests here would not notice");
+
+    end_by_operator(&one.engine, order).await;
+    mine.open.send_replace(true);
+    over(&one.program.followers, order, &Position::default()).await;
+    theirs.open.send_replace(true);
+    theirs.waited_for(0).await;
+    assert_eq!(end(&one.engine, order).await, cancelled("aborted: shop closed"));
+    assert_eq!(counts(&one.engine, 1).await, (10, 0, 0));
+    assert_eq!(bank.provider.authorized(&payment_reference(order)), None);
+    second.stop_and_wait(None, None).await.expect("it stops");
+    one.stop().await;
+}
+
 /// An order of three variants whose stock lives on other shards than the order.
 async fn beside_its_stock(engine: &Engine) -> AggregateId {
     let variants = [1, 2, 3];
@@ -256,4 +337,19 @@ async fn a_checkout_goes_on_where_its_shard_is_held_on_mysql() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_of_steps_ends_with_the_shard_on_sqlite() {
     on_sqlite(a_row_of_steps_ends_with_the_shard).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_ended_is_undone_where_its_shard_is_held_on_sqlite() {
+    on_sqlite(what_an_operator_ended_is_undone_where_its_shard_is_held).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_ended_is_undone_where_its_shard_is_held_on_mysql() {
+    on_mysql(what_an_operator_ended_is_undone_where_its_shard_is_held).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_drive_one_saga_are_seen_on_sqlite() {
+    on_sqlite(two_who_drive_one_saga_are_seen).await;
 }
