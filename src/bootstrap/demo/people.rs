@@ -53,21 +53,22 @@ pub fn welcome(address: SocketAddr, people: &[Made]) {
         let purpose = SHIPPED.iter().find(|role| role.name == login).map(|role| role.purpose);
         rows += &format!("  {login:<14} {password}  {}\n", purpose.unwrap_or_default());
     }
-    let command = command(std::env::args());
+    let command = token_command(std::env::args());
     eprintln!(
         "\nTo try it out, open http://{address}/graphiql. Who signs in at http://{address}/auth/, and by \
          which password:\n\n{rows}\nA token for an hour, and a first request:\n\n  \
-         TOKEN=$({command} user token administrator)\n  \
+         TOKEN=$({command})\n  \
          curl -s http://{address}/graphql -H \"authorization: Bearer $TOKEN\" \\\n    \
          -H 'content-type: application/json' \\\n    \
          -d '{{\"query\":\"{{ products(first: 3) {{ edges {{ node {{ id name }} }} }} }}\"}}'\n"
     );
 }
 
-/// How the program was called, with where its data are; what an address of a database holds is not shown.
-fn command(arguments: impl Iterator<Item = String>) -> String {
-    let mut arguments = arguments.peekable();
+/// What prints a token: as the program was called, with where its data are; what an address of a database holds is
+/// not shown.
+fn token_command(mut arguments: impl Iterator<Item = String>) -> String {
     let mut command = arguments.next().unwrap_or_else(|| "emporium".to_owned());
+    command += " user token administrator";
     while let Some(argument) = arguments.next() {
         let (flag, value) = match argument.split_once('=') {
             Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
@@ -91,10 +92,11 @@ mod tests {
 
     #[test]
     fn the_command_that_is_shown_finds_the_same_data_and_tells_no_password() {
-        let of = |line: &str| command(line.split(' ').map(str::to_owned));
-        assert_eq!(of("emporium serve --demo"), "emporium");
+        let of = |line: &str| token_command(line.split(' ').map(str::to_owned));
+        assert_eq!(of("emporium serve --demo"), "emporium user token administrator");
         let long = "./emporium serve --data here --listen 127.0.0.1:1 --database mysql://a:b@c/d";
-        assert_eq!(of(long), "./emporium --data here --database URL");
-        assert_eq!(of("e serve --config=a.toml"), "e --config a.toml");
+        let shown = "./emporium user token administrator --data here --database URL";
+        assert_eq!(of(long), shown);
+        assert_eq!(of("e serve --config=a.toml"), "e user token administrator --config a.toml");
     }
 }

@@ -136,6 +136,20 @@ async fn whoever_does_not_say_who_he_is_sees_the_catalogue_alone() {
     }
 }
 
+/// What a demo says to type does what it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_that_a_demo_shows_prints_a_token() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--demo", "--data", "elsewhere"]);
+    server.signal("TERM");
+    let (_, _, errors) = server.end();
+    let shown = errors.lines().find_map(|line| line.trim().strip_prefix("TOKEN=$("));
+    let shown = shown.and_then(|line| line.strip_suffix(')'));
+    let words: Vec<&str> = shown.expect("a command").split(' ').skip(1).collect();
+    let (status, token, errors) = run(directory.path(), &words);
+    assert_eq!((status, token.split('.').count()), (0, 3), "{words:?}: {errors}");
+}
+
 /// What somebody is told of himself, and whether he may do what only his role is for.
 async fn may(server: &Server, token: &str, query: &str) -> bool {
     let reply = server.ask_as(Some(token), query).await;
