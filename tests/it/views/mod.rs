@@ -2,6 +2,7 @@
 //! what its log says.
 
 mod deaths;
+mod held_up;
 mod outgoing;
 mod owners;
 mod parking;
