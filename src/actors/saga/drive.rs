@@ -30,6 +30,9 @@ use domain::question::Whole;
 use persistence::codec::step_key;
 use sagas::saga::{Next, Outcome, Saga};
 
+/// How often it is looked, during a step that takes long, whether the saga has moved on by news from elsewhere.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+
 /// See the module. Shared by all sagas of a kind.
 pub struct Driver<S> {
     pub parties: Parties,
@@ -113,10 +116,32 @@ impl<S: Saga> Driver<S> {
             waited = None;
             let cause = EventName::of::<S>(id, progress.version());
             let performing = self.perform(&cause, progress.state().clone(), &steps, tenure);
-            let record = progress.beside(performing).await.filter(|_| tenure.holds());
+            let at = progress.version();
+            let record = tokio::select! {
+                biased;
+                record = progress.beside(performing) => record,
+                // What is performed still is not waited for: it is asked for again, if it is wanted at all.
+                state = self.moved_on(&saga, at) => {
+                    progress = state;
+                    continue;
+                }
+            };
+            let record = record.filter(|_| tenure.holds());
             let Some(record) = record else { return Ok(Ended::Lost) };
             let meta = self.meta(&cause, None);
             progress.record(&saga, record, meta, self.parties.engine.services.now());
+        }
+    }
+
+    /// Waits until the saga stands beyond a version: what a step waits for may come from elsewhere.
+    async fn moved_on(&self, saga: &AggregateRef<S>, version: u64) -> Progress<S> {
+        loop {
+            tokio::time::sleep(LOOKS_EVERY).await;
+            if let Ok(read) = saga.read(&Whole).await
+                && read.version > version
+            {
+                return Progress::at(read);
+            }
         }
     }
 

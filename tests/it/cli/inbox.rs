@@ -196,9 +196,7 @@ async fn ten_times_shuffled_and_across_a_kill_each_message_changes_something_onc
     let applied = async || (messages(&server, "COMPLETED").await == count).then_some(());
     eventually("all are applied", applied).await;
 
-    // Whoever still waits for the provider itself begins anew, and finds the payment.
-    server.kill();
-    let server = start(directory.path());
+    // Nobody waits any longer for an answer of the provider itself, which comes in ten minutes.
     for order in &orders {
         let is_over = async || (phase(&server, *order).await == "COMPLETED").then_some(());
         eventually("a checkout is completed", is_over).await;

@@ -194,8 +194,8 @@ async fn end_by_operator(engine: &Engine, order: AggregateId) {
     done::<Checkout>(engine, checkout_id(order), abort).await;
 }
 
-/// An operator ends a checkout that waits for its payment, and its shard is lost before whoever drives it hears
-/// of that: it is undone once, by whoever has the shard then.
+/// An operator ends a checkout that waits for its payment on two nodes, of which one has not heard yet that it lost
+/// the shard: it is undone once, by whoever has the shard, at once, and though the provider never answers.
 async fn what_an_operator_ended_is_undone_where_its_shard_is_held(database: TestDatabase) {
     let bank = Arc::new(Bank::default());
     let [mine, theirs] = ["one", "other"].map(|node| Counter::closed(node, &bank));
@@ -204,18 +204,20 @@ async fn what_an_operator_ended_is_undone_where_its_shard_is_held(database: Test
     let order = draft(&one.engine, &[1], 1_000).await;
     place(&one.engine, order).await;
     mine.waited_for(1).await;
-    end_by_operator(&one.engine, order).await;
 
     one.faults.let_renewals_through(false);
-    let other = Member::start("other", &database, theirs).await;
+    let other = Member::start("other", &database, theirs.clone()).await;
+    theirs.waited_for(1).await;
+    end_by_operator(&other.engine, order).await;
     over(&other.program.followers, order, &Position::default()).await;
     one.faults.let_renewals_through(true);
     one.serves(0).await;
     mine.waited_for(0).await;
     mine.open.send_replace(true);
     other.three_leases().await;
-    assert_eq!(*bank.asked.lock(), ["one"]);
+    assert_eq!(*bank.asked.lock(), ["one", "other"]);
     assert_eq!(*bank.undone.lock(), ["other"]);
+    theirs.waited_for(0).await;
     assert_eq!(end(&other.engine, order).await, cancelled("aborted: shop closed"));
     assert_eq!(counts(&other.engine, 1).await, (10, 0, 0));
     assert_eq!(bank.provider.authorized(&payment_reference(order)), None);
