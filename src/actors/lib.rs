@@ -23,6 +23,7 @@ pub mod questions;
 pub mod reading;
 pub mod timer;
 pub mod waiting;
+pub mod retention;
 mod together;
 pub mod past;
 pub mod history;

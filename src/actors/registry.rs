@@ -14,6 +14,7 @@ use super::metrics;
 use super::outbox::actor::{OutboxActor, OutboxArguments};
 use super::outbox::{Outbox, OutboxSetup};
 use super::reaction::Reactor;
+use super::retention::{ERASED_AT_ONCE, Retention, RetentionOptions};
 use super::saga::parties::Parties;
 use super::saga::wish::{self, Told, Wish};
 use super::saga::{SagaActor, SagaSetup};
@@ -24,7 +25,7 @@ use super::stocked::{Stocked, Stocktaker};
 use super::table::{
     AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
 };
-use super::timer::{TimerActor, TimerSetup};
+use super::timer::{Due, TimerActor, TimerSetup};
 use super::view::{View, ViewRef};
 use super::waiting::{self, Waiting};
 use super::watching::{Watched, Watcher};
@@ -49,7 +50,9 @@ use projections::tables::sagas::Sagas;
 use projections::tables::stock::Stock;
 use projections::tables::users::Users;
 use projections::tables::variants::Variants;
-use projections::timers::{DraftExpiry, HoldExpiry, Timer};
+use projections::timers::{
+    ByCommand, ByRule, ClosedUserRetention, DraftExpiry, GuestRetention, HoldExpiry, Timer as _,
+};
 use projections::webhook_endpoints::WebhookEndpoints;
 use sagas::checkout::Checkout;
 use sagas::inbox::InboxMessage;
@@ -73,6 +76,8 @@ pub struct Parts {
     pub search: Home,
     /// How whoever is outside is told.
     pub outbox: OutboxSetup,
+    /// Who is erased by itself, and by whom.
+    pub retention: Retention,
 }
 
 /// How far a follower is, for operators.
@@ -92,6 +97,7 @@ macro_rules! registry {
         views { $($view:ident: $projection:ty,)+ }
         reactions { $($reaction:ident: $rules:ty,)+ }
         timers { $($timed:ident: $timer:ty,)+ }
+        rules { $($ruled:ident: $rule:ty,)+ }
         sagas { $($open:ident: $saga:ty, at once $drivers_max:expr;)+ }
     ) => {
         /// What queries read. The default is empty for ever.
@@ -114,7 +120,7 @@ macro_rules! registry {
             /// What is to be started, in this order, and stopped in the opposite one: a saga's
             /// driver ends before the view that it follows.
             pub fn services(&self, parts: &Parts) -> Vec<Service> {
-                vec![
+                let mut services = vec![
                     $(table(parts, &self.views.$rows),)+
                     $(picture(parts, &self.views.$pictured),)+
                     $(audit(parts, &self.views.$audited),)+
@@ -130,7 +136,9 @@ macro_rules! registry {
                     watcher(parts, &self.watched),
                     outbox(parts, self),
                     keeper(parts, self),
-                ]
+                ];
+                $(services.extend(by_rule::<$rule>(parts, &self.views.$ruled));)+
+                services
             }
 
             /// What is looked after by one keeper.
@@ -185,7 +193,15 @@ macro_rules! registry {
             /// The timers that wait, at most `first` of each kind, the soonest first.
             pub async fn waiting_timers(&self, first: u32) -> Result<Vec<Waiting>, Fault> {
                 let mut all = Vec::new();
-                $(all.extend(waiting::listed::<$timer>(&self.views.$timed, first).await?);)+
+                $({
+                    let after_us = <$timer>::AFTER_US;
+                    let table = &self.views.$timed;
+                    all.extend(waiting::listed::<$timer>(table, after_us, first).await?);
+                })+
+                $(if let Some(after_us) = self.retention.after_us(<$rule>::RULE) {
+                    let table = &self.views.$ruled;
+                    all.extend(waiting::listed::<$rule>(table, after_us, first).await?);
+                })+
                 all.sort_by_key(|waiting| waiting.due_us);
                 Ok(all)
             }
@@ -202,6 +218,14 @@ macro_rules! registry {
                 $(if name == <$timer>::NAME {
                     return waiting::tell::<$timer>(engine, &self.views.$timed, key, wish, meta).await;
                 })+
+                let is_rule = [$(<$rule>::NAME),+].contains(&name);
+                if is_rule {
+                    let why = match wish {
+                        waiting::Wish::Fire => waiting::Refusal::NotSooner,
+                        waiting::Wish::Cancel => waiting::Refusal::Fixed,
+                    };
+                    return Err(AskError::Refused(why));
+                }
                 Err(AskError::Refused(waiting::Refusal::NotFound))
             }
 
@@ -262,6 +286,11 @@ registry! {
         holds: HoldExpiry,
         orders: DraftExpiry,
     }
+    // The same, where the configuration says how long.
+    rules {
+        users: ClosedUserRetention,
+        orders: GuestRetention,
+    }
     sagas {
         open_checkouts: Checkout, at once |parts| parts.checkout.drivers_max;
         open_transfers: Transfer, at once |_| TRANSFERS_AT_ONCE;
@@ -282,6 +311,8 @@ pub struct Registry {
     pub watched: Watched,
     /// Whoever is outside is told.
     pub outbox: Outbox,
+    /// After how long people are erased by themselves.
+    pub retention: RetentionOptions,
 }
 
 impl Registry {
@@ -431,12 +462,30 @@ fn outbox(parts: &Parts, registry: &Registry) -> Service {
     })
 }
 
-fn timer<T: Timer>(parts: &Parts, table: &TableRef<T::Table>) -> Service {
+fn timer<T: ByCommand>(parts: &Parts, table: &TableRef<T::Table>) -> Service {
     let (engine, table) = (parts.engine.clone(), table.clone());
-    Service::new::<TimerActor<T>>(T::NAME, move || TimerSetup {
-        engine: engine.clone(),
-        table: table.clone(),
-    })
+    Service::new::<TimerActor<T>>(T::NAME, move || TimerSetup::told(engine.clone(), table.clone()))
+}
+
+fn by_rule<T: ByRule>(parts: &Parts, table: &TableRef<T::Table>) -> Option<Service> {
+    let after_us = parts.retention.options.after_us(T::RULE)?;
+    let erases = parts.retention.erases.clone()?;
+    let (engine, table) = (parts.engine.clone(), table.clone());
+    Some(Service::new::<TimerActor<T>>(T::NAME, move || {
+        let erases = Arc::clone(&erases);
+        // As of now: it may have been due for long.
+        let services = Arc::clone(&engine.services);
+        TimerSetup {
+            engine: engine.clone(),
+            table: table.clone(),
+            after_us,
+            deed: Arc::new(move |Due { id, .. }| {
+                let since_us = services.now().timestamp_micros().saturating_sub(after_us);
+                erases.erase(T::RULE, id, since_us)
+            }),
+            at_once: ERASED_AT_ONCE,
+        }
+    }))
 }
 
 fn driver<S: Saga>(

@@ -1,15 +1,16 @@
-//! Who sends what is due: an actor for each [`Timer`] on each node. It asks the timer's table twice a second what
-//! is due by now, and sends it to those aggregates whose shards are held here; so each has one sender, wherever
+//! Who does what is due: an actor for each [`Timer`] on each node. It asks the timer's table twice a second what
+//! is due by now, and does it for those aggregates whose shards are held here; so each is done by one, wherever
 //! its shard moves, and whoever takes a shard over goes on by the same rows.
 //!
-//! A row stays due until what was sent has come into the table. Until then, and where it was refused or
+//! A row stays due until what was done has come into the table. Until then, and where it was refused or
 //! failed, its aggregate is left alone for a while that grows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
@@ -25,14 +26,14 @@ use persistence::cause::chain;
 use projections::cursor::Place;
 use projections::plan::Slice;
 use projections::table::{Listed, Row as _, Stored};
-use projections::timers::{Timer, due};
+use projections::timers::{ByCommand, Timer, waiting_since};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Rows of one question, and questions of one look: what is left is the next look's, which comes at once.
 const PAGE: u32 = 500;
 const PAGES_MAX: usize = 4;
 /// Commands that are under way at one time: clients have the rest of the node.
-const AT_ONCE: usize = 32;
+const COMMANDS_AT_ONCE: usize = 32;
 /// How long an aggregate is left alone that did what was sent: until its row says so.
 const SETTLES_WITHIN: Duration = Duration::from_millis(300);
 /// The same of one that did not, the first time and at most.
@@ -51,6 +52,24 @@ impl<T> Default for TimerActor<T> {
 pub struct TimerSetup<T: Timer> {
     pub engine: Engine,
     pub table: TableRef<T::Table>,
+    /// How long after the time that a row names it is due, in microseconds.
+    pub after_us: i64,
+    /// What is done, and how many at one time.
+    pub deed: Deed,
+    pub at_once: usize,
+}
+
+/// What is done with what is due; the reason where it was refused.
+pub type Deed = Arc<dyn Fn(Due) -> BoxFuture<'static, Result<(), AskError<String>>> + Send + Sync>;
+
+impl<T: ByCommand> TimerSetup<T> {
+    /// Of one whose deed is a command.
+    pub fn told(engine: Engine, table: TableRef<T::Table>) -> Self {
+        let (principal, sender) = (Principal::system(T::NAME), engine.clone());
+        let deed: Deed =
+            Arc::new(move |due| tell::<T>(sender.clone(), Arc::clone(&principal), due).boxed());
+        Self { engine, table, after_us: T::AFTER_US, deed, at_once: COMMANDS_AT_ONCE }
+    }
 }
 
 pub enum TimerMessage {
@@ -60,7 +79,6 @@ pub enum TimerMessage {
 /// What an actor of a timer remembers; nothing of it has to last.
 pub struct TimerState<T: Timer> {
     setup: TimerSetup<T>,
-    principal: Arc<Principal>,
     /// Behind which row the next question goes on; none at the beginning.
     after: Option<Place>,
     left_alone: HashMap<AggregateId, LeftAlone>,
@@ -84,13 +102,7 @@ impl<T: Timer> Actor for TimerActor<T> {
         setup: TimerSetup<T>,
     ) -> Result<TimerState<T>, ActorProcessingErr> {
         myself.send_after(LOOK_EVERY, || TimerMessage::Look);
-        Ok(TimerState {
-            setup,
-            principal: Principal::system(T::NAME),
-            after: None,
-            left_alone: HashMap::new(),
-            is_blind: false,
-        })
+        Ok(TimerState { setup, after: None, left_alone: HashMap::new(), is_blind: false })
     }
 
     async fn handle(
@@ -116,20 +128,21 @@ impl<T: Timer> Actor for TimerActor<T> {
 }
 
 /// What is due of one aggregate.
-struct Due {
-    id: AggregateId,
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    pub id: AggregateId,
     /// The version that the row is of, and since when it is due.
-    version: u64,
-    due_us: i64,
+    pub version: u64,
+    pub due_us: i64,
 }
 
 impl<T: Timer> TimerState<T> {
-    /// Sends what is due; true where there is more.
+    /// Does what is due; true where there is more.
     async fn look(&mut self) -> Result<bool, Fault> {
         for _ in 0..PAGES_MAX {
             let now_us = self.setup.engine.services.now().timestamp_micros();
             let slice = Slice {
-                branches: vec![due::<T>(now_us)],
+                branches: vec![waiting_since::<T>(now_us.saturating_sub(self.setup.after_us))],
                 descending: false,
                 after: self.after.take(),
                 rows: PAGE,
@@ -137,7 +150,7 @@ impl<T: Timer> TimerState<T> {
             let rows = self.setup.table.page(None, false, &slice).await?.rows;
             let is_last = rows.len() < PAGE as usize;
             let (due, last) = self.due_here(&rows);
-            self.send_all(due, now_us).await;
+            self.do_all(due, now_us).await;
             if is_last {
                 // Whoever is due no more is forgotten, a while after he could have been asked again.
                 let now = Instant::now();
@@ -149,7 +162,7 @@ impl<T: Timer> TimerState<T> {
         Ok(true)
     }
 
-    /// Of these rows, what is to be sent from here now, each aggregate once; and the place of the last row.
+    /// Of these rows, what is to be done from here now, each aggregate once; and the place of the last row.
     fn due_here(&self, rows: &[Stored]) -> (Vec<Due>, Option<Place>) {
         let (mut due, mut last) = (Vec::<Due>::new(), None);
         let now = Instant::now();
@@ -160,18 +173,18 @@ impl<T: Timer> TimerState<T> {
             let is_held = Tenure::of(self.setup.engine.shard_of(id)).is_some_and(|it| it.holds());
             let is_left = self.left_alone.get(&id).is_some_and(|left| left.until > now);
             if is_held && !is_left && due.iter().all(|other| other.id != id) {
-                let due_us = from_us.saturating_add(T::AFTER_US);
+                let due_us = from_us.saturating_add(self.setup.after_us);
                 due.push(Due { id, version: stored.origin.version, due_us });
             }
         }
         (due, last)
     }
 
-    async fn send_all(&mut self, due: Vec<Due>, now_us: i64) {
-        let this = &*self;
-        let sending: Vec<_> = due.into_iter().map(|due| this.send(due, now_us)).collect();
-        let sent: Vec<_> = stream::iter(sending).buffer_unordered(AT_ONCE).collect().await;
-        for (id, is_done) in sent {
+    async fn do_all(&mut self, due: Vec<Due>, now_us: i64) {
+        let TimerSetup { deed, at_once, .. } = &self.setup;
+        let doing: Vec<_> = due.into_iter().map(|due| attempt::<T>(deed, due, now_us)).collect();
+        let done: Vec<_> = stream::iter(doing).buffer_unordered(*at_once).collect().await;
+        for (id, is_done) in done {
             let left = self.left_alone.entry(id);
             let left = left.or_insert(LeftAlone { until: Instant::now(), tries: 0 });
             left.tries = if is_done { 0 } else { left.tries + 1 };
@@ -182,40 +195,53 @@ impl<T: Timer> TimerState<T> {
             left.until = Instant::now() + pause;
         }
     }
+}
 
-    /// Sends it to one, and says whether that did it.
-    async fn send(&self, due: Due, now_us: i64) -> (AggregateId, bool) {
-        let Due { id, version, due_us } = due;
-        let cause = EventName::of::<T::Target>(id, version);
-        let parts: [&[u8]; 2] = [T::NAME.as_bytes(), &due_us.to_be_bytes()];
-        let meta = CommandMeta {
-            command_id: cause.derive(&parts).0,
-            // Done again, it changes nothing; a key would only be kept for nothing.
-            key: None,
-            correlation_id: cause.aggregate.0,
-            cause: Some(cause),
-            principal: Arc::clone(&self.principal),
-            trace: None,
-            expected_version: None,
-            dry_run: false,
-        };
-        let answer = self.setup.engine.aggregate::<T::Target>(id).ask(T::command(), meta).await;
-        let outcome = match &answer {
-            Ok(_) => {
-                TIMER_LATE_SECONDS.with([T::NAME]).observe((now_us - due_us) as f64 / 1e6);
-                "done"
-            }
-            Err(AskError::Refused(refusal)) => {
-                tracing::debug!(timer = T::NAME, %id, %refusal, "what was due was refused");
-                "refused"
-            }
-            Err(AskError::Fault(fault)) => {
-                let error = chain(fault).to_string();
-                tracing::debug!(timer = T::NAME, %id, error, "what was due was not done");
-                "failed"
-            }
-        };
-        TIMERS.with([T::NAME, outcome]).inc();
-        (id, answer.is_ok())
+/// Does it for one, and says whether that did it.
+async fn attempt<T: Timer>(deed: &Deed, due: Due, now_us: i64) -> (AggregateId, bool) {
+    let Due { id, due_us, .. } = due;
+    let done = deed(due).await;
+    let outcome = match &done {
+        Ok(()) => {
+            TIMER_LATE_SECONDS.with([T::NAME]).observe((now_us - due_us) as f64 / 1e6);
+            "done"
+        }
+        Err(AskError::Refused(refusal)) => {
+            tracing::debug!(timer = T::NAME, %id, refusal, "what was due was refused");
+            "refused"
+        }
+        Err(AskError::Fault(fault)) => {
+            let error = chain(fault).to_string();
+            tracing::debug!(timer = T::NAME, %id, error, "what was due was not done");
+            "failed"
+        }
+    };
+    TIMERS.with([T::NAME, outcome]).inc();
+    (id, done.is_ok())
+}
+
+/// Sends the command of a timer.
+async fn tell<T: ByCommand>(
+    engine: Engine,
+    principal: Arc<Principal>,
+    Due { id, version, due_us }: Due,
+) -> Result<(), AskError<String>> {
+    let cause = EventName::of::<T::Target>(id, version);
+    let parts: [&[u8]; 2] = [T::NAME.as_bytes(), &due_us.to_be_bytes()];
+    let meta = CommandMeta {
+        command_id: cause.derive(&parts).0,
+        // Done again, it changes nothing; a key would only be kept for nothing.
+        key: None,
+        correlation_id: cause.aggregate.0,
+        cause: Some(cause),
+        principal,
+        trace: None,
+        expected_version: None,
+        dry_run: false,
+    };
+    match engine.aggregate::<T::Target>(id).ask(T::command(), meta).await {
+        Ok(_) => Ok(()),
+        Err(AskError::Refused(refusal)) => Err(AskError::Refused(refusal.to_string())),
+        Err(AskError::Fault(fault)) => Err(AskError::Fault(fault)),
     }
 }

@@ -2,20 +2,18 @@
 //! decided stays, and so do sums and counts; what it said of him nobody reads any more.
 //!
 //! In this order, each step of which means "already so" the second time: a user is closed, what he signs in by is
-//! forgotten, the key is destroyed, and that is noted. A node that ends in between leaves what a second try
-//! with the same key does to the end.
+//! forgotten, the key is destroyed, that is noted, and marked at the user. A node that ends in between leaves what a
+//! second try with the same key does to the end.
 
 use std::sync::Arc;
 
-use crate::personal::guest_id;
 use crate::request::{Outcome, Request, refused_as};
 use crate::roles;
 use actors::aggregate_ref::{AskError, Fault};
 use auth::Forgets;
 use domain::access::permission::Permission::PersonsWrite;
 use domain::access::person::{self, Command, Person, person_id};
-use domain::access::user;
-use domain::email::EmailAddress;
+use domain::access::user::{self, User};
 use domain::id::AggregateId;
 use domain::sealed::PersonId;
 use serde::Serialize;
@@ -24,7 +22,7 @@ use serde::Serialize;
 pub enum Whom {
     User(AggregateId),
     /// Whoever bought under an address without having registered.
-    Guest(EmailAddress),
+    Guest(PersonId),
 }
 
 /// Why somebody is not erased.
@@ -60,6 +58,10 @@ pub async fn erase(
     reason: String,
 ) -> Outcome<Refusal> {
     let engine = &request.application.engine;
+    let user = match &whom {
+        Whom::User(user) => Some(*user),
+        Whom::Guest(_) => None,
+    };
     let whom = match whom {
         Whom::User(user) => {
             let close = user::Command::Close { reason: reason.clone() };
@@ -75,12 +77,16 @@ pub async fn erase(
         Whom::Guest(_) if !request.principal().grants.may_everywhere(PersonsWrite) => {
             return Err(AskError::Refused(Refusal::NotOpen));
         }
-        Whom::Guest(address) => guest_id(engine, &address),
+        Whom::Guest(person) => person,
     };
     engine.destroy_person_key(whom).await?;
     let content = Content("erasePerson", whom, &reason);
     let command = Command::Erase { person: whom, reason: reason.clone() };
     let noted = request.send_for::<Person>(person_id(whom), command, &content).await;
+    if let (Ok(_), Some(user)) = (&noted, user) {
+        let marked = request.step::<User>(user, user::Command::MarkErased {}, None).await;
+        marked.map_err(|error| refused_as::<_, roles::Refusal>(error)).map_err(refused_as)?;
+    }
     noted.map_err(refused_as)
 }
 

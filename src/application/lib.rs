@@ -10,6 +10,7 @@ pub mod access;
 
 pub mod personal;
 pub mod erasure;
+pub mod retention;
 pub mod portability;
 pub mod admission;
 pub mod pricing;

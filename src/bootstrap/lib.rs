@@ -16,6 +16,7 @@ pub mod proof;
 pub mod rates;
 mod readiness;
 mod registrar;
+mod retention;
 pub mod server;
 pub mod signals;
 mod databases;

@@ -15,10 +15,14 @@ use super::identity::Identity;
 use super::inbox::Inbox;
 use super::proof::{self, Proof};
 use super::registrar::Registered;
+use super::retention::Eraser;
 use ::cluster::desk::Desk;
 use ::cluster::ownership::LeaseTerms;
 use actors::checkout::CheckoutOptions;
+use actors::retention::Retention;
 use actors::shard::{NodeParts, NodeServices};
+use application::Application;
+use auth::Forgets;
 use auth::sessions::Sessions;
 use auth::sign_in::SignIn;
 use auth::tokens::Tokens;
@@ -233,10 +237,13 @@ impl NodeBuilder {
             installation: self.vault.installation.name(),
             languages: settings.search.languages.clone(),
         };
-        let followers =
-            Followers::start(&node, payments, settings.checkout.clone(), search, settings.outbox())
-                .await
-                .map_err(|error| Failure::failed("starting the views", error))?;
+        let eraser = Eraser::default();
+        let erases = Some(Arc::new(eraser.clone()) as Arc<_>);
+        let retention = Retention { options: settings.retention, erases };
+        let (checkout, outbox) = (settings.checkout.clone(), settings.outbox());
+        let followers = Followers::start(&node, payments, checkout, search, outbox, retention)
+            .await
+            .map_err(|error| Failure::failed("starting the views", error))?;
         let (checkout, documents) = (settings.checkout.clone(), settings.graphql);
         let desk = Desk::of_node(
             self.stores.journal.clone(),
@@ -254,6 +261,9 @@ impl NodeBuilder {
         }));
         let store = Arc::clone(&self.stores.sign_ins);
         let proof = proof::open(settings, &self.vault, store, people, &self.address()).await?;
+        let views = Views::new(followers.registry(), checkout.clone());
+        let application = Application { engine: node.engine.clone(), views };
+        eraser.begin(application, Arc::clone(&proof.sign_in) as Arc<dyn Forgets>);
         let secrets = settings.payments.webhook_secrets.clone();
         let engine = node.engine.clone();
         let inbox = (!secrets.is_empty()).then(|| Arc::new(Inbox { engine, secrets }));

@@ -22,6 +22,7 @@ pub use self::outbox::StreamsSection;
 pub use auth::AuthSection;
 
 use actors::checkout::CheckoutOptions;
+use actors::retention::RetentionOptions;
 use actors::search::SearchOptions;
 use actors::shard::Limits;
 use graphql::DocumentLimits;
@@ -52,6 +53,7 @@ pub struct Settings {
     pub search: SearchOptions,
     pub webhooks: WebhookOptions,
     pub streams: StreamsSection,
+    pub retention: RetentionOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
     pub log: LogOptions,
@@ -78,7 +80,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 19] = [
     "",
     "node",
     "cluster",
@@ -93,6 +95,7 @@ const SECTIONS: [&str; 18] = [
     "search",
     "webhooks",
     "streams",
+    "retention",
     "lease",
     "limits",
     "log",
@@ -163,6 +166,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "payments" => alone::<PaymentsOptions>(table),
         "webhooks" => alone::<WebhookOptions>(table),
         "streams" => alone::<StreamsSection>(table),
+        "retention" => alone::<RetentionOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
         "log" => alone::<LogOptions>(table),
@@ -190,6 +194,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         search: section(take("search")),
         webhooks: section(take("webhooks")),
         streams: section(take("streams")),
+        retention: section(take("retention")),
         lease: section(take("lease")),
         limits: section(take("limits")),
         log: section(take("log")),

@@ -31,6 +31,9 @@ const LANES_OF_SQLITE: u16 = 1;
 /// … and a server commits on several at once.
 const LANES_OF_MYSQL: u16 = 4;
 
+/// A hundred years: longer is never.
+const RETENTION_DAYS_MAX: u64 = 36_500;
+
 /// What stands before the first section; each has a flag of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -465,6 +468,16 @@ impl Settings {
             ("checkout.open_max", self.checkout.open_max as u64, (1, 10_000_000)),
             ("checkout.queue_max", self.checkout.queue_max as u64, (1, 10_000_000)),
             ("checkout.payment_timeout_ms", self.checkout.payment_timeout_ms, (100, 600_000)),
+            (
+                "retention.closed_users_days",
+                self.retention.closed_users_days.unwrap_or(1).into(),
+                (1, RETENTION_DAYS_MAX),
+            ),
+            (
+                "retention.guests_days",
+                self.retention.guests_days.unwrap_or(1).into(),
+                (1, RETENTION_DAYS_MAX),
+            ),
             ("limits.mailbox_max", limits.mailbox_max as u64, (1, many)),
             ("limits.shard_commands_max", limits.shard_commands_max as u64, (1, many)),
             ("limits.node_bytes_max", limits.node_bytes_max as u64, (1 << 20, many)),

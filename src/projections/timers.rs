@@ -1,5 +1,5 @@
-//! What is due at a time that a row names: which rows those are by now, and what is then sent to whom they are
-//! of. A timer is a question to a table that there is anyway: it costs nothing before it is due, no crash loses
+//! What is due at a time that a row names: which rows those are by now, and of whom. What is done about it is a
+//! command to that aggregate ([`ByCommand`]), or a use case that a rule of the configuration asks for ([`ByRule`]). A timer is a question to a table that there is anyway: it costs nothing before it is due, no crash loses
 //! it, and it ends with the row.
 
 use std::ops::Bound;
@@ -8,19 +8,19 @@ use crate::plan::Branch;
 use crate::table::{Index, Key, Listed, Value};
 use crate::tables::holds::{self, Holds, phase_value};
 use crate::tables::orders::{self, Orders, status_value};
+use crate::tables::users::{self, Users};
+use domain::access::user::User;
 use domain::aggregate::Aggregate;
 use domain::commerce::order::{self, DRAFT_DAYS, Order, Status};
 use domain::id::HoldId;
 use domain::products::stock_item::{self, Phase, StockItem};
 
-/// See the module. What is sent means "already so" when it comes again.
+/// See the module. What is done means "already so" when it is done again.
 pub trait Timer: Send + Sync + 'static {
     /// For operators: ASCII, at most 32 bytes.
     const NAME: &'static str;
     /// The index of the table, whose last column is the time from which is counted.
     const INDEX: &'static str;
-    /// How long after that time it is due, in microseconds.
-    const AFTER_US: i64;
 
     type Table: Listed;
     type Target: Aggregate;
@@ -30,6 +30,12 @@ pub trait Timer: Send + Sync + 'static {
 
     /// The time from which is counted, in microseconds since 1970 UTC.
     fn from_us(row: &<Self::Table as Listed>::Row) -> i64;
+}
+
+/// One that is told to whom the row is of.
+pub trait ByCommand: Timer {
+    /// How long after that time it is due, in microseconds.
+    const AFTER_US: i64;
 
     fn command() -> <Self::Target as Aggregate>::Command;
 
@@ -40,16 +46,27 @@ pub trait Timer: Send + Sync + 'static {
     fn never(key: Key) -> Option<<Self::Target as Aggregate>::Command>;
 }
 
+/// One by which somebody is erased: how long after that time, the configuration says.
+pub trait ByRule: Timer {
+    const RULE: Rule;
+}
+
+/// The rules by which people are erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    ClosedUsers,
+    Guests,
+}
+
 /// The rows of whatever waits, the soonest first.
 pub fn waiting<T: Timer>() -> Branch {
     let range = (Bound::Unbounded, Bound::Unbounded);
     Branch { index: index::<T>(), equal: T::waiting(), range }
 }
 
-/// The rows of what is due by then, the longest first.
-pub fn due<T: Timer>(by_us: i64) -> Branch {
-    let by_us = Value::Int(by_us.saturating_sub(T::AFTER_US));
-    let range = (Bound::Unbounded, Bound::Included(by_us));
+/// The rows of what waits since then or longer, the longest first.
+pub fn waiting_since<T: Timer>(since_us: i64) -> Branch {
+    let range = (Bound::Unbounded, Bound::Included(Value::Int(since_us)));
     Branch { index: index::<T>(), equal: T::waiting(), range }
 }
 
@@ -68,13 +85,14 @@ fn index<T: Timer>() -> &'static Index {
     indexes.find(|index| index.name == T::INDEX).expect("a timer names an index of its table")
 }
 
+pub const DAY_US: i64 = 86_400 * 1_000_000;
+
 /// A claim that nobody made good: what it held is for others again.
 pub struct HoldExpiry;
 
 impl Timer for HoldExpiry {
     const NAME: &'static str = "hold_expiry";
     const INDEX: &'static str = "phase";
-    const AFTER_US: i64 = 0;
 
     type Table = Holds;
     type Target = StockItem;
@@ -86,6 +104,10 @@ impl Timer for HoldExpiry {
     fn from_us(row: &holds::Row) -> i64 {
         row.expires_us
     }
+}
+
+impl ByCommand for HoldExpiry {
+    const AFTER_US: i64 = 0;
 
     fn command() -> stock_item::Command {
         stock_item::Command::ExpireHolds
@@ -106,7 +128,6 @@ pub struct DraftExpiry;
 impl Timer for DraftExpiry {
     const NAME: &'static str = "draft_expiry";
     const INDEX: &'static str = "status";
-    const AFTER_US: i64 = DRAFT_DAYS * 86_400 * 1_000_000;
 
     type Table = Orders;
     type Target = Order;
@@ -118,6 +139,10 @@ impl Timer for DraftExpiry {
     fn from_us(row: &orders::Row) -> i64 {
         row.drafted_us
     }
+}
+
+impl ByCommand for DraftExpiry {
+    const AFTER_US: i64 = DRAFT_DAYS * DAY_US;
 
     fn command() -> order::Command {
         order::Command::Expire
@@ -132,12 +157,58 @@ impl Timer for DraftExpiry {
     }
 }
 
+/// A user whose account is closed, and of whom something is known.
+pub struct ClosedUserRetention;
+
+impl Timer for ClosedUserRetention {
+    const NAME: &'static str = "closed_user_retention";
+    const INDEX: &'static str = "kept";
+
+    type Table = Users;
+    type Target = User;
+
+    fn waiting() -> Vec<Value> {
+        vec![users::is_kept_value(true)]
+    }
+
+    fn from_us(row: &users::Row) -> i64 {
+        row.kept_since_us.unwrap_or(i64::MAX)
+    }
+}
+
+impl ByRule for ClosedUserRetention {
+    const RULE: Rule = Rule::ClosedUsers;
+}
+
+/// An order that is over, of a guest whose address is kept for its sake.
+pub struct GuestRetention;
+
+impl Timer for GuestRetention {
+    const NAME: &'static str = "guest_retention";
+    const INDEX: &'static str = "kept";
+
+    type Table = Orders;
+    type Target = Order;
+
+    fn waiting() -> Vec<Value> {
+        vec![orders::is_kept_value(true)]
+    }
+
+    fn from_us(row: &orders::Row) -> i64 {
+        row.over_us.unwrap_or(i64::MAX)
+    }
+}
+
+impl ByRule for GuestRetention {
+    const RULE: Rule = Rule::Guests;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn is_served<T: Timer>() {
-        let branch = due::<T>(1_000_000);
+        let branch = waiting_since::<T>(1_000_000);
         let columns = branch.index.columns.len();
         assert_eq!(branch.equal.len() + 1, columns, "{}: the last column is the time", T::NAME);
     }
@@ -146,12 +217,7 @@ mod tests {
     fn an_index_begins_with_what_waits_and_ends_with_the_time() {
         is_served::<HoldExpiry>();
         is_served::<DraftExpiry>();
-    }
-
-    #[test]
-    fn what_is_due_is_as_old_as_it_may_become() {
-        let by_us = DraftExpiry::AFTER_US + 7;
-        assert_eq!(due::<DraftExpiry>(by_us).range.1, Bound::Included(Value::Int(7)));
-        assert_eq!(due::<HoldExpiry>(7).range.1, Bound::Included(Value::Int(7)));
+        is_served::<ClosedUserRetention>();
+        is_served::<GuestRetention>();
     }
 }

@@ -55,7 +55,8 @@ pub fn react(
         | user::Event::RoleAssigned { .. }
         | user::Event::RoleRevoked { .. }
         | user::Event::UserImpersonated { .. }
-        | user::Event::ImpersonationEnded { .. } => vec![],
+        | user::Event::ImpersonationEnded { .. }
+        | user::Event::UserErased {} => vec![],
     }
 }
 

@@ -15,6 +15,7 @@ use super::node::Node;
 use actors::checkout::CheckoutOptions;
 use actors::outbox::OutboxSetup;
 use actors::registry::{Parts, Registry, Views};
+use actors::retention::Retention;
 use actors::service::Service;
 use actors::shard::NodeServices;
 use payments::PaymentProvider;
@@ -72,10 +73,12 @@ impl Followers {
         checkout: CheckoutOptions,
         search: Home,
         outbox: OutboxSetup,
+        retention: Retention,
     ) -> Result<Self, SpawnErr> {
-        let registry = Registry::default();
+        let registry = Registry { retention: retention.options, ..Registry::default() };
         registry.begin_below(&node.engine.services.feed.heads());
-        let parts = Parts { engine: node.engine.clone(), payments, checkout, search, outbox };
+        let engine = node.engine.clone();
+        let parts = Parts { engine, payments, checkout, search, outbox, retention };
         let services = registry.services(&parts);
         let arguments = (services, RestartPolicy::default());
         let (supervisor, _) =

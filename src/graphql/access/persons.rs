@@ -230,7 +230,7 @@ impl PersonMutations {
         let whom = match input.person {
             PersonInput::UserId(id) => Whom::User(gate::person(context, PersonsWrite, id.into())),
             PersonInput::GuestEmail(email) => match EmailAddress::parse(&email) {
-                Ok(email) => Whom::Guest(email),
+                Ok(email) => Whom::Guest(guest_id(engine(context), &email)),
                 Err(error) => {
                     let error = UserError::plain(error.code(), error, &["person", "guestEmail"]);
                     return Ok(Some(ErasePersonPayload { change: Err(error.into()) }));

@@ -14,7 +14,9 @@ use actors::waiting::{self, Waiting, Wish};
 use application::timers;
 use domain::id::AggregateId;
 use projections::table::Key;
-use projections::timers::{DraftExpiry, HoldExpiry, Timer as _};
+use projections::timers::{
+    ClosedUserRetention, DraftExpiry, GuestRetention, HoldExpiry, Timer as _,
+};
 
 /// What is done when a time has come.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +25,23 @@ pub enum TimerKind {
     HoldExpiry,
     /// A draft that nobody came back to ends.
     DraftExpiry,
+    /// A user whose account is closed is erased (`retention.closed_users_days`).
+    ClosedUserRetention,
+    /// The guest of an order that is over is erased, unless another order of his is not, or for a shorter time
+    /// (`retention.guests_days`).
+    GuestRetention,
 }
 
 impl TimerKind {
-    const ALL: [Self; 2] = [Self::HoldExpiry, Self::DraftExpiry];
+    const ALL: [Self; 4] =
+        [Self::HoldExpiry, Self::DraftExpiry, Self::ClosedUserRetention, Self::GuestRetention];
 
     fn name(self) -> &'static str {
         match self {
             Self::HoldExpiry => HoldExpiry::NAME,
             Self::DraftExpiry => DraftExpiry::NAME,
+            Self::ClosedUserRetention => ClosedUserRetention::NAME,
+            Self::GuestRetention => GuestRetention::NAME,
         }
     }
 }
@@ -116,7 +126,7 @@ pub struct TimersMutation;
 #[Object]
 impl TimersMutation {
     /// Has done at once what is done when a time has come: the hold is given back, the draft ends. What was due
-    /// already and is tried again after a pause is tried now.
+    /// already and is tried again after a pause is tried now. Nobody is erased by it: `erasePerson` does that.
     async fn fire_timer(
         &self,
         context: &Context<'_>,
@@ -156,6 +166,11 @@ impl From<waiting::Refusal> for UserError {
             waiting::Refusal::Fixed => Self::plain(
                 "CANCELLATION_NOT_SUPPORTED",
                 "the time of these always comes",
+                &["kind"],
+            ),
+            waiting::Refusal::NotSooner => Self::plain(
+                "FIRING_NOT_SUPPORTED",
+                "whom a rule erases later, erasePerson erases now",
                 &["kind"],
             ),
             waiting::Refusal::Refused { code, message } => Self::plain(code, message, &[]),

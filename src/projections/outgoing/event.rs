@@ -90,8 +90,9 @@ fn of_order(event: &order::Event, mut data: Value) -> Option<Named> {
         Event::OrderCompleted {} => "emporium.order.completed.v1",
         Event::OrderCancelled { .. } => "emporium.order.cancelled.v1",
         Event::OrderExpired {} => "emporium.order.expired.v1",
-        // A draft is the buyer's own affair.
-        Event::OrderDrafted { .. }
+        // A draft is the buyer's own affair, and what is kept of him ours.
+        Event::OrderBuyerReleased {}
+        | Event::OrderDrafted { .. }
         | Event::OrderLineAdded { .. }
         | Event::OrderLineChanged { .. }
         | Event::OrderLineRemoved { .. }

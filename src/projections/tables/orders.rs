@@ -1,7 +1,10 @@
 //! The orders: newest first, of a status, of an owner; by when they were placed; by what they come to. A
 //! row each, which is what a list shows; the lines the order itself has.
 
+use std::ops::Bound;
+
 use super::owners;
+use crate::plan::Branch;
 use crate::table::{
     self, Column, Index, Key, Kind, Listed, Rows, Shape, Table, Touch, Value, Values,
 };
@@ -35,11 +38,15 @@ pub struct Row {
     /// None while it is a draft.
     pub placed_us: Option<i64>,
     pub changed_us: i64,
+    /// Since when nothing more becomes of it.
+    pub over_us: Option<i64>,
+    /// It is over, and a guest's address is kept for its sake.
+    pub is_kept: bool,
 }
 
 static SHAPE: Shape = Shape {
     name: "orders",
-    schema: 4,
+    schema: 5,
     parts: false,
     columns: &[
         Column::new("buyer", Kind::Id),
@@ -54,6 +61,8 @@ static SHAPE: Shape = Shape {
         Column::new("drafted_us", Kind::Int),
         Column::new("placed_us", Kind::Int),
         Column::new("changed_us", Kind::Int),
+        Column::new("over_us", Kind::Int),
+        Column::new("is_kept", Kind::Int),
     ],
     indexes: &[
         Index { name: "drafted", columns: &["drafted_us"] },
@@ -62,6 +71,8 @@ static SHAPE: Shape = Shape {
         Index { name: "owner_status", columns: &["owner", "status", "drafted_us"] },
         Index { name: "placed", columns: &["placed_us"] },
         Index { name: "total", columns: &["currency", "total"] },
+        Index { name: "buyer", columns: &["buyer", "over_us"] },
+        Index { name: "kept", columns: &["is_kept", "over_us"] },
     ],
     tally: Some(&TALLY),
 };
@@ -85,6 +96,9 @@ const NOT_PLACED_US: i64 = 0;
 pub const FIRST_TOTAL: i64 = 0;
 pub const FIRST_PLACED_US: i64 = 1;
 
+/// What is not over yet is over later than all that is.
+const NOT_OVER_US: i64 = i64::MAX;
+
 fn some_from(value: i64, first: i64) -> Option<i64> {
     (value >= first).then_some(value)
 }
@@ -105,6 +119,19 @@ pub fn status_value(status: Status) -> Value {
     Value::one_of(&STATUSES, &status)
 }
 
+/// How that is kept.
+pub fn is_kept_value(is_kept: bool) -> Value {
+    i64::from(is_kept).into()
+}
+
+impl Row {
+    fn end(&mut self, status: Status, now_us: i64) {
+        self.status = status;
+        self.over_us = Some(now_us);
+        self.is_kept = self.is_guest;
+    }
+}
+
 impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
@@ -120,6 +147,8 @@ impl table::Row for Row {
             self.drafted_us.into(),
             self.placed_us.unwrap_or(NOT_PLACED_US).into(),
             self.changed_us.into(),
+            self.over_us.unwrap_or(NOT_OVER_US).into(),
+            is_kept_value(self.is_kept),
         ]
     }
 
@@ -147,6 +176,8 @@ impl table::Row for Row {
             drafted_us: values.int()?,
             placed_us: some_from(values.int()?, FIRST_PLACED_US),
             changed_us: values.int()?,
+            over_us: Some(values.int()?).filter(|over_us| *over_us != NOT_OVER_US),
+            is_kept: values.int()? != 0,
         })
     }
 
@@ -179,6 +210,14 @@ impl OfDay {
         let gross = Money::new(*counted.sums.first()?, currency);
         Some(Self { day, status, orders: counted.rows, gross })
     }
+}
+
+/// The orders of a buyer, the one that is over last or not at all at the end.
+pub fn of_buyer(buyer: CustomerId) -> Branch {
+    let mut indexes = SHAPE.indexes.iter();
+    let index = indexes.find(|index| index.name == "buyer").expect("it is one of them");
+    let range = (Bound::Unbounded, Bound::Unbounded);
+    Branch { index, equal: vec![buyer.0.into()], range }
 }
 
 impl Listed for Orders {
@@ -220,6 +259,8 @@ impl Table for Orders {
                     drafted_us: at.timestamp_micros(),
                     placed_us: None,
                     changed_us: now,
+                    over_us: None,
+                    is_kept: false,
                 },
             ),
             Event::OrderLineAdded { .. } => change(&|row| row.lines += 1),
@@ -235,9 +276,10 @@ impl Table for Orders {
             }),
             Event::OrderPlaced { .. } => change(&|row| row.status = Status::Placed),
             Event::OrderConfirmed { .. } => change(&|row| row.status = Status::Confirmed),
-            Event::OrderCompleted {} => change(&|row| row.status = Status::Completed),
-            Event::OrderCancelled { .. } => change(&|row| row.status = Status::Cancelled),
-            Event::OrderExpired {} => change(&|row| row.status = Status::Expired),
+            Event::OrderCompleted {} => change(&|row| row.end(Status::Completed, now)),
+            Event::OrderCancelled { .. } => change(&|row| row.end(Status::Cancelled, now)),
+            Event::OrderExpired {} => change(&|row| row.end(Status::Expired, now)),
+            Event::OrderBuyerReleased {} => change(&|row| row.is_kept = false),
         }
     }
 }

@@ -25,11 +25,13 @@ pub struct Row {
     /// Microseconds since 1970 UTC, like the other time.
     pub registered_us: i64,
     pub changed_us: i64,
+    /// Since when he is closed, as long as he is not erased.
+    pub kept_since_us: Option<i64>,
 }
 
 static SHAPE: Shape = Shape {
     name: "users",
-    schema: 2,
+    schema: 3,
     parts: false,
     columns: &[
         Column::new("email", Kind::Id),
@@ -37,11 +39,14 @@ static SHAPE: Shape = Shape {
         Column::new("locale", Kind::Text(LOCALE_BYTES_MAX as u16)),
         Column::new("registered_us", Kind::Int),
         Column::new("changed_us", Kind::Int),
+        Column::new("is_kept", Kind::Int),
+        Column::new("kept_since_us", Kind::Int),
     ],
     indexes: &[
         Index { name: "registered", columns: &["registered_us"] },
         Index { name: "status", columns: &["status", "registered_us"] },
         Index { name: "email", columns: &["email", "registered_us"] },
+        Index { name: "kept", columns: &["is_kept", "kept_since_us"] },
     ],
     tally: None,
 };
@@ -54,6 +59,14 @@ pub fn status_value(status: Status) -> Value {
     Value::one_of(&STATUSES, &status)
 }
 
+/// How it is kept whether somebody's data are there though his account is not.
+pub fn is_kept_value(is_kept: bool) -> Value {
+    i64::from(is_kept).into()
+}
+
+/// Where nothing is.
+const NOT_KEPT_US: i64 = 0;
+
 impl table::Row for Row {
     fn values(&self) -> Vec<Value> {
         vec![
@@ -62,6 +75,8 @@ impl table::Row for Row {
             self.locale.as_str().into(),
             self.registered_us.into(),
             self.changed_us.into(),
+            is_kept_value(self.kept_since_us.is_some()),
+            self.kept_since_us.unwrap_or(NOT_KEPT_US).into(),
         ]
     }
 
@@ -73,6 +88,7 @@ impl table::Row for Row {
             locale: values.text()?.to_owned(),
             registered_us: values.int()?,
             changed_us: values.int()?,
+            kept_since_us: (values.int()? != 0).then_some(values.int()?),
         })
     }
 }
@@ -103,6 +119,7 @@ impl Table for Users {
                 locale: locale.clone(),
                 registered_us: now,
                 changed_us: now,
+                kept_since_us: None,
             };
             return rows.put(key, row);
         }
@@ -113,7 +130,11 @@ impl Table for Users {
                 Event::ProfileChanged { locale, .. } => row.locale.clone_from(locale),
                 Event::UserSuspended { .. } => row.status = Status::Suspended,
                 Event::UserReinstated {} => row.status = Status::Active,
-                Event::UserClosed { .. } => row.status = Status::Closed,
+                Event::UserClosed { .. } => {
+                    row.status = Status::Closed;
+                    row.kept_since_us = Some(now);
+                }
+                Event::UserErased {} => row.kept_since_us = None,
                 Event::UserRegistered { .. }
                 | Event::ReservationFenced { .. }
                 | Event::RoleAssigned { .. }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use emporium::actors::aggregate_ref::{AskError, Fault};
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::outbox::OutboxSetup;
+use emporium::actors::retention::Retention;
 use emporium::actors::shard::Limits;
 use emporium::application::transfers::{self, Wanted};
 use emporium::application::views::Views;
@@ -60,6 +61,7 @@ async fn a_transfer_that_is_not_over_in_time_is_unknown_and_its_key_waits_for_it
             CheckoutOptions::default(),
             emporium::search::Home::default(),
             OutboxSetup::default(),
+            Retention::default(),
         )
         .await;
         let followers = followers.expect("the followers start");

@@ -78,6 +78,8 @@ fn decide_registered(
     if profile.status == Status::Closed {
         return match command {
             Command::Close { .. } => Ok(vec![]),
+            Command::MarkErased {} if profile.is_erased => Ok(vec![]),
+            Command::MarkErased {} => Ok(vec![Event::UserErased {}]),
             _ => illegal,
         };
     }
@@ -157,9 +159,10 @@ fn decide_registered(
         Command::EndImpersonation { by } => {
             Ok(vec![Event::ImpersonationEnded { by: *by, at: context.now }])
         }
-        Command::Register { .. } | Command::FenceReservation { .. } | Command::Released { .. } => {
-            illegal
-        }
+        Command::Register { .. }
+        | Command::FenceReservation { .. }
+        | Command::Released { .. }
+        | Command::MarkErased {} => illegal,
     }
 }
 

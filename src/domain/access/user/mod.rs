@@ -81,6 +81,8 @@ pub enum Command {
     Close {
         reason: String,
     },
+    /// What was known of the user is erased; he is closed.
+    MarkErased {},
     /// Gives a role in a scope, or changes until when it holds.
     AssignRole {
         role: RoleName,
@@ -158,6 +160,7 @@ pub enum Event {
         by: AggregateId,
         at: DateTime<Utc>,
     },
+    UserErased {},
 }
 
 impl DomainEvent for Event {}
@@ -219,7 +222,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for User {
     const TYPE: &'static str = "user";
-    const STATE_SCHEMA: u32 = 1;
+    const STATE_SCHEMA: u32 = 2;
 
     type State = State;
     type Command = Command;

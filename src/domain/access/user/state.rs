@@ -51,6 +51,8 @@ pub struct Profile {
     pub display_name: Sealed<DisplayName>,
     pub locale: String,
     pub suspension_reason: Option<String>,
+    /// What it is sealed under was destroyed.
+    pub is_erased: bool,
 }
 
 impl State {
@@ -126,6 +128,7 @@ impl State {
                     display_name: display_name.clone(),
                     locale: locale.clone(),
                     suspension_reason: None,
+                    is_erased: false,
                 });
             }
             Event::ReservationFenced { through } => {
@@ -183,6 +186,11 @@ impl State {
             Event::UserClosed { .. } => {
                 if let Some(profile) = &mut self.profile {
                     profile.status = Status::Closed;
+                }
+            }
+            Event::UserErased {} => {
+                if let Some(profile) = &mut self.profile {
+                    profile.is_erased = true;
                 }
             }
         }

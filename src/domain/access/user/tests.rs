@@ -295,6 +295,7 @@ fn stored_events_keep_their_shape() {
             Event::RoleRevoked { role: named("clerk"), scope: SHOP },
             impersonated(8, 9, 10),
             Event::ImpersonationEnded { by: made_id(8), at: hour(10) },
+            Event::UserErased {},
         ],
     );
 }

@@ -20,6 +20,7 @@ fn commands() -> Vec<Command> {
         Command::Suspend { reason: "fraud".to_owned() },
         Command::Reinstate {},
         Command::Close { reason: "asked for it".to_owned() },
+        Command::MarkErased {},
         Command::AssignRole { role: role.clone(), scope, valid_until: Some(noon()) },
         Command::RevokeRole { role, scope },
         Command::Impersonate { by: helper(), reason: "a call".to_owned(), minutes: 30 },

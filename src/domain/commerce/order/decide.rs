@@ -86,6 +86,12 @@ pub(super) fn decide(
         }
         (Status::Expired, Command::Expire) => Ok(Vec::new()),
 
+        // By what happened, not by the clock: a draft that ran out ends first.
+        (_, Command::ReleaseBuyer) if state.status.is_over() => match state.buyer_released {
+            true => Ok(Vec::new()),
+            false => Ok(vec![Event::OrderBuyerReleased {}]),
+        },
+
         (
             status,
             Command::AddLine(_)
@@ -125,6 +131,7 @@ impl Command {
             Self::Complete => "be completed",
             Self::Cancel { .. } => "be cancelled",
             Self::Expire => "expire",
+            Self::ReleaseBuyer => "release its buyer",
         }
     }
 }

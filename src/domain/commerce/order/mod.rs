@@ -96,6 +96,8 @@ pub enum Command {
     },
     /// Nobody paid, or came back to it, in time.
     Expire,
+    /// The order is over, and nobody's address is kept for its sake any more.
+    ReleaseBuyer,
 }
 
 /// What has happened to an order.
@@ -146,6 +148,8 @@ pub enum Event {
         reason: String,
     },
     OrderExpired {},
+    /// What is known of its buyer need not be kept for its sake.
+    OrderBuyerReleased {},
 }
 
 impl DomainEvent for Event {}
@@ -209,7 +213,7 @@ impl aggregate::Refusal for Refusal {
 
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
-    const STATE_SCHEMA: u32 = 3;
+    const STATE_SCHEMA: u32 = 4;
 
     type State = State;
     type Command = Command;

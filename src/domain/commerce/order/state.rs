@@ -28,6 +28,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Nothing more becomes of it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Expired)
+    }
+
     /// It was placed, and its checkout has neither confirmed nor ended it.
     pub fn awaits_checkout(self) -> bool {
         matches!(self, Self::PendingPayment | Self::Placed)
@@ -156,6 +161,8 @@ pub struct State {
     pub confirmed_at: Option<DateTime<Utc>>,
     pub payment_reference: Option<String>,
     pub cancelled_because: Option<String>,
+    /// Nobody's address is kept for its sake.
+    pub buyer_released: bool,
 }
 
 impl State {
@@ -227,6 +234,7 @@ impl State {
                 self.status = Status::Cancelled;
             }
             Event::OrderExpired {} => self.status = Status::Expired,
+            Event::OrderBuyerReleased {} => self.buyer_released = true,
         }
     }
 }

@@ -429,6 +429,21 @@ fn whoever_would_cancel_a_confirmed_order_is_told_by_whom_it_was_paid() {
     order(history(status)).when(cancel()).refused_as(refusal);
 }
 
+#[test]
+fn an_order_that_is_over_releases_its_buyer_and_no_other() {
+    for status in STATUSES {
+        let tried = order(history(status)).when(Command::ReleaseBuyer);
+        if status.is_over() {
+            tried.then([Event::OrderBuyerReleased {}]);
+            let released = [&history(status)[..], &[Event::OrderBuyerReleased {}]].concat();
+            order(released).when(Command::ReleaseBuyer).then([]);
+        } else {
+            let command = "release its buyer".into();
+            tried.refused_as(Refusal::IllegalTransition { status, command });
+        }
+    }
+}
+
 fn samples() -> Vec<Event> {
     vec![
         Event::OrderDrafted {
@@ -449,6 +464,7 @@ fn samples() -> Vec<Event> {
         Event::OrderCompleted {},
         Event::OrderCancelled { reason: "changed my mind".to_owned() },
         Event::OrderExpired {},
+        Event::OrderBuyerReleased {},
     ]
 }
 

@@ -51,6 +51,7 @@ fn commands() -> Vec<Command> {
         Command::Complete,
         Command::Cancel { reason: "changed my mind".to_owned() },
         Command::Expire,
+        Command::ReleaseBuyer,
     ]
 }
 
