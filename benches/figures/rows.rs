@@ -216,5 +216,7 @@ fn order(number: u64, status: Status) -> Row {
         drafted_us: drafted(number),
         placed_us: Some(drafted(number) + 50_000),
         changed_us: drafted(number) + 90_000,
+        over_us: None,
+        is_kept: false,
     }
 }

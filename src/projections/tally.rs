@@ -82,6 +82,8 @@ mod tests {
             drafted_us,
             placed_us: None,
             changed_us: drafted_us,
+            over_us: None,
+            is_kept: false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use emporium::actors::checkout::CheckoutOptions;
+use emporium::actors::retention::RetentionOptions;
 use emporium::actors::shard::Limits;
 use emporium::bootstrap::node::{NodeBuilder, Program};
 use emporium::config::Settings;
@@ -71,6 +72,9 @@ fn input_type(mutation: &str) -> &'static str {
 }
 
 impl TestApp {
+    /// After which time closed users and guests are erased by themselves.
+    pub const ERASED_AFTER_DAYS: u32 = 400;
+
     /// A server whose client may do everything.
     pub async fn start() -> Self {
         Self::start_with(true).await
@@ -138,7 +142,11 @@ impl TestApp {
             timeout_ms: 600_000,
             ..WebhookOptions::default()
         };
-        let settings = Settings { node, checkout, limits: quiet, webhooks, ..Settings::default() };
+        // Who sets the clock ahead so far.
+        let days = Some(Self::ERASED_AFTER_DAYS);
+        let retention = RetentionOptions { closed_users_days: days, guests_days: days };
+        let settings =
+            Settings { node, checkout, limits: quiet, webhooks, retention, ..Settings::default() };
         let journal = Arc::clone(&stores.journal);
         let asked = Arc::new(Faults::default());
         let hooked = Arc::new(Intercepted::new(Arc::clone(&journal), Arc::clone(&asked)));

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use emporium::actors::aggregate_ref::{AskError, Engine};
 use emporium::actors::checkout::CheckoutOptions;
 use emporium::actors::core::Committed;
+use emporium::actors::retention::RetentionOptions;
 use emporium::actors::shard::Limits;
 use emporium::bootstrap::node::NodeBuilder;
 use emporium::config::Settings;
@@ -41,6 +42,7 @@ pub struct World {
     pub limits: Limits,
     pub options: CheckoutOptions,
     pub clock: Clock,
+    pub retention: RetentionOptions,
     /// Where the tables of lists stand, if apart from the log.
     pub read_file: Option<PathBuf>,
     /// What those who fill tables have in place of their store.
@@ -71,9 +73,9 @@ impl World {
     pub fn new(payments: Arc<dyn PaymentProvider>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (limits, options) = (Limits::default(), CheckoutOptions::default());
-        let clock = Clock::system();
+        let (clock, retention) = (Clock::system(), RetentionOptions::default());
         let read: ReadBy = Arc::new(|store| store);
-        Self { directory, payments, limits, options, clock, read_file: None, read }
+        Self { directory, payments, limits, options, clock, retention, read_file: None, read }
     }
 
     fn path(&self) -> PathBuf {
@@ -123,6 +125,7 @@ impl World {
                 node,
                 limits: self.limits.clone(),
                 checkout: self.options.clone(),
+                retention: self.retention,
                 ..Settings::default()
             };
             let vault = vault(Arc::clone(&database.secrets)).await;

@@ -2,9 +2,12 @@
 //! bought is still counted.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use emporium::domain::email::EmailAddress;
 use emporium::domain::sealed::PersonId;
+use emporium::persistence::clock::{Clock, Time};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,6 +15,8 @@ use super::permissions::{Shop, registered};
 use super::products::SHELF;
 use crate::support::app::TestApp;
 use crate::support::database::{TestDatabase, on_mysql};
+use crate::support::eventually;
+use crate::support::life::Wall;
 
 const ERASE: &str = "mutation($input: ErasePersonInput!) { erasePerson(input: $input) {
     position userErrors { code path } } }";
@@ -41,20 +46,41 @@ async fn erased(app: &TestApp, person: Value, key: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_erased_is_nowhere_and_what_he_bought_is_still_counted() {
     let shop = Shop::open().await;
-    let texts = erase_somebody(&shop).await;
+    let texts = erase_somebody(&shop, &By::Asking).await;
+    none_has(&shop, &texts);
+    shop.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_by_a_rule_is_nowhere_either() {
+    let wall = Arc::new(Wall::default());
+    let clock = Clock::Given(Arc::clone(&wall) as Arc<dyn Time>);
+    let shop = Shop::open_in(TestApp::start_by(clock).await).await;
+    let texts = erase_somebody(&shop, &By::Rule(wall)).await;
+    none_has(&shop, &texts);
+    shop.app.stop().await;
+}
+
+fn none_has(shop: &Shop, texts: &[String]) {
     // No file ever held a text of him; one that holds something else says that files are looked into.
     assert!(!files_with(shop.app.directory(), "Teapot").is_empty());
-    for text in &texts {
+    for text in texts {
         assert_eq!(files_with(shop.app.directory(), text), Vec::<String>::new(), "{text}");
     }
-    shop.app.stop().await;
+}
+
+/// By what somebody is erased.
+enum By {
+    Asking,
+    /// As soon as this clock says so.
+    Rule(Arc<Wall>),
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_erased_is_in_no_table_of_a_server() {
     on_mysql(|database: TestDatabase| async move {
         let shop = Shop::open_in(TestApp::start_on(&database).await).await;
-        let texts = erase_somebody(&shop).await;
+        let texts = erase_somebody(&shop, &By::Asking).await;
         let mut operator = database.location.operator().await;
         let (found, tables) = operator.tables_with("Teapot").await;
         assert!(found.contains(&"journal".to_owned()) && tables > 20, "{found:?} of {tables}");
@@ -67,7 +93,7 @@ async fn who_is_erased_is_in_no_table_of_a_server() {
 }
 
 /// Somebody registers, buys, also as a guest, and is erased. The texts that were his.
-async fn erase_somebody(shop: &Shop) -> [String; 2] {
+async fn erase_somebody(shop: &Shop, by: &By) -> [String; 2] {
     let app = &shop.app;
     let (name, mark) = ("Canary Zwitscher", Uuid::now_v7().simple().to_string());
     let (mine, guests) = (format!("{mark}@example.org"), format!("g{mark}@example.org"));
@@ -97,6 +123,10 @@ async fn erase_somebody(shop: &Shop) -> [String; 2] {
     let variables = json!({"user": user, "one": orders[0], "other": orders[1], "email": mine});
     app.heads().await;
     his_data(app, &user, &orders, name, &mine).await;
+    if let By::Rule(_) = by {
+        app.done("closeUser", json!({"userId": user, "reason": "asked for it"}), "").await;
+        app.done("completeOrder", json!({"orderId": orders[1]}), "").await;
+    }
     app.heads().await;
     let told = app.data(seen, variables.clone()).await;
     assert_eq!(told["before"]["displayName"], name);
@@ -109,11 +139,16 @@ async fn erase_somebody(shop: &Shop) -> [String; 2] {
     let refused = app.data_as(&bob, ERASE, input).await;
     let errors = &refused["erasePerson"]["userErrors"];
     assert_eq!(errors[0]["code"], "USER_NOT_FOUND", "{refused}");
-    for (person, key) in [(json!({"userId": user}), "one"), (json!({"guestEmail": guests}), "two")]
-    {
-        for again in [false, true] {
-            let done = erased(app, person.clone(), key).await;
-            assert_eq!(done["userErrors"], json!([]), "again: {again}");
+    let persons = [json!({"userId": user}), json!({"guestEmail": guests})];
+    for (person, key) in persons.iter().zip(["one", "two"]) {
+        match by {
+            By::Asking => {
+                for again in [false, true] {
+                    let done = erased(app, person.clone(), key).await;
+                    assert_eq!(done["userErrors"], json!([]), "again: {again}");
+                }
+            }
+            By::Rule(wall) => erased_by_rule(app, person, wall).await,
         }
     }
     app.heads().await;
@@ -147,6 +182,33 @@ async fn erase_somebody(shop: &Shop) -> [String; 2] {
         assert!(key.is_none(), "the key of {person:?} is there");
     }
     [name.to_owned(), mark]
+}
+
+/// Somebody is listed, cannot be fired or kept from it, and is erased when his time is up.
+async fn erased_by_rule(app: &TestApp, person: &Value, wall: &Wall) {
+    let asked = "query($person: PersonInput!) {
+        person(person: $person) { erasedAt } operations { timers { kind aggregateId dueAt } } }";
+    let ask = async || app.data(asked, json!({"person": person})).await;
+    let kind = match person["userId"].is_null() {
+        true => "GUEST_RETENTION",
+        false => "CLOSED_USER_RETENTION",
+    };
+    if wall.ahead_us.load(Ordering::Acquire) == 0 {
+        let told = ask().await;
+        assert_eq!(told["person"]["erasedAt"], Value::Null, "{told}");
+        let timers = told["operations"]["timers"].as_array().expect("a list");
+        let timer = timers.iter().find(|timer| timer["kind"] == kind).expect("he is listed");
+        let named = json!({"kind": kind, "aggregateId": timer["aggregateId"]});
+        for (mutation, code) in
+            [("fireTimer", "FIRING_NOT_SUPPORTED"), ("cancelTimer", "CANCELLATION_NOT_SUPPORTED")]
+        {
+            assert_eq!(app.refused(mutation, named.clone()).await["code"], code);
+        }
+        let us = i64::from(TestApp::ERASED_AFTER_DAYS + 1) * 86_400_000_000;
+        wall.ahead_us.store(us, Ordering::Release);
+    }
+    eventually("it is noted", async || ask().await["person"]["erasedAt"].as_str().map(|_| ()))
+        .await;
 }
 
 const DATA: &str = "query($person: PersonInput!, $first: Int, $after: String) {

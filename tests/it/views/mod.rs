@@ -9,6 +9,7 @@ mod parking;
 mod rebuilds;
 mod replays;
 mod replicas;
+mod retention;
 mod search;
 mod split;
 mod stocked;
@@ -65,6 +66,23 @@ fn draft_of(buyer: Buyer) -> order::Command {
     order::Command::Draft { buyer, owner, currency, price_list, lines }
 }
 
+/// A user of that name.
+async fn registered(life: &Life, name: &str) -> AggregateId {
+    let person = life.engine.new_id();
+    let register = user::Command::Register {
+        email: email_of(&life.engine, person, &format!("{name}@example.com")).await,
+        reservation: Utc::now().trunc_subsecs(6) + TimeDelta::minutes(5),
+        display_name: name_of(&life.engine, person, name).await,
+        locale: "en".to_owned(),
+    };
+    life.done::<User>(person, register).await;
+    person
+}
+
+fn close() -> user::Command {
+    user::Command::Close { reason: "asked for it".to_owned() }
+}
+
 /// A product, its stock, a user, a calendar and orders in several states, numbered `round`.
 async fn trade(life: &Life, round: u32) {
     let product = life.engine.new_id();
@@ -91,14 +109,10 @@ async fn trade(life: &Life, round: u32) {
     let stock = stock_item_id(variant, location);
     life.done::<StockItem>(stock, stock_item::Command::Open { variant, location }).await;
     life.done::<StockItem>(stock, stock_item::Command::Receive { quantity: 5 }).await;
-    let person = life.engine.new_id();
-    let register = user::Command::Register {
-        email: email_of(&life.engine, person, &format!("u{round}@example.com")).await,
-        reservation: Utc::now().trunc_subsecs(6) + TimeDelta::minutes(5),
-        display_name: name_of(&life.engine, person, &format!("User {round}")).await,
-        locale: "en".to_owned(),
-    };
-    life.done::<User>(person, register).await;
+    let person = registered(life, &format!("u{round}")).await;
+    if round.is_multiple_of(2) {
+        life.done::<User>(person, close()).await;
+    }
     let create = calendar::Command::CreateCalendar {
         name: format!("Bay {round}"),
         zone: "Europe/Berlin".to_owned(),
