@@ -112,9 +112,9 @@ telemetry::metrics! { "actors":
     gauge OUTBOX_LAG = "outbox_worst_lag_entries";
     /// Aggregates of which some endpoint was not told something, and later events of them.
     gauge OUTBOX_PARKED = "outbox_parked_aggregates";
-    /// Commands that timers sent, and what came of them: `done`, `refused`, `failed`.
+    /// What timers did, a command or an erasure each, and what came of it: `done`, `refused`, `failed`.
     counter TIMERS = "timers" by "timer", "outcome";
-    /// How long after it was due something was sent that was done.
+    /// How long after it was due something was begun that was done.
     histogram TIMER_LATE_SECONDS = "timer_late_seconds" by "timer" with SECONDS;
     /// Snapshots that were written.
     counter SNAPSHOTS = "snapshots" by "outcome";

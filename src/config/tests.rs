@@ -189,6 +189,8 @@ fn the_sample_file_shows_every_key_at_its_default() {
                 "otlp_endpoint",
                 "otlp_authorities",
                 "webhook_secrets",
+                "closed_users_days",
+                "guests_days",
             ]
             .iter()
             .any(|key| line.starts_with(key))

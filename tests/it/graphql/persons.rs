@@ -124,8 +124,10 @@ async fn erase_somebody(shop: &Shop, by: &By) -> [String; 2] {
     app.heads().await;
     his_data(app, &user, &orders, name, &mine).await;
     if let By::Rule(_) = by {
-        app.done("closeUser", json!({"userId": user, "reason": "asked for it"}), "").await;
-        app.done("completeOrder", json!({"orderId": orders[1]}), "").await;
+        let close = json!({"userId": user, "reason": "asked for it", "idempotencyKey": "close"});
+        app.done("closeUser", close, "").await;
+        let complete = json!({"orderId": orders[1], "idempotencyKey": "complete"});
+        app.done("completeOrder", complete, "").await;
     }
     app.heads().await;
     let told = app.data(seen, variables.clone()).await;

@@ -52,6 +52,7 @@ pub struct Profile {
     pub locale: String,
     pub suspension_reason: Option<String>,
     /// What it is sealed under was destroyed.
+    #[serde(default)]
     pub is_erased: bool,
 }
 

@@ -162,6 +162,7 @@ pub struct State {
     pub payment_reference: Option<String>,
     pub cancelled_because: Option<String>,
     /// Nobody's address is kept for its sake.
+    #[serde(default)]
     pub buyer_released: bool,
 }
 
