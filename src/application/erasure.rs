@@ -85,7 +85,7 @@ pub async fn erase(
     let noted = request.send_for::<Person>(person_id(whom), command, &content).await;
     if let (Ok(_), Some(user)) = (&noted, user) {
         let marked = request.step::<User>(user, user::Command::MarkErased {}, None).await;
-        marked.map_err(|error| refused_as::<_, roles::Refusal>(error)).map_err(refused_as)?;
+        marked.map_err(refused_as::<_, roles::Refusal>).map_err(refused_as)?;
     }
     noted.map_err(refused_as)
 }
