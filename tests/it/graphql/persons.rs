@@ -126,8 +126,7 @@ async fn erase_somebody(shop: &Shop, by: &By) -> [String; 2] {
     if let By::Rule(_) = by {
         let close = json!({"userId": user, "reason": "asked for it", "idempotencyKey": "close"});
         app.done("closeUser", close, "").await;
-        let complete = json!({"orderId": orders[1], "idempotencyKey": "complete"});
-        app.done("completeOrder", complete, "").await;
+        complete(app, &orders[1]).await;
     }
     app.heads().await;
     let told = app.data(seen, variables.clone()).await;
@@ -184,6 +183,21 @@ async fn erase_somebody(shop: &Shop, by: &By) -> [String; 2] {
         assert!(key.is_none(), "the key of {person:?} is there");
     }
     [name.to_owned(), mark]
+}
+
+/// Ships what was bought, and completes the order.
+async fn complete(app: &TestApp, order: &Value) {
+    let query = "query($id: ID!) { order(id: $id) { status
+        lines { variantId locationId holdId } } }";
+    let confirmed = async || {
+        let told = app.data(query, json!({"id": order})).await["order"].take();
+        (told["status"] == "CONFIRMED").then_some(told)
+    };
+    let mut claim = eventually("it is confirmed", confirmed).await["lines"][0].take();
+    claim["idempotencyKey"] = json!("ship");
+    app.done("shipHold", claim, "").await;
+    let complete = json!({"orderId": order, "idempotencyKey": "complete"});
+    app.done("completeOrder", complete, "").await;
 }
 
 /// Somebody is listed, cannot be fired or kept from it, and is erased when his time is up.
