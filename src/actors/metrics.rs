@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use telemetry::metrics::SECONDS;
 
 use crate::aggregate_ref::AskError;
@@ -10,7 +11,7 @@ use crate::follower::AnyFollower;
 use crate::outbox::Outbox;
 use crate::search::Searches;
 use crate::shard::{NodeServices, Shard};
-use crate::standing::Standings;
+use crate::standing::{Lag, Standings};
 use crate::stocked::Stocked;
 use crate::view::ViewRef;
 use crate::watching::Watched;
@@ -108,8 +109,10 @@ telemetry::metrics! { "actors":
     histogram WEBHOOK_SECONDS = "webhook_seconds" with SECONDS;
     /// Events in Redis Streams: `told`, and `repeated`, which Redis refused because it had them.
     counter STREAMED = "streamed_events" by "outcome";
-    /// Entries that the endpoint that is furthest behind was not told of.
-    gauge OUTBOX_LAG = "outbox_worst_lag_entries";
+    /// Entries that whoever is outside was not told of, by his name: an endpoint's id, or `streams`.
+    gauge OUTBOX_LAG = "outbox_lag_entries" by "consumer";
+    /// For how long the oldest of them is durable.
+    gauge OUTBOX_LAG_SECONDS = "outbox_lag_seconds" by "consumer";
     /// Aggregates of which some endpoint was not told something, and later events of them.
     gauge OUTBOX_PARKED = "outbox_parked_aggregates";
     /// What timers did, a command or an erasure each, and what came of it: `done`, `refused`, `failed`.
@@ -146,17 +149,18 @@ pub(crate) fn observe_follower(
     PARKED_AGGREGATES.observe_as(name, services, move |_| follower.parked().len() as f64);
 }
 
-/// Tells how far endpoints are behind.
+/// Tells what the outbox has set aside.
 pub(crate) fn observe_outbox(services: &Arc<NodeServices>, outbox: &Outbox) {
-    let of = outbox.clone();
-    OUTBOX_LAG.observe(services, move |node| {
-        let heads = node.feed.heads();
-        of.status().iter().map(|told| told.position.behind(&heads)).max().unwrap_or(0) as f64
-    });
     let of = outbox.clone();
     OUTBOX_PARKED.observe(services, move |_| {
         of.status().iter().map(|told| told.parked.len()).sum::<usize>() as f64
     });
+}
+
+/// Tells how far a consumer of the outbox is behind, for as long as he is one.
+pub(crate) fn observe_consumer(name: String, lag: &Arc<Mutex<Lag>>) {
+    OUTBOX_LAG.observe_as(name.clone(), lag, |lag| lag.lock().entries as f64);
+    OUTBOX_LAG_SECONDS.observe_as(name, lag, |lag| lag.lock().seconds);
 }
 
 /// Tells how far followers are behind, and how far tables are that are filled anew.

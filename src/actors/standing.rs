@@ -67,6 +67,7 @@ impl Standings {
             let lag = lag_of(services, &position).await;
             self.of.lock().insert(name, lag);
         }
+        registry.outbox.look(services).await;
     }
 
     pub fn lag(&self, follower: &str) -> Lag {
@@ -110,7 +111,7 @@ impl Standings {
 }
 
 /// How far a position is behind the logs that this node serves.
-async fn lag_of(services: &NodeServices, position: &Position) -> Lag {
+pub(crate) async fn lag_of(services: &NodeServices, position: &Position) -> Lag {
     let ahead = services.feed.ahead_of(|shard| position.seq(shard));
     let behind: Vec<(ShardId, Seq, Seq)> =
         ahead.map(|(shard, head)| (shard, position.seq(shard), head)).collect();

@@ -1,7 +1,9 @@
 //! What operators do to one aggregate: take it out of service, and put it back. Both are kept, hold on
-//! every node and outlive restarts.
+//! every node and outlive restarts. And what they do to the streams: have them told anew.
 
 use std::fmt;
+
+use chrono::{DateTime, Utc};
 
 use crate::Application;
 use actors::aggregate_ref::AskError;
@@ -70,4 +72,45 @@ pub async fn release(
         }
         _ => Err(AskError::Refused(Refusal::NotQuarantined)),
     }
+}
+
+/// Why the streams are not told anew.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReplayRefusal {
+    NoStreams,
+    InvalidSince,
+}
+
+impl fmt::Display for ReplayRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoStreams => "no streams are configured (streams.redis)",
+            Self::InvalidSince => {
+                "what has not happened yet is told when it happens: name a time that has passed"
+            }
+        })
+    }
+}
+
+impl aggregate::Refusal for ReplayRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoStreams => "STREAMS_NOT_FOUND",
+            Self::InvalidSince => "INVALID_SINCE",
+        }
+    }
+}
+
+/// Has the streams of Redis begin anew, with what was recorded since a time; tells what they are called then.
+pub async fn replay_streams(
+    application: &Application,
+    since: DateTime<Utc>,
+) -> Result<String, AskError<ReplayRefusal>> {
+    let services = &application.engine.services;
+    if since > services.now() {
+        return Err(AskError::Refused(ReplayRefusal::InvalidSince));
+    }
+    let outbox = &application.views.registry().outbox;
+    let begun = outbox.replay_streams(services, since).await?;
+    begun.ok_or(AskError::Refused(ReplayRefusal::NoStreams))
 }

@@ -32,7 +32,7 @@ use ::cluster::desk::{Desk, Wish};
 use cli::{
     ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
     KeysCommand, ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand,
-    StorageArguments, actor, audit, check, journal_read, journal_verify, output::Output,
+    StorageArguments, actor, audit, check, journal_read, journal_verify, outbox, output::Output,
     projection, projection::Sight, saga, secret, shard, timer,
 };
 use config::Settings;
@@ -158,6 +158,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
         Command::Actor(command) => look_after(command).await,
         Command::Saga(command) => look_after_sagas(command).await,
         Command::Timer(command) => timer::look_after(command).await,
+        Command::Outbox(command) => outbox::look_after(command).await,
         #[cfg(feature = "load")]
         Command::Load(arguments) => run_load(&arguments).await,
         #[cfg(not(feature = "load"))]

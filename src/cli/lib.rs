@@ -12,6 +12,7 @@ pub mod progress;
 pub mod projection;
 pub mod saga;
 pub mod timer;
+pub mod outbox;
 pub mod secret;
 pub mod shard;
 mod subject;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Look after what waits for its time on a running server: holds that run out, drafts that end.
     #[command(subcommand)]
     Timer(timer::TimerCommand),
+    /// Who outside is told by a running server what happened, how far, and what he did not take.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     #[cfg(feature = "load")]
     Load(LoadArguments),
     /// Load a running server and check it (this build has none of it: `make release`).

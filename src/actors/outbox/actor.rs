@@ -14,7 +14,7 @@ use super::patient::Patient;
 use super::relay::Relay;
 use super::streams::{self, Filler, Seen};
 use super::webhook::{Particulars, Webhook};
-use super::{Carrier, Outbox, OutboxSetup};
+use super::{Carrier, Consumer, Outbox, OutboxSetup, STREAMS};
 use crate::follower::{FollowerActor, FollowerRef};
 use crate::shard::NodeServices;
 use crate::view::ViewRef;
@@ -99,7 +99,8 @@ impl Actor for OutboxActor {
         let (running, streams) = (BTreeMap::new(), None);
         let filled = arguments.setup.streams.clone().map(Streams::new).transpose()?;
         let filled = filled.map(|streams| {
-            let follower = arguments.outbox.0.streams.get_or_init(FollowerRef::default).clone();
+            let begun = || (streams.clone(), Consumer::new(None));
+            let follower = arguments.outbox.0.streams.get_or_init(begun).1.follower.clone();
             let seen = Seen::default();
             tasks.spawn(streams::look_after(streams.clone(), seen.clone(), follower.clone()));
             (streams, seen, follower)
@@ -206,7 +207,12 @@ impl OutboxState {
             let Some(particulars) = Particulars::of(state) else { continue };
             match self.running.get(&id) {
                 Some(running) if **running.particulars.load() == particulars => {}
-                Some(running) => running.particulars.store(Arc::new(particulars)),
+                Some(running) => {
+                    let known = running.particulars.swap(Arc::new(particulars.clone()));
+                    let parked = particulars.parked.into_iter();
+                    let parked = parked.filter(|event| !known.parked.contains(event));
+                    parked.for_each(|event| self.arguments.outbox.goes_on(id, &event));
+                }
                 None if state.status != Status::Active => {}
                 None => self.start(myself, id, state, particulars).await,
             }
@@ -221,7 +227,7 @@ impl OutboxState {
         particulars: Particulars,
     ) {
         let OutboxArguments { services, outbox, setup, .. } = &self.arguments;
-        let consumer = outbox.0.endpoints.lock().entry(endpoint).or_default().clone();
+        let consumer = outbox.consumer(endpoint);
         let particulars = Arc::new(ArcSwap::from_pointee(particulars));
         let (telling, name) = (state.telling, place_of(endpoint, state.telling));
         let carrier = |stops| Patient {
@@ -277,9 +283,6 @@ impl OutboxState {
         }
     }
 }
-
-/// What the place of the streams is called.
-const STREAMS: &str = "streams";
 
 /// What the place of a telling is called.
 fn place_of(endpoint: AggregateId, telling: Telling) -> String {

@@ -15,20 +15,34 @@ pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
 
 use self::deliveries::Deliveries;
 use crate::aggregate_ref::Fault;
-use crate::follower::{AnyFollower, At, FollowError, FollowerRef, Parked};
+use crate::follower::{AnyFollower, At, FollowError, FollowerMessage, FollowerRef, Parked};
+use crate::metrics::observe_consumer;
+use crate::shard::NodeServices;
+use crate::standing::{Lag, lag_of};
 use domain::id::AggregateId;
-use messaging::{Allowed, Post, StreamOptions, WebhookOptions};
+use messaging::{Allowed, Post, StreamOptions, Streams, WebhookOptions};
+use persistence::cause::chain;
 use persistence::journal::{Seq, ShardId};
 use projections::outgoing::{CloudEvent, Kind};
 use projections::position::Position;
+
+/// What the streams are called among consumers, and their place.
+const STREAMS: &str = "streams";
+/// Consumers whose lag is looked at in one look.
+const LOOKED_AT_ONCE: usize = 8;
+/// When to come back who wants the streams told anew while Redis is away.
+const REPLAY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The way to one consumer.
 pub trait Carrier: Send + Sync + 'static {
@@ -112,10 +126,13 @@ impl Default for OutboxSetup {
 /// How one consumer stands on this node.
 #[derive(Clone, Debug)]
 pub struct ConsumerStatus {
+    pub name: String,
     /// None: the streams.
     pub endpoint: Option<AggregateId>,
     pub position: Position,
     pub parked: Vec<Parked>,
+    /// For how long the oldest is durable that it was not told of, as it was lately.
+    pub behind_seconds: f64,
 }
 
 #[derive(Default)]
@@ -123,14 +140,30 @@ struct Shared {
     post: OnceLock<Post>,
     endpoints: Mutex<BTreeMap<AggregateId, Consumer>>,
     /// Where streams are filled.
-    streams: OnceLock<FollowerRef<()>>,
+    streams: OnceLock<(Streams, Consumer)>,
+    /// Whose lag was looked at last.
+    looked: AtomicUsize,
 }
 
 /// One that is told at present, or was a moment ago.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Consumer {
     follower: FollowerRef<()>,
     deliveries: Deliveries,
+    lag: Arc<Mutex<Lag>>,
+}
+
+impl Consumer {
+    fn new(endpoint: Option<AggregateId>) -> Self {
+        let lag = Arc::default();
+        observe_consumer(name_of(endpoint), &lag);
+        Self { follower: FollowerRef::default(), deliveries: Deliveries::default(), lag }
+    }
+}
+
+/// What operators call a consumer: the id of an endpoint, or the streams.
+fn name_of(endpoint: Option<AggregateId>) -> String {
+    endpoint.map_or_else(|| STREAMS.to_owned(), |id| format!("webhook_{id}"))
 }
 
 /// What others hold of the outbox of a node.
@@ -145,15 +178,66 @@ impl Outbox {
 
     /// Those that this node tells: the streams, then endpoints by their ids.
     pub fn status(&self) -> Vec<ConsumerStatus> {
-        let status = |endpoint: Option<AggregateId>, follower: &FollowerRef<()>| ConsumerStatus {
+        let status = |(endpoint, consumer): (Option<AggregateId>, Consumer)| ConsumerStatus {
+            name: name_of(endpoint),
             endpoint,
-            position: follower.position(),
-            parked: follower.parked(),
+            position: consumer.follower.position(),
+            parked: consumer.follower.parked(),
+            behind_seconds: consumer.lag.lock().seconds,
         };
-        let streams = self.0.streams.get().map(|follower| status(None, follower));
+        self.consumers().into_iter().map(status).collect()
+    }
+
+    fn consumer(&self, endpoint: AggregateId) -> Consumer {
+        let mut endpoints = self.0.endpoints.lock();
+        endpoints.entry(endpoint).or_insert_with(|| Consumer::new(Some(endpoint))).clone()
+    }
+
+    fn consumers(&self) -> Vec<(Option<AggregateId>, Consumer)> {
+        let streams = self.0.streams.get().map(|(_, streams)| (None, streams.clone()));
         let endpoints = self.0.endpoints.lock();
-        let endpoints = endpoints.iter().map(|(id, one)| status(Some(*id), &one.follower));
+        let endpoints = endpoints.iter().map(|(id, consumer)| (Some(*id), consumer.clone()));
         streams.into_iter().chain(endpoints).collect()
+    }
+
+    /// Sees how far some of them are; the others next time.
+    pub(crate) async fn look(&self, services: &NodeServices) {
+        let consumers = self.consumers();
+        let looked = self.0.looked.fetch_add(LOOKED_AT_ONCE, Ordering::Relaxed);
+        let next = consumers.iter().cycle().skip(looked % consumers.len().max(1));
+        for (_, consumer) in next.take(LOOKED_AT_ONCE.min(consumers.len())) {
+            let lag = lag_of(services, &consumer.follower.position()).await;
+            *consumer.lag.lock() = lag;
+        }
+    }
+
+    /// Has an endpoint go on behind an event that it is not told of.
+    fn goes_on(&self, endpoint: AggregateId, event: &str) {
+        let mut parts = event.split('/');
+        let (kind, id) = (parts.next(), parts.next().and_then(|id| Uuid::try_parse(id).ok()));
+        let (Some(kind), Some(id)) = (kind, id) else { return };
+        if let Some(consumer) = self.0.endpoints.lock().get(&endpoint) {
+            let only = Some((kind.to_owned(), AggregateId(id)));
+            consumer.follower.tell(FollowerMessage::TryAgain(only, oneshot::channel().0));
+        }
+    }
+
+    /// Has the streams told anew what was recorded since a time; nothing where there are none.
+    pub async fn replay_streams(
+        &self,
+        services: &NodeServices,
+        since: DateTime<Utc>,
+    ) -> Result<Option<String>, Fault> {
+        let Some((streams, _)) = self.0.streams.get() else { return Ok(None) };
+        let generation = streams::generation();
+        let begun = streams.anew(&generation, since.timestamp_micros(), services.shards).await;
+        match begun {
+            Ok(()) => Ok(Some(generation)),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the streams do not begin anew");
+                Err(Fault::unavailable("Redis does not answer", REPLAY_AGAIN))
+            }
+        }
     }
 
     /// What this node tried lately to tell one.

@@ -98,12 +98,17 @@ impl<M: Messenger> Patient<M> {
         noted: Vec<Noted>,
         is_patient: bool,
     ) -> Result<Option<(At, String)>, Fault> {
-        for Noted { at, event, .. } in noted {
+        for Noted { at, index, event } in noted {
             let mut failures = 0;
             while let Err(reason) = self.messenger.tell(&event).await {
                 failures += 1;
                 let pause = self.messenger.pause(failures).filter(|_| is_patient);
-                let Some(pause) = pause else { return Ok(Some((at, reason))) };
+                let Some(pause) = pause else {
+                    // What is set aside is named by the first event of its entry.
+                    let is_first = index == 0;
+                    let named = || format!("{}: {reason}", event.id);
+                    return Ok(Some((at, if is_first { reason } else { named() })));
+                };
                 rest(&self.stops, pause.min(STANDING_PAUSE_MAX)).await?;
             }
         }

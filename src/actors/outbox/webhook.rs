@@ -23,11 +23,14 @@ use projections::outgoing::{CloudEvent, Kind};
 pub(super) struct Particulars {
     pub details: Details,
     pub secret: Secret,
+    /// Events of which it is not told.
+    pub parked: Vec<String>,
 }
 
 impl Particulars {
     pub fn of(state: &State) -> Option<Self> {
-        Some(Self { details: state.details.clone()?, secret: state.secret })
+        let (secret, parked) = (state.secret, state.parked.clone());
+        Some(Self { details: state.details.clone()?, secret, parked })
     }
 }
 
@@ -59,7 +62,11 @@ impl Messenger for Webhook {
     }
 
     async fn tell(&self, event: &CloudEvent) -> Result<(), String> {
-        let Particulars { details, secret } = Particulars::clone(&self.particulars.load());
+        let Particulars { details, secret, parked } = Particulars::clone(&self.particulars.load());
+        if parked.contains(&event.id) {
+            // As if it had taken it.
+            return Ok(());
+        }
         let at = DateTime::from_timestamp_micros(self.clock.wall_us()).unwrap_or_default();
         let key = |number| key(&self.installation, self.endpoint, number);
         let keys: Vec<_> = secret.signing(at).map(key).collect();

@@ -2,6 +2,7 @@
 
 mod mutation;
 mod nodes;
+mod outbox;
 mod processes;
 mod query;
 mod sagas;
@@ -37,6 +38,7 @@ pub struct OperationsMutation(
     timers::TimersMutation,
     WebhookCommands,
     WebhookUseCases,
+    outbox::OutboxMutation,
 );
 
 /// What the root fields of this context need.
@@ -50,5 +52,6 @@ pub const NEEDS: Needs = &[
     (All(WebhooksRead), &["webhookEndpoint", "webhookEndpoints"]),
     (All(WebhooksWrite), &["registerWebhookEndpoint", "reviseWebhookEndpoint"]),
     (All(WebhooksWrite), WebhookCommands::FIELDS),
+    (All(WebhooksWrite), &["replayStreams"]),
     (All(ClusterOperate), &["drainNode", "undrainNode", "moveShard", "rebalanceCluster"]),
 ];

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::mutation::ActorKind;
 use super::nodes::{self, Cluster};
+use super::outbox::{self, OutboxConsumer};
 use super::processes::{self, Follower, OpenSaga};
 use super::timers::{self, Timer};
-use super::webhooks::{self, OutboxConsumer};
 use crate::context::engine;
 use crate::errors::fault;
 use crate::scalars::{Instant, Long};
@@ -86,7 +86,7 @@ impl Operations {
     /// Who outside is told what happened, and how far he was told of what this node serves.
     #[graphql(complexity = "100 * child_complexity")]
     async fn outbox(&self, context: &Context<'_>) -> Result<Vec<OutboxConsumer>> {
-        webhooks::outbox(context)
+        outbox::outbox(context)
     }
 
     /// What takes several steps and is not over, the longest first, at most `first` of each kind.

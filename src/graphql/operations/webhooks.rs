@@ -1,10 +1,9 @@
-//! Webhooks in the API: the endpoints that are told what happened, and how far they were told.
+//! Webhooks in the API: the endpoints that are told what happened.
 
-use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, Result};
 
-use super::processes::ParkedEntry;
 use crate::access::pages::{id_connection, page_of_ids};
-use crate::context::{AsOf, Loaded, application, engine, load, past, take_values};
+use crate::context::{AsOf, Loaded, application, engine, load, past};
 use crate::errors::UserError;
 use crate::gate;
 use crate::ids::PublicWebhookEndpointId;
@@ -14,7 +13,7 @@ use crate::rows::{Window, rows};
 use crate::scalars::{Instant, Long};
 use crate::texts::Text;
 use actors::outbox::deliveries::{DELIVERIES_MAX, Delivery};
-use actors::outbox::{ConsumerStatus, webhook};
+use actors::outbox::webhook;
 use application::webhooks;
 use domain::access::permission::Permission::WebhooksWrite;
 use domain::aggregate::Refusal as _;
@@ -67,6 +66,12 @@ impl WebhookEndpointNode {
     /// What was recorded before is not told.
     async fn told_since(&self) -> Instant {
         Instant(self.0.state().telling.since)
+    }
+
+    /// The names of the events that an operator parked: it is not told of them, and goes on behind them.
+    #[graphql(complexity = 10)]
+    async fn parked_events(&self) -> &[String] {
+        &self.0.state().parked
     }
 
     /// What signs, for whoever may change endpoints; null for others.
@@ -124,30 +129,6 @@ impl DeliveryNode {
     }
 }
 
-/// How far somebody outside was told, as the node that answers knows.
-#[derive(SimpleObject)]
-pub struct OutboxConsumer {
-    /// The endpoint; null: the streams of Redis.
-    endpoint_id: Option<PublicWebhookEndpointId>,
-    /// Entries of the logs that he was not told of.
-    behind: Long,
-    /// What he did not take, one entry for each aggregate. Later events of the same aggregate wait behind it.
-    parked: Vec<ParkedEntry>,
-}
-
-/// All that this node tells.
-pub fn outbox(context: &Context<'_>) -> Result<Vec<OutboxConsumer>> {
-    let heads = engine(context).services.feed.heads();
-    let status = application(context).views.registry().outbox.status();
-    take_values(context, status.iter().map(|told| 1 + told.parked.len()).sum())?;
-    let consumer = |told: ConsumerStatus| OutboxConsumer {
-        endpoint_id: told.endpoint.map(Into::into),
-        behind: told.position.behind(&heads).into(),
-        parked: told.parked.into_iter().map(ParkedEntry::from).collect(),
-    };
-    Ok(status.into_iter().map(consumer).collect())
-}
-
 #[derive(InputObject)]
 pub struct RegisterWebhookEndpointInput {
     /// `https://host/path`; private addresses, and plain HTTP to them, where that is configured.
@@ -175,6 +156,10 @@ inputs! {
         /// How long the secret of before signs beside the new one, in seconds; a week at most.
         #[graphql(default = 86400)]
         overlap_seconds: i32
+    }
+    ParkWebhookEventInput {
+        /// `kind/aggregate/version`, as `eventName` of a delivery says and the `id` of the event.
+        event_name: String
     }
     ReplayWebhooksInput {
         /// What was recorded from then on is told once more.
@@ -204,6 +189,11 @@ mutations! { WebhookCommands {
     /// is tried anew with it.
     fn replay_webhooks(input: ReplayWebhooksInput) -> WebhookEndpointPayload =
         Command::Replay { since: input.since.0 };
+
+    /// Parks one event that an endpoint does not take: it is not told of it, and later events of the same
+    /// aggregate go on. A replay tells it anew.
+    fn park_webhook_event(input: ParkWebhookEventInput) -> WebhookEndpointPayload =
+        Command::Park { event: input.event_name };
 } }
 
 #[derive(Default)]
@@ -279,6 +269,7 @@ impl From<Refusal> for UserError {
             Refusal::InvalidTypes { .. } => &["eventTypes"],
             Refusal::InvalidOverlap { .. } => &["overlapSeconds"],
             Refusal::InvalidSince => &["since"],
+            Refusal::InvalidEvent => &["eventName"],
         };
         Self::plain(refusal.code(), &refusal, path)
     }

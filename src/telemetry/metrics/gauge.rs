@@ -1,6 +1,7 @@
 //! Gauges: what stands somewhere anyhow and is asked for when the page is read, so that keeping it
 //! costs nothing in between.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +12,12 @@ use prometheus_client::metrics::MetricType;
 /// Tells a value, or nothing any more.
 type Source = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 
+type Label = Cow<'static, str>;
+
 /// The sum of what its sources say. A source ends with what it looks at; a gauge does not keep it.
 pub struct Gauge {
     labels: &'static [&'static str],
-    sources: Mutex<Vec<(&'static str, Source)>>,
+    sources: Mutex<Vec<(Label, Source)>>,
 }
 
 impl Gauge {
@@ -35,22 +38,25 @@ impl Gauge {
     /// The same under a value of the label.
     pub fn observe_as<T: Send + Sync + 'static>(
         &self,
-        value: &'static str,
+        value: impl Into<Label>,
         of: &Arc<T>,
         read: impl Fn(&T) -> f64 + Send + Sync + 'static,
     ) {
         let of = Arc::downgrade(of);
         let source = move || of.upgrade().map(|of| read(&of));
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((value, Box::new(source)));
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((value.into(), Box::new(source)));
     }
 
     /// What its sources say now, by the value of the label; those that are gone are let go.
-    pub fn read(&self) -> BTreeMap<&'static str, f64> {
+    pub fn read(&self) -> BTreeMap<Label, f64> {
         let mut sums = BTreeMap::new();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|(label, source)| {
             let Some(value) = source() else { return false };
-            *sums.entry(*label).or_default() += value;
+            *sums.entry(label.clone()).or_default() += value;
             true
         });
         sums
@@ -68,7 +74,7 @@ impl EncodeMetric for Gauge {
         for (value, sum) in self.read() {
             match self.labels.first() {
                 None => encoder.encode_gauge(&sum)?,
-                Some(label) => encoder.encode_family(&[(*label, value)])?.encode_gauge(&sum)?,
+                Some(label) => encoder.encode_family(&[(*label, &*value)])?.encode_gauge(&sum)?,
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The program as its users start it: real processes, real signals, real files.
 
 mod attacks;
+mod bullmq;
 mod browser;
 mod cluster;
 mod configuration;
@@ -16,6 +17,7 @@ mod load;
 mod nodes;
 mod npm;
 mod openid;
+mod outbox;
 mod personal;
 mod process;
 mod projections;

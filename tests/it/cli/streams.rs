@@ -14,14 +14,14 @@ use sqlx::{ConnectOptions as _, Executor as _};
 
 use super::cluster::Site;
 use super::npm::script;
-use super::process::{PATIENCE, Server};
+use super::process::{PATIENCE, Server, run};
 use crate::support::database::{SHARDS, on_mysql};
 use crate::support::eventually;
 
-const SHARDS_OF_SQLITE: u16 = 16;
+pub(super) const SHARDS_OF_SQLITE: u16 = 16;
 
 /// A Redis of a test's own, which it may end.
-pub struct Redis {
+pub(super) struct Redis {
     child: Child,
     port: u16,
     home: PathBuf,
@@ -60,7 +60,7 @@ impl Redis {
         true
     }
 
-    async fn ask(&self, words: &[&str]) -> Option<redis::Value> {
+    pub async fn ask(&self, words: &[&str]) -> Option<redis::Value> {
         let client = redis::Client::open(self.url()).expect("a URL");
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;
         redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await.ok()
@@ -81,8 +81,22 @@ impl Redis {
         assert!(self.answers().await, "nobody else has its port");
     }
 
+    /// Entries of a stream that a group has not acknowledged; nothing where there is no such group.
+    pub async fn unread(&self, stream: &str, group: &str) -> Option<i64> {
+        let found = self.ask(&["XINFO", "GROUPS", stream]).await?;
+        type Group = BTreeMap<String, redis::Value>;
+        let groups = redis::from_redis_value::<Vec<Group>>(found).expect("groups");
+        let is_it = |of: &&Group| {
+            let name = redis::from_redis_value::<String>(of["name"].clone());
+            name.is_ok_and(|name| name == group)
+        };
+        let of = groups.iter().find(is_it)?;
+        let number = |field: &str| redis::from_redis_value::<i64>(of[field].clone()).ok();
+        Some(number("pending")? + number("lag")?)
+    }
+
     /// The names of the events of products that it has, each stream in its order, and the ids of the entries.
-    async fn has(&self, shards: u16) -> Vec<(String, String)> {
+    pub async fn has(&self, shards: u16) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for shard in 0..shards {
             let stream = format!("shop:events:{shard}");
@@ -103,6 +117,20 @@ impl Drop for Redis {
     }
 }
 
+/// What a program prints.
+pub(super) fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
+    let output = child.stdout.take().expect("it is piped");
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 /// A group of consumers that runs; ended when the test ends.
 struct Consumer {
     child: Child,
@@ -117,15 +145,7 @@ impl Consumer {
         let mut command = script(directory, "consumer.mjs", text)?;
         command.arg(redis.port.to_string()).arg(shards.to_string()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Node is there");
-        let output = child.stdout.take().expect("it is piped");
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = lines_of(&mut child);
         Some(Self { child, lines, told: BTreeMap::new() })
     }
 
@@ -207,7 +227,7 @@ impl Happened {
     }
 }
 
-fn settings(redis: &Redis) -> String {
+pub(super) fn settings(redis: &Redis) -> String {
     format!("[streams]\nredis = \"{}\"\nprefix = \"shop\"\n", redis.url())
 }
 
@@ -264,8 +284,23 @@ async fn a_stock_consumer_reads_each_event_once_and_in_order_across_deaths_of_ei
     consumer.reads(&happened.0);
     redis.ask(&["FLUSHALL"]).await.expect("it is empty");
     // Nothing happens, and still it is filled.
+    consumer.told.clear();
     consumer.reads(&happened.0);
     happened.products(&server, 2).await;
+    consumer.reads(&happened.0);
+
+    let outbox = |words: &[&str]| {
+        let (status, out, errors) =
+            run(directory.path(), &[words, &["--url", &server.url]].concat());
+        assert_eq!(status, 0, "{errors}");
+        out
+    };
+    consumer.told.clear();
+    outbox(&["outbox", "replay", "streams", "--since", "1970-01-01T00:00:00Z"]);
+    consumer.reads(&happened.0);
+    let told: Value = serde_json::from_str(&outbox(&["outbox", "status", "--json"])).expect("JSON");
+    assert_eq!((&told["name"], &told["endpointId"]), (&json!("streams"), &Value::Null), "{told}");
+    happened.product(&server).await;
     consumer.reads(&happened.0);
 }
 

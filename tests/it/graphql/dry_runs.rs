@@ -11,7 +11,7 @@ use emporium::domain::sealed::PersonId;
 
 /// What sends no command, or more to others than a log: nothing is said of it beforehand. Of what
 /// concerns nodes something is, in words of their own.
-const WITHOUT: [&str; 11] = [
+const WITHOUT: [&str; 12] = [
     "noOp",
     "erasePerson",
     "quarantineActor",
@@ -23,6 +23,7 @@ const WITHOUT: [&str; 11] = [
     "undrainNode",
     "moveShard",
     "rebalanceCluster",
+    "replayStreams",
 ];
 
 /// They walk the whole way to an address once more, for a try that ended on it.

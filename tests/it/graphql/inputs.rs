@@ -289,6 +289,7 @@ impl World {
         let location = text(&app.done("createLocation", named_place, "id").await["id"]);
         let hook = json!({"url": "https://hooks.invalid/shop",
                           "eventTypes": ["emporium.order.expired.v1"]});
+        let event_name = "order/1cbb8471-c930-8224-8227-233b70ae530b/3";
         let mut hooked = hook.clone();
         hooked["idempotencyKey"] = json!("hook");
         let endpoint = text(&app.done("registerWebhookEndpoint", hooked, "id").await["id"]);
@@ -449,6 +450,8 @@ impl World {
             ("resumeWebhookEndpoint", of_endpoint(json!({}))),
             ("rotateWebhookSecret", of_endpoint(json!({"overlapSeconds": 60}))),
             ("replayWebhooks", of_endpoint(json!({"since": "2026-01-01T00:00:00Z"}))),
+            ("parkWebhookEvent", of_endpoint(json!({"eventName": event_name}))),
+            ("replayStreams", json!({"since": "2026-01-01T00:00:00Z"})),
             ("removeWebhookEndpoint", of_endpoint(json!({}))),
             ("unpublishProduct", named(&product)),
             ("archiveProduct", named(&product)),

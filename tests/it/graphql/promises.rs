@@ -124,6 +124,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("resumeWebhookEndpoint", NOTHING),
     ("rotateWebhookSecret", NOTHING),
     ("replayWebhooks", NOTHING),
+    ("parkWebhookEvent", NOTHING),
+    ("replayStreams", NOTHING),
     ("removeWebhookEndpoint", NOTHING),
     ("closeLocation", Kept),
     ("reopenLocation", Kept),

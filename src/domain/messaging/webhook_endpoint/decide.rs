@@ -2,6 +2,7 @@
 //! told.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::{
     Command, Details, Event, OVERLAP_SECONDS_MAX, Refusal, State, Status, TYPE_BYTES_MAX,
@@ -56,6 +57,14 @@ pub(super) fn decide(
             let number = state.telling.number + 1;
             Ok(vec![Event::ReplayBegun { number, since: *since }])
         }
+        (Command::Park { event }, _) => {
+            if !is_event(event) {
+                return Err(Refusal::InvalidEvent);
+            }
+            let is_new = !state.parked.contains(event);
+            let event = event.clone();
+            Ok(is_new.then_some(Event::EventParked { event }).into_iter().collect())
+        }
         (Command::Register { .. }, _) => Err(Refusal::AlreadyExists),
     }
 }
@@ -69,6 +78,16 @@ fn read_url(url: &str) -> Result<String, Refusal> {
         && !host.contains('@')
         && !url.contains(['#', '\\', '"', '<', '>']);
     if is_url { Ok(url.to_owned()) } else { Err(Refusal::InvalidUrl { max: URL_BYTES_MAX }) }
+}
+
+/// Whether it is the name of an event; whether there is such a one is not asked.
+fn is_event(name: &str) -> bool {
+    let mut parts = name.split('/');
+    let kind = parts.next().is_some_and(|kind| is_token(kind, TYPE_BYTES_MAX));
+    let id =
+        parts.next().is_some_and(|id| Uuid::try_parse(id).is_ok_and(|read| read.to_string() == id));
+    let version = parts.next().and_then(|version| version.parse::<u64>().ok());
+    kind && id && version.is_some_and(|version| version > 0) && parts.next().is_none()
 }
 
 /// Each once, in the order of their names.

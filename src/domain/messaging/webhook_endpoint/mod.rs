@@ -38,6 +38,8 @@ pub const TYPES_MAX: usize = 50;
 pub const TYPE_BYTES_MAX: usize = 64;
 /// How long the secret of before may sign beside the new one, in seconds.
 pub const OVERLAP_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
+/// Events that one endpoint is not told of because an operator has parked them; the oldest make room.
+pub const PARKED_MAX: usize = 100;
 
 /// What may be asked of an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,11 @@ pub enum Command {
     Replay {
         since: DateTime<Utc>,
     },
+    /// It is not told of this event, which it does not take, and goes on behind it; until a replay.
+    Park {
+        /// `kind/aggregate/version`.
+        event: String,
+    },
     Remove {},
 }
 
@@ -78,6 +85,7 @@ pub enum Event {
     EndpointResumed {},
     SecretRotated { number: u32, previous_until: DateTime<Utc> },
     ReplayBegun { number: u32, since: DateTime<Utc> },
+    EventParked { event: String },
     EndpointRemoved {},
 }
 
@@ -103,6 +111,8 @@ pub enum Refusal {
     InvalidOverlap { max: i64 },
     #[error("what has not happened yet is told when it happens: name a time that has passed")]
     InvalidSince,
+    #[error("an event is named kind/aggregate/version")]
+    InvalidEvent,
 }
 
 impl aggregate::Refusal for Refusal {
@@ -115,6 +125,7 @@ impl aggregate::Refusal for Refusal {
             Self::InvalidTypes { .. } => "INVALID_EVENT_TYPE",
             Self::InvalidOverlap { .. } => "INVALID_OVERLAP",
             Self::InvalidSince => "INVALID_SINCE",
+            Self::InvalidEvent => "INVALID_EVENT_NAME",
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Event;
+use super::{Event, PARKED_MAX};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -12,6 +12,9 @@ pub struct State {
     pub status: Status,
     pub secret: Secret,
     pub telling: Telling,
+    /// Events that it is not told of, by their names, in the order in which an operator parked them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +85,13 @@ impl State {
             }
             Event::ReplayBegun { number, since } => {
                 self.telling = Telling { number: *number, since: *since };
+                self.parked.clear();
+            }
+            Event::EventParked { event } => {
+                if self.parked.len() >= PARKED_MAX {
+                    self.parked.remove(0);
+                }
+                self.parked.push(event.clone());
             }
             Event::EndpointRemoved {} => self.status = Status::Removed,
         }

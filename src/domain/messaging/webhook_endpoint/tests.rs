@@ -5,6 +5,7 @@ use crate::testing::{Given, given_events, golden, noon_plus};
 
 /// When commands come.
 const NOW: i64 = 21 * 3600;
+const ID: &str = "1cbb8471-c930-8224-8227-233b70ae530b";
 const URL: &str = "https://hooks.example/shop?v=1";
 
 fn types(names: &[&str]) -> Vec<String> {
@@ -102,6 +103,43 @@ fn what_happened_is_told_again_as_often_as_it_is_wanted() {
 }
 
 #[test]
+fn an_event_is_parked_once_and_until_a_replay() {
+    let park = |event: &str| Command::Park { event: event.to_owned() };
+    let parked = |event: &str| Event::EventParked { event: event.to_owned() };
+    let name = format!("order/{ID}/3");
+    let mut given = endpoint();
+    for bad in [
+        "",
+        "order",
+        "order/1/2",
+        &format!("order/{ID}"),
+        &format!("order/{ID}/0"),
+        &format!("order/{ID}/x"),
+        &format!("/{ID}/3"),
+        &format!("{name}/4"),
+        &name.to_uppercase(),
+    ] {
+        given = given.when(park(bad)).refused("INVALID_EVENT_NAME");
+    }
+    let replay = Command::Replay { since: noon_plus(5) };
+    let begun = Event::ReplayBegun { number: 2, since: noon_plus(5) };
+    given.when(park(&name)).then([parked(&name)]).when(park(&name)).then([]);
+    endpoint()
+        .when(park(&name))
+        .then([parked(&name)])
+        .when(replay)
+        .then([begun])
+        .when(park(&name))
+        .then([parked(&name)]);
+    let mut state = State::default();
+    for version in 1..=PARKED_MAX + 1 {
+        state.apply(&parked(&format!("order/{ID}/{version}")));
+    }
+    let kept = (state.parked.len(), &state.parked[0]);
+    assert_eq!(kept, (PARKED_MAX, &format!("order/{ID}/2")), "the oldest made room");
+}
+
+#[test]
 fn an_endpoint_is_paused_resumed_and_removed_for_ever() {
     endpoint()
         .when(Command::Resume {})
@@ -131,6 +169,7 @@ fn stored_events_keep_their_shape() {
         Event::EndpointResumed {},
         Event::SecretRotated { number: 2, previous_until: noon_plus(60) },
         Event::ReplayBegun { number: 2, since: noon_plus(0) },
+        Event::EventParked { event: format!("order/{ID}/3") },
         Event::EndpointRemoved {},
     ];
     golden(WebhookEndpoint::TYPE, &samples);

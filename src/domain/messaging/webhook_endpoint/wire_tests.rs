@@ -4,6 +4,8 @@ use super::*;
 use crate::question::{Version, Whole};
 use crate::testing::{noon, noon_plus, wire};
 
+const EVENT: &str = "order/1cbb8471-c930-8224-8227-233b70ae530b/3";
+
 #[test]
 fn what_crosses_keeps_its_form() {
     let (url, types) = ("https://hooks.example/shop".to_owned(), vec!["order.placed".to_owned()]);
@@ -16,6 +18,7 @@ fn what_crosses_keeps_its_form() {
             Command::Resume {},
             Command::RotateSecret { overlap_seconds: 60 },
             Command::Replay { since: noon() },
+            Command::Park { event: EVENT.to_owned() },
             Command::Remove {},
         ],
         &[
@@ -26,6 +29,7 @@ fn what_crosses_keeps_its_form() {
             Refusal::InvalidTypes { max: TYPES_MAX },
             Refusal::InvalidOverlap { max: OVERLAP_SECONDS_MAX },
             Refusal::InvalidSince,
+            Refusal::InvalidEvent,
         ],
         wire::Answers::after(&[
             Event::EndpointRegistered { details, since: noon() },

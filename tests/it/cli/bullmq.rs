@@ -1,0 +1,118 @@
+//! Jobs of BullMQ from the streams, by the bridge in deploy/bullmq, for a stock worker; and the way back, a mutation under
+//! a key that follows from the job.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
+
+use serde_json::{Value, json};
+
+use super::npm::script;
+use super::process::{PATIENCE, Server, run};
+use super::streams::{Redis, SHARDS_OF_SQLITE, lines_of, settings};
+use crate::support::eventually;
+
+const BRIDGE: &str = include_str!("../../../deploy/bullmq/bridge.mjs");
+
+/// A program that runs; ended when the test ends.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("Node is there"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn bridge(directory: &Path, redis: &Redis) -> Option<Running> {
+    let mut command = script(directory, "bridge.mjs", BRIDGE)?;
+    let shards = SHARDS_OF_SQLITE.to_string();
+    command.envs([("SHOP_REDIS", redis.url().as_str()), ("PREFIX", "shop"), ("SHARDS", &shards)]);
+    // What a bridge leaves that is killed is taken up soon.
+    command.envs([("BACKOFF_MS", "50"), ("TAKEN_UP_AFTER_MS", "200")]);
+    Some(Running::start(&mut command))
+}
+
+async fn product(server: &Server, name: &str) -> String {
+    let query = "mutation($input: CreateProductInput!) { createProduct(input: $input) { id } }";
+    let input = json!({"name": name, "family": "kitchen", "idempotencyKey": name});
+    let made = server.data(query, json!({"input": input})).await;
+    made["createProduct"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// Reads what jobs are done until those of these products are, each revised by its job.
+fn done(lines: &Receiver<String>, jobs: &mut BTreeMap<String, Value>, products: &[String]) {
+    let wanted = |product: &String, version: u64| {
+        format!("{}/{version}", product.replacen("product_", "product/", 1))
+    };
+    let is_done = |jobs: &BTreeMap<String, Value>| {
+        let mut wanted = products.iter().flat_map(|id| [wanted(id, 1), wanted(id, 2)]);
+        wanted.all(|id| jobs.contains_key(&id))
+    };
+    while !is_done(jobs) {
+        let line = lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("no more than {:?}", jobs.keys()));
+        let job: Value = serde_json::from_str(&line).expect("a line of JSON");
+        let id = job["id"].as_str().expect("an id").to_owned();
+        assert_eq!(job["event"], job["id"]);
+        assert!(jobs.insert(id, job).is_none(), "each is done once: {line}");
+    }
+    for product in products {
+        let job = &jobs[&wanted(product, 1)];
+        assert_eq!((&job["attempts"], &job["progress"]), (&json!(2), &json!(50)), "{job}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stock_worker_does_each_job_once_across_deaths_of_the_bridge_and_a_replay() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let redis = Redis::start(directory.path()).await;
+    let Some(first) = bridge(directory.path(), &redis) else { return };
+    std::fs::write(directory.path().join("cluster.toml"), settings(&redis)).expect("it is written");
+    let server = Server::start(directory.path(), &[]);
+    let worker = include_str!("streams/worker.mjs");
+    let worker = script(directory.path(), "worker.mjs", worker).map(|mut command| {
+        command.args([&redis.url(), &server.url, &server.token_of("administrator")]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("Node is there");
+        let lines = lines_of(&mut child);
+        (Running(child), lines)
+    });
+    let (_worker, lines) = worker.expect("as for the bridge");
+    let mut jobs = BTreeMap::new();
+    let mut products = Vec::new();
+    for number in 0..4 {
+        products.push(product(&server, &format!("Pot {number}")).await);
+    }
+    done(&lines, &mut jobs, &products);
+    // One bridge is killed, wherever it is; another goes on.
+    for number in 4..8 {
+        products.push(product(&server, &format!("Pot {number}")).await);
+    }
+    drop(first);
+    let _second = bridge(directory.path(), &redis);
+    done(&lines, &mut jobs, &products);
+    // All is told anew, and is known.
+    let replay = ["outbox", "replay", "streams", "--since", "1970-01-01T00:00:00Z", "--url"];
+    let (status, _, errors) = run(directory.path(), &[&replay[..], &[&server.url]].concat());
+    assert_eq!(status, 0, "{errors}");
+    eventually("all is read anew", async || {
+        let mut left = 0;
+        for shard in 0..SHARDS_OF_SQLITE {
+            let stream = format!("shop:events:{shard}");
+            left += redis.unread(&stream, "bullmq").await?;
+        }
+        (left == 0 && redis.has(SHARDS_OF_SQLITE).await.len() >= products.len() * 2).then_some(())
+    })
+    .await;
+    products.push(product(&server, "Pot 8").await);
+    done(&lines, &mut jobs, &products);
+    let queue = redis.ask(&["LLEN", "bull:emporium:wait"]).await.expect("it answers");
+    assert_eq!(queue, redis::Value::Int(0), "nothing is done again");
+}
