@@ -30,7 +30,7 @@ const LISTS: [(&str, &str); 14] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 60] = [
+const SHORT_TEXTS: [(&str, usize); 62] = [
     ("action", 100),
     ("actor", 100),
     ("onBehalfOf", 100),
@@ -62,6 +62,7 @@ const SHORT_TEXTS: [(&str, usize); 60] = [
     ("eventType", 64),
     ("eventTypes", 64),
     ("family", 800),
+    ("generation", 64),
     ("guestEmail", 254),
     ("idempotencyKey", 128),
     ("kind", 64),
@@ -71,6 +72,7 @@ const SHORT_TEXTS: [(&str, usize); 60] = [
     ("number", 32),
     ("paymentProvider", 256),
     ("paymentReference", 400),
+    ("parkedEvents", 128),
     ("path", 64),
     ("permission", 64),
     ("permissions", 64),

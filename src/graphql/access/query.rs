@@ -26,7 +26,12 @@ impl Compared for UserStanding {
 }
 
 /// What columns of users are called here.
-const WORDS: &[(&str, &str)] = &[("registered_us", "registeredAt")];
+const WORDS: &[(&str, &str)] = &[
+    ("registered_us", "registeredAt"),
+    // Of whoever erases by rule.
+    ("is_kept", ""),
+    ("kept_since_us", ""),
+];
 
 filters! {
     /// Which users.

@@ -34,6 +34,9 @@ impl Compared for OrderStatus {
 /// What columns of orders are called here.
 const WORDS: &[(&str, &str)] = &[
     ("drafted_us", "createdAt"),
+    // Of whoever erases by rule.
+    ("over_us", ""),
+    ("is_kept", ""),
     ("placed_us", "placedAt"),
     ("owner", "userId or accountId"),
     // Totals are compared within their currency.
