@@ -84,7 +84,7 @@ const press = async (page, name) => {
   await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name, exact: true }).click()]);
 };
 
-// RFC 6238, by this program's own means: each time of a later step, and of none that is over when it arrives.
+// RFC 6238, by this program's own means: each time of a later step, the first of the one before this.
 let used = 0;
 const code = (secret) => {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -92,7 +92,7 @@ const code = (secret) => {
   const key = Buffer.from(bits.match(/.{8}/g).map((it) => Number.parseInt(it, 2)));
   const step = Buffer.alloc(8);
   const now = Date.now() / 30_000;
-  used = Math.max(Math.round(now - 0.75), used + 1);
+  used = Math.max(Math.floor(now) - 1, used + 1);
   step.writeBigUInt64BE(BigInt(used));
   const tag = createHmac('sha1', key).update(step).digest();
   const at = tag[19] & 15;
