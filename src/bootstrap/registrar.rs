@@ -32,10 +32,14 @@ impl Registered {
         Self { schema: OnceLock::new(), make: Box::new(make) }
     }
 
+    fn client(&self) -> Client<'_> {
+        let schema = self.schema.get_or_init(&self.make);
+        Client::new(schema, Principal::installation(), PREFIX)
+    }
+
     /// The user who has an address.
     pub async fn user_of(&self, email: &str) -> Result<Option<Uuid>, ClientError> {
-        let schema = self.schema.get_or_init(&self.make);
-        let client = Client::new(schema, Principal::installation(), PREFIX);
+        let client = self.client();
         let known = client.user(email).await?;
         Ok(known.as_deref().and_then(read_id))
     }
@@ -48,8 +52,7 @@ impl Registered {
         roles: &[(&str, bool)],
         at: DateTime<Utc>,
     ) -> Result<(), ClientError> {
-        let schema = self.schema.get_or_init(&self.make);
-        let client = Client::new(schema, Principal::installation(), PREFIX);
+        let client = self.client();
         let id = format!("user_{user}");
         let Some(mut known) = client.roles(&id).await? else {
             tracing::warn!(%user, "an issuer gives a role to somebody who is no user here: register and link him");
@@ -77,8 +80,7 @@ impl Registered {
     }
 
     async fn user(&self, registration: &Registration) -> Result<Uuid, ClientError> {
-        let schema = self.schema.get_or_init(&self.make);
-        let client = Client::new(schema, Principal::installation(), PREFIX);
+        let client = self.client();
         let Registration { email, display_name, key } = registration;
         let input = json!({ "email": email, "displayName": display_name });
         let id = match client.mutate("registerUser", "id", key, input).await {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::process::{Server, run};
 use super::sign_in::answered;
+use crate::support::eventually;
 
 /// Where it is; `scripts/keycloak` sets it.
 const KEYCLOAK: &str = "EMPORIUM_TEST_KEYCLOAK";
@@ -207,9 +208,6 @@ async fn roles_of_keycloak_are_given_and_taken_by_its_tokens() {
     assert_eq!(roles().await, clerk, "he was nobody here before");
     realm.role("joe", "clerk", false).await;
     // What is said within one second is one word: the later second counts.
-    let until = std::time::Instant::now() + super::process::PATIENCE;
-    while roles().await["roles"] != json!([]) {
-        assert!(std::time::Instant::now() < until, "the role is never taken");
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-    }
+    let is_taken = async || (roles().await["roles"] == json!([])).then_some(());
+    eventually("the role to be taken", is_taken).await;
 }
