@@ -24,6 +24,8 @@ mod children;
 mod counting;
 #[path = "figures/engine.rs"]
 mod engine;
+#[path = "figures/gate.rs"]
+mod gate;
 #[path = "figures/goals.rs"]
 mod goals;
 #[path = "figures/graphql.rs"]
@@ -151,6 +153,11 @@ async fn run(settings: &Settings) -> bool {
         proof::verification(&places, &mut samples).await;
         for kind in places.kinds() {
             proof::sign_ins(settings, &places, kind, &mut samples).await;
+        }
+    }
+    if settings.wants(Part::Gate) {
+        for kind in places.kinds() {
+            gate::measure(settings, &places, kind, &mut samples).await;
         }
     }
     if settings.wants(Part::Checkout) {

@@ -29,7 +29,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     let place = places.fresh(kind).await;
     let server = Server::of_program(&place).await;
     let seconds = if settings.quick { 1 } else { 4 };
-    let sold = prepare(&server, 1).await.remove(0);
+    let sold = prepare(&server.site, 1).await.remove(0);
     let body = move |_, _| sell(&sold, &Uuid::now_v7().to_string());
     let sale = Arc::new(Ask { body: Box::new(body), expected: b"\"userErrors\":[]" });
     for _ in 0..settings.rounds() {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::place::Place;
 use crate::settings::Settings;
-use crate::{activation, baseline, lists, memory};
+use crate::{activation, baseline, gate, lists, memory};
 
 /// What a child does.
 #[derive(Clone, Copy)]
@@ -16,6 +16,7 @@ pub enum Child {
     Bound,
     Crash,
     Orders,
+    Gate,
 }
 
 impl Child {
@@ -25,6 +26,7 @@ impl Child {
             Self::Bound => "bound",
             Self::Crash => "crash",
             Self::Orders => "orders",
+            Self::Gate => "gate",
         }
     }
 }
@@ -54,6 +56,7 @@ pub async fn run(name: &str, settings: &Settings) -> bool {
         "bound" => memory::bound(&place, settings).await,
         "crash" => activation::sell_and_crash(&place).await,
         "orders" => lists::orders(&place, settings).await,
+        "gate" => gate::compare(&place, settings).await,
         "baseline" => {
             baseline::serve(&place, settings.connections).await;
             return false;

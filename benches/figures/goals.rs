@@ -12,6 +12,7 @@ use crate::activation::{
 use crate::begin::{WITH, WITHOUT};
 use crate::checkout::{self, BYTES, INSERTS, ROWS, SALE_ALONE, SELECTS, SERVER_US, SPREAD};
 use crate::engine::{ALONE, HOT, HOT_P99, MANY, MANY_P99, PROCESSOR};
+use crate::gate;
 use crate::graphql::{CONSTANT, NO_OP, READ, SELL};
 use crate::history::{
     KEY_BYTES, KEYED_P50, KEYED_RATE, LONG_P50, LONG_RATE, READS, SHORT_P50, SHORT_RATE,
@@ -207,6 +208,27 @@ const FIGURES: &[Figure] = &[
     plain(proof::SIGN_INS, Of(proof::SIGN_INS), "sign-ins/s"),
     plain(proof::QUIET, Of(proof::QUIET), "ms"),
     held(proof::MEANWHILE, Of(proof::MEANWHILE), "ms", Some(Of(proof::QUIET)), Goal::None),
+    held(
+        gate::SELL[0],
+        Of(gate::SELL[0]),
+        "requests/s",
+        Some(Of(gate::SELL[1])),
+        RatioAtLeast(0.9),
+    ),
+    held(
+        gate::READ[0],
+        Of(gate::READ[0]),
+        "requests/s",
+        Some(Of(gate::READ[1])),
+        RatioAtLeast(0.9),
+    ),
+    held(
+        gate::CONSTANT[0],
+        Of(gate::CONSTANT[0]),
+        "requests/s",
+        Some(Of(gate::CONSTANT[1])),
+        Goal::None,
+    ),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),

@@ -80,8 +80,8 @@ async fn location(connection: &mut Connection) -> String {
 }
 
 /// Opens so many stock items and fills them.
-pub async fn prepare(server: &Server, count: usize) -> Vec<Item> {
-    let mut connection = Connection::open(&server.site).await;
+pub async fn prepare(site: &Site, count: usize) -> Vec<Item> {
+    let mut connection = Connection::open(site).await;
     let location = location(&mut connection).await;
     let mut items = Vec::with_capacity(count);
     for _ in 0..count {
@@ -116,7 +116,7 @@ pub fn sell(Item(item): &Item, key: &str) -> String {
 
 /// A stock item is opened and filled; then what is measured.
 async fn asks(server: &Server) -> Vec<(&'static str, Arc<Ask>)> {
-    let sold = prepare(server, 1).await.remove(0);
+    let sold = prepare(&server.site, 1).await.remove(0);
     let question = stock(&sold);
     let mutation = |body: Box<dyn Fn(usize, u64) -> String + Send + Sync>| {
         Arc::new(Ask { body, expected: b"\"userErrors\":[]" })

@@ -80,7 +80,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
         if count == 3 {
             samples.push(kind, HOP, hop(settings, &cluster).await);
             let moves = if settings.quick { 4 } else { 40 };
-            let item = prepare(&cluster.nodes[0], 1).await.remove(0);
+            let item = prepare(&cluster.nodes[0].site, 1).await.remove(0);
             let shard = cluster.shard_of(&cluster.id(&item).await).await;
             push(samples, kind, IDLE, hand_over(&cluster, &item, shard, 1, moves).await);
             push(samples, kind, BUSY, hand_over(&cluster, &item, shard, SELLING, moves).await);
@@ -105,7 +105,7 @@ async fn rates(
     kind: Kind,
     samples: &mut Samples,
 ) {
-    let items = Arc::new(prepare(&cluster.nodes[0], ITEMS).await);
+    let items = Arc::new(prepare(&cluster.nodes[0].site, ITEMS).await);
     for (name, items_sold) in [(HOT[count - 1], 1), (SPREAD[count - 1], ITEMS)] {
         let items = Arc::clone(&items);
         let body =
@@ -131,7 +131,7 @@ async fn rates(
 
 /// A question at the node that has the item, and at another one, in turns: the difference in milliseconds.
 async fn hop(settings: &Settings, cluster: &Cluster) -> f64 {
-    let item = prepare(&cluster.nodes[0], 1).await.remove(0);
+    let item = prepare(&cluster.nodes[0].site, 1).await.remove(0);
     let owner = cluster.owner(cluster.shard_of(&cluster.id(&item).await).await).await;
     let question = stock(&item);
     let ask = Arc::new(Ask { body: Box::new(move |_, _| question.clone()), expected: b"onHand" });

@@ -32,6 +32,7 @@ pub const MEANWHILE: &str = "the same while people sign in, p99";
 /// Made for tests, and known to everybody.
 const RSA_KEY: &[u8] = include_bytes!("../../src/tokens/testing/rsa.pk8");
 const ISSUER: &str = "https://shop.example";
+const NOBODY: &str = "user:0192f3c1-0000-7000-8000-000000000001";
 /// Different ones: none is remembered.
 const TOKENS: usize = 5_000;
 /// People who sign in at once, and others.
@@ -49,7 +50,7 @@ impl Sessions for Nobody {
 /// No database has a part in it.
 pub async fn verification(places: &Places, samples: &mut Samples) {
     let own = SigningKey::new(&[7; 32]);
-    let eddsa = (0..TOKENS).map(|number| own.sign(ACCESS_TOKEN, &claims(number))).collect();
+    let eddsa = (0..TOKENS).map(|number| own.sign(ACCESS_TOKEN, &claims(NOBODY, number))).collect();
     let eddsa = rate(set_of(std::slice::from_ref(&own)), eddsa).await;
     let pair = RsaKeyPair::from_pkcs8(RSA_KEY).expect("it was made for this");
     let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
@@ -64,6 +65,16 @@ pub async fn verification(places: &Places, samples: &mut Samples) {
 }
 
 async fn rate(set: KeySet, tokens: Vec<String>) -> f64 {
+    let verifier = verifier(set);
+    let began = Instant::now();
+    for token in &tokens {
+        verifier.verify(token).await.expect("it holds");
+    }
+    tokens.len() as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The program's own, for tokens that these keys signed.
+pub fn verifier(set: KeySet) -> Verifier {
     let issuer = Arc::new(Issuer::own(ISSUER));
     issuer.give(set);
     let names = Names::Own { ended: Arc::new(Nobody) };
@@ -72,23 +83,19 @@ async fn rate(set: KeySet, tokens: Vec<String>) -> f64 {
         leeway_seconds: 60,
         remembered_bytes_max: 16 << 20,
     };
-    let verifier = Verifier::new(options, vec![Trusted { issuer, names }]);
-    let began = Instant::now();
-    for token in &tokens {
-        verifier.verify(token).await.expect("it holds");
-    }
-    tokens.len() as f64 / began.elapsed().as_secs_f64()
+    Verifier::new(options, vec![Trusted { issuer, names }])
 }
 
-fn claims(number: usize) -> Value {
+/// What a token of this subject says for the next hour.
+pub fn claims(subject: &str, number: usize) -> Value {
     let now = wall_seconds();
-    json!({"iss": ISSUER, "sub": "user:0192f3c1-0000-7000-8000-000000000001", "aud": "emporium",
-        "client_id": "figures", "iat": now, "exp": now + 300, "jti": number.to_string()})
+    json!({"iss": ISSUER, "sub": subject, "aud": "emporium", "client_id": "figures", "iat": now,
+        "exp": now + 3_600, "jti": number.to_string()})
 }
 
 fn signed(pair: &RsaKeyPair, number: usize) -> String {
     let head = json!({"typ": "at+jwt", "alg": "RS256", "kid": "r"}).to_string();
-    let parts = [head, claims(number).to_string()].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let parts = [head, claims(NOBODY, number).to_string()].map(|part| URL_SAFE_NO_PAD.encode(part));
     let message = parts.join(".");
     let mut tag = vec![0; pair.public().modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut tag)
@@ -99,22 +106,27 @@ fn signed(pair: &RsaKeyPair, number: usize) -> String {
 pub async fn sign_ins(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     let place = places.fresh(kind).await;
     let server = Server::of_program(&place).await;
-    let password = server.somebody("figures@example.com");
+    // Each is somebody else: of one name and address five tries at once are too many.
+    let people: Vec<_> = (0..PEOPLE).map(|number| format!("figures{number}@example.com")).collect();
+    let passwords: Vec<_> = people.iter().map(|login| server.somebody(login)).collect();
     for _ in 0..settings.rounds() {
         let window = Window::after(settings.warm_up(), settings.window());
         let alone = load(&server.site, &constant(), OTHERS, window).await;
         samples.push(kind, QUIET, alone.quantile_ms(0.99));
         let window = Window::after(settings.warm_up(), settings.window());
-        let people: Vec<_> = (0..PEOPLE)
-            .map(|_| {
-                let (address, password) = (server.site.address.clone(), password.clone());
-                tokio::spawn(async move { signs_in(&address, &password, window).await })
+        let signing: Vec<_> = people
+            .iter()
+            .zip(&passwords)
+            .map(|(login, password)| {
+                let address = server.site.address.clone();
+                let (login, password) = (login.clone(), password.clone());
+                tokio::spawn(async move { signs_in(&address, &login, &password, window).await })
             })
             .collect();
         let others = load(&server.site, &constant(), OTHERS, window).await;
         samples.push(kind, MEANWHILE, others.quantile_ms(0.99));
         let mut tally = Tally::default();
-        for one in people {
+        for one in signing {
             tally.merge(one.await.expect("it ends by itself"));
         }
         samples.push(kind, SIGN_INS, tally.rate(&window));
@@ -124,14 +136,14 @@ pub async fn sign_ins(settings: &Settings, places: &Places, kind: Kind, samples:
 }
 
 /// One person, who signs in again and again.
-async fn signs_in(address: &str, password: &str, window: Window) -> Tally {
+async fn signs_in(address: &str, login: &str, password: &str, window: Window) -> Tally {
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build();
     let client = client.expect("a client");
     let page = client.get(format!("http://{address}/auth/")).send().await.expect("a page");
     let cookie = page.headers()[SET_COOKIE].to_str().expect("it is text");
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     let (_, form) = cookie.split_once('=').expect("a cookie");
-    let fields = [("form", form), ("login", "figures@example.com"), ("password", password)];
+    let fields = [("form", form), ("login", login), ("password", password)];
     let body = reqwest::Url::parse_with_params("http://x/", fields).expect("fields");
     let body = body.query().unwrap_or_default().to_owned();
     let mut tally = Tally::default();

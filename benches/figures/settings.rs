@@ -24,6 +24,7 @@ pub enum Part {
     Memory,
     Graphql,
     Proof,
+    Gate,
     Side,
     Search,
     Access,

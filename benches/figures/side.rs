@@ -30,7 +30,7 @@ pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: 
     for pool in POOLS {
         shops.push((pool, Server::of_child("baseline", &tables, pool).await));
     }
-    let items: Arc<[Item]> = prepare(&server, ITEMS).await.into();
+    let items: Arc<[Item]> = prepare(&server.site, ITEMS).await.into();
     for _ in 0..settings.rounds() {
         for clients in CLIENTS {
             for (spread, name, rows) in [(false, HOT, HOT_ROWS), (true, SPREAD, SPREAD_ROWS)] {
