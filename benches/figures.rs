@@ -46,6 +46,8 @@ mod peer_lists;
 mod memory;
 #[path = "figures/nodes.rs"]
 mod nodes;
+#[path = "figures/outbox.rs"]
+mod outbox;
 #[path = "figures/past.rs"]
 mod past;
 #[path = "figures/place.rs"]
@@ -170,6 +172,11 @@ async fn run(settings: &Settings) -> bool {
     }
     if settings.wants(Part::Nodes) && places.kinds().contains(&Kind::Mariadb) {
         nodes::measure(settings, &places, Kind::Mariadb, &mut samples).await;
+    }
+    if settings.wants(Part::Outbox) {
+        for kind in places.kinds() {
+            outbox::measure(settings, &places, kind, &mut samples).await;
+        }
     }
     if settings.wants(Part::Search) {
         search::measure(settings, &places, &mut samples);

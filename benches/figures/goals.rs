@@ -25,6 +25,7 @@ use crate::limits::{
 use crate::lists;
 use crate::memory::{ACTIVATIONS, BOUND, IDLE_BYTES, LIVE, MOST_LIVE, PASSIVATED_BYTES};
 use crate::nodes;
+use crate::outbox;
 use crate::past::{PAST_1_M, PAST_10_K, PAST_100_K};
 use crate::peer_lists;
 use crate::place::Kind;
@@ -229,6 +230,13 @@ const FIGURES: &[Figure] = &[
         Some(Of(gate::CONSTANT[1])),
         Goal::None,
     ),
+    held(outbox::RELAYED, Of(outbox::RELAYED), "events/s", None, AtLeast(20_000.0)),
+    plain(outbox::LATE, Of(outbox::LATE), "ms"),
+    plain(outbox::UNTOLD, Of(outbox::UNTOLD), "orders/s"),
+    held(outbox::TOLD, Of(outbox::TOLD), "orders/s", Some(Of(outbox::UNTOLD)), RatioAtLeast(0.95)),
+    plain(outbox::QUICK, Of(outbox::QUICK), "ms"),
+    held(outbox::BESIDE_SLOW, Of(outbox::BESIDE_SLOW), "ms", Some(Of(outbox::QUICK)), Goal::None),
+    plain(outbox::SLOW_RATE, Of(outbox::SLOW_RATE), "events/s"),
     plain(SALE_ALONE, Of(SALE_ALONE), "ms"),
     held(checkout::ALONE, Of(checkout::ALONE), "ms", Some(Of(SALE_ALONE)), RatioAtMost(3.0)),
     held(SPREAD, Of(SPREAD), "orders/s", None, AtLeast(4_000.0)),

@@ -155,6 +155,11 @@ pub struct Server {
 impl Server {
     /// The program itself.
     pub async fn of_program(place: &Place) -> Self {
+        Self::with(place, "").await
+    }
+
+    /// The same with what a configuration says beside the defaults.
+    pub async fn with(place: &Place, configuration: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
         command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
         let home = tempfile::tempdir().expect("a temporary directory");
@@ -171,6 +176,9 @@ impl Server {
             storage.extend(["--database".into(), url.into()]);
         }
         command.args(&storage);
+        let file = home.path().join("figures.toml");
+        std::fs::write(&file, configuration).expect("the directory can be written");
+        command.arg("--config").arg(&file);
         let mut server = Self::start(command.env("RUST_LOG", "warn")).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
         command.args(["user", "token", "administrator", "--seconds", "86400"]).args(&storage);

@@ -66,7 +66,7 @@ impl Connection {
     }
 }
 
-fn content_length(head: &[u8]) -> usize {
+pub fn content_length(head: &[u8]) -> usize {
     let head = std::str::from_utf8(head).expect("headers are text");
     let value = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -124,3 +124,10 @@ impl Tally {
         f64::from(sorted[(last as f64 * quantile).round() as usize]) / 1_000.0
     }
 }
+
+/// What this share of numbers lies below.
+pub fn quantile(mut numbers: Vec<f64>, quantile: f64) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let last = numbers.len().checked_sub(1).expect("something was measured");
+    numbers[(last as f64 * quantile).round() as usize]
+}

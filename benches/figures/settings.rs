@@ -25,6 +25,7 @@ pub enum Part {
     Graphql,
     Proof,
     Gate,
+    Outbox,
     Side,
     Search,
     Access,
@@ -130,6 +131,11 @@ impl Settings {
     /// Variants of the shop that is searched.
     pub fn searched_variants(&self) -> u64 {
         if self.quick { 50_000 } else { 1_000_000 }
+    }
+
+    /// Orders whose end is told outside.
+    pub fn told_orders(&self) -> u64 {
+        if self.quick { 5_000 } else { 100_000 }
     }
 
     /// Users who were given a role.
