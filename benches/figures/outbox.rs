@@ -49,11 +49,9 @@ async fn relay(settings: &Settings, places: &Places, kind: Kind, samples: &mut S
     cancelled(&place.for_program(), orders).await;
     let streams = Streams::new("relay").await;
     let server = Server::with(&place, &streams.configuration()).await;
-    // Where the first was seen it had begun.
-    let first = streams.until(1).await;
-    let last = streams.until(orders).await;
-    let seconds = last.at.duration_since(first.at).as_secs_f64();
-    samples.push(kind, RELAYED, (last.events - first.events) as f64 / seconds);
+    let (began, _) = streams.until(1).await;
+    let (_, ended) = streams.until(orders).await;
+    samples.push(kind, RELAYED, orders as f64 / ended.duration_since(began).as_secs_f64());
     drop(server);
     streams.remove().await;
     place.remove().await;
@@ -144,11 +142,6 @@ struct Streams {
     prefix: String,
 }
 
-struct Seen {
-    events: u64,
-    at: Instant,
-}
-
 /// What is heard of streams by somebody who reads them all.
 struct Reading {
     /// From each event to when it was read, in milliseconds.
@@ -186,18 +179,21 @@ impl Streams {
         redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.expect("keys")
     }
 
-    /// Waits until so many events are there.
-    async fn until(&self, events: u64) -> Seen {
+    /// Waits until so many events are there. When it was looked for them for the last time in vain, and when they were
+    /// there.
+    async fn until(&self, events: u64) -> (Instant, Instant) {
         let mut connection = self.connection.clone();
+        let mut before = Instant::now();
         loop {
-            let mut found = 0;
+            let (mut found, now) = (0, Instant::now());
             for name in self.names().await {
                 let length = redis::cmd("XLEN").arg(name).query_async::<u64>(&mut connection).await;
                 found += length.expect("a length");
             }
             if found >= events {
-                return Seen { events: found, at: Instant::now() };
+                return (before, Instant::now());
             }
+            before = now;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
