@@ -23,7 +23,8 @@ use super::service::Service;
 use super::standing::Standings;
 use super::stocked::{Stocked, Stocktaker};
 use super::table::{
-    AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TableRef,
+    AuditFollower, EventFollower, Keeper, KeeperSetup, Kept, KeptTable, PictureFollower, TABLE,
+    TableRef,
 };
 use super::timer::{Due, TimerActor, TimerSetup};
 use super::view::{View, ViewRef};
@@ -332,6 +333,13 @@ impl Registry {
         }
     }
 
+    /// The same without those that fill tables.
+    pub async fn reached_but_tables(&self, position: &Position) {
+        for (_, follower) in self.in_order().into_iter().filter(|(of, _)| of.kind != TABLE) {
+            follower.reached(position).await;
+        }
+    }
+
     /// Each with its name, the search index, what can be had and whoever rings among them.
     pub fn followers(&self) -> Vec<(Name, &dyn AnyFollower)> {
         let index: (_, &dyn AnyFollower) = (Indexer::NAME, self.searches.follower());
@@ -358,14 +366,25 @@ fn view<P: Projection>(parts: &Parts, published: &ViewRef<P>) -> Service {
 
 fn table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Service {
     let rows = table.clone();
-    follower(parts, &table.follower, move |parts| {
+    of_rows(parts, table, move |parts| {
         EventFollower::new(Arc::clone(&parts.engine.services.read), rows.clone())
     })
 }
 
 fn picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Service {
     let rows = table.clone();
-    follower(parts, &table.follower, move |parts| PictureFollower::new(&parts.engine, rows.clone()))
+    of_rows(parts, table, move |parts| PictureFollower::new(&parts.engine, rows.clone()))
+}
+
+/// A follower that fills a table, where that is.
+fn of_rows<T, F: Follower<Content = ()>>(
+    parts: &Parts,
+    table: &TableRef<T>,
+    make: impl Fn(&Parts) -> F + Send + Sync + 'static,
+) -> Service {
+    let store = &parts.engine.services.read;
+    table.stands_in(store);
+    follower(parts, &table.follower, make).needs(store)
 }
 
 fn kept_table<T: Table>(parts: &Parts, table: &TableRef<T>) -> Box<dyn Kept> {
@@ -384,7 +403,7 @@ fn kept_picture<P: Picture>(parts: &Parts, table: &TableRef<P>) -> Box<dyn Kept>
 
 fn audit(parts: &Parts, table: &TableRef<Audit>) -> Service {
     let rows = table.clone();
-    follower(parts, &table.follower, move |parts| {
+    of_rows(parts, table, move |parts| {
         let services = &parts.engine.services;
         let installation = services.vault.installation.clone();
         AuditFollower::new(Arc::clone(&services.read), rows.clone(), installation)
@@ -443,6 +462,7 @@ fn stocktaker(parts: &Parts, registry: &Registry) -> Service {
     follower(parts, registry.stocked.follower(), move |parts| {
         Stocktaker::new(&parts.engine, stocked.clone(), stock.clone())
     })
+    .needs(&parts.engine.services.read)
 }
 
 fn watcher(parts: &Parts, watched: &Watched) -> Service {

@@ -2,10 +2,13 @@
 //! in its turn.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ractor::{Actor, ActorCell, SpawnErr};
+
+use persistence::read_store::ReadStore;
 
 type Start =
     Box<dyn Fn(ActorCell) -> BoxFuture<'static, Result<ActorCell, SpawnErr>> + Send + Sync>;
@@ -14,6 +17,8 @@ type Start =
 pub struct Service {
     pub name: &'static str,
     start: Start,
+    /// What it can do nothing without.
+    needs: Option<Arc<dyn ReadStore>>,
 }
 
 impl Service {
@@ -23,7 +28,19 @@ impl Service {
         arguments: impl Fn() -> A::Arguments + Send + Sync + 'static,
     ) -> Self {
         let start = move |supervisor| spawn(A::default(), arguments(), supervisor).boxed();
-        Self { name, start: Box::new(start) }
+        Self { name, start: Box::new(start), needs: None }
+    }
+
+    /// It is started when these tables are there.
+    #[must_use]
+    pub fn needs(self, tables: &Arc<dyn ReadStore>) -> Self {
+        Self { needs: Some(Arc::clone(tables)), ..self }
+    }
+
+    /// What has to be waited for before it is started, if anything.
+    pub fn waits(&self) -> Option<BoxFuture<'static, ()>> {
+        let tables = Arc::clone(self.needs.as_ref().filter(|tables| tables.away().is_some())?);
+        Some(async move { tables.there().await }.boxed())
     }
 
     pub async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {

@@ -9,6 +9,7 @@ mod heads;
 pub mod identity;
 mod inbox;
 mod keys;
+mod lists;
 pub mod metrics;
 pub mod node;
 mod private;
@@ -126,7 +127,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
             let acceptance = Acceptance { shard, through, reason };
             if shard::is_stopped(&*stores.journal, shard).await? {
                 // Before the loss is accepted: rows that rest on it must not outlive that.
-                let read = storage::open_read(&settings).await?;
+                let read = lists::open(&settings).await?;
                 read.begin_anew().await.map_err(unread)?;
                 stores.acting.begin_anew().await.map_err(unread)?;
             }
@@ -244,7 +245,7 @@ async fn look_at_the_audit(command: AuditCommand) -> Result<(), Failure> {
     let settings = settings(storage)?;
     let (stores, shards) = written(&settings).await?;
     let vault = keys::open_known(&settings, Arc::clone(&stores.secrets)).await?;
-    let read = storage::open_read_to_look(&settings).await?;
+    let read = lists::open_to_look(&settings).await?;
     let installation = &vault.installation;
     let sight = audit::Sight { journal: &*stores.journal, read: &*read, installation, shards };
     match command {
@@ -262,7 +263,7 @@ async fn look_at_followers(command: ProjectionCommand) -> Result<(), Failure> {
     | ProjectionCommand::Rebuild { storage, .. }) = &command;
     let settings = settings(storage)?;
     let (stores, shards) = written(&settings).await?;
-    let read = storage::open_read_to_look(&settings).await?;
+    let read = lists::open_to_look(&settings).await?;
     let sight = Sight { journal: &*stores.journal, board: read.board(), shards };
     match command {
         ProjectionCommand::Status { json, .. } => projection::status(sight, json).await,

@@ -5,6 +5,8 @@ use telemetry::metrics::{Declared, Page};
 telemetry::metrics! { "node":
     /// 1 while this node is ready for requests, as `/readyz` says; the log says why it is not.
     gauge READY = "ready";
+    /// 1 while the database of lists, which was away when this node began, is not found yet.
+    gauge LISTS_AWAY = "lists_away";
 }
 
 /// The page of `/metrics`.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::cluster::{Door, Joined};
 use super::identity::Identity;
 use super::inbox::Inbox;
+use super::lists::Search;
 use super::proof::{self, Proof};
 use super::registrar::Registered;
 use super::retention::Eraser;
@@ -58,6 +59,8 @@ pub struct NodeBuilder {
     /// Where the search index is kept; in memory unless it is said.
     data: Option<PathBuf>,
     heads_looked_every: Duration,
+    /// Who looks for the tables of lists.
+    lists: Option<Search>,
     /// Other nodes tell what they commit.
     is_told: bool,
     /// Where it listens, if that is not what the settings say.
@@ -77,6 +80,7 @@ impl NodeBuilder {
             clock: None,
             data: None,
             heads_looked_every: HEADS_LOOKED_EVERY,
+            lists: None,
             is_told: true,
             listens: None,
         }
@@ -123,6 +127,12 @@ impl NodeBuilder {
     #[must_use]
     pub fn heads_looked_every(self, heads_looked_every: Duration) -> Self {
         Self { heads_looked_every, ..self }
+    }
+
+    /// The tables of lists are away, and are looked for from its start on.
+    #[must_use]
+    pub fn looking_for_lists(self, lists: Option<Search>) -> Self {
+        Self { lists, ..self }
     }
 
     /// Asks no other node what it commits, and looks for itself.
@@ -182,9 +192,13 @@ impl NodeBuilder {
             heads_looked_every: self.heads_looked_every,
             remembered: self.remembered.clone().unwrap_or_default(),
         };
-        Node::start(services, self.logs(shards), options)
+        let node = Node::start(services, self.logs(shards), options)
             .await
-            .map_err(|error| Failure::failed("starting the node", chain(&error)))
+            .map_err(|error| Failure::failed("starting the node", chain(&error)))?;
+        if let Some(lists) = self.lists.clone() {
+            tokio::spawn(lists.run(node.leases.clone()));
+        }
+        Ok(node)
     }
 
     /// Lets a node that was started find others and be found.

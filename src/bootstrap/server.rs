@@ -15,6 +15,7 @@ use super::entrance::Entrance;
 use super::heads::Heads;
 use super::identity::Identity;
 use super::keys;
+use super::lists;
 use super::metrics;
 use super::node::{NodeBuilder, Program};
 use super::proof;
@@ -51,12 +52,11 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let door = Door::open(&settings, identity)?;
     let opening = async {
         let stores = storage::open(&settings).await?;
-        let stores = Stores { read: storage::open_read(&settings).await?, ..stores };
         let vault = keys::open(&settings, Arc::clone(&stores.secrets)).await?;
-        let followed = storage::followed(&*stores.read, &vault.installation.name()).await?;
-        Ok::<_, Failure>((stores, vault, followed))
+        let lists = lists::open_to_serve(&settings, &vault.installation.name()).await?;
+        Ok::<_, Failure>((stores, vault, lists))
     };
-    let (stores, vault, followed) = tokio::select! {
+    let (stores, vault, lists) = tokio::select! {
         opened = opening => opened?,
         () = signals.stop() => return Ok(()),
     };
@@ -64,12 +64,14 @@ pub async fn serve(settings: Settings, identity: &Identity) -> Result<(), Failur
     let heads = Heads::read(&settings.general.data, &vault.installation);
     // What rows show was durable: a log that ends before it has lost what was acknowledged.
     let mut acknowledged = heads.acknowledged().clone();
-    for (shard, seq) in followed {
+    for (shard, seq) in lists.followed {
         let known = acknowledged.entry(shard).or_default();
         *known = seq.max(*known);
     }
     let identity = Identity { acknowledged, ..identity.clone() };
+    let stores = Stores { read: lists.store, ..stores };
     let builder = NodeBuilder::new(&settings, stores, vault)
+        .looking_for_lists(lists.search)
         .identity(identity)
         .listens(entrance.address)
         .keeping_in(settings.general.data.clone())

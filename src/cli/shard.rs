@@ -68,7 +68,7 @@ pub async fn accept_loss(
         }
         Accepted::Nothing if json => output.json(&json!({ "shard": shard, "lostFrom": null }))?,
         Accepted::Nothing => {
-            output.line(&format!("shard {shard}: its log is whole again; nothing is given up"))?;
+            output.line(&format!("shard {shard}: no number is missing from its log by now"))?;
         }
         Accepted::NotStopped => {
             let problem = format!("shard {shard} is not stopped: there is nothing to accept");

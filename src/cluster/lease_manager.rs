@@ -54,6 +54,7 @@ pub trait ShardHost: Send + Sync + 'static {
 enum News {
     Fenced(ShardId),
     Regressed(Regression),
+    Knows(BTreeMap<ShardId, Seq>, oneshot::Sender<()>),
     Want(BTreeSet<ShardId>),
     LookSoon,
     Quiet(Vec<ShardId>),
@@ -116,6 +117,19 @@ impl LeaseHandle {
 
     pub fn regressed(&self, regression: Regression) {
         self.tell(regression.shard, News::Regressed(regression));
+    }
+
+    /// Tells what is known elsewhere to have been acknowledged, and waits until it is taken in: what is
+    /// taken by then was held against it.
+    pub async fn knows(&self, acknowledged: &BTreeMap<ShardId, Seq>) {
+        let tell = |manager: &Manager| {
+            let (done, answer) = oneshot::channel();
+            manager.news.send(News::Knows(acknowledged.clone(), done)).is_ok().then_some(answer)
+        };
+        let told: Vec<_> = self.managers.iter().filter_map(tell).collect();
+        for answer in told {
+            let _ = answer.await;
+        }
     }
 
     /// The shards that this node is to have from now on; it hands over the others.
@@ -283,6 +297,11 @@ impl Running {
                         let steps = self.ownership.regressed(regression);
                         self.perform(steps);
                     }
+                    Some(News::Knows(acknowledged, done)) => {
+                        let steps = self.ownership.knows(&acknowledged);
+                        self.perform(steps);
+                        let _ = done.send(());
+                    }
                     Some(News::Want(shards)) => self.ownership.want(shards),
                     Some(News::LookSoon) => self.ownership.look_soon(self.host.monotonic_us()),
                     Some(News::Quiet(shards)) => {
@@ -338,7 +357,7 @@ impl Running {
                     self.host.close(shard);
                 }
                 Step::Stopped(regression) => {
-                    let Regression { shard, acknowledged, found } = regression;
+                    let Regression { shard, acknowledged, found, .. } = regression;
                     tracing::error!(
                         shard,
                         acknowledged,

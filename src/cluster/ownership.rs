@@ -148,10 +148,17 @@ enum ShardState {
     Vacant(Watch),
     /// Ours since an answer that came at `since`. One that is leaving admits nothing any more, and is
     /// held until what it had admitted is answered.
-    Serving { since: u64, reads_until: u64, leaving: bool },
+    Serving { taken: Takeover, since: u64, reads_until: u64, leaving: bool },
     /// Its log went backwards: not to be touched until an operator says so; and never again in
     /// this life where it was this node's writer that remembers what was lost.
     Stopped { for_good: bool },
+}
+
+/// The record with which a shard became ours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Takeover {
+    epoch: Epoch,
+    seq: Seq,
 }
 
 /// See the module.
@@ -168,6 +175,8 @@ pub struct Ownership {
     /// Nothing is taken or recorded before, after an answer that did not come.
     ask_at: u64,
     unrecorded: BTreeMap<ShardId, Regression>,
+    /// What became known only since this began.
+    learned: BTreeMap<ShardId, Seq>,
     draining: bool,
     /// Every shard was in good hands once.
     was_good: bool,
@@ -196,6 +205,7 @@ impl Ownership {
             look_at: 0,
             ask_at: 0,
             unrecorded: BTreeMap::new(),
+            learned: BTreeMap::new(),
             draining: false,
             was_good: false,
             look_again: false,
@@ -487,8 +497,14 @@ impl Ownership {
                 };
                 let ShardState::Vacant(watch) = &*state else { unreachable!("just seen") };
                 let because = watch.because(&self.standing);
-                *state = ShardState::Serving { since: now, reads_until, leaving: false };
-                vec![Step::Open { shard, epoch, head, recorded_us, because }]
+                let taken = Takeover { epoch, seq: head };
+                *state = ShardState::Serving { taken, since: now, reads_until, leaving: false };
+                let mut steps = vec![Step::Open { shard, epoch, head, recorded_us, because }];
+                // What became known while it was being taken.
+                if let Some(regression) = self.taken_too_short(shard) {
+                    steps.extend(self.regressed(regression));
+                }
+                steps
             }
             Taken::Held(holding) => self.see(holding, now),
             Taken::Regressed(regression) => match self.shards.get_mut(&regression.shard) {
@@ -531,7 +547,7 @@ impl Ownership {
         }
         for (shard, state) in &mut self.shards {
             // What was taken after the renewal was sent need not be in its answer.
-            if let ShardState::Serving { since, reads_until, leaving } = state
+            if let ShardState::Serving { since, reads_until, leaving, .. } = state
                 && *since < sent_at
                 && !ours.contains(shard)
                 && !goes_on
@@ -573,6 +589,29 @@ impl Ownership {
         self.shards.insert(shard, ShardState::Vacant(Watch::default()));
         self.look_at = self.look_at.min(now);
         vec![Step::Close { shard, loss: Loss::Fenced }]
+    }
+
+    /// What is known elsewhere to have been acknowledged, and was not when this began. No log that ends below
+    /// that is taken from now on; one that was, and has numbers anew that were acknowledged, is stopped.
+    pub fn knows(&mut self, acknowledged: &BTreeMap<ShardId, Seq>) -> Vec<Step> {
+        for (shard, seq) in acknowledged {
+            let known = self.standing.acknowledged.entry(*shard).or_default();
+            *known = (*known).max(*seq);
+        }
+        self.learned.extend(acknowledged);
+        let too_short: Vec<_> =
+            self.shards.keys().filter_map(|shard| self.taken_too_short(*shard)).collect();
+        too_short.into_iter().flat_map(|regression| self.regressed(regression)).collect()
+    }
+
+    /// Whether the record with which a shard was taken has a number that was acknowledged before: nobody else
+    /// has written there since.
+    fn taken_too_short(&self, shard: ShardId) -> Option<Regression> {
+        let ShardState::Serving { taken, .. } = self.shards.get(&shard)? else { return None };
+        let acknowledged = *self.learned.get(&shard)?;
+        let (found, gone_on) = (taken.seq.saturating_sub(1), Some(taken.epoch));
+        let regression = Regression { shard, acknowledged, found, gone_on };
+        (acknowledged > found).then_some(regression)
     }
 
     /// The log went backwards, as this node's own writer knows: stop, loudly, and do not take the

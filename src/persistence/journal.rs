@@ -100,7 +100,8 @@ impl Holding {
     /// The loss for which the shard is stopped, if it is.
     pub fn regression(&self) -> Option<Regression> {
         let Self { shard, acknowledged, .. } = *self;
-        self.regressed.map(|found| Regression { shard, acknowledged, found })
+        let stopped = |found| Regression { shard, acknowledged, found, gone_on: None };
+        self.regressed.map(stopped)
     }
 }
 
@@ -120,6 +121,8 @@ pub struct Regression {
     pub shard: ShardId,
     pub acknowledged: Seq,
     pub found: Seq,
+    /// The epoch in which it was gone on with behind `found` before that was known.
+    pub gone_on: Option<Epoch>,
 }
 
 /// An operator gives up what a log has lost.
@@ -353,7 +356,7 @@ pub trait ShardLeases: Send + Sync + 'static {
     async fn release(&self, owner: &Owner, shards: &[ShardId]) -> Result<(), JournalError>;
 
     /// Records that a log went backwards, so that nobody takes the shard. Does nothing where the
-    /// log is long enough (again).
+    /// log is long enough (again), unless it was gone on with as is said.
     async fn stop(&self, regression: &Regression) -> Result<(), JournalError>;
 
     /// Lets a stopped shard be taken again. Every number that was lost gets a record of the loss,

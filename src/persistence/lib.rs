@@ -20,6 +20,7 @@ pub mod members;
 pub mod quarantine;
 pub mod read_store;
 pub mod read_replica;
+pub mod read_late;
 pub mod acting_store;
 pub mod follower_board;
 pub mod parked;

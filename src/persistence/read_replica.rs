@@ -81,6 +81,14 @@ impl ReadCopy for Replicated {
 
 #[async_trait]
 impl ReadStore for Replicated {
+    fn away(&self) -> Option<JournalError> {
+        self.primary.away()
+    }
+
+    async fn there(&self) {
+        self.primary.there().await;
+    }
+
     async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError> {
         self.primary.prepare(shape, shards).await
     }

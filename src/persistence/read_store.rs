@@ -91,6 +91,14 @@ pub enum Written {
 /// See the module.
 #[async_trait]
 pub trait ReadStore: Send + Sync + 'static {
+    /// Why nothing can be asked of it yet: it was away when this node began, and was not found since.
+    fn away(&self) -> Option<JournalError> {
+        None
+    }
+
+    /// Until it is found.
+    async fn there(&self) {}
+
     /// The filling that answers, made with its table where there is none yet.
     async fn prepare(&self, shape: &'static Shape, shards: u16) -> Result<Filling, JournalError>;
 

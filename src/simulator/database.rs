@@ -357,8 +357,10 @@ impl Database {
     }
 
     fn stop(&mut self, regression: &Regression) {
-        let Regression { shard, acknowledged, found } = *regression;
-        if self.head(shard) < acknowledged {
+        let Regression { shard, acknowledged, found, gone_on } = *regression;
+        let next = self.logs[usize::from(shard)].get(&(found + 1));
+        let is_gone_on = gone_on.is_some() && next.map(|entry| entry.epoch) == gone_on;
+        if self.head(shard) < acknowledged || is_gone_on {
             let row = &mut self.rows[usize::from(shard)];
             row.owner = None;
             row.acknowledged = row.acknowledged.max(acknowledged);
@@ -378,7 +380,7 @@ impl Database {
         let head = self.head(shard);
         let acknowledged = holding.acknowledged.max(claim.acknowledged);
         if head < acknowledged {
-            let regression = Regression { shard, acknowledged, found: head };
+            let regression = Regression { shard, acknowledged, found: head, gone_on: None };
             self.stop(&regression);
             return (Taken::Regressed(regression), None);
         }

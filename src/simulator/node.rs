@@ -452,7 +452,8 @@ impl Node {
                 }
                 Notice::Regressed { shard, acknowledged, found } => {
                     self.effects.push(Effect::Regressed { shard, acknowledged, found });
-                    self.ownership.regressed(Regression { shard, acknowledged, found })
+                    let gone_on = None;
+                    self.ownership.regressed(Regression { shard, acknowledged, found, gone_on })
                 }
             };
             self.perform(steps, now);

@@ -286,7 +286,7 @@ impl LaneObserver for Observer {
     }
 
     fn regressed(&self, shard: ShardId, acknowledged: Seq, found: Seq) {
-        self.leases.regressed(Regression { shard, acknowledged, found });
+        self.leases.regressed(Regression { shard, acknowledged, found, gone_on: None });
     }
 }
 

@@ -96,9 +96,14 @@ impl Followers {
         &self.registry
     }
 
-    /// Waits until every follower has come as far as the logs reach at this moment.
+    /// Waits until every follower has come as far as the logs reach at this moment; those that fill tables are
+    /// not waited for where these are away.
     pub async fn caught_up(&self) {
-        self.registry.reached(&self.node.feed.heads()).await;
+        let heads = self.node.feed.heads();
+        match self.node.read.away() {
+            None => self.registry.reached(&heads).await,
+            Some(_) => self.registry.reached_but_tables(&heads).await,
+        }
     }
 
     /// Waits until what happened to users up to this position has its consequences for the
@@ -119,6 +124,8 @@ impl Followers {
 
 /// What the supervisor is told.
 pub enum ServicesMessage {
+    /// What a service, by its place, needs is there.
+    Start(usize),
     /// The pause of a failed service, by its place, is over.
     Restart(usize),
     Stop(oneshot::Sender<()>),
@@ -179,6 +186,7 @@ impl Actor for ServicesSupervisor {
         state: &mut ServicesState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            ServicesMessage::Start(place) => state.start(place).await,
             ServicesMessage::Restart(place) => {
                 RESTARTS.with([state.services[place].service.name]).inc();
                 state.start(place).await;
@@ -225,6 +233,14 @@ impl Actor for ServicesSupervisor {
 impl ServicesState {
     async fn start(&mut self, place: usize) {
         let service = &mut self.services[place];
+        if let Some(waits) = service.service.waits() {
+            let myself = self.myself.clone();
+            tokio::spawn(async move {
+                waits.await;
+                let _ = myself.cast(ServicesMessage::Start(place));
+            });
+            return;
+        }
         match service.service.start(self.myself.get_cell()).await {
             Ok(running) => {
                 service.running = Some(running);

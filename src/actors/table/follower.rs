@@ -13,6 +13,9 @@ use persistence::journal::{Entry, ShardId};
 use projections::table::Listed;
 use projections::{Fact, Place};
 
+/// What followers of this kind are called.
+pub(crate) const TABLE: &str = "table";
+
 /// How the rows of one table come from what happened.
 pub trait Fills: Send + Sync + 'static {
     type Table: Listed;
@@ -57,7 +60,7 @@ pub struct TableFollower<F: Fills> {
 
 impl<F: Fills> Follower for TableFollower<F> {
     const NAME: checkpoint::Name = checkpoint::Name {
-        kind: "table",
+        kind: TABLE,
         name: F::Table::SHAPE.name,
         schema: F::Table::SHAPE.schema,
     };

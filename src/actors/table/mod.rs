@@ -18,7 +18,7 @@ mod rebuild;
 mod writer;
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -37,6 +37,7 @@ use projections::tally::Counted;
 
 pub use audit::AuditFollower;
 pub use events::EventFollower;
+pub(crate) use follower::TABLE;
 pub use keeper::{Keeper, KeeperSetup};
 pub use pictures::PictureFollower;
 pub use rebuild::{Kept, KeptTable};
@@ -59,6 +60,8 @@ const COUNTED_MAX: u32 = 1_000;
 /// What queries hold of a table: it outlives failures and restarts of its follower.
 pub struct TableRef<T> {
     pub follower: FollowerRef<()>,
+    /// Where its rows are to be kept.
+    home: Arc<OnceLock<Arc<dyn ReadStore>>>,
     open: Arc<ArcSwapOption<Open>>,
     table: PhantomData<fn() -> T>,
 }
@@ -71,14 +74,16 @@ struct Open {
 
 impl<T> Clone for TableRef<T> {
     fn clone(&self) -> Self {
-        let Self { follower, open, table } = self;
-        Self { follower: follower.clone(), open: Arc::clone(open), table: *table }
+        let Self { follower, home, open, table } = self;
+        let (follower, home, open) = (follower.clone(), Arc::clone(home), Arc::clone(open));
+        Self { follower, home, open, table: *table }
     }
 }
 
 impl<T> Default for TableRef<T> {
     fn default() -> Self {
-        Self { follower: <_>::default(), open: <_>::default(), table: PhantomData }
+        let (follower, home, open) = <_>::default();
+        Self { follower, home, open, table: PhantomData }
     }
 }
 
@@ -97,6 +102,21 @@ impl<T> TableRef<T> {
         self.open.load().as_ref().map(|open| open.filling)
     }
 
+    /// Its rows are to be kept there.
+    pub fn stands_in(&self, home: &Arc<dyn ReadStore>) {
+        let _ = self.home.set(Arc::clone(home));
+    }
+
+    /// How far its rows have at least come, once that is `at_least`: waits for it a little, and not where there
+    /// are none yet.
+    async fn read_to(&self, at_least: Option<&Position>) -> Result<Position, Fault> {
+        if let Some(away) = self.home.get().and_then(|home| home.away()) {
+            return Err(unanswered(away));
+        }
+        let ((), position) = self.follower.read(at_least, |()| ()).await?;
+        Ok(position)
+    }
+
     /// Reads a page of what has come at least to `at_least`; waits for it a little. `counted`: says how
     /// many rows there are on all pages, too.
     pub async fn page(
@@ -106,7 +126,7 @@ impl<T> TableRef<T> {
         slice: &Slice,
     ) -> Result<Page, Fault> {
         // What is read after the position can only have come further.
-        let ((), position) = self.follower.read(at_least, |()| ()).await?;
+        let position = self.read_to(at_least).await?;
         let Some(open) = self.open.load_full() else { return Err(unopened()) };
         if let Some(page) = self.page_of_copy(&open, at_least, counted, slice).await? {
             return Ok(page);
@@ -118,7 +138,7 @@ impl<T> TableRef<T> {
 
     /// Reads these rows, as far as they are there, of what has come at least to `at_least`.
     pub async fn rows(&self, at_least: Option<&Position>, keys: &[Key]) -> Result<Page, Fault> {
-        let ((), position) = self.follower.read(at_least, |()| ()).await?;
+        let position = self.read_to(at_least).await?;
         let Some(open) = self.open.load_full() else { return Err(unopened()) };
         let rows = open.store.rows(open.filling, keys);
         let rows = in_time(rows).await.map_err(unanswered)?;
@@ -204,7 +224,7 @@ impl<T> TableRef<T> {
         (from, to): (i64, i64),
         groups_max: u32,
     ) -> Result<Sums, Fault> {
-        let ((), position) = self.follower.read(at_least, |()| ()).await?;
+        let position = self.read_to(at_least).await?;
         let Some(open) = self.open.load_full() else { return Err(unopened()) };
         let groups = open.store.sums(open.filling, from, to, groups_max).await;
         Ok(Sums { groups: groups.map_err(unanswered)?, position })

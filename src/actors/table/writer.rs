@@ -120,7 +120,8 @@ impl<T: Listed> Writer<T> {
             if acknowledged > found {
                 let name = self.filling.name();
                 tracing::error!(name, shard, acknowledged, found, "rows are ahead of their log");
-                services.regressed(Regression { shard, acknowledged, found });
+                let gone_on = None;
+                services.regressed(Regression { shard, acknowledged, found, gone_on });
             }
         }
         Ok(())

@@ -189,7 +189,7 @@ fn what_is_taken_while_draining_is_given_back() {
 #[test]
 fn a_shard_that_regressed_here_stays_stopped_and_is_recorded_until_it_is_done() {
     let mut ownership = serving();
-    let regression = Regression { shard: 0, acknowledged: 9, found: 4 };
+    let regression = Regression { shard: 0, acknowledged: 9, found: 4, gone_on: None };
     let close = Step::Close { shard: 0, loss: Loss::Regressed };
     assert_eq!(ownership.regressed(regression), [Step::Stopped(regression), close]);
     assert_eq!(ownership.fenced(0, 20), []);
@@ -210,7 +210,7 @@ fn a_shard_that_is_recorded_as_regressed_is_taken_once_an_operator_has_accepted_
     let mut ownership = watching(standing(), [0]);
     ownership.tick(0);
     let stopped = Holding { acknowledged: 9, regressed: Some(4), ..row(0, 1, None) };
-    let regression = Regression { shard: 0, acknowledged: 9, found: 4 };
+    let regression = Regression { shard: 0, acknowledged: 9, found: 4, gone_on: None };
     assert_eq!(ownership.looked(0, 5, Some(vec![stopped])), [Step::Stopped(regression)]);
     assert!(ownership.in_good_hands(2), "it is not waited for");
     assert_eq!(ownership.tick(LEASE_US), [Step::Look(vec![0])]);
@@ -315,4 +315,52 @@ fn whoever_waits_for_what_it_wants_looks_often() {
     ownership.tick(50_000);
     ownership.looked(50_000, 50_000, Some(vec![held(0, 1), held(1, 1)]));
     assert_eq!(ownership.next_tick(), 550_000);
+}
+
+/// Shard 0 taken with record 5 of epoch 1.
+fn taken_at_5() -> Ownership {
+    let mut ownership = watching(standing(), [0]);
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None)]));
+    ownership.tick(0);
+    ownership.taken(
+        0,
+        10,
+        Some(vec![Taken::Owned { shard: 0, epoch: 1, head: 5, recorded_us: 0 }]),
+    );
+    ownership
+}
+
+#[test]
+fn what_is_known_late_stops_a_log_that_was_taken_below_it() {
+    let known = |seq| BTreeMap::from([(0, seq)]);
+    let mut ownership = taken_at_5();
+    assert_eq!(ownership.knows(&known(4)), [], "the log was as long as that");
+    let regression = Regression { shard: 0, acknowledged: 5, found: 4, gone_on: Some(1) };
+    let close = Step::Close { shard: 0, loss: Loss::Regressed };
+    assert_eq!(ownership.knows(&known(5)), [Step::Stopped(regression), close]);
+    assert_eq!(ownership.tick(20), [Step::Record(regression)]);
+    assert_eq!(ownership.knows(&known(9)), [], "once");
+}
+
+#[test]
+fn what_is_known_late_is_held_against_what_is_taken_then_and_later() {
+    // While it is asked for, …
+    let mut ownership = watching(standing(), [0]);
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None)]));
+    ownership.tick(0);
+    assert_eq!(ownership.knows(&BTreeMap::from([(0, 1)])), []);
+    let steps = ownership.taken(0, 10, Some(vec![owned(0)]));
+    let regression = Regression { shard: 0, acknowledged: 1, found: 0, gone_on: Some(1) };
+    let close = Step::Close { shard: 0, loss: Loss::Regressed };
+    assert!(matches!(steps[0], Step::Open { .. }));
+    assert_eq!(steps[1..], [Step::Stopped(regression), close]);
+    // … and before it is.
+    let mut ownership = watching(standing(), [0]);
+    ownership.knows(&BTreeMap::from([(0, 9)]));
+    ownership.tick(0);
+    ownership.looked(0, 0, Some(vec![row(0, 7, None)]));
+    let claim = Claim { acknowledged: 9, ..claim(0, 7) };
+    assert_eq!(ownership.tick(0), [Step::Take(vec![claim])]);
 }

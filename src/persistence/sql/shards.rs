@@ -73,12 +73,23 @@ pub(super) fn release_shards(shards: &[ShardId], incarnation: &str) -> AssertSql
 
 /// Records that a log went backwards, unless it is long enough (again).
 pub(super) fn stop_shard(regression: &Regression, greatest: &str) -> AssertSqlSafe<String> {
-    let Regression { shard, acknowledged, found } = regression;
+    let Regression { shard, acknowledged, found, gone_on } = regression;
+    let mut so = format!(
+        "COALESCE((SELECT MAX(journal.seq) FROM journal WHERE journal.shard = {shard}), 0) \
+         < {acknowledged}"
+    );
+    if let Some(epoch) = gone_on {
+        let next = found + 1;
+        write!(
+            so,
+            " OR EXISTS (SELECT 1 FROM journal WHERE journal.shard = {shard} \
+             AND journal.seq = {next} AND journal.epoch = {epoch})"
+        )
+        .expect(WRITTEN);
+    }
     AssertSqlSafe(format!(
         "UPDATE shards SET owner_node = NULL, owner_incarnation = NULL, regressed_to = {found}, \
-         acknowledged = {greatest}(acknowledged, {acknowledged}) WHERE shard = {shard} \
-         AND COALESCE((SELECT MAX(journal.seq) FROM journal WHERE journal.shard = {shard}), 0) \
-         < {acknowledged}"
+         acknowledged = {greatest}(acknowledged, {acknowledged}) WHERE shard = {shard} AND ({so})"
     ))
 }
 
@@ -142,7 +153,8 @@ impl Findings {
             let end = ends.get(&row.shard).copied().unwrap_or_default();
             if end.seq < acknowledged {
                 let shard = row.shard;
-                let regression = Regression { shard, acknowledged, found: end.seq };
+                let (found, gone_on) = (end.seq, None);
+                let regression = Regression { shard, acknowledged, found, gone_on };
                 self.settled.push(Taken::Regressed(regression));
                 continue;
             }

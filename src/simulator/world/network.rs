@@ -65,7 +65,7 @@ impl World {
                     }
                     self.noticed.insert((node, shard));
                 }
-                Effect::Stopped(Regression { shard, acknowledged, found }) => {
+                Effect::Stopped(Regression { shard, acknowledged, found, .. }) => {
                     self.note(node, || format!("stops shard {shard}: {found} of {acknowledged}"));
                     if !self.plan.regress {
                         return Err(format!("shard {shard} is stopped, and nothing was lost"));

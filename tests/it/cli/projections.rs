@@ -267,6 +267,158 @@ async fn lists_are_as_they_were_while_nobody_can_write_them() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_starts_while_the_database_of_lists_is_away() {
+    on_mysql(|database| async move {
+        let proxy = Proxy::to(database.location.upstream()).await;
+        let (url, name) = read_database(&database.location, &proxy).await;
+        let more = format!("[read]\ndatabase = \"{url}\"\n[http]\ndeadline_ms = 4000");
+        let home = Home::of(&database, 5, &more);
+        let mut operator = database.location.operator().await;
+        let mut server = block_in_place(|| home.start());
+        let shelf = Shelf::open(&server).await;
+        let noted = format!("SELECT installation FROM {name}.read_log");
+        let own = operator.texts(&noted).await.remove(0);
+        let claim = |whose: &str| format!("UPDATE {name}.read_log SET installation = '{whose}'");
+        // Nobody answers, or it is another's: found when it is back.
+        for (received, whose) in [(1, own.as_str()), (2, "another")] {
+            server.signal("TERM");
+            assert_eq!(block_in_place(|| server.end()).0, Some(0));
+            proxy.set(Mode::Refuse);
+            server = block_in_place(|| home.start());
+            operator.execute(&claim(whose)).await;
+            if whose != own {
+                proxy.set(Mode::Pass);
+                block_in_place(|| server.says("another installation"));
+            }
+            let done = server.data(RECEIVE_AT, shelf.receipt(&received.to_string())).await;
+            let position = done["receiveStock"]["position"].clone();
+            for at_least in [&Value::Null, &position] {
+                let asked = json!({ "l": shelf.location, "n": received, "p": at_least });
+                let list = server.ask(AVAILABLE, asked).await.expect("an answer");
+                assert_eq!(code(&list), "UNAVAILABLE", "{list}");
+            }
+            let read = server.data(ON_HAND, shelf.item()).await;
+            assert_eq!(read["stockItem"]["onHand"], received);
+            let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
+            assert_eq!(ready.expect("an answer").status(), 200);
+
+            operator.execute(&claim(&own)).await;
+            proxy.set(Mode::Pass);
+            // Without a restart: lists are as far as the commands were.
+            eventually("a row to be written", async || {
+                let asked = json!({ "l": shelf.location, "n": received, "p": position });
+                let list = server.ask(AVAILABLE, asked).await.expect("an answer");
+                (list["data"]["stock"]["totalCount"] == json!(1)).then_some(())
+            })
+            .await;
+        }
+        server.kill();
+        // One that is there, and another's, is a mistake that a start can tell.
+        operator.execute(&claim("another")).await;
+        let (status, _, errors) = block_in_place(|| home.begin().end());
+        assert_eq!(status, Some(1));
+        assert!(errors.contains("another installation"), "{errors}");
+        operator.execute(&format!("DROP DATABASE {name}")).await;
+    })
+    .await;
+}
+
+/// A shelf on a shard on which nobody lives who asks, and the place of the entry of its one receipt, which the
+/// rows have come to. With how many were opened on the way.
+async fn shelf_apart(server: &Server, location: &Location, rows: &str) -> (Shelf, u16, u64, usize) {
+    let mut operator = location.operator().await;
+    // Who asks must still be known when the shard is stopped.
+    let of_people = "SELECT DISTINCT CAST(shard AS CHAR) FROM journal \
+                     WHERE aggregate_type IN ('user', 'administrators')";
+    let of_people = operator.texts(of_people).await;
+    let mut opened = 0;
+    let (shelf, shard, seq) = loop {
+        opened += 1;
+        let shelf = Shelf::open_at(server, &opened.to_string()).await;
+        server.data(RECEIVE, shelf.receipt("one")).await;
+        let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
+                    ORDER BY recorded_us DESC, seq DESC LIMIT 1";
+        let place = operator.texts(last).await.remove(0);
+        let (shard, seq) = place.split_once(' ').expect("two numbers");
+        if !of_people.iter().any(|known| known == shard) {
+            break (shelf, shard.parse().expect("a number"), seq.parse().expect("a number"));
+        }
+    };
+    let reached = format!(
+        "SELECT CAST(seq AS CHAR) FROM {rows}follower_positions \
+         WHERE follower LIKE 'stock\\__\\_1' AND shard = {shard} AND seq >= {seq}"
+    );
+    eventually("a row", || {
+        let (watched, reached) = (location.clone(), reached.clone());
+        async move { (!watched.operator().await.texts(&reached).await.is_empty()).then_some(()) }
+    })
+    .await;
+    (shelf, shard, seq, opened)
+}
+
+/// The log of a shard ends before this number, as that of an older copy does; nobody who serves it remembers.
+async fn lose_from(location: &Location, home: &Home, shard: u16, seq: u64) {
+    let mut operator = location.operator().await;
+    let lost = format!("DELETE FROM journal WHERE shard = {shard} AND seq >= {seq}");
+    operator.execute(&lost).await;
+    operator.execute("UPDATE shards SET acknowledged = 0").await;
+    std::fs::remove_file(home.path().join("data/heads.json")).expect("it was kept");
+}
+
+/// Whoever remembers better than the log are the rows of lists, and these are away when the node takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_gone_on_with_is_stopped_when_rows_are_found_that_were_ahead_of_it() {
+    on_mysql(|database| async move {
+        let proxy = Proxy::to(database.location.upstream()).await;
+        let (url, name) = read_database(&database.location, &proxy).await;
+        let home = Home::of(&database, 1, &format!("[read]\ndatabase = \"{url}\""));
+        let server = block_in_place(|| home.start());
+        let (shelf, shard, seq, _) =
+            shelf_apart(&server, &database.location, &format!("{name}.")).await;
+        server.kill();
+        lose_from(&database.location, &home, shard, seq).await;
+        proxy.set(Mode::Refuse);
+
+        // It goes on where the log ends, and far beyond where it ended.
+        let server = block_in_place(|| home.start());
+        for number in 0..5 {
+            server.data(RECEIVE, shelf.receipt(&format!("anew {number}"))).await;
+        }
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 5);
+        proxy.set(Mode::Pass);
+        eventually("the shard to be stopped", async || {
+            let reply = server.ask(ON_HAND, shelf.item()).await.expect("an answer");
+            (code(&reply) == "JOURNAL_REGRESSED").then_some(())
+        })
+        .await;
+        let noted = format!("SELECT CAST(regressed_to AS CHAR) FROM shards WHERE shard = {shard}");
+        eventually("that to be recorded", async || {
+            let noted = database.location.operator().await.texts(&noted).await;
+            (noted == [(seq - 1).to_string()]).then_some(())
+        })
+        .await;
+        server.kill();
+        let server = block_in_place(|| home.start());
+        let reply = server.ask(ON_HAND, shelf.item()).await.expect("an answer");
+        assert_eq!(code(&reply), "JOURNAL_REGRESSED", "{reply}");
+        server.kill();
+
+        let accept = ["shard", "accept-loss", &shard.to_string(), "--through", &seq.to_string()];
+        let (status, _, errors) = block_in_place(|| home.run(&accept));
+        assert_eq!(status, 0, "{errors}");
+        // From then on the rows say what the log says.
+        let server = block_in_place(|| home.start());
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 5);
+        let asked = json!({ "l": shelf.location, "n": 5, "p": null });
+        let list = server.data(AVAILABLE, asked).await;
+        assert_eq!(list["stock"]["totalCount"], 1, "{list}");
+        server.kill();
+        database.location.operator().await.execute(&format!("DROP DATABASE {name}")).await;
+    })
+    .await;
+}
+
 /// The log is an older copy, and whoever remembers better than it are the rows of lists alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
@@ -274,44 +426,9 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
         let home = Home::of(&database, 1, "");
         let server = block_in_place(|| home.start());
         let mut operator = database.location.operator().await;
-        // Who asks must still be known when the shard is stopped.
-        let of_people = "SELECT DISTINCT CAST(shard AS CHAR) FROM journal \
-                         WHERE aggregate_type IN ('user', 'administrators')";
-        let of_people = operator.texts(of_people).await;
-        let mut key = 0;
-        let (shelf, shard, seq) = loop {
-            key += 1;
-            let shelf = Shelf::open_at(&server, &key.to_string()).await;
-            server.data(RECEIVE, shelf.receipt("one")).await;
-            let last = "SELECT CONCAT(shard, ' ', seq) FROM journal \
-                        WHERE aggregate_type = 'stock_item' \
-                        ORDER BY recorded_us DESC, seq DESC LIMIT 1";
-            let place = operator.texts(last).await.remove(0);
-            let (shard, seq) = place.split_once(' ').expect("two numbers");
-            if !of_people.iter().any(|known| known == shard) {
-                let numbers: (u16, u64) = (shard.parse().expect("one"), seq.parse().expect("one"));
-                break (shelf, numbers.0, numbers.1);
-            }
-        };
-        let reached = format!(
-            "SELECT CAST(seq AS CHAR) FROM follower_positions \
-             WHERE follower LIKE 'stock\\__\\_1' AND shard = {shard} AND seq >= {seq}"
-        );
-        let watched = database.location.clone();
-        eventually("a row", || {
-            let (watched, reached) = (watched.clone(), reached.clone());
-            async move {
-                let found = watched.operator().await.texts(&reached).await;
-                (!found.is_empty()).then_some(())
-            }
-        })
-        .await;
+        let (shelf, shard, seq, opened) = shelf_apart(&server, &database.location, "").await;
         server.kill();
-        operator
-            .execute(&format!("DELETE FROM journal WHERE shard = {shard} AND seq >= {seq}"))
-            .await;
-        operator.execute("UPDATE shards SET acknowledged = 0").await;
-        std::fs::remove_file(home.path().join("data/heads.json")).expect("it was kept");
+        lose_from(&database.location, &home, shard, seq).await;
 
         let server = block_in_place(|| home.start());
         let reply = server.ask(ON_HAND, shelf.item()).await.expect("an answer");
@@ -328,7 +445,7 @@ async fn rows_that_are_ahead_of_their_log_stop_its_shard() {
         let edges = list["stock"]["edges"].as_array().expect("a list");
         let lost = json!({ "node": { "onHand": 0 } });
         assert_eq!(edges.iter().filter(|edge| **edge == lost).count(), 1, "{list}");
-        assert_eq!(edges.len(), key, "{list}");
+        assert_eq!(edges.len(), opened, "{list}");
         server.kill();
 
         // Rows of other logs are nobody's business here.

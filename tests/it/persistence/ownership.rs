@@ -111,7 +111,7 @@ async fn a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken(database:
     commit(journal, &run_of(0, 1..=3, 0)).await;
     let claim_0 = Claim { acknowledged: 5, ..claim(0) };
     let taken = journal.take(&[claim_0], &one).await.expect("the journal answers");
-    let lost = Regression { shard: 0, acknowledged: 5, found: 3 };
+    let lost = Regression { shard: 0, acknowledged: 5, found: 3, gone_on: None };
     assert_eq!(taken, [Taken::Regressed(lost)]);
     assert_eq!(whole(journal, 0).await.len(), 3, "nothing is appended");
 
@@ -123,14 +123,17 @@ async fn a_log_that_is_shorter_than_what_was_acknowledged_is_not_taken(database:
     operator.execute("DELETE FROM journal WHERE shard = 1 AND seq > 2").await;
     let seen = claims(journal, &[1]).await;
     let taken = journal.take(&seen, &owner("two")).await.expect("the journal answers");
-    assert_eq!(taken, [Taken::Regressed(Regression { shard: 1, acknowledged: 4, found: 2 })]);
+    assert_eq!(
+        taken,
+        [Taken::Regressed(Regression { shard: 1, acknowledged: 4, found: 2, gone_on: None })]
+    );
 }
 
 async fn a_stopped_shard_stays_so_for_every_node(database: TestDatabase) {
     let journal = &*database.journal;
     let one = owner("one");
     take(journal, 0, &one).await;
-    let lost = Regression { shard: 0, acknowledged: 9, found: 1 };
+    let lost = Regression { shard: 0, acknowledged: 9, found: 1, gone_on: None };
     journal.stop(&lost).await.expect("the journal answers");
     let seen = journal.look(&[0]).await.expect("the journal answers");
     assert_eq!((seen[0].owner.as_ref(), seen[0].regression()), (None, Some(lost)));
@@ -140,9 +143,15 @@ async fn a_stopped_shard_stays_so_for_every_node(database: TestDatabase) {
     }
     // A log that is long enough is not stopped for what somebody says late.
     take(journal, 1, &one).await;
-    let late = Regression { shard: 1, acknowledged: 1, found: 0 };
+    let late = Regression { shard: 1, acknowledged: 1, found: 0, gone_on: None };
     journal.stop(&late).await.expect("the journal answers");
     assert_eq!(journal.look(&[1]).await.expect("an answer")[0].regression(), None);
+    // One that was gone on with is, however long it is by then; in that epoch and no other.
+    let gone_on = |epoch| Regression { gone_on: Some(epoch), ..late };
+    journal.stop(&gone_on(2)).await.expect("the journal answers");
+    assert_eq!(journal.look(&[1]).await.expect("an answer")[0].regression(), None);
+    journal.stop(&gone_on(1)).await.expect("the journal answers");
+    assert_eq!(journal.look(&[1]).await.expect("an answer")[0].regression(), Some(late));
 }
 
 async fn a_loss_is_accepted_once_and_only_for_what_is_lost(database: TestDatabase) {
@@ -156,7 +165,10 @@ async fn a_loss_is_accepted_once_and_only_for_what_is_lost(database: TestDatabas
         accepted.expect("the journal answers")
     };
     assert_eq!(accept(3).await, Accepted::NotStopped);
-    journal.stop(&Regression { shard: 0, acknowledged: 700, found: 3 }).await.expect("an answer");
+    journal
+        .stop(&Regression { shard: 0, acknowledged: 700, found: 3, gone_on: None })
+        .await
+        .expect("an answer");
     assert_eq!(accept(2).await, Accepted::EndsAt(3));
     assert_eq!(accept(3).await, Accepted::Lost { first: 4, last: 700 });
     assert_eq!(accept(3).await, Accepted::NotStopped);
@@ -172,7 +184,10 @@ async fn a_loss_is_accepted_once_and_only_for_what_is_lost(database: TestDatabas
 
     // A log that came back whole is let go without a record.
     take(journal, 1, &one).await;
-    journal.stop(&Regression { shard: 1, acknowledged: 2, found: 1 }).await.expect("an answer");
+    journal
+        .stop(&Regression { shard: 1, acknowledged: 2, found: 1, gone_on: None })
+        .await
+        .expect("an answer");
     commit(journal, &run_of(1, 2..=2, 1)).await;
     let whole_again = Acceptance { shard: 1, ..acceptance(2) };
     let accepted = journal.accept_loss(&whole_again).await.expect("the journal answers");
@@ -234,7 +249,10 @@ async fn what_was_derived_from_lost_entries_goes_with_them(database: TestDatabas
     let all: usize = operator.texts(chunks).await[0].parse().expect("a number");
     assert!(all >= stored.len() && all.is_multiple_of(stored.len()), "{all} chunks");
 
-    journal.stop(&Regression { shard: 0, acknowledged: 9, found: 2 }).await.expect("an answer");
+    journal
+        .stop(&Regression { shard: 0, acknowledged: 9, found: 2, gone_on: None })
+        .await
+        .expect("an answer");
     let acceptance = Acceptance { shard: 0, through: 2, reason: "drill".to_owned() };
     let accepted = journal.accept_loss(&acceptance).await.expect("the journal answers");
     assert_eq!(accepted, Accepted::Lost { first: 3, last: 9 });
