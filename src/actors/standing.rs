@@ -19,11 +19,13 @@ use projections::position::Position;
 
 /// Shards of which the oldest entry is looked for that a follower does not know: those with most.
 const SHARDS_LOOKED_AT: usize = 4;
+/// Shards whose lag is told one by one, at most: those with most.
+const SHARDS_TOLD_MAX: usize = 64;
 /// What is set aside is told one by one up to so many.
 const PARKED_TOLD_MAX: usize = 100;
 
 /// How far a follower is behind the logs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lag {
     pub entries: u64,
@@ -31,6 +33,38 @@ pub struct Lag {
     pub worst_shard_entries: u64,
     /// For how long the oldest of them is durable, by the clocks of nodes.
     pub seconds: f64,
+    /// Shard by shard, those with most of them first.
+    #[serde(default)]
+    pub shards: Vec<ShardLag>,
+}
+
+/// The same in one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardLag {
+    pub shard: ShardId,
+    pub entries: u64,
+    /// Nothing where that would have to be looked for in more logs than are looked at.
+    pub seconds: Option<f64>,
+}
+
+impl Lag {
+    /// With what another node tells of the same follower.
+    pub fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.worst_shard_entries = self.worst_shard_entries.max(other.worst_shard_entries);
+        self.seconds = self.seconds.max(other.seconds);
+        let mut shards = std::mem::take(&mut self.shards);
+        for lag in &other.shards {
+            // Of what every node follows, whoever is furthest behind.
+            match shards.iter_mut().find(|known| known.shard == lag.shard) {
+                Some(known) if known.entries < lag.entries => *known = *lag,
+                Some(_) => {}
+                None => shards.push(*lag),
+            }
+        }
+        self.shards = worst(shards);
+    }
 }
 
 /// What is told of a follower on one node.
@@ -71,7 +105,7 @@ impl Standings {
     }
 
     pub fn lag(&self, follower: &str) -> Lag {
-        self.of.lock().get(follower).copied().unwrap_or_default()
+        self.of.lock().get(follower).cloned().unwrap_or_default()
     }
 
     /// Notes how much is left of a table that is filled anew; nothing where none is.
@@ -112,64 +146,122 @@ impl Standings {
 
 /// How far a position is behind the logs that this node serves.
 pub(crate) async fn lag_of(services: &NodeServices, position: &Position) -> Lag {
-    let ahead = services.feed.ahead_of(|shard| position.seq(shard));
-    let behind: Vec<(ShardId, Seq, Seq)> =
-        ahead.map(|(shard, head)| (shard, position.seq(shard), head)).collect();
-    let mut known = Vec::new();
-    let mut unknown = Vec::new();
-    for (shard, after, head) in &behind {
-        match services.feed.behind(*shard, *after, 1) {
-            Behind::Nothing => {}
-            Behind::Recent(first) => {
-                known.extend(first.first().map(|(list, at)| list[*at].recorded_us));
-            }
-            Behind::Journal { .. } => unknown.push((*shard, *after, *head)),
-        }
-    }
+    let mut missing = missing_here(services, position);
     // Where the log cannot be read, what memory holds is told.
-    let read = oldest_behind(&*services.journal, unknown).await.unwrap_or_default();
-    let oldest_us = known.into_iter().chain(read).min();
-    lag(&behind, oldest_us, services.clock.wall_us())
+    let _ = look_up(&*services.journal, &mut missing).await;
+    lag(&missing, services.clock.wall_us())
 }
 
-/// What stands behind these positions, and the oldest of it by the logs.
+/// The same as far as memory knows: asks no database.
+pub fn lag_at_once(services: &NodeServices, position: &Position) -> Lag {
+    lag(&missing_here(services, position), services.clock.wall_us())
+}
+
+/// What stands behind these positions, each with its shard and its head, and the oldest of it by the logs.
 pub async fn lag_by_logs(
     journal: &dyn LogReader,
     behind: Vec<(ShardId, Seq, Seq)>,
     now_us: i64,
 ) -> Result<Lag, JournalError> {
-    let oldest_us = oldest_behind(journal, behind.clone()).await?;
-    Ok(lag(&behind, oldest_us, now_us))
+    let missing =
+        |(shard, after, head)| Missing { shard, after, entries: head - after, oldest_us: None };
+    let mut missing: Vec<_> = behind.into_iter().map(missing).collect();
+    look_up(journal, &mut missing).await?;
+    Ok(lag(&missing, now_us))
 }
 
-fn lag(behind: &[(ShardId, Seq, Seq)], oldest_us: Option<i64>, now_us: i64) -> Lag {
-    let missing = behind.iter().map(|(_, after, head)| head.saturating_sub(*after));
-    let age_us = oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us).max(0));
+/// What a position lacks of one shard.
+struct Missing {
+    shard: ShardId,
+    after: Seq,
+    entries: u64,
+    /// When the first of it was recorded, once that is known.
+    oldest_us: Option<i64>,
+}
+
+fn missing_here(services: &NodeServices, position: &Position) -> Vec<Missing> {
+    let ahead = services.feed.ahead_of(|shard| position.seq(shard));
+    let missing = |(shard, head): (ShardId, Seq)| {
+        let after = position.seq(shard);
+        let oldest_us = match services.feed.behind(shard, after, 1) {
+            Behind::Recent(first) => first.first().map(|(list, at)| list[*at].recorded_us),
+            Behind::Nothing | Behind::Journal { .. } => None,
+        };
+        Missing { shard, after, entries: head.saturating_sub(after), oldest_us }
+    };
+    ahead.map(missing).collect()
+}
+
+/// Looks in the logs for the oldest of what memory does not know, in the shards with most of it.
+async fn look_up(journal: &dyn LogReader, missing: &mut [Missing]) -> Result<(), JournalError> {
+    missing.sort_by_key(|missing| std::cmp::Reverse(missing.entries));
+    let unknown = missing.iter_mut().filter(|missing| missing.oldest_us.is_none());
+    for Missing { shard, after, oldest_us, .. } in unknown.take(SHARDS_LOOKED_AT) {
+        let page = journal.read_shard(*shard, *after, *after + 1, PageLimit::default()).await?;
+        *oldest_us = page.first().map(|entry| entry.recorded_us);
+    }
+    Ok(())
+}
+
+fn lag(missing: &[Missing], now_us: i64) -> Lag {
+    let since = |then_us: i64| now_us.saturating_sub(then_us).max(0) as f64 / 1e6;
+    let shard = |missing: &Missing| ShardLag {
+        shard: missing.shard,
+        entries: missing.entries,
+        seconds: missing.oldest_us.map(since),
+    };
+    let oldest_us = missing.iter().filter_map(|missing| missing.oldest_us).min();
     Lag {
-        entries: missing.clone().sum(),
-        worst_shard_entries: missing.max().unwrap_or(0),
-        seconds: age_us as f64 / 1e6,
+        entries: missing.iter().map(|missing| missing.entries).sum(),
+        worst_shard_entries: missing.iter().map(|missing| missing.entries).max().unwrap_or(0),
+        seconds: oldest_us.map_or(0.0, since),
+        shards: worst(missing.iter().map(shard).collect()),
     }
 }
 
-/// When the oldest entry behind these positions was recorded, of the shards with most of them.
-async fn oldest_behind(
-    journal: &dyn LogReader,
-    mut behind: Vec<(ShardId, Seq, Seq)>,
-) -> Result<Option<i64>, JournalError> {
-    behind.retain(|(_, after, head)| head > after);
-    behind.sort_by_key(|(_, after, head)| std::cmp::Reverse(head - after));
-    let mut oldest_us = None;
-    for (shard, after, _) in behind.into_iter().take(SHARDS_LOOKED_AT) {
-        let page = journal.read_shard(shard, after, after + 1, PageLimit::default()).await?;
-        let recorded = page.first().map(|entry| entry.recorded_us);
-        oldest_us = [oldest_us, recorded].into_iter().flatten().min();
-    }
-    Ok(oldest_us)
+/// Those with most, first.
+fn worst(mut shards: Vec<ShardLag>) -> Vec<ShardLag> {
+    shards.sort_by_key(|lag| (std::cmp::Reverse(lag.entries), lag.shard));
+    shards.truncate(SHARDS_TOLD_MAX);
+    shards
 }
 
 /// `order/0192…`: an aggregate as operators name it.
 pub fn parse_aggregate(text: &str) -> Option<(String, AggregateId)> {
     let (kind, id) = text.split_once('/')?;
     Some((kind.to_owned(), AggregateId(Uuid::parse_str(id).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(shard: ShardId, entries: u64, oldest_us: Option<i64>) -> Missing {
+        Missing { shard, after: 0, entries, oldest_us }
+    }
+
+    fn told(lag: &Lag) -> Vec<(ShardId, u64, Option<f64>)> {
+        lag.shards.iter().map(|lag| (lag.shard, lag.entries, lag.seconds)).collect()
+    }
+
+    #[test]
+    fn lag_is_told_shard_by_shard_those_with_most_first() {
+        let here = lag(
+            &[missing(3, 2, Some(4_000_000)), missing(1, 9, None), missing(0, 2, Some(0))],
+            5_000_000,
+        );
+        assert_eq!((here.entries, here.worst_shard_entries, here.seconds), (13, 9, 5.0));
+        assert_eq!(told(&here), [(1, 9, None), (0, 2, Some(5.0)), (3, 2, Some(1.0))]);
+        let many: Vec<_> = (0..200).map(|shard| missing(shard, u64::from(shard), None)).collect();
+        let many = lag(&many, 0);
+        assert_eq!((many.shards.len(), many.shards[0].shard), (SHARDS_TOLD_MAX, 199));
+    }
+
+    #[test]
+    fn of_two_nodes_whoever_is_further_behind_counts_shard_by_shard() {
+        let mut all = lag(&[missing(0, 2, Some(0)), missing(1, 5, None)], 1_000_000);
+        all.add(&lag(&[missing(0, 7, Some(500_000)), missing(2, 1, None)], 1_000_000));
+        assert_eq!((all.entries, all.worst_shard_entries, all.seconds), (15, 7, 1.0));
+        assert_eq!(told(&all), [(0, 7, Some(0.5)), (1, 5, None), (2, 1, None)]);
+    }
 }

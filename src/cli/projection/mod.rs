@@ -227,10 +227,7 @@ impl Shown {
 
     fn add(&mut self, told: &FollowerReport) {
         self.read += told.read;
-        self.lag.entries += told.lag.entries;
-        self.lag.worst_shard_entries =
-            self.lag.worst_shard_entries.max(told.lag.worst_shard_entries);
-        self.lag.seconds = self.lag.seconds.max(told.lag.seconds);
+        self.lag.add(&told.lag);
         self.parked += told.parked;
     }
 
@@ -243,6 +240,7 @@ impl Shown {
             "lagEntries": lag.entries,
             "lagWorstShardEntries": lag.worst_shard_entries,
             "lagSeconds": lag.seconds,
+            "lagByShard": lag.shards,
             "parked": parked,
             "toldSecondsAgo": nodes,
         });

@@ -1,7 +1,7 @@
 //! What follows the logs and what is under way, as operators see it: followers with what they have
 //! parked, open sagas of every kind, and the two things that may be said to one of these.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, InputObject, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::mutation::ActorKind;
@@ -14,12 +14,14 @@ use crate::scalars::{Instant, Long};
 use crate::texts::Text;
 use actors::follower::Parked;
 use actors::registry::FollowerStatus;
+use actors::standing::{self, lag_at_once};
 use application::sagas::{self, Wish};
 use domain::id::AggregateId;
 use projections::open_sagas::Row;
 
 /// A view, or another reader of all logs.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct Follower {
     name: &'static str,
     /// How far it has read.
@@ -27,6 +29,16 @@ pub struct Follower {
     /// What it could not take, one entry for each aggregate. Later events of the same aggregate
     /// wait behind it; it is tried again every minute.
     parked: Vec<ParkedEntry>,
+}
+
+/// How far a follower is behind the log of one shard, as the node knows that answers.
+#[derive(SimpleObject)]
+pub struct ShardLag {
+    shard: u16,
+    /// How many entries it has not read.
+    entries: Long,
+    /// For how long the oldest of them is durable; null where that is not in memory any more.
+    seconds: Option<f64>,
 }
 
 #[derive(SimpleObject)]
@@ -54,6 +66,29 @@ pub struct OpenSaga {
     started: bool,
     /// It waits for the time to try again, or for an operator.
     paused: bool,
+}
+
+#[ComplexObject]
+impl Follower {
+    /// The shards in which there is more than it has read, those with most first, at most `first`.
+    #[graphql(complexity = "first as usize * child_complexity + 1")]
+    async fn lag(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<ShardLag>> {
+        let lag = lag_at_once(&application(context).engine.services, &self.position.0);
+        let first = usize::try_from(first).unwrap_or(0);
+        let shards: Vec<_> = lag.shards.into_iter().take(first).map(ShardLag::from).collect();
+        take_values(context, shards.len())?;
+        Ok(shards)
+    }
+}
+
+impl From<standing::ShardLag> for ShardLag {
+    fn from(standing::ShardLag { shard, entries, seconds }: standing::ShardLag) -> Self {
+        Self { shard, entries: entries.into(), seconds }
+    }
 }
 
 impl From<FollowerStatus> for Follower {

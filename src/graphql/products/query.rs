@@ -35,6 +35,7 @@ connection!(StockItemConnection, StockItemEdge, StockItemNode);
 
 /// What columns are called here.
 const WORDS: &[(&str, &str)] = &[
+    ("added_us", "addedAt"),
     ("created_us", "createdAt"),
     ("expires_us", "expiresAt"),
     ("held_us", "heldAt"),
@@ -136,6 +137,61 @@ impl ProductOrder {
     }
 }
 
+/// What variants are ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariantOrderField {
+    Sku,
+    AddedAt,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct VariantOrder {
+    field: VariantOrderField,
+    #[graphql(default_with = "Direction::Ascending")]
+    direction: Direction,
+}
+
+impl VariantOrder {
+    const BY_SKU: Ordering = Ordering { column: "sku", descending: false };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            VariantOrderField::Sku => "sku",
+            VariantOrderField::AddedAt => "added_us",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
+
+/// What claims on stock are ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldOrderField {
+    /// Of those of a phase.
+    ExpiresAt,
+    /// Of those of a customer.
+    HeldAt,
+}
+
+#[derive(InputObject, Clone, Copy)]
+pub struct HoldOrder {
+    field: HoldOrderField,
+    #[graphql(default_with = "Direction::Ascending")]
+    direction: Direction,
+}
+
+impl HoldOrder {
+    const NEXT_FIRST: Ordering = Ordering { column: "expires_us", descending: false };
+    const NEWEST: Ordering = Ordering { column: "held_us", descending: true };
+
+    fn ordering(self) -> Ordering {
+        let column = match self.field {
+            HoldOrderField::ExpiresAt => "expires_us",
+            HoldOrderField::HeldAt => "held_us",
+        };
+        Ordering { column, descending: self.direction == Direction::Descending }
+    }
+}
+
 /// What stock is ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StockOrderField {
@@ -192,6 +248,10 @@ impl ListedVariant {
 
     async fn product_id(&self) -> PublicProductId {
         self.key.id.into()
+    }
+
+    async fn added_at(&self) -> Option<Instant> {
+        DateTime::from_timestamp_micros(self.row.added_us).map(Instant)
     }
 
     /// The product as it is now; null, with an error, if it cannot be read.
@@ -323,13 +383,14 @@ impl ProductQueries {
         Ok(load::<PriceList>(context, id, None).await?.map(PriceListNode))
     }
 
-    /// The variants of all products, by stock keeping unit.
+    /// The variants of all products, by stock keeping unit where nothing else is said.
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
     #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn variants(
         &self,
         context: &Context<'_>,
         r#where: Option<VariantWhere>,
+        order_by: Option<VariantOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -337,7 +398,7 @@ impl ProductQueries {
         at_least: Option<GivenPosition>,
     ) -> Result<ListedVariantConnection> {
         let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = Ordering { column: "sku", descending: false };
+        let ordering = order_by.map_or(VariantOrder::BY_SKU, VariantOrder::ordering);
         let window = Window { first, after, last, before, at_least };
         let page = window.page(context, &views(context).variants, filter, ordering, WORDS).await?;
         let nodes = page.nodes::<Variants, _>(ListedVariant::of);
@@ -369,23 +430,23 @@ impl ProductQueries {
     }
 
     /// Claims on stock that have not ended: of a phase by when they expire, the next first, or of a
-    /// customer, the newest first.
+    /// customer, the newest first, where nothing else is said.
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of a connection")]
     #[graphql(complexity = "rows(first, last) * child_complexity + 1")]
     async fn holds(
         &self,
         context: &Context<'_>,
         r#where: HoldWhere,
+        order_by: Option<HoldOrder>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ListedHoldConnection> {
-        let ordering = match &r#where.customer_id {
-            Some(_) => Ordering { column: "held_us", descending: true },
-            None => Ordering { column: "expires_us", descending: false },
-        };
+        let of_customer = r#where.customer_id.is_some();
+        let usual = if of_customer { HoldOrder::NEWEST } else { HoldOrder::NEXT_FIRST };
+        let ordering = order_by.map_or(usual, HoldOrder::ordering);
         let window = Window { first, after, last, before, at_least };
         let table = &views(context).holds;
         let page = window.page(context, table, r#where.filter(), ordering, WORDS).await?;

@@ -23,7 +23,7 @@ pub struct Row {
 
 static SHAPE: Shape = Shape {
     name: "variants",
-    schema: 1,
+    schema: 2,
     parts: true,
     columns: &[
         Column::new("sku", Kind::Text(SKU_CHARACTERS_MAX as u16)),
@@ -33,6 +33,8 @@ static SHAPE: Shape = Shape {
     indexes: &[
         Index { name: "sku", columns: &["sku"] },
         Index { name: "status_sku", columns: &["status", "sku"] },
+        Index { name: "added", columns: &["added_us"] },
+        Index { name: "status_added", columns: &["status", "added_us"] },
     ],
     tally: None,
 };

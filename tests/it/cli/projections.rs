@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 use super::nodes::Home;
 use super::process::{Server, run};
 use super::serving::{ON_HAND, RECEIVE, Shelf, VARIANT};
-use crate::support::database::{Location, on_mysql};
+use crate::support::database::{Location, Operator, on_mysql};
 use crate::support::eventually;
 use crate::support::proxy::{Mode, Proxy};
 
@@ -257,6 +257,8 @@ async fn lists_are_as_they_were_while_nobody_can_write_them() {
             assert_eq!(read["stockItem"]["onHand"], received);
             let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
             assert_eq!(ready.expect("an answer").status(), 200);
+            let shard = place_of(&mut operator).await.0;
+            lag_is_told(&home, &server, shard).await;
             operator.execute(&ends).await;
         }
         shown(received, &position).await;
@@ -324,6 +326,34 @@ async fn a_node_starts_while_the_database_of_lists_is_away() {
     .await;
 }
 
+/// That the rows of stock are behind the log of this shard is told beside the server and by it.
+async fn lag_is_told(home: &Home, server: &Server, shard: u16) {
+    let is_behind = |all: &Value| {
+        let mut shards = all.as_array().expect("shards").iter();
+        let lag = shards.find(|lag| lag["shard"] == json!(shard))?;
+        (lag["entries"].as_u64() > Some(0) && lag["seconds"].as_f64() > Some(0.0)).then_some(())
+    };
+    eventually("lag by shard, beside the server", async || {
+        let (status, out, errors) = block_in_place(|| home.run(&["projection", "status", "--json"]));
+        assert_eq!(status, 0, "{errors}");
+        is_behind(&of(&listed(&out), "stock")["lagByShard"])
+    })
+    .await;
+    let asked = "{ operations { followers { name lag { shard entries seconds } } } }";
+    let told = server.data(asked, json!({})).await;
+    let followers = told["operations"]["followers"].as_array().expect("a list");
+    assert!(is_behind(&of(followers, "stock")["lag"]).is_some(), "{told}");
+}
+
+/// The place of the last entry of stock.
+async fn place_of(operator: &mut Operator) -> (u16, u64) {
+    let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
+                ORDER BY recorded_us DESC, seq DESC LIMIT 1";
+    let place = operator.texts(last).await.remove(0);
+    let (shard, seq) = place.split_once(' ').expect("two numbers");
+    (shard.parse().expect("a number"), seq.parse().expect("a number"))
+}
+
 /// A shelf on a shard on which nobody lives who asks, and the place of the entry of its one receipt, which the
 /// rows have come to. With how many were opened on the way.
 async fn shelf_apart(server: &Server, location: &Location, rows: &str) -> (Shelf, u16, u64, usize) {
@@ -337,12 +367,9 @@ async fn shelf_apart(server: &Server, location: &Location, rows: &str) -> (Shelf
         opened += 1;
         let shelf = Shelf::open_at(server, &opened.to_string()).await;
         server.data(RECEIVE, shelf.receipt("one")).await;
-        let last = "SELECT CONCAT(shard, ' ', seq) FROM journal WHERE aggregate_type = 'stock_item' \
-                    ORDER BY recorded_us DESC, seq DESC LIMIT 1";
-        let place = operator.texts(last).await.remove(0);
-        let (shard, seq) = place.split_once(' ').expect("two numbers");
-        if !of_people.iter().any(|known| known == shard) {
-            break (shelf, shard.parse().expect("a number"), seq.parse().expect("a number"));
+        let (shard, seq) = place_of(&mut operator).await;
+        if !of_people.iter().any(|known| *known == shard.to_string()) {
+            break (shelf, shard, seq);
         }
     };
     let reached = format!(

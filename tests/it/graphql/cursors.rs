@@ -135,6 +135,7 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.products", plain("products")),
         ("Query.products", ordered("products", "orderBy: {field: CREATED_AT}")),
         ("Query.variants", plain("variants")),
+        ("Query.variants", ordered("variants", "orderBy: {field: ADDED_AT}")),
         ("Query.stock", plain("stock")),
         ("Query.holds", ordered("holds", "where: {phase: {eq: HELD}}")),
         ("Query.locations", plain("locations")),

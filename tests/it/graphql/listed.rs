@@ -1,6 +1,7 @@
 //! What stands in a list: the row answers where it holds what is asked, the rest of a page is read in one
 //! question, and both say what the aggregate says.
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::products::{DEPOT, SHELF, located, teapot};
@@ -319,6 +320,59 @@ async fn nodes_of_a_list_are_read_as_they_were() {
                 assert_eq!((&edge["then"]["version"], &edge["before"]), (&json!(1), &Value::Null));
             }
         }
+    }
+    app.stop().await;
+}
+
+/// Variants and claims on stock, each in every order and both ways, whole and of one status or phase.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn variants_and_holds_are_in_the_order_that_is_asked_for() {
+    let app = TestApp::start().await;
+    of_several_products(&app, 6, 5).await;
+    app.heads().await;
+    let told = async |list: &str, by: &str, direction: &str, field: &str| {
+        let list = list.replace("BY", &format!("orderBy: {{field: {by}, direction: {direction}}}"));
+        let edges = nodes(&app, &list, &format!("id {field}")).await;
+        let all = edges.as_array().expect("a list").clone();
+        let of = |name: &str| all.iter().map(|edge| edge["node"][name].clone()).collect::<Vec<_>>();
+        (of("id"), of(field))
+    };
+    let time = |value: &Value| DateTime::parse_from_rfc3339(value.as_str()?).ok();
+    let ascend = |values: &[Value]| {
+        values.is_sorted_by_key(|value| (time(value), value.as_str().map(str::to_owned)))
+    };
+    let of_phase = "holds(first: 100, BY, where: {phase: {eq: COMMITTED}})";
+    for (list, by, field, rows) in [
+        ("variants(first: 50, BY)", "SKU", "sku", 6),
+        ("variants(first: 50, BY)", "ADDED_AT", "addedAt", 6),
+        ("variants(first: 50, BY, where: {status: {eq: PUBLISHED}})", "SKU", "sku", 6),
+        ("variants(first: 50, BY, where: {status: {eq: PUBLISHED}})", "ADDED_AT", "addedAt", 6),
+        (of_phase, "EXPIRES_AT", "quantity", 15),
+    ] {
+        let (ids, values) = told(list, by, "ASCENDING", field).await;
+        assert_eq!(ids.len(), rows, "{list} by {by}");
+        assert!(ascend(&values), "{list} by {by}: {values:?}");
+        let (mut back, _) = told(list, by, "DESCENDING", field).await;
+        back.reverse();
+        assert_eq!(back, ids, "{list} by {by}");
+    }
+    let (_, customers) = told(of_phase, "EXPIRES_AT", "ASCENDING", "customerId").await;
+    let of_one = format!("holds(first: 50, BY, where: {{customerId: {{eq: {}}}}})", customers[0]);
+    let (ids, times) = told(&of_one, "HELD_AT", "ASCENDING", "heldAt").await;
+    assert!(!ids.is_empty() && ascend(&times), "{times:?}");
+    let (mut back, _) = told(&of_one, "HELD_AT", "DESCENDING", "heldAt").await;
+    back.reverse();
+    assert_eq!(back, ids);
+    // What no index serves is told what would be served.
+    for refused in [
+        of_one.replace("BY", "orderBy: {field: EXPIRES_AT}"),
+        of_phase.replace("BY", "orderBy: {field: HELD_AT}"),
+    ] {
+        let reply = app.reply(&format!("{{ {refused} {{ totalCount }} }}"), json!({})).await;
+        let error = &reply["errors"][0];
+        assert_eq!(error["extensions"]["code"], "INVALID_FILTER", "{reply}");
+        let said = error["message"].as_str().expect("a text");
+        assert!(said.contains("heldAt") || said.contains("expiresAt"), "{said}");
     }
     app.stop().await;
 }

@@ -125,7 +125,7 @@ fn what_a_table_set_aside_is_seen_and_tried_again_when_it_is_asked_for() {
         board.ask("products", &name).await.expect("it is asked");
         until("it is taken up", async || parked(&life, "products_2_1").await.is_empty()).await;
         // Others were not asked.
-        assert_eq!(parked(&life, "variants_1_1").await.len(), 1);
+        assert_eq!(parked(&life, "variants_2_1").await.len(), 1);
         for follower in ["variants", "search", "calendars"] {
             board.ask(follower, "").await.expect("it is asked");
         }
