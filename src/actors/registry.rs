@@ -340,6 +340,12 @@ impl Registry {
         }
     }
 
+    /// How many entries those have read that fill tables, all together.
+    pub fn read_by_tables(&self) -> u64 {
+        let tables = self.in_order().into_iter().filter(|(of, _)| of.kind == TABLE);
+        tables.map(|(_, follower)| follower.position().total()).sum()
+    }
+
     /// Each with its name, the search index, what can be had and whoever rings among them.
     pub fn followers(&self) -> Vec<(Name, &dyn AnyFollower)> {
         let index: (_, &dyn AnyFollower) = (Indexer::NAME, self.searches.follower());

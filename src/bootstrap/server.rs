@@ -185,7 +185,9 @@ async fn become_ready(
     (program, builder): (&Program, &NodeBuilder),
     running: &Running,
 ) -> Result<(), Failure> {
-    program.followers.caught_up().await;
+    if !program.followers.caught_up_but_for_stuck_tables().await {
+        tracing::warn!("lists are not there; this node serves everything else");
+    }
     let (mut first, mut people) = (None, Vec::new());
     if settings.general.demo {
         people = prepare_demo(program, builder).await;

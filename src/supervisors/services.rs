@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::metrics::RESTARTS;
 use super::node::Node;
@@ -53,6 +54,9 @@ impl RestartPolicy {
 
 /// Why the supervisor ends where all is well.
 pub(super) const IN_ORDER: &str = "stopped in order";
+
+/// How long tables may come no further before a start goes on without them.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// How long one service may take to stop; then it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -104,6 +108,22 @@ impl Followers {
             None => self.registry.reached(&heads).await,
             Some(_) => self.registry.reached_but_tables(&heads).await,
         }
+    }
+
+    /// The same, where nobody is held up by tables that come no further: their database is slow, or cannot be
+    /// written. Says whether all of them are there.
+    pub async fn caught_up_but_for_stuck_tables(&self) -> bool {
+        let heads = self.node.feed.heads();
+        self.registry.reached_but_tables(&heads).await;
+        let mut read = self.registry.read_by_tables();
+        while timeout(STUCK_AFTER, self.caught_up()).await.is_err() {
+            let now = self.registry.read_by_tables();
+            if now == read {
+                return false;
+            }
+            read = now;
+        }
+        self.node.read.away().is_none()
     }
 
     /// Waits until what happened to users up to this position has its consequences for the

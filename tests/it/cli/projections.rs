@@ -326,6 +326,60 @@ async fn a_node_starts_while_the_database_of_lists_is_away() {
     .await;
 }
 
+/// A node starts while its rows are behind the logs and cannot be written, and waits for the replica as little.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_starts_while_nobody_can_write_lists() {
+    on_mysql(|database| async move {
+        let upstream = database.location.upstream();
+        let (primary, replica) = (Proxy::to(upstream.clone()).await, Proxy::to(upstream).await);
+        let (url, name) = read_database(&database.location, &primary).await;
+        // What is named as the replica are the tables themselves, on another way.
+        let [of_primary, of_replica] =
+            [&primary, &replica].map(|proxy| proxy.address().to_string());
+        let other = url.replace(&of_primary, &of_replica);
+        let more = format!(
+            "[read]\ndatabase = \"{url}\"\nreplica = \"{other}\"\n[http]\ndeadline_ms = 4000"
+        );
+        let home = Home::of(&database, 5, &more);
+        let server = block_in_place(|| home.start());
+        let shelf = Shelf::open(&server).await;
+        let [(begins, ends), ..] = hindrances(&name);
+        let mut operator = database.location.operator().await;
+        operator.execute(&begins).await;
+        let done = server.data(RECEIVE_AT, shelf.receipt("one")).await;
+        let position = done["receiveStock"]["position"].clone();
+        server.kill();
+        replica.set(Mode::Refuse);
+
+        let server = block_in_place(|| home.start());
+        server.data(RECEIVE, shelf.receipt("two")).await;
+        assert_eq!(server.data(ON_HAND, shelf.item()).await["stockItem"]["onHand"], 2);
+        let ready = reqwest::get(format!("http://{}/readyz", server.address())).await;
+        assert_eq!(ready.expect("an answer").status(), 200);
+        let listed = async || {
+            let asked = json!({ "l": shelf.location, "n": 2, "p": position });
+            server.ask(AVAILABLE, asked).await.expect("an answer")
+        };
+        let list = listed().await;
+        assert!(["STALE", "UNAVAILABLE"].contains(&code(&list)), "{list}");
+        operator.execute(&ends).await;
+        let shown = async || {
+            eventually("a row to be written", async || {
+                (listed().await["data"]["stock"]["totalCount"] == json!(1)).then_some(())
+            })
+            .await;
+        };
+        // Without the replica, and with it.
+        shown().await;
+        replica.set(Mode::Pass);
+        block_in_place(|| server.says("the replica of lists is there"));
+        shown().await;
+        server.kill();
+        operator.execute(&format!("DROP DATABASE {name}")).await;
+    })
+    .await;
+}
+
 /// That the rows of stock are behind the log of this shard is told beside the server and by it.
 async fn lag_is_told(home: &Home, server: &Server, shard: u16) {
     let is_behind = |all: &Value| {
@@ -334,7 +388,8 @@ async fn lag_is_told(home: &Home, server: &Server, shard: u16) {
         (lag["entries"].as_u64() > Some(0) && lag["seconds"].as_f64() > Some(0.0)).then_some(())
     };
     eventually("lag by shard, beside the server", async || {
-        let (status, out, errors) = block_in_place(|| home.run(&["projection", "status", "--json"]));
+        let (status, out, errors) =
+            block_in_place(|| home.run(&["projection", "status", "--json"]));
         assert_eq!(status, 0, "{errors}");
         is_behind(&of(&listed(&out), "stock")["lagByShard"])
     })
