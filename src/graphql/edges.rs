@@ -81,7 +81,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     // Of what happened, and of the program itself.
     (Part, &["AuditEntry", "Change", "Diff", "HistoryCause", "HistoryEvent", "HistoryPrincipal"]),
     (Part, &["Cluster", "ClusterNode", "ClusterShard", "ShardMove"]),
-    (Part, &["ActorStatus", "Follower", "OpenSaga", "Operations", "ParkedEntry"]),
+    (Part, &["ActorStatus", "Follower", "OpenSaga", "Operations", "ParkedEntry", "ShardLag"]),
     (Part, &["Saga", "SagaStep", "ServerInfo", "ShardStatus", "Timer"]),
     // Of what a mutation would do, told to whoever may have it done.
     (Part, &["DryRun", "ForetoldEvent", "Quote", "QuotedLine"]),
