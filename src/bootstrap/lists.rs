@@ -31,7 +31,7 @@ const READ_FILE: &str = "read.db";
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a start waits for a database that has read tables and no logs, before it goes on without lists.
-const AWAITED: Duration = Duration::from_secs(5);
+const AWAITED: Duration = Duration::from_secs(10);
 /// When it is looked for again; the pause doubles up to the second.
 const LOOK_FIRST: Duration = Duration::from_millis(250);
 const LOOK_MAX: Duration = Duration::from_secs(5);

@@ -56,7 +56,7 @@ impl RestartPolicy {
 pub(super) const IN_ORDER: &str = "stopped in order";
 
 /// How long tables may come no further before a start goes on without them.
-const STUCK_AFTER: Duration = Duration::from_secs(10);
+const STUCK_AFTER: Duration = Duration::from_secs(20);
 
 /// How long one service may take to stop; then it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
