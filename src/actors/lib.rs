@@ -42,6 +42,7 @@ pub mod outbox;
 pub mod search;
 pub mod stocked;
 pub mod checkout;
+pub mod jobs;
 pub mod saga;
 pub mod service;
 pub mod registry;

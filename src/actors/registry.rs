@@ -57,6 +57,7 @@ use projections::timers::{
 use projections::webhook_endpoints::WebhookEndpoints;
 use sagas::checkout::Checkout;
 use sagas::inbox::InboxMessage;
+use sagas::job::Job;
 use sagas::registration::Registration;
 use sagas::saga::Saga;
 use sagas::transfer::Transfer;
@@ -66,6 +67,8 @@ use search::Home;
 const TRANSFERS_AT_ONCE: usize = 64;
 /// Messages of the inbox that are applied at one time; the others wait their turn.
 const MESSAGES_AT_ONCE: usize = 64;
+/// Jobs of the installation that are done at one time on a node; the others wait their turn.
+const JOBS_AT_ONCE: usize = 2;
 
 /// What followers and sagas are made of, beside their own rules.
 #[derive(Clone)]
@@ -296,6 +299,7 @@ registry! {
         open_checkouts: Checkout, at once |parts| parts.checkout.drivers_max;
         open_transfers: Transfer, at once |_| TRANSFERS_AT_ONCE;
         open_messages: InboxMessage, at once |_| MESSAGES_AT_ONCE;
+        open_jobs: Job, at once |_| JOBS_AT_ONCE;
     }
 }
 

@@ -28,6 +28,7 @@ pub mod nodes;
 pub mod locations;
 pub mod stock;
 pub mod inbox;
+pub mod jobs;
 pub mod timers;
 pub mod transfers;
 pub mod calendars;

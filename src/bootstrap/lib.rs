@@ -34,7 +34,7 @@ use cli::{
     ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
     KeysCommand, ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand,
     StorageArguments, actor, audit, check, journal_read, journal_verify, outbox, output::Output,
-    projection, projection::Sight, saga, secret, shard, timer,
+    projection, projection::Sight, saga, secret, shard, job, timer,
 };
 use config::Settings;
 use graphql::Part;
@@ -158,6 +158,7 @@ async fn perform(command: Command) -> Result<(), Failure> {
         Command::User(command) => users::perform(command).await,
         Command::Actor(command) => look_after(command).await,
         Command::Saga(command) => look_after_sagas(command).await,
+        Command::Job(command) => job::look_after(command).await,
         Command::Timer(command) => timer::look_after(command).await,
         Command::Outbox(command) => outbox::look_after(command).await,
         #[cfg(feature = "load")]

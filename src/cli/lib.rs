@@ -5,6 +5,7 @@ pub mod actor;
 pub mod audit;
 pub mod check;
 pub mod cluster;
+pub mod job;
 pub mod journal_read;
 pub mod journal_verify;
 pub mod output;
@@ -90,6 +91,9 @@ pub enum Command {
     /// Look after the sagas of a running server: checkouts, transfers of stock.
     #[command(subcommand)]
     Saga(SagaCommand),
+    /// Look after the jobs of a running server: exports, tables filled anew.
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Look after what waits for its time on a running server: holds that run out, drafts that end.
     #[command(subcommand)]
     Timer(timer::TimerCommand),
@@ -601,6 +605,7 @@ pub enum SagaKind {
     Transfer,
     #[value(name = "inbox_message")]
     InboxMessage,
+    Job,
 }
 
 /// How sagas stand.

@@ -27,6 +27,12 @@ impl Output {
         self.heed(written)
     }
 
+    /// Whole lines, as they are.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.out.write_all(text.as_bytes());
+        self.heed(written)
+    }
+
     pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value).expect("what is printed has text keys");
         self.line(&text)

@@ -37,6 +37,7 @@ use domain::question::{Question, Whole};
 use domain::sealed::{Opened, Personal, Sealed};
 use projections::position::Position;
 use sagas::checkout::Checkout;
+use sagas::job::Job;
 use sagas::transfer::Transfer;
 
 /// What resolvers ask for whatever they do not know themselves.
@@ -130,7 +131,7 @@ macro_rules! viewed_whole {
 }
 
 viewed_whole!(User, PriceList, Location, Order, Checkout, Transfer);
-viewed_whole!(Role, Group, Account, Preferences, WebhookEndpoint);
+viewed_whole!(Role, Group, Account, Preferences, WebhookEndpoint, Job);
 
 impl Viewed for Product {
     type View = Whole;

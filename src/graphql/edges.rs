@@ -31,6 +31,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     (Thing(OrdersRead), &["Order", "Checkout"]),
     (Thing(CalendarsRead), &["Calendar"]),
     (Thing(WebhooksRead), &["WebhookEndpoint"]),
+    (Thing(ClusterRead), &["Job"]),
     // Of what leads to them: of a product, a stock item, an order, a calendar.
     (
         Part,
@@ -85,7 +86,7 @@ pub const TYPES: &[(Shown, &[&str])] = &[
     (Part, &["Saga", "SagaStep", "ServerInfo", "ShardStatus", "Timer"]),
     // Of what a mutation would do, told to whoever may have it done.
     (Part, &["DryRun", "ForetoldEvent", "Quote", "QuotedLine"]),
-    (Part, &["OutboxConsumer", "WebhookDelivery"]),
+    (Part, &["JobPart", "OutboxConsumer", "WebhookDelivery"]),
 ];
 
 /// What a type is, if the table has it once.

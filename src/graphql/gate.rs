@@ -37,6 +37,7 @@ use projections::plan::{AGGREGATE, Filter};
 use projections::table::{Listed, Value};
 use projections::tables;
 use sagas::checkout::{self, Checkout};
+use sagas::job::Job;
 use sagas::transfer::{self, Transfer};
 
 /// A kind of aggregate that clients see: what it takes to see and to change one, and whose one is.
@@ -102,6 +103,7 @@ guarded! {
     Calendar: CalendarsRead, CalendarsWrite, |engine, id| {
         asked::<Calendar, _>(engine, id, &calendar::Whose).await?.into()
     };
+    Job: ClusterRead, ClusterOperate, |_, _| Belongs::NOBODY;
     WebhookEndpoint: WebhooksRead, WebhooksWrite, |_, _| Belongs::NOBODY;
 }
 

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use super::access::*;
 use super::commerce::*;
 use super::ids::*;
-use super::operations::WebhookEndpointNode;
+use super::operations::{JobNode, WebhookEndpointNode};
 use super::products::*;
 use super::scheduling::*;
 

@@ -261,6 +261,7 @@ impl Compared for String {
 #[graphql(concrete(name = "AuditOutcomeFilter", params(super::operations::AuditOutcome)))]
 #[graphql(concrete(name = "SagaKindFilter", params(super::operations::SagaKind)))]
 #[graphql(concrete(name = "SagaStateFilter", params(super::operations::SagaState)))]
+#[graphql(concrete(name = "JobStateFilter", params(super::operations::JobState)))]
 pub struct OneOf<T: Compared> {
     pub eq: Option<T>,
     pub r#in: Option<Vec<T>>,

@@ -96,7 +96,7 @@ const SHORT_TEXTS: [(&str, usize); 62] = [
 ];
 
 /// Those that may be longer: [`Text`](crate::texts::Text)s, which are counted.
-const COUNTED_TEXTS: [&str; 20] = [
+const COUNTED_TEXTS: [&str; 22] = [
     "preference",
     "Account.reason",
     "Impersonation.reason",
@@ -117,6 +117,8 @@ const COUNTED_TEXTS: [&str; 20] = [
     "Change.path",
     "SearchPiece.text",
     "WebhookDelivery.failure",
+    "Job.lastError",
+    "JobPart.text",
 ];
 
 fn fields(mut each: impl FnMut(&str, &MetaField)) {

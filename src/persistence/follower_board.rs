@@ -54,6 +54,9 @@ pub trait FollowerBoard: Send + Sync {
     /// Has another filling of a table made beside the one that answers, unless one is being made.
     async fn begin_filling(&self, table: &str) -> Result<(), JournalError>;
 
+    /// Has a filling made no more that does not answer yet. Whoever makes it ends at his next look.
+    async fn end_filling(&self, table: &str, filling: u32) -> Result<(), JournalError>;
+
     /// The names of all fillings that are there, whatever program made them.
     async fn fillings(&self) -> Result<Vec<String>, JournalError>;
 

@@ -23,6 +23,7 @@ pub mod read_replica;
 pub mod read_late;
 pub mod acting_store;
 pub mod follower_board;
+pub mod job_parts;
 pub mod parked;
 pub mod secrets;
 pub mod stores;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::cause::chain;
 use crate::follower_board::FollowerBoard;
+use crate::job_parts::JobParts;
 use crate::journal::JournalError;
 use crate::metrics::REPLICA_FAILURES;
 use crate::read_store::{Asked, Bookmark, Filling, ReadCopy, ReadStore, Turn, Written};
@@ -135,6 +136,10 @@ impl ReadStore for Replicated {
 
     fn board(&self) -> &dyn FollowerBoard {
         self.primary.board()
+    }
+
+    fn job_parts(&self) -> &dyn JobParts {
+        self.primary.job_parts()
     }
 
     async fn sums(

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 
 use crate::follower_board::FollowerBoard;
+use crate::job_parts::JobParts;
 use crate::journal::{JournalError, Seq, ShardId};
 use crate::parked::{At, Parked};
 use projections::plan::Slice;
@@ -135,6 +136,10 @@ pub trait ReadStore: Send + Sync + 'static {
 
     /// What followers tell of themselves there, and what operators ask of them.
     fn board(&self) -> &dyn FollowerBoard;
+
+    /// What jobs of the installation made.
+    fn job_parts(&self) -> &dyn JobParts;
+
     /// What the rows of these groups come to, by the first of what makes a group: `from` and `to` are
     /// both in it. At most so many groups; those that have no rows any more are left out.
     async fn sums(

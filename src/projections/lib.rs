@@ -6,6 +6,7 @@ pub mod position;
 pub mod position_token;
 
 pub mod assignments;
+pub mod audit_lines;
 pub mod closed_locations;
 pub mod open_sagas;
 pub mod outgoing;

@@ -48,6 +48,8 @@ macro_rules! kinds {
                 public(PublicTransferId "transfer_" TransferNode), fact(Transfer);
             InboxMessage = sagas::inbox::InboxMessage,
                 public(), fact(InboxMessage);
+            Job = sagas::job::Job,
+                public(PublicJobId "job_" JobNode), fact(Job);
             Calendar = domain::scheduling::calendar::Calendar,
                 public(PublicCalendarId "calendar_" CalendarNode), fact(Calendar);
             WebhookEndpoint = domain::messaging::webhook_endpoint::WebhookEndpoint,

@@ -9,6 +9,7 @@ pub mod checkout;
 pub mod registration;
 pub mod transfer;
 pub mod inbox;
+pub mod job;
 
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::checkout::Checkout;
+use crate::job::{Task, Worked};
 use domain::aggregate::Aggregate;
 use domain::commerce::order::Order;
 use domain::commerce::payment::PaymentOutcome;
@@ -155,6 +156,23 @@ pub enum Request<C> {
     /// remembers the void of a reference that it has not heard of.
     VoidPayment {
         reference: String,
+        then: Then<(), C>,
+    },
+    /// Has a slice of a job done that begins at this mark, `done` of `total` behind the ones before. Whoever has it
+    /// done twice gets the same.
+    Work {
+        job: AggregateId,
+        task: Task,
+        mark: u64,
+        done: u64,
+        total: u64,
+        then: Then<Worked, C>,
+    },
+    /// Has removed what came of a job that had come to this mark.
+    UndoWork {
+        job: AggregateId,
+        task: Task,
+        mark: u64,
         then: Then<(), C>,
     },
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use emporium::persistence::follower_board::FollowerBoard;
+use emporium::persistence::job_parts::JobParts;
 use emporium::persistence::journal::JournalError;
 use emporium::persistence::read_store::{Asked, Bookmark, Filling, ReadStore, Turn, Written};
 use emporium::projections::plan::Slice;
@@ -114,6 +115,10 @@ impl<H: ReadHooks> ReadStore for Hooked<H> {
 
     fn board(&self) -> &dyn FollowerBoard {
         self.inner.board()
+    }
+
+    fn job_parts(&self) -> &dyn JobParts {
+        self.inner.job_parts()
     }
 
     async fn sums(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::aggregate_ref::{AskError, Engine};
 use crate::core::CommandMeta;
-use crate::{retry, spans};
+use crate::{jobs, retry, spans};
 use domain::aggregate::Aggregate;
 use domain::commerce::payment::PaymentOutcome;
 use payments::{PaymentProvider, Unanswered};
@@ -50,6 +50,19 @@ impl Parties {
                 match spans::of_payment("void", &reference, void).await {
                     Ok(()) => then(()),
                     Err(Unanswered) => Outcome::Failed(PAYMENT_TIMED_OUT.to_owned()),
+                }
+            }
+            Request::Work { job, task, mark, done, total, then } => {
+                let slice = jobs::Slice { job, mark, done, total };
+                match jobs::work(&self.engine, slice, &task).await {
+                    Ok(worked) => then(worked),
+                    Err(unable) => Outcome::Failed(unable.told(job)),
+                }
+            }
+            Request::UndoWork { job, task, mark, then } => {
+                match jobs::undo(&self.engine, job, mark, &task).await {
+                    Ok(()) => then(()),
+                    Err(unable) => Outcome::Failed(unable.told(job)),
                 }
             }
         }

@@ -33,6 +33,8 @@ const SWEEP_EVERY: u64 = 4;
 const TRY_WITHIN: Duration = Duration::from_secs(30);
 /// A node that told nothing for so long is forgotten.
 const FORGOTTEN_AFTER_US: i64 = 24 * 3_600 * 1_000_000;
+/// What a job made is kept for so long.
+pub const PARTS_KEPT_US: i64 = 7 * 24 * 3_600 * 1_000_000;
 
 /// What a keeper looks after.
 pub struct KeeperSetup {
@@ -260,18 +262,22 @@ impl KeeperState {
             }
         }
         let now_us = self.setup.services.clock.wall_us();
+        let parts = self.setup.services.read.job_parts();
+        parts.forget_parts_before(now_us.saturating_sub(PARTS_KEPT_US)).await?;
         self.board().forget_before(now_us.saturating_sub(FORGOTTEN_AFTER_US)).await
     }
 
-    /// Whether another filling answers in its place. Of a table of another schema, which may be that of
+    /// Whether another filling answers in its place, or nobody wants it any more. Of a table of another schema, which may be that of
     /// a program beside this one, only this program's last but one and those before are of no use to
     /// anybody.
     fn is_replaced(&self, filling: &str, standings: &[Standing]) -> bool {
         let Some((table, generation)) = filling.rsplit_once('_') else { return false };
         let Ok(generation) = generation.parse::<u32>() else { return false };
-        let is_before =
-            |standing: &Standing| standing.table == table && generation < standing.answers;
-        standings.iter().any(is_before) || self.is_of_old_program(table)
+        let is_unwanted = |standing: &Standing| {
+            let wanted = standing.answers..=standing.filling;
+            standing.table == table && !wanted.contains(&generation)
+        };
+        standings.iter().any(is_unwanted) || self.is_of_old_program(table)
     }
 
     fn is_of_old_program(&self, table: &str) -> bool {

@@ -54,11 +54,6 @@ fn slice(branches: Vec<Branch>, after: Option<Place>) -> Slice {
     Slice { branches, descending: false, after, rows: ROWS_PER_PAGE }
 }
 
-fn index(name: &str) -> &'static projections::table::Index {
-    let found = Audit::SHAPE.indexes.iter().find(|index| index.name == name);
-    found.expect("the audit has this index")
-}
-
 fn failed(error: JournalError) -> Failure {
     Failure::failed("reading the audit", chain(&error))
 }

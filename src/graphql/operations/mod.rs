@@ -8,9 +8,11 @@ mod query;
 mod sagas;
 mod timers;
 mod audit;
+mod jobs;
 mod webhooks;
 
 pub use audit::AuditOutcome;
+pub use jobs::{JobNode, JobState};
 pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, ordering};
 pub use webhooks::WebhookEndpointNode;
 
@@ -21,6 +23,7 @@ use crate::guard::Needs;
 use domain::access::permission::Permission::{
     AuditRead, ClusterOperate, ClusterRead, SchemaRead, WebhooksRead, WebhooksWrite,
 };
+use jobs::JobCommands;
 use webhooks::{WebhookCommands, WebhookUseCases};
 
 #[derive(MergedObject, Default)]
@@ -29,6 +32,7 @@ pub struct OperationsQuery(
     sagas::SagaQuery,
     audit::AuditQuery,
     webhooks::WebhookQuery,
+    jobs::JobQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -39,6 +43,8 @@ pub struct OperationsMutation(
     WebhookCommands,
     WebhookUseCases,
     outbox::OutboxMutation,
+    JobCommands,
+    jobs::JobUseCases,
 );
 
 /// What the root fields of this context need.
@@ -49,6 +55,10 @@ pub const NEEDS: Needs = &[
     (All(ClusterRead), &["operations", "saga", "sagas"]),
     (All(ClusterOperate), &["quarantineActor", "releaseActor", "retrySaga", "abortSaga"]),
     (All(ClusterOperate), &["fireTimer", "cancelTimer"]),
+    (All(ClusterRead), &["job", "jobs"]),
+    (All(AuditRead), &["exportAudit"]),
+    (All(ClusterOperate), &["rebuildTable"]),
+    (All(ClusterOperate), JobCommands::FIELDS),
     (All(WebhooksRead), &["webhookEndpoint", "webhookEndpoints"]),
     (All(WebhooksWrite), &["registerWebhookEndpoint", "reviseWebhookEndpoint"]),
     (All(WebhooksWrite), WebhookCommands::FIELDS),

@@ -3,6 +3,7 @@
 
 use ::sagas::checkout::Checkout;
 use ::sagas::inbox::InboxMessage;
+use ::sagas::job::Job;
 use ::sagas::transfer::Transfer;
 use actors::registry::Registry;
 use async_graphql::{Context, Enum, InputObject, Object, Result};
@@ -31,16 +32,19 @@ pub enum SagaKind {
     Transfer,
     /// What a payment provider said of its own accord, until it is applied. One that stalled is parked.
     InboxMessage,
+    /// Something long that an operator asked for.
+    Job,
 }
 
 impl SagaKind {
-    const ALL: [Self; 3] = [Self::Checkout, Self::Transfer, Self::InboxMessage];
+    const ALL: [Self; 4] = [Self::Checkout, Self::Transfer, Self::InboxMessage, Self::Job];
 
     fn name(self) -> &'static str {
         match self {
             Self::Checkout => Checkout::TYPE,
             Self::Transfer => Transfer::TYPE,
             Self::InboxMessage => InboxMessage::TYPE,
+            Self::Job => Job::TYPE,
         }
     }
 }
@@ -178,6 +182,7 @@ impl SagaNode {
         match self.kind_of()? {
             SagaKind::Checkout => gathered::<Checkout>(context, self.id).await,
             SagaKind::Transfer => gathered::<Transfer>(context, self.id).await,
+            SagaKind::Job => gathered::<Job>(context, self.id).await,
             SagaKind::InboxMessage => {}
         }
         let at = Registry::saga_at(engine(context), self.row.kind, self.id).await;

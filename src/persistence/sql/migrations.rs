@@ -36,6 +36,7 @@ macro_rules! migrations {
             $($more,)*
             (23, "passkeys", include_str!(concat!(migrations!(@), $folder, "/0023_passkeys.sql"))),
             (24, "told_roles", include_str!(concat!(migrations!(@), $folder, "/0024_told_roles.sql"))),
+            migrations!(parts $folder),
         ]
     };
     (read $folder:literal) => {
@@ -44,6 +45,9 @@ macro_rules! migrations {
             "read tables",
             include_str!(concat!(migrations!(@), $folder, "/0010_read_tables.sql")),
         )
+    };
+    (parts $folder:literal) => {
+        (25, "job parts", include_str!(concat!(migrations!(@), $folder, "/0025_job_parts.sql")))
     };
     (@) => { "../../../migrations/" };
 }
@@ -54,12 +58,14 @@ pub(super) type File = (i64, &'static str, &'static str);
 const LOG_HOMES: File =
     (20, "log homes", include_str!("../../../migrations/mysql/0020_log_homes.sql"));
 
-pub(super) const MYSQL: [File; 13] = migrations!("mysql" LOG_HOMES);
-pub(super) const SQLITE: [File; 12] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 14] = migrations!("mysql" LOG_HOMES);
+pub(super) const SQLITE: [File; 13] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
-pub(super) const READ_OF_MYSQL: [File; 1] = [migrations!(read "mysql")];
-pub(super) const READ_OF_SQLITE: [File; 1] = [migrations!(read "sqlite")];
+pub(super) const READ_OF_MYSQL: [File; 2] =
+    [migrations!(read "mysql"), migrations!(parts "mysql")];
+pub(super) const READ_OF_SQLITE: [File; 2] =
+    [migrations!(read "sqlite"), migrations!(parts "sqlite")];
 
 /// The number under which all tables were made once, before ids had slots.
 const BEFORE_THESE_FORMS: i64 = 1;

@@ -13,6 +13,7 @@ use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use sagas::checkout::Checkout;
 use sagas::inbox::InboxMessage;
+use sagas::job::Job;
 use sagas::saga::{End, News, Saga};
 use sagas::transfer::Transfer;
 
@@ -107,7 +108,7 @@ static SHAPE: Shape = Shape {
 };
 
 /// The kinds of sagas.
-pub const KINDS: [&str; 3] = [Checkout::TYPE, Transfer::TYPE, InboxMessage::TYPE];
+pub const KINDS: [&str; 4] = [Checkout::TYPE, Transfer::TYPE, InboxMessage::TYPE, Job::TYPE];
 
 /// The states in the order of the numbers under which they are kept, which stand for ever.
 pub const STATES: [State; 5] =
@@ -235,6 +236,7 @@ fn news_of(fact: &Fact) -> Option<(&'static str, News<'_>)> {
         Fact::Checkout(event) => Some((Checkout::TYPE, Checkout::news(event))),
         Fact::Transfer(event) => Some((Transfer::TYPE, Transfer::news(event))),
         Fact::InboxMessage(event) => Some((InboxMessage::TYPE, InboxMessage::news(event))),
+        Fact::Job(event) => Some((Job::TYPE, Job::news(event))),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod databases;
 mod door;
 mod faults;
 mod inbox;
+mod jobs;
 mod journal;
 mod keycloak;
 mod letters;

@@ -106,6 +106,9 @@ async fn lists(app: &TestApp) -> Vec<List> {
         let position = app.position(done["position"].as_str().expect("a position"));
         app.program.followers.registry().views.webhook_endpoints.reached(&position).await;
     }
+    for key in ["one", "two"] {
+        app.done("exportAudit", json!({"idempotencyKey": key}), "id").await;
+    }
     app.heads().await;
     let end = "{ pageInfo { endCursor } }";
     let plain = |name: &str| format!("{{ {name}(PAGE) {end} }}");
@@ -128,6 +131,7 @@ async fn lists(app: &TestApp) -> Vec<List> {
         ("Query.orders", ordered("orders", "orderBy: {field: PLACED_AT}")),
         ("Query.checkouts", plain("checkouts")),
         ("Query.sagas", plain("sagas")),
+        ("Query.jobs", plain("jobs")),
         ("Query.roles", plain("roles")),
         ("Query.groups", plain("groups")),
         ("Query.accounts", plain("accounts")),

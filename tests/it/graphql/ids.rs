@@ -59,6 +59,7 @@ const QUERIES: &[(&str, &str)] = &[
     ("order", "{ checkout(orderId: ID) { __typename } }"),
     ("calendar", "{ calendar(id: ID) { __typename } }"),
     ("webhook", "{ webhookEndpoint(id: ID) { __typename } }"),
+    ("job", "{ job(id: ID) { __typename } }"),
     ("event", "{ calendar(id: CALENDAR) { event(id: ID) { __typename } } }"),
     (
         "calendar",
@@ -123,6 +124,7 @@ async fn each_id_that_was_given_is_taken_back() {
         "event",
         "group",
         "hold",
+        "job",
         "location",
         "order",
         "price_list",

@@ -293,6 +293,10 @@ impl World {
         let mut hooked = hook.clone();
         hooked["idempotencyKey"] = json!("hook");
         let endpoint = text(&app.done("registerWebhookEndpoint", hooked, "id").await["id"]);
+        let of_job = |mut input: Value| {
+            input["jobId"] = json!(format!("job_{}", uuid::Uuid::from_u128(7)));
+            input
+        };
         let of_endpoint = |fields: Value| {
             let mut input = json!({"endpointId": endpoint});
             let fields = fields.as_object().expect("an object").clone();
@@ -453,6 +457,14 @@ impl World {
             ("parkWebhookEvent", of_endpoint(json!({"eventName": event_name}))),
             ("replayStreams", json!({"since": "2026-01-01T00:00:00Z"})),
             ("removeWebhookEndpoint", of_endpoint(json!({}))),
+            // None begins: it would write to the log while others are asked for.
+            (
+                "exportAudit",
+                json!({"from": "2026-02-01T00:00:00Z", "before": "2026-01-01T00:00:00Z"}),
+            ),
+            ("rebuildTable", json!({"table": "nothing"})),
+            ("cancelJob", of_job(json!({"reason": "why not"}))),
+            ("retryJob", of_job(json!({}))),
             ("unpublishProduct", named(&product)),
             ("archiveProduct", named(&product)),
             ("impersonate", json!({"userId": user, "reason": "a call", "minutes": 30})),

@@ -9,6 +9,7 @@ mod dry_runs;
 mod history;
 mod ids;
 mod inputs;
+mod jobs;
 mod listed;
 mod locations;
 mod numbers;

@@ -127,6 +127,10 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("parkWebhookEvent", NOTHING),
     ("replayStreams", NOTHING),
     ("removeWebhookEndpoint", NOTHING),
+    ("exportAudit", NOTHING),
+    ("rebuildTable", NOTHING),
+    ("cancelJob", NOTHING),
+    ("retryJob", NOTHING),
     ("closeLocation", Kept),
     ("reopenLocation", Kept),
 ];

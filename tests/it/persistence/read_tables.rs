@@ -9,6 +9,7 @@ use chrono::DateTime;
 use emporium::actors::registry::Registry;
 use emporium::domain::id::AggregateId;
 use emporium::persistence::follower_board::{Report, Standing};
+use emporium::persistence::job_parts::Part;
 use emporium::persistence::parked::{At, Parked};
 use emporium::persistence::read_store::{
     Asked, Filling, Moved, ReadStore, Turn, Written, name_of, table_of,
@@ -234,6 +235,33 @@ pub async fn a_position_moves_from_where_it_stands_and_nowhere_else(database: Te
     assert_eq!(store.write(next, turn).await.expect("it answers"), Written::Elsewhere);
 }
 
+pub async fn what_jobs_make_is_kept_once(database: TestDatabase) {
+    let parts = database.stores.read.job_parts();
+    let [job, other] = [1, 2].map(|number| AggregateId(Uuid::from_u128(number)));
+    let part = |number, next: Option<&str>, made_us| Part {
+        number,
+        rows: 3,
+        next: next.map(str::to_owned),
+        text: format!("čaj \u{10348} {number}\r\n").repeat(20_000),
+        made_us,
+    };
+    let (first, last) = (part(0, Some("behind it"), 10), part(1, None, 20));
+    for (job, part) in [(job, &first), (job, &last), (other, &first)] {
+        parts.keep_part(job, part).await.expect("it is kept");
+    }
+    let another = Part { text: "another".to_owned(), ..first.clone() };
+    assert!(parts.keep_part(job, &another).await.is_err(), "there is one");
+    let kept = async |job, number| parts.part(job, number).await.expect("an answer");
+    assert_eq!(kept(job, 0).await.as_ref(), Some(&first));
+    assert_eq!(kept(job, 1).await.as_ref(), Some(&last));
+    assert_eq!(kept(job, 2).await, None);
+    parts.forget_parts_before(20).await.expect("they are forgotten");
+    assert_eq!((kept(job, 0).await, kept(other, 0).await), (None, None));
+    assert_eq!(kept(job, 1).await, Some(last));
+    parts.drop_parts(job).await.expect("they are gone");
+    assert_eq!(kept(job, 1).await, None);
+}
+
 /// What followers tell and are asked, which fillings there are, and whose logs they follow.
 pub async fn followers_tell_and_are_asked(database: TestDatabase) {
     let board = database.stores.read.board();
@@ -455,5 +483,6 @@ super::conformance!(
     sums_are_what_the_turns_that_were_written_come_to,
     no_page_sorts_or_reads_what_it_does_not_show,
     followers_tell_and_are_asked,
+    what_jobs_make_is_kept_once,
     a_page_that_sorts_is_seen,
 );

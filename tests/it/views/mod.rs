@@ -3,6 +3,7 @@
 
 mod deaths;
 mod held_up;
+mod jobs;
 mod outgoing;
 mod owners;
 mod parking;

@@ -13,6 +13,8 @@ const FURTHEST: &str = "SELECT shard, MAX(seq) FROM follower_positions GROUP BY 
 const STANDINGS: &str = "SELECT name, generation, filling FROM read_tables ORDER BY name";
 const BEGIN_FILLING: &str =
     "UPDATE read_tables SET filling = generation + 1 WHERE name = ? AND filling = generation";
+const END_FILLING: &str =
+    "UPDATE read_tables SET filling = generation WHERE name = ? AND filling = ? AND generation < ?";
 pub(super) const FORGET_POSITIONS: &str = "DELETE FROM follower_positions WHERE follower = ?";
 pub(super) const FORGET_PARKED: &str = "DELETE FROM follower_parked WHERE follower = ?";
 const REPORTS: &str = "SELECT node, follower, report, reported_us, asked, answered, asked_for \
@@ -89,6 +91,12 @@ impl<D: ReadTables> FollowerBoard for ReadTablesOf<D> {
     async fn begin_filling(&self, table: &str) -> Result<(), JournalError> {
         let values = vec![Given::Text(table)];
         self.database.write(&[Statement { sql: BEGIN_FILLING.into(), values }]).await.map(drop)
+    }
+
+    async fn end_filling(&self, table: &str, filling: u32) -> Result<(), JournalError> {
+        let filling = Given::Number(filling.into());
+        let values = vec![Given::Text(table), filling, filling];
+        self.database.write(&[Statement { sql: END_FILLING.into(), values }]).await.map(drop)
     }
 
     async fn fillings(&self) -> Result<Vec<String>, JournalError> {

@@ -3,6 +3,7 @@
 
 mod acting;
 mod board;
+mod job_parts;
 pub(super) mod statements;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use crate::snapshots::{Columns, Guard, Sql, Statement, Tables, Value as Given};
 use crate::statements::id;
 use domain::id::AggregateId;
 use persistence::follower_board::FollowerBoard;
+use persistence::job_parts::JobParts;
 use persistence::journal::{JournalError, ShardId};
 use persistence::parked::{At, Parked};
 use persistence::read_store::{
@@ -285,6 +287,10 @@ impl<D: ReadTables> ReadStore for ReadTablesOf<D> {
     }
 
     fn board(&self) -> &dyn FollowerBoard {
+        self
+    }
+
+    fn job_parts(&self) -> &dyn JobParts {
         self
     }
 

@@ -283,6 +283,7 @@ impl Things {
                 "registerWebhookEndpoint",
                 json!({"url": "https://hooks.invalid/", "idempotencyKey": "hook"}),
             ),
+            ("JobPayload", _) => payload("exportAudit", json!({"idempotencyKey": "export"})),
             ("CalendarPayload", _) => payload(
                 "createCalendar",
                 json!({"name": "Bay", "timeZone": "Europe/Berlin", "idempotencyKey": "bay",
