@@ -19,6 +19,10 @@ const {
   // How often a job is tried, and the pause after the first try, which doubles.
   ATTEMPTS = '10',
   BACKOFF_MS = '1000',
+  // What else is said of the jobs of a type of event, in BullMQ's own words, as JSON: by the type, or `*`, which goes before.
+  //   {"emporium.order.submitted.v1": {"priority": 1}, "emporium.user.registered.v1": {"delay": 60000}, "*": {"priority": 9}}
+  // A smaller priority goes first, and jobs without one before all that have one.
+  OPTIONS = '{}',
   // For how long a job that is done is known, in seconds: no replay goes back further without doing it again.
   KEPT_SECONDS = '604800',
   // What nobody has acknowledged for so long is taken up by another bridge.
@@ -32,15 +36,19 @@ const COUNT = 100;
 const shop = new Redis(SHOP_REDIS, { maxRetriesPerRequest: null });
 const queue = new Queue(QUEUE, { connection: new Redis(BULLMQ_REDIS, { maxRetriesPerRequest: null }) });
 for (const connection of [shop, queue]) connection.on('error', (error) => console.error(error.message));
+const options = JSON.parse(OPTIONS);
 const streams = Array.from({ length: Number(SHARDS) }, (_, shard) => `${PREFIX}:events:${shard}`);
 
 function job(fields) {
   const event = JSON.parse(fields[fields.indexOf('event') + 1]);
   const opts = {
-    jobId: event.id,
     attempts: Number(ATTEMPTS),
     backoff: { type: 'exponential', delay: Number(BACKOFF_MS) },
     removeOnComplete: { age: Number(KEPT_SECONDS) },
+    ...options['*'],
+    ...options[event.type],
+    // What makes it one job, however often it is added.
+    jobId: event.id,
   };
   return { name: event.type, data: event, opts };
 }
@@ -69,8 +77,8 @@ async function takeUp() {
 }
 
 async function read() {
-  const options = ['GROUP', GROUP, NAME, 'COUNT', COUNT, 'BLOCK', 1000];
-  const found = await shop.xreadgroup(...options, 'STREAMS', ...streams, ...streams.map(() => '>'));
+  const words = ['GROUP', GROUP, NAME, 'COUNT', COUNT, 'BLOCK', 1000];
+  const found = await shop.xreadgroup(...words, 'STREAMS', ...streams, ...streams.map(() => '>'));
   for (const [stream, entries] of found ?? []) await add(stream, entries);
 }
 

@@ -145,6 +145,7 @@ mod tests {
             version: 3,
             shard: 1,
             seq: 2,
+            event: 0,
         };
         let mut parked = ParkedSet::default();
         parked.park(at, "unreadable", noon()).expect("there is room");

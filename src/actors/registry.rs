@@ -10,6 +10,7 @@ use super::checkout::CheckoutOptions;
 use super::checkpoint::Name;
 use super::core::CommandMeta;
 use super::follower::{AnyFollower, Follower, FollowerActor, FollowerRef, Parked};
+use super::jobs::Jobs;
 use super::metrics;
 use super::outbox::actor::{OutboxActor, OutboxArguments};
 use super::outbox::{Outbox, OutboxSetup};
@@ -134,7 +135,7 @@ macro_rules! registry {
                         Reactor::<$rules>::new(parts.engine.clone())
                     }),)+
                     $(timer::<$timer>(parts, &self.views.$timed),)+
-                    $(driver::<$saga>(parts, &self.views.$open, $drivers_max),)+
+                    $(driver::<$saga>(parts, &self.views, &self.views.$open, $drivers_max),)+
                     index(parts, &self.searches),
                     stocktaker(parts, self),
                     watcher(parts, &self.watched),
@@ -520,15 +521,18 @@ fn by_rule<T: ByRule>(parts: &Parts, table: &TableRef<T::Table>) -> Option<Servi
 
 fn driver<S: Saga>(
     parts: &Parts,
+    views: &Views,
     open: &ViewRef<OpenSagas<S>>,
     drivers_max: fn(&Parts) -> usize,
 ) -> Service {
     let (parts, open) = (parts.clone(), open.clone());
+    let jobs = Jobs { engine: parts.engine.clone(), audit: views.audit.clone() };
     Service::new::<SagaActor<S>>(S::TYPE, move || SagaSetup {
         parties: Parties {
             engine: parts.engine.clone(),
             payments: Arc::clone(&parts.payments),
             payment_timeout: Duration::from_millis(parts.checkout.payment_timeout_ms),
+            jobs: jobs.clone(),
         },
         open: open.clone(),
         drivers_max: drivers_max(&parts),

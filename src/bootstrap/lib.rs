@@ -33,8 +33,8 @@ use ::cluster::desk::{Desk, Wish};
 use cli::{
     ActorCommand, Arguments, AuditCommand, ClusterCommand, Command, Failure, JournalCommand,
     KeysCommand, ProjectionCommand, SagaCommand, SchemaContext, SecretCommand, ShardCommand,
-    StorageArguments, actor, audit, check, journal_read, journal_verify, outbox, output::Output,
-    projection, projection::Sight, saga, secret, shard, job, timer,
+    StorageArguments, actor, audit, check, job, journal_read, journal_verify, outbox,
+    output::Output, projection, projection::Sight, saga, secret, shard, timer,
 };
 use config::Settings;
 use graphql::Part;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{Entry, Seq, ShardId};
 use domain::id::AggregateId;
 
-/// Where an entry stands.
+/// Where an entry stands, and which of its events is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct At {
@@ -16,6 +16,14 @@ pub struct At {
     pub version: u64,
     pub shard: ShardId,
     pub seq: Seq,
+    /// The version of the event that is meant; 0: its first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub event: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl At {
@@ -26,7 +34,13 @@ impl At {
             version: entry.version,
             shard: entry.shard,
             seq: entry.seq,
+            event: 0,
         }
+    }
+
+    /// The version of the event that is meant.
+    pub fn event_version(&self) -> u64 {
+        self.event.max(self.version)
     }
 }
 

@@ -1,11 +1,13 @@
 //! The audit as parts: a slice is one part, and its mark the number of the next one. Where a part begins stands
 //! in the one before it, so that each is of the rows behind those, whoever makes it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Slice, Unable};
-use crate::aggregate_ref::Engine;
+use super::{Jobs, Slice, Unable};
 use domain::id::AggregateId;
 use persistence::job_parts::{JobParts, Part};
 use persistence::read_store::{Filling, ReadStore, table_of};
@@ -20,6 +22,9 @@ pub const ROWS_PER_PART: u32 = 500;
 /// Parts of one job: a million rows.
 pub const PARTS_MAX: u64 = 2_000;
 
+/// How long the audit may take to come to where the logs end.
+const REACHED_WITHIN: Duration = Duration::from_secs(30);
+
 /// What is exported.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -29,8 +34,9 @@ pub struct Span {
 }
 
 /// Makes the part of this number, or finds it made.
-pub async fn work(engine: &Engine, slice: Slice, span: Span) -> Result<Worked, Unable> {
-    let read = &*engine.services.read;
+pub async fn work(jobs: &Jobs, slice: Slice, span: Span) -> Result<Worked, Unable> {
+    let services = &jobs.engine.services;
+    let read = &*services.read;
     if slice.mark >= PARTS_MAX {
         return Ok(Worked::Refused { code: "JOB_TOO_LARGE" });
     }
@@ -45,10 +51,10 @@ pub async fn work(engine: &Engine, slice: Slice, span: Span) -> Result<Worked, U
                 return Ok(Worked::Refused { code: "JOB_RESULT_GONE" });
             };
             let total = match slice.mark {
-                0 => begin(engine, filling, span).await?,
+                0 => begin(jobs, filling, span).await?,
                 _ => slice.total,
             };
-            let made_us = engine.services.clock.wall_us();
+            let made_us = services.clock.wall_us();
             let part = make(read, filling, slice.mark, span, after.0, made_us).await?;
             parts.keep_part(slice.job, &part).await?;
             (part, total)
@@ -79,14 +85,14 @@ async fn after(parts: &dyn JobParts, slice: Slice) -> Result<Option<Behind>, Una
     Ok(place.map(|place| Behind(Some(place))))
 }
 
-/// Makes sure that the audit has come to where the logs end now, and counts its rows.
-async fn begin(engine: &Engine, filling: Filling, span: Span) -> Result<u64, Unable> {
-    let (read, heads) = (&engine.services.read, engine.services.feed.heads());
-    if !read.bookmark(filling).await?.position.reaches(&heads) {
-        return Err(Unable::Behind);
-    }
+/// Waits until the audit has come to where the logs end now, and counts its rows.
+async fn begin(jobs: &Jobs, filling: Filling, span: Span) -> Result<u64, Unable> {
+    let services = &jobs.engine.services;
+    let heads = services.feed.heads();
+    let reached = jobs.audit.follower.reached(&heads);
+    timeout(REACHED_WITHIN, reached).await.map_err(|_| Unable::Behind)?;
     let rows_max = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX).saturating_mul(ROWS_PER_PART);
-    Ok(read.count(filling, &span.rows(None, rows_max)).await?.into())
+    Ok(services.read.count(filling, &span.rows(None, rows_max)).await?.into())
 }
 
 async fn make(

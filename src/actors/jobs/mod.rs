@@ -9,10 +9,12 @@ mod rebuild;
 use std::time::Duration;
 
 use crate::aggregate_ref::{Engine, Fault};
+use crate::table::TableRef;
 use domain::id::AggregateId;
 use persistence::cause::{Cause, chain};
 use persistence::job_parts::Part;
 use persistence::journal::JournalError;
+use projections::tables::audit::Audit;
 use sagas::job::{Task, Worked};
 
 pub use export::{PARTS_MAX, ROWS_PER_PART};
@@ -66,27 +68,31 @@ pub async fn part(engine: &Engine, job: AggregateId, number: u64) -> Result<Opti
     })
 }
 
-/// Does one slice.
-pub async fn work(engine: &Engine, slice: Slice, task: &Task) -> Result<Worked, Unable> {
-    match task {
-        Task::ExportAudit { format, from, before } => {
-            let span = export::Span { format: *format, from: *from, before: *before };
-            export::work(engine, slice, span).await
-        }
-        Task::RebuildTable { table } => rebuild::work(engine, slice, table).await,
-    }
+/// What slices are done with.
+#[derive(Clone)]
+pub struct Jobs {
+    pub engine: Engine,
+    pub audit: TableRef<Audit>,
 }
 
-/// Removes what came of a job.
-pub async fn undo(
-    engine: &Engine,
-    job: AggregateId,
-    mark: u64,
-    task: &Task,
-) -> Result<(), Unable> {
-    let read = &engine.services.read;
-    match task {
-        Task::ExportAudit { .. } => Ok(read.job_parts().drop_parts(job).await?),
-        Task::RebuildTable { table } => rebuild::undo(&**read, table, mark).await,
+impl Jobs {
+    /// Does one slice.
+    pub async fn work(&self, slice: Slice, task: &Task) -> Result<Worked, Unable> {
+        match task {
+            Task::ExportAudit { format, from, before } => {
+                let span = export::Span { format: *format, from: *from, before: *before };
+                export::work(self, slice, span).await
+            }
+            Task::RebuildTable { table } => rebuild::work(&self.engine, slice, table).await,
+        }
+    }
+
+    /// Removes what came of a job that had come to this mark.
+    pub async fn undo(&self, job: AggregateId, mark: u64, task: &Task) -> Result<(), Unable> {
+        let read = &self.engine.services.read;
+        match task {
+            Task::ExportAudit { .. } => Ok(read.job_parts().drop_parts(job).await?),
+            Task::RebuildTable { table } => rebuild::undo(&**read, table, mark).await,
+        }
     }
 }

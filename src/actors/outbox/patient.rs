@@ -98,16 +98,14 @@ impl<M: Messenger> Patient<M> {
         noted: Vec<Noted>,
         is_patient: bool,
     ) -> Result<Option<(At, String)>, Fault> {
-        for Noted { at, index, event } in noted {
+        for Noted { mut at, index, event } in noted {
             let mut failures = 0;
             while let Err(reason) = self.messenger.tell(&event).await {
                 failures += 1;
                 let pause = self.messenger.pause(failures).filter(|_| is_patient);
                 let Some(pause) = pause else {
-                    // What is set aside is named by the first event of its entry.
-                    let is_first = index == 0;
-                    let named = || format!("{}: {reason}", event.id);
-                    return Ok(Some((at, if is_first { reason } else { named() })));
+                    at.event = at.version + index;
+                    return Ok(Some((at, reason)));
                 };
                 rest(&self.stops, pause.min(STANDING_PAUSE_MAX)).await?;
             }
@@ -148,5 +146,71 @@ impl<M: Messenger> Patient<M> {
 
     fn is_down(&self) -> bool {
         self.aside.values().filter(|aside| aside.due.is_some()).count() >= ASIDE_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use projections::outgoing;
+
+    /// Takes what is not told of this.
+    struct Refuses(&'static str);
+
+    impl Messenger for Refuses {
+        fn wants(&self, _: &Kind) -> bool {
+            true
+        }
+
+        async fn tell(&self, event: &CloudEvent) -> Result<(), String> {
+            if event.id == self.0 { Err("it answered with 500".to_owned()) } else { Ok(()) }
+        }
+
+        fn pause(&self, _: u32) -> Option<Duration> {
+            None
+        }
+
+        fn at_once(&self) -> usize {
+            1
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_set_aside_names_the_event_that_was_not_taken() {
+        let (_stop, stops) = watch::channel(false);
+        let id = AggregateId(uuid::Uuid::from_u128(7));
+        let at = |version| At {
+            aggregate_type: "product".to_owned(),
+            aggregate_id: id,
+            version,
+            shard: 1,
+            seq: version,
+            event: 0,
+        };
+        let kind = outgoing::kind("emporium.product.created.v1").expect("it is told");
+        let noted = |version, index| {
+            let id = format!("product/7/{}", version + index);
+            Noted { at: at(version), index, event: CloudEvent { kind, id, body: String::new() } }
+        };
+        for (refused, event) in [("product/7/2", 2), ("product/7/4", 4), ("product/7/5", 5)] {
+            let patient = Patient {
+                messenger: Refuses(refused),
+                name: "somebody".to_owned(),
+                since_us: 0,
+                published: FollowerRef::default(),
+                stops: stops.clone(),
+                aside: HashMap::new(),
+            };
+            let all = vec![noted(2, 0), noted(3, 0), noted(3, 1), noted(3, 2)];
+            let told = patient.tell_all(all, false).await.expect("it goes on");
+            let (at, reason) = told.expect("one is not taken");
+            let version = if event == 2 { 2 } else { 3 };
+            assert_eq!(
+                (at.version, at.event_version(), reason.as_str()),
+                (version, event, "it answered with 500")
+            );
+        }
     }
 }

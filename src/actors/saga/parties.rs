@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::aggregate_ref::{AskError, Engine};
 use crate::core::CommandMeta;
-use crate::{jobs, retry, spans};
+use crate::jobs::{Jobs, Slice};
+use crate::{retry, spans};
 use domain::aggregate::Aggregate;
 use domain::commerce::payment::PaymentOutcome;
 use payments::{PaymentProvider, Unanswered};
@@ -23,6 +24,8 @@ pub struct Parties {
     pub payments: Arc<dyn PaymentProvider>,
     /// How long the provider may take for an answer before there is none.
     pub payment_timeout: Duration,
+    /// Who does slices of jobs.
+    pub jobs: Jobs,
 }
 
 impl Parties {
@@ -53,14 +56,14 @@ impl Parties {
                 }
             }
             Request::Work { job, task, mark, done, total, then } => {
-                let slice = jobs::Slice { job, mark, done, total };
-                match jobs::work(&self.engine, slice, &task).await {
+                let slice = Slice { job, mark, done, total };
+                match self.jobs.work(slice, &task).await {
                     Ok(worked) => then(worked),
                     Err(unable) => Outcome::Failed(unable.told(job)),
                 }
             }
             Request::UndoWork { job, task, mark, then } => {
-                match jobs::undo(&self.engine, job, mark, &task).await {
+                match self.jobs.undo(job, mark, &task).await {
                     Ok(()) => then(()),
                     Err(unable) => Outcome::Failed(unable.told(job)),
                 }

@@ -3,7 +3,7 @@
 use ::sagas::job::{Command, Format, Job, Phase, Refusal, State, Task};
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
-use super::sagas::{SagaOrder, SagaKind, WORDS, of, ordering};
+use super::sagas::{SagaKind, SagaOrder, WORDS, of, ordering};
 use crate::access::pages::id_connection;
 use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{UserError, fault};

@@ -47,6 +47,8 @@ pub struct ParkedEntry {
     aggregate_id: Uuid,
     /// The version of its first event.
     version: Long,
+    /// The version of the event in it that was not taken; that of its first where nobody noted which.
+    event_version: Long,
     shard: u16,
     /// Its number in the log of the shard.
     seq: Long,
@@ -102,6 +104,7 @@ impl From<FollowerStatus> for Follower {
 impl From<Parked> for ParkedEntry {
     fn from(Parked { at, reason, since }: Parked) -> Self {
         Self {
+            event_version: at.event_version().into(),
             aggregate_type: at.aggregate_type,
             aggregate_id: at.aggregate_id.0,
             version: at.version.into(),

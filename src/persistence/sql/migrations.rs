@@ -37,6 +37,7 @@ macro_rules! migrations {
             (23, "passkeys", include_str!(concat!(migrations!(@), $folder, "/0023_passkeys.sql"))),
             (24, "told_roles", include_str!(concat!(migrations!(@), $folder, "/0024_told_roles.sql"))),
             migrations!(parts $folder),
+            migrations!(events $folder),
         ]
     };
     (read $folder:literal) => {
@@ -49,6 +50,13 @@ macro_rules! migrations {
     (parts $folder:literal) => {
         (25, "job parts", include_str!(concat!(migrations!(@), $folder, "/0025_job_parts.sql")))
     };
+    (events $folder:literal) => {
+        (
+            26,
+            "parked events",
+            include_str!(concat!(migrations!(@), $folder, "/0026_parked_events.sql")),
+        )
+    };
     (@) => { "../../../migrations/" };
 }
 
@@ -58,14 +66,14 @@ pub(super) type File = (i64, &'static str, &'static str);
 const LOG_HOMES: File =
     (20, "log homes", include_str!("../../../migrations/mysql/0020_log_homes.sql"));
 
-pub(super) const MYSQL: [File; 14] = migrations!("mysql" LOG_HOMES);
-pub(super) const SQLITE: [File; 13] = migrations!("sqlite");
+pub(super) const MYSQL: [File; 15] = migrations!("mysql" LOG_HOMES);
+pub(super) const SQLITE: [File; 14] = migrations!("sqlite");
 
 /// What is made where those tables stand apart from the log.
-pub(super) const READ_OF_MYSQL: [File; 2] =
-    [migrations!(read "mysql"), migrations!(parts "mysql")];
-pub(super) const READ_OF_SQLITE: [File; 2] =
-    [migrations!(read "sqlite"), migrations!(parts "sqlite")];
+pub(super) const READ_OF_MYSQL: [File; 3] =
+    [migrations!(read "mysql"), migrations!(parts "mysql"), migrations!(events "mysql")];
+pub(super) const READ_OF_SQLITE: [File; 3] =
+    [migrations!(read "sqlite"), migrations!(parts "sqlite"), migrations!(events "sqlite")];
 
 /// The number under which all tables were made once, before ids had slots.
 const BEFORE_THESE_FORMS: i64 = 1;

@@ -123,6 +123,7 @@ impl Parties<Checkout> for Shop {
                 self.provider.payments.insert(reference, Standing::Voided);
                 then(())
             }
+            Request::Work { .. } | Request::UndoWork { .. } => panic!("a checkout is no job"),
         }
     }
 

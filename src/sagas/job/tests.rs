@@ -69,9 +69,7 @@ fn it_goes_on_behind_the_last_slice_and_ends_once() {
 
 #[test]
 fn an_export_ends_where_it_was_begun() {
-    job(vec![])
-        .when(Command::Begin { task: export(None) })
-        .then([begun(export(Some(noon())))]);
+    job(vec![]).when(Command::Begin { task: export(None) }).then([begun(export(Some(noon())))]);
     job(vec![])
         .when(Command::Begin { task: export(Some(noon_plus(60))) })
         .then([begun(export(Some(noon())))]);

@@ -64,7 +64,10 @@ async fn an_export_is_begun_once_a_key_listed_and_read_part_by_part() {
 async fn a_job_that_failed_is_tried_again_or_cancelled() {
     let app = TestApp::start().await;
     let unknown = app.refused("rebuildTable", json!({ "table": "nothing" })).await;
-    assert_eq!((&unknown["code"], &unknown["path"]), (&json!("TABLE_NOT_FOUND"), &json!(["table"])));
+    assert_eq!(
+        (&unknown["code"], &unknown["path"]),
+        (&json!("TABLE_NOT_FOUND"), &json!(["table"]))
+    );
     // As a program may have begun it that had such a table.
     let engine = &app.program.node.engine;
     let id = engine.new_id();
@@ -88,7 +91,10 @@ async fn a_job_that_failed_is_tried_again_or_cancelled() {
     let cancelled = stands(&app, &job, "CANCELLED").await;
     assert_eq!((&cancelled["lastError"], &cancelled["parts"]), (&json!("never was"), &json!(0)));
     stands(&app, &rebuilt, "DONE").await;
-    assert_eq!((listed(&app, "FAILED").await, listed(&app, "CANCELLED").await), (json!(0), json!(1)));
+    assert_eq!(
+        (listed(&app, "FAILED").await, listed(&app, "CANCELLED").await),
+        (json!(0), json!(1))
+    );
     let retry = json!({ "jobId": job });
     assert_eq!(app.refused("retryJob", retry).await["code"], "INVALID_TRANSITION");
     app.stop().await;

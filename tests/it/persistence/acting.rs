@@ -25,6 +25,7 @@ async fn a_place_moves_only_from_where_it_is_and_begins_anew_when_that_is_asked(
         version: 1,
         shard: 3,
         seq: 5,
+        event: 2,
     };
     let since = DateTime::from_timestamp_micros(9).expect("a time");
     let parked = [Parked { at: at.clone(), reason: "nobody is there".to_owned(), since }];

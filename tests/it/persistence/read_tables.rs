@@ -175,6 +175,7 @@ fn parked(reason: &str, number: u64) -> Parked {
         version: number,
         shard: 1,
         seq: number,
+        event: number + 1,
     };
     let since = DateTime::from_timestamp_micros(1_700_000_000_000_001).expect("a time");
     Parked { at, reason: reason.to_owned(), since }

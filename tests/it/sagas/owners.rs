@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use emporium::actors::aggregate_ref::Engine;
 use emporium::actors::checkout::CheckoutOptions;
+use emporium::actors::jobs::Jobs;
 use emporium::actors::saga::parties::Parties;
 use emporium::actors::saga::{SagaActor, SagaSetup};
 use emporium::bootstrap::node::{NodeBuilder, Program};
@@ -236,6 +237,10 @@ async fn two_who_drive_one_saga_are_seen(database: TestDatabase) {
         engine: one.engine.clone(),
         payments: theirs.clone(),
         payment_timeout: Duration::from_secs(600),
+        jobs: Jobs {
+            engine: one.engine.clone(),
+            audit: one.program.followers.views().audit.clone(),
+        },
     };
     let open = one.program.followers.views().open_checkouts.clone();
     let setup = SagaSetup::<Checkout> { parties, open, drivers_max: 8 };

@@ -2,7 +2,7 @@
 //! same, whoever does it.
 
 use chrono::{TimeDelta, Utc};
-use emporium::actors::jobs::{self, ROWS_PER_PART, Slice};
+use emporium::actors::jobs::{self, Jobs, ROWS_PER_PART, Slice};
 use emporium::domain::id::AggregateId;
 use emporium::domain::question::Whole;
 use emporium::domain::scheduling::calendar::{Availability, Calendar, Command as Calendars};
@@ -27,7 +27,8 @@ async fn happens(life: &Life, times: u32) {
         within_opening_hours: false,
         owner: None,
     };
-    let created = (0..times).map(|number| life.done::<Calendar>(life.engine.new_id(), create(number)));
+    let created =
+        (0..times).map(|number| life.done::<Calendar>(life.engine.new_id(), create(number)));
     join_all(created).await;
     quiet(life).await;
 }
@@ -67,6 +68,10 @@ async fn audited(life: &Life, state: &State) -> String {
     page.iter().map(|row| line(&Row::read(&row.values).expect("a row"))).collect()
 }
 
+fn jobs_of(life: &Life) -> Jobs {
+    Jobs { engine: life.engine.clone(), audit: life.followers.views().audit.clone() }
+}
+
 fn export() -> Task {
     Task::ExportAudit { format: Format::Jsonl, from: None, before: None }
 }
@@ -79,7 +84,8 @@ fn an_export_goes_on_behind_its_last_part_wherever_its_node_dies() {
     life.run("what is exported", happens(&life, rows));
     life.drain();
     // The first append begins the job, and each part that is made is one.
-    for (appends, executed) in [(1, false), (1, true), (2, false), (2, true), (3, false), (3, true)] {
+    for (appends, executed) in [(1, false), (1, true), (2, false), (2, true), (3, false), (3, true)]
+    {
         let life = world.begin();
         let job = life.engine.new_id();
         life.run("a death", async {
@@ -107,23 +113,23 @@ fn a_slice_that_is_done_twice_comes_to_the_same_and_is_removed_once() {
     let life = world.begin();
     life.run("two slices", async {
         happens(&life, 20).await;
-        let (engine, job) = (&life.engine, life.engine.new_id());
+        let (jobs, job) = (jobs_of(&life), life.engine.new_id());
         let before = Some(Utc::now() + TimeDelta::hours(1));
         let task = Task::ExportAudit { format: Format::Csv, from: None, before };
         let slice = Slice { job, mark: 0, done: 0, total: 0 };
-        let first = jobs::work(engine, slice, &task).await.expect("it is done");
+        let first = jobs.work(slice, &task).await.expect("it is done");
         assert_eq!(first, Worked::Finished { mark: 1, done: 20 });
         let text = made(&life, job).await;
         assert_eq!(text.lines().count(), 21, "with the names of the columns");
         // Another owner comes to it later.
         happens(&life, 20).await;
-        assert_eq!(jobs::work(engine, slice, &task).await.expect("it is done"), first);
+        assert_eq!(jobs.work(slice, &task).await.expect("it is done"), first);
         assert_eq!(made(&life, job).await, text);
         for _ in 0..2 {
-            jobs::undo(engine, job, 1, &task).await.expect("it is undone");
+            jobs.undo(job, 1, &task).await.expect("it is undone");
             assert_eq!(made(&life, job).await, "");
         }
-        let gone = jobs::work(engine, Slice { mark: 1, ..slice }, &task).await;
+        let gone = jobs.work(Slice { mark: 1, ..slice }, &task).await;
         assert_eq!(gone.expect("an answer"), Worked::Refused { code: "JOB_RESULT_GONE" });
     });
     life.drain();
@@ -154,7 +160,11 @@ fn a_table_is_filled_anew_once_wherever_the_node_of_its_job_dies() {
             let standings = life.engine.services.read.board().standings().await.expect("an answer");
             let table = table_of(Products::SHAPE);
             let standing = standings.iter().find(|one| one.table == table).expect("it is there");
-            assert_eq!((standing.answers, standing.filling), (answers, answers), "{appends} {executed}");
+            assert_eq!(
+                (standing.answers, standing.filling),
+                (answers, answers),
+                "{appends} {executed}"
+            );
         });
         life.drain();
     }
@@ -165,7 +175,8 @@ fn a_filling_that_nobody_wants_any_more_is_ended() {
     let world = world();
     let life = world.begin();
     life.run("an end", async {
-        let (engine, board) = (&life.engine, life.engine.services.read.board());
+        let (jobs, engine, board) =
+            (jobs_of(&life), &life.engine, life.engine.services.read.board());
         let task = Task::RebuildTable { table: "products".to_owned() };
         let table = table_of(Products::SHAPE);
         let standing = async || {
@@ -175,11 +186,11 @@ fn a_filling_that_nobody_wants_any_more_is_ended() {
         };
         // One that answers, or that another made, stays as it is.
         for mark in [0, 1, 7] {
-            jobs::undo(engine, engine.new_id(), mark, &task).await.expect("it is undone");
+            jobs.undo(engine.new_id(), mark, &task).await.expect("it is undone");
             assert_eq!((standing().await.answers, standing().await.filling), (1, 1));
         }
         board.begin_filling(&table).await.expect("it is asked for");
-        jobs::undo(engine, engine.new_id(), 2, &task).await.expect("it is undone");
+        jobs.undo(engine.new_id(), 2, &task).await.expect("it is undone");
         let now = standing().await;
         assert!(!now.is_rebuilt(), "{now:?}");
         board.begin_filling(&table).await.expect("it is asked for");

@@ -85,7 +85,7 @@ async fn what_is_not_taken_waits_with_its_aggregate_and_a_replay_tells_it_anew()
     let user = user.as_str().expect("an id").to_owned();
     // Others are told; of the pot one event was tried so often, and then it waits.
     told_all(&receiver, &HashMap::from([(user.clone(), vec![1])])).await;
-    let outbox = "{ operations { outbox { endpointId parked { aggregateType version reason } } } }";
+    let outbox = "{ operations { outbox { endpointId parked { aggregateType version eventVersion reason } } } }";
     let parked = eventually("an operator must", async || {
         let told = app.data(outbox, json!({})).await["operations"]["outbox"].take();
         let tries = receiver.requests();
@@ -96,7 +96,8 @@ async fn what_is_not_taken_waits_with_its_aggregate_and_a_replay_tells_it_anew()
     assert_eq!(parked[0]["endpointId"], id);
     assert_eq!(
         parked[0]["parked"],
-        json!([{"aggregateType": "product", "version": 1, "reason": "it answered with 500"}])
+        json!([{"aggregateType": "product", "version": 1, "eventVersion": 1,
+                "reason": "it answered with 500"}])
     );
     let of_the_pot = receiver.requests();
     let of_the_pot = of_the_pot.iter().filter(|(event, _)| event["subject"] == pot.as_str());

@@ -21,10 +21,10 @@ impl ReadTables for Database {
     const NOTE_POSITION: &'static str = "INSERT INTO follower_positions (follower, shard, seq) VALUES (?,?,0) ON DUPLICATE KEY UPDATE seq = seq";
 
     const NOTE_PARKED: &'static str = "INSERT INTO follower_parked \
-         (follower, aggregate_type, aggregate_id, version, shard, seq, reason, since_us) \
-         VALUES (?,?,?,?,?,?,?,?) ON DUPLICATE KEY UPDATE version = VALUES(version), \
+         (follower, aggregate_type, aggregate_id, version, shard, seq, reason, since_us, event) \
+         VALUES (?,?,?,?,?,?,?,?,?) ON DUPLICATE KEY UPDATE version = VALUES(version), \
          shard = VALUES(shard), seq = VALUES(seq), reason = VALUES(reason), \
-         since_us = VALUES(since_us)";
+         since_us = VALUES(since_us), event = VALUES(event)";
 
     const NOTE_REPORT: &'static str = "INSERT INTO follower_reports \
          (node, follower, report, reported_us, answered, asked, asked_for) VALUES (?,?,?,?,?,0,'') \

@@ -8,8 +8,7 @@ use domain::id::AggregateId;
 use persistence::job_parts::{JobParts, Part};
 use persistence::journal::JournalError;
 
-const PART: &str =
-    "SELECT held, place, body, made_us FROM job_parts WHERE job = ? AND part = ?";
+const PART: &str = "SELECT held, place, body, made_us FROM job_parts WHERE job = ? AND part = ?";
 /// Of two the second meets the key.
 const KEEP: &str = "INSERT INTO job_parts (job, part, held, place, body, made_us) \
                     VALUES (?, ?, ?, ?, ?, ?)";

@@ -89,7 +89,7 @@ const ANSWERS: &str = "SELECT generation FROM read_tables WHERE name = ?";
 const ADOPT: &str = "UPDATE read_tables SET generation = ?, \
      filling = CASE WHEN filling < ? THEN ? ELSE filling END WHERE name = ? AND generation < ?";
 const POSITIONS: &str = "SELECT shard, seq FROM follower_positions WHERE follower = ?";
-const PARKED: &str = "SELECT aggregate_type, aggregate_id, version, shard, seq, reason, since_us \
+const PARKED: &str = "SELECT aggregate_type, aggregate_id, version, shard, seq, reason, since_us, event \
      FROM follower_parked WHERE follower = ?";
 const TAKE_UP: &str = "DELETE FROM follower_parked \
      WHERE follower = ? AND aggregate_type = ? AND aggregate_id = ?";
@@ -338,6 +338,7 @@ fn note_parked<'a, D: ReadTables>(follower: &'a str, parked: &'a Parked) -> Stat
         Given::Number(at.seq),
         Given::Text(reason),
         Given::Time(since.timestamp_micros()),
+        Given::Number(at.event),
     ];
     Statement { sql: D::NOTE_PARKED.into(), values }
 }
@@ -349,6 +350,7 @@ fn parked_of(row: &impl Columns) -> Result<Parked, sqlx::Error> {
         version: row.number(2)?,
         shard: shard_of(row, 3)?,
         seq: row.number(4)?,
+        event: row.number(7)?,
     };
     let since = DateTime::from_timestamp_micros(row.time(6)?)
         .ok_or_else(|| sqlx::Error::Decode("a time beyond any".into()))?;

@@ -22,10 +22,10 @@ impl ReadTables for Database {
     const NOTE_POSITION: &'static str = "INSERT INTO follower_positions (follower, shard, seq) VALUES (?,?,0) ON CONFLICT DO NOTHING";
 
     const NOTE_PARKED: &'static str = "INSERT INTO follower_parked \
-         (follower, aggregate_type, aggregate_id, version, shard, seq, reason, since_us) \
-         VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (follower, aggregate_type, aggregate_id) \
+         (follower, aggregate_type, aggregate_id, version, shard, seq, reason, since_us, event) \
+         VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (follower, aggregate_type, aggregate_id) \
          DO UPDATE SET version = excluded.version, shard = excluded.shard, seq = excluded.seq, \
-         reason = excluded.reason, since_us = excluded.since_us";
+         reason = excluded.reason, since_us = excluded.since_us, event = excluded.event";
 
     const NOTE_REPORT: &'static str = "INSERT INTO follower_reports \
          (node, follower, report, reported_us, answered, asked, asked_for) VALUES (?,?,?,?,?,0,'') \
