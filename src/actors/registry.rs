@@ -484,6 +484,7 @@ fn watcher(parts: &Parts, watched: &Watched) -> Service {
 
 fn outbox(parts: &Parts, registry: &Registry) -> Service {
     metrics::observe_outbox(&parts.engine.services, &registry.outbox);
+    let _ = registry.outbox.post(&parts.outbox);
     let (parts, registry) = (parts.clone(), registry.clone());
     Service::new::<OutboxActor>("outbox", move || OutboxArguments {
         services: Arc::clone(&parts.engine.services),

@@ -60,7 +60,7 @@ impl http::webhooks::Inbox for Inbox {
 }
 
 /// What goes into the log of what a provider writes.
-fn content(provider: &str, body: &[u8]) -> Content {
+pub(super) fn content(provider: &str, body: &[u8]) -> Content {
     let Some(notice) = providers::read(provider, body) else { return Content::Unreadable {} };
     let is_short = |text: &str| text.chars().count() <= TEXT_CHARACTERS_MAX;
     let is_sound = is_short(&notice.reference)

@@ -8,6 +8,7 @@ pub mod entrance;
 mod heads;
 pub mod identity;
 mod inbox;
+mod inbox_stream;
 mod keys;
 mod lists;
 pub mod metrics;

@@ -7,6 +7,9 @@ telemetry::metrics! { "node":
     gauge READY = "ready";
     /// 1 while the database of lists, which was away when this node began, is not found yet.
     gauge LISTS_AWAY = "lists_away";
+
+    /// Messages of the inbox in Redis that were put into the log, by whether they could be read (`kept`) or not (`parked`).
+    counter INBOX_MESSAGES = "inbox_messages" by "outcome";
 }
 
 /// The page of `/metrics`.

@@ -14,6 +14,7 @@ use super::demo;
 use super::entrance::Entrance;
 use super::heads::Heads;
 use super::identity::Identity;
+use super::inbox_stream;
 use super::keys;
 use super::lists;
 use super::metrics;
@@ -130,6 +131,9 @@ async fn run(
     let running = entrance.lead_to(program);
     serve_metrics(settings)?;
     let telling = tokio::spawn(Arc::clone(&running).tell());
+    let engine = program.node.engine.clone();
+    let inbox = inbox_stream::of(settings, &engine.services.name)?;
+    let taking_in = inbox.map(|stream| tokio::spawn(inbox_stream::take_in(stream, engine)));
     let working = async {
         become_ready(settings, address, (program, builder), &running).await?;
         std::future::pending().await
@@ -145,6 +149,9 @@ async fn run(
         return Err(Failure::failed("serving HTTP", reason));
     }
     telling.abort();
+    if let Some(taking_in) = taking_in {
+        taking_in.abort();
+    }
     tracing::info!("stopping: finishing what is in flight");
     running.stopping.store(true, Ordering::Release);
     let until = Instant::now() + drain_time(settings);

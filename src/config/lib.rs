@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub use self::mail::MailSection;
-pub use self::outbox::StreamsSection;
+pub use self::outbox::{InboxSection, StreamsSection};
 pub use auth::AuthSection;
 
 use actors::checkout::CheckoutOptions;
@@ -53,6 +53,7 @@ pub struct Settings {
     pub search: SearchOptions,
     pub webhooks: WebhookOptions,
     pub streams: StreamsSection,
+    pub inbox: InboxSection,
     pub retention: RetentionOptions,
     pub lease: LeaseSection,
     pub limits: Limits,
@@ -80,7 +81,7 @@ pub struct Loaded {
 }
 
 /// The sections of the file; `""` is what stands before the first of them.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "",
     "node",
     "cluster",
@@ -95,6 +96,7 @@ const SECTIONS: [&str; 19] = [
     "search",
     "webhooks",
     "streams",
+    "inbox",
     "retention",
     "lease",
     "limits",
@@ -166,6 +168,7 @@ fn try_field(section: &str, field: &str, value: Value) -> Result<(), String> {
         "payments" => alone::<PaymentsOptions>(table),
         "webhooks" => alone::<WebhookOptions>(table),
         "streams" => alone::<StreamsSection>(table),
+        "inbox" => alone::<InboxSection>(table),
         "retention" => alone::<RetentionOptions>(table),
         "lease" => alone::<LeaseSection>(table),
         "limits" => alone::<Limits>(table),
@@ -194,6 +197,7 @@ fn assemble(mut sections: BTreeMap<&str, Table>) -> Settings {
         search: section(take("search")),
         webhooks: section(take("webhooks")),
         streams: section(take("streams")),
+        inbox: section(take("inbox")),
         retention: section(take("retention")),
         lease: section(take("lease")),
         limits: section(take("limits")),

@@ -1,4 +1,4 @@
-//! `[webhooks]` and `[streams]`: how whoever is outside is told.
+//! `[webhooks]` and `[streams]`: how whoever is outside is told; `[inbox]`: how he tells.
 
 use std::sync::Arc;
 
@@ -8,10 +8,15 @@ use super::Settings;
 use super::secret::RedisUrl;
 use actors::outbox::OutboxSetup;
 use http::clients::Network;
-use messaging::StreamOptions;
+use messaging::{InboxOptions, StreamOptions};
 
-/// The longest beginning of the names of streams, in bytes.
-const PREFIX_BYTES_MAX: usize = 64;
+/// The longest name of a stream, or beginning of such names, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+const RIGHT_NAME: &str = "expected 1 to 64 visible ASCII characters";
+
+fn is_no_name(name: &str) -> bool {
+    !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 /// `[streams]`: the Redis in which programs outside read what happened, if there is one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,12 +49,7 @@ impl StreamsSection {
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let is_prefix = (1..=PREFIX_BYTES_MAX).contains(&self.prefix.len())
-            && self.prefix.bytes().all(|byte| byte.is_ascii_graphic());
-        (!is_prefix).then(|| {
-            let right = format!("expected 1 to {PREFIX_BYTES_MAX} visible ASCII characters");
-            ("streams.prefix", right)
-        })
+        is_no_name(&self.prefix).then(|| ("streams.prefix", RIGHT_NAME.to_owned()))
     }
 
     /// Every number with the range that makes sense for it, both ends included.
@@ -58,6 +58,35 @@ impl StreamsSection {
             ("streams.length_max", self.length_max, (1_000, 1_000_000_000)),
             ("streams.refill_seconds", self.refill_seconds, (0, 315_360_000)),
         ]
+    }
+}
+
+/// `[inbox]`: the stream of Redis into which programs outside write messages, if there is one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InboxSection {
+    /// Whoever may write there is believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisUrl>,
+    pub stream: String,
+}
+
+impl Default for InboxSection {
+    fn default() -> Self {
+        Self { redis: None, stream: "emporium:inbox".to_owned() }
+    }
+}
+
+impl InboxSection {
+    /// `consumer`: what the node is called.
+    pub fn options(&self, consumer: &str) -> Option<InboxOptions> {
+        let url = self.redis.as_ref()?.0.reveal().to_owned();
+        let (stream, consumer) = (self.stream.clone(), consumer.to_owned());
+        Some(InboxOptions { url, stream, consumer })
+    }
+
+    fn problem(&self) -> Option<(&'static str, String)> {
+        is_no_name(&self.stream).then(|| ("inbox.stream", RIGHT_NAME.to_owned()))
     }
 }
 
@@ -81,7 +110,11 @@ impl Settings {
         let unreadable = networks.find_map(|network| network.parse::<Network>().err());
         match unreadable {
             Some(problem) => Some(("webhooks.allowed_networks", problem)),
-            None => self.webhooks.problem().or_else(|| self.streams.problem()),
+            None => self
+                .webhooks
+                .problem()
+                .or_else(|| self.streams.problem())
+                .or_else(|| self.inbox.problem()),
         }
     }
 }

@@ -58,7 +58,7 @@ fn codes<'a>(text: &'a str, before: &str, after: &str) -> BTreeSet<&'a str> {
 }
 
 /// Texts in upper case that are no codes: words of other standards, and variables.
-const OTHER_WORDS: [&str; 52] = [
+const OTHER_WORDS: [&str; 55] = [
     // What the audit calls what has no other name.
     "NOT_OPEN",
     "UNNAMED",
@@ -66,6 +66,9 @@ const OTHER_WORDS: [&str; 52] = [
     // How sagas stand.
     "APPLIED",
     "APPLYING",
+    "QUEUED",
+    "UNDOING",
+    "WORKING",
     "DROPPED",
     "AUTHORIZING",
     "CANCELLED",

@@ -48,7 +48,7 @@ pub async fn work(jobs: &Jobs, slice: Slice, span: Span) -> Result<Worked, Unabl
                 return Ok(Worked::Refused { code: "TABLE_NOT_FOUND" });
             };
             let Some(after) = after(parts, slice).await? else {
-                return Ok(Worked::Refused { code: "JOB_RESULT_GONE" });
+                return Ok(Worked::Refused { code: "JOB_RESULT_NOT_FOUND" });
             };
             let total = match slice.mark {
                 0 => begin(jobs, filling, span).await?,

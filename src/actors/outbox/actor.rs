@@ -83,9 +83,7 @@ impl Actor for OutboxActor {
         myself: ActorRef<OutboxMessage>,
         arguments: OutboxArguments,
     ) -> Result<OutboxState, ActorProcessingErr> {
-        let OutboxSetup { webhooks, allowed, .. } = &arguments.setup;
-        let post = Post::new(webhooks, Arc::clone(allowed));
-        let post = arguments.outbox.0.post.get_or_init(|| post).clone();
+        let post = arguments.outbox.post(&arguments.setup);
         let mut changes = arguments.endpoints.changes();
         changes.mark_changed();
         let mut tasks = JoinSet::new();

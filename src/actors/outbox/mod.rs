@@ -171,9 +171,15 @@ fn name_of(endpoint: Option<AggregateId>) -> String {
 pub struct Outbox(Arc<Shared>);
 
 impl Outbox {
+    /// By which means requests leave: known before anybody asks for an endpoint.
+    pub fn post(&self, setup: &OutboxSetup) -> Post {
+        let OutboxSetup { webhooks, allowed, .. } = setup;
+        self.0.post.get_or_init(|| Post::new(webhooks, Arc::clone(allowed))).clone()
+    }
+
     /// Whether an address may be told at all, as far as that can be seen from it.
     pub fn may_tell(&self, url: &str) -> bool {
-        self.0.post.get().is_none_or(|post| post.may_ask(url))
+        self.0.post.get().is_some_and(|post| post.may_ask(url))
     }
 
     /// Those that this node tells: the streams, then endpoints by their ids.

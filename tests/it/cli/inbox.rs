@@ -16,9 +16,9 @@ use crate::support::eventually;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Payments of such an amount are never answered by themselves; see the test provider.
 const PRICE: &str = "10.06";
-const PRICE_MINOR: i64 = 1_006;
-const ORDERS: usize = 6;
-const TIMES: usize = 10;
+pub(super) const PRICE_MINOR: i64 = 1_006;
+pub(super) const ORDERS: usize = 6;
+pub(super) const TIMES: usize = 10;
 
 fn start(directory: &Path) -> Server {
     let config = directory.join("cluster.toml");
@@ -83,7 +83,7 @@ async fn mutate(server: &Server, mutation: &str, selection: &str, input: Value) 
 }
 
 /// Orders whose payments nobody answers, as their checkouts wait for that.
-async fn ordered(server: &Server) -> Vec<AggregateId> {
+pub(super) async fn ordered(server: &Server) -> Vec<AggregateId> {
     let keyed = |key: &str, mut input: Value| {
         input["idempotencyKey"] = json!(key);
         input
@@ -125,14 +125,14 @@ async fn ordered(server: &Server) -> Vec<AggregateId> {
 }
 
 /// Where the checkout of an order stands.
-async fn phase(server: &Server, order: AggregateId) -> String {
+pub(super) async fn phase(server: &Server, order: AggregateId) -> String {
     let query = "query($id: ID!) { checkout(orderId: $id) { phase } }";
     let data = server.data(query, json!({ "id": format!("order_{order}") })).await;
     data["checkout"]["phase"].as_str().unwrap_or_default().to_owned()
 }
 
 /// What happened in the checkout of an order.
-async fn history(server: &Server, order: AggregateId) -> Vec<String> {
+pub(super) async fn history(server: &Server, order: AggregateId) -> Vec<String> {
     let query = "query($id: ID!) { checkout(orderId: $id) { id } }";
     let data = server.data(query, json!({ "id": format!("order_{order}") })).await;
     let query = "query($id: ID!) { history(id: $id, first: 100) { edges { node { name } } } }";
@@ -142,7 +142,7 @@ async fn history(server: &Server, order: AggregateId) -> Vec<String> {
 }
 
 /// How many messages stand so.
-async fn messages(server: &Server, state: &str) -> i64 {
+pub(super) async fn messages(server: &Server, state: &str) -> i64 {
     let query = "query($where: SagaWhere!) { sagas(where: $where) { totalCount } }";
     let filter = json!({ "kind": { "eq": "INBOX_MESSAGE" }, "state": { "eq": state } });
     let data = server.data(query, json!({ "where": filter })).await;

@@ -9,6 +9,7 @@ mod databases;
 mod door;
 mod faults;
 mod inbox;
+mod inbox_stream;
 mod jobs;
 mod journal;
 mod keycloak;

@@ -66,7 +66,7 @@ async fn a_job_that_failed_is_tried_again_or_cancelled() {
     let unknown = app.refused("rebuildTable", json!({ "table": "nothing" })).await;
     assert_eq!(
         (&unknown["code"], &unknown["path"]),
-        (&json!("TABLE_NOT_FOUND"), &json!(["table"]))
+        (&json!("TABLE_NOT_FOUND"), &json!(["input", "table"]))
     );
     // As a program may have begun it that had such a table.
     let engine = &app.program.node.engine;

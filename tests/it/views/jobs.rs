@@ -130,7 +130,7 @@ fn a_slice_that_is_done_twice_comes_to_the_same_and_is_removed_once() {
             assert_eq!(made(&life, job).await, "");
         }
         let gone = jobs.work(Slice { mark: 1, ..slice }, &task).await;
-        assert_eq!(gone.expect("an answer"), Worked::Refused { code: "JOB_RESULT_GONE" });
+        assert_eq!(gone.expect("an answer"), Worked::Refused { code: "JOB_RESULT_NOT_FOUND" });
     });
     life.drain();
 }
