@@ -58,8 +58,9 @@ pub struct Slice {
 /// aggregates are read as they are, and held to the rest of the filter one by one.
 pub const AGGREGATE: &str = "aggregate";
 
-/// The branches of one filter, at most: each is a question of its own to the database.
-pub const BRANCHES_MAX: usize = 16;
+/// The branches of one filter, at most: each is a question of its own to the database. Sagas of four kinds in five
+/// states are 20.
+pub const BRANCHES_MAX: usize = 20;
 
 /// Why a filter is not served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -409,8 +410,8 @@ mod tests {
         );
         let by_state = Ordering { column: "state", descending: false };
         assert!(refused(Filter::EVERYTHING, by_state).starts_with("no index serves everything by"));
-        let many = Filter::OneOf("state", (0..17).map(Value::Int).collect());
-        assert!(refused(many, NEWEST).contains("more than 16 alternatives"));
+        let many = Filter::OneOf("state", (0..21).map(Value::Int).collect());
+        assert!(refused(many, NEWEST).contains("more than 20 alternatives"));
         let range = Filter::Between("state", Bound::Unbounded, Bound::Included(1.into()));
         assert!(refused(range, NEWEST).starts_with("no index serves state by made"));
     }
