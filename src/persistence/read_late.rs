@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::follower_board::{FollowerBoard, Report, Standing};
+use crate::job_parts::{JobParts, Part};
 use crate::journal::{JournalError, Seq, ShardId};
 use crate::read_store::{Asked, Bookmark, Filling, ReadCopy, ReadStore, Turn, Written};
+use domain::id::AggregateId;
 use projections::plan::Slice;
 use projections::table::{Key, Shape, Stored};
 use projections::tally::Counted;
@@ -104,6 +106,10 @@ impl ReadStore for Late {
         self.store().map_or(self, ReadStore::board)
     }
 
+    fn job_parts(&self) -> &dyn JobParts {
+        self.store().map_or(self, ReadStore::job_parts)
+    }
+
     async fn sums(
         &self,
         filling: Filling,
@@ -138,6 +144,10 @@ impl FollowerBoard for Late {
         self.store()?.board().begin_filling(table).await
     }
 
+    async fn end_filling(&self, table: &str, filling: u32) -> Result<(), JournalError> {
+        self.store()?.board().end_filling(table, filling).await
+    }
+
     async fn fillings(&self) -> Result<Vec<String>, JournalError> {
         self.store()?.board().fillings().await
     }
@@ -168,5 +178,24 @@ impl FollowerBoard for Late {
 
     async fn forget_before(&self, reported_us: i64) -> Result<(), JournalError> {
         self.store()?.board().forget_before(reported_us).await
+    }
+}
+
+#[async_trait]
+impl JobParts for Late {
+    async fn part(&self, job: AggregateId, number: u64) -> Result<Option<Part>, JournalError> {
+        self.store()?.job_parts().part(job, number).await
+    }
+
+    async fn keep_part(&self, job: AggregateId, part: &Part) -> Result<(), JournalError> {
+        self.store()?.job_parts().keep_part(job, part).await
+    }
+
+    async fn drop_parts(&self, job: AggregateId) -> Result<(), JournalError> {
+        self.store()?.job_parts().drop_parts(job).await
+    }
+
+    async fn forget_parts_before(&self, made_us: i64) -> Result<(), JournalError> {
+        self.store()?.job_parts().forget_parts_before(made_us).await
     }
 }
