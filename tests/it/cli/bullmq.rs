@@ -185,10 +185,11 @@ async fn jobs_have_priorities_delays_and_tries_and_flows_call_back_across_the_de
             }
             Some("describe") => assert_eq!(line["result"], 3, "behind what was revised: {line}"),
             Some("emporium.user.registered.v1") => {
-                assert_eq!(id, format!("{user}/1"), "the name of the event, whatever is said");
+                assert!(id.starts_with("user/"), "the name of the event, whatever is said: {line}");
                 assert_eq!((&line["attempts"], &line["failed"]), (&json!(2), &json!("never")));
                 assert!(line["waited"].as_u64() >= Some(400), "{line}");
-                refused = true;
+                // Whoever the server itself made is another.
+                refused |= id == format!("{user}/1");
             }
             _ => {}
         }
