@@ -157,7 +157,7 @@ async fn jobs_have_priorities_delays_and_tries_and_flows_call_back_across_the_de
     let (worker, lines) = start(2 * products.len(), "dies");
     let done: Vec<Value> =
         lines.iter().map(read).filter(|line| line["queue"] == "emporium").collect();
-    assert!(done.len() > products.len(), "{done:?}");
+    assert!(done.len() >= products.len(), "{done:?}");
     for job in &done[..products.len()] {
         assert_eq!(
             (&job["name"], &job["priority"]),
