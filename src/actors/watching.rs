@@ -1,5 +1,5 @@
-//! Whoever waits for something to come of an aggregate, wherever that is served. A broadcast follower
-//! looks at what became durable in all logs, and rings for those who wait for its aggregate. A ring says
+//! Whoever waits for something to come of an aggregate, or of any of some kinds, wherever that is served. A
+//! broadcast follower looks at what became durable in all logs, and rings for those who wait for it. A ring says
 //! no more than "look again": what came of it, who waits reads from the aggregate or from its log. So a
 //! ring too many costs a look, and none is lost: a follower that begins, for the first time or after it
 //! failed, rings for everybody.
@@ -16,10 +16,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::checkpoint;
+use super::facts::KINDS;
 use super::follower::{FollowError, Follower, FollowerRef, Moment};
 use super::shard::NodeServices;
 use domain::id::AggregateId;
 use persistence::journal::Entry;
+use projections::position::Position;
 use projections::{self, Fact};
 
 /// What passes between two looks at the logs: what comes in between rings once.
@@ -34,12 +36,15 @@ pub struct Watched(Arc<Shared>);
 struct Shared {
     follower: FollowerRef<()>,
     parts: Vec<Mutex<HashMap<Uuid, watch::Sender<()>>>>,
+    /// Of each kind of aggregate, how far in the logs something came of one.
+    kinds: HashMap<&'static str, watch::Sender<Position>>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { follower: FollowerRef::default(), parts }
+        let kinds = KINDS.iter().map(|kind| (kind.name, watch::Sender::default())).collect();
+        Self { follower: FollowerRef::default(), parts, kinds }
     }
 }
 
@@ -65,6 +70,12 @@ impl Watched {
         Watch { rung, id: id.0, of: self.clone() }
     }
 
+    /// Waits for what comes of any aggregate of these kinds. What came already, [`KindWatch::seen`] names.
+    pub fn watch_kinds(&self, kinds: &[&str]) -> KindWatch {
+        let bells = kinds.iter().filter_map(|kind| self.0.kinds.get(kind));
+        KindWatch(bells.map(watch::Sender::subscribe).collect())
+    }
+
     /// For how many aggregates somebody waits.
     pub fn len(&self) -> usize {
         self.0.parts.iter().map(|part| part.lock().len()).sum()
@@ -80,7 +91,17 @@ impl Watched {
         }
     }
 
-    fn ring_all(&self) {
+    fn ring_kind(&self, kind: &str, shard: u16, seq: u64) {
+        if let Some(bell) = self.0.kinds.get(kind) {
+            bell.send_modify(|seen| seen.set(shard, seq));
+        }
+    }
+
+    /// Whatever came until these heads, nobody knows of what.
+    fn ring_all(&self, heads: &Position) {
+        for bell in self.0.kinds.values() {
+            bell.send_modify(|seen| *seen = std::mem::take(seen).and(heads));
+        }
         for part in &self.0.parts {
             for bell in part.lock().values() {
                 bell.send_replace(());
@@ -114,6 +135,27 @@ impl Drop for Watch {
     }
 }
 
+/// One who waits; see [`Watched::watch_kinds`].
+pub struct KindWatch(Vec<watch::Receiver<Position>>);
+
+impl KindWatch {
+    /// How far in the logs one has to look to see everything that was rung for until now.
+    pub fn seen(&mut self) -> Position {
+        let each = self.0.iter_mut().map(|bell| bell.borrow_and_update().clone());
+        each.fold(Position::default(), |seen, of_kind| seen.and(&of_kind))
+    }
+
+    /// Until something came since [`seen`](Self::seen) was asked, if it has not already.
+    pub async fn rung(&mut self) {
+        let bells = self.0.iter_mut().map(|bell| Box::pin(bell.changed()));
+        // Whoever rings outlives those who wait. Of no kind nothing ever comes.
+        if bells.len() == 0 {
+            return futures::future::pending().await;
+        }
+        _ = futures::future::select_all(bells).await;
+    }
+}
+
 /// The follower that rings.
 pub struct Watcher(Watched);
 
@@ -132,9 +174,9 @@ impl Follower for Watcher {
     async fn begin(&mut self, services: &NodeServices) -> Result<Option<Moment<()>>, FollowError> {
         let shards: Vec<_> = (0..services.shards).collect();
         let heads = services.journal.heads(&shards).await?;
-        // What came before these heads and after the last life of this follower.
-        self.0.ring_all();
         let position = heads.into_iter().collect();
+        // What came before these heads and after the last life of this follower.
+        self.0.ring_all(&position);
         Ok(Some(Moment { position, ..Moment::default() }))
     }
 
@@ -148,6 +190,7 @@ impl Follower for Watcher {
 
     fn skims(&mut self, entry: &Entry) -> bool {
         self.0.ring(entry.aggregate_id);
+        self.0.ring_kind(&entry.aggregate_type, entry.shard, entry.seq);
         true
     }
 
@@ -172,7 +215,7 @@ mod tests {
         same.rung().await;
         assert!(futures::poll!(std::pin::pin!(one.rung())).is_pending(), "two rings are one");
         assert!(futures::poll!(std::pin::pin!(other.rung())).is_pending());
-        watched.ring_all();
+        watched.ring_all(&Position::default());
         one.rung().await;
         other.rung().await;
         drop((one, other));

@@ -15,6 +15,7 @@ pub mod gathering;
 pub mod node;
 pub mod history;
 pub mod live;
+mod live_lists;
 pub mod metrics;
 pub mod scalars;
 pub mod positions;
@@ -38,8 +39,8 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{
-    MergedObject, Request, Response, SDLExportOptions, Schema, ServerError, ValidationMode,
-    Variables,
+    MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
+    ValidationMode, Variables,
 };
 
 use futures::StreamExt as _;
@@ -65,7 +66,8 @@ use domain::access::user::User;
 use domain::aggregate::Aggregate as _;
 use domain::id::AggregateId;
 use gathering::Gatherings;
-use live::LiveSubscription;
+use live::AggregateSubscription;
+use live_lists::ListSubscription;
 use metrics::{Counted, count_operation};
 pub use parts::{Part, sdl_of};
 use projections::position_token;
@@ -91,7 +93,11 @@ pub struct Mutation(
     scheduling::SchedulingMutation,
 );
 
-type Inner = Schema<Query, Mutation, LiveSubscription>;
+/// What comes of one or of several aggregates, and of lists.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(AggregateSubscription, ListSubscription);
+
+type Inner = Schema<Query, Mutation, Subscription>;
 
 /// The schema with what stands before it: limits, remembered documents, the guard.
 pub struct GraphqlSchema {
@@ -389,10 +395,8 @@ fn sdl_options() -> SDLExportOptions {
 }
 
 /// The limit that only the schema can count stands here, all others in [`documents`].
-fn builder(
-    limits: &DocumentLimits,
-) -> async_graphql::SchemaBuilder<Query, Mutation, LiveSubscription> {
-    Schema::build(Query::default(), Mutation::default(), LiveSubscription)
+fn builder(limits: &DocumentLimits) -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_complexity(limits.complexity_max)
         // `documents` has validated what is run.
         .validation_mode(ValidationMode::Fast)

@@ -32,10 +32,11 @@ const PAGE: u64 = 100;
 const RETRY: Duration = Duration::from_millis(500);
 const TRIES: u32 = 30;
 
-pub struct LiveSubscription;
+#[derive(Default)]
+pub struct AggregateSubscription;
 
-#[Subscription(name = "Subscription")]
-impl LiveSubscription {
+#[Subscription]
+impl AggregateSubscription {
     /// An aggregate as it is now, and again whenever something came of it: the last of several changes
     /// that came together. With `after`, first when it is further than that position: whoever read a page
     /// goes on from the position that the page was read at, and misses nothing.
@@ -134,18 +135,21 @@ fn shown<'a>(context: &'a Context<'_>, id: &'a ID) -> BoxFuture<'a, Result<(Node
 }
 
 /// What is looked at again and again.
-trait Looked {
+pub trait Looked {
     type Item;
 
     /// What is new since the last look; nothing, where it has to be waited for more.
     fn look(&mut self) -> impl Future<Output = Result<Option<Self::Item>>> + Send;
 
-    fn watch(&mut self) -> &mut Watch;
+    /// Until there may be something new, if there is not already.
+    fn rung(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Looks, and waits. A look that fails is tried again for as long as the fault is one that passes; any
 /// other is the last that is told.
-fn looks<'a, L: Looked + Send + 'a>(looked: L) -> impl Stream<Item = Result<L::Item>> + Send + 'a
+pub fn looks<'a, L: Looked + Send + 'a>(
+    looked: L,
+) -> impl Stream<Item = Result<L::Item>> + Send + 'a
 where
     L::Item: Send,
 {
@@ -157,7 +161,7 @@ where
                 Ok(Some(item)) => return Some((Ok(item), Some(looked))),
                 Ok(None) => {
                     tries = 0;
-                    looked.watch().rung().await;
+                    looked.rung().await;
                 }
                 Err(error) if tries < TRIES && passes(&error) => {
                     tries += 1;
@@ -194,8 +198,8 @@ impl Looked for Changes<'_, '_> {
         Ok(Some(node))
     }
 
-    fn watch(&mut self) -> &mut Watch {
-        &mut self.watch
+    async fn rung(&mut self) {
+        self.watch.rung().await;
     }
 }
 
@@ -220,7 +224,7 @@ impl Looked for Events<'_, '_> {
         Ok(Some(page.into_iter().map(told).collect()))
     }
 
-    fn watch(&mut self) -> &mut Watch {
-        &mut self.watch
+    async fn rung(&mut self) {
+        self.watch.rung().await;
     }
 }

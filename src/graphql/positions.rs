@@ -12,6 +12,7 @@ use async_graphql::{
 use super::context::engine;
 use super::errors::{INVALID_POSITION, coded};
 use super::scalars::GivenPosition;
+use actors::aggregate_ref::Engine;
 use application::Application;
 use projections::position::Position;
 use projections::position_token;
@@ -34,8 +35,18 @@ impl OutputType for PositionToken {
         context: &ContextSelectionSet<'_>,
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let services = &context.data_unchecked::<Application>().engine.services;
-        Ok(Value::String(position_token::write(&self.0, services.keyed.tokens())))
+        Ok(Value::String(self.written(&context.data_unchecked::<Application>().engine)))
+    }
+}
+
+impl PositionToken {
+    fn written(&self, engine: &Engine) -> String {
+        position_token::write(&self.0, engine.services.keyed.tokens())
+    }
+
+    /// As a client would give it back.
+    pub fn given(&self, context: &Context<'_>) -> GivenPosition {
+        GivenPosition(self.written(engine(context)))
     }
 }
 

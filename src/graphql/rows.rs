@@ -17,8 +17,9 @@ use super::ids::{
     PublicAccountId, PublicCalendarId, PublicCustomerId, PublicLocationId, PublicUserId,
     PublicVariantId,
 };
-use super::lists::{Page, lacks};
+use super::lists::{Page, lacks, views};
 use super::scalars::{GivenPosition, Instant, Long};
+use application::views::Views;
 
 /// Rows of a page where nothing is said.
 const PAGE: i32 = 20;
@@ -33,12 +34,52 @@ pub struct Window {
     pub at_least: Option<GivenPosition>,
 }
 
+/// A list: what is asked of which table, and how a page of it is shown.
+pub trait List: Sized {
+    type Table: Reachable;
+    type Where: Clone + Send + Sync;
+    type OrderBy: Copy + Send + Sync;
+
+    /// The kinds of aggregates by whose events its rows change.
+    const KINDS: &'static [&'static str];
+    /// What its columns are called here.
+    const WORDS: &'static [(&'static str, &'static str)];
+
+    fn table(views: &Views) -> &TableRef<Self::Table>;
+
+    /// Which rows are asked for, in which order, where something or nothing is said of it.
+    fn asked(filter: Option<Self::Where>, order_by: Option<Self::OrderBy>) -> (Filter, Ordering);
+
+    fn shown(page: Page<Stored>) -> Self;
+}
+
 /// How many rows a page has, for what it costs.
 pub fn rows(first: Option<i32>, last: Option<i32>) -> usize {
     usize::try_from(first.or(last).unwrap_or(PAGE)).unwrap_or(0)
 }
 
 impl Window {
+    /// Reads the page of a list.
+    pub async fn list<L: List>(
+        self,
+        context: &Context<'_>,
+        filter: Option<L::Where>,
+        order_by: Option<L::OrderBy>,
+    ) -> Result<L> {
+        Ok(L::shown(self.rows_of::<L>(context, filter, order_by).await?))
+    }
+
+    /// The same as rows.
+    pub async fn rows_of<L: List>(
+        self,
+        context: &Context<'_>,
+        filter: Option<L::Where>,
+        order_by: Option<L::OrderBy>,
+    ) -> Result<Page<Stored>> {
+        let (filter, ordering) = L::asked(filter, order_by);
+        self.page(context, L::table(views(context)), filter, ordering, L::WORDS).await
+    }
+
     /// Reads the page, of what is open to the caller.
     pub async fn page<T: Reachable>(
         self,
@@ -398,3 +439,36 @@ macro_rules! filters {
     };
 }
 pub(crate) use filters;
+
+/// Makes a connection a [`List`].
+macro_rules! list {
+    ($connection:ident of $at:ident: $table:ty, where $filter:ty, by $order:ty;
+     KINDS = $kinds:expr, WORDS = $words:expr;
+     asked = |$where:ident, $order_by:ident| $asked:expr;
+     shown = $shown:expr;) => {
+        impl $crate::rows::List for $connection {
+            type Table = $table;
+            type Where = $filter;
+            type OrderBy = $order;
+
+            const KINDS: &'static [&'static str] = &$kinds;
+            const WORDS: &'static [(&'static str, &'static str)] = $words;
+
+            fn table(views: &application::views::Views) -> &actors::table::TableRef<$table> {
+                &views.$at
+            }
+
+            fn asked(
+                $where: Option<$filter>,
+                $order_by: Option<$order>,
+            ) -> (projections::plan::Filter, projections::plan::Ordering) {
+                $asked
+            }
+
+            fn shown(page: $crate::lists::Page<projections::table::Stored>) -> Self {
+                $shown(page)
+            }
+        }
+    };
+}
+pub(crate) use list;

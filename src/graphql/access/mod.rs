@@ -19,6 +19,7 @@ mod types;
 pub use accounts::AccountNode;
 pub use groups::GroupNode;
 pub use preferences::PreferencesNode;
+pub use query::{UserConnection, UserOrder, UserWhere};
 pub use roles::RoleNode;
 pub use types::{UserNode, UserStanding};
 

@@ -6,11 +6,12 @@ use super::{UserNode, UserStanding};
 use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{coded, fault};
 use crate::ids::PublicUserId;
-use crate::lists::{Listed as _, connection, views};
-use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
+use crate::lists::{Listed as _, connection};
+use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, list, rows};
 use crate::scalars::GivenPosition;
 use application::users;
 use domain::access::user::User;
+use domain::aggregate::Aggregate as _;
 use domain::email::EmailAddress;
 use domain::id::AggregateId;
 use projections::plan::{Filter, Ordering};
@@ -65,6 +66,16 @@ impl UserOrder {
     }
 }
 
+list! {
+    UserConnection of users: table::Users, where UserWhere, by UserOrder;
+    KINDS = [User::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(UserOrder::NEWEST, UserOrder::ordering))
+    };
+    shown = UserConnection;
+}
+
 #[derive(Default)]
 pub struct UserQuery;
 
@@ -95,12 +106,8 @@ impl UserQuery {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<UserConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(UserOrder::NEWEST, UserOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).users;
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(UserConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// Users by what names one: an e-mail address, whole, or an id. Names and parts of addresses are sealed, and

@@ -7,6 +7,7 @@ mod quotes;
 mod refusals;
 mod types;
 
+pub use query::{CheckoutConnection, OrderConnection, OrderOrder, OrderWhere};
 pub use types::{CheckoutNode, OrderNode, OrderStatus};
 
 use async_graphql::MergedObject;

@@ -8,15 +8,17 @@ use super::{CheckoutNode, OrderNode, OrderStatus};
 use crate::context::{AsOf, load, past};
 use crate::errors::{INVALID_VALUE, coded};
 use crate::ids::{PublicAccountId, PublicOrderId, PublicUserId};
-use crate::lists::{Listed, connection, views};
+use crate::lists::{Listed, connection};
 use crate::operations;
-use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
+use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, list, rows};
 use crate::scalars::{GivenPosition, Instant, Long, TypedNumber};
+use domain::aggregate::Aggregate as _;
 use domain::commerce::order::{Order, OrderNumber};
 use domain::id::AggregateId;
 use projections::plan::{AGGREGATE, Filter, Ordering};
 use projections::table::Value;
 use projections::tables::orders::{self, FIRST_PLACED_US, FIRST_TOTAL};
+use projections::tables::sagas as of_sagas;
 use sagas::checkout::{Checkout, checkout_id};
 
 const NO_NUMBER: &str = "a number of an order is 12 characters such as 4T7K-9QHM-2XWB, without 0, O, \
@@ -142,6 +144,30 @@ impl OrderOrder {
     }
 }
 
+list! {
+    OrderConnection of orders: orders::Orders, where OrderWhere, by OrderOrder;
+    KINDS = [Order::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        let filter = match order_by {
+            Some(order) => order.leaves(filter),
+            None => filter,
+        };
+        (filter, order_by.map_or(OrderOrder::NEWEST, OrderOrder::ordering))
+    };
+    shown = OrderConnection;
+}
+
+list! {
+    CheckoutConnection of sagas: of_sagas::Sagas, where operations::CheckoutWhere, by operations::SagaOrder;
+    KINDS = [Checkout::TYPE], WORDS = operations::WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (operations::of(filter, &[operations::SagaKind::Checkout]), operations::ordering(order_by))
+    };
+    shown = CheckoutConnection;
+}
+
 #[derive(Default)]
 pub struct OrderQueries;
 
@@ -181,16 +207,8 @@ impl OrderQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<OrderConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let filter = match order_by {
-            Some(order) => order.leaves(filter),
-            None => filter,
-        };
-        let ordering = order_by.map_or(OrderOrder::NEWEST, OrderOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).orders;
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(OrderConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// Checkouts, by when they began, the newest first where nothing else is said.
@@ -207,12 +225,8 @@ impl OrderQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<CheckoutConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let filter = operations::of(filter, &[operations::SagaKind::Checkout]);
         let window = Window { first, after, last, before, at_least };
-        let (table, ordering) = (&views(context).sagas, operations::ordering(order_by));
-        let page = window.page(context, table, filter, ordering, operations::WORDS).await?;
-        Ok(CheckoutConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// The checkout of an order; null before it began.

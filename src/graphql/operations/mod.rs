@@ -13,7 +13,9 @@ mod webhooks;
 
 pub use audit::AuditOutcome;
 pub use jobs::{JobNode, JobState};
-pub use sagas::{CheckoutWhere, SagaKind, SagaOrder, SagaState, WORDS, of, ordering};
+pub use sagas::{
+    CheckoutWhere, SagaConnection, SagaKind, SagaOrder, SagaState, SagaWhere, WORDS, of, ordering,
+};
 pub use webhooks::WebhookEndpointNode;
 
 use async_graphql::MergedObject;

@@ -12,16 +12,16 @@ use uuid::Uuid;
 use crate::context::engine;
 use crate::errors::fault;
 use crate::gathering::gathered;
-use crate::lists::{lacks, views};
+use crate::lists::{Page, lacks, views};
 use crate::rows::{
-    Compared, DateTimeFilter, Direction, OneOf, Window, filters, row_connection, rows,
+    Compared, DateTimeFilter, Direction, OneOf, Window, filters, list, row_connection, rows,
 };
 use crate::scalars::{GivenPosition, Instant, micros};
 use crate::texts::Text;
 use domain::aggregate::Aggregate;
 use domain::id::AggregateId;
 use projections::plan::{Filter, Ordering};
-use projections::table::{Key, Row as _, Value};
+use projections::table::{Key, Row as _, Stored, Value};
 use projections::tables::sagas::{self, STATES, state_value};
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +236,16 @@ impl SagaNode {
 
 row_connection!(SagaConnection, SagaEdge, SagaNode);
 
+list! {
+    SagaConnection of sagas: sagas::Sagas, where SagaWhere, by SagaOrder;
+    KINDS = sagas::KINDS, WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (of(filter, &SagaKind::ALL), ordering(order_by))
+    };
+    shown = |page: Page<Stored>| SagaConnection(page.nodes::<sagas::Sagas, _>(SagaNode::of));
+}
+
 #[derive(Default)]
 pub struct SagaQuery;
 
@@ -271,11 +281,7 @@ impl SagaQuery {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<SagaConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let filter = of(filter, &SagaKind::ALL);
         let window = Window { first, after, last, before, at_least };
-        let (table, ordering) = (&views(context).sagas, ordering(order_by));
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(SagaConnection(page.nodes::<sagas::Sagas, _>(SagaNode::of)))
+        window.list(context, r#where, order_by).await
     }
 }

@@ -6,13 +6,13 @@ use super::query::NameFilter;
 use crate::context::{AsOf, Loaded, load, past};
 use crate::errors::{UserError, fault};
 use crate::ids::PublicLocationId;
-use crate::lists::{Asked, Known, Listed, UP_TO_DATE, connection, views};
+use crate::lists::{Asked, Known, Listed, UP_TO_DATE, connection};
 use crate::mutation::{Answer, Payload, change, inputs, mutations, payload, request, send};
-use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, rows};
+use crate::rows::{Compared, DateTimeFilter, Direction, OneOf, Window, filters, list, rows};
 use crate::scalars::{GivenPosition, Long, TimeZone};
 use crate::texts::Text;
 use application::locations::set_closed;
-use domain::aggregate::Refusal as _;
+use domain::aggregate::{Aggregate as _, Refusal as _};
 use domain::products::location::{self, Command, Details, Location, Refusal};
 use projections::plan::{Filter, Ordering};
 use projections::table::{Stored, Value};
@@ -258,6 +258,16 @@ impl LocationOrder {
 /// What columns of locations are called here.
 const WORDS: &[(&str, &str)] = &[("created_us", "createdAt")];
 
+list! {
+    LocationConnection of locations: table::Locations, where LocationWhere, by LocationOrder;
+    KINDS = [Location::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(LocationOrder::BY_NAME, LocationOrder::ordering))
+    };
+    shown = LocationConnection;
+}
+
 #[derive(Default)]
 pub struct LocationQuery;
 
@@ -288,12 +298,8 @@ impl LocationQuery {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<LocationConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(LocationOrder::BY_NAME, LocationOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).locations;
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(LocationConnection(page))
+        window.list(context, r#where, order_by).await
     }
 }
 

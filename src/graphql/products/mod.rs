@@ -12,7 +12,12 @@ mod tax;
 mod transfers;
 mod types;
 
-pub use locations::{LocationKind, LocationNode, LocationStatus};
+pub use locations::{
+    LocationConnection, LocationKind, LocationNode, LocationOrder, LocationStatus, LocationWhere,
+};
+pub use query::{
+    ProductConnection, ProductOrder, ProductWhere, StockItemConnection, StockOrder, StockWhere,
+};
 pub(crate) use tax::{PriceMode, TotalsNode};
 pub use transfers::TransferNode;
 pub use types::{HoldPhase, PriceListNode, ProductNode, ProductStatus, StockItemNode};

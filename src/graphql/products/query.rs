@@ -15,9 +15,10 @@ use crate::ids::{
 use crate::lists::{Listed as _, connection, views};
 use crate::rows::{
     Compared, DateTimeFilter, Direction, Flag as _, LongFilter, OneOf, TextFilter, Window, filters,
-    row_connection, rows,
+    list, row_connection, rows,
 };
 use crate::scalars::{GivenPosition, Instant, Long};
+use domain::aggregate::Aggregate as _;
 use domain::commerce::order::Order;
 use domain::id::{AggregateId, HoldId, VariantId};
 use domain::money::Currency;
@@ -27,7 +28,8 @@ use domain::products::stock_item::{Phase, StockItem, stock_item_id};
 use projections::plan::{Filter, Ordering};
 use projections::table::{Key, Value};
 use projections::tables::holds::{self, Holds};
-use projections::tables::products;
+use projections::tables::products::{self, Products};
+use projections::tables::stock::Stock;
 use projections::tables::variants::{self, Variants};
 
 connection!(ProductConnection, ProductEdge, ProductNode);
@@ -321,6 +323,28 @@ impl ListedHold {
 
 row_connection!(ListedHoldConnection, ListedHoldEdge, ListedHold);
 
+list! {
+    ProductConnection of products: Products, where ProductWhere, by ProductOrder;
+    KINDS = [Product::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(ProductOrder::BY_NAME, ProductOrder::ordering))
+    };
+    shown = ProductConnection;
+}
+
+list! {
+    StockItemConnection of stock: Stock, where StockWhere, by StockOrder;
+    KINDS = [StockItem::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let of_variant = filter.as_ref().is_some_and(|filter| filter.variant_id.is_some());
+        let usual = if of_variant { StockOrder::BY_LOCATION } else { StockOrder::LEAST_FIRST };
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(usual, StockOrder::ordering))
+    };
+    shown = StockItemConnection;
+}
+
 #[derive(Default)]
 pub struct ProductQueries;
 
@@ -351,12 +375,8 @@ impl ProductQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ProductConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(ProductOrder::BY_NAME, ProductOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).products;
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(ProductConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// A price list, now or as it was.
@@ -420,13 +440,8 @@ impl ProductQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<StockItemConnection> {
-        let of_variant = r#where.as_ref().is_some_and(|filter| filter.variant_id.is_some());
-        let usual = if of_variant { StockOrder::BY_LOCATION } else { StockOrder::LEAST_FIRST };
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(usual, StockOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let page = window.page(context, &views(context).stock, filter, ordering, WORDS).await?;
-        Ok(StockItemConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// Claims on stock that have not ended: of a phase by when they expire, the next first, or of a

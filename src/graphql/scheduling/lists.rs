@@ -8,14 +8,17 @@ use crate::gate;
 use crate::ids::{PublicAccountId, PublicCalendarId, PublicEventId, PublicUserId};
 use crate::lists::{connection, views};
 use crate::rows::{
-    Compared, DateTimeFilter, Direction, OneOf, TextFilter, Window, filters, row_connection, rows,
+    Compared, DateTimeFilter, Direction, OneOf, TextFilter, Window, filters, list, row_connection,
+    rows,
 };
 use crate::scalars::{GivenPosition, Instant, TimeZone, micros};
 use domain::access::permission::Permission::CalendarsRead;
+use domain::aggregate::Aggregate as _;
 use domain::scheduling::agenda::EventId;
 use domain::scheduling::calendar::Calendar;
 use projections::plan::{BRANCHES_MAX, Filter, Ordering};
 use projections::table::{Key, Value};
+use projections::tables::calendars::Calendars;
 use projections::tables::events::{self, ENDLESS, Events};
 
 connection!(CalendarConnection, CalendarEdge, CalendarNode);
@@ -205,6 +208,16 @@ async fn open_ones(context: &Context<'_>, named: &OneOf<PublicCalendarId>) -> Re
     Ok(open)
 }
 
+list! {
+    CalendarConnection of calendars: Calendars, where CalendarWhere, by CalendarOrder;
+    KINDS = [Calendar::TYPE], WORDS = CALENDAR_WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(CalendarOrder::BY_NAME, CalendarOrder::ordering))
+    };
+    shown = CalendarConnection;
+}
+
 #[derive(Default)]
 pub struct CalendarLists;
 
@@ -224,12 +237,8 @@ impl CalendarLists {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<CalendarConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(CalendarOrder::BY_NAME, CalendarOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).calendars;
-        let page = window.page(context, table, filter, ordering, CALENDAR_WORDS).await?;
-        Ok(CalendarConnection(page))
+        window.list(context, r#where, order_by).await
     }
 
     /// Events of all calendars, by when they start where nothing else is said. A series is one of them.

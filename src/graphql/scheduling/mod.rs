@@ -8,7 +8,7 @@ mod query;
 mod refusals;
 mod types;
 
-pub use lists::EventState;
+pub use lists::{CalendarConnection, CalendarOrder, CalendarWhere, EventState};
 pub use types::CalendarNode;
 
 use async_graphql::MergedObject;
