@@ -116,18 +116,41 @@ macro_rules! subscriptions {
 subscriptions! {
     /// The first page of the query `orders`: as it is, and again whenever it is another.
     orders: OrderConnection(OrderWhere, OrderOrder);
-    /// The same of `checkouts`.
+    /// The first page of the query `checkouts`: as it is, and again whenever it is another.
     checkouts: CheckoutConnection(CheckoutWhere, SagaOrder);
-    /// The same of `products`.
+    /// The first page of the query `products`: as it is, and again whenever it is another.
     products: ProductConnection(ProductWhere, ProductOrder);
-    /// The same of `stock`.
+    /// The first page of the query `stock`: as it is, and again whenever it is another.
     stock: StockItemConnection(StockWhere, StockOrder);
-    /// The same of `locations`.
+    /// The first page of the query `locations`: as it is, and again whenever it is another.
     locations: LocationConnection(LocationWhere, LocationOrder);
-    /// The same of `users`.
+    /// The first page of the query `users`: as it is, and again whenever it is another.
     users: UserConnection(UserWhere, UserOrder);
-    /// The same of `calendars`.
+    /// The first page of the query `calendars`: as it is, and again whenever it is another.
     calendars: CalendarConnection(CalendarWhere, CalendarOrder);
-    /// The same of `sagas`.
+    /// The first page of the query `sagas`: as it is, and again whenever it is another.
     sagas: SagaConnection(SagaWhere, SagaOrder);
+}
+
+#[cfg(test)]
+mod tests {
+    use actors::facts::KINDS;
+    use projections::table::Table;
+
+    use super::*;
+
+    /// Whether a list waits for all kinds that change its rows, and for no other.
+    fn waits_for_its_own<L: List<Table: Table>>() -> bool {
+        KINDS.iter().all(|kind| L::KINDS.contains(&kind.name) == L::Table::wants(kind.name))
+    }
+
+    #[test]
+    fn a_list_waits_for_the_kinds_that_change_its_rows() {
+        assert!(waits_for_its_own::<OrderConnection>());
+        assert!(waits_for_its_own::<ProductConnection>());
+        assert!(waits_for_its_own::<LocationConnection>());
+        assert!(waits_for_its_own::<UserConnection>());
+        assert!(waits_for_its_own::<CalendarConnection>());
+        assert!(waits_for_its_own::<SagaConnection>());
+    }
 }

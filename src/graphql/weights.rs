@@ -5,7 +5,7 @@
 use async_graphql::OutputType;
 use async_graphql::registry::{MetaField, MetaType, Registry};
 
-use crate::{Mutation, Query};
+use crate::{Mutation, Query, Subscription};
 
 /// Lists that need no weight: by the name of the field, or of the type and the field.
 const LISTS: [(&str, &str); 14] = [
@@ -125,6 +125,7 @@ fn fields(mut each: impl FnMut(&str, &MetaField)) {
     let mut registry = Registry::default();
     Query::create_type_info(&mut registry);
     Mutation::create_type_info(&mut registry);
+    Subscription::create_type_info(&mut registry);
     for kind in registry.types.values() {
         if let MetaType::Object { name, fields, .. } = kind {
             fields.values().for_each(|field| each(name, field));

@@ -183,7 +183,7 @@ impl TestApp {
     }
 
     /// What a subscription tells first.
-    async fn told_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
+    pub async fn told_as(&self, principal: &Principal, query: &str, variables: Value) -> Value {
         let call = call(principal, query, variables);
         let first = match self.schema().subscribe(call) {
             Ok(mut answers) => answers.next().await.expect("it says something"),

@@ -21,10 +21,10 @@ const HAPPENED: &str = "subscription($id: ID!, $after: Long) {
     happened(id: $id, after: $after) { version name } }";
 
 /// A connection, as a client has it.
-struct Socket(TcpStream);
+pub struct Socket(TcpStream);
 
 #[derive(Debug, PartialEq)]
-enum Heard {
+pub enum Heard {
     Said(Value),
     Closed(u16),
     Gone,
@@ -48,7 +48,7 @@ impl Socket {
         (Self(stream), String::from_utf8(head).expect("a head is text").to_lowercase())
     }
 
-    async fn open(app: &TestApp) -> Self {
+    pub async fn open(app: &TestApp) -> Self {
         let (mut socket, head) =
             Self::shake(app, "sec-websocket-protocol: graphql-transport-ws\r\n").await;
         assert!(head.starts_with("http/1.1 101 "), "{head}");
@@ -84,13 +84,18 @@ impl Socket {
         self.frame(0x81, message.to_string().as_bytes()).await;
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({"query": query, "variables": variables});
         self.say(json!({"type": "subscribe", "id": id, "payload": payload})).await;
     }
 
+    /// Ends a subscription.
+    pub async fn say_complete(&mut self, id: &str) {
+        self.say(json!({"type": "complete", "id": id})).await;
+    }
+
     /// The next message; signs of life are answered and passed over.
-    async fn hear(&mut self) -> Heard {
+    pub async fn hear(&mut self) -> Heard {
         timeout(PATIENCE, self.heard()).await.expect("something comes")
     }
 
@@ -117,7 +122,7 @@ impl Socket {
     }
 
     /// What the next answer of a subscription says.
-    async fn next(&mut self, id: &str, field: &str) -> Value {
+    pub async fn next(&mut self, id: &str, field: &str) -> Value {
         match self.hear().await {
             Heard::Said(mut said) if said["type"] == "next" => {
                 assert_eq!((&said["id"], &said["payload"]["errors"]), (&json!(id), &Value::Null));
@@ -128,7 +133,7 @@ impl Socket {
     }
 
     /// The code with which a subscription is refused or ends.
-    async fn failed(&mut self) -> String {
+    pub async fn failed(&mut self) -> String {
         match self.hear().await {
             Heard::Said(said) if said["type"] == "error" => {
                 said["payload"][0]["extensions"]["code"].as_str().expect("a code").to_owned()
@@ -138,7 +143,7 @@ impl Socket {
     }
 }
 
-async fn renamed(app: &TestApp, product: &str, name: &str) -> Value {
+pub async fn renamed(app: &TestApp, product: &str, name: &str) -> Value {
     let query = "query($id: ID!) { product(id: $id) { version } }";
     let version = app.data(query, json!({"id": product})).await["product"]["version"].take();
     let input = json!({"productId": product, "name": name, "description": "", "family": "kitchen",

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod live;
+mod live_lists;
 mod refusals;
 
 use emporium::actors::checkout::CheckoutOptions;
