@@ -13,8 +13,9 @@ use super::live::{Looked, looks};
 use super::operations::{CheckoutWhere, SagaConnection, SagaOrder, SagaWhere};
 use super::positions::PositionToken;
 use super::products::{
-    LocationConnection, LocationOrder, LocationWhere, ProductConnection, ProductOrder,
-    ProductWhere, StockItemConnection, StockOrder, StockWhere,
+    HoldOrder, HoldWhere, ListedHoldConnection, ListedVariantConnection, LocationConnection,
+    LocationOrder, LocationWhere, ProductConnection, ProductOrder, ProductWhere,
+    StockItemConnection, StockOrder, StockWhere, VariantOrder, VariantWhere,
 };
 use super::rows::{List, Window, rows};
 use super::scheduling::{CalendarConnection, CalendarOrder, CalendarWhere};
@@ -120,8 +121,12 @@ subscriptions! {
     checkouts: CheckoutConnection(CheckoutWhere, SagaOrder);
     /// The first page of the query `products`: as it is, and again whenever it is another.
     products: ProductConnection(ProductWhere, ProductOrder);
+    /// The first page of the query `variants`: as it is, and again whenever it is another.
+    variants: ListedVariantConnection(VariantWhere, VariantOrder);
     /// The first page of the query `stock`: as it is, and again whenever it is another.
     stock: StockItemConnection(StockWhere, StockOrder);
+    /// The first page of the query `holds`: as it is, and again whenever it is another.
+    holds: ListedHoldConnection(HoldWhere, HoldOrder);
     /// The first page of the query `locations`: as it is, and again whenever it is another.
     locations: LocationConnection(LocationWhere, LocationOrder);
     /// The first page of the query `users`: as it is, and again whenever it is another.
@@ -152,5 +157,7 @@ mod tests {
         assert!(waits_for_its_own::<UserConnection>());
         assert!(waits_for_its_own::<CalendarConnection>());
         assert!(waits_for_its_own::<SagaConnection>());
+        assert!(waits_for_its_own::<ListedVariantConnection>());
+        assert!(waits_for_its_own::<ListedHoldConnection>());
     }
 }

@@ -16,7 +16,9 @@ pub use locations::{
     LocationConnection, LocationKind, LocationNode, LocationOrder, LocationStatus, LocationWhere,
 };
 pub use query::{
-    ProductConnection, ProductOrder, ProductWhere, StockItemConnection, StockOrder, StockWhere,
+    HoldOrder, HoldWhere, ListedHoldConnection, ListedVariantConnection, ProductConnection,
+    ProductOrder, ProductWhere, StockItemConnection, StockOrder, StockWhere, VariantOrder,
+    VariantWhere,
 };
 pub(crate) use tax::{PriceMode, TotalsNode};
 pub use transfers::TransferNode;

@@ -12,7 +12,7 @@ use crate::ids::{
     PublicCustomerId, PublicHoldId, PublicLocationId, PublicOrderId, PublicPriceListId,
     PublicProductId, PublicVariantId,
 };
-use crate::lists::{Listed as _, connection, views};
+use crate::lists::{Listed as _, Page, connection};
 use crate::rows::{
     Compared, DateTimeFilter, Direction, Flag as _, LongFilter, OneOf, TextFilter, Window, filters,
     list, row_connection, rows,
@@ -26,7 +26,7 @@ use domain::products::price_list::{PriceList, default_list};
 use domain::products::product::Product;
 use domain::products::stock_item::{Phase, StockItem, stock_item_id};
 use projections::plan::{Filter, Ordering};
-use projections::table::{Key, Value};
+use projections::table::{Key, Stored, Value};
 use projections::tables::holds::{self, Holds};
 use projections::tables::products::{self, Products};
 use projections::tables::stock::Stock;
@@ -345,6 +345,30 @@ list! {
     shown = StockItemConnection;
 }
 
+list! {
+    ListedVariantConnection of variants: Variants, where VariantWhere, by VariantOrder;
+    KINDS = [Product::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(VariantOrder::BY_SKU, VariantOrder::ordering))
+    };
+    shown = |page: Page<Stored>| {
+        ListedVariantConnection(page.nodes::<Variants, _>(ListedVariant::of))
+    };
+}
+
+list! {
+    ListedHoldConnection of holds: Holds, where HoldWhere, by HoldOrder;
+    KINDS = [StockItem::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let of_customer = filter.as_ref().is_some_and(|filter| filter.customer_id.is_some());
+        let usual = if of_customer { HoldOrder::NEWEST } else { HoldOrder::NEXT_FIRST };
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (filter, order_by.map_or(usual, HoldOrder::ordering))
+    };
+    shown = |page: Page<Stored>| ListedHoldConnection(page.nodes::<Holds, _>(ListedHold::of));
+}
+
 #[derive(Default)]
 pub struct ProductQueries;
 
@@ -417,12 +441,8 @@ impl ProductQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ListedVariantConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let ordering = order_by.map_or(VariantOrder::BY_SKU, VariantOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let page = window.page(context, &views(context).variants, filter, ordering, WORDS).await?;
-        let nodes = page.nodes::<Variants, _>(ListedVariant::of);
-        Ok(ListedVariantConnection(nodes))
+        window.list(context, r#where, order_by).await
     }
 
     /// Stock of variants at locations: the least available first, unless it is of one variant; then by
@@ -459,14 +479,8 @@ impl ProductQueries {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<ListedHoldConnection> {
-        let of_customer = r#where.customer_id.is_some();
-        let usual = if of_customer { HoldOrder::NEWEST } else { HoldOrder::NEXT_FIRST };
-        let ordering = order_by.map_or(usual, HoldOrder::ordering);
         let window = Window { first, after, last, before, at_least };
-        let table = &views(context).holds;
-        let page = window.page(context, table, r#where.filter(), ordering, WORDS).await?;
-        let nodes = page.nodes::<Holds, _>(ListedHold::of);
-        Ok(ListedHoldConnection(nodes))
+        window.list(context, Some(r#where), order_by).await
     }
 
     /// The stock of a variant at a location; null where none is kept.
