@@ -10,7 +10,9 @@ use super::access::{UserConnection, UserOrder, UserWhere};
 use super::commerce::{CheckoutConnection, OrderConnection, OrderOrder, OrderWhere};
 use super::lists::{Page, views};
 use super::live::{Looked, looks};
-use super::operations::{CheckoutWhere, SagaConnection, SagaOrder, SagaWhere};
+use super::operations::{
+    CheckoutWhere, JobConnection, JobWhere, SagaConnection, SagaOrder, SagaWhere,
+};
 use super::positions::PositionToken;
 use super::products::{
     HoldOrder, HoldWhere, ListedHoldConnection, ListedVariantConnection, LocationConnection,
@@ -135,6 +137,8 @@ subscriptions! {
     calendars: CalendarConnection(CalendarWhere, CalendarOrder);
     /// The first page of the query `sagas`: as it is, and again whenever it is another.
     sagas: SagaConnection(SagaWhere, SagaOrder);
+    /// The first page of the query `jobs`: as it is, and again whenever it is another, so as they get on.
+    jobs: JobConnection(JobWhere, SagaOrder);
 }
 
 #[cfg(test)]

@@ -9,16 +9,16 @@ use crate::context::{AsOf, Loaded, engine, load, past};
 use crate::errors::{UserError, fault};
 use crate::gate;
 use crate::ids::PublicJobId;
-use crate::lists::views;
+use crate::lists::Page;
 use crate::mutation::{Answer, inputs, made, mutations, payload, request};
-use crate::rows::{Compared, DateTimeFilter, OneOf, Window, filters, rows};
+use crate::rows::{Compared, DateTimeFilter, OneOf, Window, filters, list, rows};
 use crate::scalars::{GivenPosition, Instant, Long};
 use crate::texts::Text;
 use application::jobs;
 use domain::access::permission::Permission::AuditRead;
-use domain::aggregate::Refusal as _;
+use domain::aggregate::{Aggregate as _, Refusal as _};
 use projections::plan::Filter;
-use projections::table::Value;
+use projections::table::{Stored, Value};
 use projections::tables::sagas::{self, Sagas, state_value};
 
 payload! {
@@ -262,6 +262,16 @@ impl JobUseCases {
     }
 }
 
+list! {
+    JobConnection of sagas: Sagas, where JobWhere, by SagaOrder;
+    KINDS = [Job::TYPE], WORDS = WORDS;
+    asked = |filter, order_by| {
+        let filter = filter.map_or(Filter::EVERYTHING, |filter| filter.filter());
+        (of(filter, &[SagaKind::Job]), ordering(order_by))
+    };
+    shown = |page: Page<Stored>| JobConnection(page.nodes::<Sagas, _>(|key, _| key.id));
+}
+
 #[derive(Default)]
 pub struct JobQuery;
 
@@ -292,12 +302,8 @@ impl JobQuery {
         before: Option<String>,
         at_least: Option<GivenPosition>,
     ) -> Result<JobConnection> {
-        let filter = r#where.map_or(Filter::EVERYTHING, |filter| filter.filter());
-        let filter = of(filter, &[SagaKind::Job]);
         let window = Window { first, after, last, before, at_least };
-        let (table, ordering) = (&views(context).sagas, ordering(order_by));
-        let page = window.page(context, table, filter, ordering, WORDS).await?;
-        Ok(JobConnection(page.nodes::<Sagas, _>(|key, _| key.id)))
+        window.list(context, r#where, order_by).await
     }
 }
 

@@ -12,7 +12,7 @@ mod jobs;
 mod webhooks;
 
 pub use audit::AuditOutcome;
-pub use jobs::{JobNode, JobState};
+pub use jobs::{JobConnection, JobNode, JobState, JobWhere};
 pub use sagas::{
     CheckoutWhere, SagaConnection, SagaKind, SagaOrder, SagaState, SagaWhere, WORDS, of, ordering,
 };
