@@ -34,6 +34,8 @@ mod graphql;
 mod history;
 #[path = "figures/http.rs"]
 mod http;
+#[path = "figures/kept.rs"]
+mod kept;
 #[path = "figures/limits.rs"]
 mod limits;
 #[path = "figures/lists.rs"]
@@ -169,6 +171,9 @@ async fn run(settings: &Settings) -> bool {
     }
     if settings.wants(Part::Side) && places.kinds().contains(&Kind::Mariadb) {
         side::measure(settings, &places, Kind::Mariadb, &mut samples).await;
+    }
+    if settings.wants(Part::Kept) && places.kinds().contains(&Kind::Mariadb) {
+        kept::measure(settings, &places, Kind::Mariadb, &mut samples).await;
     }
     if settings.wants(Part::Nodes) && places.kinds().contains(&Kind::Mariadb) {
         nodes::measure(settings, &places, Kind::Mariadb, &mut samples).await;

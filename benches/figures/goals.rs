@@ -18,6 +18,7 @@ use crate::history::{
     KEY_BYTES, KEYED_P50, KEYED_RATE, LONG_P50, LONG_RATE, READS, SHORT_P50, SHORT_RATE,
     UNKEYED_P50, UNKEYED_RATE,
 };
+use crate::kept;
 use crate::limits::{
     EVENTS_IN_ONE_ROW, ONE_ROW, ONE_ROW_ADAPTER, ROW_LOCKING, ROWS_ADAPTER, ROWS_ALL_CONNECTIONS,
     ROWS_ONE_CONNECTION,
@@ -249,6 +250,14 @@ const FIGURES: &[Figure] = &[
 /// What is measured on a server of databases only: its statements, and the program beside a shop
 /// on tables.
 const ON_A_SERVER: &[Figure] = &[
+    held(
+        kept::CHECKOUTS[0],
+        Of(kept::CHECKOUTS[0]),
+        "orders/s",
+        Some(Of(kept::CHECKOUTS[1])),
+        RatioAtLeast(0.9),
+    ),
+    held(kept::HOT[0], Of(kept::HOT[0]), "requests/s", Some(Of(kept::HOT[1])), RatioAtLeast(0.97)),
     plain(nodes::HOT[0], Of(nodes::HOT[0]), "requests/s"),
     held(nodes::HOT[1], Of(nodes::HOT[1]), "requests/s", Some(Of(nodes::HOT[0])), Goal::None),
     held(nodes::HOT[2], Of(nodes::HOT[2]), "requests/s", Some(Of(nodes::HOT[0])), Goal::None),

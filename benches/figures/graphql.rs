@@ -160,8 +160,17 @@ impl Server {
 
     /// The same with what a configuration says beside the defaults.
     pub async fn with(place: &Place, configuration: &str) -> Self {
+        Self::serving(&["serve", "--demo"], place, configuration).await
+    }
+
+    /// The same with nothing on its shelves.
+    pub async fn plain(place: &Place, configuration: &str) -> Self {
+        Self::serving(&["serve"], place, configuration).await
+    }
+
+    async fn serving(how: &[&str], place: &Place, configuration: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emporium"));
-        command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+        command.args(how).args(["--listen", "127.0.0.1:0"]);
         let home = tempfile::tempdir().expect("a temporary directory");
         let data = match place.for_program().directory() {
             Some(directory) => directory.to_owned(),

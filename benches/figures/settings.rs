@@ -25,6 +25,7 @@ pub enum Part {
     Graphql,
     Proof,
     Gate,
+    Kept,
     Outbox,
     Side,
     Search,
