@@ -2,8 +2,8 @@
 //! makes longer, has a weight of its own, and a text is short or counted. Whoever adds a field and does
 //! not say is told here.
 
-use async_graphql::OutputType;
 use async_graphql::registry::{MetaField, MetaType, Registry};
+use async_graphql::{OutputType, SubscriptionType};
 
 use crate::{Mutation, Query, Subscription};
 
@@ -125,7 +125,7 @@ fn fields(mut each: impl FnMut(&str, &MetaField)) {
     let mut registry = Registry::default();
     Query::create_type_info(&mut registry);
     Mutation::create_type_info(&mut registry);
-    Subscription::create_type_info(&mut registry);
+    <Subscription as SubscriptionType>::create_type_info(&mut registry);
     for kind in registry.types.values() {
         if let MetaType::Object { name, fields, .. } = kind {
             fields.values().for_each(|field| each(name, field));
