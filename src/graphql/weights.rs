@@ -30,7 +30,7 @@ const LISTS: [(&str, &str); 14] = [
 const MULTIPLIERS: [&str; 7] = ["first", "last", "asOf", "start", "end", "from", "days"];
 
 /// What the texts of these names are no longer than, in bytes.
-const SHORT_TEXTS: [(&str, usize); 62] = [
+const SHORT_TEXTS: [(&str, usize); 63] = [
     ("action", 100),
     ("actor", 100),
     ("onBehalfOf", 100),
@@ -84,6 +84,7 @@ const SHORT_TEXTS: [(&str, usize); 62] = [
     ("signingSecret", 64),
     ("sku", 256),
     ("subject", 128),
+    ("table", 24),
     ("startCursor", 1_000),
     ("step", 32),
     ("timeZoneData", 8),
