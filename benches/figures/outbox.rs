@@ -47,13 +47,18 @@ async fn relay(settings: &Settings, places: &Places, kind: Kind, samples: &mut S
     let place = places.fresh(kind).await;
     let orders = settings.told_orders();
     cancelled(&place.for_program(), orders).await;
-    let streams = Streams::new("relay").await;
+    let streams = Arc::new(Streams::new("relay").await);
+    // It begins before the server says where it listens.
+    let watched = Arc::clone(&streams);
+    let watching = tokio::spawn(async move {
+        let (began, _) = watched.until(1).await;
+        (began, watched.until(orders).await.1)
+    });
     let server = Server::with(&place, &streams.configuration()).await;
-    let (began, _) = streams.until(1).await;
-    let (_, ended) = streams.until(orders).await;
+    let (began, ended) = watching.await.expect("it ends by itself");
     samples.push(kind, RELAYED, orders as f64 / ended.duration_since(began).as_secs_f64());
     drop(server);
-    streams.remove().await;
+    streams.forget().await;
     place.remove().await;
 }
 
@@ -119,7 +124,7 @@ async fn beside_checkouts(settings: &Settings, places: &Places, kind: Kind, samp
     }
     reading.ends.store(true, Ordering::Relaxed);
     drop((untold, told));
-    streams.remove().await;
+    streams.forget().await;
     quiet.remove().await;
     loud.remove().await;
 }
@@ -236,10 +241,6 @@ impl Streams {
         for name in self.names().await {
             redis::cmd("DEL").arg(name).exec_async(&mut connection).await.expect("it goes");
         }
-    }
-
-    async fn remove(self) {
-        self.forget().await;
     }
 }
 
