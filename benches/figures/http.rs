@@ -61,6 +61,13 @@ impl Connection {
         }
     }
 
+    /// Sends a mutation that nothing is to be said against; the whole reply.
+    pub async fn done(&mut self, body: &str) -> String {
+        let reply = String::from_utf8_lossy(self.post(body).await).into_owned();
+        assert!(reply.contains("\"userErrors\":[]"), "{body} was answered {reply}");
+        reply
+    }
+
     fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.reply)
     }

@@ -57,9 +57,9 @@ pub async fn orders(place: &Place, settings: &Settings) -> Vec<(&'static str, St
     let count = settings.made_orders();
     // The first half warms what is kept whatever comes.
     let began = Instant::now();
-    make(&program, count / 2).await;
+    make(&program, count / 2, commands).await;
     let half = resident_bytes();
-    make(&program, count - count / 2).await;
+    make(&program, count - count / 2, commands).await;
     let rate = count as f64 / began.elapsed().as_secs_f64();
     let growth = resident_bytes() as f64 - half as f64;
     let rebuilt = rebuild(&program).await;
@@ -85,8 +85,8 @@ pub async fn begin(place: &Place, clock: Clock) -> Program {
     builder.complete(node).await.expect("the followers start")
 }
 
-/// Makes so many orders, and waits until every table has them.
-async fn make(program: &Arc<Program>, count: u64) {
+/// Makes so many orders, each by these commands, and waits until every table has them.
+pub async fn make(program: &Arc<Program>, count: u64, commands: fn() -> [Command; 2]) {
     let made = Arc::new(AtomicU64::new(0));
     let makers = (0..MAKERS).map(|_| {
         let (program, made) = (Arc::clone(program), Arc::clone(&made));

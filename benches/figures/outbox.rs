@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use emporium::domain::commerce::order::{Command, Order};
+use emporium::domain::commerce::order::Command;
 use emporium::persistence::clock::Clock;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
@@ -15,10 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::checkout::checkouts;
-use crate::engine::meta;
 use crate::graphql::Server;
 use crate::http::{Connection, find};
-use crate::lists::{begin, commands};
+use crate::lists::{begin, commands, make};
 use crate::place::{Kind, Place, Places};
 use crate::samples::{Samples, quantile};
 use crate::settings::Settings;
@@ -34,8 +33,6 @@ pub const SLOW_RATE: &str = "events that these 99 take";
 const CLIENTS: u32 = 64;
 const SLOW: usize = 99;
 const TAKES: Duration = Duration::from_secs(2);
-/// Callers that fill a log.
-const MAKERS: u64 = 128;
 
 pub async fn measure(settings: &Settings, places: &Places, kind: Kind, samples: &mut Samples) {
     relay(settings, places, kind, samples).await;
@@ -65,26 +62,11 @@ async fn relay(settings: &Settings, places: &Places, kind: Kind, samples: &mut S
 /// Orders that were drafted and cancelled, of which the second is told.
 async fn cancelled(place: &Place, count: u64) {
     let program = Arc::new(begin(place, Clock::system()).await);
-    let made = Arc::new(AtomicU64::new(0));
-    let makers: Vec<_> = (0..MAKERS)
-        .map(|_| {
-            let (program, made) = (Arc::clone(&program), Arc::clone(&made));
-            tokio::spawn(async move {
-                while made.fetch_add(1, Ordering::Relaxed) < count {
-                    let engine = &program.node.engine;
-                    let order = engine.aggregate::<Order>(engine.new_id());
-                    let [draft, _] = commands();
-                    let cancel = Command::Cancel { reason: "figures".to_owned() };
-                    for command in [draft, cancel] {
-                        order.ask(command, meta()).await.expect("an order is made");
-                    }
-                }
-            })
-        })
-        .collect();
-    for maker in makers {
-        maker.await.expect("a maker ends by itself");
-    }
+    make(&program, count, || {
+        let [draft, _] = commands();
+        [draft, Command::Cancel { reason: "figures".to_owned() }]
+    })
+    .await;
     program.stop(Duration::from_secs(30)).await;
     // Its files are closed before another opens them.
     drop(program);
@@ -135,9 +117,7 @@ async fn register(server: &Server, url: &str) {
         "{{\"query\":\"mutation {{ registerWebhookEndpoint(input: {{url: \\\"{url}\\\"}}) {{ userErrors {{ code \
          }} }} }}\"}}"
     );
-    let reply = connection.post(&body).await;
-    let done = find(reply, b"\"userErrors\":[]").is_some();
-    assert!(done, "{body} was answered {}", String::from_utf8_lossy(reply));
+    connection.done(&body).await;
 }
 
 /// The streams of one shop in the Redis of the benches.

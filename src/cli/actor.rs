@@ -142,6 +142,52 @@ fn refused(error: &Value, code: &Value) -> Failure {
     Failure::Failed(format!("{} ({code})", error["message"].as_str().unwrap_or("no message")))
 }
 
+/// Rows of a list that are asked for at one time.
+const PAGE: u32 = 100;
+
+/// A list of the API, as it is printed.
+pub(super) struct List<'a> {
+    pub name: &'a str,
+    /// Takes `$where`, `$first` and `$after`.
+    pub query: &'a str,
+    /// What is said where there is none.
+    pub none: &'a str,
+    pub line: fn(&Value) -> String,
+}
+
+/// Prints so many of a list, page by page.
+pub(super) async fn print_list(
+    server: &ServerArguments,
+    list: &List<'_>,
+    filter: &Value,
+    limit: u32,
+    json: bool,
+) -> Result<(), Failure> {
+    let (mut left, mut after) = (limit, Value::Null);
+    let mut output = Output::default();
+    let mut found = false;
+    while left > 0 && !output.is_closed() {
+        let first = left.min(PAGE);
+        let variables = json!({ "where": filter, "first": first, "after": after });
+        let data = ask(server, list.query, variables).await?;
+        let page = &data[list.name];
+        for edge in page["edges"].as_array().ok_or_else(|| unexpected(&data))? {
+            found = true;
+            let row = &edge["node"];
+            if json { output.json(row)? } else { output.line(&(list.line)(row))? }
+        }
+        if page["pageInfo"]["hasNextPage"] != true {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+        left -= first;
+    }
+    if !found && !json {
+        output.line(list.none)?;
+    }
+    output.flush()
+}
+
 pub(super) fn unexpected(data: &Value) -> Failure {
     Failure::Failed(format!("the server answered something else: {data}"))
 }

@@ -4,13 +4,10 @@ use chrono::{DateTime, Utc};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::actor::{ask, change, say, unexpected};
+use super::actor::{List, ask, change, print_list, say, unexpected};
 use super::audit::Format;
 use super::output::Output;
 use super::{Failure, ServerArguments};
-
-/// Jobs that are asked for at one time.
-const PAGE: u32 = 100;
 
 const FIELDS: &str = "id kind state at done total attempts nextAt lastError table parts";
 
@@ -135,29 +132,8 @@ async fn list(
     );
     let state = state.to_possible_value().expect("none is hidden").get_name().to_uppercase();
     let filter = if state == "ALL" { Value::Null } else { json!({ "state": { "eq": state } }) };
-    let (mut left, mut after) = (limit, Value::Null);
-    let mut output = Output::default();
-    let mut found = false;
-    while left > 0 && !output.is_closed() {
-        let first = left.min(PAGE);
-        let variables = json!({ "where": filter, "first": first, "after": after });
-        let data = ask(server, &query, variables).await?;
-        let edges = data.pointer("/jobs/edges").and_then(Value::as_array);
-        for edge in edges.ok_or_else(|| unexpected(&data))? {
-            found = true;
-            let job = &edge["node"];
-            if json { output.json(job)? } else { output.line(&line(job))? }
-        }
-        if data.pointer("/jobs/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
-            break;
-        }
-        after = data["jobs"]["pageInfo"]["endCursor"].clone();
-        left -= first;
-    }
-    if !found && !json {
-        output.line("no job stands so")?;
-    }
-    output.flush()
+    let list = List { name: "jobs", query: &query, none: "no job stands so", line };
+    print_list(server, &list, &filter, limit, json).await
 }
 
 async fn tell(

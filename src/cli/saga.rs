@@ -4,12 +4,9 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::actor::{ask, change, kind as enum_of, say, unexpected};
+use super::actor::{List, change, kind as enum_of, print_list, say};
 use super::output::Output;
 use super::{AggregateName, Failure, SagaKind, SagaState, ServerArguments};
-
-/// Sagas that are asked for at one time.
-const PAGE: u32 = 100;
 
 const FIELDS: &str = "kind aggregateId causeId state begunAt changedAt nextAt lastError \
      steps { step done failures error at }";
@@ -29,30 +26,8 @@ pub async fn list(server: &ServerArguments, wanted: Wanted, json: bool) -> Resul
          sagas(where: $where, first: $first, after: $after) {{ \
          edges {{ node {{ {FIELDS} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
     );
-    let filter = filter(wanted);
-    let (mut left, mut after) = (wanted.limit, Value::Null);
-    let mut output = Output::default();
-    let mut found = false;
-    while left > 0 && !output.is_closed() {
-        let first = left.min(PAGE);
-        let variables = json!({ "where": filter, "first": first, "after": after });
-        let data = ask(server, &query, variables).await?;
-        let edges = data.pointer("/sagas/edges").and_then(Value::as_array);
-        for edge in edges.ok_or_else(|| unexpected(&data))? {
-            found = true;
-            let saga = &edge["node"];
-            if json { output.json(saga)? } else { output.line(&line(saga))? }
-        }
-        if data.pointer("/sagas/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
-            break;
-        }
-        after = data["sagas"]["pageInfo"]["endCursor"].clone();
-        left -= first;
-    }
-    if !found && !json {
-        output.line("no saga stands so")?;
-    }
-    output.flush()
+    let list = List { name: "sagas", query: &query, none: "no saga stands so", line };
+    print_list(server, &list, &filter(wanted), wanted.limit, json).await
 }
 
 /// Has one go on.
